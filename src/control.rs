@@ -1,0 +1,153 @@
+//! The control thread: HTTP, handshakes, dialling cameras; everything that is not media.
+
+use std::net::{IpAddr, SocketAddr};
+
+/// What a browser's POST asks for.
+#[derive(Debug)]
+pub struct Offer {
+    /// The camera's name, from the path.
+    pub camera: String,
+    /// The SDP offer, already bounded by [`crate::limits::OFFER_BYTES_MAX`].
+    pub sdp: String,
+    /// The HTTP client.
+    pub peer: SocketAddr,
+    /// The address it asked: the first candidate of the answer.
+    pub asked: IpAddr,
+}
+
+/// A session was made.
+#[derive(Debug)]
+pub struct Answer {
+    /// The SDP answer.
+    pub sdp: String,
+    /// The secret part of the session's URL: 32 hex digits.
+    pub secret: String,
+    /// The strong ETag of its ICE credentials, without quotes.
+    pub etag: String,
+}
+
+/// Why there is no session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// No camera of that name: 404.
+    UnknownCamera,
+    /// The camera is down or has shown no parameter sets yet: 409 with Retry-After.
+    NotReady {
+        /// In words.
+        reason: String,
+        /// When to ask again.
+        retry_after_s: u32,
+    },
+    /// The offer is malformed or over a limit: 400 with what is wrong.
+    BadOffer(String),
+    /// The offer has nothing we can serve (no H.264): 422 with what is missing.
+    Unsupported(String),
+    /// A table is full or the queue too slow: 503 with Retry-After.
+    Full {
+        /// What is full, and its bound.
+        reason: String,
+        /// When to ask again.
+        retry_after_s: u32,
+    },
+}
+
+/// A camera as `/api/cameras` shows it.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct CameraStatus {
+    /// Its name.
+    pub name: String,
+    /// `connecting`, `playing`, `waiting` (between tries), `failed` (needs a person) or `disabled`.
+    pub state: &'static str,
+    /// Why it is not playing; absent while it is.
+    pub reason: Option<String>,
+    /// `H264`, once known.
+    pub codec: Option<&'static str>,
+    /// Picture size.
+    pub width: Option<u32>,
+    /// See `width`.
+    pub height: Option<u32>,
+    /// Frames per second.
+    pub frames_per_s: Option<f64>,
+    /// Bits per second.
+    pub bits_per_s: Option<u64>,
+    /// Time between the last two key frames.
+    pub gop_ms: Option<u32>,
+    /// Age of the newest key frame.
+    pub key_frame_age_ms: Option<u64>,
+    /// Subscriptions now.
+    pub viewers: u32,
+    /// Whether a POST would be answered.
+    pub ready: bool,
+}
+
+/// A session as `/api/sessions` shows it; its URL stays a secret.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct SessionStatus {
+    /// A public number, unique since the start.
+    pub id: u64,
+    /// The camera's name.
+    pub camera: String,
+    /// `handshake`, `live` or `ended`.
+    pub state: &'static str,
+    /// Why it ended; absent while it has not.
+    pub reason: Option<String>,
+    /// The browser's media address, once known.
+    pub address: Option<String>,
+    /// `AEAD_AES_256_GCM` or `AEAD_AES_128_GCM`, once known.
+    pub cipher: Option<&'static str>,
+    /// Since the POST.
+    pub age_ms: u64,
+    /// RTP packets sent, resends not counted.
+    pub packets: u64,
+    /// Their payload bytes.
+    pub bytes: u64,
+    /// Packets sent again.
+    pub resends: u64,
+    /// NACKed packets that could not be sent again.
+    pub resends_refused: u64,
+    /// PLI and FIR received.
+    pub key_frame_requests: u64,
+    /// Skips to a key frame.
+    pub skips: u64,
+    /// Loss by the last receiver report, percent.
+    pub loss_percent: f64,
+    /// Round-trip time by the last receiver report.
+    pub round_trip_ms: Option<f64>,
+}
+
+/// The control thread's state, as the web sees it. Cheap to clone; one thread only.
+#[derive(Clone, Debug)]
+pub struct Control;
+
+impl Control {
+    /// Answers an offer, waiting for a handshake slot where it must.
+    ///
+    /// # Errors
+    /// A [`Refusal`], each with its HTTP status.
+    pub async fn offer(&self, offer: Offer) -> Result<Answer, Refusal> {
+        let _ = offer;
+        Err(Refusal::UnknownCamera)
+    }
+
+    /// The ETag of a session that lives, by its secret.
+    pub fn etag(&self, secret: &str) -> Option<String> {
+        let _ = secret;
+        None
+    }
+
+    /// Ends a session by its secret; whether there was one.
+    pub fn end(&self, secret: &str) -> bool {
+        let _ = secret;
+        false
+    }
+
+    /// The cameras in the configuration's order.
+    pub fn cameras(&self) -> Vec<CameraStatus> {
+        Vec::new()
+    }
+
+    /// The sessions that live, then the last [`crate::limits::ENDED_SESSIONS_SHOWN`] ended.
+    pub fn sessions(&self) -> Vec<SessionStatus> {
+        Vec::new()
+    }
+}

@@ -1,0 +1,227 @@
+//! Every bound of weir. The memory profile, a literal of one struct chosen at build time by
+//! `WEIR_PROFILE`, states those that cost memory; what follows from them, and the few that
+//! protocols fix, stands here with its reason. A profile over its total does not compile.
+
+use crate::mem::plan;
+
+const KIB: usize = 1024;
+const MIB: usize = 1024 * KIB;
+
+/// The bounds a binary is built with. Counts are items; sizes end in `_bytes`.
+#[derive(Debug)]
+pub struct Profile {
+    /// The profile's name, as `WEIR_PROFILE` gives it.
+    pub name: &'static str,
+    /// Cameras in the configuration; one more is refused by `weir check`.
+    pub cameras: usize,
+    /// Browser connections, in handshake or live; the next POST gets 503.
+    pub sessions: usize,
+    /// Streams being sent, over all sessions; the next POST gets 503.
+    pub subscriptions: usize,
+    /// Addresses a session may be checked from; a further one takes the oldest's place.
+    pub addresses_per_session: usize,
+    /// `str0m` handshakes at once; further offers wait in the queue.
+    pub handshakes: usize,
+    /// Offers waiting for a handshake slot; one more gets 503.
+    pub offers_waiting: usize,
+    /// Payload bytes of one history ring chunk.
+    pub ring_chunk_bytes: usize,
+    /// Chunks a stream always has.
+    pub ring_floor_chunks: usize,
+    /// Chunks shared by the streams whose newest IDR needs them.
+    pub ring_shared_chunks: usize,
+    /// Carry slots of 2 KiB for unfinished interleaved frames.
+    pub carry_small: usize,
+    /// Carry slots of 8 KiB.
+    pub carry_medium: usize,
+    /// Carry slots of 64 KiB.
+    pub carry_large: usize,
+    /// Bytes read from one camera's socket in a turn.
+    pub read_scratch_bytes: usize,
+    /// Sealed bytes gathered before they are sent.
+    pub batch_bytes: usize,
+    /// Messages (GSO runs) gathered before they are sent.
+    pub batch_messages: usize,
+    /// Datagrams taken from the UDP socket by one call.
+    pub udp_receive_datagrams: usize,
+    /// Verified STUN and DTLS datagrams waiting for the control thread; more are dropped.
+    pub handshake_datagrams: usize,
+    /// Commands under way from control to media: a proof, so never full (see the assert below).
+    pub commands: usize,
+    /// HTTP connections; the longest idle is closed for the next one.
+    pub http_connections: usize,
+    /// HTTP connections from one address.
+    pub http_connections_per_address: usize,
+    /// HTTP request bodies being read at once.
+    pub http_bodies: usize,
+    /// The region behind the global allocator: handshakes, HTTP, configuration.
+    pub library_heap_bytes: usize,
+    /// Threads, each with one stack.
+    pub threads: usize,
+    /// Stack of a thread.
+    pub stack_bytes: usize,
+    /// The program's own pages once everything has run: measured, not computed.
+    pub program_bytes: usize,
+    /// `SO_SNDBUF` and `SO_RCVBUF` of the media socket; kernel memory, outside the total.
+    pub udp_socket_buffer_bytes: usize,
+    /// What the sum of the plan may never pass.
+    pub total_bytes: usize,
+}
+
+/// The profile this binary was built with.
+pub const PROFILE: Profile = include!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/memory-profiles/",
+    env!("WEIR_PROFILE"),
+    ".rs"
+));
+
+/// Cameras, and with them streams.
+pub const CAMERAS_MAX: usize = PROFILE.cameras;
+/// Sessions, in handshake or live.
+pub const SESSIONS_MAX: usize = PROFILE.sessions;
+/// Subscriptions over all sessions.
+pub const SUBSCRIPTIONS_MAX: usize = PROFILE.subscriptions;
+/// Addresses known to the demux: a power of two, as heapless maps want it.
+pub const ADDRESSES_MAX: usize =
+    (PROFILE.sessions * PROFILE.addresses_per_session).next_power_of_two();
+
+/// Packets one ring chunk describes: 16 KiB of 1200-byte payloads are 13, small ones more.
+pub const CHUNK_PACKETS_MAX: usize = 64;
+/// Ring chunks of all streams: floors and the shared remainder.
+pub const CHUNKS_MAX: usize =
+    PROFILE.cameras * PROFILE.ring_floor_chunks + PROFILE.ring_shared_chunks;
+
+/// RTP payload bytes by default, FU header included, header extension and tag not.
+pub const PAYLOAD_BYTES_DEFAULT: usize = 1200;
+/// The largest a configuration may ask for: 1400 + 12 + 8 + 16 fits an Ethernet frame with IPv4.
+pub const PAYLOAD_BYTES_MAX: usize = 1400;
+/// The smallest: below this headers cost more than they carry.
+pub const PAYLOAD_BYTES_MIN: usize = 500;
+/// RTP header (12), playout-delay extension (8) and GCM tag (16) around a payload.
+pub const RTP_OVERHEAD_BYTES: usize = 12 + 8 + 16;
+/// A sealed packet.
+pub const PACKET_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + RTP_OVERHEAD_BYTES;
+/// Segments of one GSO message: 64 is what every kernel with UDP GSO takes.
+pub const GSO_SEGMENTS_MAX: usize = 64;
+/// Bytes of one GSO message: an IPv4 datagram less its headers.
+pub const GSO_BYTES_MAX: usize = 65_507;
+/// A datagram we read: what fits an Ethernet frame; longer ones are truncated and dropped.
+pub const DATAGRAM_BYTES_MAX: usize = 1500;
+
+/// Carry slot sizes. An interleaved frame is at most 4 + 65 535 bytes.
+pub const CARRY_SMALL_BYTES: usize = 2 * KIB;
+/// See [`CARRY_SMALL_BYTES`].
+pub const CARRY_MEDIUM_BYTES: usize = 8 * KIB;
+/// See [`CARRY_SMALL_BYTES`].
+pub const CARRY_LARGE_BYTES: usize = 64 * KIB + 4;
+
+/// An RTSP message head, and the body of a DESCRIBE answer (Hikvision's largest is 1.5 KiB).
+pub const RTSP_HEAD_BYTES_MAX: usize = 8 * KIB;
+/// See [`RTSP_HEAD_BYTES_MAX`].
+pub const RTSP_BODY_BYTES_MAX: usize = 16 * KIB;
+/// An SPS or PPS: the largest seen in the field is 64 bytes.
+pub const PARAMETER_SET_BYTES_MAX: usize = 256;
+/// Access units watched before a stream's marker habit is latched and viewers are let in.
+pub const MARKER_PROBE_ACCESS_UNITS: u32 = 8;
+/// How long a stream may keep shared chunks for its newest IDR.
+pub const IDR_HOLD_US: u64 = 250_000;
+
+/// Segments a subscription may send at once, and then again each millisecond.
+pub const PACING_SEGMENTS_PER_MS: u32 = 64;
+/// Resends a second every subscription may ask for; 10 % of its bytes where that is more.
+pub const RESEND_PACKETS_PER_S: u32 = 32;
+/// Between sender reports of one subscription.
+pub const SENDER_REPORT_INTERVAL_US: u64 = 3_000_000;
+
+/// An SDP offer; `str0m` needs about 12.5 times its bytes to answer it.
+pub const OFFER_BYTES_MAX: usize = 16 * KIB;
+/// Media sections of an offer.
+pub const OFFER_MEDIA_MAX: usize = 4;
+/// Candidates of an offer.
+pub const OFFER_CANDIDATES_MAX: usize = 32;
+/// The longest an offer waits for a handshake slot, then 503.
+pub const OFFER_WAIT_US: u64 = 5_000_000;
+/// A handshake that saw no valid check for this long makes room when others wait.
+pub const HANDSHAKE_QUIET_US: u64 = 500_000;
+/// A handshake that is not connected by then is given up.
+pub const HANDSHAKE_US_MAX: u64 = 10_000_000;
+/// Our last DTLS flight (75 bytes seen) as one datagram.
+pub const FLIGHT_BYTES_MAX: usize = 128;
+/// Times the stored flight is sent again, and the least time between two.
+pub const FLIGHT_RESENDS_MAX: u32 = 20;
+/// See [`FLIGHT_RESENDS_MAX`].
+pub const FLIGHT_RESEND_US: u64 = 50_000;
+
+/// A session without a sign of life is gone after this.
+pub const SESSION_SILENCE_US: u64 = 8_000_000;
+/// The same once a DTLS alert or an ICMP error hinted at its end.
+pub const SESSION_HINTED_SILENCE_US: u64 = 4_000_000;
+/// No SRTCP at all this long after the hand-over, while media is sent: it never got our Finished.
+pub const SESSION_FIRST_SRTCP_US: u64 = 15_000_000;
+/// When the table is full, a session silent for longer than this makes room.
+pub const SESSION_EVICTABLE_US: u64 = 3_000_000;
+/// Senders whose SRTCP a session keeps a replay window for.
+pub const SRTCP_SENDERS_MAX: usize = 4;
+/// Ended sessions that `/api/sessions` still shows.
+pub const ENDED_SESSIONS_SHOWN: usize = 64;
+
+/// An HTTP request head, and the time it may take.
+pub const HTTP_HEAD_BYTES_MAX: usize = 8 * KIB;
+/// See [`HTTP_HEAD_BYTES_MAX`].
+pub const HTTP_HEAD_MS_MAX: u64 = 5_000;
+/// A request body; the largest is an offer.
+pub const HTTP_BODY_BYTES_MAX: usize = OFFER_BYTES_MAX;
+/// How long an idle HTTP connection is kept.
+pub const HTTP_KEEP_ALIVE_MS: u64 = 5_000;
+
+/// A camera's name.
+pub const CAMERA_NAME_BYTES_MAX: usize = 64;
+/// Addresses offered as candidates: our own, or those of `announce`.
+pub const CANDIDATES_MAX: usize = 16;
+
+const _: () = {
+    let p = &PROFILE;
+    assert!(p.cameras > 0 && p.cameras <= u16::MAX as usize);
+    assert!(
+        p.sessions > 0 && p.sessions <= u16::MAX as usize,
+        "a ufrag has 4 hex digits of index"
+    );
+    assert!(
+        p.subscriptions >= p.sessions,
+        "every session has at least one subscription"
+    );
+    assert!(
+        p.handshakes <= p.sessions,
+        "a handshake holds a session's slot"
+    );
+    assert!(
+        p.ring_floor_chunks >= 2,
+        "a ring turns over at least two chunks"
+    );
+    assert!(CHUNKS_MAX <= u16::MAX as usize, "chunk numbers are u16");
+    assert!(
+        p.ring_chunk_bytes <= u16::MAX as usize + 1,
+        "offsets in a chunk are u16"
+    );
+    assert!(p.ring_chunk_bytes >= 8 * PAYLOAD_BYTES_MAX);
+    assert!(
+        p.batch_bytes >= GSO_SEGMENTS_MAX * PACKET_BYTES_MAX,
+        "one full GSO run must fit"
+    );
+    // Each session: expect, live, end; each camera: play, stop; and the shutdown.
+    assert!(
+        p.commands > 3 * p.sessions + 2 * p.cameras,
+        "the command queue must never be full"
+    );
+    assert!(p.http_connections_per_address <= p.http_connections);
+};
+
+/// Bytes of the plan's total and of the profile's bound, for the message of the assert.
+const fn assert_within_total() {
+    if plan::TOTAL_BYTES > PROFILE.total_bytes {
+        let message = plan::over_total_message();
+        panic!("{}", message.as_str());
+    }
+}
+const _: () = assert_within_total();

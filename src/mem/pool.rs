@@ -1,0 +1,170 @@
+//! The carry pool: room for interleaved frames that a read left unfinished, in three tiers.
+//!
+//! A frame's length is known from its first four bytes, so its carry comes from the smallest tier
+//! that holds it whole. When that tier and the larger ones are empty the frame is abandoned: the
+//! caller is told which tier was missed and skips the frame's remaining bytes.
+
+use crate::limits::{CARRY_LARGE_BYTES, CARRY_MEDIUM_BYTES, CARRY_SMALL_BYTES, PROFILE};
+
+/// The sizes of a carry slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tier {
+    /// [`CARRY_SMALL_BYTES`]
+    Small = 0,
+    /// [`CARRY_MEDIUM_BYTES`]
+    Medium = 1,
+    /// [`CARRY_LARGE_BYTES`]
+    Large = 2,
+}
+
+/// A slot in use. Not `Clone`: it goes back by [`CarryPool::give`] and nothing else.
+#[derive(Debug)]
+pub struct Carry {
+    tier: Tier,
+    index: u16,
+}
+
+/// The pool's memory; zeros are a valid state, so it can be a static.
+#[derive(Debug)]
+pub struct CarryPool {
+    small: Slots<CARRY_SMALL_BYTES, { PROFILE.carry_small }>,
+    medium: Slots<CARRY_MEDIUM_BYTES, { PROFILE.carry_medium }>,
+    large: Slots<CARRY_LARGE_BYTES, { PROFILE.carry_large }>,
+}
+
+impl CarryPool {
+    /// An empty pool.
+    pub const fn new() -> Self {
+        Self {
+            small: Slots::new(),
+            medium: Slots::new(),
+            large: Slots::new(),
+        }
+    }
+
+    /// A slot for at least `bytes` bytes, from the smallest tier that has one.
+    ///
+    /// # Errors
+    /// The tier that should have held it, when that one and the larger ones are empty. More than
+    /// [`CARRY_LARGE_BYTES`] never fits.
+    pub fn take(&mut self, bytes: usize) -> Result<Carry, Tier> {
+        let wanted = match bytes {
+            0..=CARRY_SMALL_BYTES => Tier::Small,
+            ..=CARRY_MEDIUM_BYTES => Tier::Medium,
+            _ => Tier::Large,
+        };
+        if bytes > CARRY_LARGE_BYTES {
+            return Err(wanted);
+        }
+        for tier in [Tier::Small, Tier::Medium, Tier::Large] {
+            let index = match tier {
+                _ if tier < wanted => None,
+                Tier::Small => self.small.take(),
+                Tier::Medium => self.medium.take(),
+                Tier::Large => self.large.take(),
+            };
+            if let Some(index) = index {
+                return Ok(Carry { tier, index });
+            }
+        }
+        Err(wanted)
+    }
+
+    /// Gives a slot back.
+    pub fn give(&mut self, carry: Carry) {
+        match carry.tier {
+            Tier::Small => self.small.give(carry.index),
+            Tier::Medium => self.medium.give(carry.index),
+            Tier::Large => self.large.give(carry.index),
+        }
+    }
+
+    /// The slot's bytes.
+    pub fn bytes(&self, carry: &Carry) -> &[u8] {
+        match carry.tier {
+            Tier::Small => &self.small.bytes[usize::from(carry.index)],
+            Tier::Medium => &self.medium.bytes[usize::from(carry.index)],
+            Tier::Large => &self.large.bytes[usize::from(carry.index)],
+        }
+    }
+
+    /// The slot's bytes, to write.
+    pub fn bytes_mut(&mut self, carry: &Carry) -> &mut [u8] {
+        match carry.tier {
+            Tier::Small => &mut self.small.bytes[usize::from(carry.index)],
+            Tier::Medium => &mut self.medium.bytes[usize::from(carry.index)],
+            Tier::Large => &mut self.large.bytes[usize::from(carry.index)],
+        }
+    }
+
+    /// Slots in use, by tier.
+    pub fn in_use(&self) -> [usize; 3] {
+        [
+            self.small.in_use(),
+            self.medium.in_use(),
+            self.large.in_use(),
+        ]
+    }
+}
+
+impl Default for CarryPool {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// `N` slots of one size.
+#[derive(Debug)]
+struct Slots<const BYTES: usize, const N: usize> {
+    bytes: [[u8; BYTES]; N],
+    used: [bool; N],
+}
+
+impl<const BYTES: usize, const N: usize> Slots<BYTES, N> {
+    const fn new() -> Self {
+        Self {
+            bytes: [[0; BYTES]; N],
+            used: [false; N],
+        }
+    }
+
+    fn take(&mut self) -> Option<u16> {
+        let index = self.used.iter().position(|used| !used)?;
+        self.used[index] = true;
+        u16::try_from(index).ok()
+    }
+
+    fn give(&mut self, index: u16) {
+        debug_assert!(self.used[usize::from(index)], "a carry is given back once");
+        self.used[usize::from(index)] = false;
+    }
+
+    fn in_use(&self) -> usize {
+        self.used.iter().filter(|used| **used).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_tier_borrows_from_the_next_and_names_the_one_it_missed() {
+        let mut pool = Box::new(CarryPool::new());
+        let all = PROFILE.carry_small + PROFILE.carry_medium + PROFILE.carry_large;
+        let mut taken: Vec<Carry> = (0..all).map(|_| pool.take(100).expect("room")).collect();
+        assert_eq!(taken[PROFILE.carry_small].tier, Tier::Medium);
+        assert_eq!(pool.take(100).unwrap_err(), Tier::Small);
+        assert_eq!(pool.take(60_000).unwrap_err(), Tier::Large);
+        pool.give(taken.pop().expect("last"));
+        assert_eq!(pool.take(60_000).expect("released").tier, Tier::Large);
+    }
+
+    #[test]
+    fn the_largest_frame_fits_and_one_byte_more_does_not() {
+        let mut pool = Box::new(CarryPool::new());
+        let carry = pool.take(CARRY_LARGE_BYTES).expect("fits");
+        assert!(pool.bytes(&carry).len() >= 4 + usize::from(u16::MAX));
+        assert_eq!(pool.take(CARRY_LARGE_BYTES + 1).unwrap_err(), Tier::Large);
+    }
+}

@@ -1,0 +1,155 @@
+//! What the media thread lets others see: one card of atomics for each camera's slot and each
+//! session's slot. Written by one thread, read by any, never locked.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+use crate::limits::{CAMERAS_MAX, SESSIONS_MAX};
+
+/// A camera's figures. Written by the media thread.
+#[derive(Debug)]
+pub struct CameraCard {
+    /// Viewers may join: the stream has parameter sets and its marker habit is known.
+    pub ready: AtomicBool,
+    /// When the last RTP packet came, in [`crate::clock::now_us`] microseconds; 0 for never.
+    pub last_rtp_us: AtomicU64,
+    /// RTP packets and bytes received.
+    pub packets: AtomicU64,
+    /// See `packets`.
+    pub bytes: AtomicU64,
+    /// Access units seen.
+    pub frames: AtomicU64,
+    /// Packets cut into the history ring.
+    pub packets_out: AtomicU64,
+    /// Times the stream had to wait for its next IDR: lost packets, abandoned frames.
+    pub breaks: AtomicU64,
+    /// Frames per second over the last second or so, times 100.
+    pub frames_per_s_x100: AtomicU32,
+    /// Bits per second over the last second or so.
+    pub bits_per_s: AtomicU64,
+    /// Time between the last two IDRs; 0 before the second.
+    pub gop_ms: AtomicU32,
+    /// When the last IDR began, in [`crate::clock::now_us`] microseconds; 0 for never.
+    pub last_idr_us: AtomicU64,
+    /// Picture size from the SPS; 0 before one.
+    pub width: AtomicU32,
+    /// See `width`.
+    pub height: AtomicU32,
+    /// profile_idc, constraint flags and level_idc of the SPS, as in `profile-level-id`.
+    pub profile_level_id: AtomicU32,
+    /// Subscriptions now.
+    pub viewers: AtomicU32,
+    /// Interleaved frames abandoned for want of a carry slot: small, medium, large.
+    pub abandoned: [AtomicU64; 3],
+    /// Why the media thread gave the connection up: a [`crate::media::Lost`] as its number.
+    pub lost: AtomicU8,
+}
+
+/// A session's figures. Written by the media thread once it is live.
+#[derive(Debug)]
+pub struct SessionCard {
+    /// Which use of the slot the figures belong to.
+    pub generation: AtomicU32,
+    /// How it ended: an [`crate::webrtc::Ended`] as its number, 0 while it has not.
+    pub ended: AtomicU8,
+    /// RTP packets and payload bytes sealed, resends not counted.
+    pub packets: AtomicU64,
+    /// See `packets`.
+    pub bytes: AtomicU64,
+    /// Packets sealed again for a NACK.
+    pub resends: AtomicU64,
+    /// NACKed packets that could not be answered: too old, over budget, resend off.
+    pub resends_refused: AtomicU64,
+    /// PLI and FIR received.
+    pub key_frame_requests: AtomicU64,
+    /// Times the cursor skipped to an IDR: overrun or congestion.
+    pub skips: AtomicU64,
+    /// Fraction lost of the last receiver report, in 1/256.
+    pub fraction_lost: AtomicU8,
+    /// Round-trip time from the last receiver report, microseconds; 0 before one.
+    pub round_trip_us: AtomicU32,
+    /// The last sign of life, in [`crate::clock::now_us`] microseconds.
+    pub last_sign_us: AtomicU64,
+}
+
+/// One card a camera's slot.
+pub static CAMERAS: [CameraCard; CAMERAS_MAX] = [const { CameraCard::new() }; CAMERAS_MAX];
+
+/// One card a session's slot.
+pub static SESSIONS: [SessionCard; SESSIONS_MAX] = [const { SessionCard::new() }; SESSIONS_MAX];
+
+impl CameraCard {
+    /// A card of zeros.
+    pub const fn new() -> Self {
+        const ZERO: AtomicU64 = AtomicU64::new(0);
+        Self {
+            ready: AtomicBool::new(false),
+            last_rtp_us: ZERO,
+            packets: ZERO,
+            bytes: ZERO,
+            frames: ZERO,
+            packets_out: ZERO,
+            breaks: ZERO,
+            frames_per_s_x100: AtomicU32::new(0),
+            bits_per_s: ZERO,
+            gop_ms: AtomicU32::new(0),
+            last_idr_us: ZERO,
+            width: AtomicU32::new(0),
+            height: AtomicU32::new(0),
+            profile_level_id: AtomicU32::new(0),
+            viewers: AtomicU32::new(0),
+            abandoned: [ZERO; 3],
+            lost: AtomicU8::new(0),
+        }
+    }
+}
+
+impl Default for CameraCard {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl SessionCard {
+    /// A card of zeros.
+    pub const fn new() -> Self {
+        const ZERO: AtomicU64 = AtomicU64::new(0);
+        Self {
+            generation: AtomicU32::new(0),
+            ended: AtomicU8::new(0),
+            packets: ZERO,
+            bytes: ZERO,
+            resends: ZERO,
+            resends_refused: ZERO,
+            key_frame_requests: ZERO,
+            skips: ZERO,
+            fraction_lost: AtomicU8::new(0),
+            round_trip_us: AtomicU32::new(0),
+            last_sign_us: ZERO,
+        }
+    }
+
+    /// Makes the card ready for the slot's next use.
+    pub fn reset(&self, generation: u32) {
+        for counter in [
+            &self.packets,
+            &self.bytes,
+            &self.resends,
+            &self.resends_refused,
+            &self.key_frame_requests,
+            &self.skips,
+            &self.last_sign_us,
+        ] {
+            counter.store(0, Ordering::Relaxed);
+        }
+        self.fraction_lost.store(0, Ordering::Relaxed);
+        self.round_trip_us.store(0, Ordering::Relaxed);
+        self.ended.store(0, Ordering::Relaxed);
+        self.generation.store(generation, Ordering::Release);
+    }
+}
+
+impl Default for SessionCard {
+    fn default() -> Self {
+        Self::new()
+    }
+}
