@@ -1,0 +1,595 @@
+//! The media socket: one UDP port for all viewers, IPv6 with IPv4 mapped where there is IPv6.
+//!
+//! Each datagram tells which of our addresses it was sent to (`IP_PKTINFO`), and an answer leaves
+//! from that address. Sending takes many messages at once, each of them a run of equal segments
+//! that the kernel cuts apart (UDP GSO, Linux 4.18). Nothing here allocates after `bind`.
+
+use std::io;
+use std::mem::{MaybeUninit, size_of};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::os::fd::{AsRawFd, RawFd};
+use std::ptr;
+
+use crate::limits::{DATAGRAM_BYTES_MAX, PROFILE};
+
+/// Messages that one `sendmmsg` takes; a longer slice is sent in part.
+pub const SEND_MESSAGES_MAX: usize = PROFILE.batch_messages;
+/// Datagrams that one `recvmmsg` brings.
+pub const RECEIVE_DATAGRAMS_MAX: usize = PROFILE.udp_receive_datagrams;
+
+/// Room for the control messages of one message: PKTINFO (IPv6: 20 bytes) and UDP_SEGMENT (2),
+/// each behind a header of 16 and padded to 8.
+const CONTROL_BYTES: usize = 80;
+
+/// Sealed packets for one peer: a run of `segment_bytes` each, the last one may be shorter.
+#[derive(Debug, Clone, Copy)]
+pub struct Message {
+    /// Where the run begins in the scratch.
+    pub offset: usize,
+    /// The run's length in bytes.
+    pub bytes: usize,
+    /// The length of each segment but the last.
+    pub segment_bytes: u16,
+    /// The peer.
+    pub to: SocketAddr,
+    /// Our address that the peer knows.
+    pub from: IpAddr,
+}
+
+impl Message {
+    /// Datagrams in the run.
+    pub fn segments(&self) -> usize {
+        self.bytes.div_ceil(usize::from(self.segment_bytes).max(1))
+    }
+}
+
+/// Something that sends runs: the socket, or a test that fails on purpose.
+pub trait Wire {
+    /// Sends the messages in order and says how many went out: at least one, or an error.
+    ///
+    /// # Errors
+    /// Those of `sendmmsg(2)` for the first message that did not go out.
+    fn send(&self, scratch: &[u8], messages: &[Message]) -> io::Result<usize>;
+}
+
+/// The UDP socket, non-blocking.
+#[derive(Debug)]
+pub struct Socket {
+    socket: UdpSocket,
+    is_ipv6: bool,
+}
+
+/// A received datagram.
+#[derive(Debug, Clone, Copy)]
+pub struct Datagram<'a> {
+    /// Who sent it.
+    pub from: SocketAddr,
+    /// Which of our addresses it was sent to, with our port.
+    pub to: SocketAddr,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+}
+
+/// Room for one `recvmmsg`.
+pub struct Inbox {
+    bytes: [[u8; DATAGRAM_BYTES_MAX]; RECEIVE_DATAGRAMS_MAX],
+    meta: [Meta; RECEIVE_DATAGRAMS_MAX],
+}
+
+#[derive(Clone, Copy)]
+struct Meta {
+    length: usize,
+    from: SocketAddr,
+    to: IpAddr,
+}
+
+impl Meta {
+    const EMPTY: Self = Self {
+        length: 0,
+        from: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
+        to: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    };
+}
+
+impl Inbox {
+    /// Empty room; zeros, so it can be a static.
+    pub const fn new() -> Self {
+        Self {
+            bytes: [[0; DATAGRAM_BYTES_MAX]; RECEIVE_DATAGRAMS_MAX],
+            meta: [Meta::EMPTY; RECEIVE_DATAGRAMS_MAX],
+        }
+    }
+
+    /// The datagram at `index` of the last receive; `port` is our own.
+    pub fn datagram(&self, index: usize, port: u16) -> Datagram<'_> {
+        let meta = &self.meta[index];
+        Datagram {
+            from: meta.from,
+            to: SocketAddr::new(meta.to, port),
+            bytes: &self.bytes[index][..meta.length],
+        }
+    }
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Socket {
+    /// Binds the port. `[::]` also takes IPv4; where there is no IPv6, it becomes `0.0.0.0`.
+    ///
+    /// # Errors
+    /// Those of `bind(2)`.
+    pub fn bind(listen: SocketAddr) -> io::Result<Self> {
+        let socket = match UdpSocket::bind(listen) {
+            Err(error)
+                if listen.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
+                    && error.raw_os_error() == Some(libc::EAFNOSUPPORT) =>
+            {
+                UdpSocket::bind((Ipv4Addr::UNSPECIFIED, listen.port()))?
+            }
+            bound => bound?,
+        };
+        socket.set_nonblocking(true)?;
+        let is_ipv6 = socket.local_addr()?.is_ipv6();
+        let fd = socket.as_raw_fd();
+        if is_ipv6 {
+            set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)?;
+        } else {
+            set_option(fd, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
+        }
+        let bytes = i32::try_from(PROFILE.udp_socket_buffer_bytes).unwrap_or(i32::MAX);
+        // The forced form needs CAP_NET_ADMIN; without it net.core.*mem_max is the bound.
+        for (forced, plain) in [
+            (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF),
+            (libc::SO_RCVBUFFORCE, libc::SO_RCVBUF),
+        ] {
+            set_option(fd, libc::SOL_SOCKET, forced, bytes)
+                .or_else(|_| set_option(fd, libc::SOL_SOCKET, plain, bytes))?;
+        }
+        Ok(Self { socket, is_ipv6 })
+    }
+
+    /// Our port.
+    ///
+    /// # Errors
+    /// Those of `getsockname(2)`.
+    pub fn port(&self) -> io::Result<u16> {
+        Ok(self.socket.local_addr()?.port())
+    }
+
+    /// Whether the socket speaks IPv6.
+    pub fn is_ipv6(&self) -> bool {
+        self.is_ipv6
+    }
+
+    /// Send and receive buffer as the kernel granted them, in bytes as they were asked for.
+    pub fn buffer_bytes(&self) -> (usize, usize) {
+        // The kernel doubles what it was asked for to account for its own bookkeeping.
+        let granted = |name| {
+            let doubled = option(self.socket.as_raw_fd(), libc::SOL_SOCKET, name).unwrap_or(0);
+            usize::try_from(doubled / 2).unwrap_or(0)
+        };
+        (granted(libc::SO_SNDBUF), granted(libc::SO_RCVBUF))
+    }
+
+    /// Whether the kernel knows UDP GSO.
+    pub fn has_gso(&self) -> bool {
+        option(self.socket.as_raw_fd(), libc::SOL_UDP, libc::UDP_SEGMENT).is_ok()
+    }
+
+    /// Receives what is there, up to [`RECEIVE_DATAGRAMS_MAX`]; truncated datagrams have length 0.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there is nothing, and others of `recvmmsg(2)`.
+    pub fn receive(&self, inbox: &mut Inbox) -> io::Result<usize> {
+        let mut names = [MaybeUninit::<libc::sockaddr_storage>::zeroed(); RECEIVE_DATAGRAMS_MAX];
+        let mut controls = [Control::new(); RECEIVE_DATAGRAMS_MAX];
+        let mut slices = [libc::iovec {
+            iov_base: ptr::null_mut(),
+            iov_len: 0,
+        }; RECEIVE_DATAGRAMS_MAX];
+        // SAFETY: all zeros is a valid mmsghdr.
+        let mut headers: [libc::mmsghdr; RECEIVE_DATAGRAMS_MAX] = unsafe { std::mem::zeroed() };
+        for index in 0..RECEIVE_DATAGRAMS_MAX {
+            slices[index].iov_base = inbox.bytes[index].as_mut_ptr().cast();
+            slices[index].iov_len = DATAGRAM_BYTES_MAX;
+            let header = &mut headers[index].msg_hdr;
+            header.msg_name = names[index].as_mut_ptr().cast();
+            header.msg_namelen = socklen(size_of::<libc::sockaddr_storage>());
+            header.msg_iov = &raw mut slices[index];
+            header.msg_iovlen = 1;
+            header.msg_control = controls[index].0.as_mut_ptr().cast();
+            header.msg_controllen = CONTROL_BYTES as _;
+        }
+        // SAFETY: every header points at buffers above or in `inbox`, which outlive the call.
+        let received = unsafe {
+            libc::recvmmsg(
+                self.socket.as_raw_fd(),
+                headers.as_mut_ptr(),
+                headers.len() as _,
+                libc::MSG_DONTWAIT as _,
+                ptr::null_mut(),
+            )
+        };
+        let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
+        for (index, header) in headers.iter().enumerate().take(received) {
+            // SAFETY: the kernel filled the name; its family says which address it is.
+            let from = unsafe { address_of(names[index].assume_init_ref()) };
+            // SAFETY: the kernel filled the control messages that the header describes.
+            let to = unsafe { destination_of(&header.msg_hdr) };
+            let is_whole = header.msg_hdr.msg_flags & libc::MSG_TRUNC == 0;
+            inbox.meta[index] = Meta {
+                length: if is_whole { header.msg_len as usize } else { 0 },
+                from: from.unwrap_or(Meta::EMPTY.from),
+                to: to.unwrap_or(Meta::EMPTY.to),
+            };
+        }
+        Ok(received)
+    }
+
+    /// Sends one datagram.
+    ///
+    /// # Errors
+    /// Those of `sendmsg(2)`.
+    pub fn send_to(&self, bytes: &[u8], to: SocketAddr, from: IpAddr) -> io::Result<()> {
+        let segment_bytes = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
+        let message = Message {
+            offset: 0,
+            bytes: bytes.len(),
+            segment_bytes,
+            to,
+            from,
+        };
+        self.send(bytes, &[message]).map(|_| ())
+    }
+}
+
+impl AsRawFd for Socket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+impl Wire for Socket {
+    fn send(&self, scratch: &[u8], messages: &[Message]) -> io::Result<usize> {
+        let count = messages.len().min(SEND_MESSAGES_MAX);
+        // SAFETY: all zeros is a valid sockaddr_storage, iovec and mmsghdr.
+        let mut names: [MaybeUninit<libc::sockaddr_in6>; SEND_MESSAGES_MAX] =
+            [MaybeUninit::uninit(); SEND_MESSAGES_MAX];
+        let mut controls = [MaybeUninit::<Control>::uninit(); SEND_MESSAGES_MAX];
+        let mut slices = [MaybeUninit::<libc::iovec>::uninit(); SEND_MESSAGES_MAX];
+        let mut headers = [MaybeUninit::<libc::mmsghdr>::uninit(); SEND_MESSAGES_MAX];
+        for (index, message) in messages.iter().take(count).enumerate() {
+            let bytes = &scratch[message.offset..message.offset + message.bytes];
+            // The kernel does not write to what it sends.
+            let slice = libc::iovec {
+                iov_base: bytes.as_ptr().cast_mut().cast(),
+                iov_len: bytes.len(),
+            };
+            let slice = ptr::from_mut(slices[index].write(slice));
+            // SAFETY: all zeros is a valid mmsghdr.
+            let header = headers[index].write(unsafe { std::mem::zeroed() });
+            header.msg_hdr.msg_iov = slice;
+            header.msg_hdr.msg_iovlen = 1;
+            header.msg_hdr.msg_name = names[index].as_mut_ptr().cast();
+            header.msg_hdr.msg_namelen = write_name(&mut names[index], message.to, self.is_ipv6);
+            let control = controls[index].write(Control::new());
+            header.msg_hdr.msg_control = control.0.as_mut_ptr().cast();
+            header.msg_hdr.msg_controllen = control.write(message, self.is_ipv6) as _;
+            if header.msg_hdr.msg_controllen == 0 {
+                header.msg_hdr.msg_control = ptr::null_mut();
+            }
+        }
+        // SAFETY: the first `count` headers are initialised and point at what outlives the call.
+        let sent = unsafe {
+            libc::sendmmsg(
+                self.socket.as_raw_fd(),
+                headers.as_mut_ptr().cast(),
+                count as _,
+                libc::MSG_DONTWAIT as _,
+            )
+        };
+        usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+    }
+}
+
+/// The control messages of one message, aligned as `cmsghdr` wants it.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+struct Control([u8; CONTROL_BYTES]);
+
+impl Control {
+    const fn new() -> Self {
+        Self([0; CONTROL_BYTES])
+    }
+
+    /// Writes source address and segment size; the length written.
+    fn write(&mut self, message: &Message, is_ipv6: bool) -> usize {
+        let mut length = 0;
+        if !message.from.is_unspecified() {
+            length += if is_ipv6 {
+                let info = libc::in6_pktinfo {
+                    ipi6_addr: libc::in6_addr {
+                        s6_addr: mapped(message.from).octets(),
+                    },
+                    ipi6_ifindex: 0,
+                };
+                self.append(length, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info)
+            } else {
+                let IpAddr::V4(source) = message.from else {
+                    return length;
+                };
+                let info = libc::in_pktinfo {
+                    ipi_ifindex: 0,
+                    ipi_spec_dst: libc::in_addr {
+                        s_addr: u32::from(source).to_be(),
+                    },
+                    ipi_addr: libc::in_addr { s_addr: 0 },
+                };
+                self.append(length, libc::IPPROTO_IP, libc::IP_PKTINFO, info)
+            };
+        }
+        if message.bytes > usize::from(message.segment_bytes) {
+            length += self.append(
+                length,
+                libc::SOL_UDP,
+                libc::UDP_SEGMENT,
+                message.segment_bytes,
+            );
+        }
+        length
+    }
+
+    /// Appends one control message at `offset`; the bytes it takes.
+    fn append<T: Copy>(&mut self, offset: usize, level: i32, kind: i32, value: T) -> usize {
+        // SAFETY: these macros only compute lengths.
+        let (space, length) = unsafe {
+            let bytes = size_of::<T>() as _;
+            (libc::CMSG_SPACE(bytes) as usize, libc::CMSG_LEN(bytes))
+        };
+        assert!(
+            offset + space <= CONTROL_BYTES,
+            "control messages fit their room"
+        );
+        // SAFETY: the room holds the header and the value (asserted above) and is aligned to 8,
+        // as offsets of CMSG_SPACE keep it.
+        unsafe {
+            let header = self.0.as_mut_ptr().add(offset).cast::<libc::cmsghdr>();
+            (*header).cmsg_level = level;
+            (*header).cmsg_type = kind;
+            (*header).cmsg_len = length as _;
+            libc::CMSG_DATA(header).cast::<T>().write_unaligned(value);
+        }
+        space
+    }
+}
+
+/// `ip` as IPv6, IPv4 mapped.
+fn mapped(ip: IpAddr) -> Ipv6Addr {
+    match ip {
+        IpAddr::V4(ip) => ip.to_ipv6_mapped(),
+        IpAddr::V6(ip) => ip,
+    }
+}
+
+/// Writes `to` as the socket's family wants it; the length of the name.
+fn write_name(
+    name: &mut MaybeUninit<libc::sockaddr_in6>,
+    to: SocketAddr,
+    is_ipv6: bool,
+) -> libc::socklen_t {
+    if is_ipv6 {
+        let scope = if let SocketAddr::V6(to) = to {
+            to.scope_id()
+        } else {
+            0
+        };
+        name.write(libc::sockaddr_in6 {
+            sin6_family: libc::AF_INET6 as _,
+            sin6_port: to.port().to_be(),
+            sin6_flowinfo: 0,
+            sin6_addr: libc::in6_addr {
+                s6_addr: mapped(to.ip()).octets(),
+            },
+            sin6_scope_id: scope,
+        });
+        return socklen(size_of::<libc::sockaddr_in6>());
+    }
+    let ip = match to.ip() {
+        IpAddr::V4(ip) => ip,
+        // A browser cannot have reached an IPv4 socket from IPv6; 0.0.0.0 fails at the kernel.
+        IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
+    };
+    let address = libc::sockaddr_in {
+        sin_family: libc::AF_INET as _,
+        sin_port: to.port().to_be(),
+        sin_addr: libc::in_addr {
+            s_addr: u32::from(ip).to_be(),
+        },
+        sin_zero: [0; 8],
+    };
+    // SAFETY: sockaddr_in is smaller than sockaddr_in6 and no stricter aligned.
+    unsafe { name.as_mut_ptr().cast::<libc::sockaddr_in>().write(address) };
+    socklen(size_of::<libc::sockaddr_in>())
+}
+
+/// # Safety
+/// `storage` was filled by the kernel as its family says.
+unsafe fn address_of(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
+    let start = ptr::from_ref(storage);
+    match i32::from(storage.ss_family) {
+        libc::AF_INET => {
+            // SAFETY: the family says it is a sockaddr_in, and the storage is aligned for it.
+            let address = unsafe { &*start.cast::<libc::sockaddr_in>() };
+            let ip = Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr));
+            Some(SocketAddr::new(
+                IpAddr::V4(ip),
+                u16::from_be(address.sin_port),
+            ))
+        }
+        libc::AF_INET6 => {
+            // SAFETY: the family says it is a sockaddr_in6, and the storage is aligned for it.
+            let address = unsafe { &*start.cast::<libc::sockaddr_in6>() };
+            let ip = Ipv6Addr::from(address.sin6_addr.s6_addr);
+            let port = u16::from_be(address.sin6_port);
+            if let Some(ip) = ip.to_ipv4_mapped() {
+                return Some(SocketAddr::new(IpAddr::V4(ip), port));
+            }
+            let scope = address.sin6_scope_id;
+            Some(SocketAddr::V6(std::net::SocketAddrV6::new(
+                ip, port, 0, scope,
+            )))
+        }
+        _ => None,
+    }
+}
+
+/// # Safety
+/// `header` was filled by the kernel and its control buffer still lives.
+unsafe fn destination_of(header: &libc::msghdr) -> Option<IpAddr> {
+    // SAFETY: the header describes a control buffer that the kernel filled; CMSG_FIRSTHDR and
+    // CMSG_NXTHDR stay within it, and each type says what its data is.
+    unsafe {
+        let mut control = libc::CMSG_FIRSTHDR(header);
+        while !control.is_null() {
+            let data = libc::CMSG_DATA(control);
+            match ((*control).cmsg_level, (*control).cmsg_type) {
+                (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
+                    let info = data.cast::<libc::in_pktinfo>().read_unaligned();
+                    return Some(Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr)).into());
+                }
+                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                    let info = data.cast::<libc::in6_pktinfo>().read_unaligned();
+                    let ip = Ipv6Addr::from(info.ipi6_addr.s6_addr);
+                    return Some(IpAddr::V6(ip).to_canonical());
+                }
+                _ => control = libc::CMSG_NXTHDR(header, control),
+            }
+        }
+    }
+    None
+}
+
+fn socklen(bytes: usize) -> libc::socklen_t {
+    libc::socklen_t::try_from(bytes).unwrap_or(0)
+}
+
+fn set_option(fd: RawFd, level: i32, name: i32, value: i32) -> io::Result<()> {
+    // SAFETY: the option's value is an int that outlives the call.
+    let result = unsafe {
+        let value = (&raw const value).cast();
+        libc::setsockopt(fd, level, name, value, socklen(size_of::<i32>()))
+    };
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+fn option(fd: RawFd, level: i32, name: i32) -> io::Result<i32> {
+    let mut value = 0i32;
+    let mut length = socklen(size_of::<i32>());
+    // SAFETY: value and length outlive the call, and the length says how much may be written.
+    let result =
+        unsafe { libc::getsockopt(fd, level, name, (&raw mut value).cast(), &raw mut length) };
+    if result == 0 {
+        Ok(value)
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn receive_all(
+        socket: &Socket,
+        inbox: &mut Inbox,
+        want: usize,
+    ) -> Vec<(SocketAddr, SocketAddr, Vec<u8>)> {
+        let mut all = Vec::new();
+        for _ in 0..1000 {
+            if let Ok(count) = socket.receive(inbox) {
+                for index in 0..count {
+                    let datagram = inbox.datagram(index, 9);
+                    all.push((datagram.from, datagram.to, datagram.bytes.to_vec()));
+                }
+            }
+            if all.len() >= want {
+                break;
+            }
+            std::thread::yield_now();
+        }
+        all
+    }
+
+    #[test]
+    fn a_run_arrives_as_its_segments_from_the_address_that_was_asked() {
+        let server = Socket::bind("[::]:0".parse().unwrap()).unwrap();
+        let client = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let to = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), client.port().unwrap());
+        let scratch: Vec<u8> = (0..2500u32).map(|value| value.to_le_bytes()[0]).collect();
+        let from = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 5));
+        let run = Message {
+            offset: 100,
+            bytes: 2400,
+            segment_bytes: 1000,
+            to,
+            from,
+        };
+        let single = Message {
+            offset: 0,
+            bytes: 50,
+            segment_bytes: 50,
+            to,
+            from,
+        };
+        assert_eq!(server.send(&scratch, &[run, single]).unwrap(), 2);
+        let mut inbox = Box::new(Inbox::new());
+        let got = receive_all(&client, &mut inbox, 4);
+        let sizes: Vec<usize> = got.iter().map(|(_, _, bytes)| bytes.len()).collect();
+        assert_eq!(sizes, [1000, 1000, 400, 50]);
+        assert_eq!(got[1].2, scratch[1100..2100]);
+        assert!(got.iter().all(|(source, ..)| source.ip() == from));
+    }
+
+    #[test]
+    fn a_datagram_tells_where_it_was_sent_to_and_ipv4_is_unmapped() {
+        let server = Socket::bind("[::]:0".parse().unwrap()).unwrap();
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        client
+            .send_to(b"hello", ("127.0.0.7", server.port().unwrap()))
+            .unwrap();
+        let mut inbox = Box::new(Inbox::new());
+        let got = receive_all(&server, &mut inbox, 1);
+        assert_eq!(got[0].0, client.local_addr().unwrap());
+        assert_eq!(got[0].1, "127.0.0.7:9".parse().unwrap());
+        assert_eq!(got[0].2, b"hello");
+    }
+
+    #[test]
+    fn a_datagram_longer_than_the_room_is_dropped() {
+        let server = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let to = ("127.0.0.1", server.port().unwrap());
+        client.send_to(&[1; DATAGRAM_BYTES_MAX + 1], to).unwrap();
+        client.send_to(&[2; DATAGRAM_BYTES_MAX], to).unwrap();
+        let mut inbox = Box::new(Inbox::new());
+        let got = receive_all(&server, &mut inbox, 2);
+        assert_eq!(got[0].2.len(), 0);
+        assert_eq!(got[1].2.len(), DATAGRAM_BYTES_MAX);
+    }
+
+    #[test]
+    fn the_socket_has_large_buffers_and_tells_of_gso() {
+        let socket = Socket::bind("[::]:0".parse().unwrap()).unwrap();
+        let (send, receive) = socket.buffer_bytes();
+        assert!(send > 0 && receive > 0);
+        assert!(socket.has_gso(), "every kernel since 4.18");
+    }
+}
