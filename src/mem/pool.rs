@@ -147,10 +147,12 @@ impl<const BYTES: usize, const N: usize> Slots<BYTES, N> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mem::arena::Arena;
 
     #[test]
     fn a_full_tier_borrows_from_the_next_and_names_the_one_it_missed() {
-        let mut pool = Box::new(CarryPool::new());
+        static POOL: Arena<CarryPool> = Arena::new(CarryPool::new());
+        let pool = POOL.take().expect("first");
         let all = PROFILE.carry_small + PROFILE.carry_medium + PROFILE.carry_large;
         let mut taken: Vec<Carry> = (0..all).map(|_| pool.take(100).expect("room")).collect();
         assert_eq!(taken[PROFILE.carry_small].tier, Tier::Medium);
@@ -162,7 +164,8 @@ mod tests {
 
     #[test]
     fn the_largest_frame_fits_and_one_byte_more_does_not() {
-        let mut pool = Box::new(CarryPool::new());
+        static POOL: Arena<CarryPool> = Arena::new(CarryPool::new());
+        let pool = POOL.take().expect("first");
         let carry = pool.take(CARRY_LARGE_BYTES).expect("fits");
         assert!(pool.bytes(&carry).len() >= 4 + usize::from(u16::MAX));
         assert_eq!(pool.take(CARRY_LARGE_BYTES + 1).unwrap_err(), Tier::Large);
