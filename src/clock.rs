@@ -27,15 +27,23 @@ pub fn us_of(instant: Instant) -> u64 {
     u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Wall-clock time as an NTP timestamp (RFC 5905): seconds since 1900 in the high 32 bits.
+/// The moment `at_us` as an NTP timestamp (RFC 5905): seconds since 1900 in the high 32 bits. It
+/// follows the monotonic clock from the first call, so it never jumps when the wall clock is set.
 #[allow(clippy::disallowed_methods)]
-pub fn ntp() -> u64 {
+pub fn ntp(at_us: u64) -> u64 {
+    static WALL_AT_START_US: OnceLock<u64> = OnceLock::new();
     const SECONDS_1900_TO_1970: u64 = 2_208_988_800;
-    let since_1970 = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    let fraction = (u64::from(since_1970.subsec_nanos()) << 32) / 1_000_000_000;
-    ((since_1970.as_secs() + SECONDS_1900_TO_1970) << 32) | fraction
+    let wall_at_start_us = *WALL_AT_START_US.get_or_init(|| {
+        let since_1970 = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        u64::try_from(since_1970.as_micros())
+            .unwrap_or(0)
+            .saturating_sub(now_us())
+    });
+    let wall_us = wall_at_start_us + at_us;
+    let fraction = ((wall_us % 1_000_000) << 32) / 1_000_000;
+    ((wall_us / 1_000_000 + SECONDS_1900_TO_1970) << 32) | fraction
 }
 
 #[cfg(test)]
@@ -50,7 +58,8 @@ mod tests {
 
     #[test]
     fn ntp_is_in_this_century() {
-        let year = 1900 + (ntp() >> 32) / 31_556_952;
+        let year = 1900 + (ntp(now_us()) >> 32) / 31_556_952;
         assert!((2024..2100).contains(&year), "{year}");
+        assert_eq!(ntp(2_000_000) - ntp(1_000_000), 1 << 32);
     }
 }

@@ -1,1 +1,16 @@
-//! stub
+//! The way out: every subscription is a cursor into a stream's history ring, sealed and sent in
+//! batches. The only encryptor of weir (RTP, resends, sender reports), on the media thread.
+//!
+//! - [`cursor`] says which packet is next and under which number it is sealed: the nonce rule.
+//! - [`srtp`] seals, [`batch`] gathers runs of equal size and sends them.
+//! - [`pace`] bounds how fast, [`rtcp`] reads what browsers report and writes our reports.
+//! - [`subscription`] puts these together for one stream in one session.
+//!
+//! No function here allocates, and none blocks: a full socket leaves the batch as it is.
+
+pub mod batch;
+pub mod cursor;
+pub mod pace;
+pub mod rtcp;
+pub mod srtp;
+pub mod subscription;

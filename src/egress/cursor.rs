@@ -1,0 +1,163 @@
+//! A subscription's place in a history ring, and the numbers its packets are sealed under.
+//!
+//! The nonce rule: under one key, one (SSRC, number) seals one plaintext, for ever. So a number is
+//! spent when a packet is sealed, whether or not it leaves; each uninterrupted run through the
+//! ring is a *mapping* from ring index to number, a new mapping starts above the highest number
+//! ever spent, and a resend is answered only within the current mapping, where index and number
+//! still mean the same packet.
+
+/// RTP's numbers have 48 bits: a roll-over counter and the sequence number (RFC 3711 3.3.1).
+const NUMBERS: u64 = 1 << 48;
+
+/// Which packet is next, and its number.
+#[derive(Debug)]
+pub struct Cursor {
+    mapping: Option<Mapping>,
+    /// The lowest number never spent.
+    next_number: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Mapping {
+    first_index: u64,
+    first_number: u64,
+}
+
+/// One packet to seal: where it is in the ring, and its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The stream-wide index of the packet.
+    pub index: u64,
+    /// Its 48-bit number.
+    pub number: u64,
+}
+
+impl Place {
+    /// The RTP sequence number.
+    #[allow(clippy::cast_possible_truncation)] // the low 16 bits are what is wanted
+    pub fn sequence(&self) -> u16 {
+        self.number as u16
+    }
+}
+
+impl Cursor {
+    /// A cursor that waits. `random` gives the first sequence number, 1 to 2^15 - 1: a receiver
+    /// that misses the first packets before a wrap would guess the wrong roll-over counter.
+    pub fn new(random: u16) -> Self {
+        Self {
+            mapping: None,
+            next_number: u64::from(random & 0x7fff).max(1),
+        }
+    }
+
+    /// Whether it waits for a place to begin.
+    pub fn is_waiting(&self) -> bool {
+        self.mapping.is_none()
+    }
+
+    /// Begins a new mapping at ring index `index`.
+    pub fn begin(&mut self, index: u64) {
+        let first_number = self.next_number;
+        self.mapping = Some(Mapping {
+            first_index: index,
+            first_number,
+        });
+    }
+
+    /// Leaves the current mapping: nothing is sent or resent until [`Cursor::begin`].
+    pub fn pause(&mut self) {
+        self.mapping = None;
+    }
+
+    /// The next packet; `None` while waiting, or when the numbers are used up.
+    pub fn next(&self) -> Option<Place> {
+        let mapping = self.mapping?;
+        let number = self.next_number;
+        let index = mapping.first_index + (number - mapping.first_number);
+        (number < NUMBERS).then_some(Place { index, number })
+    }
+
+    /// Spends the number of [`Cursor::next`]: its packet was sealed.
+    pub fn spend(&mut self) {
+        self.next_number += 1;
+    }
+
+    /// The packet that was sealed under `sequence`, if that was in the current mapping.
+    pub fn sealed(&self, sequence: u16) -> Option<Place> {
+        let mapping = self.mapping?;
+        let highest = self.next_number.checked_sub(1)?;
+        #[allow(clippy::cast_possible_truncation)] // sequence numbers are the low 16 bits
+        let behind = u64::from((highest as u16).wrapping_sub(sequence));
+        let number = highest.checked_sub(behind)?;
+        let offset = number.checked_sub(mapping.first_number)?;
+        Some(Place {
+            index: mapping.first_index + offset,
+            number,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_starts_between_1_and_the_middle_of_the_sequence_space() {
+        for random in [0, 1, 0x7fff, 0x8000, 0xffff] {
+            let mut cursor = Cursor::new(random);
+            cursor.begin(5);
+            let place = cursor.next().unwrap();
+            assert_eq!(place.index, 5);
+            assert!((1..0x8000).contains(&place.number));
+        }
+    }
+
+    #[test]
+    fn numbers_go_on_over_mappings_and_indexes_follow_the_ring() {
+        let mut cursor = Cursor::new(100);
+        assert_eq!(cursor.next(), None);
+        cursor.begin(1000);
+        cursor.spend();
+        cursor.spend();
+        assert_eq!(
+            cursor.next(),
+            Some(Place {
+                index: 1002,
+                number: 102
+            })
+        );
+        cursor.pause();
+        assert_eq!(cursor.next(), None);
+        cursor.begin(2000);
+        assert_eq!(
+            cursor.next(),
+            Some(Place {
+                index: 2000,
+                number: 102
+            })
+        );
+    }
+
+    #[test]
+    fn a_resend_stays_within_the_mapping() {
+        let mut cursor = Cursor::new(0x7ffe);
+        cursor.begin(0);
+        for _ in 0..0x1_0000 {
+            cursor.spend();
+        }
+        cursor.pause();
+        assert_eq!(cursor.sealed(0x7ffe), None, "no mapping");
+        cursor.begin(70_000);
+        assert_eq!(cursor.sealed(0x7ffd), None, "sealed before this mapping");
+        assert_eq!(cursor.sealed(0x7ffe), None, "not sealed yet");
+        cursor.spend();
+        assert_eq!(
+            cursor.sealed(0x7ffe),
+            Some(Place {
+                index: 70_000,
+                number: 0x1_7ffe
+            })
+        );
+        assert_eq!(cursor.sealed(0x7fff), None, "not sealed yet");
+    }
+}

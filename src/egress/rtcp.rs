@@ -1,0 +1,250 @@
+//! RTCP in plain bytes: what browsers report (RFC 3550 receiver reports; RFC 4585 NACK and PLI;
+//! RFC 5104 FIR) and the sender report that we write.
+
+const SENDER_REPORT: u8 = 200;
+const RECEIVER_REPORT: u8 = 201;
+const SOURCE_DESCRIPTION: u8 = 202;
+const TRANSPORT_FEEDBACK: u8 = 205;
+const PAYLOAD_FEEDBACK: u8 = 206;
+const FORMAT_NACK: u8 = 1;
+const FORMAT_PLI: u8 = 1;
+const FORMAT_FIR: u8 = 4;
+
+/// A sender report with its SDES, before it is sealed.
+pub const REPORT_BYTES: usize = 28 + 16;
+
+/// One thing a browser says about one of our streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Feedback {
+    /// Packets that it misses: `first`, and those whose bit is set in `following`.
+    Nack {
+        /// The stream.
+        ssrc: u32,
+        /// A sequence number.
+        first: u16,
+        /// Bit n: the sequence number `first + n + 1`.
+        following: u16,
+    },
+    /// It cannot decode: PLI or FIR.
+    KeyFrame {
+        /// The stream.
+        ssrc: u32,
+    },
+    /// A report block.
+    Report {
+        /// The stream.
+        ssrc: u32,
+        /// Lost since the last report, in 1/256.
+        fraction_lost: u8,
+        /// The middle 32 bits of the NTP time of our last report it saw; 0 for none.
+        last_report: u32,
+        /// Since then, in 1/65536 s.
+        delay: u32,
+    },
+}
+
+impl Feedback {
+    /// The stream it is about.
+    pub fn ssrc(&self) -> u32 {
+        match *self {
+            Self::Nack { ssrc, .. } | Self::KeyFrame { ssrc } | Self::Report { ssrc, .. } => ssrc,
+        }
+    }
+}
+
+/// Calls `act` for each feedback in a compound packet; what is malformed ends it.
+pub fn parse(mut compound: &[u8], mut act: impl FnMut(Feedback)) {
+    while let [head, kind, high, low, ..] = *compound {
+        let bytes = (usize::from(u16::from_be_bytes([high, low])) + 1) * 4;
+        if head >> 6 != 2 || bytes > compound.len() || bytes < 8 {
+            return;
+        }
+        let (packet, rest) = compound.split_at(bytes);
+        let count = head & 0x1f;
+        match (kind, count) {
+            (RECEIVER_REPORT, _) => report_blocks(&packet[8..], &mut act),
+            (SENDER_REPORT, _) if bytes >= 28 => report_blocks(&packet[28..], &mut act),
+            (TRANSPORT_FEEDBACK, FORMAT_NACK) if bytes >= 12 => nacks(packet, &mut act),
+            (PAYLOAD_FEEDBACK, FORMAT_PLI) if bytes >= 12 => {
+                act(Feedback::KeyFrame {
+                    ssrc: word(packet, 8),
+                });
+            }
+            (PAYLOAD_FEEDBACK, FORMAT_FIR) if bytes >= 20 => {
+                for entry in packet[12..].chunks_exact(8) {
+                    act(Feedback::KeyFrame {
+                        ssrc: word(entry, 0),
+                    });
+                }
+            }
+            _ => {}
+        }
+        compound = rest;
+    }
+}
+
+fn report_blocks(blocks: &[u8], act: &mut impl FnMut(Feedback)) {
+    for block in blocks.chunks_exact(24) {
+        act(Feedback::Report {
+            ssrc: word(block, 0),
+            fraction_lost: block[4],
+            last_report: word(block, 16),
+            delay: word(block, 20),
+        });
+    }
+}
+
+fn nacks(packet: &[u8], act: &mut impl FnMut(Feedback)) {
+    let ssrc = word(packet, 8);
+    for entry in packet[12..].chunks_exact(4) {
+        let first = u16::from_be_bytes([entry[0], entry[1]]);
+        let following = u16::from_be_bytes([entry[2], entry[3]]);
+        act(Feedback::Nack {
+            ssrc,
+            first,
+            following,
+        });
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> u32 {
+    u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+/// What a sender report says.
+#[derive(Debug, Clone, Copy)]
+pub struct Report {
+    /// The stream.
+    pub ssrc: u32,
+    /// Now, as an NTP timestamp.
+    pub ntp: u64,
+    /// Now, on the stream's RTP clock.
+    pub timestamp: u32,
+    /// Packets sent, modulo 2^32.
+    pub packets: u32,
+    /// Payload bytes sent, modulo 2^32.
+    pub bytes: u32,
+}
+
+impl Report {
+    /// Writes the compound: the report, and an SDES with the CNAME `weir`.
+    pub fn write(&self, out: &mut [u8; REPORT_BYTES]) {
+        let ssrc = self.ssrc.to_be_bytes();
+        out[..4].copy_from_slice(&[0x80, SENDER_REPORT, 0, 6]);
+        out[4..8].copy_from_slice(&ssrc);
+        out[8..16].copy_from_slice(&self.ntp.to_be_bytes());
+        out[16..20].copy_from_slice(&self.timestamp.to_be_bytes());
+        out[20..24].copy_from_slice(&self.packets.to_be_bytes());
+        out[24..28].copy_from_slice(&self.bytes.to_be_bytes());
+        out[28..32].copy_from_slice(&[0x81, SOURCE_DESCRIPTION, 0, 3]);
+        out[32..36].copy_from_slice(&ssrc);
+        out[36..44].copy_from_slice(b"\x01\x04weir\0\0");
+    }
+}
+
+/// Microseconds from our report to the receiver's and back (RFC 3550 section 6.4.1).
+pub fn round_trip_us(now_ntp: u64, last_report: u32, delay: u32) -> Option<u32> {
+    if last_report == 0 {
+        return None;
+    }
+    #[allow(clippy::cast_possible_truncation)] // the middle 32 bits are what is compared
+    let now = (now_ntp >> 16) as u32;
+    let elapsed = now.wrapping_sub(last_report).wrapping_sub(delay);
+    // Above a minute it is nonsense, or the receiver's rounding made it negative.
+    (elapsed < 60 << 16).then(|| u32::try_from((u64::from(elapsed) * 1_000_000) >> 16).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(compound: &[u8]) -> Vec<Feedback> {
+        let mut all = Vec::new();
+        parse(compound, |feedback| all.push(feedback));
+        all
+    }
+
+    #[test]
+    fn a_compound_of_report_nack_pli_and_fir_is_read_in_order() {
+        let mut compound = vec![0x81, 201, 0, 7, 0, 0, 0, 1];
+        compound.extend([0, 0, 0, 9, 51, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4]);
+        compound.extend([0, 0, 0, 5, 0, 0, 0, 6]);
+        compound.extend([
+            0x81, 205, 0, 4, 0, 0, 0, 1, 0, 0, 0, 9, 1, 2, 0x80, 1, 3, 4, 0, 0,
+        ]);
+        compound.extend([0x81, 206, 0, 2, 0, 0, 0, 1, 0, 0, 0, 9]);
+        compound.extend([
+            0x84, 206, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 8, 1, 0, 0, 0,
+        ]);
+        assert_eq!(
+            all(&compound),
+            [
+                Feedback::Report {
+                    ssrc: 9,
+                    fraction_lost: 51,
+                    last_report: 5,
+                    delay: 6
+                },
+                Feedback::Nack {
+                    ssrc: 9,
+                    first: 0x102,
+                    following: 0x8001
+                },
+                Feedback::Nack {
+                    ssrc: 9,
+                    first: 0x304,
+                    following: 0
+                },
+                Feedback::KeyFrame { ssrc: 9 },
+                Feedback::KeyFrame { ssrc: 8 },
+            ]
+        );
+    }
+
+    #[test]
+    fn malformed_compounds_end_quietly() {
+        let whole = [
+            0x81, 205, 0, 4, 0, 0, 0, 1, 0, 0, 0, 9, 1, 2, 0x80, 1, 3, 4, 0, 0,
+        ];
+        for length in 0..whole.len() {
+            assert_eq!(all(&whole[..length]), [], "cut at {length}");
+        }
+        assert_eq!(all(&[0x41, 205, 0, 0]), []);
+        assert_eq!(
+            all(&[0x9f, 201, 0, 1, 0, 0, 0, 1]),
+            [],
+            "a count without blocks"
+        );
+        assert_eq!(
+            all(&[0x80, 200, 0, 1, 0, 0, 0, 1]),
+            [],
+            "a short sender report"
+        );
+        assert_eq!(all(&[0x81, 206, 0, 1, 0, 0, 0, 1]), [], "a short PLI");
+    }
+
+    #[test]
+    fn a_report_is_written_whole() {
+        let report = Report {
+            ssrc: 7,
+            ntp: 1 << 32,
+            timestamp: 90,
+            packets: 3,
+            bytes: 4,
+        };
+        let mut out = [0xff; REPORT_BYTES];
+        report.write(&mut out);
+        assert_eq!(out.len() % 4, 0);
+        assert_eq!(all(&out), [], "no blocks");
+        assert_eq!(&out[38..42], b"weir");
+    }
+
+    #[test]
+    fn a_round_trip_is_what_the_delay_leaves() {
+        let ntp = 1000u64 << 32;
+        let last = u32::try_from((999 << 16) & 0xffff_ffff_u64).unwrap();
+        assert_eq!(round_trip_us(ntp, last, 1 << 15), Some(500_000));
+        assert_eq!(round_trip_us(ntp, 0, 0), None);
+        assert_eq!(round_trip_us(ntp, last, 2 << 16), None, "negative");
+    }
+}
