@@ -34,12 +34,8 @@ pub fn ntp(at_us: u64) -> u64 {
     static WALL_AT_START_US: OnceLock<u64> = OnceLock::new();
     const SECONDS_1900_TO_1970: u64 = 2_208_988_800;
     let wall_at_start_us = *WALL_AT_START_US.get_or_init(|| {
-        let since_1970 = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        u64::try_from(since_1970.as_micros())
-            .unwrap_or(0)
-            .saturating_sub(now_us())
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since_1970.as_micros()).unwrap_or(0).saturating_sub(now_us())
     });
     let wall_us = wall_at_start_us + at_us;
     let fraction = ((wall_us % 1_000_000) << 32) / 1_000_000;

@@ -29,11 +29,5 @@ pub mod web;
 pub mod webrtc;
 
 /// Version, commit and memory profile, as `weir --version` prints them.
-pub const VERSION: &str = concat!(
-    env!("CARGO_PKG_VERSION"),
-    " (",
-    env!("WEIR_COMMIT"),
-    ", ",
-    env!("WEIR_PROFILE"),
-    ")"
-);
+pub const VERSION: &str =
+    concat!(env!("CARGO_PKG_VERSION"), " (", env!("WEIR_COMMIT"), ", ", env!("WEIR_PROFILE"), ")");

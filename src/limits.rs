@@ -69,12 +69,8 @@ pub struct Profile {
 }
 
 /// The profile this binary was built with.
-pub const PROFILE: Profile = include!(concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/memory-profiles/",
-    env!("WEIR_PROFILE"),
-    ".rs"
-));
+pub const PROFILE: Profile =
+    include!(concat!(env!("CARGO_MANIFEST_DIR"), "/memory-profiles/", env!("WEIR_PROFILE"), ".rs"));
 
 /// Cameras, and with them streams.
 pub const CAMERAS_MAX: usize = PROFILE.cameras;
@@ -183,37 +179,16 @@ pub const CANDIDATES_MAX: usize = 16;
 const _: () = {
     let p = &PROFILE;
     assert!(p.cameras > 0 && p.cameras <= u16::MAX as usize);
-    assert!(
-        p.sessions > 0 && p.sessions <= u16::MAX as usize,
-        "a ufrag has 4 hex digits of index"
-    );
-    assert!(
-        p.subscriptions >= p.sessions,
-        "every session has at least one subscription"
-    );
-    assert!(
-        p.handshakes <= p.sessions,
-        "a handshake holds a session's slot"
-    );
-    assert!(
-        p.ring_floor_chunks >= 2,
-        "a ring turns over at least two chunks"
-    );
+    assert!(p.sessions > 0 && p.sessions <= u16::MAX as usize, "a ufrag has 4 hex digits of index");
+    assert!(p.subscriptions >= p.sessions, "every session has at least one subscription");
+    assert!(p.handshakes <= p.sessions, "a handshake holds a session's slot");
+    assert!(p.ring_floor_chunks >= 2, "a ring turns over at least two chunks");
     assert!(CHUNKS_MAX <= u16::MAX as usize, "chunk numbers are u16");
-    assert!(
-        p.ring_chunk_bytes <= u16::MAX as usize + 1,
-        "offsets in a chunk are u16"
-    );
+    assert!(p.ring_chunk_bytes <= u16::MAX as usize + 1, "offsets in a chunk are u16");
     assert!(p.ring_chunk_bytes >= 8 * PAYLOAD_BYTES_MAX);
-    assert!(
-        p.batch_bytes >= GSO_SEGMENTS_MAX * PACKET_BYTES_MAX,
-        "one full GSO run must fit"
-    );
+    assert!(p.batch_bytes >= GSO_SEGMENTS_MAX * PACKET_BYTES_MAX, "one full GSO run must fit");
     // Each session: expect, live, end; each camera: play, stop; and the shutdown.
-    assert!(
-        p.commands > 3 * p.sessions + 2 * p.cameras,
-        "the command queue must never be full"
-    );
+    assert!(p.commands > 3 * p.sessions + 2 * p.cameras, "the command queue must never be full");
     assert!(p.http_connections_per_address <= p.http_connections);
 };
 

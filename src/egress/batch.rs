@@ -71,13 +71,7 @@ impl Batch {
             sent: 0,
             sent_bytes: 0,
             is_gso_off: false,
-            counters: Counters {
-                calls: 0,
-                messages: 0,
-                packets: 0,
-                refused: 0,
-                blocked: 0,
-            },
+            counters: Counters { calls: 0, messages: 0, packets: 0, refused: 0, blocked: 0 },
         }
     }
 
@@ -108,13 +102,7 @@ impl Batch {
         } else {
             let segment_bytes = u16::try_from(bytes).ok()?;
             let Path { to, from } = path;
-            let message = Message {
-                offset: start,
-                bytes,
-                segment_bytes,
-                to,
-                from,
-            };
+            let message = Message { offset: start, bytes, segment_bytes, to, from };
             self.messages.push(message).ok()?;
         }
         self.used_bytes += bytes;
@@ -184,11 +172,7 @@ impl Batch {
         while at < run.bytes && !singles.is_full() {
             let bytes = segment_bytes.min(run.bytes - at);
             // Not full: the loop's condition.
-            let _ = singles.push(Message {
-                offset: run.offset + at,
-                bytes,
-                ..run
-            });
+            let _ = singles.push(Message { offset: run.offset + at, bytes, ..run });
             at += bytes;
         }
         let sent = wire.send(&self.scratch, &singles)?;
@@ -248,10 +232,7 @@ mod tests {
     impl Script {
         fn of(results: &[Result<usize, i32>]) -> Self {
             let results = RefCell::new(results.iter().copied().collect());
-            Self {
-                results,
-                ..Self::default()
-            }
+            Self { results, ..Self::default() }
         }
     }
 
@@ -266,19 +247,14 @@ mod tests {
                 self.runs.borrow_mut().push(message.segments());
                 let bytes = &scratch[message.offset..message.offset + message.bytes];
                 let segments = bytes.chunks(usize::from(message.segment_bytes));
-                self.datagrams
-                    .borrow_mut()
-                    .extend(segments.map(<[u8]>::to_vec));
+                self.datagrams.borrow_mut().extend(segments.map(<[u8]>::to_vec));
             }
             Ok(count)
         }
     }
 
     fn path(port: u16) -> Path {
-        Path {
-            to: SocketAddr::from(([192, 0, 2, 1], port)),
-            from: IpAddr::from([192, 0, 2, 9]),
-        }
+        Path { to: SocketAddr::from(([192, 0, 2, 1], port)), from: IpAddr::from([192, 0, 2, 9]) }
     }
 
     /// Packets of the given sizes, each filled with its number.
@@ -357,11 +333,7 @@ mod tests {
         assert!(wire.runs.borrow().iter().all(|segments| *segments == 1));
         let more = fill(&mut batch, path(1), &[1000, 1000]);
         batch.flush(&wire);
-        assert_eq!(
-            wire.datagrams.borrow()[6..],
-            more,
-            "and later packets are never a run"
-        );
+        assert_eq!(wire.datagrams.borrow()[6..], more, "and later packets are never a run");
     }
 
     #[test]

@@ -44,10 +44,7 @@ impl Cursor {
     /// A cursor that waits. `random` gives the first sequence number, 1 to 2^15 - 1: a receiver
     /// that misses the first packets before a wrap would guess the wrong roll-over counter.
     pub fn new(random: u16) -> Self {
-        Self {
-            mapping: None,
-            next_number: u64::from(random & 0x7fff).max(1),
-        }
+        Self { mapping: None, next_number: u64::from(random & 0x7fff).max(1) }
     }
 
     /// Whether it waits for a place to begin.
@@ -58,10 +55,7 @@ impl Cursor {
     /// Begins a new mapping at ring index `index`.
     pub fn begin(&mut self, index: u64) {
         let first_number = self.next_number;
-        self.mapping = Some(Mapping {
-            first_index: index,
-            first_number,
-        });
+        self.mapping = Some(Mapping { first_index: index, first_number });
     }
 
     /// Leaves the current mapping: nothing is sent or resent until [`Cursor::begin`].
@@ -90,10 +84,7 @@ impl Cursor {
         let behind = u64::from((highest as u16).wrapping_sub(sequence));
         let number = highest.checked_sub(behind)?;
         let offset = number.checked_sub(mapping.first_number)?;
-        Some(Place {
-            index: mapping.first_index + offset,
-            number,
-        })
+        Some(Place { index: mapping.first_index + offset, number })
     }
 }
 
@@ -119,23 +110,11 @@ mod tests {
         cursor.begin(1000);
         cursor.spend();
         cursor.spend();
-        assert_eq!(
-            cursor.next(),
-            Some(Place {
-                index: 1002,
-                number: 102
-            })
-        );
+        assert_eq!(cursor.next(), Some(Place { index: 1002, number: 102 }));
         cursor.pause();
         assert_eq!(cursor.next(), None);
         cursor.begin(2000);
-        assert_eq!(
-            cursor.next(),
-            Some(Place {
-                index: 2000,
-                number: 102
-            })
-        );
+        assert_eq!(cursor.next(), Some(Place { index: 2000, number: 102 }));
     }
 
     #[test]
@@ -151,13 +130,7 @@ mod tests {
         assert_eq!(cursor.sealed(0x7ffd), None, "sealed before this mapping");
         assert_eq!(cursor.sealed(0x7ffe), None, "not sealed yet");
         cursor.spend();
-        assert_eq!(
-            cursor.sealed(0x7ffe),
-            Some(Place {
-                index: 70_000,
-                number: 0x1_7ffe
-            })
-        );
+        assert_eq!(cursor.sealed(0x7ffe), Some(Place { index: 70_000, number: 0x1_7ffe }));
         assert_eq!(cursor.sealed(0x7fff), None, "not sealed yet");
     }
 }

@@ -15,10 +15,7 @@ pub struct Pacer {
 impl Pacer {
     /// A full bucket.
     pub const fn new() -> Self {
-        Self {
-            tokens: PACING_SEGMENTS_PER_MS,
-            refilled_ms: 0,
-        }
+        Self { tokens: PACING_SEGMENTS_PER_MS, refilled_ms: 0 }
     }
 
     /// Segments that may be sent now.

@@ -66,15 +66,11 @@ pub fn parse(mut compound: &[u8], mut act: impl FnMut(Feedback)) {
             (SENDER_REPORT, _) if bytes >= 28 => report_blocks(&packet[28..], &mut act),
             (TRANSPORT_FEEDBACK, FORMAT_NACK) if bytes >= 12 => nacks(packet, &mut act),
             (PAYLOAD_FEEDBACK, FORMAT_PLI) if bytes >= 12 => {
-                act(Feedback::KeyFrame {
-                    ssrc: word(packet, 8),
-                });
+                act(Feedback::KeyFrame { ssrc: word(packet, 8) });
             }
             (PAYLOAD_FEEDBACK, FORMAT_FIR) if bytes >= 20 => {
                 for entry in packet[12..].chunks_exact(8) {
-                    act(Feedback::KeyFrame {
-                        ssrc: word(entry, 0),
-                    });
+                    act(Feedback::KeyFrame { ssrc: word(entry, 0) });
                 }
             }
             _ => {}
@@ -99,11 +95,7 @@ fn nacks(packet: &[u8], act: &mut impl FnMut(Feedback)) {
     for entry in packet[12..].chunks_exact(4) {
         let first = u16::from_be_bytes([entry[0], entry[1]]);
         let following = u16::from_be_bytes([entry[2], entry[3]]);
-        act(Feedback::Nack {
-            ssrc,
-            first,
-            following,
-        });
+        act(Feedback::Nack { ssrc, first, following });
     }
 }
 
@@ -169,32 +161,15 @@ mod tests {
         let mut compound = vec![0x81, 201, 0, 7, 0, 0, 0, 1];
         compound.extend([0, 0, 0, 9, 51, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4]);
         compound.extend([0, 0, 0, 5, 0, 0, 0, 6]);
-        compound.extend([
-            0x81, 205, 0, 4, 0, 0, 0, 1, 0, 0, 0, 9, 1, 2, 0x80, 1, 3, 4, 0, 0,
-        ]);
+        compound.extend([0x81, 205, 0, 4, 0, 0, 0, 1, 0, 0, 0, 9, 1, 2, 0x80, 1, 3, 4, 0, 0]);
         compound.extend([0x81, 206, 0, 2, 0, 0, 0, 1, 0, 0, 0, 9]);
-        compound.extend([
-            0x84, 206, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 8, 1, 0, 0, 0,
-        ]);
+        compound.extend([0x84, 206, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 8, 1, 0, 0, 0]);
         assert_eq!(
             all(&compound),
             [
-                Feedback::Report {
-                    ssrc: 9,
-                    fraction_lost: 51,
-                    last_report: 5,
-                    delay: 6
-                },
-                Feedback::Nack {
-                    ssrc: 9,
-                    first: 0x102,
-                    following: 0x8001
-                },
-                Feedback::Nack {
-                    ssrc: 9,
-                    first: 0x304,
-                    following: 0
-                },
+                Feedback::Report { ssrc: 9, fraction_lost: 51, last_report: 5, delay: 6 },
+                Feedback::Nack { ssrc: 9, first: 0x102, following: 0x8001 },
+                Feedback::Nack { ssrc: 9, first: 0x304, following: 0 },
                 Feedback::KeyFrame { ssrc: 9 },
                 Feedback::KeyFrame { ssrc: 8 },
             ]
@@ -203,35 +178,19 @@ mod tests {
 
     #[test]
     fn malformed_compounds_end_quietly() {
-        let whole = [
-            0x81, 205, 0, 4, 0, 0, 0, 1, 0, 0, 0, 9, 1, 2, 0x80, 1, 3, 4, 0, 0,
-        ];
+        let whole = [0x81, 205, 0, 4, 0, 0, 0, 1, 0, 0, 0, 9, 1, 2, 0x80, 1, 3, 4, 0, 0];
         for length in 0..whole.len() {
             assert_eq!(all(&whole[..length]), [], "cut at {length}");
         }
         assert_eq!(all(&[0x41, 205, 0, 0]), []);
-        assert_eq!(
-            all(&[0x9f, 201, 0, 1, 0, 0, 0, 1]),
-            [],
-            "a count without blocks"
-        );
-        assert_eq!(
-            all(&[0x80, 200, 0, 1, 0, 0, 0, 1]),
-            [],
-            "a short sender report"
-        );
+        assert_eq!(all(&[0x9f, 201, 0, 1, 0, 0, 0, 1]), [], "a count without blocks");
+        assert_eq!(all(&[0x80, 200, 0, 1, 0, 0, 0, 1]), [], "a short sender report");
         assert_eq!(all(&[0x81, 206, 0, 1, 0, 0, 0, 1]), [], "a short PLI");
     }
 
     #[test]
     fn a_report_is_written_whole() {
-        let report = Report {
-            ssrc: 7,
-            ntp: 1 << 32,
-            timestamp: 90,
-            packets: 3,
-            bytes: 4,
-        };
+        let report = Report { ssrc: 7, ntp: 1 << 32, timestamp: 90, packets: 3, bytes: 4 };
         let mut out = [0xff; REPORT_BYTES];
         report.write(&mut out);
         assert_eq!(out.len() % 4, 0);

@@ -60,6 +60,15 @@ struct Window {
     seen: u64,
 }
 
+/// An SRTCP packet that authenticated and was not seen before.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Opened<'p> {
+    /// The plain RTCP compound.
+    pub compound: &'p [u8],
+    /// Its number is above all seen of this sender: it cannot be a capture held back.
+    pub is_newest: bool,
+}
+
 /// Why an SRTCP packet was not opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenError {
@@ -101,9 +110,7 @@ impl SealKeys {
         let nonce = self.rtcp.rtcp_nonce(ssrc_of(header), number);
         let aad = rtcp_aad(header, trailer);
         let key = self.rtcp.expand()?;
-        let tag = key
-            .seal_in_place_separate_tag(nonce, Aad::from(aad), payload)
-            .ok()?;
+        let tag = key.seal_in_place_separate_tag(nonce, Aad::from(aad), payload).ok()?;
         after[..TAG_BYTES].copy_from_slice(tag.as_ref());
         after[TAG_BYTES..SRTCP_OVERHEAD_BYTES].copy_from_slice(&trailer);
         Some(length + SRTCP_OVERHEAD_BYTES)
@@ -131,17 +138,14 @@ impl OpenKeys {
     /// Derives the keys; `None` unless the master key has 16 or 32 bytes.
     pub fn derive(master_key: &[u8], master_salt: &[u8; SALT_BYTES]) -> Option<Self> {
         let rtcp = RawKey::derive(master_key, master_salt, LABEL_RTCP)?;
-        Some(Self {
-            rtcp,
-            windows: heapless::Vec::new(),
-        })
+        Some(Self { rtcp, windows: heapless::Vec::new() })
     }
 
-    /// Opens an SRTCP packet in place and gives the plain RTCP compound.
+    /// Opens an SRTCP packet in place.
     ///
     /// # Errors
     /// [`OpenError`]; nothing is remembered of a packet that does not authenticate.
-    pub fn open_rtcp<'p>(&mut self, packet: &'p mut [u8]) -> Result<&'p [u8], OpenError> {
+    pub fn open_rtcp<'p>(&mut self, packet: &'p mut [u8]) -> Result<Opened<'p>, OpenError> {
         if packet.len() < RTCP_HEADER_BYTES + SRTCP_OVERHEAD_BYTES {
             return Err(OpenError::Short);
         }
@@ -164,22 +168,16 @@ impl OpenKeys {
         let nonce = self.rtcp.rtcp_nonce(ssrc, number);
         let key = self.rtcp.expand().ok_or(OpenError::Forged)?;
         let sealed = &mut packet[RTCP_HEADER_BYTES..length + TAG_BYTES];
-        key.open_in_place(nonce, Aad::from(aad), sealed)
-            .map_err(|_| OpenError::Forged)?;
-        match known {
+        key.open_in_place(nonce, Aad::from(aad), sealed).map_err(|_| OpenError::Forged)?;
+        let is_newest = match known {
             Some(at) => self.windows[at].mark(number),
             None => {
-                let window = Window {
-                    ssrc,
-                    highest: number,
-                    seen: 1,
-                };
-                self.windows
-                    .push(window)
-                    .map_err(|_| OpenError::TooManySenders)?;
+                let window = Window { ssrc, highest: number, seen: 1 };
+                self.windows.push(window).map_err(|_| OpenError::TooManySenders)?;
+                true
             }
-        }
-        Ok(&packet[..length])
+        };
+        Ok(Opened { compound: &packet[..length], is_newest })
     }
 }
 
@@ -215,20 +213,12 @@ impl RawKey {
         derived_salt.copy_from_slice(&stream(label + 2, 0));
         let mut salt = [0; SALT_BYTES];
         salt.copy_from_slice(&derived_salt[..SALT_BYTES]);
-        Some(Self {
-            key,
-            key_bytes: u8::try_from(key_bytes).ok()?,
-            salt,
-        })
+        Some(Self { key, key_bytes: u8::try_from(key_bytes).ok()?, salt })
     }
 
     /// The key as ring wants it, 544 bytes.
     fn expand(&self) -> Option<LessSafeKey> {
-        let algorithm = if self.key_bytes == 16 {
-            &AES_128_GCM
-        } else {
-            &AES_256_GCM
-        };
+        let algorithm = if self.key_bytes == 16 { &AES_128_GCM } else { &AES_256_GCM };
         let key = UnboundKey::new(algorithm, &self.key[..usize::from(self.key_bytes)]).ok()?;
         Some(LessSafeKey::new(key))
     }
@@ -256,14 +246,16 @@ impl Window {
         }
     }
 
-    fn mark(&mut self, number: u32) {
+    /// Marks a number as seen; whether it is above all seen before.
+    fn mark(&mut self, number: u32) -> bool {
         if let Some(age) = self.highest.checked_sub(number) {
             self.seen |= 1 << age;
-        } else {
-            let ahead = number - self.highest;
-            self.seen = self.seen.checked_shl(ahead).unwrap_or(0) | 1;
-            self.highest = number;
+            return false;
         }
+        let ahead = number - self.highest;
+        self.seen = self.seen.checked_shl(ahead).unwrap_or(0) | 1;
+        self.highest = number;
+        true
     }
 }
 
@@ -291,10 +283,7 @@ mod tests {
 
     fn bytes(hex: &str) -> Vec<u8> {
         let digits: Vec<u32> = hex.chars().filter_map(|digit| digit.to_digit(16)).collect();
-        digits
-            .chunks(2)
-            .map(|pair| u8::try_from(pair[0] * 16 + pair[1]).unwrap())
-            .collect()
+        digits.chunks(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).unwrap()).collect()
     }
 
     /// Session keys as the vectors of RFC 7714 give them, without the derivation.
@@ -304,11 +293,7 @@ mod tests {
         padded[..raw.len()].copy_from_slice(&raw);
         let mut salt = [0; 12];
         salt.copy_from_slice(&bytes("517569642070726f2071756f"));
-        let key = RawKey {
-            key: padded,
-            key_bytes: u8::try_from(raw.len()).unwrap(),
-            salt,
-        };
+        let key = RawKey { key: padded, key_bytes: u8::try_from(raw.len()).unwrap(), salt };
         let expanded = key.expand().unwrap();
         (key, expanded)
     }
@@ -328,12 +313,7 @@ mod tests {
             ),
         ] {
             let (raw, rtp) = session_keys(key);
-            let keys = SealKeys {
-                rtp,
-                rtp_salt: raw.salt,
-                rtcp: raw,
-                rtcp_number: 0,
-            };
+            let keys = SealKeys { rtp, rtp_salt: raw.salt, rtcp: raw, rtcp_number: 0 };
             let header = bytes("8040f17b8041f8d35501a0b2");
             let mut payload = bytes(
                 "47616c6c696120657374206f6d6e69732064697669736120696e207061727465732074726573",
@@ -347,22 +327,14 @@ mod tests {
     #[test]
     fn rtcp_is_sealed_as_rfc_7714_section_17_says() {
         let (raw, rtp) = session_keys("000102030405060708090a0b0c0d0e0f");
-        let mut keys = SealKeys {
-            rtp,
-            rtp_salt: raw.salt,
-            rtcp: raw,
-            rtcp_number: 0x5d4,
-        };
+        let mut keys = SealKeys { rtp, rtp_salt: raw.salt, rtcp: raw, rtcp_number: 0x5d4 };
         let mut packet = bytes(
             "81c8000d4d6172734e5450314e545032525450200000042a0000e9304c756e61deadbeefdeadbeef\
              deadbeefdeadbeefdeadbeef",
         );
         let length = packet.len();
         packet.resize(length + SRTCP_OVERHEAD_BYTES, 0);
-        assert_eq!(
-            keys.seal_rtcp(&mut packet, length),
-            Some(length + SRTCP_OVERHEAD_BYTES)
-        );
+        assert_eq!(keys.seal_rtcp(&mut packet, length), Some(length + SRTCP_OVERHEAD_BYTES));
         let sealed = bytes(
             "81c8000d4d61727363e94885dcdab67ca727d7662f6b7e997ff5c0f76c06f32dc676a5f1730d6fda\
              4ce09b4686303ded0bb9275bc84aa45896cf4d2fc5abf87245d9eade800005d4",
@@ -373,10 +345,7 @@ mod tests {
     fn pair() -> (SealKeys, OpenKeys) {
         let key = [7; 32];
         let salt = [9; 12];
-        (
-            SealKeys::derive(&key, &salt).unwrap(),
-            OpenKeys::derive(&key, &salt).unwrap(),
-        )
+        (SealKeys::derive(&key, &salt).unwrap(), OpenKeys::derive(&key, &salt).unwrap())
     }
 
     fn report(keys: &mut SealKeys, ssrc: u8) -> Vec<u8> {
@@ -390,27 +359,14 @@ mod tests {
     fn what_was_sealed_opens_once() {
         let (mut seal, mut open) = pair();
         let packets: Vec<Vec<u8>> = (0..70).map(|_| report(&mut seal, 1)).collect();
-        assert_eq!(
-            open.open_rtcp(&mut packets[69].clone()).unwrap()[..2],
-            [0x80, 201]
-        );
-        assert_eq!(
-            open.open_rtcp(&mut packets[69].clone()),
-            Err(OpenError::Replayed)
-        );
-        assert!(
-            open.open_rtcp(&mut packets[6].clone()).is_ok(),
-            "63 below the highest"
-        );
-        assert_eq!(
-            open.open_rtcp(&mut packets[6].clone()),
-            Err(OpenError::Replayed)
-        );
-        assert_eq!(
-            open.open_rtcp(&mut packets[5].clone()),
-            Err(OpenError::Replayed),
-            "too old"
-        );
+        let mut newest = packets[69].clone();
+        let opened = open.open_rtcp(&mut newest).unwrap();
+        assert_eq!(opened, Opened { compound: &[0x80, 201, 0, 1, 0, 0, 0, 1], is_newest: true });
+        assert_eq!(open.open_rtcp(&mut packets[69].clone()), Err(OpenError::Replayed));
+        let mut late = packets[6].clone();
+        assert!(!open.open_rtcp(&mut late).expect("63 below the highest").is_newest);
+        assert_eq!(open.open_rtcp(&mut packets[6].clone()), Err(OpenError::Replayed));
+        assert_eq!(open.open_rtcp(&mut packets[5].clone()), Err(OpenError::Replayed), "too old");
     }
 
     #[test]
@@ -427,9 +383,6 @@ mod tests {
         for ssrc in 1..=4 {
             assert!(open.open_rtcp(&mut report(&mut seal, ssrc)).is_ok());
         }
-        assert_eq!(
-            open.open_rtcp(&mut report(&mut seal, 5)),
-            Err(OpenError::TooManySenders)
-        );
+        assert_eq!(open.open_rtcp(&mut report(&mut seal, 5)), Err(OpenError::TooManySenders));
     }
 }

@@ -19,10 +19,7 @@ unsafe impl<T: Send> Sync for Arena<T> {}
 impl<T> Arena<T> {
     /// An arena around `value`, which should be all zeros to stay out of the binary.
     pub const fn new(value: T) -> Self {
-        Self {
-            taken: AtomicBool::new(false),
-            value: UnsafeCell::new(value),
-        }
+        Self { taken: AtomicBool::new(false), value: UnsafeCell::new(value) }
     }
 
     /// The arena's only reference; `None` when it was taken before.

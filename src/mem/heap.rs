@@ -74,12 +74,7 @@ unsafe impl Send for State {}
 impl LibraryHeap {
     /// The heap before its first allocation.
     pub const fn new() -> Self {
-        Self {
-            blocks: Mutex::new(State {
-                blocks: Blocks::new(),
-                has_region: false,
-            }),
-        }
+        Self { blocks: Mutex::new(State { blocks: Blocks::new(), has_region: false }) }
     }
 
     fn with<R>(&self, act: impl FnOnce(&mut Blocks) -> R) -> R {

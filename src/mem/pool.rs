@@ -35,11 +35,7 @@ pub struct CarryPool {
 impl CarryPool {
     /// An empty pool.
     pub const fn new() -> Self {
-        Self {
-            small: Slots::new(),
-            medium: Slots::new(),
-            large: Slots::new(),
-        }
+        Self { small: Slots::new(), medium: Slots::new(), large: Slots::new() }
     }
 
     /// A slot for at least `bytes` bytes, from the smallest tier that has one.
@@ -99,11 +95,7 @@ impl CarryPool {
 
     /// Slots in use, by tier.
     pub fn in_use(&self) -> [usize; 3] {
-        [
-            self.small.in_use(),
-            self.medium.in_use(),
-            self.large.in_use(),
-        ]
+        [self.small.in_use(), self.medium.in_use(), self.large.in_use()]
     }
 }
 
@@ -122,10 +114,7 @@ struct Slots<const BYTES: usize, const N: usize> {
 
 impl<const BYTES: usize, const N: usize> Slots<BYTES, N> {
     const fn new() -> Self {
-        Self {
-            bytes: [[0; BYTES]; N],
-            used: [false; N],
-        }
+        Self { bytes: [[0; BYTES]; N], used: [false; N] }
     }
 
     fn take(&mut self) -> Option<u16> {

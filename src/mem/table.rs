@@ -27,10 +27,7 @@ struct Slot<T> {
 impl<T, const N: usize> Table<T, N> {
     /// An empty table; `what` names it when it is full.
     pub const fn new(what: &'static str) -> Self {
-        Self {
-            what,
-            slots: heapless::Vec::new(),
-        }
+        Self { what, slots: heapless::Vec::new() }
     }
 
     /// Puts `value` into a free slot.
@@ -42,14 +39,8 @@ impl<T, const N: usize> Table<T, N> {
         let index = match free {
             Some(index) => index,
             None => {
-                let fresh = Slot {
-                    generation: 0,
-                    value: None,
-                };
-                self.slots.push(fresh).map_err(|_| Full {
-                    what: self.what,
-                    max: N,
-                })?;
+                let fresh = Slot { generation: 0, value: None };
+                self.slots.push(fresh).map_err(|_| Full { what: self.what, max: N })?;
                 self.slots.len() - 1
             }
         };
@@ -57,63 +48,39 @@ impl<T, const N: usize> Table<T, N> {
         slot.generation += 1;
         slot.value = Some(value);
         #[allow(clippy::cast_possible_truncation)] // N is at most u16::MAX: limits.rs asserts it
-        Ok(Handle {
-            index: index as u16,
-            generation: slot.generation,
-        })
+        Ok(Handle { index: index as u16, generation: slot.generation })
     }
 
     /// Empties a slot; `None` when the handle's use of it is over.
     pub fn release(&mut self, handle: Handle) -> Option<T> {
         let slot = self.slots.get_mut(usize::from(handle.index))?;
-        if slot.generation == handle.generation {
-            slot.value.take()
-        } else {
-            None
-        }
+        if slot.generation == handle.generation { slot.value.take() } else { None }
     }
 
     /// The value of a handle that is still good.
     pub fn find(&self, handle: Handle) -> Option<&T> {
         let slot = self.slots.get(usize::from(handle.index))?;
-        if slot.generation == handle.generation {
-            slot.value.as_ref()
-        } else {
-            None
-        }
+        if slot.generation == handle.generation { slot.value.as_ref() } else { None }
     }
 
     /// The value of a handle that is still good, to change.
     pub fn find_mut(&mut self, handle: Handle) -> Option<&mut T> {
         let slot = self.slots.get_mut(usize::from(handle.index))?;
-        if slot.generation == handle.generation {
-            slot.value.as_mut()
-        } else {
-            None
-        }
+        if slot.generation == handle.generation { slot.value.as_mut() } else { None }
     }
 
     /// The handle of a slot in use.
     pub fn handle_at(&self, index: u16) -> Option<Handle> {
         let slot = self.slots.get(usize::from(index))?;
         slot.value.as_ref()?;
-        Some(Handle {
-            index,
-            generation: slot.generation,
-        })
+        Some(Handle { index, generation: slot.generation })
     }
 
     /// All values with their handles.
     pub fn iter(&self) -> impl Iterator<Item = (Handle, &T)> {
         (0u16..).zip(&self.slots).filter_map(|(index, slot)| {
             let value = slot.value.as_ref()?;
-            Some((
-                Handle {
-                    index,
-                    generation: slot.generation,
-                },
-                value,
-            ))
+            Some((Handle { index, generation: slot.generation }, value))
         })
     }
 
@@ -137,13 +104,7 @@ mod tests {
         let mut table = Table::<u8, 2>::new("things");
         let first = table.admit(1).expect("room");
         table.admit(2).expect("room");
-        assert_eq!(
-            table.admit(3),
-            Err(Full {
-                what: "things",
-                max: 2
-            })
-        );
+        assert_eq!(table.admit(3), Err(Full { what: "things", max: 2 }));
         assert_eq!(table.release(first), Some(1));
         let again = table.admit(3).expect("released");
         assert_eq!(again.index, first.index);

@@ -142,10 +142,9 @@ impl Socket {
         }
         let bytes = i32::try_from(PROFILE.udp_socket_buffer_bytes).unwrap_or(i32::MAX);
         // The forced form needs CAP_NET_ADMIN; without it net.core.*mem_max is the bound.
-        for (forced, plain) in [
-            (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF),
-            (libc::SO_RCVBUFFORCE, libc::SO_RCVBUF),
-        ] {
+        for (forced, plain) in
+            [(libc::SO_SNDBUFFORCE, libc::SO_SNDBUF), (libc::SO_RCVBUFFORCE, libc::SO_RCVBUF)]
+        {
             set_option(fd, libc::SOL_SOCKET, forced, bytes)
                 .or_else(|_| set_option(fd, libc::SOL_SOCKET, plain, bytes))?;
         }
@@ -187,10 +186,8 @@ impl Socket {
     pub fn receive(&self, inbox: &mut Inbox) -> io::Result<usize> {
         let mut names = [MaybeUninit::<libc::sockaddr_storage>::zeroed(); RECEIVE_DATAGRAMS_MAX];
         let mut controls = [Control::new(); RECEIVE_DATAGRAMS_MAX];
-        let mut slices = [libc::iovec {
-            iov_base: ptr::null_mut(),
-            iov_len: 0,
-        }; RECEIVE_DATAGRAMS_MAX];
+        let mut slices =
+            [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; RECEIVE_DATAGRAMS_MAX];
         // SAFETY: all zeros is a valid mmsghdr.
         let mut headers: [libc::mmsghdr; RECEIVE_DATAGRAMS_MAX] = unsafe { std::mem::zeroed() };
         for index in 0..RECEIVE_DATAGRAMS_MAX {
@@ -236,13 +233,7 @@ impl Socket {
     /// Those of `sendmsg(2)`.
     pub fn send_to(&self, bytes: &[u8], to: SocketAddr, from: IpAddr) -> io::Result<()> {
         let segment_bytes = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
-        let message = Message {
-            offset: 0,
-            bytes: bytes.len(),
-            segment_bytes,
-            to,
-            from,
-        };
+        let message = Message { offset: 0, bytes: bytes.len(), segment_bytes, to, from };
         self.send(bytes, &[message]).map(|_| ())
     }
 }
@@ -265,10 +256,8 @@ impl Wire for Socket {
         for (index, message) in messages.iter().take(count).enumerate() {
             let bytes = &scratch[message.offset..message.offset + message.bytes];
             // The kernel does not write to what it sends.
-            let slice = libc::iovec {
-                iov_base: bytes.as_ptr().cast_mut().cast(),
-                iov_len: bytes.len(),
-            };
+            let slice =
+                libc::iovec { iov_base: bytes.as_ptr().cast_mut().cast(), iov_len: bytes.len() };
             let slice = ptr::from_mut(slices[index].write(slice));
             // SAFETY: all zeros is a valid mmsghdr.
             let header = headers[index].write(unsafe { std::mem::zeroed() });
@@ -312,9 +301,7 @@ impl Control {
         if !message.from.is_unspecified() {
             length += if is_ipv6 {
                 let info = libc::in6_pktinfo {
-                    ipi6_addr: libc::in6_addr {
-                        s6_addr: mapped(message.from).octets(),
-                    },
+                    ipi6_addr: libc::in6_addr { s6_addr: mapped(message.from).octets() },
                     ipi6_ifindex: 0,
                 };
                 self.append(length, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info)
@@ -324,21 +311,14 @@ impl Control {
                 };
                 let info = libc::in_pktinfo {
                     ipi_ifindex: 0,
-                    ipi_spec_dst: libc::in_addr {
-                        s_addr: u32::from(source).to_be(),
-                    },
+                    ipi_spec_dst: libc::in_addr { s_addr: u32::from(source).to_be() },
                     ipi_addr: libc::in_addr { s_addr: 0 },
                 };
                 self.append(length, libc::IPPROTO_IP, libc::IP_PKTINFO, info)
             };
         }
         if message.bytes > usize::from(message.segment_bytes) {
-            length += self.append(
-                length,
-                libc::SOL_UDP,
-                libc::UDP_SEGMENT,
-                message.segment_bytes,
-            );
+            length += self.append(length, libc::SOL_UDP, libc::UDP_SEGMENT, message.segment_bytes);
         }
         length
     }
@@ -350,10 +330,7 @@ impl Control {
             let bytes = size_of::<T>() as _;
             (libc::CMSG_SPACE(bytes) as usize, libc::CMSG_LEN(bytes))
         };
-        assert!(
-            offset + space <= CONTROL_BYTES,
-            "control messages fit their room"
-        );
+        assert!(offset + space <= CONTROL_BYTES, "control messages fit their room");
         // SAFETY: the room holds the header and the value (asserted above) and is aligned to 8,
         // as offsets of CMSG_SPACE keep it.
         unsafe {
@@ -382,18 +359,12 @@ fn write_name(
     is_ipv6: bool,
 ) -> libc::socklen_t {
     if is_ipv6 {
-        let scope = if let SocketAddr::V6(to) = to {
-            to.scope_id()
-        } else {
-            0
-        };
+        let scope = if let SocketAddr::V6(to) = to { to.scope_id() } else { 0 };
         name.write(libc::sockaddr_in6 {
             sin6_family: libc::AF_INET6 as _,
             sin6_port: to.port().to_be(),
             sin6_flowinfo: 0,
-            sin6_addr: libc::in6_addr {
-                s6_addr: mapped(to.ip()).octets(),
-            },
+            sin6_addr: libc::in6_addr { s6_addr: mapped(to.ip()).octets() },
             sin6_scope_id: scope,
         });
         return socklen(size_of::<libc::sockaddr_in6>());
@@ -406,9 +377,7 @@ fn write_name(
     let address = libc::sockaddr_in {
         sin_family: libc::AF_INET as _,
         sin_port: to.port().to_be(),
-        sin_addr: libc::in_addr {
-            s_addr: u32::from(ip).to_be(),
-        },
+        sin_addr: libc::in_addr { s_addr: u32::from(ip).to_be() },
         sin_zero: [0; 8],
     };
     // SAFETY: sockaddr_in is smaller than sockaddr_in6 and no stricter aligned.
@@ -425,10 +394,7 @@ unsafe fn address_of(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
             // SAFETY: the family says it is a sockaddr_in, and the storage is aligned for it.
             let address = unsafe { &*start.cast::<libc::sockaddr_in>() };
             let ip = Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr));
-            Some(SocketAddr::new(
-                IpAddr::V4(ip),
-                u16::from_be(address.sin_port),
-            ))
+            Some(SocketAddr::new(IpAddr::V4(ip), u16::from_be(address.sin_port)))
         }
         libc::AF_INET6 => {
             // SAFETY: the family says it is a sockaddr_in6, and the storage is aligned for it.
@@ -439,9 +405,7 @@ unsafe fn address_of(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
                 return Some(SocketAddr::new(IpAddr::V4(ip), port));
             }
             let scope = address.sin6_scope_id;
-            Some(SocketAddr::V6(std::net::SocketAddrV6::new(
-                ip, port, 0, scope,
-            )))
+            Some(SocketAddr::V6(std::net::SocketAddrV6::new(ip, port, 0, scope)))
         }
         _ => None,
     }
@@ -483,11 +447,7 @@ fn set_option(fd: RawFd, level: i32, name: i32, value: i32) -> io::Result<()> {
         let value = (&raw const value).cast();
         libc::setsockopt(fd, level, name, value, socklen(size_of::<i32>()))
     };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 fn option(fd: RawFd, level: i32, name: i32) -> io::Result<i32> {
@@ -496,11 +456,7 @@ fn option(fd: RawFd, level: i32, name: i32) -> io::Result<i32> {
     // SAFETY: value and length outlive the call, and the length says how much may be written.
     let result =
         unsafe { libc::getsockopt(fd, level, name, (&raw mut value).cast(), &raw mut length) };
-    if result == 0 {
-        Ok(value)
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    if result == 0 { Ok(value) } else { Err(io::Error::last_os_error()) }
 }
 
 #[cfg(test)]
@@ -535,20 +491,8 @@ mod tests {
         let to = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), client.port().unwrap());
         let scratch: Vec<u8> = (0..2500u32).map(|value| value.to_le_bytes()[0]).collect();
         let from = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 5));
-        let run = Message {
-            offset: 100,
-            bytes: 2400,
-            segment_bytes: 1000,
-            to,
-            from,
-        };
-        let single = Message {
-            offset: 0,
-            bytes: 50,
-            segment_bytes: 50,
-            to,
-            from,
-        };
+        let run = Message { offset: 100, bytes: 2400, segment_bytes: 1000, to, from };
+        let single = Message { offset: 0, bytes: 50, segment_bytes: 50, to, from };
         assert_eq!(server.send(&scratch, &[run, single]).unwrap(), 2);
         let mut inbox = Box::new(Inbox::new());
         let got = receive_all(&client, &mut inbox, 4);
@@ -562,9 +506,7 @@ mod tests {
     fn a_datagram_tells_where_it_was_sent_to_and_ipv4_is_unmapped() {
         let server = Socket::bind("[::]:0".parse().unwrap()).unwrap();
         let client = UdpSocket::bind("127.0.0.1:0").unwrap();
-        client
-            .send_to(b"hello", ("127.0.0.7", server.port().unwrap()))
-            .unwrap();
+        client.send_to(b"hello", ("127.0.0.7", server.port().unwrap())).unwrap();
         let mut inbox = Box::new(Inbox::new());
         let got = receive_all(&server, &mut inbox, 1);
         assert_eq!(got[0].0, client.local_addr().unwrap());

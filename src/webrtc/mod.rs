@@ -1,1 +1,6 @@
-//! stub
+//! What belongs to a browser's connection: its offer, its handshake, and the keys that come of it.
+
+pub mod consent;
+pub mod demux;
+pub mod ended;
+pub mod session;

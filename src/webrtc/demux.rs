@@ -1,0 +1,166 @@
+//! Which session a datagram without a name belongs to: DTLS and SRTCP carry no ufrag, so they are
+//! known by the address they come from, which a verified check has taught.
+//!
+//! An address belongs to the newest verified check. A session has at most
+//! `addresses_per_session`; a further one takes the place of its oldest.
+
+use std::net::SocketAddr;
+
+use heapless::index_map::FnvIndexMap;
+
+use crate::limits::{ADDRESSES_MAX, PROFILE, SESSIONS_MAX};
+
+/// What a datagram is, by its first byte (RFC 7983).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// 0 to 3.
+    Stun,
+    /// 20 to 63; the record's content type.
+    Dtls(u8),
+    /// 128 to 191 with an RTCP packet type (RFC 5761).
+    Srtcp,
+    /// Anything else, RTP among it: weir receives none.
+    Other,
+}
+
+impl Kind {
+    /// Looks at the first two bytes.
+    pub fn of(datagram: &[u8]) -> Self {
+        match datagram {
+            [0..=3, ..] => Self::Stun,
+            [kind @ 20..=63, ..] => Self::Dtls(*kind),
+            [128..=191, 192..=223, ..] => Self::Srtcp,
+            _ => Self::Other,
+        }
+    }
+}
+
+type Addresses = heapless::Vec<SocketAddr, { PROFILE.addresses_per_session }>;
+
+/// The addresses of all sessions.
+pub struct Demux {
+    slots: FnvIndexMap<SocketAddr, u16, ADDRESSES_MAX>,
+    /// Oldest first.
+    addresses: [Addresses; SESSIONS_MAX],
+}
+
+impl Demux {
+    /// Knows no address.
+    pub const fn new() -> Self {
+        Self {
+            slots: FnvIndexMap::new(),
+            addresses: [const { heapless::Vec::new() }; SESSIONS_MAX],
+        }
+    }
+
+    /// The session's slot that an address belongs to.
+    pub fn slot(&self, address: &SocketAddr) -> Option<u16> {
+        self.slots.get(address).copied()
+    }
+
+    /// A verified check for `slot` came from `address`. `current` is where the session's media
+    /// goes: it is never the one that makes room.
+    pub fn learn(&mut self, address: SocketAddr, slot: u16, current: Option<SocketAddr>) {
+        match self.slots.get(&address) {
+            Some(known) if *known == slot => return,
+            Some(other) => self.addresses[usize::from(*other)].retain(|known| *known != address),
+            None => {}
+        }
+        let addresses = &mut self.addresses[usize::from(slot)];
+        if addresses.is_full() {
+            let oldest = addresses.iter().position(|known| Some(*known) != current);
+            let oldest = addresses.remove(oldest.unwrap_or(0));
+            self.slots.remove(&oldest);
+        }
+        addresses.push(address).expect("room was made above");
+        // The map has room for every session's addresses: see limits::ADDRESSES_MAX.
+        let inserted = self.slots.insert(address, slot);
+        debug_assert!(inserted.is_ok());
+    }
+
+    /// Forgets the addresses of a slot, before its next use.
+    pub fn forget(&mut self, slot: u16) {
+        for address in &self.addresses[usize::from(slot)] {
+            self.slots.remove(address);
+        }
+        self.addresses[usize::from(slot)].clear();
+    }
+
+    /// Addresses known.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether no address is known.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+}
+
+impl Default for Demux {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(number: u16) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 1], number))
+    }
+
+    #[test]
+    fn kinds_are_told_by_the_first_bytes() {
+        assert_eq!(Kind::of(&[0, 1]), Kind::Stun);
+        assert_eq!(Kind::of(&[22, 254]), Kind::Dtls(22));
+        assert_eq!(Kind::of(&[0x80, 201]), Kind::Srtcp);
+        assert_eq!(Kind::of(&[0x80, 96]), Kind::Other);
+        assert_eq!(Kind::of(&[200, 1]), Kind::Other);
+        assert_eq!(Kind::of(&[]), Kind::Other);
+    }
+
+    #[test]
+    fn an_address_belongs_to_the_newest_check() {
+        let mut demux = Demux::new();
+        demux.learn(address(1), 0, None);
+        demux.learn(address(1), 1, None);
+        assert_eq!(demux.slot(&address(1)), Some(1));
+        demux.forget(0);
+        assert_eq!(demux.slot(&address(1)), Some(1), "it was the other's by then");
+        demux.forget(1);
+        assert_eq!(demux.slot(&address(1)), None);
+        assert!(demux.is_empty());
+    }
+
+    #[test]
+    fn one_address_too_many_takes_the_oldests_place_but_not_the_currents() {
+        let mut demux = Demux::new();
+        let max = u16::try_from(PROFILE.addresses_per_session).unwrap();
+        for number in 0..max {
+            demux.learn(address(number), 0, Some(address(0)));
+        }
+        demux.learn(address(max), 0, Some(address(0)));
+        assert_eq!(demux.slot(&address(0)), Some(0));
+        assert_eq!(demux.slot(&address(1)), None);
+        assert_eq!(demux.slot(&address(max)), Some(0));
+    }
+
+    #[test]
+    fn every_session_can_have_all_its_addresses() {
+        let mut demux = Demux::new();
+        let mut number = 0;
+        for slot in 0..u16::try_from(SESSIONS_MAX).unwrap() {
+            for _ in 0..=PROFILE.addresses_per_session {
+                demux.learn(address(number), slot, None);
+                number += 1;
+            }
+        }
+        assert_eq!(demux.len(), SESSIONS_MAX * PROFILE.addresses_per_session);
+        for slot in 0..u16::try_from(SESSIONS_MAX).unwrap() {
+            demux.forget(slot);
+        }
+        assert!(demux.is_empty());
+    }
+}

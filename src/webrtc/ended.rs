@@ -1,0 +1,80 @@
+//! Why a session ended, as a number for the cards and in words for people.
+
+/// Why a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Ended {
+    /// The player asked for it (DELETE).
+    Deleted = 1,
+    /// No sign of life for [`crate::limits::SESSION_SILENCE_US`].
+    Silent = 2,
+    /// A DTLS alert, then no sign of life.
+    Left = 3,
+    /// No SRTCP ever came: the browser never got the end of our handshake.
+    NeverStarted = 4,
+    /// Made room for a newer session in a full table.
+    Evicted = 5,
+    /// weir is stopping.
+    Stopping = 6,
+    /// The handshake took too long.
+    HandshakeTimeout = 7,
+    /// The handshake was given up for others that waited.
+    HandshakeEvicted = 8,
+    /// The handshake failed otherwise.
+    HandshakeFailed = 9,
+    /// The peer offers no AES-GCM.
+    NoGcm = 10,
+    /// The peer offers no SRTP at all.
+    NoSrtp = 11,
+}
+
+impl Ended {
+    /// The reason of a card's number.
+    pub fn from_number(number: u8) -> Option<Self> {
+        const ALL: [Ended; 11] = [
+            Ended::Deleted,
+            Ended::Silent,
+            Ended::Left,
+            Ended::NeverStarted,
+            Ended::Evicted,
+            Ended::Stopping,
+            Ended::HandshakeTimeout,
+            Ended::HandshakeEvicted,
+            Ended::HandshakeFailed,
+            Ended::NoGcm,
+            Ended::NoSrtp,
+        ];
+        ALL.into_iter().find(|ended| *ended as u8 == number)
+    }
+
+    /// In words, as `/api/sessions` shows it.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Deleted => "ended by the player",
+            Self::Silent => "silent: no check and no report for 8 s",
+            Self::Left => "the player left",
+            Self::NeverStarted => "no report within 15 s of the handshake",
+            Self::Evicted => "silent, and another player needed the room",
+            Self::Stopping => "weir stopped",
+            Self::HandshakeTimeout => "handshake not done within 10 s",
+            Self::HandshakeEvicted => "no check came, and another player needed the room",
+            Self::HandshakeFailed => "handshake failed",
+            Self::NoGcm => "no AES-GCM: the player offers only other SRTP ciphers",
+            Self::NoSrtp => "no SRTP: the player offers no use_srtp",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_lead_back_to_their_reason() {
+        for number in 1..=11 {
+            assert_eq!(Ended::from_number(number).map(|ended| ended as u8), Some(number));
+        }
+        assert_eq!(Ended::from_number(0), None);
+        assert_eq!(Ended::from_number(12), None);
+    }
+}

@@ -1,0 +1,269 @@
+//! A live session: keys, addresses and signs of life of one browser's connection, 1 to 2 KB.
+//!
+//! Sans-IO. It decides what a datagram means for the connection; the media thread sends what it
+//! is told to and keeps the clock. Rules of its life, each a bound in [`crate::limits`]:
+//!
+//! - signs of life are valid checks and authentic SRTCP from its current address;
+//! - a DTLS alert is a hint, never proof: anybody can forge one;
+//! - the address moves only when a fresh SRTCP packet authenticates from the new one, because
+//!   MESSAGE-INTEGRITY does not cover the address a check came from.
+
+use crate::egress::batch::Path;
+use crate::egress::srtp::{OpenError, OpenKeys, SealKeys};
+use crate::limits::{
+    FLIGHT_BYTES_MAX, FLIGHT_RESEND_US, FLIGHT_RESENDS_MAX, SESSION_FIRST_SRTCP_US,
+    SESSION_HINTED_SILENCE_US, SESSION_SILENCE_US,
+};
+
+use super::ended::Ended;
+
+/// DTLS record types: ChangeCipherSpec, Handshake, Alert.
+const CHANGE_CIPHER_SPEC: u8 = 20;
+const ALERT: u8 = 21;
+const HANDSHAKE: u8 = 22;
+
+/// A datagram kept from the handshake, sent again word for word.
+pub type StoredDatagram = heapless::Vec<u8, FLIGHT_BYTES_MAX>;
+
+/// A session from the end of its handshake on.
+pub struct Live {
+    /// What its packets are sealed with.
+    pub seal: SealKeys,
+    open: OpenKeys,
+    path: Path,
+    /// Our last DTLS flight, until the browser's first authentic SRTCP shows that it arrived.
+    flight: Option<Flight>,
+    close_notify: StoredDatagram,
+    since_us: u64,
+    last_sign_us: u64,
+    hinted_us: Option<u64>,
+    has_srtcp: bool,
+}
+
+struct Flight {
+    datagram: StoredDatagram,
+    resent: u32,
+    resent_us: u64,
+}
+
+/// What comes out of the handshake.
+pub struct Start {
+    /// Outbound keys.
+    pub seal: SealKeys,
+    /// Inbound keys.
+    pub open: OpenKeys,
+    /// Where the handshake took place.
+    pub path: Path,
+    /// Our last DTLS flight.
+    pub flight: StoredDatagram,
+    /// The goodbye for later.
+    pub close_notify: StoredDatagram,
+}
+
+impl Live {
+    /// The session as the handshake left it.
+    pub fn new(start: Start, now_us: u64) -> Self {
+        let Start { seal, open, path, flight, close_notify } = start;
+        let flight = Flight { datagram: flight, resent: 0, resent_us: 0 };
+        Self {
+            seal,
+            open,
+            path,
+            flight: Some(flight),
+            close_notify,
+            since_us: now_us,
+            last_sign_us: now_us,
+            hinted_us: None,
+            has_srtcp: false,
+        }
+    }
+
+    /// Where its media goes.
+    pub fn path(&self) -> Path {
+        self.path
+    }
+
+    /// When it last showed that it lives.
+    pub fn last_sign_us(&self) -> u64 {
+        self.last_sign_us
+    }
+
+    /// The goodbye, to send when it ends.
+    pub fn into_close_notify(self) -> StoredDatagram {
+        self.close_notify
+    }
+
+    /// An authentic check came by `path`.
+    pub fn check(&mut self, path: Path, now_us: u64) {
+        if path.to == self.path.to {
+            self.sign(now_us);
+            // The browser may ask another of our addresses; it answers from there then.
+            self.path.from = path.from;
+        }
+    }
+
+    /// A DTLS record of type `kind` came by `path`: the flight to send again, if that is due.
+    pub fn dtls(&mut self, kind: u8, path: Path, now_us: u64) -> Option<&[u8]> {
+        match kind {
+            ALERT if path.to == self.path.to => {
+                self.hinted_us.get_or_insert(now_us);
+                None
+            }
+            CHANGE_CIPHER_SPEC | HANDSHAKE => {
+                let flight = self.flight.as_mut()?;
+                let is_due = flight.resent == 0 || now_us >= flight.resent_us + FLIGHT_RESEND_US;
+                if flight.resent >= FLIGHT_RESENDS_MAX || !is_due {
+                    return None;
+                }
+                flight.resent += 1;
+                flight.resent_us = now_us;
+                Some(&flight.datagram)
+            }
+            _ => None,
+        }
+    }
+
+    /// SRTCP came by `path`: its plain compound. Moves the session when it proves a new address.
+    ///
+    /// # Errors
+    /// [`OpenError`] for what is forged, replayed or malformed: nothing changed.
+    pub fn srtcp<'p>(
+        &mut self,
+        packet: &'p mut [u8],
+        path: Path,
+        now_us: u64,
+    ) -> Result<&'p [u8], OpenError> {
+        let opened = self.open.open_rtcp(packet)?;
+        self.has_srtcp = true;
+        self.flight = None;
+        if opened.is_newest {
+            self.path = path;
+        }
+        if path.to == self.path.to {
+            self.sign(now_us);
+        }
+        Ok(opened.compound)
+    }
+
+    fn sign(&mut self, now_us: u64) {
+        self.last_sign_us = now_us;
+        self.hinted_us = None;
+    }
+
+    /// Whether it is over by now; `is_sending` says that media goes out.
+    pub fn ended(&self, is_sending: bool, now_us: u64) -> Option<Ended> {
+        let silent_us = now_us.saturating_sub(self.last_sign_us);
+        if let Some(hinted_us) = self.hinted_us
+            && now_us.saturating_sub(hinted_us.max(self.last_sign_us)) >= SESSION_HINTED_SILENCE_US
+        {
+            return Some(Ended::Left);
+        }
+        if silent_us >= SESSION_SILENCE_US {
+            return Some(Ended::Silent);
+        }
+        let age_us = now_us.saturating_sub(self.since_us);
+        let never_started = !self.has_srtcp && is_sending && age_us >= SESSION_FIRST_SRTCP_US;
+        never_started.then_some(Ended::NeverStarted)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::egress::srtp::SRTCP_OVERHEAD_BYTES;
+
+    const SECOND_US: u64 = 1_000_000;
+
+    fn path(port: u16) -> Path {
+        let to = std::net::SocketAddr::from(([192, 0, 2, 1], port));
+        Path { to, from: [192, 0, 2, 9].into() }
+    }
+
+    fn keys(byte: u8) -> (SealKeys, OpenKeys) {
+        let (key, salt) = ([byte; 32], [byte; 12]);
+        (SealKeys::derive(&key, &salt).unwrap(), OpenKeys::derive(&key, &salt).unwrap())
+    }
+
+    /// A session at address 1 since time 0, and what its browser seals with.
+    fn live() -> (Live, SealKeys) {
+        let (seal, _) = keys(1);
+        let (browser, open) = keys(2);
+        let flight = StoredDatagram::from_slice(b"flight").unwrap();
+        let close_notify = StoredDatagram::from_slice(b"bye").unwrap();
+        let start = Start { seal, open, path: path(1), flight, close_notify };
+        (Live::new(start, 0), browser)
+    }
+
+    fn srtcp(browser: &mut SealKeys) -> Vec<u8> {
+        let mut packet = vec![0x80, 201, 0, 1, 0, 0, 0, 1];
+        packet.resize(8 + SRTCP_OVERHEAD_BYTES, 0);
+        browser.seal_rtcp(&mut packet, 8).unwrap();
+        packet
+    }
+
+    #[test]
+    fn it_lives_by_checks_or_srtcp_and_dies_of_silence() {
+        let (mut live, mut browser) = live();
+        assert_eq!(live.ended(false, 8 * SECOND_US - 1), None);
+        assert_eq!(live.ended(false, 8 * SECOND_US), Some(Ended::Silent));
+        live.check(path(1), 7 * SECOND_US);
+        assert_eq!(live.ended(false, 14 * SECOND_US), None);
+        live.srtcp(&mut srtcp(&mut browser), path(1), 14 * SECOND_US).unwrap();
+        assert_eq!(live.ended(true, 21 * SECOND_US), None);
+        live.check(path(2), 21 * SECOND_US);
+        assert_eq!(live.ended(false, 22 * SECOND_US), Some(Ended::Silent), "another address");
+    }
+
+    #[test]
+    fn a_hint_alone_ends_nothing() {
+        let (mut live, _) = live();
+        live.dtls(ALERT, path(1), SECOND_US);
+        assert_eq!(live.ended(false, 5 * SECOND_US - 1), None);
+        assert_eq!(live.ended(false, 5 * SECOND_US), Some(Ended::Left));
+        live.check(path(1), 4 * SECOND_US);
+        assert_eq!(live.ended(false, 8 * SECOND_US), None, "it lives after all");
+        live.dtls(ALERT, path(2), 8 * SECOND_US);
+        assert_eq!(live.ended(false, 12 * SECOND_US - 1), None, "a hint from elsewhere is none");
+    }
+
+    #[test]
+    fn without_srtcp_it_ends_while_media_is_sent() {
+        let (mut live, _) = live();
+        for second in 1..15 {
+            live.check(path(1), second * SECOND_US);
+        }
+        assert_eq!(live.ended(false, 15 * SECOND_US), None);
+        assert_eq!(live.ended(true, 15 * SECOND_US), Some(Ended::NeverStarted));
+    }
+
+    #[test]
+    fn it_moves_by_fresh_srtcp_only() {
+        let (mut live, mut browser) = live();
+        live.check(path(2), 1);
+        assert_eq!(live.path(), path(1), "a check may be replayed from elsewhere");
+        let held_back = srtcp(&mut browser);
+        let seen = srtcp(&mut browser);
+        live.srtcp(&mut seen.clone(), path(1), 2).unwrap();
+        assert!(live.srtcp(&mut seen.clone(), path(3), 3).is_err(), "replayed");
+        assert!(live.srtcp(&mut held_back.clone(), path(3), 3).is_ok(), "late, but authentic");
+        assert_eq!(live.path(), path(1), "neither proves an address");
+        live.srtcp(&mut srtcp(&mut browser), path(2), 4).unwrap();
+        assert_eq!(live.path(), path(2));
+    }
+
+    #[test]
+    fn the_flight_is_repeated_slowly_until_srtcp_comes() {
+        let (mut live, mut browser) = live();
+        assert_eq!(live.dtls(HANDSHAKE, path(1), 0), Some(&b"flight"[..]));
+        assert_eq!(live.dtls(CHANGE_CIPHER_SPEC, path(1), FLIGHT_RESEND_US - 1), None);
+        let mut sent = 1;
+        for round in 1..100 {
+            sent += u32::from(live.dtls(HANDSHAKE, path(1), round * FLIGHT_RESEND_US).is_some());
+        }
+        assert_eq!(sent, FLIGHT_RESENDS_MAX);
+        let (mut other, _) = self::live();
+        std::mem::swap(&mut other, &mut live);
+        live.srtcp(&mut srtcp(&mut browser), path(1), 1).unwrap();
+        assert_eq!(live.dtls(HANDSHAKE, path(1), SECOND_US), None, "it has arrived");
+    }
+}
