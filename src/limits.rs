@@ -142,8 +142,19 @@ pub const OFFER_WAIT_US: u64 = 5_000_000;
 pub const HANDSHAKE_QUIET_US: u64 = 500_000;
 /// A handshake that is not connected by then is given up.
 pub const HANDSHAKE_US_MAX: u64 = 10_000_000;
+/// DTLS datagrams a handshake holds before it can read them (a lost first piece of a flight); one
+/// more ends it. A browser's flight is at most 4; each held costs about 5 KB a record.
+pub const HANDSHAKE_DATAGRAMS_HELD_MAX: usize = 12;
+/// A browser's certificate message (300 bytes seen); a larger one is dropped unread.
+pub const PEER_CERTIFICATE_BYTES_MAX: usize = 1900;
+/// H.264 formats (packetization-mode 1) of an offer that are weighed; Chromium has 4 to 8.
+pub const OFFER_H264_FORMATS_MAX: usize = 16;
+/// An ICE ufrag or password, or a media section's name: longer ones are refused.
+pub const OFFER_TOKEN_BYTES_MAX: usize = 256;
 /// Our last DTLS flight (75 bytes seen) as one datagram.
 pub const FLIGHT_BYTES_MAX: usize = 128;
+/// Our close_notify (39 bytes) as one datagram.
+pub const CLOSE_NOTIFY_BYTES_MAX: usize = 64;
 /// Times the stored flight is sent again, and the least time between two.
 pub const FLIGHT_RESENDS_MAX: u32 = 20;
 /// See [`FLIGHT_RESENDS_MAX`].

@@ -4,3 +4,7 @@ pub mod consent;
 pub mod demux;
 pub mod ended;
 pub mod session;
+pub mod handshake;
+pub mod offer;
+pub mod profile;
+pub mod provider;

@@ -1,0 +1,441 @@
+//! One browser's handshake, from its offer to its keys: str0m's ICE-lite agent and DTLS server,
+//! driven by datagrams and time, and left as soon as it says Connected.
+//!
+//! A handshake costs str0m's heap (tens of KB); a session that lives costs none of it. What a
+//! session still needs of the handshake fits in [`Connected`]: the keys, the two addresses, our last
+//! DTLS flight, to be sent again while the browser has not got it, and our close_notify, for the
+//! end. Both are sealed datagrams: sending them again word for word spends no nonce.
+//!
+//! The text is read by [`crate::webrtc::offer`] and written by [`answer`]; str0m gets the browser's
+//! ICE credentials and fingerprint from them, and no SDP. Media keys never reach it at all
+//! ([`crate::webrtc::provider`]). It does not verify who may ask, choose a slot, or own a socket.
+//!
+//! Bounds: the offer's are in [`crate::limits`]; a handshake ends by itself after
+//! [`HANDSHAKE_US_MAX`].
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use str0m::config::Fingerprint;
+use str0m::net::{Protocol, Receive, Transmit};
+use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc, RtcConfig, RtcError};
+
+use crate::clock;
+use crate::limits::{CLOSE_NOTIFY_BYTES_MAX, FLIGHT_BYTES_MAX, HANDSHAKE_US_MAX};
+use crate::webrtc::offer::{Offer, OfferError};
+use crate::webrtc::profile;
+use crate::webrtc::provider::{self, ALERT, DtlsCertificate, ProviderError, Records, Refusal, Tap};
+
+mod answer;
+mod flight;
+
+pub use crate::webrtc::provider::{MediaKeys, SALT_BYTES, SrtpProfile};
+use answer::Answer;
+use flight::Flight;
+
+/// What every handshake of the process shares: the certificate and the cryptography.
+#[derive(Debug)]
+pub struct Identity {
+    certificate: DtlsCertificate,
+    fingerprint: String,
+    provider: Arc<str0m::config::CryptoProvider>,
+}
+
+/// An offer and what to answer it with.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The browser's SDP.
+    pub offer: &'a str,
+    /// profile_idc, constraint flags and level_idc of the camera's SPS.
+    pub camera_profile: u32,
+    /// Addresses of the media socket, best first. A datagram must come `to` one of them.
+    pub candidates: &'a [SocketAddr],
+    /// Our ICE credentials: 4 to 256 characters, and 22 to 256 that are a secret.
+    pub local_ufrag: &'a str,
+    /// See `local_ufrag`.
+    pub local_password: &'a str,
+    /// The SSRC that will be sent.
+    pub ssrc: u32,
+    /// Whether NACKs will be answered.
+    pub resend: bool,
+}
+
+/// What was agreed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// The SDP answer.
+    pub answer: String,
+    /// The browser's half of the USERNAME in its checks.
+    pub remote_ufrag: String,
+    /// The RTP payload type.
+    pub payload_type: u8,
+    /// The id of the playout-delay extension, when it is to be sent.
+    pub playout_delay_id: Option<u8>,
+    /// The name of the video section.
+    pub mid: Option<String>,
+}
+
+/// What [`Handshake::poll`] wants done.
+#[derive(Debug)]
+pub enum Progress {
+    /// Send this, then poll again.
+    Transmit {
+        /// The browser's address.
+        to: SocketAddr,
+        /// The one of our candidates to send from.
+        from: SocketAddr,
+        /// STUN or DTLS.
+        datagram: Vec<u8>,
+    },
+    /// Nothing until a datagram comes or this moment does.
+    Wait {
+        /// In [`clock::now_us`] microseconds.
+        deadline_us: u64,
+    },
+    /// Done, and said once. Drop the handshake, unless [`Connected::flight`] says otherwise.
+    Connected(Box<Connected>),
+    /// Over, and said once. Drop the handshake.
+    Failed(Failure),
+}
+
+/// All that a session keeps of its handshake.
+#[derive(Debug)]
+pub struct Connected {
+    /// The media keys.
+    pub keys: MediaKeys,
+    /// Where the browser is.
+    pub remote: SocketAddr,
+    /// The candidate of ours that it chose.
+    pub local: SocketAddr,
+    /// Our last DTLS flight as one datagram. `None` when it was larger than
+    /// [`FLIGHT_BYTES_MAX`], which no suite of ours makes: then the handshake is not closed
+    /// (`close_notify` is empty), must be kept, goes on receiving the browser's DTLS, and repeats
+    /// the flight itself.
+    pub flight: Option<heapless::Vec<u8, FLIGHT_BYTES_MAX>>,
+    /// The datagram that tells the browser of the session's end.
+    pub close_notify: heapless::Vec<u8, CLOSE_NOTIFY_BYTES_MAX>,
+}
+
+/// Why there is no session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Failure {
+    /// weir will not serve it without AES-GCM; it was told by an alert.
+    Refused(Refusal),
+    /// Its certificate is not the one its offer announced.
+    Fingerprint,
+    /// DTLS broke down, in the library's words.
+    Dtls(String),
+    /// The browser closed it.
+    Closed,
+    /// [`HANDSHAKE_US_MAX`] is over.
+    TimedOut,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Refused(refusal) => write!(f, "{refusal}"),
+            Self::Fingerprint => write!(f, "certificate does not match the offer's fingerprint"),
+            Self::Dtls(reason) => write!(f, "dtls failed: {reason}"),
+            Self::Closed => write!(f, "closed by the browser during the handshake"),
+            Self::TimedOut => {
+                write!(f, "no connection within {} s", HANDSHAKE_US_MAX / 1_000_000)
+            }
+        }
+    }
+}
+
+/// One handshake. After [`Self::accept`] and after each [`Self::receive`], poll until
+/// [`Progress::Wait`]; then again when its deadline is over.
+pub struct Handshake {
+    rtc: Box<Rtc>,
+    tap: Tap,
+    state: State,
+    /// Where the last DTLS datagram went: to, from.
+    path: Option<(SocketAddr, SocketAddr)>,
+    alerted: bool,
+    failure: Option<Failure>,
+    deadline_us: u64,
+    give_up_us: u64,
+}
+
+/// How far a handshake is.
+enum State {
+    Shaking,
+    /// str0m said Connected: what it still sends is our last flight.
+    Leaving(Flight),
+    /// Connected, but the flight was too large to be kept elsewhere.
+    Kept,
+    Over,
+}
+
+impl std::fmt::Debug for Handshake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handshake")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Identity {
+    /// A new certificate, and the cryptography proven by its test vectors.
+    ///
+    /// # Errors
+    /// [`ProviderError`]: without them weir cannot serve anybody.
+    pub fn new() -> Result<Self, ProviderError> {
+        let provider = provider::serving()?;
+        let certificate = provider::generate_certificate()?;
+        let digest = provider.sha256_provider.sha256(&certificate.certificate);
+        let pairs: Vec<_> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
+        Ok(Self {
+            certificate,
+            fingerprint: pairs.join(":"),
+            provider: Arc::new(provider),
+        })
+    }
+
+    fn rtc(&self, request: &Request<'_>, tap: &Tap, now_us: u64) -> Rtc {
+        provider::attach(tap);
+        RtcConfig::new()
+            .set_crypto_provider(Arc::clone(&self.provider))
+            .set_dtls_cert(self.certificate.clone())
+            .set_local_ice_credentials(IceCreds {
+                ufrag: request.local_ufrag.to_owned(),
+                pass: request.local_password.to_owned(),
+            })
+            .set_ice_lite(true)
+            .clear_codecs()
+            .clear_extension_map()
+            .build(clock::instant(now_us))
+    }
+}
+
+impl Handshake {
+    /// Answers an offer.
+    ///
+    /// # Errors
+    /// [`OfferError`], before anything of str0m is allocated.
+    pub fn accept(
+        identity: &Identity,
+        request: &Request<'_>,
+        now_us: u64,
+    ) -> Result<(Self, Accepted), OfferError> {
+        let offer = Offer::read(request.offer)?;
+        let format =
+            profile::choose(request.camera_profile, &offer.formats).ok_or(OfferError::NoH264)?;
+        let hosts: Vec<_> = request
+            .candidates
+            .iter()
+            .filter_map(|address| Candidate::host(*address, Protocol::Udp).ok())
+            .collect();
+        if hosts.is_empty() {
+            return Err(OfferError::NoCandidate);
+        }
+        let tap = Tap::default();
+        let mut rtc = Box::new(identity.rtc(request, &tap, now_us));
+        let candidates: Vec<_> = hosts.iter().map(Candidate::addr).collect();
+        for host in hosts {
+            rtc.add_local_candidate(host);
+        }
+        let failure = follow(&mut rtc, &offer).err();
+        let answer = Answer {
+            offer: &offer,
+            format,
+            fingerprint: &identity.fingerprint,
+            ufrag: request.local_ufrag,
+            password: request.local_password,
+            candidates: &candidates,
+            ssrc: request.ssrc,
+            resend: request.resend,
+        };
+        let accepted = Accepted {
+            answer: answer.text(),
+            remote_ufrag: offer.ufrag.to_owned(),
+            payload_type: format.payload_type,
+            playout_delay_id: offer.playout_delay_id,
+            mid: offer.sections[offer.video].mid.map(str::to_owned),
+        };
+        let handshake = Self {
+            rtc,
+            tap,
+            state: State::Shaking,
+            path: None,
+            alerted: false,
+            failure: failure.map(|error| Failure::of(&error)),
+            deadline_us: now_us,
+            give_up_us: now_us + HANDSHAKE_US_MAX,
+        };
+        Ok((handshake, accepted))
+    }
+
+    /// Takes a datagram in: STUN whose MAC was verified for this session, or DTLS from an address
+    /// that such a check came from. Anything else is dropped.
+    pub fn receive(&mut self, from: SocketAddr, to: SocketAddr, datagram: &[u8], now_us: u64) {
+        // The ranges of RFC 7983; media must not get near str0m.
+        if !matches!(datagram.first(), Some(0..=3 | 20..=63)) {
+            return;
+        }
+        let now = clock::instant(now_us);
+        self.tap.lock().now = Some(now);
+        let Ok(receive) = Receive::new(Protocol::Udp, from, to, datagram) else {
+            return;
+        };
+        let input = Input::Receive(now, receive);
+        if self.rtc.accepts(&input) {
+            self.advance(input);
+        }
+    }
+
+    /// What to do next.
+    pub fn poll(&mut self, now_us: u64) -> Progress {
+        if matches!(self.state, State::Over) {
+            return Progress::Wait {
+                deadline_us: u64::MAX,
+            };
+        }
+        if now_us >= self.give_up_us && !matches!(self.state, State::Kept) {
+            self.failure.get_or_insert(Failure::TimedOut);
+        }
+        if now_us >= self.deadline_us {
+            self.advance(Input::Timeout(clock::instant(now_us)));
+        }
+        loop {
+            if let Some(failure) = self.failure.take() {
+                return self.fail(failure);
+            }
+            match self.rtc.poll_output() {
+                Ok(Output::Transmit(transmit)) => return self.transmit(transmit),
+                Ok(Output::Timeout(at)) => {
+                    self.deadline_us = clock::us_of(at).saturating_add(1);
+                    return self.rest();
+                }
+                Ok(Output::Event(Event::Connected)) => {
+                    self.state = State::Leaving(Flight::default());
+                }
+                Ok(Output::Event(Event::Closed)) => self.failure = Some(Failure::Closed),
+                Ok(Output::Event(_)) => {}
+                Err(error) => self.failure = Some(Failure::of(&error)),
+            }
+        }
+    }
+
+    fn advance(&mut self, input: Input<'_>) {
+        if let Err(error) = self.rtc.handle_input(input) {
+            self.failure.get_or_insert(Failure::of(&error));
+        }
+    }
+
+    fn fail(&mut self, failure: Failure) -> Progress {
+        self.state = State::Over;
+        Progress::Failed(failure)
+    }
+
+    fn transmit(&mut self, transmit: Transmit) -> Progress {
+        let Transmit {
+            source,
+            destination,
+            contents,
+            ..
+        } = transmit;
+        let datagram = Vec::from(contents);
+        if let Some(record) = Records(&datagram).next() {
+            self.path = Some((destination, source));
+            self.alerted |= record.kind == ALERT;
+        }
+        if let State::Leaving(flight) = &mut self.state {
+            flight.collect(&datagram);
+        }
+        Progress::Transmit {
+            to: destination,
+            from: source,
+            datagram,
+        }
+    }
+
+    /// Everything there was to send has been handed out.
+    fn rest(&mut self) -> Progress {
+        let refusal = self.tap.lock().refusal;
+        if let (Some(refusal), true) = (refusal, self.alerted) {
+            return self.fail(Failure::Refused(refusal));
+        }
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::Leaving(flight) if !flight.is_empty() => return self.leave(flight),
+            state => self.state = state,
+        }
+        let deadline_us = match self.state {
+            State::Kept => self.deadline_us,
+            _ => self.deadline_us.min(self.give_up_us),
+        };
+        Progress::Wait { deadline_us }
+    }
+
+    /// Connected, and our last flight is on its way: takes what the session needs.
+    fn leave(&mut self, flight: Flight) -> Progress {
+        let keys = self.tap.lock().keys.take();
+        let (Some(keys), Some((remote, local))) = (keys, self.path) else {
+            return self.fail(Failure::Refused(Refusal::NoGcm));
+        };
+        let flight = flight.complete();
+        let mut close_notify = heapless::Vec::new();
+        match flight {
+            Some(_) => close_notify = self.close(),
+            None => self.state = State::Kept,
+        }
+        Progress::Connected(Box::new(Connected {
+            keys,
+            remote,
+            local,
+            flight,
+            close_notify,
+        }))
+    }
+
+    /// Our close_notify, which is not sent now.
+    fn close(&mut self) -> heapless::Vec<u8, CLOSE_NOTIFY_BYTES_MAX> {
+        let mut close_notify = heapless::Vec::new();
+        if self.rtc.close().is_err() {
+            return close_notify;
+        }
+        loop {
+            match self.rtc.poll_output() {
+                Ok(Output::Transmit(transmit)) => {
+                    let mut records = Records(&transmit.contents);
+                    if records.any(|record| record.kind == ALERT) {
+                        close_notify =
+                            heapless::Vec::from_slice(&transmit.contents).unwrap_or_default();
+                    }
+                }
+                Ok(Output::Event(_)) => {}
+                Ok(Output::Timeout(_)) | Err(_) => return close_notify,
+            }
+        }
+    }
+}
+
+impl Failure {
+    fn of(error: &RtcError) -> Self {
+        match error {
+            // str0m's only complaint about a description, once it has got one.
+            RtcError::RemoteSdp(_) => Self::Fingerprint,
+            other => Self::Dtls(other.to_string()),
+        }
+    }
+}
+
+/// Tells str0m what the offer says of the browser.
+fn follow(rtc: &mut Rtc, offer: &Offer<'_>) -> Result<(), RtcError> {
+    let mut api = rtc.direct_api();
+    api.set_ice_controlling(false);
+    api.set_remote_ice_credentials(IceCreds {
+        ufrag: offer.ufrag.to_owned(),
+        pass: offer.password.0.to_owned(),
+    });
+    api.set_remote_fingerprint(Fingerprint {
+        hash_func: "sha-256".to_owned(),
+        bytes: offer.fingerprint.to_vec(),
+    });
+    api.start_dtls(false)
+}
+
+#[cfg(test)]
+mod tests;

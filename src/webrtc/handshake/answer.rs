@@ -1,0 +1,141 @@
+//! The SDP answer: one video section served, every other one rejected.
+//!
+//! weir writes it itself, and str0m never sees the offer. What it says is fixed but for a dozen
+//! values, and str0m's session would keep 30 KB and a parser in front of hostile text to say it.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+
+use crate::webrtc::offer::{Format, Offer, Section};
+
+/// Stream and track as the browser's `track` event names them.
+const MSID: &str = "weir video";
+const PLAYOUT_DELAY: &str = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
+
+/// What the answer says of weir.
+#[derive(Debug)]
+pub(super) struct Answer<'a> {
+    pub(super) offer: &'a Offer<'a>,
+    pub(super) format: &'a Format<'a>,
+    pub(super) fingerprint: &'a str,
+    pub(super) ufrag: &'a str,
+    pub(super) password: &'a str,
+    pub(super) candidates: &'a [SocketAddr],
+    pub(super) ssrc: u32,
+    pub(super) resend: bool,
+}
+
+impl Answer<'_> {
+    /// The answer's text.
+    pub(super) fn text(&self) -> String {
+        let mut text = String::with_capacity(1024);
+        self.write(&mut text)
+            .expect("writing into a string does not fail");
+        text
+    }
+
+    fn write(&self, text: &mut String) -> std::fmt::Result {
+        let served = &self.offer.sections[self.offer.video];
+        write!(
+            text,
+            "v=0\r\no=- {} 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n",
+            self.ssrc
+        )?;
+        if let Some(mid) = served.mid {
+            write!(text, "a=group:BUNDLE {mid}\r\n")?;
+        }
+        write!(text, "a=msid-semantic: WMS weir\r\na=ice-lite\r\n")?;
+        for (index, section) in self.offer.sections.iter().enumerate() {
+            if index == self.offer.video {
+                self.write_served(text, section)?;
+            } else {
+                write_rejected(text, section)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_served(&self, text: &mut String, section: &Section<'_>) -> std::fmt::Result {
+        let payload_type = self.format.payload_type;
+        write!(text, "m=video 9 {} {payload_type}\r\n", section.protocol)?;
+        write!(text, "c=IN IP4 0.0.0.0\r\n")?;
+        self.write_transport(text)?;
+        write_mid(text, section)?;
+        if let Some(id) = self.offer.playout_delay_id {
+            write!(text, "a=extmap:{id} {PLAYOUT_DELAY}\r\n")?;
+        }
+        write!(text, "a=sendonly\r\na=msid:{MSID}\r\na=rtcp-mux\r\n")?;
+        write!(text, "a=rtpmap:{payload_type} H264/90000\r\n")?;
+        let feedback = self.format.feedback;
+        for (kind, agreed) in [
+            ("nack", feedback.nack && self.resend),
+            ("nack pli", feedback.pli),
+            ("ccm fir", feedback.fir),
+        ] {
+            if agreed {
+                write!(text, "a=rtcp-fb:{payload_type} {kind}\r\n")?;
+            }
+        }
+        write!(
+            text,
+            "a=fmtp:{payload_type} level-asymmetry-allowed=1;packetization-mode=1;\
+             profile-level-id={}\r\n",
+            self.format.profile_level_text
+        )?;
+        let ssrc = self.ssrc;
+        write!(
+            text,
+            "a=ssrc:{ssrc} cname:weir\r\na=ssrc:{ssrc} msid:{MSID}\r\n"
+        )
+    }
+
+    fn write_transport(&self, text: &mut String) -> std::fmt::Result {
+        for (index, address) in (0u32..).zip(self.candidates) {
+            // RFC 8445 section 5.1.2.1: host candidates of one component, in our order.
+            let priority = 126 << 24 | (65_535 - index) << 8 | 255;
+            write!(
+                text,
+                "a=candidate:{} 1 udp {priority} {} {} typ host\r\n",
+                index + 1,
+                address.ip(),
+                address.port()
+            )?;
+        }
+        write!(text, "a=end-of-candidates\r\n")?;
+        write!(
+            text,
+            "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n",
+            self.ufrag, self.password
+        )?;
+        // A browser's candidates may trickle in; they are taken and not needed.
+        write!(text, "a=ice-options:trickle\r\n")?;
+        write!(
+            text,
+            "a=fingerprint:sha-256 {}\r\na=setup:passive\r\n",
+            self.fingerprint
+        )
+    }
+}
+
+/// A section we do not serve (RFC 3264 section 6): port zero, and outside of the BUNDLE group.
+fn write_rejected(text: &mut String, section: &Section<'_>) -> std::fmt::Result {
+    let Section {
+        kind,
+        protocol,
+        format,
+        ..
+    } = section;
+    write!(
+        text,
+        "m={kind} 0 {protocol} {format}\r\nc=IN IP4 0.0.0.0\r\n"
+    )?;
+    write_mid(text, section)?;
+    write!(text, "a=inactive\r\n")
+}
+
+fn write_mid(text: &mut String, section: &Section<'_>) -> std::fmt::Result {
+    match section.mid {
+        Some(mid) => write!(text, "a=mid:{mid}\r\n"),
+        None => Ok(()),
+    }
+}

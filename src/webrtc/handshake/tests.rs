@@ -1,0 +1,306 @@
+use super::*;
+
+mod browsers;
+mod client;
+
+use client::{Client, local, remote};
+
+const HIGH: u32 = 0x64_00_28;
+const UFRAG: &str = "0007abcdefgh";
+const PASSWORD: &str = "0123456789abcdefghijklmn";
+
+fn request<'a>(offer: &'a str, candidates: &'a [SocketAddr]) -> Request<'a> {
+    Request {
+        offer,
+        camera_profile: HIGH,
+        candidates,
+        local_ufrag: UFRAG,
+        local_password: PASSWORD,
+        ssrc: 0x1234_5678,
+        resend: true,
+    }
+}
+
+fn accept(offer: &str, now_us: u64) -> (Handshake, Accepted) {
+    let identity = Identity::new().unwrap();
+    Handshake::accept(&identity, &request(offer, &[local()]), now_us).unwrap()
+}
+
+/// What a handshake came to.
+#[derive(Debug)]
+enum End {
+    Connected(Box<Connected>),
+    Failed(Failure),
+    Unfinished,
+}
+
+/// A handshake and its client on a link without delay, `now_us` turned by hand.
+struct Link {
+    now_us: u64,
+    server: Handshake,
+    client: Client,
+    /// Every datagram of the server.
+    sent: Vec<Vec<u8>>,
+}
+
+impl Link {
+    fn new(mut client: Client) -> Self {
+        let offer = client.offer();
+        let (server, accepted) = accept(&offer, 0);
+        client.answer(&accepted.answer);
+        Self {
+            now_us: 0,
+            server,
+            client,
+            sent: Vec::new(),
+        }
+    }
+
+    /// Runs until the handshake ends or `until_us`; `passes` says which of the server's datagrams
+    /// reach the client.
+    fn run(&mut self, until_us: u64, mut passes: impl FnMut(&[u8]) -> bool) -> End {
+        while self.now_us < until_us {
+            for datagram in self.client.drain(self.now_us) {
+                self.server
+                    .receive(remote(), local(), &datagram, self.now_us);
+                loop {
+                    match self.server.poll(self.now_us) {
+                        Progress::Transmit { to, from, datagram } => {
+                            assert_eq!((to, from), (remote(), local()));
+                            if passes(&datagram) {
+                                self.client.receive(&datagram, self.now_us);
+                            }
+                            self.sent.push(datagram);
+                        }
+                        Progress::Wait { .. } => break,
+                        Progress::Connected(connected) => return End::Connected(connected),
+                        Progress::Failed(failure) => return End::Failed(failure),
+                    }
+                }
+            }
+            self.now_us += 10_000;
+            match self.server.poll(self.now_us) {
+                Progress::Wait { .. } => {}
+                Progress::Transmit { datagram, .. } => {
+                    self.client.receive(&datagram, self.now_us);
+                    self.sent.push(datagram);
+                }
+                Progress::Connected(connected) => return End::Connected(connected),
+                Progress::Failed(failure) => return End::Failed(failure),
+            }
+        }
+        End::Unfinished
+    }
+
+    fn sent_of(&self, kind: u8) -> usize {
+        let of_kind = |datagram: &&Vec<u8>| datagram.first() == Some(&kind);
+        self.sent.iter().filter(of_kind).count()
+    }
+}
+
+fn connected(end: End) -> Box<Connected> {
+    match end {
+        End::Connected(connected) => connected,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn it_connects_and_both_sides_have_the_same_keys() {
+    let mut link = Link::new(Client::new());
+    let connected = connected(link.run(3_000_000, |_| true));
+    assert_eq!((connected.remote, connected.local), (remote(), local()));
+    link.client.drain(link.now_us);
+    assert!(link.client.connected);
+
+    let keys = &connected.keys;
+    assert_eq!(keys.profile, SrtpProfile::Aes256Gcm);
+    assert!(link.client.derived_from(&keys.local_key, &keys.local_salt));
+    assert!(
+        link.client
+            .derived_from(&keys.remote_key, &keys.remote_salt)
+    );
+    assert_ne!(keys.local_key, keys.remote_key);
+
+    let flight = connected.flight.expect("it fits");
+    let kinds: Vec<_> = Records(&flight)
+        .map(|record| (record.kind, record.epoch))
+        .collect();
+    assert_eq!(kinds, [(20, 0), (22, 1)]);
+    assert_eq!(flight.len(), 75);
+    assert_eq!(connected.close_notify.len(), 39);
+    // ServerHello's flight once (no time-out of ours fired), then the last one; no alert.
+    assert_eq!(
+        link.sent_of(22),
+        1,
+        "{:?}",
+        link.sent.iter().map(Vec::len).collect::<Vec<_>>()
+    );
+    assert_eq!(link.sent_of(20) + link.sent_of(21), 1);
+}
+
+#[test]
+fn after_its_end_it_is_silent() {
+    let mut link = Link::new(Client::new());
+    connected(link.run(3_000_000, |_| true));
+    link.server
+        .receive(remote(), local(), &[22; 60], link.now_us);
+    let Progress::Wait { deadline_us } = link.server.poll(link.now_us) else {
+        panic!("something to do");
+    };
+    assert_eq!(deadline_us, u64::MAX);
+}
+
+#[test]
+fn the_stored_flight_connects_a_client_that_lost_it() {
+    let mut link = Link::new(Client::new());
+    let connected = connected(link.run(3_000_000, |datagram| datagram[0] != 20));
+    link.client.drain(link.now_us);
+    assert!(!link.client.connected);
+    // The client repeats its own flight; what answers it is a datagram, not a handshake.
+    let repeated = (0..100).any(|_| {
+        link.now_us += 50_000;
+        link.client
+            .drain(link.now_us)
+            .iter()
+            .any(|datagram| (20..=22).contains(&datagram[0]))
+    });
+    assert!(repeated);
+    link.client.receive(&connected.flight.unwrap(), link.now_us);
+    link.client.drain(link.now_us);
+    assert!(link.client.connected);
+
+    link.client.receive(&connected.close_notify, link.now_us);
+    link.client.drain(link.now_us);
+    assert!(
+        link.client.closed,
+        "the stored close_notify ends it at once"
+    );
+}
+
+#[test]
+fn a_lost_server_hello_is_repeated() {
+    let mut link = Link::new(Client::new());
+    let mut lost = 0;
+    let end = link.run(5_000_000, |datagram| {
+        let lose = datagram[0] == 22 && lost < 2;
+        lost += usize::from(lose);
+        !lose
+    });
+    connected(end);
+    assert_eq!(lost, 2);
+}
+
+#[test]
+fn another_certificate_than_announced_fails() {
+    let mut client = Client::new();
+    let offer = client.offer();
+    let at = offer.find("a=fingerprint:sha-256 ").unwrap() + "a=fingerprint:sha-256 ".len();
+    let mut forged = offer.clone();
+    let other = if &offer[at..at + 2] == "00" {
+        "01"
+    } else {
+        "00"
+    };
+    forged.replace_range(at..at + 2, other);
+    let (server, accepted) = accept(&forged, 0);
+    client.answer(&accepted.answer);
+    let mut link = Link {
+        now_us: 0,
+        server,
+        client,
+        sent: Vec::new(),
+    };
+    let End::Failed(failure) = link.run(3_000_000, |_| true) else {
+        panic!("it connected");
+    };
+    assert_eq!(failure, Failure::Fingerprint);
+    assert_eq!(link.sent_of(20), 0, "no Finished for a stranger");
+}
+
+#[test]
+fn without_gcm_there_is_an_alert_and_a_reason() {
+    for (profiles, refusal) in [
+        (&[0x00, 0x01][..], Refusal::NoGcm),
+        (&[][..], Refusal::NoSrtp),
+    ] {
+        let mut link = Link::new(Client::new());
+        link.client.offer_only(profiles);
+        let End::Failed(failure) = link.run(3_000_000, |_| true) else {
+            panic!("it connected");
+        };
+        assert_eq!(failure, Failure::Refused(refusal));
+        let alert = link.sent.last().unwrap();
+        assert_eq!((alert[0], alert[13], alert[14]), (21, 2, 40));
+        assert_eq!(link.sent_of(22), 0, "no ServerHello left us");
+    }
+}
+
+#[test]
+fn gcm_128_alone_is_served() {
+    let mut link = Link::new(Client::new());
+    link.client.offer_only(&[0x00, 0x07]);
+    // The client's own Finished covers the hello it made, not the one that came: so it can go as
+    // far as our ServerHello, which is what is at stake.
+    link.run(500_000, |_| true);
+    assert!(link.sent_of(22) > 0);
+    assert_eq!(link.sent_of(21), 0);
+}
+
+#[test]
+fn nobody_there_is_a_time_out() {
+    let mut client = Client::new();
+    let offer = client.offer();
+    let (mut server, _) = accept(&offer, 0);
+    let mut now_us = 0;
+    let failure = loop {
+        match server.poll(now_us) {
+            Progress::Wait { deadline_us } => {
+                assert!(deadline_us > now_us && deadline_us <= HANDSHAKE_US_MAX);
+                now_us = deadline_us;
+            }
+            Progress::Failed(failure) => break failure,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!((now_us, failure), (HANDSHAKE_US_MAX, Failure::TimedOut));
+}
+
+#[test]
+fn strangers_and_garbage_are_dropped() {
+    let mut link = Link::new(Client::new());
+    let stranger = "192.0.2.99:9".parse().unwrap();
+    for first in 0..=255u8 {
+        for bytes in [1, 13, 20, 60, 1400] {
+            let mut datagram = vec![first; bytes];
+            datagram[bytes / 2] = 7;
+            link.server.receive(stranger, local(), &datagram, 0);
+            assert!(matches!(link.server.poll(0), Progress::Wait { .. }));
+        }
+    }
+    connected(link.run(3_000_000, |_| true));
+}
+
+#[test]
+fn no_address_of_ours_is_our_fault() {
+    let offer = Client::new().offer();
+    let identity = Identity::new().unwrap();
+    let unspecified = ["0.0.0.0:8118".parse().unwrap()];
+    for candidates in [&[][..], &unspecified[..]] {
+        let refused = Handshake::accept(&identity, &request(&offer, candidates), 0);
+        assert_eq!(refused.err(), Some(OfferError::NoCandidate));
+    }
+}
+
+#[test]
+fn nothing_secret_is_shown() {
+    let mut link = Link::new(Client::new());
+    let shown = format!("{:?}", link.server);
+    let connected = connected(link.run(3_000_000, |_| true));
+    let key = format!("{:?}", &connected.keys.local_key[..]);
+    let shown = shown + &format!("{connected:?}");
+    assert!(
+        !shown.contains(&key) && !shown.contains(PASSWORD),
+        "{shown}"
+    );
+}

@@ -1,0 +1,226 @@
+//! A browser's SDP offer (RFC 8866, RFC 8829), read for what weir answers and for nothing else.
+//!
+//! It is hostile text until proven otherwise. It is bounded in bytes, media sections and
+//! candidates; what is kept borrows from it; what is later echoed into the answer (the names of
+//! sections, a rejected section's first words) is held to visible ASCII. Everything else is
+//! ignored: other codecs, rtx, red and fec with their feedback, header extensions, and the
+//! candidates themselves. weir is ICE-lite and learns a browser's addresses from its checks, so
+//! that a `.local` candidate costs nothing and is never looked up.
+
+use crate::limits::{
+    OFFER_BYTES_MAX, OFFER_CANDIDATES_MAX, OFFER_H264_FORMATS_MAX, OFFER_MEDIA_MAX,
+    OFFER_TOKEN_BYTES_MAX,
+};
+
+mod error;
+mod section;
+
+pub use error::OfferError;
+use section::Draft;
+pub use section::{Feedback, Format, Section};
+
+/// An offer that can be answered.
+#[derive(Debug)]
+pub struct Offer<'a> {
+    /// ICE credentials of the browser (RFC 8839 section 5.4).
+    pub ufrag: &'a str,
+    /// See `ufrag`. A secret: it is not part of any message.
+    pub password: Password<'a>,
+    /// SHA-256 of the browser's certificate (RFC 8122).
+    pub fingerprint: [u8; 32],
+    /// Its media sections, in order; each has its counterpart in the answer.
+    pub sections: heapless::Vec<Section<'a>, OFFER_MEDIA_MAX>,
+    /// Which of them is the video to serve.
+    pub video: usize,
+    /// H.264 with packetization-mode 1 in that section, in the browser's order; at least one.
+    pub formats: heapless::Vec<Format<'a>, OFFER_H264_FORMATS_MAX>,
+    /// The playout-delay extension's id in that section.
+    pub playout_delay_id: Option<u8>,
+}
+
+/// An ICE password, kept out of debug output.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Password<'a>(pub &'a str);
+
+impl std::fmt::Debug for Password<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Password")
+    }
+}
+
+/// What may stand at session level or in a media section.
+#[derive(Debug, Default)]
+struct Transport<'a> {
+    ufrag: Option<&'a str>,
+    password: Option<Password<'a>>,
+    fingerprint: Option<[u8; 32]>,
+    setup: Option<&'a str>,
+}
+
+impl<'a> Transport<'a> {
+    /// What the section itself says, then the session, then any other section: with BUNDLE they
+    /// share one transport, and only the first section must describe it (RFC 9143 section 7).
+    fn chosen(own: &Self, session: &Self, drafts: &[Draft<'a>]) -> Self {
+        let all = || {
+            [own, session]
+                .into_iter()
+                .chain(drafts.iter().map(|draft| &draft.transport))
+        };
+        let credentials = all().find(|t| t.ufrag.is_some() && t.password.is_some());
+        Self {
+            ufrag: credentials.and_then(|t| t.ufrag),
+            password: credentials.and_then(|t| t.password),
+            fingerprint: all().find_map(|t| t.fingerprint),
+            setup: all().find_map(|t| t.setup),
+        }
+    }
+
+    fn read(&mut self, name: &str, value: &'a str) -> Result<(), OfferError> {
+        match name {
+            "ice-ufrag" => self.ufrag = Some(credential("ice-ufrag", value, 4)?),
+            "ice-pwd" => self.password = Some(Password(credential("ice-pwd", value, 22)?)),
+            "setup" => self.setup = Some(value),
+            "fingerprint" => {
+                if let Some(digest) = sha256(value)? {
+                    self.fingerprint = Some(digest);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Offer<'a> {
+    /// Reads an offer.
+    ///
+    /// # Errors
+    /// [`OfferError`]: over a bound, malformed, or without anything weir can serve.
+    pub fn read(text: &'a str) -> Result<Self, OfferError> {
+        if text.len() > OFFER_BYTES_MAX {
+            return Err(OfferError::TooLarge { bytes: text.len() });
+        }
+        check_counts(text)?;
+        let mut session = Transport::default();
+        let mut session_ice_lite = false;
+        let mut drafts = heapless::Vec::<Draft<'a>, OFFER_MEDIA_MAX>::new();
+        for line in text.lines() {
+            let line = line.trim_end();
+            if let Some(media) = line.strip_prefix("m=") {
+                let draft = Draft::new(media)?;
+                drafts.push(draft).map_err(|_| OfferError::TooManyMedia {
+                    count: OFFER_MEDIA_MAX + 1,
+                })?;
+            } else if let Some(attribute) = line.strip_prefix("a=") {
+                let (name, value) = attribute.split_once(':').unwrap_or((attribute, ""));
+                session_ice_lite |= name == "ice-lite";
+                match drafts.last_mut() {
+                    Some(draft) => draft.read(name, value)?,
+                    None => session.read(name, value)?,
+                }
+            }
+        }
+        if session_ice_lite {
+            return Err(OfferError::IceLite);
+        }
+        Self::serve(&session, &drafts)
+    }
+
+    fn serve(session: &Transport<'a>, drafts: &[Draft<'a>]) -> Result<Self, OfferError> {
+        let videos = || {
+            drafts
+                .iter()
+                .enumerate()
+                .filter(|(_, draft)| draft.is_video())
+        };
+        let (video, draft) = videos()
+            .find(|(_, draft)| draft.receives())
+            .or_else(|| videos().next())
+            .ok_or(OfferError::NoVideo)?;
+        if !draft.receives() {
+            return Err(OfferError::NotReceiving(draft.direction()));
+        }
+        let formats = draft.h264_formats();
+        if formats.is_empty() {
+            return Err(OfferError::NoH264);
+        }
+        let transport = Transport::chosen(&draft.transport, session, drafts);
+        if transport.setup == Some("passive") {
+            return Err(OfferError::SetupPassive);
+        }
+        Ok(Self {
+            ufrag: transport.ufrag.ok_or(OfferError::Missing("a=ice-ufrag"))?,
+            password: transport.password.ok_or(OfferError::Missing("a=ice-pwd"))?,
+            fingerprint: transport
+                .fingerprint
+                .ok_or(OfferError::Missing("a=fingerprint with sha-256"))?,
+            sections: drafts.iter().map(|draft| draft.section).collect(),
+            video,
+            formats,
+            playout_delay_id: draft.playout_delay_id,
+        })
+    }
+}
+
+/// The two counts that cost memory or time elsewhere, before anything is made of the text.
+fn check_counts(text: &str) -> Result<(), OfferError> {
+    let count = |prefix| text.lines().filter(|line| line.starts_with(prefix)).count();
+    let media = count("m=");
+    if media > OFFER_MEDIA_MAX {
+        return Err(OfferError::TooManyMedia { count: media });
+    }
+    let candidates = count("a=candidate:");
+    if candidates > OFFER_CANDIDATES_MAX {
+        return Err(OfferError::TooManyCandidates { count: candidates });
+    }
+    Ok(())
+}
+
+/// A word of visible ASCII, not empty and not too long, as it may be echoed.
+fn token<'a>(what: &'static str, value: &'a str) -> Result<&'a str, OfferError> {
+    if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(OfferError::Malformed(what));
+    }
+    if value.len() > OFFER_TOKEN_BYTES_MAX {
+        let bytes = value.len();
+        return Err(OfferError::TokenTooLong { what, bytes });
+    }
+    Ok(value)
+}
+
+fn credential<'a>(
+    what: &'static str,
+    value: &'a str,
+    bytes_min: usize,
+) -> Result<&'a str, OfferError> {
+    let value = token(what, value)?;
+    // A colon would cut the USERNAME of a check in the wrong place (RFC 8839: ice-char has none).
+    if value.len() < bytes_min || value.contains(':') {
+        return Err(OfferError::Malformed(what));
+    }
+    Ok(value)
+}
+
+/// The digest of a fingerprint attribute; `None` for another hash than SHA-256.
+fn sha256(value: &str) -> Result<Option<[u8; 32]>, OfferError> {
+    let malformed = OfferError::Malformed("fingerprint");
+    let (hash, digits) = value.split_once(' ').ok_or(malformed)?;
+    if !hash.eq_ignore_ascii_case("sha-256") {
+        return Ok(None);
+    }
+    let mut digest = [0; 32];
+    let mut pairs = digits.trim().split(':');
+    for byte in &mut digest {
+        let pair = pairs.next().filter(|pair| pair.len() == 2);
+        *byte = pair
+            .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+            .ok_or(malformed)?;
+    }
+    if pairs.next().is_some() {
+        return Err(malformed);
+    }
+    Ok(Some(digest))
+}
+
+#[cfg(test)]
+mod tests;

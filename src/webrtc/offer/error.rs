@@ -1,0 +1,99 @@
+//! Why an offer is not answered.
+
+use crate::limits::{
+    OFFER_BYTES_MAX, OFFER_CANDIDATES_MAX, OFFER_MEDIA_MAX, OFFER_TOKEN_BYTES_MAX,
+};
+
+/// Why an offer is not answered, in words for the one who made it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OfferError {
+    /// Over [`OFFER_BYTES_MAX`].
+    TooLarge {
+        /// The offer's size.
+        bytes: usize,
+    },
+    /// Over [`OFFER_MEDIA_MAX`].
+    TooManyMedia {
+        /// The offer's media sections.
+        count: usize,
+    },
+    /// Over [`OFFER_CANDIDATES_MAX`].
+    TooManyCandidates {
+        /// The offer's candidates.
+        count: usize,
+    },
+    /// A word over [`OFFER_TOKEN_BYTES_MAX`].
+    TokenTooLong {
+        /// Which.
+        what: &'static str,
+        /// Its size.
+        bytes: usize,
+    },
+    /// An attribute that must be understood is not.
+    Malformed(&'static str),
+    /// An attribute that must be there is not.
+    Missing(&'static str),
+    /// The offerer is ICE-lite as weir is: neither would send checks (RFC 8445 section 6.1.1).
+    IceLite,
+    /// The offerer wants to be the DTLS server, which weir is.
+    SetupPassive,
+    /// No video section, or only rejected ones.
+    NoVideo,
+    /// The video section does not receive: it is `sendonly` or `inactive`.
+    NotReceiving(&'static str),
+    /// No H.264 with packetization-mode 1.
+    NoH264,
+    /// weir has no address to be reached at: the fault is ours.
+    NoCandidate,
+}
+
+impl OfferError {
+    /// Whether the offer is well made and asks for something weir does not do.
+    pub fn is_unsupported(self) -> bool {
+        matches!(
+            self,
+            Self::IceLite
+                | Self::SetupPassive
+                | Self::NoVideo
+                | Self::NotReceiving(_)
+                | Self::NoH264
+        )
+    }
+}
+
+impl std::fmt::Display for OfferError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::TooLarge { bytes } => {
+                write!(f, "offer of {bytes} bytes, max {OFFER_BYTES_MAX}")
+            }
+            Self::TooManyMedia { count } => {
+                write!(f, "offer of {count} media sections, max {OFFER_MEDIA_MAX}")
+            }
+            Self::TooManyCandidates { count } => {
+                write!(f, "offer of {count} candidates, max {OFFER_CANDIDATES_MAX}")
+            }
+            Self::TokenTooLong { what, bytes } => {
+                write!(
+                    f,
+                    "{what} of {bytes} bytes in offer, max {OFFER_TOKEN_BYTES_MAX}"
+                )
+            }
+            Self::Malformed(what) => write!(f, "malformed {what} in offer"),
+            Self::Missing(what) => write!(f, "no {what} in offer"),
+            Self::IceLite => write!(f, "the offerer is ice-lite, and so is weir"),
+            Self::SetupPassive => write!(f, "setup:passive in offer, it must be actpass or active"),
+            Self::NoVideo => write!(f, "no video in offer"),
+            Self::NotReceiving(direction) => {
+                write!(
+                    f,
+                    "video is {direction} in offer, it must be recvonly or sendrecv"
+                )
+            }
+            Self::NoH264 => write!(f, "this browser offers no H.264"),
+            Self::NoCandidate => write!(f, "weir has no address to offer"),
+        }
+    }
+}
+
+impl std::error::Error for OfferError {}

@@ -1,0 +1,249 @@
+//! One media section of an offer.
+
+use super::{OfferError, Transport, token};
+use crate::limits::OFFER_H264_FORMATS_MAX;
+
+/// Payload types are 7 bits.
+const PAYLOAD_TYPES: usize = 128;
+const PLAYOUT_DELAY: &str = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
+/// What a missing profile-level-id means (RFC 6184 section 8.1): Baseline, level 1.
+const PROFILE_LEVEL_ID_DEFAULT: &str = "42000a";
+
+/// What the answer needs of every section, served or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Section<'a> {
+    /// `video`, `audio`, `application`.
+    pub kind: &'a str,
+    /// The transport protocol, for example `UDP/TLS/RTP/SAVPF`.
+    pub protocol: &'a str,
+    /// The first format, which a rejected section has to repeat.
+    pub format: &'a str,
+    /// Its name in the BUNDLE group (RFC 5888), when it has one.
+    pub mid: Option<&'a str>,
+}
+
+/// Feedback a browser is ready to give for a format (RFC 4585 section 4.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Feedback {
+    /// `nack`: packets missed.
+    pub nack: bool,
+    /// `nack pli`: a key frame wanted.
+    pub pli: bool,
+    /// `ccm fir`: a key frame wanted, in the older form.
+    pub fir: bool,
+}
+
+/// H.264 as a browser offers it, with packetization-mode 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Format<'a> {
+    /// The RTP payload type.
+    pub payload_type: u8,
+    /// The profile-level-id as a number: profile_idc, constraint flags, level_idc.
+    pub profile_level_id: u32,
+    /// The same in the browser's own six digits.
+    pub profile_level_text: &'a str,
+    /// See [`Feedback`].
+    pub feedback: Feedback,
+}
+
+impl<'a> Format<'a> {
+    /// A format of `profile_level_text`, six hex digits; anything else is RFC 6184's default.
+    pub fn new(payload_type: u8, profile_level_text: &'a str) -> Self {
+        let hex = profile_level_text.len() == 6
+            && profile_level_text
+                .bytes()
+                .all(|byte| byte.is_ascii_hexdigit());
+        let text = if hex {
+            profile_level_text
+        } else {
+            PROFILE_LEVEL_ID_DEFAULT
+        };
+        Self {
+            payload_type,
+            profile_level_id: u32::from_str_radix(text, 16).expect("six hex digits"),
+            profile_level_text: text,
+            feedback: Feedback::default(),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct PayloadType<'a> {
+    h264: bool,
+    single_nal_units_only: bool,
+    profile_level_id: &'a str,
+    feedback: Feedback,
+}
+
+/// A section while its lines are read.
+#[derive(Debug)]
+pub(super) struct Draft<'a> {
+    pub(super) section: Section<'a>,
+    pub(super) transport: Transport<'a>,
+    pub(super) playout_delay_id: Option<u8>,
+    /// The m-line's formats, in the browser's order.
+    payload_types: &'a str,
+    port: &'a str,
+    bundle_only: bool,
+    sends: bool,
+    receives: bool,
+    seen: [PayloadType<'a>; PAYLOAD_TYPES],
+    feedback_for_all: Feedback,
+}
+
+impl<'a> Draft<'a> {
+    /// A section out of its m-line, `m=` taken off.
+    pub(super) fn new(media: &'a str) -> Result<Self, OfferError> {
+        let malformed = OfferError::Malformed("m-line");
+        let mut words = media.splitn(4, ' ');
+        let mut word = || words.next().ok_or(malformed);
+        let (kind, port, protocol, payload_types) = (word()?, word()?, word()?, word()?);
+        let section = Section {
+            kind: token("m-line", kind)?,
+            protocol: token("m-line", protocol)?,
+            format: token("m-line", payload_types.split(' ').next().ok_or(malformed)?)?,
+            mid: None,
+        };
+        Ok(Self {
+            section,
+            transport: Transport::default(),
+            playout_delay_id: None,
+            payload_types,
+            port,
+            bundle_only: false,
+            sends: true,
+            receives: true,
+            seen: [PayloadType {
+                // The default of RFC 6184 section 8.1.
+                single_nal_units_only: true,
+                ..PayloadType::default()
+            }; PAYLOAD_TYPES],
+            feedback_for_all: Feedback::default(),
+        })
+    }
+
+    /// Takes an attribute in.
+    pub(super) fn read(&mut self, name: &str, value: &'a str) -> Result<(), OfferError> {
+        match name {
+            "mid" => self.section.mid = Some(token("a=mid", value)?),
+            "bundle-only" => self.bundle_only = true,
+            "sendrecv" => (self.sends, self.receives) = (true, true),
+            "sendonly" => (self.sends, self.receives) = (true, false),
+            "recvonly" => (self.sends, self.receives) = (false, true),
+            "inactive" => (self.sends, self.receives) = (false, false),
+            "rtpmap" => {
+                if let Some((format, encoding)) = self.payload_type(value) {
+                    format.h264 = encoding.eq_ignore_ascii_case("H264/90000");
+                }
+            }
+            "fmtp" => {
+                if let Some((format, parameters)) = self.payload_type(value) {
+                    format.read_parameters(parameters);
+                }
+            }
+            "rtcp-fb" => self.read_feedback(value),
+            "extmap" => self.read_extension(value),
+            _ => self.transport.read(name, value)?,
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_video(&self) -> bool {
+        self.section.kind == "video" && (self.port != "0" || self.bundle_only)
+    }
+
+    pub(super) fn receives(&self) -> bool {
+        self.receives
+    }
+
+    pub(super) fn direction(&self) -> &'static str {
+        match (self.sends, self.receives) {
+            (true, true) => "sendrecv",
+            (true, false) => "sendonly",
+            (false, true) => "recvonly",
+            (false, false) => "inactive",
+        }
+    }
+
+    /// H.264 with packetization-mode 1 in the m-line's order, each payload type once.
+    pub(super) fn h264_formats(&self) -> heapless::Vec<Format<'a>, OFFER_H264_FORMATS_MAX> {
+        let mut formats = heapless::Vec::<Format<'a>, OFFER_H264_FORMATS_MAX>::new();
+        for number in self.payload_types.split(' ') {
+            let Ok(payload_type) = number.parse::<u8>() else {
+                continue;
+            };
+            let Some(seen) = self.seen.get(usize::from(payload_type)) else {
+                continue;
+            };
+            let known = formats
+                .iter()
+                .any(|format| format.payload_type == payload_type);
+            if !seen.h264 || seen.single_nal_units_only || known {
+                continue;
+            }
+            let all = self.feedback_for_all;
+            let format = Format {
+                feedback: Feedback {
+                    nack: seen.feedback.nack || all.nack,
+                    pli: seen.feedback.pli || all.pli,
+                    fir: seen.feedback.fir || all.fir,
+                },
+                ..Format::new(payload_type, seen.profile_level_id)
+            };
+            if formats.push(format).is_err() {
+                break;
+            }
+        }
+        formats
+    }
+
+    /// The payload type an attribute is about, and the attribute's rest.
+    fn payload_type(&mut self, value: &'a str) -> Option<(&mut PayloadType<'a>, &'a str)> {
+        let (number, rest) = value.split_once(' ')?;
+        let number: usize = number.parse().ok()?;
+        Some((self.seen.get_mut(number)?, rest.trim()))
+    }
+
+    fn read_feedback(&mut self, value: &'a str) {
+        let (feedback, kind) = match value.strip_prefix("* ") {
+            Some(kind) => (&mut self.feedback_for_all, kind.trim()),
+            None => match self.payload_type(value) {
+                Some((format, kind)) => (&mut format.feedback, kind),
+                None => return,
+            },
+        };
+        match kind {
+            "nack" => feedback.nack = true,
+            "nack pli" => feedback.pli = true,
+            "ccm fir" => feedback.fir = true,
+            _ => {}
+        }
+    }
+
+    fn read_extension(&mut self, value: &str) {
+        let Some((id, uri)) = value.split_once(' ') else {
+            return;
+        };
+        // `5` or `5/recvonly`; one-byte headers have ids 1 to 14 (RFC 8285 section 4.2).
+        let id = id.split('/').next().and_then(|id| id.parse().ok());
+        if uri.trim() == PLAYOUT_DELAY {
+            self.playout_delay_id = id.filter(|id| (1..=14).contains(id));
+        }
+    }
+}
+
+impl<'a> PayloadType<'a> {
+    fn read_parameters(&mut self, parameters: &'a str) {
+        for parameter in parameters.split(';') {
+            let Some((name, value)) = parameter.split_once('=') else {
+                continue;
+            };
+            let name = name.trim();
+            if name.eq_ignore_ascii_case("packetization-mode") {
+                self.single_nal_units_only = value.trim() != "1";
+            } else if name.eq_ignore_ascii_case("profile-level-id") {
+                self.profile_level_id = value.trim();
+            }
+        }
+    }
+}

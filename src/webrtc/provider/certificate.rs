@@ -1,0 +1,207 @@
+//! The process's certificate, written as DER by hand, and the one thing we read of a browser's:
+//! its public key. Trust comes from the fingerprint in the offer, never from what stands in here.
+
+use dimpl::{CryptoError, DtlsCertificate};
+use ring::rand::{SecureRandom, SystemRandom};
+use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
+
+use super::ProviderError;
+
+const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
+const OID: u8 = 0x06;
+const UTF8_STRING: u8 = 0x0c;
+const UTC_TIME: u8 = 0x17;
+const GENERALIZED_TIME: u8 = 0x18;
+const SEQUENCE: u8 = 0x30;
+const SET: u8 = 0x31;
+const EXPLICIT_0: u8 = 0xa0;
+
+const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
+const PRIME256V1: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+const ECDSA_WITH_SHA256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
+const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
+
+/// A fresh P-256 key and its self-signed certificate. Call it once a process.
+///
+/// # Errors
+/// [`ProviderError::Keys`] without random bytes.
+pub fn generate() -> Result<DtlsCertificate, ProviderError> {
+    let random = SystemRandom::new();
+    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random)
+        .map_err(|_| ProviderError::Keys)?;
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8.as_ref(), &random)
+        .map_err(|_| ProviderError::Keys)?;
+    // Firefox keeps serials: two certificates of one name must not share theirs.
+    let mut serial = [0; 16];
+    random.fill(&mut serial).map_err(|_| ProviderError::Keys)?;
+    serial[0] = serial[0] & 0x7f | 0x40; // positive, and without a leading zero
+    let tbs = to_be_signed(&serial, pair.public_key().as_ref());
+    let signature = pair.sign(&random, &tbs).map_err(|_| ProviderError::Keys)?;
+    Ok(DtlsCertificate {
+        certificate: element(
+            SEQUENCE,
+            &[
+                &tbs,
+                &element(SEQUENCE, &[&element(OID, &[ECDSA_WITH_SHA256])]),
+                &element(BIT_STRING, &[&[0], signature.as_ref()]),
+            ],
+        ),
+        private_key: pkcs8.as_ref().to_vec(),
+    })
+}
+
+fn to_be_signed(serial: &[u8], point: &[u8]) -> Vec<u8> {
+    let name = element(
+        SEQUENCE,
+        &[&element(
+            SET,
+            &[&element(
+                SEQUENCE,
+                &[
+                    &element(OID, &[COMMON_NAME]),
+                    &element(UTF8_STRING, &[b"weir"]),
+                ],
+            )],
+        )],
+    );
+    // No box's clock can fall outside; the end is RFC 5280's "no well-defined expiration".
+    let validity = element(
+        SEQUENCE,
+        &[
+            &element(UTC_TIME, &[b"700101000000Z"]),
+            &element(GENERALIZED_TIME, &[b"99991231235959Z"]),
+        ],
+    );
+    let public_key = element(
+        SEQUENCE,
+        &[
+            &element(
+                SEQUENCE,
+                &[
+                    &element(OID, &[EC_PUBLIC_KEY]),
+                    &element(OID, &[PRIME256V1]),
+                ],
+            ),
+            &element(BIT_STRING, &[&[0], point]),
+        ],
+    );
+    element(
+        SEQUENCE,
+        &[
+            &element(EXPLICIT_0, &[&element(INTEGER, &[&[2]])]),
+            &element(INTEGER, &[serial]),
+            &element(SEQUENCE, &[&element(OID, &[ECDSA_WITH_SHA256])]),
+            &name,
+            &validity,
+            &name,
+            &public_key,
+        ],
+    )
+}
+
+/// One DER element out of its contents' parts.
+fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let bytes: usize = parts.iter().map(|part| part.len()).sum();
+    let length = u16::try_from(bytes).expect("our certificate has some 300 bytes");
+    let [high, low] = length.to_be_bytes();
+    let mut out = vec![tag];
+    match length {
+        0..=0x7f => out.push(low),
+        0x80..=0xff => out.extend([0x81, low]),
+        _ => out.extend([0x82, high, low]),
+    }
+    for part in parts {
+        out.extend_from_slice(part);
+    }
+    out
+}
+
+/// The P-256 point of a certificate, found by walking to its SubjectPublicKeyInfo.
+pub(super) fn p256_point(certificate: &[u8]) -> Result<&[u8], CryptoError> {
+    let broken = CryptoError::CertificateParseFailed;
+    let walk = || {
+        let (outer, _) = expect(SEQUENCE, certificate)?;
+        let (mut rest, _) = expect(SEQUENCE, outer)?;
+        if rest.first() == Some(&EXPLICIT_0) {
+            rest = expect(EXPLICIT_0, rest)?.1;
+        }
+        rest = expect(INTEGER, rest)?.1;
+        // Signature algorithm, issuer, validity, subject.
+        for _ in 0..4 {
+            rest = expect(SEQUENCE, rest)?.1;
+        }
+        let (key, _) = expect(SEQUENCE, rest)?;
+        let (algorithm, bits) = expect(SEQUENCE, key)?;
+        let (kind, parameters) = expect(OID, algorithm)?;
+        let (bits, _) = expect(BIT_STRING, bits)?;
+        Some((kind, parameters, bits))
+    };
+    let (kind, parameters, bits) = walk().ok_or(broken)?;
+    if kind != EC_PUBLIC_KEY {
+        return Err(CryptoError::UnsupportedPublicKeyAlgorithm);
+    }
+    let (curve, _) = expect(OID, parameters).ok_or(CryptoError::MissingEcCurveParameter)?;
+    if curve != PRIME256V1 {
+        return Err(CryptoError::UnsupportedEcCurve);
+    }
+    match bits.split_first() {
+        Some((0, point)) => Ok(point),
+        _ => Err(CryptoError::InvalidSubjectPublicKey),
+    }
+}
+
+/// Contents of the element that `input` begins with, and what follows it.
+fn expect(tag: u8, input: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (&found, rest) = input.split_first()?;
+    let (&first, rest) = rest.split_first()?;
+    let (length, rest) = match first {
+        0..=0x7f => (usize::from(first), rest),
+        0x81 => (usize::from(*rest.first()?), rest.get(1..)?),
+        0x82 => {
+            let (length, rest) = rest.split_at_checked(2)?;
+            (
+                usize::from(u16::from_be_bytes([length[0], length[1]])),
+                rest,
+            )
+        }
+        _ => return None,
+    };
+    if found != tag {
+        return None;
+    }
+    rest.split_at_checked(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_point_is_found_and_serials_differ() {
+        let first = generate().unwrap();
+        let second = generate().unwrap();
+        let point = p256_point(&first.certificate).unwrap();
+        assert_eq!((point.len(), point[0]), (65, 4));
+        assert!(first.certificate.len() < 400);
+        assert_ne!(first.certificate, second.certificate);
+    }
+
+    #[test]
+    fn a_certificate_cut_or_bent_anywhere_is_an_error_or_another_key() {
+        let certificate = generate().unwrap().certificate;
+        let point = p256_point(&certificate).unwrap().to_vec();
+        // Behind the public key comes only the signature.
+        let key_end = certificate.windows(65).position(|w| w == point).unwrap() + 65;
+        for cut in 0..certificate.len() {
+            assert!(p256_point(&certificate[..cut]).is_err());
+        }
+        for at in 0..key_end {
+            for bit in 0..8 {
+                let mut bent = certificate.clone();
+                bent[at] ^= 1 << bit;
+                let _ = p256_point(&bent);
+            }
+        }
+    }
+}
