@@ -142,9 +142,9 @@ pub const OFFER_WAIT_US: u64 = 5_000_000;
 pub const HANDSHAKE_QUIET_US: u64 = 500_000;
 /// A handshake that is not connected by then is given up.
 pub const HANDSHAKE_US_MAX: u64 = 10_000_000;
-/// DTLS datagrams a handshake holds before it can read them (a lost first piece of a flight); one
-/// more ends it. A browser's flight is at most 4; each held costs about 5 KB a record.
-pub const HANDSHAKE_DATAGRAMS_HELD_MAX: usize = 12;
+/// DTLS records a handshake holds before it can read them (the first of a flight was lost); one
+/// more ends it. A browser's flight has 5; each costs about 5 KB while it is held.
+pub const HANDSHAKE_RECORDS_HELD_MAX: usize = 16;
 /// A browser's certificate message (300 bytes seen); a larger one is dropped unread.
 pub const PEER_CERTIFICATE_BYTES_MAX: usize = 1900;
 /// H.264 formats (packetization-mode 1) of an offer that are weighed; Chromium has 4 to 8.

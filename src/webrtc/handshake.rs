@@ -6,7 +6,7 @@
 //! DTLS flight, to be sent again while the browser has not got it, and our close_notify, for the
 //! end. Both are sealed datagrams: sending them again word for word spends no nonce.
 //!
-//! The text is read by [`crate::webrtc::offer`] and written by [`answer`]; str0m gets the browser's
+//! The text is read by [`crate::webrtc::offer`] and written by `answer`; str0m gets the browser's
 //! ICE credentials and fingerprint from them, and no SDP. Media keys never reach it at all
 //! ([`crate::webrtc::provider`]). It does not verify who may ask, choose a slot, or own a socket.
 //!
@@ -14,32 +14,27 @@
 //! [`HANDSHAKE_US_MAX`].
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
 use str0m::config::Fingerprint;
 use str0m::net::{Protocol, Receive, Transmit};
-use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc, RtcConfig, RtcError};
+use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc, RtcError};
 
 use crate::clock;
-use crate::limits::{CLOSE_NOTIFY_BYTES_MAX, FLIGHT_BYTES_MAX, HANDSHAKE_US_MAX};
+use crate::limits::{CLOSE_NOTIFY_BYTES_MAX, HANDSHAKE_US_MAX};
 use crate::webrtc::offer::{Offer, OfferError};
 use crate::webrtc::profile;
-use crate::webrtc::provider::{self, ALERT, DtlsCertificate, ProviderError, Records, Refusal, Tap};
+use crate::webrtc::provider::{ALERT, Records, Tap};
 
 mod answer;
 mod flight;
+mod identity;
+mod outcome;
 
-pub use crate::webrtc::provider::{MediaKeys, SALT_BYTES, SrtpProfile};
+pub use crate::webrtc::provider::{MediaKeys, Refusal, SALT_BYTES, SrtpProfile};
 use answer::Answer;
 use flight::Flight;
-
-/// What every handshake of the process shares: the certificate and the cryptography.
-#[derive(Debug)]
-pub struct Identity {
-    certificate: DtlsCertificate,
-    fingerprint: String,
-    provider: Arc<str0m::config::CryptoProvider>,
-}
+pub use identity::Identity;
+pub use outcome::{Connected, Failure, Progress};
 
 /// An offer and what to answer it with.
 #[derive(Debug)]
@@ -75,76 +70,6 @@ pub struct Accepted {
     pub mid: Option<String>,
 }
 
-/// What [`Handshake::poll`] wants done.
-#[derive(Debug)]
-pub enum Progress {
-    /// Send this, then poll again.
-    Transmit {
-        /// The browser's address.
-        to: SocketAddr,
-        /// The one of our candidates to send from.
-        from: SocketAddr,
-        /// STUN or DTLS.
-        datagram: Vec<u8>,
-    },
-    /// Nothing until a datagram comes or this moment does.
-    Wait {
-        /// In [`clock::now_us`] microseconds.
-        deadline_us: u64,
-    },
-    /// Done, and said once. Drop the handshake, unless [`Connected::flight`] says otherwise.
-    Connected(Box<Connected>),
-    /// Over, and said once. Drop the handshake.
-    Failed(Failure),
-}
-
-/// All that a session keeps of its handshake.
-#[derive(Debug)]
-pub struct Connected {
-    /// The media keys.
-    pub keys: MediaKeys,
-    /// Where the browser is.
-    pub remote: SocketAddr,
-    /// The candidate of ours that it chose.
-    pub local: SocketAddr,
-    /// Our last DTLS flight as one datagram. `None` when it was larger than
-    /// [`FLIGHT_BYTES_MAX`], which no suite of ours makes: then the handshake is not closed
-    /// (`close_notify` is empty), must be kept, goes on receiving the browser's DTLS, and repeats
-    /// the flight itself.
-    pub flight: Option<heapless::Vec<u8, FLIGHT_BYTES_MAX>>,
-    /// The datagram that tells the browser of the session's end.
-    pub close_notify: heapless::Vec<u8, CLOSE_NOTIFY_BYTES_MAX>,
-}
-
-/// Why there is no session.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure {
-    /// weir will not serve it without AES-GCM; it was told by an alert.
-    Refused(Refusal),
-    /// Its certificate is not the one its offer announced.
-    Fingerprint,
-    /// DTLS broke down, in the library's words.
-    Dtls(String),
-    /// The browser closed it.
-    Closed,
-    /// [`HANDSHAKE_US_MAX`] is over.
-    TimedOut,
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Refused(refusal) => write!(f, "{refusal}"),
-            Self::Fingerprint => write!(f, "certificate does not match the offer's fingerprint"),
-            Self::Dtls(reason) => write!(f, "dtls failed: {reason}"),
-            Self::Closed => write!(f, "closed by the browser during the handshake"),
-            Self::TimedOut => {
-                write!(f, "no connection within {} s", HANDSHAKE_US_MAX / 1_000_000)
-            }
-        }
-    }
-}
-
 /// One handshake. After [`Self::accept`] and after each [`Self::receive`], poll until
 /// [`Progress::Wait`]; then again when its deadline is over.
 pub struct Handshake {
@@ -174,39 +99,6 @@ impl std::fmt::Debug for Handshake {
         f.debug_struct("Handshake")
             .field("path", &self.path)
             .finish_non_exhaustive()
-    }
-}
-
-impl Identity {
-    /// A new certificate, and the cryptography proven by its test vectors.
-    ///
-    /// # Errors
-    /// [`ProviderError`]: without them weir cannot serve anybody.
-    pub fn new() -> Result<Self, ProviderError> {
-        let provider = provider::serving()?;
-        let certificate = provider::generate_certificate()?;
-        let digest = provider.sha256_provider.sha256(&certificate.certificate);
-        let pairs: Vec<_> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
-        Ok(Self {
-            certificate,
-            fingerprint: pairs.join(":"),
-            provider: Arc::new(provider),
-        })
-    }
-
-    fn rtc(&self, request: &Request<'_>, tap: &Tap, now_us: u64) -> Rtc {
-        provider::attach(tap);
-        RtcConfig::new()
-            .set_crypto_provider(Arc::clone(&self.provider))
-            .set_dtls_cert(self.certificate.clone())
-            .set_local_ice_credentials(IceCreds {
-                ufrag: request.local_ufrag.to_owned(),
-                pass: request.local_password.to_owned(),
-            })
-            .set_ice_lite(true)
-            .clear_codecs()
-            .clear_extension_map()
-            .build(clock::instant(now_us))
     }
 }
 
@@ -408,16 +300,6 @@ impl Handshake {
                 Ok(Output::Event(_)) => {}
                 Ok(Output::Timeout(_)) | Err(_) => return close_notify,
             }
-        }
-    }
-}
-
-impl Failure {
-    fn of(error: &RtcError) -> Self {
-        match error {
-            // str0m's only complaint about a description, once it has got one.
-            RtcError::RemoteSdp(_) => Self::Fingerprint,
-            other => Self::Dtls(other.to_string()),
         }
     }
 }

@@ -63,33 +63,34 @@ impl Link {
             for datagram in self.client.drain(self.now_us) {
                 self.server
                     .receive(remote(), local(), &datagram, self.now_us);
-                loop {
-                    match self.server.poll(self.now_us) {
-                        Progress::Transmit { to, from, datagram } => {
-                            assert_eq!((to, from), (remote(), local()));
-                            if passes(&datagram) {
-                                self.client.receive(&datagram, self.now_us);
-                            }
-                            self.sent.push(datagram);
-                        }
-                        Progress::Wait { .. } => break,
-                        Progress::Connected(connected) => return End::Connected(connected),
-                        Progress::Failed(failure) => return End::Failed(failure),
-                    }
+                if let Some(end) = self.pump(&mut passes) {
+                    return end;
                 }
             }
             self.now_us += 10_000;
-            match self.server.poll(self.now_us) {
-                Progress::Wait { .. } => {}
-                Progress::Transmit { datagram, .. } => {
-                    self.client.receive(&datagram, self.now_us);
-                    self.sent.push(datagram);
-                }
-                Progress::Connected(connected) => return End::Connected(connected),
-                Progress::Failed(failure) => return End::Failed(failure),
+            if let Some(end) = self.pump(&mut passes) {
+                return end;
             }
         }
         End::Unfinished
+    }
+
+    /// Polls the server until it waits.
+    fn pump(&mut self, passes: &mut impl FnMut(&[u8]) -> bool) -> Option<End> {
+        loop {
+            match self.server.poll(self.now_us) {
+                Progress::Transmit { to, from, datagram } => {
+                    assert_eq!((to, from), (remote(), local()));
+                    if passes(&datagram) {
+                        self.client.receive(&datagram, self.now_us);
+                    }
+                    self.sent.push(datagram);
+                }
+                Progress::Wait { .. } => return None,
+                Progress::Connected(connected) => return Some(End::Connected(connected)),
+                Progress::Failed(failure) => return Some(End::Failed(failure)),
+            }
+        }
     }
 
     fn sent_of(&self, kind: u8) -> usize {

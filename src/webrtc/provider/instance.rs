@@ -13,41 +13,18 @@ use dimpl::{DtlsCertificate, Output, ProtocolVersion, SrtpProfile as Negotiated}
 use str0m_proto::crypto::dtls::{DtlsImplError, DtlsInstance, DtlsProvider};
 use str0m_proto::crypto::{CryptoError, DtlsVersion};
 
+use super::hello::{self, Refusal};
 use super::keys::{MediaKeys, SrtpProfile};
-use super::records::{HANDSHAKE, Records};
+use super::records::{HANDSHAKE, HANDSHAKE_HEADER_BYTES, Record, Records};
 use crate::limits::PEER_CERTIFICATE_BYTES_MAX;
 
 pub(super) static SERVING: Dtls = Dtls { swallow: true };
 pub(super) static CALLING: Dtls = Dtls { swallow: false };
 
-const SERVER_HELLO: u8 = 2;
 const CERTIFICATE: u8 = 11;
-const HANDSHAKE_HEADER_BYTES: usize = 12;
-/// The extension that agrees on SRTP (RFC 5764 section 4.1.1) and the profiles weir serves.
-const USE_SRTP: u16 = 14;
-const GCM_PROFILES: [u16; 2] = [0x0007, 0x0008];
-
 /// handshake_failure, fatal, in plaintext. It takes the record number of the ServerHello in whose
 /// place it goes: without a cookie exchange that is the first.
 static HANDSHAKE_FAILURE: [u8; 15] = [21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 40];
-
-/// Why a browser gets no session although its handshake went well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// It does not do SRTP over DTLS.
-    NoSrtp,
-    /// It does SRTP, but neither AEAD_AES_256_GCM nor AEAD_AES_128_GCM.
-    NoGcm,
-}
-
-impl std::fmt::Display for Refusal {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::NoSrtp => "no srtp",
-            Self::NoGcm => "no aes-gcm",
-        })
-    }
-}
 
 /// What one handshake's DTLS instance has to tell its owner, past str0m.
 #[derive(Debug, Clone, Default)]
@@ -139,17 +116,25 @@ impl DtlsInstance for Instance {
     }
 
     fn handle_packet(&mut self, packet: &[u8]) -> Result<(), DtlsImplError> {
-        if let Some(tap) = &self.tap {
-            if self.refused() || too_large_a_certificate(packet) {
-                return Ok(());
-            }
-            let now = tap.lock().now;
-            if let Some(now) = now {
-                self.now = now;
-                self.dtls.handle_timeout(now)?;
+        let Some(tap) = &self.tap else {
+            return self.dtls.handle_packet(packet);
+        };
+        if self.refused() {
+            return Ok(());
+        }
+        let now = tap.lock().now;
+        if let Some(now) = now {
+            self.now = now;
+            self.dtls.handle_timeout(now)?;
+        }
+        // One by one, because dimpl bounds what it holds by calls, and a record is what costs:
+        // 5 KB, up to eight in a datagram.
+        for record in Records(packet) {
+            if !too_large_a_certificate(record) {
+                self.dtls.handle_packet(record.whole)?;
             }
         }
-        self.dtls.handle_packet(packet)
+        Ok(())
     }
 
     fn poll_output<'a>(&mut self, buffer: &'a mut [u8]) -> Output<'a> {
@@ -172,7 +157,7 @@ impl DtlsInstance for Instance {
                 Output::Timeout(self.now)
             }
             Output::ApplicationData(_) => Output::Timeout(self.now),
-            Output::Packet(packet) => match refusal(packet) {
+            Output::Packet(packet) => match hello::refusal(packet) {
                 Some(refusal) => {
                     tap.lock().refusal = Some(refusal);
                     Output::Packet(&HANDSHAKE_FAILURE)
@@ -218,59 +203,23 @@ impl DtlsInstance for Instance {
 
 /// Whether a plaintext record has a piece of a certificate that is too large as a whole. dimpl
 /// copies a browser's certificate into str0m's 2000-byte buffer and insists that it fits.
-fn too_large_a_certificate(packet: &[u8]) -> bool {
-    let mut records = Records(packet).filter(|record| record.kind == HANDSHAKE);
-    records.any(|record| {
-        let mut rest = record.fragment;
-        while let Some(header) = rest.get(..HANDSHAKE_HEADER_BYTES) {
-            let number = |at: usize| {
-                usize::from(header[at]) << 16
-                    | usize::from(header[at + 1]) << 8
-                    | usize::from(header[at + 2])
-            };
-            if record.epoch == 0
-                && header[0] == CERTIFICATE
-                && number(1) > PEER_CERTIFICATE_BYTES_MAX
-            {
-                return true;
-            }
-            rest = rest
-                .get(HANDSHAKE_HEADER_BYTES + number(9)..)
-                .unwrap_or_default();
-        }
-        false
-    })
-}
-
-/// What our own ServerHello, if `packet` has it, agrees on that weir refuses.
-fn refusal(packet: &[u8]) -> Option<Refusal> {
-    let mut records =
-        Records(packet).filter(|record| record.kind == HANDSHAKE && record.epoch == 0);
-    let hello = records.find(|record| record.fragment.first() == Some(&SERVER_HELLO))?;
-    match srtp_profile(hello.fragment.get(HANDSHAKE_HEADER_BYTES..)?) {
-        None => Some(Refusal::NoSrtp),
-        Some(profile) if !GCM_PROFILES.contains(&profile) => Some(Refusal::NoGcm),
-        Some(_) => None,
+fn too_large_a_certificate(record: Record<'_>) -> bool {
+    if record.kind != HANDSHAKE || record.epoch != 0 {
+        return false;
     }
-}
-
-/// The profile in a ServerHello's use_srtp extension.
-fn srtp_profile(hello: &[u8]) -> Option<u16> {
-    let session_id = hello.get(2 + 32..)?;
-    let behind_it = session_id.get(1 + usize::from(*session_id.first()?)..)?;
-    // Cipher suite, compression method, length of the extensions.
-    let mut extensions = behind_it.get(2 + 1 + 2..)?;
-    while let Some(header) = extensions.get(..4) {
-        let kind = u16::from_be_bytes([header[0], header[1]]);
-        let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
-        let content = extensions.get(4..4 + length)?;
-        if kind == USE_SRTP {
-            // Bytes of the list, then the one profile chosen.
-            return Some(u16::from_be_bytes([*content.get(2)?, *content.get(3)?]));
+    let mut messages = record.fragment;
+    while let Some(header) = messages.get(..HANDSHAKE_HEADER_BYTES) {
+        let number = |at: usize| {
+            let [high, middle, low] = [header[at], header[at + 1], header[at + 2]].map(usize::from);
+            high << 16 | middle << 8 | low
+        };
+        if header[0] == CERTIFICATE && number(1) > PEER_CERTIFICATE_BYTES_MAX {
+            return true;
         }
-        extensions = &extensions[4 + length..];
+        let next = HANDSHAKE_HEADER_BYTES + number(9);
+        messages = messages.get(next..).unwrap_or_default();
     }
-    None
+    false
 }
 
 #[cfg(test)]
@@ -285,33 +234,9 @@ mod tests {
         out
     }
 
-    fn server_hello(extensions: &[u8]) -> Vec<u8> {
-        let mut message = vec![SERVER_HELLO, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xfe, 0xfd];
-        message.extend([0; 32]);
-        message.extend([1, 99, 0xc0, 0x2b, 0]);
-        message.extend(u16::try_from(extensions.len()).unwrap().to_be_bytes());
-        message.extend(extensions);
-        record(HANDSHAKE, 0, &message)
-    }
-
-    #[test]
-    fn a_server_hello_without_gcm_is_found() {
-        let ems = [0, 23, 0, 0];
-        let srtp = |profile| [0, 23, 0, 0, 0, 14, 0, 5, 0, 2, 0, profile, 0];
-        assert_eq!(refusal(&server_hello(&ems)), Some(Refusal::NoSrtp));
-        assert_eq!(refusal(&server_hello(&srtp(1))), Some(Refusal::NoGcm));
-        assert_eq!(refusal(&server_hello(&srtp(7))), None);
-        assert_eq!(refusal(&server_hello(&srtp(8))), None);
-    }
-
-    #[test]
-    fn other_packets_are_no_server_hello() {
-        assert_eq!(
-            refusal(&record(HANDSHAKE, 0, &[CERTIFICATE, 0, 0, 0])),
-            None
-        );
-        assert_eq!(refusal(&record(HANDSHAKE, 1, &[SERVER_HELLO; 64])), None);
-        assert_eq!(refusal(&[]), None);
+    fn too_large(kind: u8, epoch: u8, message: &[u8]) -> bool {
+        let record = record(kind, epoch, message);
+        too_large_a_certificate(Records(&record).next().unwrap())
     }
 
     #[test]
@@ -322,12 +247,39 @@ mod tests {
         };
         let fits = size(PEER_CERTIFICATE_BYTES_MAX);
         let does_not = size(PEER_CERTIFICATE_BYTES_MAX + 1);
-        assert!(!too_large_a_certificate(&record(HANDSHAKE, 0, &fits)));
-        assert!(too_large_a_certificate(&record(HANDSHAKE, 0, &does_not)));
-        let both = [&fits[..], &does_not[..]].concat();
-        assert!(too_large_a_certificate(&record(HANDSHAKE, 0, &both)));
-        let two = [record(20, 0, &[1]), record(HANDSHAKE, 0, &does_not)].concat();
-        assert!(too_large_a_certificate(&two));
-        assert!(!too_large_a_certificate(&record(HANDSHAKE, 1, &does_not)));
+        assert!(!too_large(HANDSHAKE, 0, &fits));
+        assert!(too_large(HANDSHAKE, 0, &does_not));
+        assert!(too_large(HANDSHAKE, 0, &[fits, does_not].concat()));
+        assert!(!too_large(HANDSHAKE, 1, &does_not), "ciphertext");
+        assert!(!too_large(HANDSHAKE, 0, &does_not[..11]));
+    }
+
+    #[test]
+    fn what_cannot_be_read_yet_is_held_up_to_a_bound() {
+        let tap = Tap::default();
+        let now = crate::clock::instant(0);
+        tap.lock().now = Some(now);
+        attach(&tap);
+        let certificate = SERVING.generate_certificate().unwrap();
+        let mut server = SERVING
+            .new_dtls(&certificate, now, DtlsVersion::Dtls12, None)
+            .unwrap();
+        // Pieces of a message that is not due yet, four records in a datagram.
+        let mut held = 0;
+        let full = (0..100).find_map(|datagram: u8| {
+            let mut records = Vec::new();
+            for piece in datagram * 2..datagram * 2 + 4 {
+                records.extend(record(
+                    HANDSHAKE,
+                    0,
+                    &[16, 0, 0, 200, 0, 2, 0, 0, piece, 0, 0, 1, 7],
+                ));
+            }
+            let result = server.handle_packet(&records);
+            held += usize::from(result.is_ok());
+            result.err()
+        });
+        assert_eq!(full, Some(DtlsImplError::ReceiveQueueFull));
+        assert!(held * 4 <= 2 * crate::limits::HANDSHAKE_RECORDS_HELD_MAX);
     }
 }

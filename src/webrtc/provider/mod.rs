@@ -13,6 +13,7 @@ mod certificate;
 mod cipher;
 mod exchange;
 mod hash;
+mod hello;
 mod instance;
 mod keys;
 mod records;
@@ -24,11 +25,12 @@ use std::time::Duration;
 
 use str0m_proto::crypto::{CryptoProvider, SrtpProvider};
 
-use crate::limits::{HANDSHAKE_DATAGRAMS_HELD_MAX, HANDSHAKE_US_MAX};
+use crate::limits::{HANDSHAKE_RECORDS_HELD_MAX, HANDSHAKE_US_MAX};
 
 pub use certificate::generate as generate_certificate;
 pub use dimpl::DtlsCertificate;
-pub use instance::{Refusal, Tap, Tapped, attach};
+pub use hello::Refusal;
+pub use instance::{Tap, Tapped, attach};
 pub use keys::{MediaKeys, SALT_BYTES, SrtpProfile};
 pub(crate) use records::{ALERT, CHANGE_CIPHER_SPEC, HANDSHAKE, Records};
 
@@ -108,7 +110,7 @@ fn config() -> Result<Arc<dimpl::Config>, ProviderError> {
         .mtu(DTLS_DATAGRAM_BYTES)
         // ICE has already proven the address; a cookie would only cost a round trip.
         .use_server_cookie(false)
-        .max_queue_rx(HANDSHAKE_DATAGRAMS_HELD_MAX)
+        .max_queue_rx(HANDSHAKE_RECORDS_HELD_MAX)
         .flight_start_rto(FLIGHT_RTO)
         .flight_retries(6)
         .handshake_timeout(Duration::from_micros(HANDSHAKE_US_MAX))

@@ -4,6 +4,9 @@ pub(crate) const CHANGE_CIPHER_SPEC: u8 = 20;
 pub(crate) const ALERT: u8 = 21;
 pub(crate) const HANDSHAKE: u8 = 22;
 
+/// Of a handshake message in a record's fragment.
+pub(crate) const HANDSHAKE_HEADER_BYTES: usize = 12;
+
 const HEADER_BYTES: usize = 13;
 
 /// The records of a datagram, up to the first that is cut off.

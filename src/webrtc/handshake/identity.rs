@@ -1,0 +1,52 @@
+//! What makes weir one and the same to all browsers of a process.
+
+use std::sync::Arc;
+
+use str0m::{IceCreds, Rtc, RtcConfig};
+
+use super::Request;
+use crate::clock;
+use crate::webrtc::provider::{self, DtlsCertificate, ProviderError, Tap};
+
+/// What every handshake of the process shares: the certificate and the cryptography.
+#[derive(Debug)]
+pub struct Identity {
+    certificate: DtlsCertificate,
+    /// SHA-256 of the certificate, as the answer says it.
+    pub(super) fingerprint: String,
+    provider: Arc<str0m::config::CryptoProvider>,
+}
+
+impl Identity {
+    /// A new certificate, and the cryptography proven by its test vectors.
+    ///
+    /// # Errors
+    /// [`ProviderError`]: without them weir cannot serve anybody.
+    pub fn new() -> Result<Self, ProviderError> {
+        let provider = provider::serving()?;
+        let certificate = provider::generate_certificate()?;
+        let digest = provider.sha256_provider.sha256(&certificate.certificate);
+        let pairs: Vec<_> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
+        Ok(Self {
+            certificate,
+            fingerprint: pairs.join(":"),
+            provider: Arc::new(provider),
+        })
+    }
+
+    /// A new `Rtc` that reports to `tap`.
+    pub(super) fn rtc(&self, request: &Request<'_>, tap: &Tap, now_us: u64) -> Rtc {
+        provider::attach(tap);
+        RtcConfig::new()
+            .set_crypto_provider(Arc::clone(&self.provider))
+            .set_dtls_cert(self.certificate.clone())
+            .set_local_ice_credentials(IceCreds {
+                ufrag: request.local_ufrag.to_owned(),
+                pass: request.local_password.to_owned(),
+            })
+            .set_ice_lite(true)
+            .clear_codecs()
+            .clear_extension_map()
+            .build(clock::instant(now_us))
+    }
+}
