@@ -122,6 +122,24 @@ pub const PARAMETER_SET_BYTES_MAX: usize = 256;
 pub const MARKER_PROBE_ACCESS_UNITS: u32 = 8;
 /// How long a stream may keep shared chunks for its newest IDR.
 pub const IDR_HOLD_US: u64 = 250_000;
+/// Chunks one stream can hold: its floor and the whole shared remainder.
+pub const RING_CHUNKS_MAX: usize = PROFILE.ring_floor_chunks + PROFILE.ring_shared_chunks;
+/// SPS a stream remembers; one with a further id takes the oldest's place. Cameras send one.
+pub const SPS_MAX: usize = 2;
+/// PPS a stream remembers, in the same way; two were seen. 256 bytes each, as an SPS.
+pub const PPS_MAX: usize = 4;
+/// RTP video clock (RFC 6184 section 8.2.1).
+pub const VIDEO_CLOCK_HZ: u32 = 90_000;
+/// A camera's timestamp further than this from the last one is a jump, and replaced.
+pub const TIMESTAMP_JUMP_S: u32 = 5;
+/// A step back of less than this is a B-frame's; a longer one is a jump.
+pub const TIMESTAMP_BACK_S: u32 = 1;
+/// Jumps in a row after which the camera's new timeline is adopted.
+pub const TIMESTAMP_JUMPS_MAX: u8 = 3;
+/// How far media time may fall behind arrival before it is brought forward.
+pub const TIMESTAMP_DRIFT_MS_MAX: u64 = 250;
+/// The least time between frames over a gap that we stamp ourselves: 30 frames a second.
+pub const TIMESTAMP_STEP_MIN: u32 = VIDEO_CLOCK_HZ / 30;
 
 /// Segments a subscription may send at once, and then again each millisecond.
 pub const PACING_SEGMENTS_PER_MS: u32 = 64;

@@ -1,0 +1,279 @@
+//! What is forwarded of a camera's access units, and how it is marked.
+//!
+//! Slices go on; parameter sets are kept and come back in front of each IDR; delimiters, SEI,
+//! filler and what else decoders do without end here. Nothing is forwarded before the first IDR
+//! or after a loss, until the next one. An access unit begins with a new timestamp, or at the
+//! first macroblock (cameras were seen to give two pictures one timestamp).
+
+use crate::stream::{Flags, Ring};
+
+use super::cut::{Cutter, Head};
+use super::marker::MarkerHabit;
+use super::nal::{self, NalSink};
+use super::parameter_sets::ParameterSets;
+use super::timeline::Timeline;
+
+/// One stream's access units, as they come.
+#[derive(Debug)]
+pub struct AccessUnits {
+    /// Bytes of an RTP payload.
+    payload_bytes: usize,
+    pub(super) sets: ParameterSets,
+    pub(super) timeline: Timeline,
+    pub(super) habit: MarkerHabit,
+    cutter: Cutter,
+    nal: Nal,
+    unit: Unit,
+    /// Everything since the last IDR has come.
+    decodable: bool,
+    /// The packet at hand brought something of a slice.
+    slice_in_packet: bool,
+    /// Access units seen, forwarded or not.
+    pub(super) count: u64,
+    /// IDRs forwarded.
+    pub(super) idrs: Idrs,
+}
+
+/// The last IDRs that were forwarded.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Idrs {
+    /// When the last one began; 0 for never.
+    pub last_us: u64,
+    /// From the one before to the last one; 0 before there are two.
+    pub apart_ms: u32,
+    last_timestamp: u32,
+}
+
+/// The NAL unit at hand.
+#[derive(Debug, Clone, Copy)]
+enum Nal {
+    /// None, or one that nobody wants.
+    Skipped,
+    /// What it is can be said when its second byte comes.
+    Begun(u8),
+    ParameterSet,
+    Slice { forward: bool },
+}
+
+/// The access unit at hand.
+#[derive(Debug, Default)]
+struct Unit {
+    begun: bool,
+    idr: bool,
+    /// As the camera has it.
+    camera_timestamp: u32,
+    /// As published.
+    timestamp: u32,
+    /// The last packet that brought a slice of it had the marker.
+    marker: bool,
+    /// A slice followed the marker.
+    odd: bool,
+    /// A part of it is lost.
+    torn: bool,
+}
+
+impl AccessUnits {
+    /// Before the first one.
+    pub const fn new() -> Self {
+        Self {
+            payload_bytes: 0,
+            sets: ParameterSets::new(),
+            timeline: Timeline::new(),
+            habit: MarkerHabit::new(),
+            cutter: Cutter::new(),
+            nal: Nal::Skipped,
+            unit: Unit {
+                begun: false,
+                idr: false,
+                camera_timestamp: 0,
+                timestamp: 0,
+                marker: false,
+                odd: false,
+                torn: false,
+            },
+            decodable: false,
+            slice_in_packet: false,
+            count: 0,
+            idrs: Idrs {
+                last_us: 0,
+                apart_ms: 0,
+                last_timestamp: 0,
+            },
+        }
+    }
+
+    /// Sets the size of the payloads cut, before the first packet.
+    pub fn configure(&mut self, payload_bytes: usize) {
+        self.payload_bytes = payload_bytes;
+    }
+
+    /// The camera is connected anew.
+    pub fn connect(&mut self, sps: Option<&[u8]>, pps: &[&[u8]]) {
+        self.unit = Unit::default();
+        self.sets.connect(sps, pps);
+        self.timeline.reconnected();
+    }
+
+    /// Something is lost: what is not whole is dropped, and all until the next IDR.
+    pub fn broken(&mut self, ring: &mut Ring) {
+        let whole = self.unit.marker
+            && !self.habit.holds_back()
+            && !matches!(self.nal, Nal::Begun(_) | Nal::Slice { .. });
+        if !whole && self.unit.idr && self.decodable {
+            ring.idr_spoiled();
+        }
+        self.unit.torn |= !whole;
+        self.nal = Nal::Skipped;
+        self.cutter.drop_piece();
+        self.decodable = false;
+    }
+
+    /// Takes the NAL units of a packet with this timestamp.
+    pub fn sink<'s, 'r>(
+        &'s mut self,
+        camera_timestamp: u32,
+        head: &'s mut Head<'r>,
+    ) -> impl NalSink + use<'s, 'r> {
+        Sink {
+            units: self,
+            camera_timestamp,
+            head,
+        }
+    }
+
+    /// The packet is over; whether it had the marker.
+    pub fn packet_ends(&mut self, marker: bool, head: &mut Head) {
+        if std::mem::take(&mut self.slice_in_packet) {
+            self.unit.marker = marker;
+        }
+        if !self.habit.holds_back() {
+            let flags = if marker { Flags::MARKER } else { Flags::NONE };
+            self.cutter.release(flags, head);
+        }
+    }
+
+    fn bytes(&mut self, bytes: &[u8], camera_timestamp: u32, head: &mut Head) {
+        if let (Nal::Begun(header), Some(&first)) = (self.nal, bytes.first()) {
+            self.nal = self.begin(header, first, camera_timestamp, head);
+        }
+        match self.nal {
+            Nal::ParameterSet => self.sets.bytes(bytes),
+            Nal::Slice { forward } => {
+                self.slice_in_packet = true;
+                self.unit.odd |= std::mem::take(&mut self.unit.marker);
+                if forward {
+                    self.cutter.bytes(bytes, self.payload_bytes, head);
+                }
+            }
+            Nal::Skipped | Nal::Begun(_) => {}
+        }
+    }
+
+    fn end(&mut self) {
+        match self.nal {
+            Nal::ParameterSet => self.sets.end(),
+            Nal::Slice { forward } => {
+                self.slice_in_packet = true;
+                if forward {
+                    self.cutter.end();
+                }
+            }
+            Nal::Skipped | Nal::Begun(_) => {}
+        }
+        self.nal = Nal::Skipped;
+    }
+
+    /// What becomes of a NAL unit that has this header and then this byte.
+    fn begin(&mut self, header: u8, first: u8, camera_timestamp: u32, head: &mut Head) -> Nal {
+        let kind = nal::kind(header);
+        if matches!(kind, nal::SPS | nal::PPS) {
+            self.sets.begin(header);
+            return Nal::ParameterSet;
+        }
+        if !nal::is_vcl(kind) {
+            return Nal::Skipped;
+        }
+        let picture = nal::begins_picture(kind, first);
+        if !self.unit.begun || camera_timestamp != self.unit.camera_timestamp || picture {
+            self.unit_begins(kind, picture, camera_timestamp, head);
+        } else {
+            self.cutter.release(Flags::NONE, head);
+        }
+        if self.decodable {
+            self.cutter.begin(header, self.unit.timestamp);
+        }
+        Nal::Slice {
+            forward: self.decodable,
+        }
+    }
+
+    fn unit_begins(&mut self, kind: u8, picture: bool, camera_timestamp: u32, head: &mut Head) {
+        self.unit_ends(head);
+        self.count += 1;
+        self.unit = Unit {
+            begun: true,
+            idr: kind == nal::IDR_SLICE,
+            camera_timestamp,
+            timestamp: self.timeline.stamp(camera_timestamp, head.now_us),
+            ..Unit::default()
+        };
+        if !self.unit.idr {
+            return;
+        }
+        // After a loss only an IDR whose first slice is here; without parameter sets, none.
+        self.decodable = (self.decodable || picture) && self.sets.complete();
+        if self.decodable {
+            let timestamp = self.unit.timestamp;
+            let index = self.sets.publish(timestamp, self.payload_bytes, head);
+            head.ring.idr_begins(index, head.now_us);
+            self.idrs.note(timestamp, head.now_us);
+        }
+    }
+
+    fn unit_ends(&mut self, head: &mut Head) {
+        self.cutter.release(Flags::MARKER, head);
+        if self.unit.begun
+            && !self.unit.torn
+            && self.habit.observe(self.unit.marker && !self.unit.odd)
+        {
+            // What is in the ring was published with the camera's markers.
+            head.ring.idr_spoiled();
+        }
+    }
+}
+
+impl Default for AccessUnits {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Idrs {
+    fn note(&mut self, timestamp: u32, now_us: u64) {
+        if self.last_us > 0 {
+            self.apart_ms = timestamp.wrapping_sub(self.last_timestamp) / 90;
+        }
+        self.last_us = now_us;
+        self.last_timestamp = timestamp;
+    }
+}
+
+struct Sink<'s, 'r> {
+    units: &'s mut AccessUnits,
+    camera_timestamp: u32,
+    head: &'s mut Head<'r>,
+}
+
+impl NalSink for Sink<'_, '_> {
+    fn begin(&mut self, header: u8) {
+        self.units.nal = Nal::Begun(header);
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
+        self.units.bytes(bytes, self.camera_timestamp, self.head);
+    }
+
+    fn end(&mut self) {
+        self.units.end();
+    }
+}

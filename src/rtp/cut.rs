@@ -1,0 +1,145 @@
+//! Cuts NAL units into RTP payloads while they are copied into the ring.
+//!
+//! The cuts lie along the NAL unit, not along the packets it came in: pieces of exactly the
+//! payload size, then a shorter last one. A full piece is published when a further byte is known
+//! to follow it. The last piece is *held* at the NAL unit's end: whoever knows whether it is the
+//! last of its access unit releases it, with or without the marker. A NAL unit of one piece is
+//! published as it is (RFC 6184 section 5.6), any other as FU-A (section 5.8).
+
+use crate::stream::{Chunks, Flags, Ring};
+
+use super::nal;
+
+/// A ring's head, to write to.
+#[derive(Debug)]
+pub struct Head<'r> {
+    /// The ring.
+    pub ring: &'r mut Ring,
+    /// The memory it lives in.
+    pub chunks: &'r mut Chunks,
+    /// Now.
+    pub now_us: u64,
+}
+
+impl Head<'_> {
+    /// See [`Ring::reserve`].
+    pub fn reserve(&mut self, bytes: usize) -> &mut [u8] {
+        self.ring.reserve(self.chunks, bytes, self.now_us)
+    }
+
+    /// See [`Ring::publish`].
+    pub fn publish(
+        &mut self,
+        payload: std::ops::Range<usize>,
+        timestamp: u32,
+        flags: Flags,
+    ) -> u64 {
+        self.ring.publish(self.chunks, payload, timestamp, flags)
+    }
+}
+
+/// FU indicator and FU header.
+const PREFIX_BYTES: usize = 2;
+
+/// The piece being filled; it lies in the ring's room.
+#[derive(Debug)]
+pub struct Cutter {
+    state: State,
+    nal_header: u8,
+    /// No piece of this NAL unit has been published.
+    first: bool,
+    timestamp: u32,
+    /// Bytes in the piece, the prefix included.
+    bytes: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Idle,
+    Open,
+    Held,
+}
+
+impl Cutter {
+    /// No piece.
+    pub const fn new() -> Self {
+        Self {
+            state: State::Idle,
+            nal_header: 0,
+            first: false,
+            timestamp: 0,
+            bytes: 0,
+        }
+    }
+
+    /// A NAL unit begins; the piece before it was released.
+    pub fn begin(&mut self, nal_header: u8, timestamp: u32) {
+        debug_assert_eq!(self.state, State::Idle, "a piece is released before the next");
+        *self = Self {
+            state: State::Open,
+            nal_header,
+            first: true,
+            timestamp,
+            bytes: PREFIX_BYTES,
+        };
+    }
+
+    /// More of the NAL unit, after its header byte.
+    pub fn bytes(&mut self, mut bytes: &[u8], payload_bytes: usize, head: &mut Head) {
+        while !bytes.is_empty() {
+            if self.bytes == payload_bytes {
+                self.publish(false, Flags::NONE, head);
+                self.first = false;
+                self.bytes = PREFIX_BYTES;
+            }
+            let (now, later) = bytes.split_at(bytes.len().min(payload_bytes - self.bytes));
+            let room = head.reserve(payload_bytes);
+            room[self.bytes..self.bytes + now.len()].copy_from_slice(now);
+            self.bytes += now.len();
+            bytes = later;
+        }
+    }
+
+    /// The NAL unit is whole: its last piece is held.
+    pub fn end(&mut self) {
+        self.state = State::Held;
+    }
+
+    /// Publishes the held piece, if there is one.
+    pub fn release(&mut self, flags: Flags, head: &mut Head) {
+        if self.state == State::Held {
+            self.publish(true, flags, head);
+            self.state = State::Idle;
+        }
+    }
+
+    /// Drops the piece, whatever it is.
+    pub fn drop_piece(&mut self) {
+        self.state = State::Idle;
+    }
+
+    /// Publishes the piece, which is the NAL unit's last or not. Its room is the ring's still.
+    fn publish(&mut self, last: bool, flags: Flags, head: &mut Head) {
+        let room = head.reserve(self.bytes);
+        let start = if self.first && last {
+            room[1] = self.nal_header;
+            1
+        } else {
+            let position = match (self.first, last) {
+                (true, _) => nal::FU_START,
+                (false, true) => nal::FU_END,
+                (false, false) => 0,
+            };
+            room[0] = (self.nal_header & nal::IMPORTANCE) | nal::FU_A;
+            room[1] = position | nal::kind(self.nal_header);
+            0
+        };
+        head.publish(start..self.bytes, self.timestamp, flags);
+    }
+}
+
+impl Default for Cutter {
+    fn default() -> Self {
+        Self::new()
+    }
+}

@@ -1,0 +1,167 @@
+//! Takes NAL units out of RTP payloads (RFC 6184), as cameras fill them in.
+//!
+//! Single NAL units, STAP-A and FU-A; a type that `packetization-mode` does not allow is taken all
+//! the same. Fragments are normalised: the type is the first fragment's (Tiandy changes it),
+//! the reserved bit is ignored (`HeroSpeed`), S and E together are a whole NAL unit (`CostarHD`),
+//! empty fragments add nothing, and a missing E is made good by the next NAL unit's start.
+
+use super::annexb::Splitter;
+use super::nal::{self, NalSink};
+
+/// The state between two packets.
+#[derive(Debug)]
+pub struct Depacketizer {
+    splitter: Splitter,
+    /// Fragments of a NAL unit have come and its last has not.
+    fragmented: bool,
+}
+
+impl Depacketizer {
+    /// Between NAL units.
+    pub const fn new() -> Self {
+        Self {
+            splitter: Splitter::new(),
+            fragmented: false,
+        }
+    }
+
+    /// A packet is missing: fragments are dropped until the next NAL unit begins. The sink has to
+    /// forget its unfinished one.
+    pub fn broken(&mut self) {
+        self.fragmented = false;
+    }
+
+    /// Gives the NAL units of a payload to `sink`.
+    pub fn payload(&mut self, payload: &[u8], sink: &mut impl NalSink) {
+        let Some(&first) = payload.first() else {
+            return;
+        };
+        match nal::kind(first) {
+            nal::FU_A => self.fragment(payload, sink),
+            nal::STAP_A => {
+                self.finish(sink);
+                self.aggregate(&payload[1..], sink);
+            }
+            0 if first == 0 => {
+                self.finish(sink);
+                self.splitter.begin_annexb();
+                self.splitter.bytes(payload, sink);
+                self.splitter.end(sink);
+            }
+            _ => {
+                self.finish(sink);
+                self.whole(payload, sink);
+            }
+        }
+    }
+
+    fn whole(&mut self, nal: &[u8], sink: &mut impl NalSink) {
+        if let Some((&header, body)) = nal.split_first() {
+            self.splitter.begin(header, sink);
+            self.splitter.bytes(body, sink);
+            self.splitter.end(sink);
+        }
+    }
+
+    /// Ends a NAL unit whose last fragment did not say so.
+    fn finish(&mut self, sink: &mut impl NalSink) {
+        if std::mem::take(&mut self.fragmented) {
+            self.splitter.end(sink);
+        }
+    }
+
+    /// A STAP-A without its header. Zeros pad it; what is longer than the rest ends it.
+    fn aggregate(&mut self, mut rest: &[u8], sink: &mut impl NalSink) {
+        while let Some((size, after)) = rest.split_first_chunk::<2>() {
+            let bytes = usize::from(u16::from_be_bytes(*size));
+            if bytes == 0 || bytes > after.len() {
+                return;
+            }
+            let (nal, next) = after.split_at(bytes);
+            self.whole(nal, sink);
+            rest = next;
+        }
+    }
+
+    fn fragment(&mut self, payload: &[u8], sink: &mut impl NalSink) {
+        let [indicator, header, ref body @ ..] = *payload else {
+            return;
+        };
+        if header & nal::FU_START != 0 {
+            self.finish(sink);
+            self.splitter.begin((indicator & nal::IMPORTANCE) | nal::kind(header), sink);
+            self.fragmented = true;
+        }
+        if !self.fragmented {
+            return;
+        }
+        self.splitter.bytes(body, sink);
+        if header & nal::FU_END != 0 {
+            self.finish(sink);
+        }
+    }
+}
+
+impl Default for Depacketizer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rtp::testing::Collected;
+
+    fn nals(payloads: &[&[u8]]) -> Vec<Vec<u8>> {
+        let mut depacketizer = Depacketizer::new();
+        let mut sink = Collected::default();
+        for payload in payloads {
+            depacketizer.payload(payload, &mut sink);
+        }
+        sink.nals
+    }
+
+    #[test]
+    fn a_padded_or_truncated_aggregate_gives_what_is_whole() {
+        let padded: &[u8] = &[0x78, 0, 2, 0x67, 1, 0, 1, 0x68, 0, 0, 0, 0, 0];
+        assert_eq!(nals(&[padded]), [&[0x67, 1][..], &[0x68]]);
+        let truncated: &[u8] = &[0x78, 0, 2, 0x67, 1, 0, 9, 0x68, 2];
+        assert_eq!(nals(&[truncated]), [[0x67, 1]]);
+    }
+
+    #[test]
+    fn fragments_are_normalised() {
+        // Reserved bit, another type in the middle, an empty fragment, and an empty one that ends.
+        let parts: [&[u8]; 5] = [
+            &[0x7C, 0xA5, 1, 2],
+            &[0x7C, 0x01, 3],
+            &[0x7C, 0x05],
+            &[0x7C, 0x05, 4],
+            &[0x7C, 0x45],
+        ];
+        assert_eq!(nals(&parts), [[0x65, 1, 2, 3, 4]]);
+        assert_eq!(nals(&[&[0x7C, 0xC5, 1, 2]]), [[0x65, 1, 2]]);
+    }
+
+    #[test]
+    fn a_missing_end_is_made_good_and_a_missing_start_is_not() {
+        let no_end: [&[u8]; 3] = [&[0x7C, 0x85, 1], &[0x7C, 0x05, 2], &[0x41, 3]];
+        assert_eq!(nals(&no_end), [&[0x65, 1, 2][..], &[0x41, 3]]);
+        let no_start: [&[u8]; 3] = [&[0x7C, 0x05, 1], &[0x7C, 0x45, 2], &[0x41, 3]];
+        assert_eq!(nals(&no_start), [[0x41, 3]]);
+        let mut depacketizer = Depacketizer::new();
+        let mut sink = Collected::default();
+        depacketizer.payload(&[0x7C, 0x85, 1], &mut sink);
+        depacketizer.broken();
+        depacketizer.payload(&[0x7C, 0x45, 2], &mut sink);
+        assert!(sink.nals.is_empty());
+    }
+
+    #[test]
+    fn a_leading_start_code_is_taken_off() {
+        let annexb: &[u8] = &[0, 0, 0, 1, 0x67, 1, 0, 0, 1, 0x65, 2, 0];
+        assert_eq!(nals(&[annexb, &[0x41, 9]]), [&[0x67, 1][..], &[0x65, 2], &[0x41, 9]]);
+        assert!(nals(&[&[0, 0, 0, 0]]).is_empty());
+    }
+}

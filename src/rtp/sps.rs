@@ -1,0 +1,154 @@
+//! What a sequence parameter set says of the picture (ISO/IEC 14496-10 section 7.3.2.1.1).
+//!
+//! Only as far as the picture's size; what follows it is where cameras' oddities are. A parameter
+//! set that is nonsense is `None`, and forwarded all the same: the decoder is the judge of it.
+
+use super::bits::Bits;
+use super::nal;
+
+/// A picture's side in macroblocks: four times what level 5.1 allows.
+const SIDE_MACROBLOCKS_MAX: u32 = 2048;
+
+/// The facts of an SPS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sps {
+    /// `seq_parameter_set_id`.
+    pub id: u8,
+    /// `profile_idc`, constraint flags and `level_idc`, as in SDP.
+    pub profile_level_id: u32,
+    /// Picture width, cropped.
+    pub width: u32,
+    /// Picture height, cropped.
+    pub height: u32,
+}
+
+/// The profile bytes of an SPS: its header byte is there, whatever comes after them.
+pub fn profile_level_id(sps: &[u8]) -> Option<u32> {
+    let [header, profile, constraints, level, ..] = *sps else {
+        return None;
+    };
+    (nal::kind(header) == nal::SPS).then(|| u32::from_be_bytes([0, profile, constraints, level]))
+}
+
+/// The id of an SPS.
+pub fn id(sps: &[u8]) -> Option<u8> {
+    profile_level_id(sps)?;
+    u8::try_from(Bits::new(&sps[4..]).ue(31)?).ok()
+}
+
+/// Reads an SPS, header byte included.
+pub fn parse(sps: &[u8]) -> Option<Sps> {
+    let profile_level_id = profile_level_id(sps)?;
+    let mut bits = Bits::new(&sps[4..]);
+    let id = u8::try_from(bits.ue(31)?).ok()?;
+    let chroma = if has_chroma_info(sps[1]) {
+        chroma_info(&mut bits)?
+    } else {
+        Chroma::Halved
+    };
+    bits.ue(12)?; // log2_max_frame_num_minus4
+    picture_order_count(&mut bits)?;
+    bits.ue(64)?; // max_num_ref_frames
+    bits.bit()?; // gaps_in_frame_num_value_allowed_flag
+    let width = 16 * (bits.ue(SIDE_MACROBLOCKS_MAX)? + 1);
+    let map_units = bits.ue(SIDE_MACROBLOCKS_MAX)? + 1;
+    let frames_only = bits.bit()?;
+    if frames_only == 0 {
+        bits.bit()?; // mb_adaptive_frame_field_flag
+    }
+    bits.bit()?; // direct_8x8_inference_flag
+    let height = 16 * map_units * (2 - frames_only);
+    let (crop_width, crop_height) = cropping(&mut bits, chroma, 2 - frames_only)?;
+    Some(Sps {
+        id,
+        profile_level_id,
+        width: width.checked_sub(crop_width).filter(|&width| width > 0)?,
+        height: height.checked_sub(crop_height).filter(|&height| height > 0)?,
+    })
+}
+
+/// How colour is sampled: what one step of cropping is.
+#[derive(Debug, Clone, Copy)]
+enum Chroma {
+    /// 4:2:0
+    Halved,
+    /// 4:2:2
+    HalvedAcross,
+    /// None, 4:4:4, or separate planes.
+    Full,
+}
+
+fn has_chroma_info(profile_idc: u8) -> bool {
+    matches!(profile_idc, 100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135)
+}
+
+fn chroma_info(bits: &mut Bits) -> Option<Chroma> {
+    let format = bits.ue(3)?;
+    if format == 3 {
+        bits.bit()?; // separate_colour_plane_flag
+    }
+    bits.ue(6)?; // bit_depth_luma_minus8
+    bits.ue(6)?; // bit_depth_chroma_minus8
+    bits.bit()?; // qpprime_y_zero_transform_bypass_flag
+    if bits.flag()? {
+        for list in 0..if format == 3 { 12 } else { 8 } {
+            if bits.flag()? {
+                scaling_list(bits, if list < 6 { 16 } else { 64 })?;
+            }
+        }
+    }
+    Some(match format {
+        1 => Chroma::Halved,
+        2 => Chroma::HalvedAcross,
+        _ => Chroma::Full,
+    })
+}
+
+/// Steps over a scaling list (section 7.3.2.1.1.1).
+fn scaling_list(bits: &mut Bits, entries: u32) -> Option<()> {
+    let (mut last, mut next) = (8, 8);
+    for _ in 0..entries {
+        if next != 0 {
+            next = (last + bits.se()?.clamp(-128, 127)).rem_euclid(256);
+        }
+        if next != 0 {
+            last = next;
+        }
+    }
+    Some(())
+}
+
+/// Steps over the picture order count's fields.
+fn picture_order_count(bits: &mut Bits) -> Option<()> {
+    match bits.ue(2)? {
+        0 => {
+            bits.ue(12)?;
+        }
+        1 => {
+            bits.bit()?;
+            bits.se()?;
+            bits.se()?;
+            for _ in 0..bits.ue(255)? {
+                bits.se()?;
+            }
+        }
+        _ => {}
+    }
+    Some(())
+}
+
+/// Pixels cropped from width and height.
+fn cropping(bits: &mut Bits, chroma: Chroma, fields: u32) -> Option<(u32, u32)> {
+    if !bits.flag()? {
+        return Some((0, 0));
+    }
+    let most = 16 * SIDE_MACROBLOCKS_MAX;
+    let across = bits.ue(most)? + bits.ue(most)?;
+    let down = bits.ue(most)? + bits.ue(most)?;
+    let (unit_across, unit_down) = match chroma {
+        Chroma::Halved => (2, 2 * fields),
+        Chroma::HalvedAcross => (2, fields),
+        Chroma::Full => (1, fields),
+    };
+    Some((across * unit_across, down * unit_down))
+}

@@ -1,0 +1,220 @@
+//! One timeline a stream, which survives what cameras do to theirs.
+//!
+//! Stamps follow the camera's, at an offset. Single frames stamped far away (Intelbras), clocks
+//! that step (Wyze, Dahua after SNTP) and reconnects are bridged by the time of arrival, so a
+//! viewer sees the distance that really was. Access units of equal stamp are told apart by one
+//! tick. Where media time falls steadily behind arrival the offset follows. Small steps back are
+//! B-frames and passed on as they are: no browser shows them well, so they are reported.
+
+use crate::limits::{
+    TIMESTAMP_BACK_S, TIMESTAMP_DRIFT_MS_MAX, TIMESTAMP_JUMP_S, TIMESTAMP_JUMPS_MAX,
+    TIMESTAMP_STEP_MIN, VIDEO_CLOCK_HZ,
+};
+
+/// The longest step forward that is believed.
+const FORWARD_MAX: i32 = (TIMESTAMP_JUMP_S * VIDEO_CLOCK_HZ).cast_signed();
+/// The longest step back that is a B-frame's.
+const BACK_MAX: i32 = -(TIMESTAMP_BACK_S * VIDEO_CLOCK_HZ).cast_signed();
+const DRIFT_MAX: i64 = (TIMESTAMP_DRIFT_MS_MAX * VIDEO_CLOCK_HZ as u64 / 1000).cast_signed();
+/// An hour, in ticks.
+const ANCHOR_AGE_MAX: i64 = 3600 * VIDEO_CLOCK_HZ as i64;
+/// Lateness is judged by its least over this long, so that a stalled connection is no drift.
+const DRIFT_WINDOW_US: u64 = 2_000_000;
+
+/// The state between two access units.
+#[derive(Debug)]
+pub struct Timeline {
+    last: Option<Last>,
+    /// The camera's timeline is not the one `last` is of.
+    reconnected: bool,
+    /// From the camera's stamps to ours.
+    offset: u32,
+    jumps: u8,
+    b_frames: bool,
+    drift: Drift,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    /// The camera's stamp that was believed last.
+    camera: u32,
+    timestamp: u32,
+    arrival_us: u64,
+}
+
+impl Timeline {
+    /// Before the first access unit.
+    pub const fn new() -> Self {
+        Self {
+            last: None,
+            reconnected: false,
+            offset: 0,
+            jumps: 0,
+            b_frames: false,
+            drift: Drift::new(),
+        }
+    }
+
+    /// The camera is connected anew and may stamp from anywhere.
+    pub fn reconnected(&mut self) {
+        self.reconnected = true;
+    }
+
+    /// Our stamp for a new access unit.
+    pub fn stamp(&mut self, camera: u32, now_us: u64) -> u32 {
+        let Some(last) = self.last else {
+            return self.adopt(camera, camera, now_us);
+        };
+        if self.reconnected {
+            let step = last.elapsed(now_us).max(TIMESTAMP_STEP_MIN);
+            return self.adopt(camera, last.timestamp.wrapping_add(step), now_us);
+        }
+        let step = camera.wrapping_sub(last.camera).cast_signed();
+        if step > FORWARD_MAX || step <= BACK_MAX {
+            return self.jump(camera, last, now_us);
+        }
+        self.jumps = 0;
+        let mut timestamp = camera.wrapping_add(self.offset);
+        if step >= 0 {
+            if timestamp.wrapping_sub(last.timestamp).cast_signed() <= 0 {
+                timestamp = last.timestamp.wrapping_add(1);
+            }
+            let late = self.drift.observe(timestamp, now_us);
+            self.offset = self.offset.wrapping_add(late);
+            timestamp = timestamp.wrapping_add(late);
+        } else {
+            self.b_frames = true;
+        }
+        self.remember(camera, timestamp, now_us)
+    }
+
+    /// Our last stamp, and when its access unit began to arrive.
+    pub fn last(&self) -> Option<(u32, u64)> {
+        self.last.map(|last| (last.timestamp, last.arrival_us))
+    }
+
+    /// The camera sends B-frames.
+    pub fn b_frames(&self) -> bool {
+        self.b_frames
+    }
+
+    /// A stamp far from the last: bridged, and after several in a row believed.
+    fn jump(&mut self, camera: u32, last: Last, now_us: u64) -> u32 {
+        self.jumps += 1;
+        let timestamp = last.timestamp.wrapping_add(last.elapsed(now_us).max(1));
+        if self.jumps >= TIMESTAMP_JUMPS_MAX {
+            return self.adopt(camera, timestamp, now_us);
+        }
+        self.remember(last.camera, timestamp, now_us)
+    }
+
+    /// From here on the camera's stamp `camera` is ours `timestamp`.
+    fn adopt(&mut self, camera: u32, timestamp: u32, now_us: u64) -> u32 {
+        self.offset = timestamp.wrapping_sub(camera);
+        self.jumps = 0;
+        self.reconnected = false;
+        self.drift = Drift::new();
+        self.remember(camera, timestamp, now_us)
+    }
+
+    fn remember(&mut self, camera: u32, timestamp: u32, now_us: u64) -> u32 {
+        self.last = Some(Last {
+            camera,
+            timestamp,
+            arrival_us: now_us,
+        });
+        timestamp
+    }
+}
+
+impl Default for Timeline {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Last {
+    /// Ticks from its arrival until now.
+    fn elapsed(&self, now_us: u64) -> u32 {
+        #[allow(clippy::cast_possible_truncation)] // the clock wraps, as RTP's does
+        {
+            ticks(now_us.saturating_sub(self.arrival_us)) as u32
+        }
+    }
+}
+
+fn ticks(us: u64) -> u64 {
+    us * u64::from(VIDEO_CLOCK_HZ) / 1_000_000
+}
+
+/// How far media time is behind arrival, since the earliest arrival known.
+#[derive(Debug)]
+struct Drift {
+    anchor: Option<Anchor>,
+    window_us: u64,
+    /// The least lateness of the present window, in ticks.
+    least: i64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Anchor {
+    timestamp: u32,
+    arrival_us: u64,
+}
+
+impl Drift {
+    const fn new() -> Self {
+        Self {
+            anchor: None,
+            window_us: 0,
+            least: 0,
+        }
+    }
+
+    /// Takes note of a stamp; by how many ticks stamps have to be brought forward from now on.
+    fn observe(&mut self, timestamp: u32, now_us: u64) -> u32 {
+        let here = Anchor {
+            timestamp,
+            arrival_us: now_us,
+        };
+        let Some(anchor) = self.anchor else {
+            return self.restart(here, 0);
+        };
+        let media = i64::from(timestamp.wrapping_sub(anchor.timestamp).cast_signed());
+        let wall = ticks(now_us.saturating_sub(anchor.arrival_us)).cast_signed();
+        let late = wall - media;
+        if late < 0 {
+            return self.restart(here, 0);
+        }
+        self.least = self.least.min(late);
+        if now_us.saturating_sub(self.window_us) < DRIFT_WINDOW_US {
+            return 0;
+        }
+        let least = std::mem::replace(&mut self.least, i64::MAX);
+        self.window_us = now_us;
+        if least > DRIFT_MAX {
+            return self.restart(here, u32::try_from(least).unwrap_or(0));
+        }
+        if wall > ANCHOR_AGE_MAX {
+            // The same lateness seen from nearer, before the difference of stamps wraps.
+            let behind = u32::try_from(late).unwrap_or(0);
+            self.anchor = Some(Anchor {
+                timestamp: timestamp.wrapping_add(behind),
+                ..here
+            });
+        }
+        0
+    }
+
+    fn restart(&mut self, here: Anchor, forward: u32) -> u32 {
+        *self = Self {
+            anchor: Some(Anchor {
+                timestamp: here.timestamp.wrapping_add(forward),
+                ..here
+            }),
+            window_us: here.arrival_us,
+            least: i64::MAX,
+        };
+        forward
+    }
+}

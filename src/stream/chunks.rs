@@ -1,0 +1,203 @@
+//! The memory of all history rings: [`CHUNKS_MAX`] chunks, each with the bytes of some packets
+//! and a descriptor a packet, and the account of who may have them.
+//!
+//! Every ring may hold its floor at any time; what is beyond the floors is one shared remainder.
+//! At most [`CAMERAS_MAX`](crate::limits::CAMERAS_MAX) rings live in one `Chunks`, so a chunk for
+//! a floor is always there. All zeros are a valid empty state: a static of it costs no file bytes.
+
+use crate::limits::{CHUNK_PACKETS_MAX, CHUNKS_MAX, PROFILE};
+
+use super::ring::Flags;
+
+/// The arena of chunks.
+#[derive(Debug)]
+pub struct Chunks {
+    chunks: [Chunk; CHUNKS_MAX],
+    /// Chunks from here on were never used.
+    fresh: u16,
+    /// The chunk given back last, plus one; 0 for none.
+    free: u16,
+    in_use: u16,
+    shared_in_use: u16,
+}
+
+/// Some packets of one ring, one after the other.
+#[derive(Debug)]
+pub(super) struct Chunk {
+    /// Stream-wide index of the first packet.
+    pub(super) first: u64,
+    /// Bytes taken by published packets.
+    filled: u32,
+    /// Packets published.
+    count: u16,
+    /// In the free list: the next free chunk, plus one.
+    next: u16,
+    packets: [Descriptor; CHUNK_PACKETS_MAX],
+    bytes: [u8; PROFILE.ring_chunk_bytes],
+}
+
+/// Where a packet lies in its chunk, and what its RTP header says.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Descriptor {
+    pub(super) timestamp: u32,
+    pub(super) offset: u16,
+    pub(super) bytes: u16,
+    pub(super) flags: Flags,
+}
+
+impl Chunks {
+    /// Every chunk free.
+    pub const fn new() -> Self {
+        Self {
+            chunks: [const { Chunk::new() }; CHUNKS_MAX],
+            fresh: 0,
+            free: 0,
+            in_use: 0,
+            shared_in_use: 0,
+        }
+    }
+
+    /// Chunks held by rings.
+    pub fn in_use(&self) -> usize {
+        usize::from(self.in_use)
+    }
+
+    /// Chunks held by rings beyond their floors.
+    pub fn shared_in_use(&self) -> usize {
+        usize::from(self.shared_in_use)
+    }
+
+    /// Chunks held by nobody.
+    pub fn free(&self) -> usize {
+        CHUNKS_MAX - self.in_use()
+    }
+
+    /// A chunk for a ring that holds less than its floor.
+    pub(super) fn take_floor(&mut self) -> u16 {
+        self.take()
+            .expect("floors of all cameras and the shared remainder are all the chunks")
+    }
+
+    /// A chunk of the shared remainder, while there is one.
+    pub(super) fn take_shared(&mut self) -> Option<u16> {
+        if self.shared_in_use() == PROFILE.ring_shared_chunks {
+            return None;
+        }
+        let chunk = self.take()?;
+        self.shared_in_use += 1;
+        Some(chunk)
+    }
+
+    /// Gives a chunk back that a ring held beyond its floor.
+    pub(super) fn give_shared(&mut self, chunk: u16) {
+        self.chunks[usize::from(chunk)].next = self.free;
+        self.free = chunk + 1;
+        self.in_use -= 1;
+        self.shared_in_use -= 1;
+    }
+
+    fn take(&mut self) -> Option<u16> {
+        let chunk = if self.free > 0 {
+            let chunk = self.free - 1;
+            self.free = self.chunks[usize::from(chunk)].next;
+            chunk
+        } else if usize::from(self.fresh) < CHUNKS_MAX {
+            self.fresh += 1;
+            self.fresh - 1
+        } else {
+            return None;
+        };
+        self.in_use += 1;
+        Some(chunk)
+    }
+
+    pub(super) fn chunk(&self, chunk: u16) -> &Chunk {
+        &self.chunks[usize::from(chunk)]
+    }
+
+    pub(super) fn chunk_mut(&mut self, chunk: u16) -> &mut Chunk {
+        &mut self.chunks[usize::from(chunk)]
+    }
+}
+
+impl Default for Chunks {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Chunk {
+    const fn new() -> Self {
+        const EMPTY: Descriptor = Descriptor {
+            timestamp: 0,
+            offset: 0,
+            bytes: 0,
+            flags: Flags::NONE,
+        };
+        Self {
+            first: 0,
+            filled: 0,
+            count: 0,
+            next: 0,
+            packets: [EMPTY; CHUNK_PACKETS_MAX],
+            bytes: [0; PROFILE.ring_chunk_bytes],
+        }
+    }
+
+    /// Empties the chunk; the packet published next has the index `first`.
+    pub(super) fn restart(&mut self, first: u64) {
+        self.first = first;
+        self.filled = 0;
+        self.count = 0;
+    }
+
+    /// The index after the chunk's last packet.
+    pub(super) fn end(&self) -> u64 {
+        self.first + u64::from(self.count)
+    }
+
+    /// Whether one more packet of at most `bytes` fits.
+    pub(super) fn has_room(&self, bytes: usize) -> bool {
+        usize::from(self.count) < CHUNK_PACKETS_MAX
+            && self.filled as usize + bytes <= PROFILE.ring_chunk_bytes
+    }
+
+    /// What no published packet covers.
+    pub(super) fn room(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.filled as usize..]
+    }
+
+    /// Makes `payload`, a range of the room, the chunk's next packet.
+    pub(super) fn publish(
+        &mut self,
+        payload: std::ops::Range<usize>,
+        timestamp: u32,
+        flags: Flags,
+    ) {
+        let start = self.filled as usize + payload.start;
+        let end = self.filled as usize + payload.end;
+        assert!(end <= self.bytes.len(), "a packet lies in the room reserved for it");
+        #[allow(clippy::cast_possible_truncation)] // limits.rs: a chunk has at most 64 KiB
+        {
+            self.packets[usize::from(self.count)] = Descriptor {
+                timestamp,
+                offset: start as u16,
+                bytes: payload.len() as u16,
+                flags,
+            };
+            self.filled = end as u32;
+        }
+        self.count += 1;
+    }
+
+    /// The descriptor and the bytes of the packet with this stream-wide index.
+    pub(super) fn packet(&self, index: u64) -> Option<(Descriptor, &[u8])> {
+        let slot = usize::try_from(index.checked_sub(self.first)?).ok()?;
+        if slot >= usize::from(self.count) {
+            return None;
+        }
+        let packet = self.packets[slot];
+        let start = usize::from(packet.offset);
+        Some((packet, &self.bytes[start..start + usize::from(packet.bytes)]))
+    }
+}

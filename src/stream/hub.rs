@@ -1,0 +1,158 @@
+//! A stream: one camera slot's history ring, the receive side that fills it, and its figures.
+//!
+//! It lives as long as the slot. Indexes and timeline run on when the camera is connected anew,
+//! so that subscriptions live through it. Less than 8 KiB, and all zeros before it is configured.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::limits::{PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN};
+use crate::rtp::Receiver;
+use crate::rtp::cut::Head;
+use crate::rtp::receiver::Received;
+use crate::status::CameraCard;
+
+use super::chunks::Chunks;
+use super::figures::Figures;
+use super::ring::Ring;
+
+/// One camera slot's stream.
+#[derive(Debug)]
+pub struct Stream {
+    camera: u16,
+    ring: Ring,
+    receiver: Receiver,
+    figures: Figures,
+    connected: bool,
+    said_holds_back: bool,
+    said_b_frames: bool,
+}
+
+const _: () = assert!(size_of::<Stream>() <= 8 * 1024);
+
+impl Stream {
+    /// A stream without a camera.
+    pub const fn new() -> Self {
+        Self {
+            camera: 0,
+            ring: Ring::new(),
+            receiver: Receiver::new(),
+            figures: Figures::new(),
+            connected: false,
+            said_holds_back: false,
+            said_b_frames: false,
+        }
+    }
+
+    /// Once, at start: the camera's slot, for the log, and the size of the payloads cut.
+    pub fn configure(&mut self, camera: u16, payload_bytes: usize) {
+        self.camera = camera;
+        self.receiver
+            .configure(payload_bytes.clamp(PAYLOAD_BYTES_MIN, PAYLOAD_BYTES_MAX));
+    }
+
+    /// The camera is connected, again perhaps: its video's payload type, and the parameter sets
+    /// of its SDP. The first picture follows its next IDR.
+    pub fn connect(&mut self, payload_type: u8, sps: Option<&[u8]>, pps: &[&[u8]]) {
+        self.receiver.broken(&mut self.ring);
+        self.receiver.connect(payload_type, sps, pps);
+        self.connected = true;
+    }
+
+    /// An RTP packet of the video track came.
+    pub fn rtp(&mut self, chunks: &mut Chunks, packet: &[u8], now_us: u64) {
+        if !self.connected {
+            return;
+        }
+        let mut head = Head {
+            ring: &mut self.ring,
+            chunks,
+            now_us,
+        };
+        match self.receiver.packet(packet, &mut head) {
+            Ok(Received::Taken) => {}
+            Ok(Received::AfterLoss) => self.figures.breaks += 1,
+            Ok(Received::OtherPayloadType(_)) | Err(_) => return,
+        }
+        self.figures.packets += 1;
+        self.figures.bytes += packet.len() as u64;
+        self.figures.last_rtp_us = now_us;
+        self.say_once();
+    }
+
+    /// Packets of the video track were lost on our side: wait for the next IDR.
+    pub fn broken(&mut self) {
+        self.receiver.broken(&mut self.ring);
+        self.figures.breaks += 1;
+    }
+
+    /// The camera is gone. What the ring has stays; the shared chunks go back.
+    pub fn disconnect(&mut self, chunks: &mut Chunks, now_us: u64) {
+        self.receiver.broken(&mut self.ring);
+        self.ring.give_back(chunks, now_us);
+        self.connected = false;
+    }
+
+    /// The history, to read.
+    pub fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    /// Viewers may join: parameter sets are known and the marker habit is settled.
+    pub fn ready(&self) -> bool {
+        self.receiver.ready()
+    }
+
+    /// The last access unit's timestamp, and when it began to arrive: for sender reports.
+    pub fn last_timestamp(&self) -> Option<(u32, u64)> {
+        self.receiver.last_timestamp()
+    }
+
+    /// Writes the figures to the camera's card, and gives shared chunks back whose time is over;
+    /// to be called now and then, once a second or more often.
+    pub fn report(&mut self, chunks: &mut Chunks, card: &CameraCard, now_us: u64) {
+        self.ring.give_back(chunks, now_us);
+        let frames = self.receiver.access_units();
+        let (frames_per_s_x100, bits_per_s) = self.figures.rates(frames, now_us);
+        let idrs = self.receiver.idrs();
+        card.ready.store(self.ready(), Relaxed);
+        card.last_rtp_us.store(self.figures.last_rtp_us, Relaxed);
+        card.packets.store(self.figures.packets, Relaxed);
+        card.bytes.store(self.figures.bytes, Relaxed);
+        card.frames.store(frames, Relaxed);
+        card.packets_out.store(self.ring.head(), Relaxed);
+        card.breaks.store(self.figures.breaks, Relaxed);
+        card.frames_per_s_x100.store(frames_per_s_x100, Relaxed);
+        card.bits_per_s.store(bits_per_s, Relaxed);
+        card.gop_ms.store(idrs.apart_ms, Relaxed);
+        card.last_idr_us.store(idrs.last_us, Relaxed);
+        if let Some(picture) = self.receiver.picture() {
+            card.width.store(picture.width, Relaxed);
+            card.height.store(picture.height, Relaxed);
+            card.profile_level_id.store(picture.profile_level_id, Relaxed);
+        }
+    }
+
+    /// Says what is odd about this camera, the first time it is seen.
+    fn say_once(&mut self) {
+        if !self.said_holds_back && self.receiver.holds_back() {
+            self.said_holds_back = true;
+            log::info!(
+                "camera {}: no or odd rtp markers, each picture waits for the next one's start",
+                self.camera
+            );
+        }
+        if !self.said_b_frames && self.receiver.b_frames() {
+            self.said_b_frames = true;
+            log::warn!(
+                "camera {}: b-frames, which no browser shows smoothly; turn them off in the camera",
+                self.camera
+            );
+        }
+    }
+}
+
+impl Default for Stream {
+    fn default() -> Self {
+        Self::new()
+    }
+}
