@@ -52,7 +52,9 @@ enum Nal {
     /// What it is can be said when its second byte comes.
     Begun(u8),
     ParameterSet,
-    Slice { forward: bool },
+    Slice {
+        forward: bool,
+    },
 }
 
 /// The access unit at hand.

@@ -149,8 +149,11 @@ mod tests {
         let bytes = [
             0x67, 66, 0, 30, 0, 0, 0, 1, 0x68, 0xCE, 0, 0, 1, 0x65, 0x88, 0, 0, 3, 0, 9, 0, 0,
         ];
-        let expected: [&[u8]; 3] =
-            [&[0x67, 66, 0, 30], &[0x68, 0xCE], &[0x65, 0x88, 0, 0, 3, 0, 9]];
+        let expected: [&[u8]; 3] = [
+            &[0x67, 66, 0, 30],
+            &[0x68, 0xCE],
+            &[0x65, 0x88, 0, 0, 3, 0, 9],
+        ];
         for first in 1..bytes.len() {
             for second in first..bytes.len() {
                 let parts = [&bytes[..first], &bytes[first..second], &bytes[second..]];
@@ -174,7 +177,11 @@ mod tests {
         let whole = bytes.clone();
         bytes.extend([0; 100]);
         for at in 1..bytes.len() {
-            assert_eq!(split(&[&bytes[..at], &bytes[at..]], false), [&whole[..]], "{at}");
+            assert_eq!(
+                split(&[&bytes[..at], &bytes[at..]], false),
+                [&whole[..]],
+                "{at}"
+            );
         }
     }
 }

@@ -74,7 +74,11 @@ impl<'n> Bits<'n> {
             self.zeros = 0;
             return self.next_byte();
         }
-        self.zeros = if byte == 0 { self.zeros.saturating_add(1) } else { 0 };
+        self.zeros = if byte == 0 {
+            self.zeros.saturating_add(1)
+        } else {
+            0
+        };
         Some(byte)
     }
 }

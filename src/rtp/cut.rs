@@ -74,7 +74,11 @@ impl Cutter {
 
     /// A NAL unit begins; the piece before it was released.
     pub fn begin(&mut self, nal_header: u8, timestamp: u32) {
-        debug_assert_eq!(self.state, State::Idle, "a piece is released before the next");
+        debug_assert_eq!(
+            self.state,
+            State::Idle,
+            "a piece is released before the next"
+        );
         *self = Self {
             state: State::Open,
             nal_header,

@@ -89,7 +89,8 @@ impl Depacketizer {
         };
         if header & nal::FU_START != 0 {
             self.finish(sink);
-            self.splitter.begin((indicator & nal::IMPORTANCE) | nal::kind(header), sink);
+            self.splitter
+                .begin((indicator & nal::IMPORTANCE) | nal::kind(header), sink);
             self.fragmented = true;
         }
         if !self.fragmented {
@@ -161,7 +162,10 @@ mod tests {
     #[test]
     fn a_leading_start_code_is_taken_off() {
         let annexb: &[u8] = &[0, 0, 0, 1, 0x67, 1, 0, 0, 1, 0x65, 2, 0];
-        assert_eq!(nals(&[annexb, &[0x41, 9]]), [&[0x67, 1][..], &[0x65, 2], &[0x41, 9]]);
+        assert_eq!(
+            nals(&[annexb, &[0x41, 9]]),
+            [&[0x67, 1][..], &[0x65, 2], &[0x41, 9]]
+        );
         assert!(nals(&[&[0, 0, 0, 0]]).is_empty());
     }
 }

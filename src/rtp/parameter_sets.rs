@@ -53,8 +53,12 @@ impl ParameterSets {
     /// The camera is connected anew, and its SDP has these. What was known may be old: it is
     /// hearsay now, as the SDP is, and gives way to the SDP where that has sets of its kind.
     pub fn connect(&mut self, sps: Option<&[u8]>, pps: &[&[u8]]) {
-        self.sps.seed(sps.and_then(|nal| ParameterSet::read(nal, nal::SPS)));
-        self.pps.seed(pps.iter().filter_map(|nal| ParameterSet::read(nal, nal::PPS)));
+        self.sps
+            .seed(sps.and_then(|nal| ParameterSet::read(nal, nal::SPS)));
+        self.pps.seed(
+            pps.iter()
+                .filter_map(|nal| ParameterSet::read(nal, nal::PPS)),
+        );
     }
 
     /// A set begins in band.
@@ -169,7 +173,10 @@ impl<const N: usize> Kind<N> {
 
     /// Keeps `set` in the place of its id, a free one, or the one after the newest.
     fn keep(&mut self, set: ParameterSet) {
-        let same = self.sets.iter().position(|known| known.len > 0 && known.id == set.id);
+        let same = self
+            .sets
+            .iter()
+            .position(|known| known.len > 0 && known.id == set.id);
         let free = || self.sets.iter().position(|known| known.len == 0);
         let place = same
             .or_else(free)

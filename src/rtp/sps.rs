@@ -63,7 +63,9 @@ pub fn parse(sps: &[u8]) -> Option<Sps> {
         id,
         profile_level_id,
         width: width.checked_sub(crop_width).filter(|&width| width > 0)?,
-        height: height.checked_sub(crop_height).filter(|&height| height > 0)?,
+        height: height
+            .checked_sub(crop_height)
+            .filter(|&height| height > 0)?,
     })
 }
 
@@ -79,7 +81,10 @@ enum Chroma {
 }
 
 fn has_chroma_info(profile_idc: u8) -> bool {
-    matches!(profile_idc, 100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135)
+    matches!(
+        profile_idc,
+        100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135
+    )
 }
 
 fn chroma_info(bits: &mut Bits) -> Option<Chroma> {
@@ -151,4 +156,80 @@ fn cropping(bits: &mut Bits, chroma: Chroma, fields: u32) -> Option<(u32, u32)> 
         Chroma::Full => (1, fields),
     };
     Some((across * unit_across, down * unit_down))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rtp::testing::Random;
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        let digits = hex.as_bytes().chunks(2);
+        digits
+            .map(|two| u8::from_str_radix(str::from_utf8(two).unwrap(), 16).unwrap())
+            .collect()
+    }
+
+    /// As x264 writes them.
+    const SETS: [(&str, u32, u32); 7] = [
+        (
+            "67640028acd940780227e5c044000003000400000300c83c60c658",
+            1920,
+            1080,
+        ),
+        (
+            "6742c01ed900a02ff97011000003000100000300320f162e48",
+            640,
+            360,
+        ),
+        (
+            "67640028acd94078044fde0220000003002000000643e2c5b2c0",
+            1920,
+            1080,
+        ), // interlaced
+        (
+            "677a000dbcd9415087888fc044000003000400000300c83c50a658",
+            322,
+            242,
+        ), // 4:2:2
+        (
+            "67f4000d919b282a10f1f1f808800000030080000019078a14cb",
+            322,
+            242,
+        ), // 4:4:4
+        ("674d401eeca05809360220000003002000000641e2c5b2c0", 704, 576),
+        (
+            "67640032acd9402880f5f97011000003000100000300320f183196",
+            2592,
+            1944,
+        ),
+    ];
+
+    #[test]
+    fn profile_and_size() {
+        for (hex, width, height) in SETS {
+            let sps = parse(&bytes(hex)).expect(hex);
+            assert_eq!((sps.id, sps.width, sps.height), (0, width, height), "{hex}");
+            let profile = u32::from_str_radix(&hex[2..8], 16).unwrap();
+            assert_eq!(sps.profile_level_id, profile);
+        }
+    }
+
+    #[test]
+    fn nonsense_is_none_and_never_a_panic() {
+        assert_eq!(parse(&bytes("680028acd9")), None);
+        let mut random = Random(71);
+        for round in 0..200_000 {
+            let mut sps = bytes(SETS[round % SETS.len()].0);
+            for _ in 0..1 + random.below(8) {
+                let at = 4 + random.below(sps.len() - 4);
+                sps[at] = random.next().to_le_bytes()[0];
+            }
+            sps.truncate(1 + random.below(sps.len()));
+            if let Some(sps) = parse(&sps) {
+                assert!((1..=32_784).contains(&sps.width), "{sps:?}");
+                assert!((1..=65_568).contains(&sps.height), "{sps:?}");
+            }
+        }
+    }
 }

@@ -178,23 +178,21 @@ impl Drift {
             arrival_us: now_us,
         };
         let Some(anchor) = self.anchor else {
-            return self.restart(here, 0);
+            return self.restart(here);
         };
         let media = i64::from(timestamp.wrapping_sub(anchor.timestamp).cast_signed());
         let wall = ticks(now_us.saturating_sub(anchor.arrival_us)).cast_signed();
         let late = wall - media;
         if late < 0 {
-            return self.restart(here, 0);
+            return self.restart(here);
         }
         self.least = self.least.min(late);
         if now_us.saturating_sub(self.window_us) < DRIFT_WINDOW_US {
             return 0;
         }
-        let least = std::mem::replace(&mut self.least, i64::MAX);
         self.window_us = now_us;
-        if least > DRIFT_MAX {
-            return self.restart(here, u32::try_from(least).unwrap_or(0));
-        }
+        let least = std::mem::replace(&mut self.least, i64::MAX);
+        let forward = if least > DRIFT_MAX { least } else { 0 };
         if wall > ANCHOR_AGE_MAX {
             // The same lateness seen from nearer, before the difference of stamps wraps.
             let behind = u32::try_from(late).unwrap_or(0);
@@ -203,18 +201,135 @@ impl Drift {
                 ..here
             });
         }
-        0
+        u32::try_from(forward).unwrap_or(0)
     }
 
-    fn restart(&mut self, here: Anchor, forward: u32) -> u32 {
+    /// `here` is on time.
+    fn restart(&mut self, here: Anchor) -> u32 {
         *self = Self {
-            anchor: Some(Anchor {
-                timestamp: here.timestamp.wrapping_add(forward),
-                ..here
-            }),
+            anchor: Some(here),
             window_us: here.arrival_us,
             least: i64::MAX,
         };
-        forward
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME: u32 = 3600;
+    const FRAME_US: u64 = 40_000;
+
+    /// A timeline after ten frames at 25 a second; the camera's stamp and the time of the last.
+    fn running() -> (Timeline, u32, u64) {
+        let mut timeline = Timeline::new();
+        let (mut camera, mut now_us) = (u32::MAX - 4 * FRAME, 5_000_000);
+        timeline.stamp(camera, now_us);
+        for _ in 0..9 {
+            camera = camera.wrapping_add(FRAME);
+            now_us += FRAME_US;
+            assert_eq!(timeline.stamp(camera, now_us), camera);
+        }
+        (timeline, camera, now_us)
+    }
+
+    #[test]
+    fn single_frames_stamped_far_away_are_bridged() {
+        for far in [
+            37_600_u32,
+            9_800,
+            0_u32.wrapping_sub(9_800),
+            0_u32.wrapping_sub(3),
+        ] {
+            let (mut timeline, camera, now_us) = running();
+            let away = camera.wrapping_add(far.wrapping_mul(VIDEO_CLOCK_HZ));
+            assert_eq!(
+                timeline.stamp(away, now_us + FRAME_US),
+                camera.wrapping_add(FRAME)
+            );
+            let next = camera.wrapping_add(2 * FRAME);
+            assert_eq!(timeline.stamp(next, now_us + 2 * FRAME_US), next);
+            assert!(!timeline.b_frames());
+        }
+    }
+
+    #[test]
+    fn a_new_clock_is_adopted_after_three_frames() {
+        let (mut timeline, camera, now_us) = running();
+        for n in 1..100 {
+            let far = 3_000_000_000 + n * FRAME;
+            let stamp = timeline.stamp(far, now_us + u64::from(n) * FRAME_US);
+            assert_eq!(stamp, camera.wrapping_add(n * FRAME), "{n}");
+        }
+        // Adopted: jitter of arrival is not in the stamps any more.
+        let stamp = timeline.stamp(3_000_360_000, now_us + 100 * FRAME_US + 7_000);
+        assert_eq!(stamp, camera.wrapping_add(100 * FRAME));
+    }
+
+    #[test]
+    fn a_reconnect_takes_the_time_it_took_and_at_least_a_frame() {
+        for (gone_us, step) in [(0, TIMESTAMP_STEP_MIN), (10_000_000, 900_000)] {
+            let (mut timeline, camera, now_us) = running();
+            timeline.reconnected();
+            let stamp = timeline.stamp(77, now_us + gone_us);
+            assert_eq!(stamp, camera.wrapping_add(step));
+            let next = timeline.stamp(77 + FRAME, now_us + gone_us + FRAME_US);
+            assert_eq!(next, stamp.wrapping_add(FRAME));
+        }
+    }
+
+    #[test]
+    fn equal_stamps_are_nudged_and_small_steps_back_are_b_frames() {
+        let (mut timeline, camera, now_us) = running();
+        assert_eq!(timeline.stamp(camera, now_us), camera.wrapping_add(1));
+        assert_eq!(timeline.stamp(camera, now_us), camera.wrapping_add(2));
+        assert!(!timeline.b_frames());
+        let third = camera.wrapping_add(3 * FRAME);
+        assert_eq!(timeline.stamp(third, now_us + FRAME_US), third);
+        let first = camera.wrapping_add(FRAME);
+        assert_eq!(timeline.stamp(first, now_us + 2 * FRAME_US), first);
+        assert!(timeline.b_frames());
+    }
+
+    #[test]
+    fn slow_media_time_is_brought_forward_and_a_stall_is_not_drift() {
+        let mut timeline = Timeline::new();
+        let (mut camera, mut now_us) = (0, 0);
+        for _ in 0..2000 {
+            // 25 a second by the stamps, 21 by the wall.
+            camera += FRAME;
+            now_us += 1_000_000 / 21;
+            timeline.stamp(camera, now_us);
+        }
+        let (stamp, at_us) = timeline.last().unwrap();
+        let behind = ticks(at_us).cast_signed() - i64::from(stamp);
+        assert!(behind < 3 * DRIFT_MAX, "{behind} ticks");
+
+        let (mut timeline, camera, now_us) = running();
+        for n in 1..200 {
+            // Frames 50 to 74 come all at once, a second late.
+            let late = u64::from(if (50..75).contains(&n) { 75 - n } else { 0 });
+            let stamp = timeline.stamp(
+                camera.wrapping_add(n * FRAME),
+                now_us + (u64::from(n) + late) * FRAME_US,
+            );
+            assert_eq!(stamp, camera.wrapping_add(n * FRAME), "{n}");
+        }
+    }
+
+    #[test]
+    fn a_day_of_exact_time_is_left_alone() {
+        let mut timeline = Timeline::new();
+        for n in 0..24 * 3600_u64 {
+            let camera = u32::try_from(n * u64::from(VIDEO_CLOCK_HZ) & 0xFFFF_FFFF).unwrap();
+            let jitter_us = n * 7919 % 100_000;
+            assert_eq!(
+                timeline.stamp(camera, n * 1_000_000 + jitter_us),
+                camera,
+                "{n}"
+            );
+        }
     }
 }

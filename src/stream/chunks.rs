@@ -176,7 +176,10 @@ impl Chunk {
     ) {
         let start = self.filled as usize + payload.start;
         let end = self.filled as usize + payload.end;
-        assert!(end <= self.bytes.len(), "a packet lies in the room reserved for it");
+        assert!(
+            end <= self.bytes.len(),
+            "a packet lies in the room reserved for it"
+        );
         #[allow(clippy::cast_possible_truncation)] // limits.rs: a chunk has at most 64 KiB
         {
             self.packets[usize::from(self.count)] = Descriptor {
@@ -198,6 +201,9 @@ impl Chunk {
         }
         let packet = self.packets[slot];
         let start = usize::from(packet.offset);
-        Some((packet, &self.bytes[start..start + usize::from(packet.bytes)]))
+        Some((
+            packet,
+            &self.bytes[start..start + usize::from(packet.bytes)],
+        ))
     }
 }

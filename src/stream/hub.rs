@@ -128,7 +128,8 @@ impl Stream {
         if let Some(picture) = self.receiver.picture() {
             card.width.store(picture.width, Relaxed);
             card.height.store(picture.height, Relaxed);
-            card.profile_level_id.store(picture.profile_level_id, Relaxed);
+            card.profile_level_id
+                .store(picture.profile_level_id, Relaxed);
         }
     }
 

@@ -13,3 +13,6 @@ pub mod ring;
 pub use chunks::Chunks;
 pub use hub::Stream;
 pub use ring::{Flags, Packet, Ring};
+
+#[cfg(test)]
+mod tests;

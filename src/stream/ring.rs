@@ -104,7 +104,10 @@ impl Ring {
         timestamp: u32,
         flags: Flags,
     ) -> u64 {
-        let open = *self.chunks.back().expect("room is reserved before it is published");
+        let open = *self
+            .chunks
+            .back()
+            .expect("room is reserved before it is published");
         chunks.chunk_mut(open).publish(payload, timestamp, flags);
         self.head += 1;
         self.head - 1
@@ -131,7 +134,11 @@ impl Ring {
         Packets {
             ring: self,
             chunks,
-            position: if here { self.position(chunks, index) } else { self.chunks.len() },
+            position: if here {
+                self.position(chunks, index)
+            } else {
+                self.chunks.len()
+            },
             index,
         }
     }
@@ -190,8 +197,7 @@ impl Ring {
         let (Some(idr), Some(&oldest)) = (self.idr, self.chunks.front()) else {
             return true;
         };
-        now_us.saturating_sub(idr.began_us) > IDR_HOLD_US
-            || chunks.chunk(oldest).end() <= idr.index
+        now_us.saturating_sub(idr.began_us) > IDR_HOLD_US || chunks.chunk(oldest).end() <= idr.index
     }
 
     fn open_chunk(&mut self, chunks: &mut Chunks, now_us: u64) -> u16 {
@@ -215,7 +221,8 @@ impl Ring {
         if !dispensable {
             self.idrs_overwritten += 1;
         }
-        self.drop_oldest(chunks).expect("a floor is at least two chunks")
+        self.drop_oldest(chunks)
+            .expect("a floor is at least two chunks")
     }
 
     /// Takes the oldest chunk out of the ring, and the newest IDR with it if it began there.

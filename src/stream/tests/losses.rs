@@ -1,0 +1,115 @@
+//! After a loss nothing is forwarded before the next IDR, and a torn IDR is no start.
+
+use crate::limits::PAYLOAD_BYTES_DEFAULT;
+use crate::mem::arena::Arena;
+use crate::rtp::testing::{Camera, PAYLOAD_TYPE, PPS, Random, SPS_1080, Viewer};
+use crate::status::CameraCard;
+use crate::stream::Chunks;
+use std::sync::atomic::Ordering;
+
+/// Three GOPs of ten access units with two slices; the packets, and each one's access unit.
+fn clip(random: &mut Random) -> (Camera, Vec<usize>, Vec<Vec<Vec<u8>>>) {
+    let mut camera = Camera::new();
+    let (mut unit_of, mut units) = (Vec::new(), Vec::new());
+    for unit in 0..30 {
+        let idr = unit % 10 == 0;
+        let header = if idr { 0x65 } else { 0x41 };
+        if idr {
+            camera.stap(&[&SPS_1080, &PPS], false);
+        }
+        let slices = vec![
+            random.nal(header, 2500, true),
+            random.nal(header, 700, false),
+        ];
+        camera.fragments(&slices[0], 900, false);
+        camera.packet(&slices[1], true);
+        camera.next_frame();
+        unit_of.resize(camera.packets.len(), unit);
+        units.push(slices);
+    }
+    (camera, unit_of, units)
+}
+
+#[test]
+fn any_one_lost_packet_costs_its_gop_and_nothing_else() {
+    static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
+    let mut random = Random(31);
+    let (camera, unit_of, units) = clip(&mut random);
+    let mut viewer = Viewer::new(CHUNKS.take().unwrap(), PAYLOAD_BYTES_DEFAULT);
+    for lost in 1..camera.packets.len() - 1 {
+        viewer.out.clear();
+        viewer.stream.connect(PAYLOAD_TYPE, None, &[]);
+        let mut packets = camera.packets.clone();
+        packets.remove(lost);
+        viewer.feed(&packets);
+        let unit = unit_of[lost];
+        let (first_lost, next_gop) = (unit, unit / 10 * 10 + 10);
+        // The parameter sets alone may be lost: they are known, and the IDR is whole.
+        let only_sets = lost > 0 && unit_of[lost - 1] != unit && unit.is_multiple_of(10);
+        let mut expected = Vec::new();
+        for (n, slices) in units.iter().enumerate() {
+            if only_sets || n < first_lost || n >= next_gop {
+                expected.extend(slices.clone());
+            }
+        }
+        let slices = viewer.slices();
+        let torn: Vec<_> = slices
+            .iter()
+            .filter(|slice| !expected.contains(slice))
+            .collect();
+        // Of the torn access unit, only what came before the loss.
+        assert!(torn.iter().all(|slice| units[unit][0] == **slice), "{lost}");
+        let clean: Vec<_> = slices
+            .iter()
+            .filter(|slice| expected.contains(slice))
+            .collect();
+        assert_eq!(clean, expected.iter().collect::<Vec<_>>(), "{lost}");
+        let begins = viewer.out.iter().filter(|out| out.idr_begins).count();
+        let after_sets = lost == 1 || (lost > 1 && unit_of[lost - 2] != unit);
+        let torn_at_start = unit.is_multiple_of(10) && !only_sets && after_sets;
+        assert_eq!(begins, if torn_at_start { 2 } else { 3 }, "{lost}");
+    }
+}
+
+#[test]
+fn a_torn_idr_is_no_start_and_a_whole_one_is() {
+    static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
+    let (camera, unit_of, _) = clip(&mut Random(32));
+    let mut viewer = Viewer::new(CHUNKS.take().unwrap(), PAYLOAD_BYTES_DEFAULT);
+    let idr_packets = unit_of.iter().filter(|&&unit| unit == 0).count();
+    for len in 0..=idr_packets {
+        viewer.stream.connect(PAYLOAD_TYPE, None, &[]);
+        viewer.feed(&camera.packets[..len]);
+        let begun = viewer.stream.ring().newest_idr();
+        assert_eq!(begun.is_some(), len > 1, "{len}");
+        viewer.stream.broken();
+        let left = viewer.stream.ring().newest_idr();
+        assert_eq!(left.is_some(), len == idr_packets, "{len}");
+    }
+}
+
+#[test]
+fn a_new_source_in_step_is_no_loss_and_another_payload_type_is_not_ours() {
+    static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
+    let mut random = Random(33);
+    let mut camera = Camera::new();
+    let mut sent = camera.gop(&mut random, 10);
+    camera.ssrc = 8;
+    sent.extend(camera.gop(&mut random, 10));
+    camera.ssrc = 9;
+    camera.sequence = 100;
+    sent.extend(camera.gop(&mut random, 10));
+    let mut stranger = camera.packets[15].clone();
+    stranger[1] = 50; // Geovision: the number of the packet before it
+    camera.packets.insert(16, stranger);
+    let mut viewer = Viewer::new(CHUNKS.take().unwrap(), PAYLOAD_BYTES_DEFAULT);
+    viewer.feed(&camera.packets);
+    assert_eq!(viewer.slices(), sent);
+    let card = CameraCard::new();
+    viewer.stream.report(viewer.chunks, &card, viewer.now_us);
+    assert_eq!(card.breaks.load(Ordering::Relaxed), 0);
+    assert_eq!(card.frames.load(Ordering::Relaxed), 30);
+    assert_eq!(card.packets.load(Ordering::Relaxed), 33);
+    assert_eq!(card.gop_ms.load(Ordering::Relaxed), 400);
+    assert_eq!(card.packets_out.load(Ordering::Relaxed), 33);
+}
