@@ -151,3 +151,12 @@ impl Control {
         Vec::new()
     }
 }
+
+/// Runs weir until it is told to stop.
+///
+/// # Errors
+/// What the environment refused.
+pub fn run(config: crate::config::Config, demo: bool) -> std::io::Result<()> {
+    let _ = (config, demo);
+    Err(std::io::Error::other("not wired yet"))
+}

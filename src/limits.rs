@@ -199,9 +199,24 @@ pub const HTTP_HEAD_MS_MAX: u64 = 5_000;
 pub const HTTP_BODY_BYTES_MAX: usize = OFFER_BYTES_MAX;
 /// How long an idle HTTP connection is kept.
 pub const HTTP_KEEP_ALIVE_MS: u64 = 5_000;
+/// The time a request body may take, and how long a request waits for one of the body buffers
+/// before it gets 503: 64 offers that come at once are read one after the other in milliseconds.
+pub const HTTP_BODY_MS_MAX: u64 = 2_000;
+/// Header lines of a request; browsers send about 20, a proxy adds a few.
+pub const HTTP_HEADERS_MAX: usize = 48;
+/// Connections to the diagnostics port: a scraper, a person, and one of each to spare.
+pub const DIAGNOSTICS_CONNECTIONS_MAX: usize = 4;
 
 /// A camera's name.
 pub const CAMERA_NAME_BYTES_MAX: usize = 64;
+/// A camera's URL; the longest seen in the field is 180 bytes.
+pub const CAMERA_URL_BYTES_MAX: usize = 1024;
+/// A camera's user or password, and what is read of a `password_file`.
+pub const CAMERA_SECRET_BYTES_MAX: usize = 256;
+/// `weir.toml`: 512 cameras of 300 bytes, twice over. It is parsed in the library heap.
+pub const CONFIG_BYTES_MAX: usize = 320 * KIB;
+/// Viewers of the demo camera's RTSP server; weir itself is one.
+pub const DEMO_CONNECTIONS_MAX: usize = 4;
 /// Addresses offered as candidates: our own, or those of `announce`.
 pub const CANDIDATES_MAX: usize = 16;
 

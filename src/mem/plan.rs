@@ -9,3 +9,7 @@ impl Message {
 pub(crate) const fn over_total_message() -> Message {
     Message
 }
+/// The table.
+pub fn table() -> String {
+    String::new()
+}

@@ -1,0 +1,72 @@
+//! Where in the file a mistake is, and how much it breaks.
+
+/// How far a mistake reaches. `weir check` refuses them all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The line is passed over: an unknown key (a newer weir's, after a rollback), or a value
+    /// whose default is safe.
+    Warning,
+    /// One camera is disabled.
+    Camera,
+    /// weir does not start: the file is not TOML, or an address to listen on is wrong, where any
+    /// default could open what the operator meant to keep closed.
+    Fatal,
+}
+
+/// A mistake in the file. The message never contains a value that may be secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// From 1.
+    pub line: usize,
+    /// In characters, from 1.
+    pub column: usize,
+    /// What it breaks.
+    pub severity: Severity,
+    /// In words.
+    pub message: String,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "line {}, column {}: {}",
+            self.line, self.column, self.message
+        )
+    }
+}
+
+/// Gathers the mistakes of one file.
+#[derive(Debug)]
+pub(super) struct Problems<'t> {
+    text: &'t str,
+    found: Vec<Problem>,
+}
+
+impl<'t> Problems<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        Self {
+            text,
+            found: Vec::new(),
+        }
+    }
+
+    /// Notes a mistake at the byte `offset` of the file.
+    pub(super) fn note(&mut self, offset: usize, severity: Severity, message: String) {
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        self.found.push(Problem {
+            line: before.matches('\n').count() + 1,
+            column: before[line_start..].chars().count() + 1,
+            severity,
+            message,
+        });
+    }
+
+    /// All mistakes in the file's order.
+    pub(super) fn into_sorted(mut self) -> Vec<Problem> {
+        self.found
+            .sort_by_key(|problem| (problem.line, problem.column));
+        self.found
+    }
+}

@@ -1,0 +1,39 @@
+//! A password in memory: what the log and the API must never show.
+
+/// A password. Its `Debug` prints nothing of it, not even its length.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a password.
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The password itself; only for signing a request.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Secret")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_nothing() {
+        assert_eq!(format!("{:?}", Secret::new("hunter2".to_owned())), "Secret");
+        assert_eq!(format!("{:?}", Secret::default()), "Secret");
+    }
+}
