@@ -1,1 +1,60 @@
-//! stub
+//! The demo camera: an RTSP server on loopback that plays a small H.264 clip round and round.
+//!
+//! It stands in for a real camera in `weir demo` and in tests, so it speaks the real protocol:
+//! RTP over the RTSP connection, each viewer on a clock of its own, timestamps that run on where
+//! the clip begins again. Bounded by [`DEMO_CONNECTIONS_MAX`]; one more is closed at once. No UDP,
+//! no sound, no login. `scripts/make-clip` makes the clip.
+
+mod clip;
+mod connection;
+mod packetizer;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+
+use log::debug;
+use tokio::net::TcpListener;
+
+use crate::limits::DEMO_CONNECTIONS_MAX;
+use clip::Clip;
+
+/// 10 s of 1280x720 at [`FRAMES_PER_S`], Constrained Baseline, an IDR every 2 s; Annex B.
+pub static CLIP: &[u8] = include_bytes!("clip.h264");
+/// The clip's rate.
+pub const FRAMES_PER_S: u32 = 25;
+
+/// A loopback socket for [`serve`], on a port of the kernel's choice.
+///
+/// # Errors
+/// What the kernel says.
+pub async fn bind() -> io::Result<TcpListener> {
+    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await
+}
+
+/// Serves `clip` (Annex B, one slice or more a picture) to whoever connects, for ever. Runs on a
+/// [`tokio::task::LocalSet`].
+///
+/// # Errors
+/// `clip` holds no picture, or the listener fails.
+pub async fn serve(listener: TcpListener, clip: &'static [u8]) -> io::Result<()> {
+    let clip = Rc::new(Clip::parse(clip).ok_or(io::ErrorKind::InvalidData)?);
+    let open = Rc::new(());
+    loop {
+        let (stream, peer) = listener.accept().await?;
+        if Rc::strong_count(&open) > DEMO_CONNECTIONS_MAX {
+            debug!("demo camera: connections full, max {DEMO_CONNECTIONS_MAX}");
+            continue;
+        }
+        let (clip, held) = (Rc::clone(&clip), Rc::clone(&open));
+        tokio::task::spawn_local(async move {
+            if let Err(error) = connection::serve(stream, &clip).await {
+                debug!("demo camera, {peer}: {error}");
+            }
+            drop(held);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests;
