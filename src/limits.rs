@@ -202,8 +202,6 @@ pub const HTTP_KEEP_ALIVE_MS: u64 = 5_000;
 /// The time a request body may take, and how long a request waits for one of the body buffers
 /// before it gets 503: 64 offers that come at once are read one after the other in milliseconds.
 pub const HTTP_BODY_MS_MAX: u64 = 2_000;
-/// Header lines of a request; browsers send about 20, a proxy adds a few.
-pub const HTTP_HEADERS_MAX: usize = 48;
 /// Connections to the diagnostics port: a scraper, a person, and one of each to spare.
 pub const DIAGNOSTICS_CONNECTIONS_MAX: usize = 4;
 

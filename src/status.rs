@@ -71,6 +71,42 @@ pub struct SessionCard {
     pub last_sign_us: AtomicU64,
 }
 
+/// Figures of the process as a whole. Each has one writer.
+#[derive(Debug)]
+pub struct Gauges {
+    /// The library heap: in use now, and the most since the start.
+    pub library_heap_used_bytes: AtomicU64,
+    /// See `library_heap_used_bytes`.
+    pub library_heap_high_water_bytes: AtomicU64,
+    /// Heap allocations the media thread made since the start.
+    pub media_allocations: AtomicU64,
+    /// Handshake slots in use.
+    pub handshakes: AtomicU64,
+    /// Sessions, in handshake or live.
+    pub sessions: AtomicU64,
+    /// 1 while media leaves by UDP GSO.
+    pub gso: AtomicU64,
+    /// Messages handed to the UDP socket, the packets in them, and what it refused.
+    pub udp_sent_messages: AtomicU64,
+    /// See `udp_sent_messages`.
+    pub udp_sent_packets: AtomicU64,
+    /// See `udp_sent_messages`.
+    pub udp_errors: AtomicU64,
+}
+
+/// The process's gauges.
+pub static GAUGES: Gauges = Gauges {
+    library_heap_used_bytes: AtomicU64::new(0),
+    library_heap_high_water_bytes: AtomicU64::new(0),
+    media_allocations: AtomicU64::new(0),
+    handshakes: AtomicU64::new(0),
+    sessions: AtomicU64::new(0),
+    gso: AtomicU64::new(0),
+    udp_sent_messages: AtomicU64::new(0),
+    udp_sent_packets: AtomicU64::new(0),
+    udp_errors: AtomicU64::new(0),
+};
+
 /// One card a camera's slot.
 pub static CAMERAS: [CameraCard; CAMERAS_MAX] = [const { CameraCard::new() }; CAMERAS_MAX];
 

@@ -1,1 +1,48 @@
-//! stub
+//! HTTP: WHEP for players, pages for people, JSON for programs, and the diagnostics port.
+//!
+//! [`server`] owns connections and their bounds, [`body`] the buffers of request bodies. A request
+//! is read into an [`route::Action`], which says what it asks of weir without touching it;
+//! [`site`] does that and nothing else. Everything runs on the control thread, in a
+//! [`tokio::task::LocalSet`]. No TLS and no login.
+
+mod api;
+mod body;
+mod metrics;
+mod pages;
+mod problem;
+mod route;
+mod server;
+mod site;
+mod whep;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Response;
+
+pub use server::bind;
+pub use site::{serve, serve_diagnostics};
+
+/// An answer; always whole before it is sent.
+pub(crate) type Reply = Response<Full<Bytes>>;
+
+/// A reply with a body of some type that must not be kept by a cache.
+fn reply(status: hyper::StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
+    use hyper::header::{self, HeaderValue};
+    let mut reply = Response::new(Full::new(body.into()));
+    *reply.status_mut() = status;
+    let headers = reply.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
+    reply
+}
+
+/// A reply without a body.
+fn empty(status: hyper::StatusCode) -> Reply {
+    let mut reply = Response::new(Full::default());
+    *reply.status_mut() = status;
+    reply
+}

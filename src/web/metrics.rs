@@ -1,0 +1,184 @@
+//! `/metrics` in Prometheus's text format. Labels are cameras and tiers, so that the number of
+//! series is bounded by the profile; what belongs to one session is in `/api/sessions`.
+
+use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hyper::StatusCode;
+
+use super::Reply;
+use crate::control::CameraStatus;
+use crate::status::{CAMERAS, CameraCard, GAUGES};
+
+const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// A gauge or counter of the process.
+type Whole = (&'static str, &'static str, &'static str, &'static AtomicU64);
+
+static PROCESS: [Whole; 9] = [
+    (
+        "weir_library_heap_used_bytes",
+        "gauge",
+        "Library heap in use.",
+        &GAUGES.library_heap_used_bytes,
+    ),
+    (
+        "weir_library_heap_high_water_bytes",
+        "gauge",
+        "The most of the library heap in use since the start.",
+        &GAUGES.library_heap_high_water_bytes,
+    ),
+    (
+        "weir_media_thread_allocations",
+        "counter",
+        "Heap allocations of the media thread.",
+        &GAUGES.media_allocations,
+    ),
+    (
+        "weir_handshakes",
+        "gauge",
+        "Handshake slots in use.",
+        &GAUGES.handshakes,
+    ),
+    (
+        "weir_sessions",
+        "gauge",
+        "Sessions, in handshake or live.",
+        &GAUGES.sessions,
+    ),
+    (
+        "weir_udp_gso",
+        "gauge",
+        "1 while media leaves by UDP GSO.",
+        &GAUGES.gso,
+    ),
+    (
+        "weir_udp_sent_messages_total",
+        "counter",
+        "Messages handed to the UDP socket.",
+        &GAUGES.udp_sent_messages,
+    ),
+    (
+        "weir_udp_sent_packets_total",
+        "counter",
+        "Packets in those messages.",
+        &GAUGES.udp_sent_packets,
+    ),
+    (
+        "weir_udp_errors_total",
+        "counter",
+        "Sends the UDP socket refused.",
+        &GAUGES.udp_errors,
+    ),
+];
+
+/// A figure of one camera.
+type OfCamera = (
+    &'static str,
+    &'static str,
+    &'static str,
+    fn(&CameraCard) -> u64,
+);
+
+static OF_CAMERA: [OfCamera; 8] = [
+    (
+        "weir_camera_packets_total",
+        "counter",
+        "RTP packets received.",
+        |card| card.packets.load(Ordering::Relaxed),
+    ),
+    (
+        "weir_camera_bytes_total",
+        "counter",
+        "RTP bytes received.",
+        |card| card.bytes.load(Ordering::Relaxed),
+    ),
+    (
+        "weir_camera_frames_total",
+        "counter",
+        "Access units received.",
+        |card| card.frames.load(Ordering::Relaxed),
+    ),
+    (
+        "weir_camera_packets_out_total",
+        "counter",
+        "Packets cut into the history ring.",
+        |card| card.packets_out.load(Ordering::Relaxed),
+    ),
+    (
+        "weir_camera_breaks_total",
+        "counter",
+        "Times the stream had to wait for its next IDR.",
+        |card| card.breaks.load(Ordering::Relaxed),
+    ),
+    (
+        "weir_camera_bits_per_second",
+        "gauge",
+        "Bit rate over the last second or so.",
+        |card| card.bits_per_s.load(Ordering::Relaxed),
+    ),
+    (
+        "weir_camera_gop_milliseconds",
+        "gauge",
+        "Time between the last two IDRs.",
+        |card| u64::from(card.gop_ms.load(Ordering::Relaxed)),
+    ),
+    (
+        "weir_camera_viewers",
+        "gauge",
+        "Subscriptions now.",
+        |card| u64::from(card.viewers.load(Ordering::Relaxed)),
+    ),
+];
+
+/// The whole page; `cameras` are in the order of their cards.
+pub(super) fn reply(cameras: &[CameraStatus]) -> Reply {
+    let text = text(cameras).expect("writing to a string does not fail");
+    super::reply(StatusCode::OK, CONTENT_TYPE, text)
+}
+
+fn text(cameras: &[CameraStatus]) -> Result<String, std::fmt::Error> {
+    let mut text = String::new();
+    for (name, kind, help, value) in &PROCESS {
+        head(&mut text, name, kind, help)?;
+        writeln!(text, "{name} {}", value.load(Ordering::Relaxed))?;
+    }
+    let labels: Vec<String> = cameras.iter().map(|camera| escaped(&camera.name)).collect();
+    let name = "weir_camera_playing";
+    head(&mut text, name, "gauge", "1 while the camera plays.")?;
+    for (camera, label) in cameras.iter().zip(&labels) {
+        let playing = u8::from(camera.state == "playing");
+        writeln!(text, "{name}{{camera=\"{label}\"}} {playing}")?;
+    }
+    for (name, kind, help, value) in &OF_CAMERA {
+        head(&mut text, name, kind, help)?;
+        for (card, label) in CAMERAS.iter().zip(&labels) {
+            writeln!(text, "{name}{{camera=\"{label}\"}} {}", value(card))?;
+        }
+    }
+    let name = "weir_camera_frames_abandoned_total";
+    head(
+        &mut text,
+        name,
+        "counter",
+        "Interleaved frames without a carry slot.",
+    )?;
+    for (card, label) in CAMERAS.iter().zip(&labels) {
+        for (tier, count) in ["small", "medium", "large"].iter().zip(&card.abandoned) {
+            let count = count.load(Ordering::Relaxed);
+            writeln!(text, "{name}{{camera=\"{label}\",tier=\"{tier}\"}} {count}")?;
+        }
+    }
+    Ok(text)
+}
+
+fn head(text: &mut String, name: &str, kind: &str, help: &str) -> std::fmt::Result {
+    writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}")
+}
+
+/// A label's value; cameras with a bad name are shown too.
+fn escaped(name: &str) -> String {
+    name.replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
+}

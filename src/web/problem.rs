@@ -1,0 +1,47 @@
+//! Errors as `application/problem+json` (RFC 9457), for programs and for the player's page.
+
+use hyper::StatusCode;
+use hyper::header::{self, HeaderValue};
+use serde::Serialize;
+
+use super::{Reply, reply};
+
+#[derive(Serialize)]
+struct Problem<'p> {
+    schema: u32,
+    /// `about:blank`: the status says which kind of problem it is (RFC 9457 section 4.2.1).
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'p str,
+}
+
+/// A problem with its `detail` in words.
+pub(super) fn problem(status: StatusCode, detail: &str) -> Reply {
+    let body = Problem {
+        schema: 1,
+        r#type: "about:blank",
+        title: status.canonical_reason().unwrap_or("Error"),
+        status: status.as_u16(),
+        detail,
+    };
+    let body = serde_json::to_vec(&body).expect("strings and numbers are JSON");
+    reply(status, "application/problem+json", body)
+}
+
+/// A problem that passes: when to ask again is in `Retry-After`.
+pub(super) fn retry(status: StatusCode, detail: &str, retry_after_s: u32) -> Reply {
+    let mut reply = problem(status, detail);
+    let headers = reply.headers_mut();
+    headers.insert(header::RETRY_AFTER, retry_after_s.into());
+    reply
+}
+
+/// 405, with what would have been right.
+pub(super) fn method_not_allowed(allow: &'static str) -> Reply {
+    let detail = format!("this address takes {allow}");
+    let mut reply = problem(StatusCode::METHOD_NOT_ALLOWED, &detail);
+    let headers = reply.headers_mut();
+    headers.insert(header::ALLOW, HeaderValue::from_static(allow));
+    reply
+}

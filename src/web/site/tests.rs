@@ -1,0 +1,422 @@
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::*;
+use crate::control::{Answer, Refusal};
+use crate::limits::HTTP_BODY_BYTES_MAX;
+
+const SECRET: &str = "00112233445566778899aabbccddeeff";
+const BOUNDS: Bounds = Bounds {
+    connections: 3,
+    per_address: 3,
+    idle: Duration::from_millis(300),
+};
+
+/// What [`perform`] does, with canned answers for [`Control`]'s.
+async fn perform_canned(action: Action) -> Reply {
+    match action {
+        Action::Done(reply) => reply,
+        Action::Cameras => api::cameras(&[]),
+        Action::Sessions => api::sessions(&[]),
+        Action::Health => api::health(&[]),
+        Action::Metrics => metrics::reply(&[]),
+        Action::Player {
+            camera,
+            if_none_match,
+        } => player(camera == "gate", if_none_match.as_ref()),
+        Action::Offer(offer) if offer.camera == "gate" => {
+            assert_eq!(offer.asked, offer.peer.ip(), "unmapped loopback");
+            let answer = Answer {
+                sdp: offer.sdp,
+                secret: SECRET.to_owned(),
+                etag: "tag".to_owned(),
+            };
+            whep::created("gate", answer)
+        }
+        Action::Offer(_) => whep::refused(&Refusal::UnknownCamera),
+        Action::Look { secret, is_head } if secret == SECRET => whep::present(is_head),
+        Action::Look { .. } => whep::no_session(),
+        Action::Patch { secret, if_match } => {
+            let etag = (secret == SECRET).then_some("tag");
+            whep::patched(etag, if_match.as_deref())
+        }
+        Action::End { secret } => whep::ended(secret == SECRET),
+    }
+}
+
+/// Runs `test` beside a site with [`BOUNDS`], one body buffer, and canned answers.
+fn beside_site<F: Future<Output = ()>>(test: impl FnOnce(Site) -> F) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("runtime");
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let listener = server::bind("[::]:0".parse().expect("address")).expect("bound");
+        let port = listener.local_addr().expect("address").port();
+        let bodies = Rc::new(Bodies::with(1, BOUNDS.idle));
+        let handler = move |request: Request<Incoming>, client| {
+            respond(request, client, Rc::clone(&bodies), perform_canned)
+        };
+        let server = tokio::task::spawn_local(server::serve(listener, BOUNDS, handler));
+        test(Site { port }).await;
+        server.abort();
+    });
+}
+
+#[derive(Clone, Copy)]
+struct Site {
+    port: u16,
+}
+
+impl Site {
+    async fn connect(self) -> TcpStream {
+        let connected = TcpStream::connect(("127.0.0.1", self.port)).await;
+        connected.expect("accepted, over IPv4 too")
+    }
+
+    /// Sends `request` and reads until the server closes or its answer is whole.
+    async fn ask(self, request: &str) -> String {
+        let mut stream = self.connect().await;
+        exchange(&mut stream, request).await
+    }
+
+    /// A request with a body and the right length.
+    async fn send(self, line: &str, headers: &str, body: &str) -> String {
+        let bytes = body.len();
+        self.ask(&format!(
+            "{line} HTTP/1.1\r\nHost: weir\r\n{headers}Content-Length: {bytes}\r\n\r\n{body}"
+        ))
+        .await
+    }
+}
+
+async fn exchange(stream: &mut TcpStream, request: &str) -> String {
+    // The server may answer and close before it has read all of a request it refuses.
+    let _ = stream.write_all(request.as_bytes()).await;
+    let mut answer = Vec::new();
+    while let Ok(1..) = stream.read_buf(&mut answer).await {
+        if is_whole(&String::from_utf8_lossy(&answer), request) {
+            break;
+        }
+    }
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+fn is_whole(answer: &str, request: &str) -> bool {
+    let Some((head, body)) = answer.split_once("\r\n\r\n") else {
+        return false;
+    };
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("content-length")
+            .then(|| value.parse().ok())?
+    });
+    request.starts_with("HEAD") || body.len() >= length.unwrap_or(0)
+}
+
+fn assert_starts(answer: &str, status: u16, what: &str) {
+    let expected = format!("HTTP/1.1 {status} ");
+    assert!(answer.starts_with(&expected), "{what}: {answer}");
+}
+
+#[test]
+fn each_request_has_its_status() {
+    beside_site(|site| async move {
+        let session = format!("/gate/whep/{SECRET}");
+        let stale = format!("/gate/whep/{}", SECRET.replace('0', "9"));
+        let sdp = "Content-Type: Application/SDP; charset=utf-8\r\n";
+        let fragment = "Content-Type: application/trickle-ice-sdpfrag\r\n";
+        for (line, headers, body, status, holds) in [
+            ("GET /", "", "", 200, "text/html"),
+            ("GET /gate", "", "", 307, "location: /gate/\r\n"),
+            ("GET /gate/", "", "", 200, "default-src 'self'"),
+            ("GET /yard/", "", "", 404, "text/html"),
+            ("GET /-/style.css", "", "", 200, "text/css"),
+            ("GET /-/player.js", "", "", 200, "text/javascript"),
+            ("GET /-/nothing.js", "", "", 404, "application/problem+json"),
+            ("GET /a/b/c", "", "", 404, "\"status\":404"),
+            ("POST /", "", "", 405, "allow: GET, HEAD\r\n"),
+            ("DELETE /api/cameras", "", "", 405, "allow: GET, HEAD\r\n"),
+            (
+                "GET /api/cameras",
+                "",
+                "",
+                200,
+                "{\"schema\":1,\"cameras\":[]}",
+            ),
+            (
+                "GET /api/sessions",
+                "",
+                "",
+                200,
+                "{\"schema\":1,\"sessions\":[]}",
+            ),
+            ("GET /healthz", "", "", 200, "\"status\":\"ok\""),
+            ("GET /metrics", "", "", 404, "problem+json"),
+            (
+                "POST /gate/whep",
+                sdp,
+                "v=0",
+                201,
+                "location: /gate/whep/0011",
+            ),
+            ("POST /gate/whep", sdp, "v=0", 201, "\r\n\r\nv=0"),
+            ("POST /yard/whep", sdp, "v=0", 404, "no camera"),
+            (
+                "POST /gate/whep",
+                "",
+                "v=0",
+                415,
+                "accept-post: application/sdp",
+            ),
+            (
+                "POST /gate/whep",
+                fragment,
+                "v=0",
+                415,
+                "an offer is application/sdp",
+            ),
+            ("POST /gate/whep", sdp, "", 400, "empty"),
+            (
+                "POST /gate/whep",
+                sdp,
+                &"v".repeat(HTTP_BODY_BYTES_MAX),
+                201,
+                "vvv",
+            ),
+            (
+                "POST /gate/whep",
+                sdp,
+                &"v".repeat(HTTP_BODY_BYTES_MAX + 1),
+                413,
+                "max 16384",
+            ),
+            (
+                "PUT /gate/whep",
+                "",
+                "",
+                405,
+                "allow: GET, HEAD, OPTIONS, POST",
+            ),
+            (
+                "GET /gate/whep",
+                "",
+                "",
+                204,
+                "access-control-allow-origin: *",
+            ),
+            (
+                "HEAD /gate/whep",
+                "",
+                "",
+                200,
+                "content-type: application/sdp",
+            ),
+            (
+                "OPTIONS /gate/whep",
+                "",
+                "",
+                200,
+                "accept-post: application/sdp",
+            ),
+            (
+                "OPTIONS /gate/whep",
+                "",
+                "",
+                200,
+                "-methods: GET, HEAD, OPTIONS, POST",
+            ),
+            (
+                "OPTIONS /yard/whep",
+                "",
+                "",
+                200,
+                "expose-headers: Location, ETag",
+            ),
+            ("OPTIONS /", "", "", 405, "allow"),
+            (
+                &format!("OPTIONS {session}"),
+                "",
+                "",
+                200,
+                "DELETE, GET, HEAD, OPTIONS, PATCH",
+            ),
+            (&format!("GET {session}"), "", "", 204, "allow-origin"),
+            (&format!("HEAD {session}"), "", "", 200, "application/sdp"),
+            (&format!("HEAD {stale}"), "", "", 404, "problem+json"),
+            (
+                &format!("PATCH {session}"),
+                fragment,
+                "a=candidate",
+                204,
+                "allow-origin",
+            ),
+            (
+                &format!("PATCH {session}"),
+                sdp,
+                "a=candidate",
+                415,
+                "sdpfrag",
+            ),
+            (
+                &format!("PATCH {stale}"),
+                fragment,
+                "a=candidate",
+                404,
+                "no such session",
+            ),
+            (&format!("DELETE {session}"), "", "", 200, "allow-origin"),
+            (&format!("DELETE {stale}"), "", "", 404, "no such session"),
+            (
+                "DELETE /gate/whep/short",
+                "",
+                "",
+                404,
+                "nothing at this address",
+            ),
+        ] {
+            let answer = site.send(line, headers, body).await;
+            let what = format!("{line} {headers}");
+            assert_starts(&answer, status, &what);
+            assert!(answer.contains(holds), "{what}: no {holds:?} in {answer}");
+        }
+    });
+}
+
+#[test]
+fn a_page_is_not_sent_twice() {
+    beside_site(|site| async move {
+        for path in ["/", "/gate/"] {
+            let first = site.send(&format!("GET {path}"), "", "").await;
+            let etag = first.lines().find_map(|line| line.strip_prefix("etag: "));
+            let condition = format!("If-None-Match: {}\r\n", etag.expect("an etag"));
+            let second = site.send(&format!("GET {path}"), &condition, "").await;
+            assert_starts(&second, 304, path);
+        }
+    });
+}
+
+#[test]
+fn a_body_without_a_length_is_bounded_too() {
+    beside_site(|site| async move {
+        let chunk = format!("2000\r\n{}\r\n", "v".repeat(0x2000));
+        let answer = site
+            .ask(&format!(
+                "POST /gate/whep HTTP/1.1\r\nHost: weir\r\nContent-Type: application/sdp\r\n\
+                 Transfer-Encoding: chunked\r\n\r\n{chunk}{chunk}{chunk}0\r\n\r\n"
+            ))
+            .await;
+        assert_starts(&answer, 413, "chunked");
+    });
+}
+
+#[test]
+fn a_long_head_is_refused_and_a_slow_one_closed() {
+    beside_site(|site| async move {
+        let long = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(9000));
+        assert_starts(&site.ask(&long).await, 431, "long head");
+        let began_us = crate::clock::now_us();
+        assert_eq!(site.ask("GET / HTTP/1.1\r\nHost: ").await, "");
+        let took = Duration::from_micros(crate::clock::now_us() - began_us);
+        assert!(took >= BOUNDS.idle, "{took:?}");
+        assert_eq!(
+            site.ask("").await,
+            "",
+            "an idle connection is closed as well"
+        );
+    });
+}
+
+#[test]
+fn a_slow_body_is_given_up_and_a_second_one_waits_no_longer_than_it_should() {
+    beside_site(|site| async move {
+        let head = "POST /gate/whep HTTP/1.1\r\nHost: weir\r\nContent-Type: application/sdp\r\n\
+                    Content-Length: 3\r\n\r\n";
+        let first = tokio::task::spawn_local(async move { site.ask(head).await });
+        let second = tokio::task::spawn_local(async move { site.ask(head).await });
+        let answers = [
+            first.await.expect("answered"),
+            second.await.expect("answered"),
+        ];
+        let slow = answers
+            .iter()
+            .filter(|answer| answer.starts_with("HTTP/1.1 408"));
+        assert!(slow.count() >= 1, "{answers:?}");
+        let whole = site.ask(&format!("{head}v=0")).await;
+        assert_starts(&whole, 201, "the buffer came free");
+    });
+}
+
+#[test]
+fn at_the_bound_the_longest_idle_makes_room() {
+    beside_site(|site| async move {
+        let mut connections = Vec::new();
+        for _ in 0..BOUNDS.connections {
+            let mut stream = site.connect().await;
+            let answer = exchange(&mut stream, "GET /healthz HTTP/1.1\r\nHost: weir\r\n\r\n").await;
+            assert_starts(&answer, 200, "kept alive");
+            connections.push(stream);
+        }
+        assert_starts(&site.send("GET /healthz", "", "").await, 200, "one more");
+        let end = connections[0].read(&mut [0; 16]).await;
+        assert_eq!(end.expect("closed"), 0, "the first was idle longest");
+        let again = exchange(
+            &mut connections[2],
+            "GET /healthz HTTP/1.1\r\nHost: w\r\n\r\n",
+        )
+        .await;
+        assert_starts(&again, 200, "the last is still there");
+    });
+}
+
+#[test]
+fn when_all_are_busy_the_next_is_told_so() {
+    beside_site(|site| async move {
+        let head = "POST /gate/whep HTTP/1.1\r\nHost: weir\r\nContent-Type: application/sdp\r\n\
+                    Content-Length: 3\r\n\r\n";
+        let mut busy = Vec::new();
+        for _ in 0..BOUNDS.connections {
+            let mut stream = site.connect().await;
+            stream.write_all(head.as_bytes()).await.expect("sent");
+            busy.push(stream);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let mut refused = site.connect().await;
+        let mut answer = String::new();
+        let _ = refused.read_to_string(&mut answer).await;
+        assert_starts(&answer, 503, "full");
+        assert!(answer.contains("Retry-After: "), "{answer}");
+    });
+}
+
+#[test]
+fn metrics_hold_the_gauges_and_every_camera() {
+    let camera = crate::control::CameraStatus {
+        name: "a\"b".to_owned(),
+        state: "playing",
+        reason: None,
+        codec: None,
+        width: None,
+        height: None,
+        frames_per_s: None,
+        bits_per_s: None,
+        gop_ms: None,
+        key_frame_age_ms: None,
+        viewers: 0,
+        ready: true,
+    };
+    let reply = metrics::reply(&[camera]);
+    let body = format!("{:?}", reply.body());
+    for name in [
+        "weir_library_heap_used_bytes 0",
+        "weir_library_heap_high_water_bytes 0",
+        "weir_media_thread_allocations 0",
+        "weir_handshakes 0",
+        "weir_sessions 0",
+        "weir_camera_playing{camera=",
+        "weir_camera_viewers{camera=",
+        "weir_camera_frames_abandoned_total{camera=",
+    ] {
+        assert!(body.contains(name), "{name} is not in {body}");
+    }
+}
