@@ -1,0 +1,61 @@
+// `weir demo` in a browser: the picture comes at once, runs as the camera sends it, encrypted with
+// an AEAD cipher, and the list of cameras tells the truth about it.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { Viewer, launchChromium } from './viewer.mjs';
+import { startDemo } from './weir.mjs';
+
+let weir, browser, viewer, camera;
+
+before(async () => {
+  weir = await startDemo();
+  browser = await launchChromium();
+  const { cameras } = await weir.json('/api/cameras');
+  camera = await weir.ready(cameras[0].name);
+});
+
+after(async () => {
+  await browser?.close();
+  await weir?.stop();
+});
+
+test('the picture is there in under 3 s', async () => {
+  viewer = await Viewer.open(browser, `${weir.http}/${camera.name}/`);
+  const ms = await viewer.picture(3_000);
+  assert.ok(ms < 3_000, `${ms} ms`);
+});
+
+test('frames are decoded at the rate of the camera for 20 s, without a freeze', async (t) => {
+  const { framesPerS, freezes, after } = await viewer.watch(20);
+  const { frames_per_s } = await weir.camera(camera.name);
+  t.diagnostic(`${framesPerS.toFixed(2)} frames/s decoded, ${frames_per_s} by /api/cameras`);
+  assert.ok(Math.abs(framesPerS / frames_per_s - 1) < 0.05);
+  assert.equal(freezes, 0);
+  assert.equal(after.framesDropped ?? 0, 0);
+});
+
+test('SRTP is AES-GCM', async () => {
+  const { srtpCipher } = await viewer.stats();
+  assert.match(srtpCipher, /^AEAD_AES_(128|256)_GCM$/);
+});
+
+test('a screenshot is not black', async (t) => {
+  const { mean, deviation } = await viewer.brightness();
+  t.diagnostic(`luma ${mean.toFixed(0)}, standard deviation ${deviation.toFixed(0)}`);
+  assert.ok(mean > 10 && deviation > 10);
+});
+
+test('the list shows its true size and rate', async () => {
+  const { width, height } = await viewer.size();
+  const { framesPerS } = await viewer.watch(4);
+  const list = await Viewer.open(browser, `${weir.http}/`);
+  await list.page.waitForFunction((name) => document.body.innerText.includes(name), camera.name);
+  const text = await list.page.locator('body').innerText();
+  assert.match(text, new RegExp(`\\b${width}\\s*[x×]\\s*${height}\\b`));
+  const rates = [...text.matchAll(/(\d+(?:\.\d+)?)\s*(?:fps|frames)/g)].map((m) => Number(m[1]));
+  const nearest = Math.min(...rates.map((rate) => Math.abs(rate - framesPerS)));
+  assert.ok(nearest < 1, `${rates} against ${framesPerS.toFixed(2)} frames/s in:\n${text}`);
+  await list.close();
+});

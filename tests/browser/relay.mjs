@@ -1,0 +1,74 @@
+// A UDP relay between Chromium and weir's media port, for a server that announces the relay's
+// address. Each browser address gets an upstream socket of its own, as behind a NAT. It loses
+// what it is told to of the RTP packets that weir sends for the first time.
+
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+
+/** SSRC and sequence number of an RTP packet; null for RTCP, STUN and DTLS (RFC 7983, RFC 5761). */
+function rtpName(datagram) {
+  if (datagram.length < 12 || datagram[0] >> 6 !== 2) return null;
+  const payloadType = datagram[1] & 0x7f;
+  if (payloadType >= 64 && payloadType < 96) return null;
+  return `${datagram.readUInt32BE(8)}/${datagram.readUInt16BE(2)}`;
+}
+
+export class Relay {
+  /** Listens on a free port of loopback; `every: 100` drops each 100th first transmission. */
+  static async open({ every = 0 } = {}) {
+    const relay = new Relay();
+    Object.assign(relay, { every, first: 0, dropped: [], dropNext: 0, repeated: 0 });
+    relay.seen = new Set();
+    relay.upstreams = new Map();
+    relay.front = createSocket('udp4').bind(0, '127.0.0.1');
+    await once(relay.front, 'listening');
+    relay.port = relay.front.address().port;
+    relay.front.on('message', (datagram, from) => relay.fromBrowser(datagram, from));
+    return relay;
+  }
+
+  /** Where weir's media port is; datagrams before this call are lost. */
+  forwardTo(port) {
+    this.target = port;
+  }
+
+  fromBrowser(datagram, from) {
+    const address = `${from.address}:${from.port}`;
+    let upstream = this.upstreams.get(address);
+    if (!upstream) {
+      upstream = createSocket({ type: 'udp4', recvBufferSize: 4 << 20 }); // a key frame at once
+      upstream.on('message', (answer) => {
+        if (!this.loses(answer)) this.front.send(answer, from.port, from.address);
+      });
+      upstream.on('error', () => {}); // weir is down: ECONNREFUSED, as a network would lose it
+      this.upstreams.set(address, upstream);
+    }
+    if (this.target) upstream.send(datagram, this.target, '127.0.0.1');
+  }
+
+  loses(datagram) {
+    const name = rtpName(datagram);
+    if (!name) return false;
+    if (this.seen.has(name)) {
+      this.repeated += 1;
+      return false;
+    }
+    this.seen.add(name);
+    this.first += 1;
+    const hit = this.dropNext > 0 || (this.every > 0 && this.first % this.every === 0);
+    if (!hit) return false;
+    if (this.dropNext > 0) this.dropNext -= 1;
+    this.dropped.push(name);
+    return true;
+  }
+
+  /** Drops the next packet that is sent for the first time. */
+  dropOne() {
+    this.dropNext = 1;
+  }
+
+  close() {
+    this.front.close();
+    for (const upstream of this.upstreams.values()) upstream.close();
+  }
+}

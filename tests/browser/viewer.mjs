@@ -1,0 +1,151 @@
+// Chromium as a viewer: it is launched here, and what it shows is measured here. What the page's
+// own script does is not looked into: its RTCPeerConnections are recorded as they are made.
+
+import { chromium } from 'playwright-core';
+
+import { sleep, until } from './weir.mjs';
+
+/** Debian's Chromium, headless, with nothing that looks for a network of its own. */
+export function launchChromium() {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--autoplay-policy=no-user-gesture-required',
+    ],
+  });
+}
+
+function recordConnections() {
+  window.connectionsMade = [];
+  const Native = window.RTCPeerConnection;
+  window.RTCPeerConnection = class extends Native {
+    constructor(...args) {
+      super(...args);
+      window.connectionsMade.push(this);
+    }
+  };
+}
+
+/** What the newest connected RTCPeerConnection of the page receives; null before there is one. */
+function readStats() {
+  const newest = window.connectionsMade.filter((c) => c.connectionState === 'connected').at(-1);
+  if (!newest) return null;
+  return newest.getStats().then((report) => {
+    const all = [...report.values()];
+    const inbound = all.find((s) => s.type === 'inbound-rtp' && s.kind === 'video');
+    const transport = all.find((s) => s.type === 'transport');
+    const index = window.connectionsMade.indexOf(newest);
+    return inbound && { ...inbound, srtpCipher: transport?.srtpCipher, connection: index };
+  });
+}
+
+/** Milliseconds since the page's start once the video element has shown a frame. */
+function shownAt() {
+  const video = document.querySelector('video');
+  const frames = video?.getVideoPlaybackQuality().totalVideoFrames ?? 0;
+  return frames > 0 && video.videoWidth > 0 && video.currentTime > 0 && performance.now();
+}
+
+export class Viewer {
+  constructor(page) {
+    this.page = page;
+  }
+
+  /** Opens a page in a context of its own: another person's browser. */
+  static async open(browser, url) {
+    const context = await browser.newContext();
+    await context.addInitScript(recordConnections);
+    const page = await context.newPage();
+    await page.goto(url);
+    return new Viewer(page);
+  }
+
+  /** Waits for the picture; how long after the page's start it came, in milliseconds. */
+  async picture(limitMs = 10_000) {
+    const shown = await this.page.waitForFunction(shownAt, null, { timeout: limitMs });
+    return shown.jsonValue();
+  }
+
+  stats() {
+    return this.page.evaluate(readStats);
+  }
+
+  /** The picture's true size, as decoded. */
+  size() {
+    return this.page.evaluate(() => {
+      const { videoWidth: width, videoHeight: height } = document.querySelector('video');
+      return { width, height };
+    });
+  }
+
+  /** Watches for a while: decoded frames per second, and the statistics before and after. */
+  async watch(seconds) {
+    const before = await this.stats();
+    await sleep(seconds * 1000);
+    const after = await this.stats();
+    if (!before || !after || before.connection !== after.connection) {
+      throw new Error('the connection changed while it was watched');
+    }
+    const elapsed = (after.timestamp - before.timestamp) / 1000;
+    const framesPerS = (after.framesDecoded - before.framesDecoded) / elapsed;
+    return { framesPerS, before, after, freezes: after.freezeCount - before.freezeCount };
+  }
+
+  /** Waits until new frames reach the screen: the video's clock moves and a decoder works. */
+  playing(limitMs) {
+    return until('new frames are shown', limitMs, async () => {
+      const before = await this.sample();
+      await sleep(200);
+      const after = await this.sample();
+      return (
+        before.connection === after.connection &&
+        after.decoded > before.decoded &&
+        after.clock > before.clock
+      );
+    });
+  }
+
+  async sample() {
+    const stats = await this.stats();
+    const clock = await this.page.evaluate(() => document.querySelector('video').currentTime);
+    return { connection: stats?.connection, decoded: stats?.framesDecoded, clock };
+  }
+
+  /** Mean and standard deviation of the luma of a screenshot of the video element. */
+  async brightness() {
+    const png = (await this.page.locator('video').screenshot()).toString('base64');
+    const bench = await this.page.context().newPage();
+    const result = await bench.evaluate(measurePng, png);
+    await bench.close();
+    return result;
+  }
+
+  close() {
+    return this.page.context().close();
+  }
+}
+
+async function measurePng(base64) {
+  const image = new Image();
+  image.src = `data:image/png;base64,${base64}`;
+  await image.decode();
+  const canvas = new OffscreenCanvas(image.width, image.height).getContext('2d');
+  canvas.drawImage(image, 0, 0);
+  const { data } = canvas.getImageData(0, 0, image.width, image.height);
+  let [sum, squares] = [0, 0];
+  for (let i = 0; i < data.length; i += 4) {
+    const luma = 0.299 * data[i] + 0.587 * data[i + 1] + 0.114 * data[i + 2];
+    sum += luma;
+    squares += luma * luma;
+  }
+  const pixels = data.length / 4;
+  const mean = sum / pixels;
+  return { mean, deviation: Math.sqrt(squares / pixels - mean * mean) };
+}

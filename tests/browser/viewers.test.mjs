@@ -1,0 +1,100 @@
+// Several cameras and viewers at once, a viewer that stays, and a page full of connections.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { startCameras } from './cameras.mjs';
+import { Viewer, launchChromium } from './viewer.mjs';
+import { startWeir, until } from './weir.mjs';
+
+const GATE = { path: '/gate', profile: 'main', width: 640, height: 360, fps: 25, gop: 25 };
+const YARD = { path: '/yard', profile: 'high', width: 800, height: 448, fps: 15, gop: 15 };
+
+let cameras, weir, browser;
+
+before(async () => {
+  cameras = await startCameras([GATE, YARD]);
+  weir = await startWeir({
+    cameras: [
+      { name: 'gate', url: cameras.url('/gate') },
+      { name: 'yard', url: cameras.url('/yard') },
+    ],
+  });
+  browser = await launchChromium();
+  await weir.ready('gate');
+  await weir.ready('yard');
+});
+
+after(async () => {
+  await browser?.close();
+  await weir?.stop();
+  await cameras?.kill();
+});
+
+async function watchCamera(name, camera, seconds) {
+  const viewer = await Viewer.open(browser, `${weir.http}/${name}/`);
+  await viewer.picture(3_000);
+  const { framesPerS, freezes, after } = await viewer.watch(seconds);
+  const { width, height } = await viewer.size();
+  await viewer.close();
+  assert.deepEqual({ width, height }, { width: camera.width, height: camera.height });
+  assert.ok(Math.abs(framesPerS / camera.fps - 1) < 0.05, `${name}: ${framesPerS} frames/s`);
+  assert.equal(freezes, 0, name);
+  assert.match(after.srtpCipher, /^AEAD_AES_(128|256)_GCM$/);
+}
+
+test('two cameras, three viewers at once', async () => {
+  await Promise.all([
+    watchCamera('gate', GATE, 15),
+    watchCamera('gate', GATE, 15),
+    watchCamera('yard', YARD, 15),
+  ]);
+});
+
+test('16 connections of one page all show the camera in under 3 s', async (t) => {
+  const page = await browser.newPage();
+  await page.goto(`${weir.http}/`);
+  const shown = await page.evaluate(openConnections, { url: `${weir.http}/gate/whep`, count: 16 });
+  t.diagnostic(`shown after ${shown.map((ms) => ms.toFixed(0)).join(', ')} ms`);
+  assert.equal(shown.length, 16);
+  assert.ok(Math.max(...shown) < 3_000);
+  await page.close();
+});
+
+/** Runs in the page: when each connection's first frame was on the screen, in milliseconds. */
+function openConnections({ url, count }) {
+  const start = performance.now();
+  async function open() {
+    const connection = new RTCPeerConnection();
+    connection.addTransceiver('video', { direction: 'recvonly' });
+    const video = document.body.appendChild(document.createElement('video'));
+    Object.assign(video, { muted: true, autoplay: true, width: 160 });
+    connection.ontrack = ({ track }) => (video.srcObject = new MediaStream([track]));
+    await connection.setLocalDescription();
+    const answer = await fetch(url, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/sdp' },
+      body: connection.localDescription.sdp,
+    });
+    if (answer.status !== 201) throw new Error(`${answer.status} ${await answer.text()}`);
+    await connection.setRemoteDescription({ type: 'answer', sdp: await answer.text() });
+    await new Promise((done) => video.requestVideoFrameCallback(done));
+    return performance.now() - start;
+  }
+  return Promise.all(Array.from({ length: count }, open));
+}
+
+test('a viewer runs for 90 s, long after the memory of its handshake was freed', async (t) => {
+  const viewer = await Viewer.open(browser, `${weir.http}/gate/`);
+  await viewer.picture(3_000);
+  const handshakes = () => weir.metric('weir_handshakes');
+  await until('no handshake is left', 5_000, async () => (await handshakes()) === 0);
+  t.diagnostic(`library heap: ${await weir.metric('weir_library_heap_used_bytes')} bytes in use`);
+  for (let part = 0; part < 9; part += 1) {
+    const { framesPerS, freezes } = await viewer.watch(10);
+    assert.ok(Math.abs(framesPerS / GATE.fps - 1) < 0.05, `part ${part}: ${framesPerS} frames/s`);
+    assert.equal(freezes, 0, `part ${part}`);
+    assert.equal(await handshakes(), 0);
+  }
+  await viewer.close();
+});

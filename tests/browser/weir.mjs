@@ -1,0 +1,165 @@
+// The server under test, as a child process with a configuration of its own on free ports.
+// $WEIR_BINARY says which; its log is printed when the test file fails.
+
+import { spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const WEIR_BINARY =
+  process.env.WEIR_BINARY ??
+  fileURLToPath(new URL('../../target/testing/weir', import.meta.url));
+
+/** Asks `probe` until it answers with something true, which is returned. */
+export async function until(what, limitMs, probe) {
+  const deadline = Date.now() + limitMs;
+  let last;
+  for (;;) {
+    try {
+      last = await probe();
+      if (last) return last;
+    } catch (error) {
+      last = error;
+    }
+    if (Date.now() > deadline) throw new Error(`not within ${limitMs} ms: ${what} (last: ${last})`);
+    await sleep(50);
+  }
+}
+
+export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+
+export function freeTcpPort() {
+  return new Promise((done, fail) => {
+    const server = createServer().on('error', fail);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address();
+      server.close(() => done(port));
+    });
+  });
+}
+
+export function freeUdpPort() {
+  return new Promise((done, fail) => {
+    const socket = createSocket('udp4').on('error', fail);
+    socket.bind(0, '127.0.0.1', () => {
+      const { port } = socket.address();
+      socket.close(() => done(port));
+    });
+  });
+}
+
+// A JSON string is a TOML basic string; so are its numbers, booleans and arrays of strings.
+const assignments = (table) =>
+  Object.entries(table)
+    .map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`)
+    .join('');
+
+function configText({ cameras, webrtc = {} }, ports) {
+  return (
+    'config_version = 1\n' +
+    `[http]\n${assignments({ listen: `[::]:${ports.http}` })}` +
+    `[webrtc]\n${assignments({ listen: `[::]:${ports.media}`, ...webrtc })}` +
+    `[diagnostics]\n${assignments({ listen: `127.0.0.1:${ports.diagnostics}` })}` +
+    cameras.map((camera) => `[[camera]]\n${assignments(camera)}`).join('')
+  );
+}
+
+class Weir {
+  constructor(args, { ports, host = '127.0.0.1', command = [], folder }) {
+    Object.assign(this, { args, ports, command, folder, log: '' });
+    this.http = `http://${host}:${ports.http}`;
+    process.on('exit', (code) => {
+      this.child?.kill('SIGKILL');
+      if (code !== 0) console.error(`--- weir's log\n${this.log.slice(-8000)}---`);
+    });
+  }
+
+  /** Starts the process and waits for its /healthz; again after a kill. */
+  async start() {
+    const [program, ...args] = [...this.command, WEIR_BINARY, ...this.args];
+    this.child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    for (const stream of [this.child.stdout, this.child.stderr]) {
+      stream.on('data', (bytes) => (this.log += bytes));
+    }
+    this.ended = new Promise((done) => {
+      this.child.on('exit', (code, signal) => done(signal ?? code));
+      this.child.on('error', (error) => done(error.message));
+    });
+    const healthy = until('weir answers /healthz', 15_000, async () => {
+      return (await fetch(`${this.http}/healthz`)).ok;
+    });
+    const early = this.ended.then((how) => {
+      throw new Error(`weir ended at its start (${how}): ${this.log}`);
+    });
+    await Promise.race([healthy, early]);
+    return this;
+  }
+
+  async kill(signal = 'SIGKILL') {
+    this.child.kill(signal);
+    return this.ended;
+  }
+
+  async stop() {
+    const killer = setTimeout(() => this.child.kill('SIGKILL'), 10_000);
+    await this.kill('SIGTERM');
+    clearTimeout(killer);
+    if (this.folder) rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  async json(path) {
+    const answer = await fetch(this.http + path);
+    if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+    return answer.json();
+  }
+
+  /** One camera as /api/cameras has it. */
+  async camera(name) {
+    const { cameras } = await this.json('/api/cameras');
+    return cameras.find((camera) => camera.name === name);
+  }
+
+  /** Waits for a camera that viewers may join. */
+  ready(name, limitMs = 15_000) {
+    return until(`camera ${name} is ready`, limitMs, async () => {
+      const camera = await this.camera(name);
+      return camera?.state === 'playing' && camera.ready && camera;
+    });
+  }
+
+  async sessions() {
+    return (await this.json('/api/sessions')).sessions;
+  }
+
+  /** A gauge or counter without labels, from the diagnostics port. */
+  async metric(name) {
+    const answer = await fetch(`http://127.0.0.1:${this.ports.diagnostics}/metrics`);
+    const line = (await answer.text()).split('\n').find((text) => text.startsWith(`${name} `));
+    if (!line) throw new Error(`no metric ${name}`);
+    return Number(line.split(' ')[1]);
+  }
+}
+
+/** `weir run` with these cameras ([[camera]] tables) and this [webrtc] table. */
+export async function startWeir({ ports, host, command, ...config }) {
+  ports ??= {
+    http: await freeTcpPort(),
+    media: await freeUdpPort(),
+    diagnostics: await freeTcpPort(),
+  };
+  const folder = mkdtempSync(join(tmpdir(), 'weir-test-'));
+  const path = join(folder, 'weir.toml');
+  writeFileSync(path, configText(config, ports));
+  return new Weir(['run', '--config', path], { ports, host, command, folder }).start();
+}
+
+/** The ports that `weir demo` always has. */
+export const DEFAULT_PORTS = { http: 8117, media: 8118, diagnostics: 9999 };
+
+/** `weir demo`. */
+export async function startDemo() {
+  return new Weir(['demo'], { ports: DEFAULT_PORTS }).start();
+}

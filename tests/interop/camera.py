@@ -1,0 +1,114 @@
+#!/usr/bin/python3
+"""A camera for the tests: GStreamer's RTSP server with live test pictures.
+
+Run with the system python3, which has Debian's gi. Each --mount is a comma-separated list of
+key=value over the defaults below, for example
+    --mount path=/gate,profile=high,width=1920,height=1080,sliced=1,preset=superfast,mtu=60000
+Prints "ready PORT" once it listens, then serves until it is killed.
+"""
+
+import argparse
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtsp", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
+
+DEFAULTS = {
+    "path": "/cam",
+    "codec": "h264",  # h264, h265 or audio
+    "profile": "baseline",
+    "width": "640",
+    "height": "360",
+    "fps": "25",
+    "gop": "25",
+    "kbps": "1500",
+    "preset": "superfast",
+    "sliced": "0",
+    "threads": "1",
+    "mtu": "1400",
+}
+
+
+def parse_mount(text):
+    mount = dict(DEFAULTS)
+    for pair in text.split(","):
+        key, _, value = pair.partition("=")
+        if key not in mount:
+            raise argparse.ArgumentTypeError(f"unknown key {key!r}, known: {', '.join(mount)}")
+        mount[key] = value
+    return mount
+
+
+def launch_line(m):
+    """The pipeline of a mount; its payloader's name, pay0, is what the server looks for."""
+    if m["codec"] == "audio":
+        return "( audiotestsrc is-live=true ! alawenc ! rtppcmapay name=pay0 pt=8 )"
+    source = (
+        "videotestsrc is-live=true pattern=smpte horizontal-speed=4 ! "
+        f"video/x-raw,format=I420,width={m['width']},height={m['height']},"
+        f"framerate={m['fps']}/1 ! timeoverlay ! "
+    )
+    if m["codec"] == "h265":
+        encoder = "x265enc tune=zerolatency speed-preset=ultrafast"
+        return f"( {source} {encoder} ! rtph265pay name=pay0 pt=96 )"
+    # Not tune=zerolatency, which would force sliced threads: they are a mount's own choice.
+    return (
+        f"( {source} x264enc key-int-max={m['gop']} bitrate={m['kbps']} "
+        f"speed-preset={m['preset']} sliced-threads={m['sliced']} threads={m['threads']} "
+        "bframes=0 rc-lookahead=0 sync-lookahead=0 mb-tree=false option-string=scenecut=0 ! "
+        f"video/x-h264,profile={m['profile']} ! rtph264pay name=pay0 pt=96 mtu={m['mtu']} )"
+    )
+
+
+def guard(server, factories, method, user, password):
+    """Lets only this user in, by Basic or by Digest."""
+    token = GstRtspServer.RTSPToken()
+    token.set_string("media.factory.role", "viewer")
+    auth = GstRtspServer.RTSPAuth()
+    if method == "digest":
+        auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+        auth.add_digest(user, password, token)
+    else:
+        auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
+    server.set_auth(auth)
+    for factory in factories:
+        permissions = GstRtspServer.RTSPPermissions()
+        for right in ("media.factory.access", "media.factory.construct"):
+            permissions.add_permission_for_role("viewer", right, True)
+        factory.set_permissions(permissions)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--port", default="0", help="0 picks a free one")
+    parser.add_argument("--address", default="127.0.0.1")
+    parser.add_argument("--mount", type=parse_mount, action="append", required=True)
+    parser.add_argument("--auth", choices=("basic", "digest"))
+    parser.add_argument("--user", default="viewer")
+    parser.add_argument("--password", default="")
+    args = parser.parse_args()
+
+    Gst.init(None)
+    server = GstRtspServer.RTSPServer()
+    server.set_address(args.address)
+    server.set_service(args.port)
+    factories = []
+    for mount in args.mount:
+        factory = GstRtspServer.RTSPMediaFactory()
+        factory.set_launch(launch_line(mount))
+        factory.set_shared(True)
+        server.get_mount_points().add_factory(mount["path"], factory)
+        factories.append(factory)
+    if args.auth:
+        guard(server, factories, args.auth, args.user, args.password)
+    if server.attach(None) == 0:
+        raise SystemExit(f"cannot listen on {args.address}:{args.port}")
+    print("ready", server.get_bound_port(), flush=True)
+    GLib.MainLoop().run()
+
+
+if __name__ == "__main__":
+    main()
