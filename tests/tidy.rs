@@ -1,0 +1,224 @@
+//! The house rules that a machine can hold, and the README's memory table. Rules of the language
+//! (function length, unsafe blocks' comments, the clock) are clippy's, see Cargo.toml.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use weir::limits::PROFILE;
+
+const FILE_LINES_MAX: usize = 500;
+const MAIN_LINES_MAX: usize = 100;
+/// Names that say nothing; the last is for what integration tests share.
+const BANNED_STEMS: [&str; 6] = ["util", "utils", "helper", "helpers", "manager", "common"];
+/// Unfinished work.
+const BANNED_MARKS: [&str; 5] = ["TODO", "FIXME", "XXX", "todo!(", "unimplemented!("];
+/// The text speaks of weir, not of how it came about.
+const BANNED_WORDS: [&str; 9] = [
+    "worktree",
+    "subagent",
+    "language model",
+    "findings/",
+    "design.md",
+    "/work/",
+    "as requested",
+    "as discussed",
+    "in this session we",
+];
+/// The only places that may talk to memory and to the kernel behind the compiler's back.
+const UNSAFE_FOLDERS: [&str; 2] = ["src/mem/", "src/net/"];
+const TABLE_BEGIN: &str = "<!-- memory table -->";
+const TABLE_END: &str = "<!-- /memory table -->";
+
+struct Source {
+    /// Relative to the repository, with `/`.
+    path: String,
+    text: String,
+}
+
+impl Source {
+    fn is_rust(&self) -> bool {
+        self.path.ends_with(".rs")
+    }
+
+    fn is_test(&self) -> bool {
+        self.path.starts_with("tests/")
+    }
+
+    fn stem(&self) -> &str {
+        let name = self.path.rsplit('/').next().unwrap_or_default();
+        name.split('.').next().unwrap_or_default()
+    }
+
+    /// What runs in the field: the lines before the unit tests, without comments.
+    fn production_lines(&self) -> impl Iterator<Item = (usize, &str)> {
+        self.text
+            .lines()
+            .take_while(|line| line.trim() != "#[cfg(test)]")
+            .map(|line| line.split("//").next().unwrap_or_default())
+            .enumerate()
+            .map(|(index, line)| (index + 1, line))
+    }
+}
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every text of ours, save this file, which must name what it bans.
+fn sources() -> Vec<Source> {
+    let mut folders: Vec<PathBuf> =
+        [".ci", "board", "docs", "memory-profiles", "scripts", "src", "tests"]
+            .map(|folder| repository().join(folder))
+            .into();
+    let mut files: Vec<PathBuf> = ["build.rs", "README.md", "ARCHITECTURE.md", "CHANGELOG.md"]
+        .map(|file| repository().join(file))
+        .into();
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else {
+            continue;
+        };
+        for entry in entries {
+            let path = entry.expect("a readable folder").path();
+            let name = path.file_name().unwrap_or_default();
+            if path.is_file() {
+                files.push(path);
+            } else if name != "node_modules" && name != "data" && name != "target" {
+                folders.push(path);
+            }
+        }
+    }
+    let sources: Vec<Source> = files
+        .into_iter()
+        .filter(|file| !file.ends_with("tests/tidy.rs"))
+        .filter(|file| !file.ends_with("package-lock.json"))
+        .filter_map(|file| {
+            let text = fs::read_to_string(&file).ok()?;
+            let path = file.strip_prefix(repository()).ok()?;
+            Some(Source { path: path.to_str()?.to_owned(), text })
+        })
+        .collect();
+    assert!(sources.len() > 20, "the sources were found");
+    sources
+}
+
+fn assert_none(rule: &str, offences: &[String]) {
+    assert!(offences.is_empty(), "{rule}:\n{}", offences.join("\n"));
+}
+
+#[test]
+fn files_are_short() {
+    let offences: Vec<String> = sources()
+        .iter()
+        .filter(|source| !source.path.ends_with(".md"))
+        .filter_map(|source| {
+            let lines = source.text.lines().count();
+            let main = source.path == "src/main.rs";
+            let max = if main { MAIN_LINES_MAX } else { FILE_LINES_MAX };
+            (lines > max).then(|| format!("{}: {lines} lines, max {max}", source.path))
+        })
+        .collect();
+    assert_none("split by noun", &offences);
+}
+
+#[test]
+fn files_have_names_of_the_field() {
+    let offences: Vec<String> = sources()
+        .into_iter()
+        .map(|source| source.path)
+        .filter(|path| {
+            path.split('/').any(|part| {
+                let stem = part.split('.').next().unwrap_or_default();
+                let shared_by_tests = stem == "common" && path.starts_with("tests/");
+                BANNED_STEMS.contains(&stem) && !shared_by_tests
+            })
+        })
+        .collect();
+    assert_none("a name that says nothing", &offences);
+}
+
+#[test]
+fn modules_say_what_they_are() {
+    let offences: Vec<String> = sources()
+        .into_iter()
+        .filter(|source| source.is_rust() && !source.path.starts_with("memory-profiles/"))
+        .filter(|source| !source.text.starts_with("//!"))
+        .map(|source| source.path)
+        .collect();
+    assert_none("a module starts with //! and what it owns", &offences);
+}
+
+#[test]
+fn nothing_is_left_to_do() {
+    let mut offences = Vec::new();
+    for source in sources() {
+        for (index, line) in source.text.lines().enumerate() {
+            let lower = line.to_lowercase();
+            let mark = BANNED_MARKS.iter().find(|mark| line.contains(**mark));
+            let word = BANNED_WORDS.iter().find(|word| lower.contains(**word));
+            if let Some(found) = mark.or(word) {
+                offences.push(format!("{}:{}: {found}", source.path, index + 1));
+            }
+        }
+    }
+    assert_none("finish it, or leave it out", &offences);
+}
+
+#[test]
+fn unsafe_code_stays_in_its_folders() {
+    let starts = ["unsafe {", "unsafe fn", "unsafe impl", "unsafe extern", "unsafe trait"];
+    let mut offences = Vec::new();
+    for source in sources() {
+        let allowed = UNSAFE_FOLDERS.iter().any(|f| source.path.starts_with(f));
+        if !source.is_rust() || allowed {
+            continue;
+        }
+        for (number, line) in source.text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            if starts.iter().any(|start| code.contains(start)) {
+                offences.push(format!("{}:{}", source.path, number + 1));
+            }
+        }
+    }
+    assert_none("unsafe lives in src/mem and src/net", &offences);
+}
+
+#[test]
+fn the_daemon_does_not_unwrap() {
+    let mut offences = Vec::new();
+    for source in sources() {
+        let test = source.is_test() || source.stem() == "tests" || source.path == "build.rs";
+        if !source.is_rust() || test {
+            continue;
+        }
+        for (number, line) in source.production_lines() {
+            if line.contains(".unwrap()") || line.contains("fn get_") {
+                offences.push(format!("{}:{number}: {}", source.path, line.trim()));
+            }
+        }
+    }
+    assert_none("expect() names its invariant; accessors have no get_", &offences);
+}
+
+/// The README is of the default profile. `UPDATE_README=1 cargo test --test tidy` writes it anew.
+#[test]
+fn readme_has_the_memory_table() {
+    if PROFILE.name != "edge-64" {
+        return;
+    }
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_weir")).arg("memory").output().expect("weir runs");
+    assert!(output.status.success());
+    let table = String::from_utf8(output.stdout).expect("UTF-8");
+    let path = repository().join("README.md");
+    let readme = fs::read_to_string(&path).expect("a README");
+    let (before, rest) = readme.split_once(TABLE_BEGIN).expect("the table's begin");
+    let (shown, after) = rest.split_once(TABLE_END).expect("the table's end");
+    let expected = format!("\n```text\n{}\n```\n", table.trim_end());
+    if std::env::var_os("UPDATE_README").is_some() {
+        let fresh = format!("{before}{TABLE_BEGIN}{expected}{TABLE_END}{after}");
+        fs::write(&path, fresh).expect("a writable README");
+    } else {
+        assert_eq!(shown, expected, "run UPDATE_README=1 cargo test --test tidy");
+    }
+}
