@@ -69,8 +69,13 @@ export class Viewer {
 
   /** Waits for the picture; how long after the page's start it came, in milliseconds. */
   async picture(limitMs = 10_000) {
-    const shown = await this.page.waitForFunction(shownAt, null, { timeout: limitMs });
-    return shown.jsonValue();
+    try {
+      const shown = await this.page.waitForFunction(shownAt, null, { timeout: limitMs });
+      return await shown.jsonValue();
+    } catch {
+      const text = await this.page.locator('body').innerText();
+      throw new Error(`no picture within ${limitMs} ms, the page says: ${text}`);
+    }
   }
 
   stats() {
