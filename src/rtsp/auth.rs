@@ -1,0 +1,429 @@
+//! Who we are to a camera: credentials, the challenge they answer, and what has failed so far.
+//!
+//! The strongest scheme goes first: SHA-256, MD5, Basic. A camera whose SHA-256 is broken refuses
+//! us there and is asked again with the next one it offers. Any 401 at any time brings a new
+//! signature (Axis rotates nonces after 150 s); a new nonce is believed once for each success, so
+//! that a wrong password costs few attempts and does not lock the account. Nothing here allocates.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::rand::{SecureRandom as _, SystemRandom};
+
+use super::challenge::{Challenge, DigestChallenge, challenges};
+use super::digest::{Algorithm, Signature};
+use super::transmit::{Transmit, TransmitFull};
+use super::url::Credentials;
+use crate::limits::RTSP_CREDENTIAL_BYTES_MAX;
+
+/// How we can prove who we are, weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scheme {
+    /// The password, in base64.
+    Basic = 0,
+    /// Digest with MD5.
+    DigestMd5 = 1,
+    /// Digest with SHA-256.
+    DigestSha256 = 2,
+}
+
+/// Schemes that a camera refused us with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tried([bool; 3]);
+
+/// Why a 401 cannot be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AuthError {
+    /// The camera asks, and there is nothing to say.
+    NoCredentials,
+    /// The camera asks for schemes that weir does not speak.
+    NoScheme,
+    /// Every scheme on offer was tried.
+    Refused(Tried),
+}
+
+/// The state of being known to a camera.
+#[derive(Debug)]
+pub(super) struct Auth {
+    credentials: Option<Credentials>,
+    challenge: Option<Challenge>,
+    refused: Tried,
+    /// A new nonce was already believed since the last success.
+    renewed: bool,
+    nonce_count: u32,
+    cnonce: [u8; 16],
+}
+
+impl Auth {
+    pub(super) fn new(credentials: Option<Credentials>) -> Self {
+        Self {
+            credentials,
+            challenge: None,
+            refused: Tried::default(),
+            renewed: false,
+            nonce_count: 0,
+            cnonce: cnonce(),
+        }
+    }
+
+    pub(super) fn credentials(&self) -> Option<&Credentials> {
+        self.credentials.as_ref()
+    }
+
+    /// Whether requests are being signed.
+    pub(super) fn is_challenged(&self) -> bool {
+        self.challenge.is_some()
+    }
+
+    /// A 401 came with these `WWW-Authenticate` values. `Ok` means: send the request again.
+    pub(super) fn challenged<'v>(
+        &mut self,
+        values: impl Iterator<Item = &'v [u8]> + Clone,
+    ) -> Result<(), AuthError> {
+        if self.credentials.is_none() {
+            return Err(AuthError::NoCredentials);
+        }
+        if let Some(current) = &self.challenge {
+            let scheme = current.scheme();
+            let renewal = values
+                .clone()
+                .flat_map(challenges)
+                .find(|offer| renews(current, offer));
+            if let (Some(renewal), false) = (renewal, self.renewed) {
+                self.renewed = true;
+                self.answer_from_now(renewal);
+                return Ok(());
+            }
+            self.refused.0[scheme as usize] = true;
+        }
+        let untried = |offer: &Challenge| !self.refused.0[offer.scheme() as usize];
+        let best = values
+            .flat_map(challenges)
+            .filter(untried)
+            .max_by_key(Challenge::scheme);
+        match best {
+            Some(challenge) => {
+                self.answer_from_now(challenge);
+                Ok(())
+            }
+            None if self.refused == Tried::default() => Err(AuthError::NoScheme),
+            None => Err(AuthError::Refused(self.refused)),
+        }
+    }
+
+    /// The camera took a request: the next new nonce is believed again.
+    pub(super) fn accepted(&mut self) {
+        self.renewed = false;
+    }
+
+    /// Lets everything be tried again, later.
+    pub(super) fn forgive(&mut self) {
+        self.renewed = false;
+        self.refused = Tried::default();
+    }
+
+    fn answer_from_now(&mut self, challenge: Challenge) {
+        self.challenge = Some(challenge);
+        self.nonce_count = 0;
+    }
+
+    /// Writes the Authorization header, when the camera asked for one.
+    pub(super) fn sign(
+        &mut self,
+        method: &str,
+        uri: &str,
+        out: &mut Transmit,
+    ) -> Result<(), TransmitFull> {
+        let (Some(credentials), Some(challenge)) = (&self.credentials, &self.challenge) else {
+            return Ok(());
+        };
+        match challenge {
+            Challenge::Basic => write_basic(credentials, out),
+            Challenge::Digest(digest) => {
+                self.nonce_count = self.nonce_count.wrapping_add(1);
+                let counted = (self.nonce_count, &self.cnonce);
+                write_digest(credentials, digest, counted, (method, uri), out)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Tried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const NAMES: [&str; 3] = ["basic", "digest md5", "digest sha-256"];
+        let mut first = true;
+        for (name, _) in NAMES.iter().zip(self.0).rev().filter(|(_, tried)| *tried) {
+            f.write_str(if first { "" } else { " and " })?;
+            f.write_str(name)?;
+            first = false;
+        }
+        Ok(())
+    }
+}
+
+/// Whether `offer` is `current` once more with a nonce we have not answered yet.
+fn renews(current: &Challenge, offer: &Challenge) -> bool {
+    match (current, offer) {
+        (Challenge::Digest(current), Challenge::Digest(offer)) => {
+            current.algorithm == offer.algorithm && (offer.stale || offer.nonce != current.nonce)
+        }
+        _ => false,
+    }
+}
+
+/// 16 random hex digits. They only keep a camera from choosing all that is hashed, so a kernel
+/// without random bytes is no reason to stop.
+fn cnonce() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    if SystemRandom::new().fill(&mut bytes).is_err() {
+        log::warn!("no random bytes for a client nonce");
+    }
+    bytes.map(|byte| b"0123456789abcdef"[usize::from(byte & 15)])
+}
+
+fn write_basic(credentials: &Credentials, out: &mut Transmit) -> Result<(), TransmitFull> {
+    const PLAIN_BYTES_MAX: usize = 2 * RTSP_CREDENTIAL_BYTES_MAX + 1;
+    let mut plain = heapless::Vec::<u8, PLAIN_BYTES_MAX>::new();
+    for part in [
+        credentials.user.as_str(),
+        ":",
+        credentials.password.as_str(),
+    ] {
+        plain
+            .extend_from_slice(part.as_bytes())
+            .map_err(|_| TransmitFull)?;
+    }
+    let mut encoded = [0; PLAIN_BYTES_MAX.div_ceil(3) * 4];
+    let len = STANDARD
+        .encode_slice(&plain, &mut encoded)
+        .map_err(|_| TransmitFull)?;
+    out.push(b"Authorization: Basic ")?;
+    out.push(&encoded[..len])?;
+    out.push(b"\r\n")
+}
+
+fn write_digest(
+    credentials: &Credentials,
+    challenge: &DigestChallenge,
+    (nonce_count, cnonce): (u32, &[u8; 16]),
+    (method, uri): (&str, &str),
+    out: &mut Transmit,
+) -> Result<(), TransmitFull> {
+    let mut count = heapless::String::<8>::new();
+    fmt::Write::write_fmt(&mut count, format_args!("{nonce_count:08x}"))
+        .map_err(|_| TransmitFull)?;
+    let response = Signature {
+        algorithm: challenge.algorithm,
+        user: credentials.user.as_bytes(),
+        password: credentials.password.as_bytes(),
+        realm: &challenge.realm,
+        nonce: &challenge.nonce,
+        method: method.as_bytes(),
+        uri: uri.as_bytes(),
+        qop: challenge.qop.then_some((count.as_bytes(), cnonce)),
+    }
+    .response();
+    out.push(b"Authorization: Digest username=\"")?;
+    for byte in credentials.user.bytes() {
+        if matches!(byte, b'"' | b'\\') {
+            out.push(b"\\")?;
+        }
+        out.push(&[byte])?;
+    }
+    out.push(b"\"")?;
+    quoted("realm", &challenge.realm, out)?;
+    quoted("nonce", &challenge.nonce, out)?;
+    quoted("uri", uri.as_bytes(), out)?;
+    quoted("response", response.as_bytes(), out)?;
+    if challenge.algorithm_named {
+        let name = match challenge.algorithm {
+            Algorithm::Md5 => "MD5",
+            Algorithm::Sha256 => "SHA-256",
+        };
+        write!(out, ", algorithm={name}")?;
+    }
+    if challenge.qop {
+        write!(out, ", qop=auth, nc={count}")?;
+        quoted("cnonce", cnonce, out)?;
+    }
+    if let Some(opaque) = &challenge.opaque {
+        quoted("opaque", opaque, out)?;
+    }
+    out.push(b"\r\n")
+}
+
+fn quoted(name: &str, value: &[u8], out: &mut Transmit) -> Result<(), TransmitFull> {
+    write!(out, ", {name}=\"")?;
+    out.push(value)?;
+    out.push(b"\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URI: &str = "rtsp://192.0.2.7:554/stream1/";
+
+    fn viewer() -> Auth {
+        Auth::new(Some(Credentials {
+            user: "viewer".to_owned(),
+            password: "Circle of Life".to_owned(),
+        }))
+    }
+
+    fn signed(auth: &mut Auth) -> String {
+        let mut out = Transmit::new();
+        auth.sign("DESCRIBE", URI, &mut out).expect("fits");
+        String::from_utf8(out.bytes().to_vec()).expect("ascii")
+    }
+
+    fn challenged(auth: &mut Auth, value: &str) -> Result<(), AuthError> {
+        auth.challenged([value.as_bytes()].into_iter())
+    }
+
+    fn parameter<'a>(header: &'a str, name: &str) -> &'a str {
+        let start = header.find(&format!("{name}=\"")).expect(name) + name.len() + 2;
+        &header[start..start + header[start..].find('"').expect("closes")]
+    }
+
+    /// The response an independent implementation gives to the same challenge and cnonce.
+    fn oracle(challenge: &str, cnonce: &str) -> String {
+        let refs = http_auth::parse_challenges(challenge).expect("parses");
+        let mut client = http_auth::DigestClient::try_from(&refs[0]).expect("digest");
+        let params = http_auth::PasswordParams {
+            username: "viewer",
+            password: "Circle of Life",
+            uri: URI,
+            method: "DESCRIBE",
+            body: None,
+        };
+        let header = client
+            .respond_with_testing_cnonce(&params, cnonce)
+            .expect("responds");
+        parameter(&header, "response").to_owned()
+    }
+
+    #[test]
+    fn signatures_are_those_of_an_independent_implementation() {
+        for challenge in [
+            "Digest realm=\"IP Camera(J9558)\", nonce=\"8b84a3b789283a8bea8da7fa7d41f08b\"",
+            "Digest realm=\"cam\", nonce=\"n\", qop=\"auth\"",
+            "Digest realm=\"cam\", nonce=\"n\", algorithm=MD5, qop=\"auth,auth-int\", opaque=\"o\"",
+            "Digest realm=\"cam\", nonce=\"n\", algorithm=\"SHA-256\", stale=\"FALSE\"",
+            "Digest realm=\"cam\", nonce=\"n\", algorithm=SHA-256, qop=\"auth\"",
+        ] {
+            let mut auth = viewer();
+            challenged(&mut auth, challenge).expect("can be answered");
+            let header = signed(&mut auth);
+            let cnonce = std::str::from_utf8(&auth.cnonce).expect("ascii").to_owned();
+            assert_eq!(
+                parameter(&header, "response"),
+                oracle(challenge, &cnonce),
+                "{challenge}"
+            );
+            assert_eq!(parameter(&header, "uri"), URI);
+            assert_eq!(
+                header.contains("algorithm="),
+                challenge.contains("algorithm=")
+            );
+            assert_eq!(header.contains("nc=00000001"), challenge.contains("qop"));
+            assert_eq!(
+                header.contains("opaque=\"o\""),
+                challenge.contains("opaque")
+            );
+        }
+    }
+
+    #[test]
+    fn basic_is_base64_of_both() {
+        let mut auth = viewer();
+        challenged(&mut auth, "Basic realm=\"cam\"").expect("can be answered");
+        assert_eq!(
+            signed(&mut auth),
+            "Authorization: Basic dmlld2VyOkNpcmNsZSBvZiBMaWZl\r\n"
+        );
+    }
+
+    #[test]
+    fn each_scheme_is_tried_once_from_the_strongest_down() {
+        let offers = "Digest realm=\"c\", nonce=\"1\", Basic realm=\"c\", \
+            Digest realm=\"c\", nonce=\"1\", algorithm=SHA-256";
+        let mut auth = viewer();
+        assert_eq!(signed(&mut auth), "");
+        challenged(&mut auth, offers).expect("sha-256");
+        assert!(signed(&mut auth).contains("algorithm=SHA-256"));
+        challenged(&mut auth, offers).expect("md5");
+        assert_eq!(parameter(&signed(&mut auth), "response").len(), 32);
+        challenged(&mut auth, offers).expect("basic");
+        assert!(signed(&mut auth).contains("Basic"));
+        let Err(AuthError::Refused(tried)) = challenged(&mut auth, offers) else {
+            panic!("nothing is left");
+        };
+        assert_eq!(tried.to_string(), "digest sha-256 and digest md5 and basic");
+    }
+
+    #[test]
+    fn a_new_nonce_is_believed_once_for_each_success() {
+        let offer = |nonce: u32| format!("Digest realm=\"c\", nonce=\"{nonce}\"");
+        let mut auth = viewer();
+        challenged(&mut auth, &offer(1)).expect("first");
+        signed(&mut auth);
+        challenged(&mut auth, &offer(2)).expect("rotated");
+        assert_eq!(parameter(&signed(&mut auth), "nonce"), "2");
+        auth.accepted();
+        challenged(&mut auth, &offer(3)).expect("rotated again, after a success");
+        challenged(&mut auth, &offer(4)).expect_err("a wrong password");
+        auth.forgive();
+        challenged(&mut auth, &offer(5)).expect("later");
+    }
+
+    #[test]
+    fn the_same_nonce_is_stale_only_when_the_camera_says_so() {
+        let mut auth = viewer();
+        challenged(&mut auth, "Digest realm=\"c\", nonce=\"1\"").expect("first");
+        challenged(&mut auth, "Digest realm=\"c\", nonce=\"1\", stale=true").expect("stale");
+        challenged(&mut auth, "Digest realm=\"c\", nonce=\"1\"").expect_err("refused");
+    }
+
+    #[test]
+    fn what_cannot_be_answered_says_why() {
+        let offer = "Digest realm=\"c\", nonce=\"1\"";
+        assert_eq!(
+            challenged(&mut Auth::new(None), offer),
+            Err(AuthError::NoCredentials)
+        );
+        assert_eq!(
+            challenged(&mut viewer(), "Negotiate"),
+            Err(AuthError::NoScheme)
+        );
+    }
+
+    #[test]
+    fn the_longest_request_fits_an_empty_buffer() {
+        use crate::limits::{
+            RTSP_NONCE_BYTES_MAX, RTSP_REALM_BYTES_MAX, RTSP_SESSION_ID_BYTES_MAX,
+            RTSP_URL_BYTES_MAX,
+        };
+        let mut auth = Auth::new(Some(Credentials {
+            user: "\"".repeat(RTSP_CREDENTIAL_BYTES_MAX),
+            password: "p".repeat(RTSP_CREDENTIAL_BYTES_MAX),
+        }));
+        let challenge = format!(
+            "Digest realm=\"{r}\", nonce=\"{n}\", opaque=\"{r}\", algorithm=SHA-256, qop=auth",
+            r = "r".repeat(RTSP_REALM_BYTES_MAX),
+            n = "n".repeat(RTSP_NONCE_BYTES_MAX),
+        );
+        challenged(&mut auth, &challenge).expect("within bounds");
+        let request = super::super::message::Request {
+            method: "DESCRIBE",
+            uri: &"u".repeat(RTSP_URL_BYTES_MAX),
+            cseq: u32::MAX,
+            session: Some(&"s".repeat(RTSP_SESSION_ID_BYTES_MAX)),
+            extra: Some("Transport: RTP/AVP/TCP;unicast;interleaved=0-1"),
+        };
+        request
+            .write(&mut auth, &mut Transmit::new())
+            .expect("fits");
+    }
+}

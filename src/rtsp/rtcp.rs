@@ -1,0 +1,107 @@
+//! What we say to a camera by RTCP: receiver report and SDES (RFC 3550 sections 6.4.2 and 6.5),
+//! and with them PLI and FIR (RFC 4585 section 6.3.1, RFC 5104 section 4.3.1), as one compound
+//! packet in one interleaved frame.
+
+use super::transmit::{Transmit, TransmitFull};
+
+/// The canonical name every report carries.
+const CNAME: &[u8; 4] = b"weir";
+
+/// A key frame is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KeyFrameRequest {
+    /// The camera's source.
+    pub ssrc: u32,
+    /// Counts the requests: FIR repeats by number.
+    pub number: u8,
+}
+
+/// Writes one compound packet on `channel`, all of it or nothing.
+pub(super) fn write(
+    channel: u8,
+    ssrc: u32,
+    block: Option<[u8; 24]>,
+    key_frame: Option<KeyFrameRequest>,
+    out: &mut Transmit,
+) -> Result<(), TransmitFull> {
+    const SDES_BYTES: usize = 20;
+    const PLI_BYTES: usize = 12;
+    const FIR_BYTES: usize = 20;
+    let len = 8
+        + block.map_or(0, |block| block.len())
+        + SDES_BYTES
+        + key_frame.map_or(0, |_| PLI_BYTES + FIR_BYTES);
+    out.whole(|out| {
+        let len = u16::try_from(len).map_err(|_| TransmitFull)?.to_be_bytes();
+        out.push(&[b'$', channel, len[0], len[1]])?;
+        let ssrc = ssrc.to_be_bytes();
+        let (blocks, words) = if block.is_some() { (1, 7) } else { (0, 1) };
+        out.push(&[0x80 | blocks, 201, 0, words])?;
+        out.push(&ssrc)?;
+        out.push(block.as_ref().map_or(&[], |block| &block[..]))?;
+        out.push(&[0x81, 202, 0, 4])?;
+        out.push(&ssrc)?;
+        out.push(&[1, 4])?;
+        out.push(CNAME)?;
+        out.push(&[0; 6])?;
+        if let Some(KeyFrameRequest {
+            ssrc: media,
+            number,
+        }) = key_frame
+        {
+            let media = media.to_be_bytes();
+            out.push(&[0x81, 206, 0, 2])?;
+            out.push(&ssrc)?;
+            out.push(&media)?;
+            out.push(&[0x84, 206, 0, 4])?;
+            out.push(&ssrc)?;
+            out.push(&[0; 4])?;
+            out.push(&media)?;
+            out.push(&[number, 0, 0, 0])?;
+        }
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Types of the parts of a compound packet whose lengths add up to its own.
+    fn parts(mut compound: &[u8]) -> Vec<(u8, u8)> {
+        let mut types = Vec::new();
+        while let [first, second, high, low, ..] = *compound {
+            assert_eq!(first >> 6, 2);
+            types.push((second, first & 0x1f));
+            let words = usize::from(u16::from_be_bytes([high, low])) + 1;
+            compound = &compound[4 * words..];
+        }
+        assert!(compound.is_empty());
+        types
+    }
+
+    #[test]
+    fn a_compound_packet_adds_up() {
+        let request = Some(KeyFrameRequest { ssrc: 7, number: 3 });
+        for (block, key_frame, expected) in [
+            (None, None, vec![(201, 0), (202, 1)]),
+            (Some([9; 24]), None, vec![(201, 1), (202, 1)]),
+            (
+                Some([9; 24]),
+                request,
+                vec![(201, 1), (202, 1), (206, 1), (206, 4)],
+            ),
+        ] {
+            let mut out = Transmit::new();
+            write(5, 1, block, key_frame, &mut out).expect("fits");
+            let [b'$', 5, high, low, compound @ ..] = out.bytes() else {
+                panic!("a frame on channel 5");
+            };
+            assert_eq!(
+                usize::from(u16::from_be_bytes([*high, *low])),
+                compound.len()
+            );
+            assert_eq!(parts(compound), expected);
+        }
+    }
+}

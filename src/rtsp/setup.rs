@@ -1,0 +1,64 @@
+//! What SETUP agrees on: the channels of the interleaved connection (RFC 2326 section 12.39).
+
+/// The Transport header of our SETUP. No `mode`, which breaks some servers.
+pub(super) const TRANSPORT: &str = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1";
+
+/// The RTP and the RTCP channel of a camera's Transport header. Cameras choose other channels than
+/// they were asked for (Dahua), name one only, or none; `interleaved` counts and not the protocol's
+/// name (Escam says RTP/AVP). `None` when the camera will not send over this connection.
+pub(super) fn channels(transport: Option<&str>) -> Option<(u8, u8)> {
+    const ASKED: (u8, u8) = (0, 1);
+    let Some(transport) = transport else {
+        return Some(ASKED);
+    };
+    let mut parts = transport.split([';', ',']).map(str::trim);
+    let interleaved = parts.clone().find_map(|part| {
+        let (name, value) = part.split_once('=')?;
+        name.trim()
+            .eq_ignore_ascii_case("interleaved")
+            .then_some(value)
+    });
+    if let Some(value) = interleaved {
+        let (first, second) = value.split_once('-').unwrap_or((value, ""));
+        let Ok(first) = first.trim().parse::<u8>() else {
+            return Some(ASKED);
+        };
+        let second = second.trim().parse().unwrap_or(first.wrapping_add(1));
+        return Some((first, second));
+    }
+    let is_udp = parts.any(|part| {
+        let part = part.to_ascii_lowercase();
+        part.starts_with("client_port") || part.starts_with("rtp/avp/udp") || part == "multicast"
+    });
+    (!is_udp).then_some(ASKED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn channels_are_those_of_the_answer() {
+        for (transport, expected) in [
+            (
+                "RTP/AVP/TCP;unicast;interleaved=8-9;ssrc= d6a3",
+                Some((8, 9)),
+            ),
+            (
+                "RTP/AVP;unicast; Interleaved = 2-3 ;server_port=",
+                Some((2, 3)),
+            ),
+            ("RTP/AVP/TCP;interleaved=4", Some((4, 5))),
+            ("RTP/AVP/TCP;interleaved=a-b", Some((0, 1))),
+            ("RTP/AVP/TCP;unicast", Some((0, 1))),
+            (
+                "RTP/AVP;unicast;client_port=5000-5001;server_port=6000-6001",
+                None,
+            ),
+            ("RTP/AVP/UDP;unicast", None),
+        ] {
+            assert_eq!(channels(Some(transport)), expected, "{transport}");
+        }
+        assert_eq!(channels(None), Some((0, 1)));
+    }
+}
