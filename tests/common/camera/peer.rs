@@ -1,0 +1,331 @@
+//! One client of a camera: its requests, then its stream.
+
+use std::io::{ErrorKind, Read, Write};
+use std::sync::atomic::Ordering::Relaxed;
+
+use mio::net::TcpStream;
+use weir::clock;
+
+use super::packets::{Packetizer, interleaved};
+use super::picture::{Noise, Stamp};
+use super::rtsp::{self, Next, Request};
+use super::{Behaviour, Show, Site};
+use crate::common::rtcp::{self, SenderReport};
+
+/// What a client that reads nothing may leave in our memory.
+const OUTBOX_BYTES_MAX: usize = 8 << 20;
+const REPORT_US: u64 = 5_000_000;
+const NONCE: &str = "5f2a9c1e77d04b36";
+
+/// What follows from a client's turn.
+pub(super) enum Flow {
+    On,
+    /// It plays; its first frame is due then.
+    Starts(u64),
+    Ends,
+}
+
+pub(super) struct Peer {
+    stream: TcpStream,
+    inbox: Vec<u8>,
+    outbox: Vec<u8>,
+    site: Option<usize>,
+    channel: u8,
+    playing: Option<Playing>,
+}
+
+struct Playing {
+    packetizer: Packetizer,
+    frame: u32,
+    held: Vec<u8>,
+    first_us: u64,
+    next_report_us: u64,
+}
+
+impl Peer {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            inbox: Vec::new(),
+            outbox: Vec::new(),
+            site: None,
+            channel: 0,
+            playing: None,
+        }
+    }
+
+    /// Reads and answers what came, and sends what is left.
+    pub(super) fn turn(&mut self, sites: &[Site]) -> Flow {
+        let mut chunk = [0; 4096];
+        let open = loop {
+            match self.stream.read(&mut chunk) {
+                Ok(0) => break false,
+                Ok(bytes) => self.inbox.extend_from_slice(&chunk[..bytes]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break true,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => break false,
+            }
+        };
+        let mut flow = if open { Flow::On } else { Flow::Ends };
+        loop {
+            match rtsp::next(&mut self.inbox) {
+                Next::Unfinished => break,
+                Next::Garbage => return Flow::Ends,
+                Next::Interleaved(_) => {
+                    if let Some(site) = self.site {
+                        sites[site].counts.reports.fetch_add(1, Relaxed);
+                    }
+                }
+                Next::Request(request) => match self.answer(sites, &request) {
+                    Flow::On => {}
+                    other => flow = other,
+                },
+            }
+        }
+        if self.flush() { flow } else { Flow::Ends }
+    }
+
+    fn answer(&mut self, sites: &[Site], request: &Request) -> Flow {
+        let path = request.uri.split("://").last().unwrap_or_default();
+        let name = path.split('/').nth(1).unwrap_or_default();
+        let known = sites.iter().position(|site| site.mount.name == name);
+        let Some((at, site)) = known.map(|at| (at, &sites[at])) else {
+            let status = if request.method == "OPTIONS" {
+                "200 OK"
+            } else {
+                "404 Not Found"
+            };
+            return self.say(request, status, &[], "");
+        };
+        self.site = Some(at);
+        let login = &site.mount.login;
+        if *site.behaviour.lock().expect("not poisoned") == Behaviour::Close {
+            return Flow::Ends;
+        }
+        if request.method != "OPTIONS" && !request.allowed(login, NONCE) {
+            site.counts.unauthorized.fetch_add(1, Relaxed);
+            let challenge = login.challenge(NONCE);
+            return self.say(
+                request,
+                "401 Unauthorized",
+                &[("WWW-Authenticate", &challenge)],
+                "",
+            );
+        }
+        self.granted(site, request)
+    }
+
+    fn granted(&mut self, site: &Site, request: &Request) -> Flow {
+        let counts = &site.counts;
+        match request.method.as_str() {
+            "OPTIONS" | "GET_PARAMETER" => {
+                if self.playing.is_some() {
+                    counts.keepalives.fetch_add(1, Relaxed);
+                }
+                let methods = "OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN, GET_PARAMETER";
+                self.say(request, "200 OK", &[("Public", methods)], "")
+            }
+            "DESCRIBE" => {
+                counts.describes.fetch_add(1, Relaxed);
+                let base = format!("{}/", request.uri);
+                let headers = [
+                    ("Content-Base", base.as_str()),
+                    ("Content-Type", "application/sdp"),
+                ];
+                let plain = rtsp::description();
+                let sdp = site.mount.sdp.as_ref().unwrap_or(&plain);
+                self.say(request, "200 OK", &headers, sdp)
+            }
+            "SETUP" => {
+                let Some(channel) = request.channel() else {
+                    return self.say(request, "461 Unsupported Transport", &[], "");
+                };
+                self.channel = channel;
+                let control = u16::from(channel) + 1;
+                let transport = format!("RTP/AVP/TCP;unicast;interleaved={channel}-{control}");
+                let headers = [
+                    ("Transport", transport.as_str()),
+                    ("Session", "77DA;timeout=60"),
+                ];
+                self.say(request, "200 OK", &headers, "")
+            }
+            "PLAY" => {
+                counts.plays.fetch_add(1, Relaxed);
+                self.say(
+                    request,
+                    "200 OK",
+                    &[("Session", "77DA"), ("Range", "npt=0-")],
+                    "",
+                );
+                Flow::Starts(self.start(site))
+            }
+            "TEARDOWN" => {
+                counts.teardowns.fetch_add(1, Relaxed);
+                self.say(request, "200 OK", &[("Session", "77DA")], "");
+                self.flush();
+                Flow::Ends
+            }
+            _ => self.say(request, "501 Not Implemented", &[], ""),
+        }
+    }
+
+    fn say(
+        &mut self,
+        request: &Request,
+        status: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Flow {
+        self.outbox.extend(request.answer(status, headers, body));
+        Flow::On
+    }
+
+    fn start(&mut self, site: &Site) -> u64 {
+        let interval_us = 1_000_000 / u64::from(site.mount.frames_per_s());
+        let periods = clock::now_us() / interval_us + 1;
+        let first_us = periods * interval_us + site.mount.phase_us;
+        self.playing = Some(Playing {
+            packetizer: Packetizer {
+                channel: self.channel,
+                payload_bytes: site.mount.payload_bytes,
+                marker: site.mount.marker,
+                sequence: 65_000,
+                ssrc: 0x5eed_0000 | site.number,
+                packets: 0,
+                bytes: 0,
+            },
+            frame: 0,
+            held: Vec::new(),
+            first_us,
+            next_report_us: first_us,
+        });
+        first_us
+    }
+
+    /// Writes the frame that was due at `at_us`; when the next one is, or `None` for the end.
+    pub(super) fn frame(&mut self, sites: &[Site], noise: &Noise, at_us: u64) -> Option<u64> {
+        let site = &sites[self.site?];
+        let behaviour = *site.behaviour.lock().expect("not poisoned");
+        if behaviour == Behaviour::Close {
+            return None;
+        }
+        let playing = self.playing.as_mut()?;
+        let halted = match behaviour {
+            Behaviour::Withhold(_) => !playing.held.is_empty(),
+            other => other != Behaviour::Play,
+        };
+        if !halted {
+            let mut burst = std::mem::take(&mut playing.held);
+            burst.append(&mut site.injected.lock().expect("not poisoned"));
+            let mut stamp = playing.burst(site, noise, at_us, &mut burst);
+            if let Behaviour::Withhold(bytes) = behaviour {
+                playing.held = burst.split_off(bytes.min(burst.len()));
+                stamp = None;
+            }
+            if site.mount.record {
+                stamp = None; // what was recorded is what is sent
+            }
+            self.write(site, &mut burst, stamp);
+            let late_us = clock::now_us().saturating_sub(at_us);
+            site.counts.late_us_max.fetch_max(late_us, Relaxed);
+        }
+        let playing = self.playing.as_mut()?;
+        playing.frame += 1;
+        let period_us = u64::from(playing.frame) * 1_000_000;
+        let next_us = playing.first_us + period_us / u64::from(site.mount.frames_per_s());
+        (self.outbox.len() <= OUTBOX_BYTES_MAX).then_some(next_us)
+    }
+
+    /// Writes `burst`, its stamp brought up to date at the last moment.
+    fn write(&mut self, site: &Site, burst: &mut [u8], stamp: Option<Stamp>) {
+        let mut written = 0;
+        if self.outbox.is_empty() {
+            if let Some(mut stamp) = stamp {
+                stamp.time_us = clock::now_us();
+                stamp.put(burst);
+            }
+            written = self.stream.write(burst).unwrap_or(0);
+        }
+        if written < burst.len() {
+            site.counts.stalls.fetch_add(1, Relaxed);
+            self.outbox.extend_from_slice(&burst[written..]);
+        }
+    }
+
+    /// Sends what is left; whether the connection still stands.
+    fn flush(&mut self) -> bool {
+        while !self.outbox.is_empty() {
+            match self.stream.write(&self.outbox) {
+                Ok(bytes) => drop(self.outbox.drain(..bytes)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return true,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return false,
+            }
+        }
+        true
+    }
+}
+
+impl Playing {
+    /// Appends the frame's packets; the stamp that stands at the end of them.
+    fn burst(
+        &mut self,
+        site: &Site,
+        noise: &Noise,
+        at_us: u64,
+        out: &mut Vec<u8>,
+    ) -> Option<Stamp> {
+        let rate = u64::from(site.mount.frames_per_s());
+        let ticks = 4_000_000_000 + u64::from(self.frame) * 90_000 / rate;
+        let timestamp = u32::try_from(ticks % (1 << 32)).expect("wrapped");
+        if at_us >= self.next_report_us {
+            self.next_report_us += REPORT_US;
+            self.report(timestamp, out);
+        }
+        let (mut nals, stamp) = self.nals(site, noise);
+        if let (Some(stamp), Some(last)) = (stamp, nals.last_mut()) {
+            self.packetizer.make_room(last);
+            stamp.put(last);
+        }
+        let before = self.packetizer.packets;
+        self.packetizer.frame(&nals, timestamp, out);
+        let packets = u64::from(self.packetizer.packets - before);
+        site.counts.packets.fetch_add(packets, Relaxed);
+        site.counts.frames.fetch_add(1, Relaxed);
+        if site.mount.record {
+            site.sent.lock().expect("not poisoned").append(&mut nals);
+        }
+        stamp
+    }
+
+    fn nals(&self, site: &Site, noise: &Noise) -> (Vec<Vec<u8>>, Option<Stamp>) {
+        match &site.mount.show {
+            Show::Clip { units, .. } => (units[self.frame as usize % units.len()].clone(), None),
+            Show::Synthetic(picture) => {
+                let place = (self.frame + site.mount.gop_phase) % picture.gop;
+                let idr = self.frame == 0 || place == 0;
+                let stamp = Stamp {
+                    camera: site.number,
+                    frame: self.frame,
+                    time_us: clock::now_us(),
+                };
+                (
+                    picture.frame(noise, site.number, self.frame, idr),
+                    Some(stamp),
+                )
+            }
+        }
+    }
+
+    fn report(&self, timestamp: u32, out: &mut Vec<u8>) {
+        let report = rtcp::sender_report(&SenderReport {
+            ssrc: self.packetizer.ssrc,
+            ntp: clock::ntp(),
+            rtp_timestamp: timestamp,
+            packets: self.packetizer.packets,
+            bytes: self.packetizer.bytes,
+        });
+        interleaved(self.packetizer.channel + 1, report.len(), out);
+        out.extend_from_slice(&report);
+    }
+}

@@ -1,0 +1,154 @@
+//! A synthetic H.264 elementary stream: true headers, noise for slices, and in the last bytes of
+//! each frame the camera's number, the frame's number and the moment it was written.
+
+use std::sync::Arc;
+
+/// 1280x720, Constrained Baseline, level 3.1.
+pub const SPS: [u8; 9] = [0x67, 0x42, 0xe0, 0x1f, 0xda, 0x01, 0x40, 0x16, 0xe4];
+/// Goes with [`SPS`].
+pub const PPS: [u8; 4] = [0x68, 0xce, 0x3c, 0x80];
+/// Bytes of a [`Stamp`] as it stands at a frame's end.
+pub const STAMP_BYTES: usize = 16;
+
+const NOISE_BYTES: usize = 1 << 20;
+
+/// What a synthetic camera shows.
+#[derive(Debug, Clone, Copy)]
+pub struct Picture {
+    /// Frames a second.
+    pub frames_per_s: u32,
+    /// Frames from one IDR to the next.
+    pub gop: u32,
+    /// Bits a second of NAL units, on average.
+    pub bits_per_s: u32,
+    /// How many times larger than another frame an IDR is.
+    pub idr_weight: u32,
+    /// Slices a frame.
+    pub slices: u32,
+}
+
+impl Default for Picture {
+    fn default() -> Self {
+        Self {
+            frames_per_s: 25,
+            gop: 50,
+            bits_per_s: 2_000_000,
+            idr_weight: 4,
+            slices: 1,
+        }
+    }
+}
+
+impl Picture {
+    /// Bytes of a frame's slices.
+    pub fn frame_bytes(&self, idr: bool) -> usize {
+        let gop_bytes =
+            u64::from(self.bits_per_s) * u64::from(self.gop) / (8 * u64::from(self.frames_per_s));
+        let plain = gop_bytes / u64::from(self.gop - 1 + self.idr_weight);
+        let bytes = if idr {
+            plain * u64::from(self.idr_weight)
+        } else {
+            plain
+        };
+        usize::try_from(bytes).expect("a frame fits the memory")
+    }
+
+    /// The NAL units of a frame, the stamp's place filled with noise; an IDR comes with its
+    /// parameter sets.
+    pub fn frame(&self, noise: &Noise, camera: u32, frame: u32, idr: bool) -> Vec<Vec<u8>> {
+        let mut nals = Vec::new();
+        if idr {
+            nals.push(SPS.to_vec());
+            nals.push(PPS.to_vec());
+        }
+        let slice_bytes = self.frame_bytes(idr) / self.slices as usize;
+        for slice in 0..self.slices {
+            let mut nal = Vec::with_capacity(slice_bytes);
+            // first_mb_in_slice (0, then 1), slice_type (I or P), the PPS's id.
+            nal.extend_from_slice(match (idr, slice) {
+                (true, 0) => &[0x65, 0x88, 0x84],
+                (true, _) => &[0x65, 0x42, 0x21],
+                (false, 0) => &[0x41, 0x9a, 0x21],
+                (false, _) => &[0x41, 0x46, 0x84],
+            });
+            let wanted = slice_bytes.saturating_sub(3).max(STAMP_BYTES);
+            nal.extend_from_slice(noise.piece(camera, frame.wrapping_add(slice), wanted));
+            nals.push(nal);
+        }
+        nals
+    }
+}
+
+/// Seeded bytes without a zero, so that no start code can arise.
+#[derive(Clone)]
+pub struct Noise(Arc<[u8]>);
+
+impl Noise {
+    /// The bytes of `seed`.
+    pub fn new(seed: u64) -> Self {
+        let mut state = seed | 1;
+        let bytes = (0..NOISE_BYTES).map(|_| {
+            // xorshift64 (Marsaglia)
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()[3].max(1)
+        });
+        Self(bytes.collect())
+    }
+
+    fn piece(&self, camera: u32, frame: u32, bytes: usize) -> &[u8] {
+        assert!(
+            bytes <= NOISE_BYTES,
+            "a slice of {bytes} bytes, at most {NOISE_BYTES}"
+        );
+        let from = u64::from(camera) * 7919 + u64::from(frame) * 104_729;
+        let places = (NOISE_BYTES - bytes + 1) as u64;
+        let from = usize::try_from(from % places).expect("within the noise");
+        &self.0[from..from + bytes]
+    }
+}
+
+/// Who wrote a frame, which one, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// The camera's number, below 2^21.
+    pub camera: u32,
+    /// The frame's number.
+    pub frame: u32,
+    /// Just before the write, on [`weir::clock`]; below 2^56.
+    pub time_us: u64,
+}
+
+impl Stamp {
+    /// 112 bits, seven a byte under a set top bit: no zero byte among them.
+    pub fn encode(&self) -> [u8; STAMP_BYTES] {
+        let bits =
+            u128::from(self.camera) << 91 | u128::from(self.frame) << 56 | u128::from(self.time_us);
+        std::array::from_fn(|at| (bits >> (7 * (STAMP_BYTES - 1 - at))).to_le_bytes()[0] | 0x80)
+    }
+
+    /// Writes the stamp over the end of `frame`.
+    pub fn put(&self, frame: &mut [u8]) {
+        if let Some(place) = frame.last_chunk_mut::<STAMP_BYTES>() {
+            *place = self.encode();
+        }
+    }
+
+    /// Reads the stamp at the end of a frame's last payload.
+    pub fn decode(payload: &[u8]) -> Option<Self> {
+        let bytes = payload.last_chunk::<STAMP_BYTES>()?;
+        let mut bits = 0_u128;
+        for byte in bytes {
+            if byte & 0x80 == 0 {
+                return None;
+            }
+            bits = bits << 7 | u128::from(byte & 0x7f);
+        }
+        Some(Self {
+            camera: u32::try_from(bits >> 91).ok()?,
+            frame: u32::try_from(bits >> 56 & 0xffff_ffff).ok()?,
+            time_us: u64::try_from(bits & ((1 << 56) - 1)).ok()?,
+        })
+    }
+}

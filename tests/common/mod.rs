@@ -1,0 +1,27 @@
+//! The instruments that weir's tests and its bench stand on. None of them shares code with the
+//! part of weir it judges; what they do share is the clock and the handshake's crypto provider.
+//!
+//! - [`server`]: the weir program as a process, with its configuration, its log and its figures.
+//! - [`camera`]: simulated RTSP cameras, well-behaved or not, all in one thread.
+//! - [`viewer`]: WHEP viewers; [`tap`] takes the keys out of their handshake, [`srtp`] and
+//!   [`rtcp`] speak with them, [`reception`] keeps the books of what arrived.
+//! - [`reassemble`]: RTP packets back into access units, strictly.
+//! - [`relay`]: a UDP relay in front of the media port that loses, delays and counts.
+//! - [`process`]: CPU time and memory of a process.
+//! - [`whep`]: the HTTP requests of all of them.
+//!
+//! An integration test takes them in by `mod common;` and uses a part of them.
+#![allow(dead_code, unreachable_pub)]
+
+pub mod camera;
+pub mod process;
+pub mod reassemble;
+pub mod reception;
+pub mod relay;
+pub mod rtcp;
+pub mod rtp;
+pub mod server;
+pub mod srtp;
+pub mod tap;
+pub mod viewer;
+pub mod whep;

@@ -1,0 +1,256 @@
+//! The weir program as a process of its own: a configuration in a directory of its own, free
+//! ports, its log in a file that is shown when a test fails.
+
+use std::fs::{self, File};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use weir::clock;
+
+use super::whep::{self, Response};
+
+const START_US: u64 = 10_000_000;
+const STOP_US: u64 = 5_000_000;
+const LOG_LINES_SHOWN: usize = 80;
+
+/// A camera of the configuration.
+#[derive(Debug, Clone)]
+pub struct CameraEntry {
+    /// Its name.
+    pub name: String,
+    /// Its URL.
+    pub url: String,
+    /// User and password.
+    pub login: Option<(String, String)>,
+}
+
+/// What a server is started with.
+#[derive(Debug, Clone, Default)]
+pub struct Setup {
+    /// The cameras.
+    pub cameras: Vec<CameraEntry>,
+    /// Lines for the `[webrtc]` table: `announce`, `resend`, `payload_bytes`.
+    pub webrtc: String,
+    /// The media port, where it must be known before the start (for `announce`).
+    pub media_port: Option<u16>,
+    /// The host part of the HTTP and media addresses; `127.0.0.1` when empty.
+    pub host: String,
+    /// Environment variables.
+    pub environment: Vec<(String, String)>,
+}
+
+/// A running server.
+pub struct Server {
+    /// WHEP, pages, API.
+    pub http: SocketAddr,
+    /// The media port.
+    pub media: SocketAddr,
+    /// Metrics.
+    pub diagnostics: SocketAddr,
+    child: Child,
+    directory: PathBuf,
+}
+
+impl Setup {
+    /// A server for these cameras of a park.
+    pub fn of(cameras: impl IntoIterator<Item = (String, String)>) -> Self {
+        let entries = cameras.into_iter().map(|(name, url)| CameraEntry {
+            name,
+            url,
+            login: None,
+        });
+        Self {
+            cameras: entries.collect(),
+            ..Self::default()
+        }
+    }
+
+    fn toml(&self, http: SocketAddr, media: SocketAddr, diagnostics: SocketAddr) -> String {
+        let mut text = format!(
+            "config_version = 1\n[http]\nlisten = \"{http}\"\n[webrtc]\nlisten = \"{media}\"\n\
+             {}\n[diagnostics]\nlisten = \"{diagnostics}\"\n",
+            self.webrtc
+        );
+        for camera in &self.cameras {
+            text += &format!(
+                "[[camera]]\nname = \"{}\"\nurl = \"{}\"\n",
+                camera.name, camera.url
+            );
+            if let Some((user, password)) = &camera.login {
+                text += &format!("user = \"{user}\"\npassword = \"{password}\"\n");
+            }
+        }
+        text
+    }
+}
+
+impl Server {
+    /// Starts the program and waits until it answers.
+    pub fn start(setup: &Setup) -> Self {
+        let host = if setup.host.is_empty() {
+            "127.0.0.1"
+        } else {
+            &setup.host
+        };
+        let http = free_tcp(host);
+        let diagnostics = free_tcp("127.0.0.1");
+        let media = match setup.media_port {
+            Some(port) => SocketAddr::new(http.ip(), port),
+            None => free_udp(host),
+        };
+        let directory = fresh_directory();
+        let config = directory.join("weir.toml");
+        fs::write(&config, setup.toml(http, media, diagnostics)).expect("a writable directory");
+        let log = File::create(directory.join("weir.log")).expect("a writable directory");
+        let child = Command::new(env!("CARGO_BIN_EXE_weir"))
+            .args(["run", "--config"])
+            .arg(&config)
+            .envs(setup.environment.iter().cloned())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().expect("a descriptor"))
+            .stderr(log)
+            .spawn()
+            .expect("the weir program runs");
+        let mut server = Self {
+            http,
+            media,
+            diagnostics,
+            child,
+            directory,
+        };
+        server.wait_until_up();
+        server
+    }
+
+    fn wait_until_up(&mut self) {
+        let up = wait_for(START_US, || {
+            if let Some(status) = self.child.try_wait().expect("our child") {
+                panic!("weir ended at once ({status}):\n{}", self.log());
+            }
+            whep::get(self.http, "/healthz").is_ok_and(|answer| answer.status == 200)
+        });
+        assert!(up, "weir does not answer /healthz:\n{}", self.log());
+    }
+
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// GET on the web's port.
+    pub fn get(&self, path: &str) -> Response {
+        whep::get(self.http, path).expect("weir answers")
+    }
+
+    /// The text of `/metrics`.
+    pub fn metrics(&self) -> String {
+        whep::get(self.diagnostics, "/metrics")
+            .expect("weir answers")
+            .body
+    }
+
+    /// The sum of a metric over its labels; `None` when there is no such metric.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        let values: Vec<f64> = self
+            .metrics()
+            .lines()
+            .filter(|line| {
+                let rest = line.strip_prefix(name);
+                rest.is_some_and(|rest| rest.starts_with(['{', ' ']))
+            })
+            .filter_map(|line| line.rsplit(' ').next()?.parse().ok())
+            .collect();
+        (!values.is_empty()).then(|| values.iter().sum())
+    }
+
+    /// Waits until so many cameras are ready for viewers.
+    pub fn wait_until_ready(&self, cameras: usize, timeout_us: u64) -> bool {
+        wait_for(timeout_us, || {
+            let listed = self.get("/api/cameras").json();
+            let cameras_listed = listed["cameras"].as_array().expect("a list of cameras");
+            let ready = cameras_listed
+                .iter()
+                .filter(|camera| camera["ready"] == true);
+            ready.count() >= cameras
+        })
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.directory.join("weir.log")).unwrap_or_default()
+    }
+
+    /// Asks it to end and waits for that; killed when it takes too long.
+    pub fn stop(mut self) -> ExitStatus {
+        self.terminate()
+    }
+
+    fn terminate(&mut self) -> ExitStatus {
+        if let Some(status) = self.child.try_wait().expect("our child") {
+            return status;
+        }
+        let pid = self.pid().to_string();
+        let _ = Command::new("kill").args(["-TERM", &pid]).status();
+        let mut ended = None;
+        wait_for(STOP_US, || {
+            ended = self.child.try_wait().expect("our child");
+            ended.is_some()
+        });
+        ended.unwrap_or_else(|| {
+            let _ = self.child.kill();
+            self.child.wait().expect("our child")
+        })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.terminate();
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let from = lines.len().saturating_sub(LOG_LINES_SHOWN);
+            eprintln!(
+                "--- the end of weir's log\n{}\n---",
+                lines[from..].join("\n")
+            );
+        }
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Asks every 5 ms whether `done`; whether it became so in time.
+pub fn wait_for(timeout_us: u64, mut done: impl FnMut() -> bool) -> bool {
+    let deadline_us = clock::now_us() + timeout_us;
+    while clock::now_us() < deadline_us {
+        if done() {
+            return true;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    false
+}
+
+/// A TCP address that was free a moment ago.
+pub fn free_tcp(host: &str) -> SocketAddr {
+    let listener = TcpListener::bind(format!("{host}:0")).expect("a free port");
+    listener.local_addr().expect("a bound socket")
+}
+
+/// A UDP address that was free a moment ago.
+pub fn free_udp(host: &str) -> SocketAddr {
+    let socket = UdpSocket::bind(format!("{host}:0")).expect("a free port");
+    socket.local_addr().expect("a bound socket")
+}
+
+fn fresh_directory() -> PathBuf {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let name = format!("weir-{}-{number}", std::process::id());
+    let directory = std::env::temp_dir().join(name);
+    fs::create_dir_all(&directory).expect("a writable temporary directory");
+    directory
+}

@@ -1,0 +1,437 @@
+//! A WHEP viewer: it offers one video to receive, does ICE and DTLS through str0m, answers with
+//! consent checks and receiver reports as browsers do, and keeps the books of what arrives.
+//!
+//! [`run`] drives one viewer or hundreds of them in the calling thread. Nothing happens to a
+//! viewer that is not being run: it is as silent as a browser that was killed.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use mio::{Events, Interest, Poll, Token};
+use socket2::SockRef;
+use str0m::change::SdpAnswer;
+use str0m::media::{Direction, MediaKind};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::{Extension, ExtensionMap};
+use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig};
+use weir::clock;
+
+use super::reception::{Keep, Reception};
+use super::rtcp;
+use super::rtp::Kind;
+use super::srtp::Keys;
+use super::tap::{self, Tap};
+use super::whep::{self, HttpError};
+
+/// Between two receiver reports.
+const REPORT_US: u64 = 1_000_000;
+/// Chromium's first report comes this soon behind the first packet …
+const FIRST_REPORT_US: u64 = 40_000;
+/// … and this late where no media comes.
+const FIRST_REPORT_WITHOUT_MEDIA_US: u64 = 500_000;
+/// Chromium's consent checks.
+const CONSENT: Duration = Duration::from_millis(2_660);
+const SSRC: u32 = 0x0001_e3e5;
+const DATAGRAM_BYTES: usize = 2048;
+
+/// Says of a datagram whether it is to be dropped.
+pub type Drops = Box<dyn FnMut(&[u8]) -> bool + Send>;
+
+/// What can be asked of a viewer before it connects.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The address it is reached at.
+    pub local: IpAddr,
+    /// What is done with its packets.
+    pub keep: Keep,
+    /// Whether it sends receiver reports of its own accord.
+    pub reports: bool,
+    /// A last change to the offer's text.
+    pub edit_offer: fn(String) -> String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            local: Ipv4Addr::LOCALHOST.into(),
+            keep: Keep::Packets,
+            reports: true,
+            edit_offer: |offer| offer,
+        }
+    }
+}
+
+/// One viewer.
+pub struct Viewer {
+    /// What arrived.
+    pub reception: Reception,
+    /// The answer's SDP.
+    pub answer: String,
+    /// The session's path.
+    pub location: String,
+    /// The answer's ETag.
+    pub etag: Option<String>,
+    /// When DTLS was done.
+    pub connected_us: Option<u64>,
+    /// Why it is over, once it is.
+    pub ended: Option<String>,
+    /// Inbound datagrams that never arrive.
+    pub drop_inbound: Option<Drops>,
+    /// Outbound datagrams that are never sent.
+    pub drop_outbound: Option<Drops>,
+    http: SocketAddr,
+    socket: UdpSocket,
+    local: SocketAddr,
+    remote: Option<SocketAddr>,
+    rtc: Rtc,
+    tap: Tap,
+    /// Ours to send with, theirs to receive with.
+    keys: Option<(Keys, Keys)>,
+    next_rtc_us: u64,
+    next_report_us: u64,
+    report_index: u32,
+    reports: bool,
+}
+
+impl Viewer {
+    /// Posts an offer for `camera`; the handshake itself needs [`run`].
+    pub fn connect(http: SocketAddr, camera: &str) -> Result<Self, HttpError> {
+        Self::connect_with(http, camera, &Options::default())
+    }
+
+    /// The same with options.
+    pub fn connect_with(
+        http: SocketAddr,
+        camera: &str,
+        options: &Options,
+    ) -> Result<Self, HttpError> {
+        let socket = UdpSocket::bind((options.local, 0)).expect("a free port");
+        socket.set_nonblocking(true).expect("a socket");
+        // A burst of a large IDR must fit while the thread looks after other viewers.
+        SockRef::from(&socket)
+            .set_recv_buffer_size(4 << 20)
+            .expect("a buffer size");
+        let local = socket.local_addr().expect("a bound socket");
+        let (mut rtc, tap) = rtc(local);
+        let mut change = rtc.sdp_api();
+        change.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
+        let (offer, pending) = change.apply().expect("a change to offer");
+        let offer = (options.edit_offer)(offer.to_sdp_string());
+        let path = format!("/{camera}/whep");
+        let sdp = [("Content-Type", "application/sdp")];
+        let created = whep::request(http, "POST", &path, &sdp, &offer)?.expect(201)?;
+        let answer = SdpAnswer::from_sdp_string(&created.body).expect("the answer is SDP");
+        let accepted = rtc.sdp_api().accept_answer(pending, answer);
+        accepted.expect("the answer fits the offer");
+        let location = created.header("location").expect("201 has a Location");
+        Ok(Self {
+            reception: Reception {
+                keep: options.keep,
+                ..Reception::default()
+            },
+            location: path_of(location),
+            etag: created.header("etag").map(str::to_owned),
+            answer: created.body,
+            connected_us: None,
+            ended: None,
+            drop_inbound: None,
+            drop_outbound: None,
+            http,
+            socket,
+            local,
+            remote: None,
+            rtc,
+            tap,
+            keys: None,
+            next_rtc_us: 0,
+            next_report_us: u64::MAX,
+            report_index: 0,
+            reports: options.reports,
+        })
+    }
+
+    /// Whether DTLS is done and there are keys for media.
+    pub fn is_connected(&self) -> bool {
+        self.connected_us.is_some() && self.keys.is_some()
+    }
+
+    /// Our UDP address.
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The address that DTLS was spoken with.
+    pub fn remote(&self) -> Option<SocketAddr> {
+        self.remote
+    }
+
+    /// Asks for a key frame.
+    pub fn send_picture_loss(&mut self) {
+        let them = self.reception.ssrc.unwrap_or(0);
+        self.send_reports(&rtcp::picture_loss(SSRC, them));
+    }
+
+    /// Asks for packets again, by their sequence numbers.
+    pub fn send_nack(&mut self, missing: &[u16]) {
+        let them = self.reception.ssrc.unwrap_or(0);
+        self.send_reports(&rtcp::nack(SSRC, them, missing));
+    }
+
+    /// Sends a receiver report now.
+    pub fn send_receiver_report(&mut self) {
+        let report = self.reception.report(clock::now_us());
+        let them = self.reception.ssrc.unwrap_or(0);
+        self.send_reports(&rtcp::receiver_report(SSRC, them, report));
+    }
+
+    /// Seals and sends a compound; nothing happens before there are keys.
+    pub fn send_reports(&mut self, compound: &[u8]) {
+        if let (Some((ours, _)), Some(to)) = (&self.keys, self.remote) {
+            self.report_index += 1;
+            let datagram = ours.seal_rtcp(compound, self.report_index);
+            self.send(to, &datagram);
+        }
+    }
+
+    /// Sends any datagram from the viewer's socket, outbound drops applied.
+    pub fn send(&mut self, to: SocketAddr, datagram: &[u8]) {
+        if self
+            .drop_outbound
+            .as_mut()
+            .is_some_and(|drops| drops(datagram))
+        {
+            return;
+        }
+        // What the network does not take is lost, as on any network.
+        let _ = self.socket.send_to(datagram, to);
+    }
+
+    /// Leaves as a browser's `close()` does: with a DTLS alert and no word over HTTP.
+    pub fn close(mut self) {
+        if self.rtc.close().is_ok() {
+            self.poll_rtc();
+        }
+    }
+
+    /// Leaves as a well-behaved WHEP client does: by DELETE. The answer's status.
+    pub fn delete(self) -> Result<u16, HttpError> {
+        let answer = whep::request(self.http, "DELETE", &self.location, &[], "")?;
+        Ok(answer.status)
+    }
+
+    /// Leaves without a word.
+    pub fn vanish(self) {}
+
+    /// Reads all that came. The buffer is the caller's, one for all viewers.
+    fn read(&mut self, buffer: &mut [u8]) {
+        while let Ok((bytes, from)) = self.socket.recv_from(buffer) {
+            let arrival_us = clock::now_us();
+            let datagram = &mut buffer[..bytes];
+            if self
+                .drop_inbound
+                .as_mut()
+                .is_some_and(|drops| drops(datagram))
+            {
+                continue;
+            }
+            match (Kind::of(datagram), &self.keys) {
+                (Kind::Stun | Kind::Dtls, _) => self.read_rtc(from, datagram, arrival_us),
+                (Kind::Rtp, Some((_, theirs))) => {
+                    self.reception.rtp(datagram, theirs, arrival_us);
+                    if self.reception.counts.packets == 1 && self.report_index == 0 {
+                        self.next_report_us = arrival_us + FIRST_REPORT_US;
+                    }
+                }
+                (Kind::Rtcp, Some((_, theirs))) => {
+                    self.reception.rtcp(datagram, theirs, arrival_us);
+                }
+                _ => self.reception.counts.forged += 1,
+            }
+        }
+    }
+
+    fn read_rtc(&mut self, from: SocketAddr, datagram: &[u8], arrival_us: u64) {
+        if let Ok(contents) = datagram.try_into() {
+            let receive = Receive {
+                proto: Protocol::Udp,
+                source: from,
+                destination: self.local,
+                contents,
+            };
+            self.tell_rtc(Input::Receive(clock::instant(arrival_us), receive));
+        }
+    }
+
+    fn tell_rtc(&mut self, input: Input<'_>) {
+        if self.ended.is_none()
+            && let Err(error) = self.rtc.handle_input(input)
+        {
+            self.ended = Some(error.to_string());
+        }
+        self.poll_rtc();
+    }
+
+    fn poll_rtc(&mut self) {
+        self.next_rtc_us = u64::MAX;
+        while self.rtc.is_alive() {
+            match self.rtc.poll_output() {
+                Ok(Output::Timeout(at)) => {
+                    self.next_rtc_us = clock::us_of(at);
+                    break;
+                }
+                Ok(Output::Transmit(transmit)) => {
+                    if Kind::of(&transmit.contents) == Kind::Dtls || self.remote.is_none() {
+                        self.remote = Some(transmit.destination);
+                    }
+                    self.send(transmit.destination, &transmit.contents);
+                }
+                Ok(Output::Event(event)) => self.event(&event),
+                Err(error) => {
+                    self.ended = Some(error.to_string());
+                    break;
+                }
+            }
+        }
+        let tapped = self.tap.lock().expect("not poisoned").take();
+        if let Some((material, _)) = tapped {
+            match Keys::pair(&material) {
+                Ok(keys) => self.keys = Some(keys),
+                Err(error) => self.ended = Some(error),
+            }
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        match event {
+            Event::Connected => {
+                let now_us = clock::now_us();
+                self.connected_us = Some(now_us);
+                if self.reports {
+                    self.next_report_us = now_us + FIRST_REPORT_WITHOUT_MEDIA_US;
+                }
+            }
+            Event::Closed => self.ended = Some("close_notify".to_owned()),
+            Event::IceConnectionStateChange(IceConnectionState::Disconnected) => {
+                self.ended = Some("no consent".to_owned());
+            }
+            _ => {}
+        }
+    }
+
+    /// Does what is due; when the next thing is.
+    fn turn(&mut self, now_us: u64) -> u64 {
+        if now_us >= self.next_rtc_us {
+            self.tell_rtc(Input::Timeout(clock::instant(now_us)));
+        }
+        if now_us >= self.next_report_us {
+            self.next_report_us = now_us + REPORT_US;
+            if self.reports && self.ended.is_none() {
+                self.send_receiver_report();
+            }
+        }
+        self.next_us()
+    }
+
+    fn next_us(&self) -> u64 {
+        self.next_rtc_us.min(self.next_report_us)
+    }
+}
+
+/// Runs the viewers until `until` says so, or at most for `timeout_us`; whether it did.
+pub fn run(
+    viewers: &mut [Viewer],
+    timeout_us: u64,
+    mut until: impl FnMut(&[Viewer]) -> bool,
+) -> bool {
+    let deadline_us = clock::now_us() + timeout_us;
+    let mut buffer = [0; DATAGRAM_BYTES];
+    let mut poll = Poll::new().expect("an epoll descriptor");
+    let mut watched = Vec::new();
+    for (at, viewer) in viewers.iter_mut().enumerate() {
+        let clone = viewer.socket.try_clone().expect("a descriptor");
+        let mut socket = mio::net::UdpSocket::from_std(clone);
+        let registered = poll
+            .registry()
+            .register(&mut socket, Token(at), Interest::READABLE);
+        registered.expect("epoll takes a socket");
+        watched.push(socket);
+        viewer.read(&mut buffer);
+    }
+    let mut events = Events::with_capacity(256);
+    let mut next_us = 0;
+    loop {
+        let now_us = clock::now_us();
+        if now_us >= next_us {
+            let turns = viewers.iter_mut().map(|viewer| viewer.turn(now_us));
+            next_us = turns.min().unwrap_or(u64::MAX);
+        }
+        if until(viewers) {
+            return true;
+        }
+        if now_us >= deadline_us {
+            return false;
+        }
+        let wait_us = next_us.min(deadline_us).saturating_sub(now_us);
+        if let Err(error) = poll.poll(&mut events, Some(Duration::from_micros(wait_us))) {
+            assert_eq!(error.kind(), std::io::ErrorKind::Interrupted, "epoll");
+            continue;
+        }
+        for event in &events {
+            let viewer = &mut viewers[event.token().0];
+            viewer.read(&mut buffer);
+            next_us = next_us.min(viewer.next_us());
+        }
+    }
+}
+
+/// Connects one viewer for each of `cameras`, all offers at once, and runs them until their
+/// handshakes are done. The order is that of `cameras`.
+pub fn connect_all(
+    http: SocketAddr,
+    cameras: &[String],
+    options: &Options,
+    timeout_us: u64,
+) -> Vec<Result<Viewer, HttpError>> {
+    std::thread::scope(|scope| {
+        let offers = cameras.iter().map(|camera| {
+            scope.spawn(move || {
+                let mut viewer = Viewer::connect_with(http, camera, options)?;
+                run(std::slice::from_mut(&mut viewer), timeout_us, |viewers| {
+                    viewers[0].is_connected() || viewers[0].ended.is_some()
+                });
+                Ok(viewer)
+            })
+        });
+        let offers: Vec<_> = offers.collect();
+        let joined = offers.into_iter().map(|offer| offer.join());
+        joined
+            .map(|viewer| viewer.expect("a viewer's thread did not panic"))
+            .collect()
+    })
+}
+
+fn rtc(local: SocketAddr) -> (Rtc, Tap) {
+    let (provider, tap) = tap::provider();
+    let mut extensions = ExtensionMap::empty();
+    extensions.set(6, Extension::PlayoutDelay);
+    let mut config = RtcConfig::new()
+        .set_crypto_provider(provider)
+        .set_dtls_cert(tap::certificate())
+        .clear_codecs()
+        .enable_h264(true)
+        .set_extension_map(extensions)
+        .set_rtp_mode(true);
+    config.set_max_stun_rto(CONSENT);
+    let mut rtc = config.build(clock::instant(clock::now_us()));
+    let candidate = Candidate::host(local, "udp").expect("a usable address");
+    rtc.add_local_candidate(candidate);
+    (rtc, tap)
+}
+
+/// The path of a Location, which may be a whole URL.
+fn path_of(location: &str) -> String {
+    match location.split_once("://") {
+        Some((_, rest)) => rest[rest.find('/').unwrap_or(rest.len())..].to_owned(),
+        None => location.to_owned(),
+    }
+}
