@@ -62,17 +62,12 @@ struct Load {
 
 impl Load {
     fn mounts(&self) -> Vec<Mount> {
-        let picture = Picture {
-            bits_per_s: self.bits_per_s,
-            ..Picture::default()
-        };
+        let picture = Picture { bits_per_s: self.bits_per_s, ..Picture::default() };
         Mount::many(self.cameras, picture, self.same_instant)
     }
 
     fn watched(&self) -> Vec<String> {
-        (0..self.viewers)
-            .map(|viewer| format!("cam{}", viewer % self.cameras))
-            .collect()
+        (0..self.viewers).map(|viewer| format!("cam{}", viewer % self.cameras)).collect()
     }
 }
 
@@ -97,11 +92,7 @@ fn measure(load: &Load) -> Report {
         (name, url)
     })));
     let ready = server.wait_until_ready(load.cameras as usize, READY_US);
-    assert!(
-        ready,
-        "not every camera became ready:\n{}",
-        server.get("/api/cameras").body
-    );
+    assert!(ready, "not every camera became ready:\n{}", server.get("/api/cameras").body);
     let began_us = clock::now_us();
     let mut viewers = connect(load, &server);
     let connected_us = clock::now_us() - began_us;
@@ -122,10 +113,7 @@ fn measure(load: &Load) -> Report {
 }
 
 fn connect(load: &Load, server: &Server) -> Vec<Viewer> {
-    let options = Options {
-        keep: Keep::Counts,
-        ..Options::default()
-    };
+    let options = Options { keep: Keep::Counts, ..Options::default() };
     let mut viewers = Vec::new();
     for cameras in load.watched().chunks(OFFERS_AT_ONCE) {
         for viewer in viewer::connect_all(server.http, cameras, &options, CONNECT_US) {
@@ -154,11 +142,7 @@ fn window(load: &Load, park: &Park, server: &Server, viewers: &mut [Viewer]) -> 
     let (usage_after, own_after) = (usage(), own());
     let packets_in = camera_packets(park) - cameras_before;
     // What was under way when the window closed still counts as received.
-    viewer::run(
-        viewers,
-        Duration::from_millis(50).as_micros() as u64,
-        |_| false,
-    );
+    viewer::run(viewers, Duration::from_millis(50).as_micros() as u64, |_| false);
     Window {
         wall_us,
         cpu_ns: usage_after.cpu_ns - usage_before.cpu_ns,
@@ -166,10 +150,7 @@ fn window(load: &Load, park: &Park, server: &Server, viewers: &mut [Viewer]) -> 
         usage: usage_after,
         packets_in,
         camera_stalls: park.total(|counts: &CameraCounts| &counts.stalls),
-        received: viewers
-            .iter()
-            .map(|viewer| viewer.reception.counts.clone())
-            .collect(),
+        received: viewers.iter().map(|viewer| viewer.reception.counts.clone()).collect(),
     }
 }
 
@@ -178,8 +159,5 @@ fn camera_packets(park: &Park) -> u64 {
 }
 
 fn viewer_packets(viewers: &[Viewer]) -> u64 {
-    viewers
-        .iter()
-        .map(|viewer| viewer.reception.counts.packets)
-        .sum()
+    viewers.iter().map(|viewer| viewer.reception.counts.packets).sum()
 }

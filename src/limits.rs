@@ -112,6 +112,17 @@ pub const CARRY_MEDIUM_BYTES: usize = 8 * KIB;
 /// See [`CARRY_SMALL_BYTES`].
 pub const CARRY_LARGE_BYTES: usize = 64 * KIB + 4;
 
+/// Cameras dialled at once; the others wait their turn.
+pub const CAMERAS_DIALLED_MAX: usize = 8;
+/// From the connection's begin to SETUP's answer.
+pub const CAMERA_DIAL_MS_MAX: u64 = 10_000;
+/// Before the second try; doubled for each further one.
+pub const CAMERA_RETRY_MS_MIN: u64 = 1_000;
+/// The longest between two tries, and what a camera that needs a person gets.
+pub const CAMERA_RETRY_MS_MAX: u64 = 60_000;
+/// A camera that played this long is dialled again as if for the first time.
+pub const CAMERA_SETTLED_US: u64 = 10_000_000;
+
 /// An RTSP message head, and the body of a DESCRIBE answer (Hikvision's largest is 1.5 KiB).
 pub const RTSP_HEAD_BYTES_MAX: usize = 8 * KIB;
 /// See [`RTSP_HEAD_BYTES_MAX`].

@@ -7,6 +7,10 @@ use clap::{Parser, Subcommand};
 use log::{error, warn};
 use weir::config::{self, Config};
 
+/// Everything that a library allocates comes from one fixed region.
+#[global_allocator]
+static LIBRARY_HEAP: weir::mem::heap::LibraryHeap = weir::mem::heap::LibraryHeap::new();
+
 const ENVIRONMENT: u8 = 1;
 const CONFIGURATION: u8 = 2;
 

@@ -47,10 +47,9 @@ pub struct CameraCard {
 /// A session's figures. Written by the media thread once it is live.
 #[derive(Debug)]
 pub struct SessionCard {
-    /// Which use of the slot the figures belong to.
-    pub generation: AtomicU32,
-    /// How it ended: an [`crate::webrtc::Ended`] as its number, 0 while it has not.
-    pub ended: AtomicU8,
+    /// The last end in this slot: which use of it, and an [`crate::webrtc::ended::Ended`] as its
+    /// number in the low 8 bits.
+    pub ended: AtomicU64,
     /// RTP packets and payload bytes sealed, resends not counted.
     pub packets: AtomicU64,
     /// See `packets`.
@@ -86,12 +85,16 @@ pub struct Gauges {
     pub sessions: AtomicU64,
     /// 1 while media leaves by UDP GSO.
     pub gso: AtomicU64,
-    /// Messages handed to the UDP socket, the packets in them, and what it refused.
-    pub udp_sent_messages: AtomicU64,
-    /// See `udp_sent_messages`.
-    pub udp_sent_packets: AtomicU64,
-    /// See `udp_sent_messages`.
-    pub udp_errors: AtomicU64,
+    /// Calls of `sendmmsg`.
+    pub udp_calls: AtomicU64,
+    /// Messages that left, each a run of packets.
+    pub udp_messages: AtomicU64,
+    /// Packets that left.
+    pub udp_packets: AtomicU64,
+    /// Messages that the kernel refused for good.
+    pub udp_refused: AtomicU64,
+    /// Times the socket was full.
+    pub udp_blocked: AtomicU64,
 }
 
 /// The process's gauges.
@@ -102,9 +105,11 @@ pub static GAUGES: Gauges = Gauges {
     handshakes: AtomicU64::new(0),
     sessions: AtomicU64::new(0),
     gso: AtomicU64::new(0),
-    udp_sent_messages: AtomicU64::new(0),
-    udp_sent_packets: AtomicU64::new(0),
-    udp_errors: AtomicU64::new(0),
+    udp_calls: AtomicU64::new(0),
+    udp_messages: AtomicU64::new(0),
+    udp_packets: AtomicU64::new(0),
+    udp_refused: AtomicU64::new(0),
+    udp_blocked: AtomicU64::new(0),
 };
 
 /// One card a camera's slot.
@@ -150,8 +155,7 @@ impl SessionCard {
     pub const fn new() -> Self {
         const ZERO: AtomicU64 = AtomicU64::new(0);
         Self {
-            generation: AtomicU32::new(0),
-            ended: AtomicU8::new(0),
+            ended: ZERO,
             packets: ZERO,
             bytes: ZERO,
             resends: ZERO,
@@ -164,8 +168,8 @@ impl SessionCard {
         }
     }
 
-    /// Makes the card ready for the slot's next use.
-    pub fn reset(&self, generation: u32) {
+    /// Makes the figures ready for the slot's next use.
+    pub fn reset(&self) {
         for counter in [
             &self.packets,
             &self.bytes,
@@ -179,8 +183,17 @@ impl SessionCard {
         }
         self.fraction_lost.store(0, Ordering::Relaxed);
         self.round_trip_us.store(0, Ordering::Relaxed);
-        self.ended.store(0, Ordering::Relaxed);
-        self.generation.store(generation, Ordering::Release);
+    }
+
+    /// Says that one use of the slot is over.
+    pub fn end(&self, generation: u32, reason: u8) {
+        self.ended.store(u64::from(generation) << 8 | u64::from(reason), Ordering::Release);
+    }
+
+    /// Whether one use of the slot is over, and why.
+    pub fn ended(&self, generation: u32) -> Option<u8> {
+        let ended = self.ended.load(Ordering::Acquire);
+        (ended >> 8 == u64::from(generation)).then_some(ended.to_le_bytes()[0])
     }
 }
 

@@ -113,11 +113,7 @@ fn packets_become_access_units() {
                 nals: vec![vec![0x67, 1], vec![0x68], vec![0x65, 1, 2, 3, 4]],
                 last: 12,
             },
-            AccessUnit {
-                timestamp: 2,
-                nals: vec![vec![0x41, 7]],
-                last: 13,
-            },
+            AccessUnit { timestamp: 2, nals: vec![vec![0x41, 7]], last: 13 },
         ]
     );
     assert!(units[0].is_idr() && !units[1].is_idr());
@@ -146,17 +142,9 @@ fn a_packet_out_of_place_is_an_error() {
 
 #[test]
 fn stamps_survive_and_hold_no_zero_byte() {
-    let stamp = Stamp {
-        camera: 2_000_000,
-        frame: u32::MAX,
-        time_us: 1 << 55,
-    };
+    let stamp = Stamp { camera: 2_000_000, frame: u32::MAX, time_us: 1 << 55 };
     assert_eq!(Stamp::decode(&stamp.encode()), Some(stamp));
-    let zeros = Stamp {
-        camera: 0,
-        frame: 0,
-        time_us: 0,
-    };
+    let zeros = Stamp { camera: 0, frame: 0, time_us: 0 };
     assert!(zeros.encode().iter().all(|byte| *byte != 0));
     assert_eq!(Stamp::decode(&[1; 16]), None);
 }
@@ -173,14 +161,7 @@ fn headers_with_an_extension_are_measured() {
 
 fn ffprobe(url: &str, entries: &str) -> String {
     let output = Command::new("ffprobe")
-        .args([
-            "-v",
-            "error",
-            "-rtsp_transport",
-            "tcp",
-            "-read_intervals",
-            "%+#60",
-        ])
+        .args(["-v", "error", "-rtsp_transport", "tcp", "-read_intervals", "%+#60"])
         .args(["-show_entries", entries, "-of", "compact", url])
         .output()
         .expect("ffprobe runs");
@@ -192,12 +173,8 @@ fn ffprobe(url: &str, entries: &str) -> String {
 
 #[test]
 fn ffprobe_reads_a_synthetic_camera() {
-    let picture = Picture {
-        frames_per_s: 50,
-        gop: 25,
-        bits_per_s: 4_000_000,
-        ..Picture::default()
-    };
+    let picture =
+        Picture { frames_per_s: 50, gop: 25, bits_per_s: 4_000_000, ..Picture::default() };
     let mut mount = Mount::new("gate", picture);
     mount.login = Login {
         scheme: Scheme::Digest { qop: true },
@@ -206,32 +183,20 @@ fn ffprobe_reads_a_synthetic_camera() {
     };
     let park = Park::open(vec![mount]);
     let url = park.url("gate").replace("rtsp://", "rtsp://viewer:secret@");
-    let read = ffprobe(
-        &url,
-        "stream=codec_name,profile,width,height:packet=size,flags",
-    );
+    let read = ffprobe(&url, "stream=codec_name,profile,width,height:packet=size,flags");
     assert!(read.contains("codec_name=h264"), "{read}");
     assert!(read.contains("width=1280|height=720"), "{read}");
-    let packets: Vec<&str> = read
-        .lines()
-        .filter(|line| line.starts_with("packet|"))
-        .collect();
+    let packets: Vec<&str> = read.lines().filter(|line| line.starts_with("packet|")).collect();
     let size = |line: &&str| -> usize {
         let (_, rest) = line.split_once("size=").unwrap();
         rest.split('|').next().unwrap().parse().unwrap()
     };
-    let idrs = packets
-        .iter()
-        .filter(|line| line.contains("flags=K"))
-        .count();
+    let idrs = packets.iter().filter(|line| line.contains("flags=K")).count();
     assert!(packets.len() >= 50 && (2..=4).contains(&idrs), "{read}");
     let plain = packets.iter().filter(|line| !line.contains("flags=K"));
     let expected = picture.frame_bytes(false) + 4;
     for bytes in plain.map(size) {
-        assert!(
-            expected - 16 <= bytes && bytes <= expected,
-            "{bytes} of {expected}"
-        );
+        assert!(expected - 16 <= bytes && bytes <= expected, "{bytes} of {expected}");
     }
     assert_eq!(park.counts("gate").describes.load(Relaxed), 1);
     assert_eq!(park.counts("gate").unauthorized.load(Relaxed), 1);
@@ -241,14 +206,7 @@ fn ffprobe_reads_a_synthetic_camera() {
 fn a_camera_can_fall_silent_and_come_back() {
     let park = Park::open(vec![Mount::new("gate", Picture::default())]);
     let mut reader = Command::new("ffmpeg")
-        .args([
-            "-v",
-            "quiet",
-            "-rtsp_transport",
-            "tcp",
-            "-i",
-            &park.url("gate"),
-        ])
+        .args(["-v", "quiet", "-rtsp_transport", "tcp", "-i", &park.url("gate")])
         .args(["-c", "copy", "-f", "null", "-"])
         .spawn()
         .expect("ffmpeg runs");

@@ -52,25 +52,13 @@ impl Tool {
         };
         match self {
             Self::Perf => command
-                .args([
-                    "stat",
-                    "-x",
-                    ",",
-                    "-e",
-                    "raw_syscalls:sys_enter",
-                    "-p",
-                    &pid,
-                ])
+                .args(["stat", "-x", ",", "-e", "raw_syscalls:sys_enter", "-p", &pid])
                 .args(["--", "sleep", &seconds]),
-            Self::Strace => command.args([
-                "-s", "INT", &seconds, "strace", "-q", "-f", "-c", "-p", &pid,
-            ]),
+            Self::Strace => {
+                command.args(["-s", "INT", &seconds, "strace", "-q", "-f", "-c", "-p", &pid])
+            }
         };
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()
     }
 
     fn count(
@@ -94,9 +82,7 @@ impl Tool {
         }
         let wall_us = clock::now_us() - began_us;
         let counted = packets(viewers) - packets_before;
-        let output = child
-            .wait_with_output()
-            .map_err(|error| error.to_string())?;
+        let output = child.wait_with_output().map_err(|error| error.to_string())?;
         let said = String::from_utf8_lossy(&output.stderr);
         let calls = match self {
             Self::Perf => perf_calls(&said),
@@ -115,16 +101,12 @@ impl Tool {
 
 /// `12345,,raw_syscalls:sys_enter,…`
 fn perf_calls(said: &str) -> Option<u64> {
-    let line = said
-        .lines()
-        .find(|line| line.contains("raw_syscalls:sys_enter"))?;
+    let line = said.lines().find(|line| line.contains("raw_syscalls:sys_enter"))?;
     line.split(',').next()?.parse().ok()
 }
 
 /// The last line: percent, seconds, microseconds a call, calls, errors if any, `total`.
 fn strace_calls(said: &str) -> Option<u64> {
-    let line = said
-        .lines()
-        .find(|line| line.trim_end().ends_with("total"))?;
+    let line = said.lines().find(|line| line.trim_end().ends_with("total"))?;
     line.split_whitespace().nth(3)?.parse().ok()
 }

@@ -35,13 +35,9 @@ pub(crate) fn cpu_percent(load: &Load) -> Result<f64, String> {
     let load = load.clone();
     let cameras = park.address();
     let floor = std::thread::spawn(move || Floor::open(&load, cameras, sinks)?.run(load.seconds));
-    let measured = floor
-        .join()
-        .map_err(|_| "the floor's thread panicked".to_owned())?;
+    let measured = floor.join().map_err(|_| "the floor's thread panicked".to_owned())?;
     stop.store(true, Ordering::Relaxed);
-    drain
-        .join()
-        .map_err(|_| "the receiving thread panicked".to_owned())?;
+    drain.join().map_err(|_| "the receiving thread panicked".to_owned())?;
     measured
 }
 
@@ -71,9 +67,7 @@ impl Floor {
             stream.set_nonblocking(true).map_err(text)?;
             let mut stream = TcpStream::from_std(stream);
             let token = Token(cameras.len());
-            poll.registry()
-                .register(&mut stream, token, Interest::READABLE)
-                .map_err(text)?;
+            poll.registry().register(&mut stream, token, Interest::READABLE).map_err(text)?;
             cameras.push(stream);
         }
         let socket = UdpSocket::bind("127.0.0.1:0").map_err(text)?;
@@ -132,12 +126,7 @@ impl Floor {
     fn send_packets(&mut self, viewer: usize, mut packets: usize) -> Result<(), String> {
         while packets > 0 {
             let run = packets.min(SEGMENTS_MAX);
-            for (at, packet) in self
-                .send
-                .chunks_exact_mut(PACKET_BYTES)
-                .take(run)
-                .enumerate()
-            {
+            for (at, packet) in self.send.chunks_exact_mut(PACKET_BYTES).take(run).enumerate() {
                 let (header, body) = packet.split_at_mut(HEADER_BYTES);
                 let (payload, tag) = body.split_at_mut(PAYLOAD_BYTES);
                 let from = at * PAYLOAD_BYTES;
@@ -146,9 +135,7 @@ impl Floor {
                 let mut nonce = [0; 12];
                 nonce[4..].copy_from_slice(&self.nonce.to_be_bytes());
                 let nonce = Nonce::assume_unique_for_key(nonce);
-                let sealed = self
-                    .key
-                    .seal_in_place_separate_tag(nonce, Aad::from(header), payload);
+                let sealed = self.key.seal_in_place_separate_tag(nonce, Aad::from(header), payload);
                 tag.copy_from_slice(sealed.map_err(text)?.as_ref());
             }
             let message = &self.send[..run * PACKET_BYTES];
@@ -176,9 +163,7 @@ fn drain(
         let mut socket = mio::net::UdpSocket::bind(any).map_err(text)?;
         addresses.push(socket.local_addr().map_err(text)?);
         let token = Token(sockets.len());
-        poll.registry()
-            .register(&mut socket, token, Interest::READABLE)
-            .map_err(text)?;
+        poll.registry().register(&mut socket, token, Interest::READABLE).map_err(text)?;
         sockets.push(socket);
     }
     let thread = std::thread::spawn(move || {

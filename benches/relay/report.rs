@@ -42,9 +42,8 @@ pub(crate) struct Report {
 impl Report {
     pub(crate) fn new(load: &Load, connected_us: u64, window: Window) -> Self {
         let all = window.received.iter();
-        let mut latencies_us: Vec<u64> = all
-            .flat_map(|counts| counts.latencies_us.iter().copied())
-            .collect();
+        let mut latencies_us: Vec<u64> =
+            all.flat_map(|counts| counts.latencies_us.iter().copied()).collect();
         latencies_us.sort_unstable();
         let mut not_measured = Vec::new();
         if latencies_us.is_empty() {
@@ -126,11 +125,7 @@ impl fmt::Display for Report {
             writeln!(f, "| {name:<38} | {figure:>24} |")
         };
         let load = &self.load;
-        let instants = if load.same_instant {
-            "same instant"
-        } else {
-            "spread"
-        };
+        let instants = if load.same_instant { "same instant" } else { "spread" };
         let usage = &self.window.usage;
         let out = self.sum(|counts| counts.packets);
         let ms = |latency: Option<f64>| known(latency.map(|ms| format!("{ms:.2} ms")));
@@ -142,45 +137,19 @@ impl fmt::Display for Report {
             "cameras / viewers, frames",
             format!("{} / {}, {instants}", load.cameras, load.viewers),
         )?;
-        row(
-            f,
-            "all viewers connected after",
-            format!("{:.0} ms", self.connected_us as f64 / 1e3),
-        )?;
-        row(
-            f,
-            "CPU of the server, of one core",
-            format!("{:.2} %", self.cpu_percent()),
-        )?;
+        row(f, "all viewers connected after", format!("{:.0} ms", self.connected_us as f64 / 1e3))?;
+        row(f, "CPU of the server, of one core", format!("{:.2} %", self.cpu_percent()))?;
         if load.floor {
-            let floor = self
-                .floor_cpu_percent
-                .map(|percent| format!("{percent:.2} %"));
+            let floor = self.floor_cpu_percent.map(|percent| format!("{percent:.2} %"));
             row(f, "CPU of the floor", known(floor))?;
         }
-        row(
-            f,
-            "VmHWM / VmRSS",
-            format!("{} / {} KiB", usage.peak_kib, usage.resident_kib),
-        )?;
+        row(f, "VmHWM / VmRSS", format!("{} / {} KiB", usage.peak_kib, usage.resident_kib))?;
         row(f, "threads", usage.threads.to_string())?;
         let rates = (self.per_s(self.window.packets_in), self.per_s(out));
-        row(
-            f,
-            "RTP packets a second, in / out",
-            format!("{:.0} / {:.0}", rates.0, rates.1),
-        )?;
-        row(
-            f,
-            "packets received / lost",
-            format!("{out} / {}", self.sum(Counts::lost)),
-        )?;
+        row(f, "RTP packets a second, in / out", format!("{:.0} / {:.0}", rates.0, rates.1))?;
+        row(f, "packets received / lost", format!("{out} / {}", self.sum(Counts::lost)))?;
         row(f, "frames whole / broken", format!("{frames} / {broken}"))?;
-        row(
-            f,
-            "latency added, p50 / p99",
-            format!("{} / {}", latencies[0], latencies[1]),
-        )?;
+        row(f, "latency added, p50 / p99", format!("{} / {}", latencies[0], latencies[1]))?;
         row(f, "latency added, the longest", latencies[2].clone())?;
         if load.syscalls {
             let calls = self.calls_per_packet;
@@ -188,17 +157,9 @@ impl fmt::Display for Report {
             row(f, "system calls a packet, in and out", known(calls))?;
         }
         let own = percent(self.window.own_cpu_ns, self.window.wall_us);
-        row(
-            f,
-            "CPU of cameras and viewers together",
-            format!("{own:.1} %"),
-        )?;
+        row(f, "CPU of cameras and viewers together", format!("{own:.1} %"))?;
         if self.ended_viewers > 0 {
-            row(
-                f,
-                "viewers whose session ended",
-                self.ended_viewers.to_string(),
-            )?;
+            row(f, "viewers whose session ended", self.ended_viewers.to_string())?;
         }
         for reason in &self.not_measured {
             writeln!(f, "not measured: {reason}")?;

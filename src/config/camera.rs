@@ -21,10 +21,7 @@ pub fn name_problem(name: &str) -> Option<String> {
     if name.is_empty() {
         Some("is empty".to_owned())
     } else if name.len() > CAMERA_NAME_BYTES_MAX {
-        Some(format!(
-            "is {} bytes long, max {CAMERA_NAME_BYTES_MAX}",
-            name.len()
-        ))
+        Some(format!("is {} bytes long, max {CAMERA_NAME_BYTES_MAX}", name.len()))
     } else if !name.bytes().all(fits) {
         Some("has a character other than A-Z a-z 0-9 . _ -".to_owned())
     } else if name.starts_with('-') {
@@ -53,9 +50,7 @@ pub(super) fn read(
     let name = read_name(&mut section, offset, number, before, &mut mistakes);
     let url = required(&mut section, "url", offset, &mut mistakes);
     let login = url.and_then(|url| {
-        split_url(url.value)
-            .map_err(|message| mistakes.push(at(url.offset, message)))
-            .ok()
+        split_url(url.value).map_err(|message| mistakes.push(at(url.offset, message))).ok()
     });
     let (url, user_in_url, password_in_url) = login.unwrap_or_default();
     let user = read_secret(&mut section, "user", &mut mistakes);
@@ -140,10 +135,7 @@ fn read_secret(
 
 fn secret_problem(text: &str) -> Option<String> {
     if text.len() > CAMERA_SECRET_BYTES_MAX {
-        Some(format!(
-            "is {} bytes long, max {CAMERA_SECRET_BYTES_MAX}",
-            text.len()
-        ))
+        Some(format!("is {} bytes long, max {CAMERA_SECRET_BYTES_MAX}", text.len()))
     } else if text.chars().any(char::is_control) {
         Some("has a control character".to_owned())
     } else {
@@ -171,11 +163,8 @@ fn read_password(
         return None;
     }
     let mut bytes = Vec::new();
-    let read = File::open(directory.join(file.value)).and_then(|opened| {
-        opened
-            .take(CAMERA_SECRET_BYTES_MAX as u64 + 3)
-            .read_to_end(&mut bytes)
-    });
+    let read = File::open(directory.join(file.value))
+        .and_then(|opened| opened.take(CAMERA_SECRET_BYTES_MAX as u64 + 3).read_to_end(&mut bytes));
     let problem = match read {
         Err(error) => Some(format!("{}: {error}", file.value)),
         Ok(_) => match std::str::from_utf8(&bytes) {
@@ -201,9 +190,7 @@ type SplitUrl = (String, Option<String>, Option<String>);
 fn split_url(url: &str) -> Result<SplitUrl, String> {
     if url.len() > CAMERA_URL_BYTES_MAX {
         let bytes = url.len();
-        return Err(format!(
-            "`url` is {bytes} bytes long, max {CAMERA_URL_BYTES_MAX}"
-        ));
+        return Err(format!("`url` is {bytes} bytes long, max {CAMERA_URL_BYTES_MAX}"));
     }
     if !url.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err("`url` has a space or a character that must be percent-encoded".to_owned());
@@ -222,10 +209,7 @@ fn split_url(url: &str) -> Result<SplitUrl, String> {
     check_host(host)?;
     let (user, password) = match login.map(|login| login.split_once(':').unwrap_or((login, ""))) {
         None => (None, None),
-        Some((user, password)) => (
-            Some(percent_decoded(user)?),
-            Some(percent_decoded(password)?),
-        ),
+        Some((user, password)) => (Some(percent_decoded(user)?), Some(percent_decoded(password)?)),
     };
     Ok((format!("rtsp://{host}{path}"), user, password))
 }
@@ -249,11 +233,7 @@ fn check_host(host: &str) -> Result<(), String> {
         None => port.is_empty(),
         Some(port) => port.parse::<u16>().is_ok_and(|port| port > 0),
     };
-    if port_is_good {
-        Ok(())
-    } else {
-        Err("`url` has a bad port, not in 1 to 65535".to_owned())
-    }
+    if port_is_good { Ok(()) } else { Err("`url` has a bad port, not in 1 to 65535".to_owned()) }
 }
 
 /// Undoes percent-encoding in a login.

@@ -79,18 +79,14 @@ pub struct Camera {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            http: Http {
-                listen: SocketAddr::from(([0; 8], 8117)),
-            },
+            http: Http { listen: SocketAddr::from(([0; 8], 8117)) },
             webrtc: WebRtc {
                 listen: SocketAddr::from(([0; 8], 8118)),
                 announce: Vec::new(),
                 payload_bytes: PAYLOAD_BYTES_DEFAULT,
                 resend: true,
             },
-            diagnostics: Diagnostics {
-                listen: SocketAddr::from(([127, 0, 0, 1], 9999)),
-            },
+            diagnostics: Diagnostics { listen: SocketAddr::from(([127, 0, 0, 1], 9999)) },
             cameras: Vec::new(),
         }
     }

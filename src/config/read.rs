@@ -40,9 +40,7 @@ impl Loaded {
 /// The file cannot be read, is not UTF-8, or is over [`CONFIG_BYTES_MAX`].
 pub fn load(path: &Path) -> io::Result<Loaded> {
     let mut text = String::new();
-    let bytes = File::open(path)?
-        .take(CONFIG_BYTES_MAX as u64 + 1)
-        .read_to_string(&mut text)?;
+    let bytes = File::open(path)?.take(CONFIG_BYTES_MAX as u64 + 1).read_to_string(&mut text)?;
     if bytes > CONFIG_BYTES_MAX {
         let message = format!("more than {CONFIG_BYTES_MAX} bytes");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
@@ -63,10 +61,7 @@ pub fn parse(text: &str, directory: &Path) -> Loaded {
             problems.note(offset, Severity::Fatal, message);
         }
     }
-    Loaded {
-        config,
-        problems: problems.into_sorted(),
-    }
+    Loaded { config, problems: problems.into_sorted() }
 }
 
 fn read_root(table: &DeTable, directory: &Path, config: &mut Config, problems: &mut Problems) {

@@ -25,11 +25,7 @@ pub(super) struct Section<'s, 't> {
 impl<'s, 't> Section<'s, 't> {
     /// `title` is how messages call it: `[http]`.
     pub(super) fn new(title: &'static str, table: &'s DeTable<'t>) -> Self {
-        Self {
-            title,
-            table,
-            known: Vec::new(),
-        }
+        Self { title, table, known: Vec::new() }
     }
 
     /// The raw value of `key`, which is known from now on.
@@ -46,10 +42,7 @@ impl<'s, 't> Section<'s, 't> {
         };
         let offset = value.span().start;
         match value.get_ref() {
-            DeValue::String(text) => Ok(Some(At {
-                value: text,
-                offset,
-            })),
+            DeValue::String(text) => Ok(Some(At { value: text, offset })),
             other => Err(wrong_type(title, key, "a string", other, offset)),
         }
     }
@@ -65,10 +58,8 @@ impl<'s, 't> Section<'s, 't> {
             }
         };
         text.value.parse().unwrap_or_else(|_| {
-            let message = format!(
-                "`listen` in {} is no address and port, like \"{default}\"",
-                self.title
-            );
+            let message =
+                format!("`listen` in {} is no address and port, like \"{default}\"", self.title);
             problems.note(text.offset, Severity::Fatal, message);
             default
         })
@@ -119,13 +110,8 @@ impl<'s, 't> Section<'s, 't> {
             return default;
         };
         value.get_ref().as_bool().unwrap_or_else(|| {
-            let At { value, offset } = wrong_type(
-                title,
-                key,
-                "true or false",
-                value.get_ref(),
-                value.span().start,
-            );
+            let At { value, offset } =
+                wrong_type(title, key, "true or false", value.get_ref(), value.span().start);
             problems.note(offset, Severity::Warning, value);
             default
         })
@@ -159,8 +145,5 @@ pub(super) fn wrong_type(
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a table",
     };
-    At {
-        value: format!("`{key}` in {title} must be {wanted}, not {found}"),
-        offset,
-    }
+    At { value: format!("`{key}` in {title} must be {wanted}, not {found}"), offset }
 }

@@ -32,11 +32,7 @@ impl Clip {
             }
             has_picture |= is_slice;
         }
-        has_picture.then_some(Self {
-            bytes,
-            nals,
-            access_units,
-        })
+        has_picture.then_some(Self { bytes, nals, access_units })
     }
 
     /// Access units in the clip.
@@ -93,9 +89,8 @@ mod tests {
             0, 0, 1, 0x41, 0x80, 9, 0, 0, 1, 0x41, 0x81,
         ];
         let clip = Clip::parse(BYTES).expect("pictures");
-        let units: Vec<Vec<&[u8]>> = (0..clip.len())
-            .map(|index| clip.access_unit(index).collect())
-            .collect();
+        let units: Vec<Vec<&[u8]>> =
+            (0..clip.len()).map(|index| clip.access_unit(index).collect()).collect();
         let first: Vec<&[u8]> = vec![&[0x67, 1], &[0x68, 2], &[0x65, 0x80], &[0x65, 0x40]];
         assert_eq!(units, [first, vec![&[0x41, 0x80, 9]], vec![&[0x41, 0x81]]]);
         assert_eq!(clip.first(8), Some(&[0x68, 2][..]));

@@ -180,12 +180,7 @@ impl Viewer<'_> {
     fn description(&self) -> String {
         let sps = self.clip.first(7).unwrap_or_default();
         let pps = self.clip.first(8).unwrap_or_default();
-        let profile: String = sps
-            .iter()
-            .skip(1)
-            .take(3)
-            .map(|b| format!("{b:02X}"))
-            .collect();
+        let profile: String = sps.iter().skip(1).take(3).map(|b| format!("{b:02X}")).collect();
         format!(
             "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=weir demo camera\r\nc=IN IP4 0.0.0.0\r\n\
              t=0 0\r\na=control:*\r\nm=video 0 RTP/AVP {PAYLOAD_TYPE}\r\n\
@@ -213,16 +208,10 @@ fn parse(received: &[u8]) -> io::Result<Option<Request<'_>>> {
     let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     let over = || {
         let bytes = received.len();
-        bad(&format!(
-            "rtsp request of {bytes} bytes, max {RTSP_HEAD_BYTES_MAX}"
-        ))
+        bad(&format!("rtsp request of {bytes} bytes, max {RTSP_HEAD_BYTES_MAX}"))
     };
     let Some(end) = received.windows(4).position(|four| four == b"\r\n\r\n") else {
-        return if received.len() > RTSP_HEAD_BYTES_MAX {
-            Err(over())
-        } else {
-            Ok(None)
-        };
+        return if received.len() > RTSP_HEAD_BYTES_MAX { Err(over()) } else { Ok(None) };
     };
     let head = std::str::from_utf8(&received[..end]).map_err(|_| bad("rtsp head is not text"))?;
     let mut words = head.lines().next().unwrap_or_default().split(' ');
@@ -230,12 +219,7 @@ fn parse(received: &[u8]) -> io::Result<Option<Request<'_>>> {
     else {
         return Err(bad("not an rtsp request"));
     };
-    let mut request = Request {
-        method,
-        url,
-        head,
-        bytes: end + 4,
-    };
+    let mut request = Request { method, url, head, bytes: end + 4 };
     if let Some(length) = request.header("Content-Length") {
         let length: usize = length.parse().map_err(|_| bad("bad content length"))?;
         if length > RTSP_HEAD_BYTES_MAX {

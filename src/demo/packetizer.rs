@@ -73,11 +73,7 @@ mod tests {
         let long: Vec<u8> = std::iter::once(0x65)
             .chain((0..5000).map(|n| u8::try_from(n % 251).expect("small")))
             .collect();
-        let mut packetizer = Packetizer {
-            payload_type: 96,
-            ssrc: 7,
-            sequence: u16::MAX,
-        };
+        let mut packetizer = Packetizer { payload_type: 96, ssrc: 7, sequence: u16::MAX };
         let mut out = Vec::new();
         packetizer.access_unit([&[0x67, 1][..], &long].into_iter(), 90, &mut out);
         let mut rest = &out[..];

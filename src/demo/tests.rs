@@ -5,10 +5,8 @@ use super::*;
 
 /// Runs `test` beside a demo camera, on one thread as weir does.
 fn beside_camera<F: Future<Output = ()>>(test: impl FnOnce(SocketAddr) -> F) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("runtime");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     tokio::task::LocalSet::new().block_on(&runtime, async {
         let listener = bind().await.expect("loopback");
         let address = listener.local_addr().expect("address");
@@ -25,33 +23,20 @@ struct Viewer {
 
 impl Viewer {
     async fn connect(address: SocketAddr) -> Self {
-        Self {
-            stream: TcpStream::connect(address).await.expect("accepted"),
-            received: Vec::new(),
-        }
+        Self { stream: TcpStream::connect(address).await.expect("accepted"), received: Vec::new() }
     }
 
     async fn read(&mut self) {
-        let bytes = self
-            .stream
-            .read_buf(&mut self.received)
-            .await
-            .expect("read");
+        let bytes = self.stream.read_buf(&mut self.received).await.expect("read");
         assert!(bytes > 0, "closed early");
     }
 
     /// Sends a request and takes the head of its answer, passing frames over.
     async fn ask(&mut self, request: &str) -> String {
-        self.stream
-            .write_all(request.as_bytes())
-            .await
-            .expect("sent");
+        self.stream.write_all(request.as_bytes()).await.expect("sent");
         loop {
             let start = self.received.windows(5).position(|five| five == b"RTSP/");
-            let end = self
-                .received
-                .windows(4)
-                .position(|four| four == b"\r\n\r\n");
+            let end = self.received.windows(4).position(|four| four == b"\r\n\r\n");
             if let (Some(start), Some(end)) = (start, end) {
                 let head = String::from_utf8_lossy(&self.received[start..end]).into_owned();
                 self.received.drain(..end + 4);
@@ -80,16 +65,9 @@ fn it_speaks_rtsp_and_plays_in_order() {
     beside_camera(|address| async move {
         let url = format!("rtsp://{address}/demo");
         let mut viewer = Viewer::connect(address).await;
-        let options = viewer
-            .ask(&format!("OPTIONS {url} RTSP/1.0\r\nCSeq: 1\r\n\r\n"))
-            .await;
-        assert!(
-            options.contains("CSeq: 1") && options.contains("DESCRIBE"),
-            "{options}"
-        );
-        let described = viewer
-            .ask(&format!("DESCRIBE {url} RTSP/1.0\r\nCSeq: 2\r\n\r\n"))
-            .await;
+        let options = viewer.ask(&format!("OPTIONS {url} RTSP/1.0\r\nCSeq: 1\r\n\r\n")).await;
+        assert!(options.contains("CSeq: 1") && options.contains("DESCRIBE"), "{options}");
+        let described = viewer.ask(&format!("DESCRIBE {url} RTSP/1.0\r\nCSeq: 2\r\n\r\n")).await;
         assert!(described.contains("application/sdp"), "{described}");
         let length: usize = described
             .lines()
@@ -101,17 +79,12 @@ fn it_speaks_rtsp_and_plays_in_order() {
         }
         let body: Vec<u8> = viewer.received.drain(..length).collect();
         let body = String::from_utf8(body).expect("text");
-        assert!(
-            body.contains("profile-level-id=42C01F;sprop-parameter-sets=Z0L"),
-            "{body}"
-        );
+        assert!(body.contains("profile-level-id=42C01F;sprop-parameter-sets=Z0L"), "{body}");
 
         let setup = format!("SETUP {url}/video RTSP/1.0\r\nCSeq: 3\r\nTransport: ");
         let refused = viewer.ask(&format!("{setup}RTP/AVP;unicast\r\n\r\n")).await;
         assert!(refused.starts_with("RTSP/1.0 461"), "{refused}");
-        let set_up = viewer
-            .ask(&format!("{setup}RTP/AVP/TCP;interleaved=0-1\r\n\r\n"))
-            .await;
+        let set_up = viewer.ask(&format!("{setup}RTP/AVP/TCP;interleaved=0-1\r\n\r\n")).await;
         assert!(set_up.contains("interleaved=0-1"), "{set_up}");
         let play = format!("PLAY {url} RTSP/1.0\r\nCSeq: 5\r\nSession: demo\r\n\r\n");
         assert!(viewer.ask(&play).await.starts_with("RTSP/1.0 200"));
@@ -129,20 +102,10 @@ fn it_speaks_rtsp_and_plays_in_order() {
             assert_eq!(timestamp, frames * 3600);
             frames += u32::from(packet[1] >> 7);
         }
-        viewer
-            .stream
-            .write_all(b"$\x01\x00\x04abcd")
-            .await
-            .expect("a receiver report");
+        viewer.stream.write_all(b"$\x01\x00\x04abcd").await.expect("a receiver report");
         let down = viewer.ask("TEARDOWN * RTSP/1.0\r\nCSeq: 6\r\n\r\n").await;
         assert!(down.contains("CSeq: 6"), "{down}");
-        while viewer
-            .stream
-            .read_buf(&mut viewer.received)
-            .await
-            .expect("read")
-            > 0
-        {}
+        while viewer.stream.read_buf(&mut viewer.received).await.expect("read") > 0 {}
     });
 }
 
@@ -162,11 +125,7 @@ fn one_connection_too_many_is_closed_and_a_place_comes_free() {
             let mut viewer = Viewer::connect(address).await;
             let options = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n";
             if viewer.stream.write_all(options).await.is_ok()
-                && viewer
-                    .stream
-                    .read(&mut [0; 64])
-                    .await
-                    .is_ok_and(|bytes| bytes > 0)
+                && viewer.stream.read(&mut [0; 64]).await.is_ok_and(|bytes| bytes > 0)
             {
                 break;
             }

@@ -90,14 +90,14 @@ impl Batch {
         self.messages.is_empty()
     }
 
-    /// Room for one packet of `bytes` bytes behind what is there; `None` until a flush.
-    pub fn packet(&mut self, path: Path, bytes: usize) -> Option<&mut [u8]> {
-        let start = self.used_bytes;
-        let is_continued = self.continues_run(path, bytes);
-        if start + bytes > BATCH_BYTES || (!is_continued && self.messages.is_full()) {
+    /// Room for one packet of `bytes` bytes, behind what is there or, when the batch is full,
+    /// once that was sent. `None` when the socket does not take it: seal nothing then.
+    pub fn packet(&mut self, path: Path, bytes: usize, wire: &impl Wire) -> Option<&mut [u8]> {
+        if !self.has_room(path, bytes) && self.flush(wire) == Flushed::Blocked {
             return None;
         }
-        if is_continued {
+        let start = self.used_bytes;
+        if self.continues_run(path, bytes) {
             self.messages.last_mut()?.bytes += bytes;
         } else {
             let segment_bytes = u16::try_from(bytes).ok()?;
@@ -107,6 +107,11 @@ impl Batch {
         }
         self.used_bytes += bytes;
         Some(&mut self.scratch[start..start + bytes])
+    }
+
+    fn has_room(&self, path: Path, bytes: usize) -> bool {
+        let has_message = !self.messages.is_full() || self.continues_run(path, bytes);
+        has_message && self.used_bytes + bytes <= BATCH_BYTES
     }
 
     /// Whether a packet of `bytes` can be the next segment of the last message: all segments are
@@ -253,6 +258,15 @@ mod tests {
         }
     }
 
+    /// A socket that is full.
+    struct Closed;
+
+    impl Wire for Closed {
+        fn send(&self, _: &[u8], _: &[Message]) -> io::Result<usize> {
+            Err(ErrorKind::WouldBlock.into())
+        }
+    }
+
     fn path(port: u16) -> Path {
         Path { to: SocketAddr::from(([192, 0, 2, 1], port)), from: IpAddr::from([192, 0, 2, 9]) }
     }
@@ -261,7 +275,7 @@ mod tests {
     fn fill(batch: &mut Batch, path: Path, sizes: &[usize]) -> Vec<Vec<u8>> {
         let mut packets = Vec::new();
         for (number, size) in sizes.iter().enumerate() {
-            let room = batch.packet(path, *size).expect("room");
+            let room = batch.packet(path, *size, &Closed).expect("room");
             room.fill(u8::try_from(number + 1).unwrap());
             packets.push(room.to_vec());
         }
@@ -294,15 +308,17 @@ mod tests {
     }
 
     #[test]
-    fn a_full_batch_has_no_room_until_it_is_flushed() {
+    fn a_full_batch_sends_what_it_has_before_it_takes_more() {
         let mut batch = batch();
         for message in 0..MESSAGES_MAX {
             let port = u16::try_from(message + 1).unwrap();
-            assert!(batch.packet(path(port), 100).is_some());
+            fill(&mut batch, path(port), &[100]);
         }
-        assert!(batch.packet(path(9999), 100).is_none());
-        assert_eq!(batch.flush(&Script::default()), Flushed::Done);
-        assert!(batch.packet(path(9999), 100).is_some());
+        assert!(batch.packet(path(9999), 100, &Closed).is_none());
+        let wire = Script::default();
+        assert!(batch.packet(path(9999), 100, &wire).is_some());
+        assert_eq!(wire.datagrams.borrow().len(), MESSAGES_MAX);
+        assert!(!batch.is_empty());
     }
 
     #[test]

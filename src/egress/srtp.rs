@@ -29,6 +29,11 @@ pub trait Seal {
     /// Encrypts `payload` in place under (`ssrc`, `number`) and gives the tag; `header` is
     /// authenticated.
     fn seal(&self, ssrc: u32, number: u64, header: &[u8], payload: &mut [u8]) -> [u8; TAG_BYTES];
+
+    /// Seals the RTCP packet in `packet[..length]` in place under a number of its own; the length
+    /// it then has. `packet` has room for [`SRTCP_OVERHEAD_BYTES`] more. `None` when the numbers
+    /// are used up.
+    fn seal_rtcp(&mut self, packet: &mut [u8], length: usize) -> Option<usize>;
 }
 
 /// What a session seals with: the RTP key expanded, the RTCP key raw (expanded for each report).
@@ -95,26 +100,6 @@ impl SealKeys {
             rtcp_number: 0,
         })
     }
-
-    /// Seals the RTCP packet in `packet[..length]` in place; the length it then has. `packet` has
-    /// room for [`SRTCP_OVERHEAD_BYTES`] more. `None` when the key's numbers are used up.
-    pub fn seal_rtcp(&mut self, packet: &mut [u8], length: usize) -> Option<usize> {
-        let number = self.rtcp_number;
-        if number >= ENCRYPTED || length < RTCP_HEADER_BYTES {
-            return None;
-        }
-        self.rtcp_number += 1;
-        let trailer = (ENCRYPTED | number).to_be_bytes();
-        let (header, rest) = packet.split_at_mut(RTCP_HEADER_BYTES);
-        let (payload, after) = rest.split_at_mut(length - RTCP_HEADER_BYTES);
-        let nonce = self.rtcp.rtcp_nonce(ssrc_of(header), number);
-        let aad = rtcp_aad(header, trailer);
-        let key = self.rtcp.expand()?;
-        let tag = key.seal_in_place_separate_tag(nonce, Aad::from(aad), payload).ok()?;
-        after[..TAG_BYTES].copy_from_slice(tag.as_ref());
-        after[TAG_BYTES..SRTCP_OVERHEAD_BYTES].copy_from_slice(&trailer);
-        Some(length + SRTCP_OVERHEAD_BYTES)
-    }
 }
 
 impl Seal for SealKeys {
@@ -131,6 +116,24 @@ impl Seal for SealKeys {
         let mut bytes = [0; TAG_BYTES];
         bytes.copy_from_slice(tag.as_ref());
         bytes
+    }
+
+    fn seal_rtcp(&mut self, packet: &mut [u8], length: usize) -> Option<usize> {
+        let number = self.rtcp_number;
+        if number >= ENCRYPTED || length < RTCP_HEADER_BYTES {
+            return None;
+        }
+        self.rtcp_number += 1;
+        let trailer = (ENCRYPTED | number).to_be_bytes();
+        let (header, rest) = packet.split_at_mut(RTCP_HEADER_BYTES);
+        let (payload, after) = rest.split_at_mut(length - RTCP_HEADER_BYTES);
+        let nonce = self.rtcp.rtcp_nonce(ssrc_of(header), number);
+        let aad = rtcp_aad(header, trailer);
+        let key = self.rtcp.expand()?;
+        let tag = key.seal_in_place_separate_tag(nonce, Aad::from(aad), payload).ok()?;
+        after[..TAG_BYTES].copy_from_slice(tag.as_ref());
+        after[TAG_BYTES..SRTCP_OVERHEAD_BYTES].copy_from_slice(&trailer);
+        Some(length + SRTCP_OVERHEAD_BYTES)
     }
 }
 

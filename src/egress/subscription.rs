@@ -1,1 +1,319 @@
-//! stub
+//! One stream in one session: a cursor into the stream's ring, and what its packets look like on
+//! the wire. Live, paced, overrun, congested and resent packets are all the cursor's doing.
+
+use crate::limits::{RTP_OVERHEAD_BYTES, SENDER_REPORT_INTERVAL_US};
+use crate::net::udp::Wire;
+use crate::stream::chunks::Chunks;
+use crate::stream::ring::{Packet, Ring};
+
+use super::batch::{Batch, Path};
+use super::cursor::{Cursor, Place};
+use super::pace::{Pacer, ResendBudget};
+use super::rtcp::{self, Feedback, REPORT_BYTES, Report};
+use super::srtp::{SRTCP_OVERHEAD_BYTES, Seal, TAG_BYTES};
+
+const HEADER_BYTES: usize = 12;
+const HEADER_WITH_EXTENSION_BYTES: usize = HEADER_BYTES + 8;
+/// Loss that counts as congestion when two reports running show more: 10 % in 1/256.
+const CONGESTED_FRACTION: u8 = 26;
+
+/// What the answer promised about the stream.
+#[derive(Debug, Clone, Copy)]
+pub struct Wiring {
+    /// Our SSRC.
+    pub ssrc: u32,
+    /// The payload type.
+    pub payload_type: u8,
+    /// The id of the playout-delay extension, where it was offered.
+    pub playout_delay_id: Option<u8>,
+    /// Added to the stream's timestamps; random.
+    pub timestamp_offset: u32,
+    /// Whether NACKs are answered.
+    pub is_resending: bool,
+}
+
+/// The stream as it is now.
+#[derive(Clone, Copy)]
+pub struct Source<'a> {
+    /// Its history.
+    pub ring: &'a Ring,
+    /// Where the history lies.
+    pub chunks: &'a Chunks,
+    /// The timestamp that is now on the stream's clock, for reports; `None` before any.
+    pub timestamp: Option<u32>,
+}
+
+/// The way out, for one session at one moment.
+pub struct Outlet<'a, S, W> {
+    /// The session's keys.
+    pub seal: &'a mut S,
+    /// Where it is.
+    pub path: Path,
+    /// Where sealed packets gather.
+    pub batch: &'a mut Batch,
+    /// Where a full batch goes.
+    pub wire: &'a W,
+    /// Now.
+    pub now_us: u64,
+    /// Now, as an NTP timestamp.
+    pub ntp: u64,
+}
+
+/// How far serving a subscription came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Served {
+    /// It has all there is, or waits for a key frame.
+    UpToDate,
+    /// It has used up this millisecond's pace.
+    Behind,
+    /// The socket is full.
+    Blocked,
+}
+
+/// What happened so far.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Counters {
+    /// Packets sealed, resends not counted.
+    pub packets: u64,
+    /// Their payload bytes.
+    pub bytes: u64,
+    /// Packets sealed again for a NACK.
+    pub resends: u64,
+    /// NACKed packets that were not: overwritten, over budget, resend off.
+    pub resends_refused: u64,
+    /// PLI and FIR.
+    pub key_frame_requests: u64,
+    /// Skips to a later key frame.
+    pub skips: u64,
+}
+
+/// One stream in one session.
+#[derive(Debug)]
+pub struct Subscription {
+    wiring: Wiring,
+    cursor: Cursor,
+    /// While waiting: the key frame to begin with has at least this index.
+    not_before: u64,
+    pacer: Pacer,
+    budget: ResendBudget,
+    lossy_reports: u8,
+    report_due_us: u64,
+    /// Loss by the last receiver report, in 1/256.
+    pub fraction_lost: u8,
+    /// Round-trip time by the last receiver report; 0 before one.
+    pub round_trip_us: u32,
+    /// What happened so far.
+    pub counters: Counters,
+}
+
+impl Subscription {
+    /// A subscription that waits for its first key frame; `random` gives the first number.
+    pub fn new(wiring: Wiring, random: u16) -> Self {
+        Self {
+            wiring,
+            cursor: Cursor::new(random),
+            not_before: 0,
+            pacer: Pacer::new(),
+            budget: ResendBudget::default(),
+            lossy_reports: 0,
+            report_due_us: 0,
+            fraction_lost: 0,
+            round_trip_us: 0,
+            counters: Counters::default(),
+        }
+    }
+
+    /// Our SSRC.
+    pub fn ssrc(&self) -> u32 {
+        self.wiring.ssrc
+    }
+
+    /// Whether it waits for a key frame.
+    pub fn is_waiting(&self) -> bool {
+        self.cursor.is_waiting()
+    }
+
+    /// Seals what the ring has and the subscription has not, as far as pace and socket allow.
+    pub fn serve<S: Seal, W: Wire>(
+        &mut self,
+        source: Source<'_>,
+        outlet: &mut Outlet<'_, S, W>,
+    ) -> Served {
+        self.find_place(source.ring);
+        let Some(place) = self.cursor.next() else { return Served::UpToDate };
+        let mut served = Served::UpToDate;
+        for packet in source.ring.packets_from(source.chunks, place.index) {
+            if self.pacer.allowance(outlet.now_us) == 0 {
+                served = Served::Behind;
+                break;
+            }
+            let Some(place) = self.cursor.next() else { break };
+            if self.seal(&packet, place, outlet).is_none() {
+                return Served::Blocked;
+            }
+            self.cursor.spend();
+            self.pacer.spend();
+            self.counters.packets += 1;
+            self.counters.bytes += packet.payload.len() as u64;
+            self.budget.sent(packet.payload.len(), outlet.now_us);
+        }
+        self.report(source, outlet);
+        served
+    }
+
+    /// Leaves a place that the ring has overwritten, and finds the next key frame.
+    fn find_place(&mut self, ring: &Ring) {
+        if let Some(place) = self.cursor.next()
+            && place.index < ring.tail()
+        {
+            self.skip(ring.tail());
+        }
+        if self.cursor.is_waiting()
+            && let Some(idr) = ring.newest_idr()
+            && idr >= self.not_before
+        {
+            self.cursor.begin(idr);
+            self.report_due_us = 0;
+        }
+    }
+
+    fn skip(&mut self, not_before: u64) {
+        self.cursor.pause();
+        self.not_before = not_before;
+        self.lossy_reports = 0;
+        self.counters.skips += 1;
+    }
+
+    /// Writes header, payload and tag of one packet into the batch; `None` when there is no room.
+    fn seal<S: Seal, W: Wire>(
+        &self,
+        packet: &Packet<'_>,
+        place: Place,
+        outlet: &mut Outlet<'_, S, W>,
+    ) -> Option<()> {
+        let header_bytes = if self.wiring.playout_delay_id.is_some() {
+            HEADER_WITH_EXTENSION_BYTES
+        } else {
+            HEADER_BYTES
+        };
+        let bytes = header_bytes + packet.payload.len() + TAG_BYTES;
+        debug_assert!(bytes <= packet.payload.len() + RTP_OVERHEAD_BYTES);
+        let out = outlet.batch.packet(outlet.path, bytes, outlet.wire)?;
+        let (header, rest) = out.split_at_mut(header_bytes);
+        let (payload, tag) = rest.split_at_mut(packet.payload.len());
+        self.write_header(header, packet, place);
+        payload.copy_from_slice(packet.payload);
+        tag.copy_from_slice(&outlet.seal.seal(self.wiring.ssrc, place.number, header, payload));
+        Some(())
+    }
+
+    /// The RTP header (RFC 3550 section 5.1) with playout-delay 0 to 0 where it was offered. It
+    /// depends on the packet and its number alone, so that a resend is the same to the byte.
+    fn write_header(&self, header: &mut [u8], packet: &Packet<'_>, place: Place) {
+        let marker = u8::from(packet.flags.marker()) << 7;
+        let timestamp = packet.timestamp.wrapping_add(self.wiring.timestamp_offset);
+        header[0] = 0x80;
+        header[1] = marker | self.wiring.payload_type;
+        header[2..4].copy_from_slice(&place.sequence().to_be_bytes());
+        header[4..8].copy_from_slice(&timestamp.to_be_bytes());
+        header[8..12].copy_from_slice(&self.wiring.ssrc.to_be_bytes());
+        if let Some(id) = self.wiring.playout_delay_id {
+            header[0] |= 0x10;
+            // One-byte extensions (RFC 8285): one word, of id and length 3 - 1, then 3 zeros.
+            header[12..20].copy_from_slice(&[0xbe, 0xde, 0, 1, id << 4 | 2, 0, 0, 0]);
+        }
+    }
+
+    /// A sender report with a mapping's first packets and then every few seconds, behind a burst.
+    fn report<S: Seal, W: Wire>(&mut self, source: Source<'_>, outlet: &mut Outlet<'_, S, W>) {
+        let Some(timestamp) = source.timestamp else { return };
+        if outlet.now_us < self.report_due_us {
+            return;
+        }
+        #[allow(clippy::cast_possible_truncation)] // RFC 3550: both counts wrap
+        let report = Report {
+            ssrc: self.wiring.ssrc,
+            ntp: outlet.ntp,
+            timestamp: timestamp.wrapping_add(self.wiring.timestamp_offset),
+            packets: self.counters.packets as u32,
+            bytes: self.counters.bytes as u32,
+        };
+        let mut packet = [0; REPORT_BYTES + SRTCP_OVERHEAD_BYTES];
+        let mut plain = [0; REPORT_BYTES];
+        report.write(&mut plain);
+        packet[..REPORT_BYTES].copy_from_slice(&plain);
+        let Some(out) = outlet.batch.packet(outlet.path, packet.len(), outlet.wire) else { return };
+        if outlet.seal.seal_rtcp(&mut packet, REPORT_BYTES).is_some() {
+            self.report_due_us = outlet.now_us + SENDER_REPORT_INTERVAL_US;
+        }
+        out.copy_from_slice(&packet);
+    }
+
+    /// Takes in what the browser says of this stream; whether it wants a key frame.
+    pub fn feedback<S: Seal, W: Wire>(
+        &mut self,
+        feedback: Feedback,
+        source: Source<'_>,
+        outlet: &mut Outlet<'_, S, W>,
+    ) -> bool {
+        match feedback {
+            Feedback::KeyFrame { .. } => {
+                self.counters.key_frame_requests += 1;
+                return true;
+            }
+            Feedback::Nack { first, following, .. } => {
+                for bit in 0..=16u16 {
+                    if bit == 0 || following >> (bit - 1) & 1 == 1 {
+                        self.resend(first.wrapping_add(bit), source, outlet);
+                    }
+                }
+            }
+            Feedback::Report { fraction_lost, last_report, delay, .. } => {
+                self.fraction_lost = fraction_lost;
+                if let Some(us) = rtcp::round_trip_us(outlet.ntp, last_report, delay) {
+                    self.round_trip_us = us;
+                }
+                self.watch_congestion(fraction_lost, source.ring);
+            }
+        }
+        false
+    }
+
+    fn watch_congestion(&mut self, fraction_lost: u8, ring: &Ring) {
+        if fraction_lost < CONGESTED_FRACTION || self.cursor.is_waiting() {
+            self.lossy_reports = 0;
+            return;
+        }
+        self.lossy_reports += 1;
+        if self.lossy_reports >= 2 {
+            self.skip(ring.head());
+        }
+    }
+
+    /// Seals the very same packet again, within the current mapping and the budget.
+    fn resend<S: Seal, W: Wire>(
+        &mut self,
+        sequence: u16,
+        source: Source<'_>,
+        outlet: &mut Outlet<'_, S, W>,
+    ) {
+        let found = self.cursor.sealed(sequence).and_then(|place| {
+            let packet = source.ring.packet(source.chunks, place.index)?;
+            self.wiring.is_resending.then_some((place, packet))
+        });
+        let Some((place, packet)) = found else {
+            self.counters.resends_refused += 1;
+            return;
+        };
+        if !self.budget.resend(packet.payload.len(), outlet.now_us) {
+            self.counters.resends_refused += 1;
+            // More is lost than may be repeated: a clean pause is better than a torn picture.
+            self.skip(source.ring.head());
+            return;
+        }
+        match self.seal(&packet, place, outlet) {
+            Some(()) => self.counters.resends += 1,
+            None => self.counters.resends_refused += 1,
+        }
+    }
+}

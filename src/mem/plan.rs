@@ -1,15 +1,225 @@
-//! stub
-pub(crate) const TOTAL_BYTES: usize = 0;
-pub(crate) struct Message;
-impl Message {
-    pub(crate) const fn as_str(&self) -> &'static str {
-        "over"
+//! The memory plan: what weir may ever use, item by item, each with its holder. `weir memory`
+//! prints it, the README carries it, and a profile whose plan is over its total does not compile.
+
+use std::fmt::Write;
+
+use crate::limits::{
+    CAMERAS_MAX, CARRY_LARGE_BYTES, CARRY_MEDIUM_BYTES, CARRY_SMALL_BYTES, CHUNKS_MAX, PROFILE,
+    SESSIONS_MAX, SUBSCRIPTIONS_MAX,
+};
+use crate::media::{Memory, sizes};
+use crate::status::{CameraCard, SessionCard};
+
+/// Whose the memory is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tier {
+    /// Ours, static, exact, touched at start.
+    Arena,
+    /// The region behind the global allocator; resident as far as it was ever used.
+    LibraryHeap,
+    /// Stacks; resident as far as they were ever used.
+    Stack,
+    /// The program's own pages.
+    Program,
+    /// The kernel's: not in the process, not in the total.
+    Kernel,
+}
+
+/// One line of the plan.
+struct Item {
+    tier: Tier,
+    what: &'static str,
+    holder: &'static str,
+    count: usize,
+    bytes: usize,
+}
+
+const fn item(
+    tier: Tier,
+    what: &'static str,
+    holder: &'static str,
+    count: usize,
+    bytes: usize,
+) -> Item {
+    Item { tier, what, holder, count, bytes }
+}
+
+const ITEMS: [Item; 17] = [
+    item(Tier::Arena, "history ring chunks", "stream", CHUNKS_MAX, sizes::CHUNKS / CHUNKS_MAX),
+    item(Tier::Arena, "streams", "stream", CAMERAS_MAX, sizes::STREAM),
+    item(Tier::Arena, "carry slots, small", "rtsp", PROFILE.carry_small, CARRY_SMALL_BYTES),
+    item(Tier::Arena, "carry slots, medium", "rtsp", PROFILE.carry_medium, CARRY_MEDIUM_BYTES),
+    item(Tier::Arena, "carry slots, large", "rtsp", PROFILE.carry_large, CARRY_LARGE_BYTES),
+    item(Tier::Arena, "camera connections", "media", CAMERAS_MAX, sizes::CAMERAS / CAMERAS_MAX),
+    item(Tier::Arena, "read scratch", "media", 1, PROFILE.read_scratch_bytes),
+    item(Tier::Arena, "receive room", "net", 1, sizes::INBOX),
+    item(Tier::Arena, "send batch", "egress", 1, sizes::BATCH),
+    item(Tier::Arena, "sessions", "webrtc", SESSIONS_MAX, sizes::SEATS / SESSIONS_MAX),
+    item(
+        Tier::Arena,
+        "subscriptions",
+        "egress",
+        SUBSCRIPTIONS_MAX,
+        sizes::SUBSCRIBERS / SUBSCRIPTIONS_MAX,
+    ),
+    item(Tier::Arena, "address table", "webrtc", 1, sizes::DEMUX),
+    item(Tier::Arena, "cards", "status", 1, sizes::CARDS),
+    item(Tier::LibraryHeap, "library heap", "str0m, hyper, tokio", 1, PROFILE.library_heap_bytes),
+    item(Tier::Stack, "stacks", "threads", PROFILE.threads, PROFILE.stack_bytes),
+    item(Tier::Program, "program pages", "text and data", 1, PROFILE.program_bytes),
+    item(Tier::Kernel, "udp socket buffers", "kernel", 2, PROFILE.udp_socket_buffer_bytes),
+];
+
+/// Bytes of the cards, which are statics of their own.
+pub(crate) const CARDS_BYTES: usize =
+    CAMERAS_MAX * size_of::<CameraCard>() + SESSIONS_MAX * size_of::<SessionCard>();
+
+/// What the process may use at most.
+pub const TOTAL_BYTES: usize = total_of(None);
+/// What lies in arenas.
+const ARENA_BYTES: usize = total_of(Some(Tier::Arena));
+
+const _: () = {
+    let memory = size_of::<Memory>() + CARDS_BYTES;
+    // Division by a count rounds down, and carry slots have a flag each: less than a page.
+    let slack = 4096 * 2;
+    assert!(memory <= ARENA_BYTES + slack, "an item of the media thread's arena is not listed");
+};
+
+/// The sum of one tier's lines, or of all but the kernel's.
+const fn total_of(tier: Option<Tier>) -> usize {
+    let mut total = 0;
+    let mut at = 0;
+    while at < ITEMS.len() {
+        let item = &ITEMS[at];
+        let counts = match tier {
+            Some(tier) => item.tier as u8 == tier as u8,
+            None => item.tier as u8 != Tier::Kernel as u8,
+        };
+        if counts {
+            total += item.count * item.bytes;
+        }
+        at += 1;
+    }
+    total
+}
+
+/// The plan as a table in Markdown.
+pub fn table() -> String {
+    let mut text = String::new();
+    let mut line = |tier: &str, what: &str, holder: &str, count: usize, bytes: usize| {
+        let (each, all) = (kib(bytes), kib(count * bytes));
+        // Writing to a String does not fail.
+        let _ = writeln!(text, "| {tier} | {what} | {holder} | {count} | {each} | {all} |");
+    };
+    for item in ITEMS {
+        line(item.tier.name(), item.what, item.holder, item.count, item.bytes);
+    }
+    let head = "| tier | what | holder | count | KiB each | KiB |\n|---|---|---|--:|--:|--:|\n";
+    let (total, max) = (kib(TOTAL_BYTES), kib(PROFILE.total_bytes));
+    let name = PROFILE.name;
+    format!(
+        "{head}{text}| | **total** (`{name}`, at most {max}; the kernel's apart) | | | | **{total}** |\n"
+    )
+}
+
+/// Kibibytes with one decimal.
+fn kib(bytes: usize) -> String {
+    let tenths = bytes * 10 / 1024;
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
+
+impl Tier {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Arena => "arena",
+            Self::LibraryHeap => "library heap",
+            Self::Stack => "stack",
+            Self::Program => "program",
+            Self::Kernel => "kernel",
+        }
     }
 }
-pub(crate) const fn over_total_message() -> Message {
-    Message
+
+/// A text made while compiling.
+pub(crate) struct Message {
+    bytes: [u8; 128],
+    length: usize,
 }
-/// The table.
-pub fn table() -> String {
-    String::new()
+
+impl Message {
+    const fn text(mut self, text: &str) -> Self {
+        let text = text.as_bytes();
+        let mut at = 0;
+        while at < text.len() {
+            self.bytes[self.length] = text[at];
+            self.length += 1;
+            at += 1;
+        }
+        self
+    }
+
+    const fn number(mut self, number: usize) -> Self {
+        let mut digits = 1;
+        let mut rest = number / 10;
+        while rest > 0 {
+            digits += 1;
+            rest /= 10;
+        }
+        let mut rest = number;
+        let mut at = digits;
+        while at > 0 {
+            at -= 1;
+            self.bytes[self.length + at] = b'0' + digit(rest);
+            rest /= 10;
+        }
+        self.length += digits;
+        self
+    }
+
+    pub(crate) const fn as_str(&self) -> &str {
+        match std::str::from_utf8(self.bytes.split_at(self.length).0) {
+            Ok(text) => text,
+            Err(_) => "the plan is over its total",
+        }
+    }
+}
+
+#[allow(clippy::cast_possible_truncation)] // below ten
+const fn digit(number: usize) -> u8 {
+    (number % 10) as u8
+}
+
+/// What a profile over its total is told: the need and the limit.
+pub(crate) const fn over_total_message() -> Message {
+    Message { bytes: [0; 128], length: 0 }
+        .text("memory profile ")
+        .text(PROFILE.name)
+        .text(" needs ")
+        .number(TOTAL_BYTES)
+        .text(" bytes, its total_bytes allows ")
+        .number(PROFILE.total_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_names_need_and_limit() {
+        let message = over_total_message();
+        let (need, limit) = (TOTAL_BYTES, PROFILE.total_bytes);
+        let name = PROFILE.name;
+        assert_eq!(
+            message.as_str(),
+            format!("memory profile {name} needs {need} bytes, its total_bytes allows {limit}")
+        );
+    }
+
+    #[test]
+    fn the_table_has_every_item_and_the_total() {
+        let table = table();
+        assert_eq!(table.lines().count(), ITEMS.len() + 3);
+        assert!(table.contains(&kib(TOTAL_BYTES)));
+    }
 }

@@ -69,6 +69,11 @@ impl<T, const N: usize> Table<T, N> {
         if slot.generation == handle.generation { slot.value.as_mut() } else { None }
     }
 
+    /// The value in a slot, whichever use of it this is.
+    pub fn at_mut(&mut self, index: u16) -> Option<&mut T> {
+        self.slots.get_mut(usize::from(index))?.value.as_mut()
+    }
+
     /// The handle of a slot in use.
     pub fn handle_at(&self, index: u16) -> Option<Handle> {
         let slot = self.slots.get(usize::from(index))?;

@@ -59,17 +59,6 @@ pub struct Socket {
     is_ipv6: bool,
 }
 
-/// A received datagram.
-#[derive(Debug, Clone, Copy)]
-pub struct Datagram<'a> {
-    /// Who sent it.
-    pub from: SocketAddr,
-    /// Which of our addresses it was sent to, with our port.
-    pub to: SocketAddr,
-    /// Its bytes.
-    pub bytes: &'a [u8],
-}
-
 /// Room for one `recvmmsg`.
 pub struct Inbox {
     bytes: [[u8; DATAGRAM_BYTES_MAX]; RECEIVE_DATAGRAMS_MAX],
@@ -101,14 +90,25 @@ impl Inbox {
     }
 
     /// The datagram at `index` of the last receive; `port` is our own.
-    pub fn datagram(&self, index: usize, port: u16) -> Datagram<'_> {
+    pub fn datagram(&mut self, index: usize, port: u16) -> Datagram<'_> {
         let meta = &self.meta[index];
         Datagram {
             from: meta.from,
             to: SocketAddr::new(meta.to, port),
-            bytes: &self.bytes[index][..meta.length],
+            bytes: &mut self.bytes[index][..meta.length],
         }
     }
+}
+
+/// A received datagram, to open in place.
+#[derive(Debug)]
+pub struct Datagram<'a> {
+    /// Who sent it.
+    pub from: SocketAddr,
+    /// Which of our addresses it was sent to, with our port.
+    pub to: SocketAddr,
+    /// Its bytes.
+    pub bytes: &'a mut [u8],
 }
 
 impl Default for Inbox {

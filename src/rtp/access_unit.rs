@@ -96,11 +96,7 @@ impl AccessUnits {
             decodable: false,
             slice_in_packet: false,
             count: 0,
-            idrs: Idrs {
-                last_us: 0,
-                apart_ms: 0,
-                last_timestamp: 0,
-            },
+            idrs: Idrs { last_us: 0, apart_ms: 0, last_timestamp: 0 },
         }
     }
 
@@ -136,11 +132,7 @@ impl AccessUnits {
         camera_timestamp: u32,
         head: &'s mut Head<'r>,
     ) -> impl NalSink + use<'s, 'r> {
-        Sink {
-            units: self,
-            camera_timestamp,
-            head,
-        }
+        Sink { units: self, camera_timestamp, head }
     }
 
     /// The packet is over; whether it had the marker.
@@ -204,9 +196,7 @@ impl AccessUnits {
         if self.decodable {
             self.cutter.begin(header, self.unit.timestamp);
         }
-        Nal::Slice {
-            forward: self.decodable,
-        }
+        Nal::Slice { forward: self.decodable }
     }
 
     fn unit_begins(&mut self, kind: u8, picture: bool, camera_timestamp: u32, head: &mut Head) {

@@ -35,12 +35,7 @@ enum Place {
 impl Splitter {
     /// Between NAL units.
     pub const fn new() -> Self {
-        Self {
-            place: Place::Outside,
-            zeros: 0,
-            scanning: false,
-            latched: false,
-        }
+        Self { place: Place::Outside, zeros: 0, scanning: false, latched: false }
     }
 
     /// A NAL unit begins, as RTP has it.
@@ -146,14 +141,10 @@ mod tests {
 
     #[test]
     fn an_access_unit_that_claims_to_be_an_sps_is_split_wherever_it_is_cut() {
-        let bytes = [
-            0x67, 66, 0, 30, 0, 0, 0, 1, 0x68, 0xCE, 0, 0, 1, 0x65, 0x88, 0, 0, 3, 0, 9, 0, 0,
-        ];
-        let expected: [&[u8]; 3] = [
-            &[0x67, 66, 0, 30],
-            &[0x68, 0xCE],
-            &[0x65, 0x88, 0, 0, 3, 0, 9],
-        ];
+        let bytes =
+            [0x67, 66, 0, 30, 0, 0, 0, 1, 0x68, 0xCE, 0, 0, 1, 0x65, 0x88, 0, 0, 3, 0, 9, 0, 0];
+        let expected: [&[u8]; 3] =
+            [&[0x67, 66, 0, 30], &[0x68, 0xCE], &[0x65, 0x88, 0, 0, 3, 0, 9]];
         for first in 1..bytes.len() {
             for second in first..bytes.len() {
                 let parts = [&bytes[..first], &bytes[first..second], &bytes[second..]];
@@ -177,11 +168,7 @@ mod tests {
         let whole = bytes.clone();
         bytes.extend([0; 100]);
         for at in 1..bytes.len() {
-            assert_eq!(
-                split(&[&bytes[..at], &bytes[at..]], false),
-                [&whole[..]],
-                "{at}"
-            );
+            assert_eq!(split(&[&bytes[..at], &bytes[at..]], false), [&whole[..]], "{at}");
         }
     }
 }

@@ -15,12 +15,7 @@ pub struct Bits<'n> {
 impl<'n> Bits<'n> {
     /// At the first bit of `nal`, which comes without its header byte.
     pub fn new(nal: &'n [u8]) -> Self {
-        Self {
-            rest: nal,
-            zeros: 0,
-            byte: 0,
-            left: 0,
-        }
+        Self { rest: nal, zeros: 0, byte: 0, left: 0 }
     }
 
     /// One bit.
@@ -74,11 +69,7 @@ impl<'n> Bits<'n> {
             self.zeros = 0;
             return self.next_byte();
         }
-        self.zeros = if byte == 0 {
-            self.zeros.saturating_add(1)
-        } else {
-            0
-        };
+        self.zeros = if byte == 0 { self.zeros.saturating_add(1) } else { 0 };
         Some(byte)
     }
 }

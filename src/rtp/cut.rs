@@ -63,29 +63,14 @@ enum State {
 impl Cutter {
     /// No piece.
     pub const fn new() -> Self {
-        Self {
-            state: State::Idle,
-            nal_header: 0,
-            first: false,
-            timestamp: 0,
-            bytes: 0,
-        }
+        Self { state: State::Idle, nal_header: 0, first: false, timestamp: 0, bytes: 0 }
     }
 
     /// A NAL unit begins; the piece before it was released.
     pub fn begin(&mut self, nal_header: u8, timestamp: u32) {
-        debug_assert_eq!(
-            self.state,
-            State::Idle,
-            "a piece is released before the next"
-        );
-        *self = Self {
-            state: State::Open,
-            nal_header,
-            first: true,
-            timestamp,
-            bytes: PREFIX_BYTES,
-        };
+        debug_assert_eq!(self.state, State::Idle, "a piece is released before the next");
+        *self =
+            Self { state: State::Open, nal_header, first: true, timestamp, bytes: PREFIX_BYTES };
     }
 
     /// More of the NAL unit, after its header byte.

@@ -19,10 +19,7 @@ pub struct Depacketizer {
 impl Depacketizer {
     /// Between NAL units.
     pub const fn new() -> Self {
-        Self {
-            splitter: Splitter::new(),
-            fragmented: false,
-        }
+        Self { splitter: Splitter::new(), fragmented: false }
     }
 
     /// A packet is missing: fragments are dropped until the next NAL unit begins. The sink has to
@@ -89,8 +86,7 @@ impl Depacketizer {
         };
         if header & nal::FU_START != 0 {
             self.finish(sink);
-            self.splitter
-                .begin((indicator & nal::IMPORTANCE) | nal::kind(header), sink);
+            self.splitter.begin((indicator & nal::IMPORTANCE) | nal::kind(header), sink);
             self.fragmented = true;
         }
         if !self.fragmented {
@@ -134,13 +130,8 @@ mod tests {
     #[test]
     fn fragments_are_normalised() {
         // Reserved bit, another type in the middle, an empty fragment, and an empty one that ends.
-        let parts: [&[u8]; 5] = [
-            &[0x7C, 0xA5, 1, 2],
-            &[0x7C, 0x01, 3],
-            &[0x7C, 0x05],
-            &[0x7C, 0x05, 4],
-            &[0x7C, 0x45],
-        ];
+        let parts: [&[u8]; 5] =
+            [&[0x7C, 0xA5, 1, 2], &[0x7C, 0x01, 3], &[0x7C, 0x05], &[0x7C, 0x05, 4], &[0x7C, 0x45]];
         assert_eq!(nals(&parts), [[0x65, 1, 2, 3, 4]]);
         assert_eq!(nals(&[&[0x7C, 0xC5, 1, 2]]), [[0x65, 1, 2]]);
     }
@@ -162,10 +153,7 @@ mod tests {
     #[test]
     fn a_leading_start_code_is_taken_off() {
         let annexb: &[u8] = &[0, 0, 0, 1, 0x67, 1, 0, 0, 1, 0x65, 2, 0];
-        assert_eq!(
-            nals(&[annexb, &[0x41, 9]]),
-            [&[0x67, 1][..], &[0x65, 2], &[0x41, 9]]
-        );
+        assert_eq!(nals(&[annexb, &[0x41, 9]]), [&[0x67, 1][..], &[0x65, 2], &[0x41, 9]]);
         assert!(nals(&[&[0, 0, 0, 0]]).is_empty());
     }
 }

@@ -89,13 +89,8 @@ mod tests {
     #[test]
     fn a_plain_packet() {
         let (header, payload) = parse(&PLAIN).unwrap();
-        let expected = Header {
-            marker: true,
-            payload_type: 96,
-            sequence: 7,
-            timestamp: 9,
-            ssrc: 0x0102_0304,
-        };
+        let expected =
+            Header { marker: true, payload_type: 96, sequence: 7, timestamp: 9, ssrc: 0x0102_0304 };
         assert_eq!((header, payload), (expected, &[0x65][..]));
     }
 

@@ -17,10 +17,7 @@ pub struct MarkerHabit {
 impl MarkerHabit {
     /// Nothing known.
     pub const fn new() -> Self {
-        Self {
-            access_units: 0,
-            odd: false,
-        }
+        Self { access_units: 0, odd: false }
     }
 
     /// An access unit came whole; whether its last packet alone had the marker. `true` when this

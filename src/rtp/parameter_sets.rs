@@ -42,23 +42,14 @@ struct ParameterSet {
 impl ParameterSets {
     /// None known.
     pub const fn new() -> Self {
-        Self {
-            sps: Kind::new(),
-            pps: Kind::new(),
-            incoming: ParameterSet::NONE,
-            overlong: false,
-        }
+        Self { sps: Kind::new(), pps: Kind::new(), incoming: ParameterSet::NONE, overlong: false }
     }
 
     /// The camera is connected anew, and its SDP has these. What was known may be old: it is
     /// hearsay now, as the SDP is, and gives way to the SDP where that has sets of its kind.
     pub fn connect(&mut self, sps: Option<&[u8]>, pps: &[&[u8]]) {
-        self.sps
-            .seed(sps.and_then(|nal| ParameterSet::read(nal, nal::SPS)));
-        self.pps.seed(
-            pps.iter()
-                .filter_map(|nal| ParameterSet::read(nal, nal::PPS)),
-        );
+        self.sps.seed(sps.and_then(|nal| ParameterSet::read(nal, nal::SPS)));
+        self.pps.seed(pps.iter().filter_map(|nal| ParameterSet::read(nal, nal::PPS)));
     }
 
     /// A set begins in band.
@@ -129,11 +120,7 @@ impl ParameterSets {
 
 /// Publishes the STAP-A in the ring's room.
 fn publish_aggregate(bytes: usize, timestamp: u32, first: u64, head: &mut Head) {
-    let flags = if head.ring.head() == first {
-        Flags::IDR_BEGINS
-    } else {
-        Flags::NONE
-    };
+    let flags = if head.ring.head() == first { Flags::IDR_BEGINS } else { Flags::NONE };
     head.publish(0..bytes, timestamp, flags);
 }
 
@@ -145,10 +132,7 @@ impl Default for ParameterSets {
 
 impl<const N: usize> Kind<N> {
     const fn new() -> Self {
-        Self {
-            sets: [ParameterSet::NONE; N],
-            newest: 0,
-        }
+        Self { sets: [ParameterSet::NONE; N], newest: 0 }
     }
 
     fn known(&self) -> impl Iterator<Item = &ParameterSet> {
@@ -173,26 +157,16 @@ impl<const N: usize> Kind<N> {
 
     /// Keeps `set` in the place of its id, a free one, or the one after the newest.
     fn keep(&mut self, set: ParameterSet) {
-        let same = self
-            .sets
-            .iter()
-            .position(|known| known.len > 0 && known.id == set.id);
+        let same = self.sets.iter().position(|known| known.len > 0 && known.id == set.id);
         let free = || self.sets.iter().position(|known| known.len == 0);
-        let place = same
-            .or_else(free)
-            .unwrap_or((usize::from(self.newest) + 1) % N);
+        let place = same.or_else(free).unwrap_or((usize::from(self.newest) + 1) % N);
         self.sets[place] = set;
         self.newest = u8::try_from(place).unwrap_or(0);
     }
 }
 
 impl ParameterSet {
-    const NONE: Self = Self {
-        bytes: [0; PARAMETER_SET_BYTES_MAX],
-        len: 0,
-        id: 0,
-        hearsay: false,
-    };
+    const NONE: Self = Self { bytes: [0; PARAMETER_SET_BYTES_MAX], len: 0, id: 0, hearsay: false };
 
     /// A copy of `nal`, if it is of this kind, fits and has an id.
     fn read(nal: &[u8], kind: u8) -> Option<Self> {

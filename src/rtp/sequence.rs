@@ -37,10 +37,7 @@ impl Sequence {
 
     /// Takes note of a packet.
     pub fn step(&mut self, header: &Header) -> Step {
-        let last = self.last.replace(Last {
-            sequence: header.sequence,
-            ssrc: header.ssrc,
-        });
+        let last = self.last.replace(Last { sequence: header.sequence, ssrc: header.ssrc });
         match last {
             None => Step::Next,
             Some(last) if last.sequence.wrapping_add(1) == header.sequence => Step::Next,
@@ -55,13 +52,7 @@ mod tests {
     use super::*;
 
     fn header(sequence: u16, ssrc: u32) -> Header {
-        Header {
-            marker: false,
-            payload_type: 96,
-            sequence,
-            timestamp: 0,
-            ssrc,
-        }
+        Header { marker: false, payload_type: 96, sequence, timestamp: 0, ssrc }
     }
 
     #[test]

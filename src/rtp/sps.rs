@@ -41,11 +41,7 @@ pub fn parse(sps: &[u8]) -> Option<Sps> {
     let profile_level_id = profile_level_id(sps)?;
     let mut bits = Bits::new(&sps[4..]);
     let id = u8::try_from(bits.ue(31)?).ok()?;
-    let chroma = if has_chroma_info(sps[1]) {
-        chroma_info(&mut bits)?
-    } else {
-        Chroma::Halved
-    };
+    let chroma = if has_chroma_info(sps[1]) { chroma_info(&mut bits)? } else { Chroma::Halved };
     bits.ue(12)?; // log2_max_frame_num_minus4
     picture_order_count(&mut bits)?;
     bits.ue(64)?; // max_num_ref_frames
@@ -63,9 +59,7 @@ pub fn parse(sps: &[u8]) -> Option<Sps> {
         id,
         profile_level_id,
         width: width.checked_sub(crop_width).filter(|&width| width > 0)?,
-        height: height
-            .checked_sub(crop_height)
-            .filter(|&height| height > 0)?,
+        height: height.checked_sub(crop_height).filter(|&height| height > 0)?,
     })
 }
 
@@ -81,10 +75,7 @@ enum Chroma {
 }
 
 fn has_chroma_info(profile_idc: u8) -> bool {
-    matches!(
-        profile_idc,
-        100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135
-    )
+    matches!(profile_idc, 100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135)
 }
 
 fn chroma_info(bits: &mut Bits) -> Option<Chroma> {
@@ -165,44 +156,18 @@ mod tests {
 
     fn bytes(hex: &str) -> Vec<u8> {
         let digits = hex.as_bytes().chunks(2);
-        digits
-            .map(|two| u8::from_str_radix(str::from_utf8(two).unwrap(), 16).unwrap())
-            .collect()
+        digits.map(|two| u8::from_str_radix(str::from_utf8(two).unwrap(), 16).unwrap()).collect()
     }
 
     /// As x264 writes them.
     const SETS: [(&str, u32, u32); 7] = [
-        (
-            "67640028acd940780227e5c044000003000400000300c83c60c658",
-            1920,
-            1080,
-        ),
-        (
-            "6742c01ed900a02ff97011000003000100000300320f162e48",
-            640,
-            360,
-        ),
-        (
-            "67640028acd94078044fde0220000003002000000643e2c5b2c0",
-            1920,
-            1080,
-        ), // interlaced
-        (
-            "677a000dbcd9415087888fc044000003000400000300c83c50a658",
-            322,
-            242,
-        ), // 4:2:2
-        (
-            "67f4000d919b282a10f1f1f808800000030080000019078a14cb",
-            322,
-            242,
-        ), // 4:4:4
+        ("67640028acd940780227e5c044000003000400000300c83c60c658", 1920, 1080),
+        ("6742c01ed900a02ff97011000003000100000300320f162e48", 640, 360),
+        ("67640028acd94078044fde0220000003002000000643e2c5b2c0", 1920, 1080), // interlaced
+        ("677a000dbcd9415087888fc044000003000400000300c83c50a658", 322, 242), // 4:2:2
+        ("67f4000d919b282a10f1f1f808800000030080000019078a14cb", 322, 242),   // 4:4:4
         ("674d401eeca05809360220000003002000000641e2c5b2c0", 704, 576),
-        (
-            "67640032acd9402880f5f97011000003000100000300320f183196",
-            2592,
-            1944,
-        ),
+        ("67640032acd9402880f5f97011000003000100000300320f183196", 2592, 1944),
     ];
 
     #[test]

@@ -59,10 +59,7 @@ impl NalSink for Collected {
 
     fn bytes(&mut self, bytes: &[u8]) {
         assert!(!bytes.is_empty());
-        self.open
-            .as_mut()
-            .expect("bytes follow begin")
-            .extend(bytes);
+        self.open.as_mut().expect("bytes follow begin").extend(bytes);
     }
 
     fn end(&mut self) {
@@ -81,12 +78,7 @@ pub(crate) struct Camera {
 
 impl Camera {
     pub(crate) fn new() -> Self {
-        Self {
-            sequence: 65_000,
-            timestamp: 0xFFFF_0000,
-            ssrc: 7,
-            packets: Vec::new(),
-        }
+        Self { sequence: 65_000, timestamp: 0xFFFF_0000, ssrc: 7, packets: Vec::new() }
     }
 
     pub(crate) fn packet(&mut self, payload: &[u8], marker: bool) {
@@ -171,13 +163,7 @@ impl Viewer {
         let mut stream = Stream::new();
         stream.configure(0, payload_bytes);
         stream.connect(PAYLOAD_TYPE, None, &[]);
-        Self {
-            stream,
-            chunks,
-            now_us: 1_000_000,
-            out: Vec::new(),
-            payload_bytes,
-        }
+        Self { stream, chunks, now_us: 1_000_000, out: Vec::new(), payload_bytes }
     }
 
     pub(crate) fn feed(&mut self, packets: &[Vec<u8>]) {
@@ -202,26 +188,15 @@ impl Viewer {
         let mut open: Option<(Vec<u8>, u32)> = None;
         for out in &self.out {
             let payload = &out.payload;
-            assert!(
-                (2..=self.payload_bytes).contains(&payload.len()),
-                "{}",
-                payload.len()
-            );
+            assert!((2..=self.payload_bytes).contains(&payload.len()), "{}", payload.len());
             let mut add = |nal: Vec<u8>, marker| {
                 let timestamp = out.timestamp;
-                whole.push(Whole {
-                    nal,
-                    timestamp,
-                    marker,
-                });
+                whole.push(Whole { nal, timestamp, marker });
             };
             match nal::kind(payload[0]) {
                 nal::FU_A => {
                     let last = payload[1] & nal::FU_END != 0;
-                    assert!(
-                        last || payload.len() == self.payload_bytes,
-                        "full pieces, then one"
-                    );
+                    assert!(last || payload.len() == self.payload_bytes, "full pieces, then one");
                     assert!(last || !out.marker, "the marker is on a last piece");
                     if payload[1] & nal::FU_START != 0 {
                         assert!(!last && payload.len() > 2);
@@ -254,8 +229,6 @@ impl Viewer {
     /// The slices among [`Self::nals`].
     pub(crate) fn slices(&self) -> Vec<Vec<u8>> {
         let nals = self.nals().into_iter();
-        nals.filter(|whole| nal::is_vcl(nal::kind(whole.nal[0])))
-            .map(|whole| whole.nal)
-            .collect()
+        nals.filter(|whole| nal::is_vcl(nal::kind(whole.nal[0]))).map(|whole| whole.nal).collect()
     }
 }

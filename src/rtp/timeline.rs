@@ -118,11 +118,7 @@ impl Timeline {
     }
 
     fn remember(&mut self, camera: u32, timestamp: u32, now_us: u64) -> u32 {
-        self.last = Some(Last {
-            camera,
-            timestamp,
-            arrival_us: now_us,
-        });
+        self.last = Some(Last { camera, timestamp, arrival_us: now_us });
         timestamp
     }
 }
@@ -164,19 +160,12 @@ struct Anchor {
 
 impl Drift {
     const fn new() -> Self {
-        Self {
-            anchor: None,
-            window_us: 0,
-            least: 0,
-        }
+        Self { anchor: None, window_us: 0, least: 0 }
     }
 
     /// Takes note of a stamp; by how many ticks stamps have to be brought forward from now on.
     fn observe(&mut self, timestamp: u32, now_us: u64) -> u32 {
-        let here = Anchor {
-            timestamp,
-            arrival_us: now_us,
-        };
+        let here = Anchor { timestamp, arrival_us: now_us };
         let Some(anchor) = self.anchor else {
             return self.restart(here);
         };
@@ -196,21 +185,14 @@ impl Drift {
         if wall > ANCHOR_AGE_MAX {
             // The same lateness seen from nearer, before the difference of stamps wraps.
             let behind = u32::try_from(late).unwrap_or(0);
-            self.anchor = Some(Anchor {
-                timestamp: timestamp.wrapping_add(behind),
-                ..here
-            });
+            self.anchor = Some(Anchor { timestamp: timestamp.wrapping_add(behind), ..here });
         }
         u32::try_from(forward).unwrap_or(0)
     }
 
     /// `here` is on time.
     fn restart(&mut self, here: Anchor) -> u32 {
-        *self = Self {
-            anchor: Some(here),
-            window_us: here.arrival_us,
-            least: i64::MAX,
-        };
+        *self = Self { anchor: Some(here), window_us: here.arrival_us, least: i64::MAX };
         0
     }
 }
@@ -237,18 +219,10 @@ mod tests {
 
     #[test]
     fn single_frames_stamped_far_away_are_bridged() {
-        for far in [
-            37_600_u32,
-            9_800,
-            0_u32.wrapping_sub(9_800),
-            0_u32.wrapping_sub(3),
-        ] {
+        for far in [37_600_u32, 9_800, 0_u32.wrapping_sub(9_800), 0_u32.wrapping_sub(3)] {
             let (mut timeline, camera, now_us) = running();
             let away = camera.wrapping_add(far.wrapping_mul(VIDEO_CLOCK_HZ));
-            assert_eq!(
-                timeline.stamp(away, now_us + FRAME_US),
-                camera.wrapping_add(FRAME)
-            );
+            assert_eq!(timeline.stamp(away, now_us + FRAME_US), camera.wrapping_add(FRAME));
             let next = camera.wrapping_add(2 * FRAME);
             assert_eq!(timeline.stamp(next, now_us + 2 * FRAME_US), next);
             assert!(!timeline.b_frames());
@@ -311,10 +285,8 @@ mod tests {
         for n in 1..200 {
             // Frames 50 to 74 come all at once, a second late.
             let late = u64::from(if (50..75).contains(&n) { 75 - n } else { 0 });
-            let stamp = timeline.stamp(
-                camera.wrapping_add(n * FRAME),
-                now_us + (u64::from(n) + late) * FRAME_US,
-            );
+            let stamp = timeline
+                .stamp(camera.wrapping_add(n * FRAME), now_us + (u64::from(n) + late) * FRAME_US);
             assert_eq!(stamp, camera.wrapping_add(n * FRAME), "{n}");
         }
     }
@@ -325,11 +297,7 @@ mod tests {
         for n in 0..24 * 3600_u64 {
             let camera = u32::try_from(n * u64::from(VIDEO_CLOCK_HZ) & 0xFFFF_FFFF).unwrap();
             let jitter_us = n * 7919 % 100_000;
-            assert_eq!(
-                timeline.stamp(camera, n * 1_000_000 + jitter_us),
-                camera,
-                "{n}"
-            );
+            assert_eq!(timeline.stamp(camera, n * 1_000_000 + jitter_us), camera, "{n}");
         }
     }
 }

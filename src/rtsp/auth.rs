@@ -86,10 +86,7 @@ impl Auth {
         }
         if let Some(current) = &self.challenge {
             let scheme = current.scheme();
-            let renewal = values
-                .clone()
-                .flat_map(challenges)
-                .find(|offer| renews(current, offer));
+            let renewal = values.clone().flat_map(challenges).find(|offer| renews(current, offer));
             if let (Some(renewal), false) = (renewal, self.renewed) {
                 self.renewed = true;
                 self.answer_from_now(renewal);
@@ -98,10 +95,7 @@ impl Auth {
             self.refused.0[scheme as usize] = true;
         }
         let untried = |offer: &Challenge| !self.refused.0[offer.scheme() as usize];
-        let best = values
-            .flat_map(challenges)
-            .filter(untried)
-            .max_by_key(Challenge::scheme);
+        let best = values.flat_map(challenges).filter(untried).max_by_key(Challenge::scheme);
         match best {
             Some(challenge) => {
                 self.answer_from_now(challenge);
@@ -185,19 +179,11 @@ fn cnonce() -> [u8; 16] {
 fn write_basic(credentials: &Credentials, out: &mut Transmit) -> Result<(), TransmitFull> {
     const PLAIN_BYTES_MAX: usize = 2 * RTSP_CREDENTIAL_BYTES_MAX + 1;
     let mut plain = heapless::Vec::<u8, PLAIN_BYTES_MAX>::new();
-    for part in [
-        credentials.user.as_str(),
-        ":",
-        credentials.password.as_str(),
-    ] {
-        plain
-            .extend_from_slice(part.as_bytes())
-            .map_err(|_| TransmitFull)?;
+    for part in [credentials.user.as_str(), ":", credentials.password.as_str()] {
+        plain.extend_from_slice(part.as_bytes()).map_err(|_| TransmitFull)?;
     }
     let mut encoded = [0; PLAIN_BYTES_MAX.div_ceil(3) * 4];
-    let len = STANDARD
-        .encode_slice(&plain, &mut encoded)
-        .map_err(|_| TransmitFull)?;
+    let len = STANDARD.encode_slice(&plain, &mut encoded).map_err(|_| TransmitFull)?;
     out.push(b"Authorization: Basic ")?;
     out.push(&encoded[..len])?;
     out.push(b"\r\n")
@@ -298,9 +284,7 @@ mod tests {
             method: "DESCRIBE",
             body: None,
         };
-        let header = client
-            .respond_with_testing_cnonce(&params, cnonce)
-            .expect("responds");
+        let header = client.respond_with_testing_cnonce(&params, cnonce).expect("responds");
         parameter(&header, "response").to_owned()
     }
 
@@ -317,21 +301,11 @@ mod tests {
             challenged(&mut auth, challenge).expect("can be answered");
             let header = signed(&mut auth);
             let cnonce = std::str::from_utf8(&auth.cnonce).expect("ascii").to_owned();
-            assert_eq!(
-                parameter(&header, "response"),
-                oracle(challenge, &cnonce),
-                "{challenge}"
-            );
+            assert_eq!(parameter(&header, "response"), oracle(challenge, &cnonce), "{challenge}");
             assert_eq!(parameter(&header, "uri"), URI);
-            assert_eq!(
-                header.contains("algorithm="),
-                challenge.contains("algorithm=")
-            );
+            assert_eq!(header.contains("algorithm="), challenge.contains("algorithm="));
             assert_eq!(header.contains("nc=00000001"), challenge.contains("qop"));
-            assert_eq!(
-                header.contains("opaque=\"o\""),
-                challenge.contains("opaque")
-            );
+            assert_eq!(header.contains("opaque=\"o\""), challenge.contains("opaque"));
         }
     }
 
@@ -339,10 +313,7 @@ mod tests {
     fn basic_is_base64_of_both() {
         let mut auth = viewer();
         challenged(&mut auth, "Basic realm=\"cam\"").expect("can be answered");
-        assert_eq!(
-            signed(&mut auth),
-            "Authorization: Basic dmlld2VyOkNpcmNsZSBvZiBMaWZl\r\n"
-        );
+        assert_eq!(signed(&mut auth), "Authorization: Basic dmlld2VyOkNpcmNsZSBvZiBMaWZl\r\n");
     }
 
     #[test]
@@ -389,14 +360,8 @@ mod tests {
     #[test]
     fn what_cannot_be_answered_says_why() {
         let offer = "Digest realm=\"c\", nonce=\"1\"";
-        assert_eq!(
-            challenged(&mut Auth::new(None), offer),
-            Err(AuthError::NoCredentials)
-        );
-        assert_eq!(
-            challenged(&mut viewer(), "Negotiate"),
-            Err(AuthError::NoScheme)
-        );
+        assert_eq!(challenged(&mut Auth::new(None), offer), Err(AuthError::NoCredentials));
+        assert_eq!(challenged(&mut viewer(), "Negotiate"), Err(AuthError::NoScheme));
     }
 
     #[test]
@@ -422,8 +387,6 @@ mod tests {
             session: Some(&"s".repeat(RTSP_SESSION_ID_BYTES_MAX)),
             extra: Some("Transport: RTP/AVP/TCP;unicast;interleaved=0-1"),
         };
-        request
-            .write(&mut auth, &mut Transmit::new())
-            .expect("fits");
+        request.write(&mut auth, &mut Transmit::new()).expect("fits");
     }
 }

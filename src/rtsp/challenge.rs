@@ -125,10 +125,7 @@ fn is_separator(byte: u8) -> bool {
 }
 
 fn skip(rest: &mut &[u8], skipped: impl Fn(u8) -> bool) {
-    let len = rest
-        .iter()
-        .position(|byte| !skipped(*byte))
-        .unwrap_or(rest.len());
+    let len = rest.iter().position(|byte| !skipped(*byte)).unwrap_or(rest.len());
     *rest = &rest[len..];
 }
 
@@ -163,10 +160,7 @@ fn next_parameter<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
 /// before the next comma.
 fn take_value<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
     let Some(quoted) = rest.strip_prefix(b"\"") else {
-        let len = rest
-            .iter()
-            .position(|byte| *byte == b',')
-            .unwrap_or(rest.len());
+        let len = rest.iter().position(|byte| *byte == b',').unwrap_or(rest.len());
         let (value, after) = rest.split_at(len);
         *rest = after;
         return value.trim_ascii();
@@ -197,15 +191,10 @@ mod tests {
     #[test]
     fn a_plain_challenge_of_most_cameras_is_rfc_2069() {
         let all = digests(b"Digest realm=\"IP Camera(J9558)\", nonce=\"a=,b\", stale=\"FALSE\"");
-        let [digest] = all.as_slice() else {
-            panic!("one")
-        };
+        let [digest] = all.as_slice() else { panic!("one") };
         assert_eq!(digest.realm, b"IP Camera(J9558)");
         assert_eq!(digest.nonce, b"a=,b");
-        assert_eq!(
-            (digest.algorithm, digest.algorithm_named),
-            (Algorithm::Md5, false)
-        );
+        assert_eq!((digest.algorithm, digest.algorithm_named), (Algorithm::Md5, false));
         assert!(!digest.qop && !digest.stale);
     }
 
@@ -214,17 +203,9 @@ mod tests {
         let value = b"digest  Realm=x y , algorithm=\"SHA-256\",qop=\"auth-int, auth\" ,\
             nonce = n1, stale=TRUE, opaque=\"\",, ";
         let all = digests(value);
-        let [digest] = all.as_slice() else {
-            panic!("one")
-        };
-        assert_eq!(
-            (digest.realm.as_slice(), digest.nonce.as_slice()),
-            (&b"x y"[..], &b"n1"[..])
-        );
-        assert_eq!(
-            (digest.algorithm, digest.algorithm_named),
-            (Algorithm::Sha256, true)
-        );
+        let [digest] = all.as_slice() else { panic!("one") };
+        assert_eq!((digest.realm.as_slice(), digest.nonce.as_slice()), (&b"x y"[..], &b"n1"[..]));
+        assert_eq!((digest.algorithm, digest.algorithm_named), (Algorithm::Sha256, true));
         assert!(digest.qop && digest.stale);
         assert_eq!(digest.opaque.as_deref(), Some(&b""[..]));
     }
@@ -234,10 +215,7 @@ mod tests {
         let value = b"Digest realm=\"a\", nonce=\"1\", algorithm=SHA-256, Basic realm=\"b\", \
             Negotiate, Digest realm=\"c\", nonce=\"2\"";
         let schemes: std::vec::Vec<Scheme> = challenges(value).map(|c| c.scheme()).collect();
-        assert_eq!(
-            schemes,
-            [Scheme::DigestSha256, Scheme::Basic, Scheme::DigestMd5]
-        );
+        assert_eq!(schemes, [Scheme::DigestSha256, Scheme::Basic, Scheme::DigestMd5]);
     }
 
     #[test]

@@ -143,14 +143,8 @@ mod tests {
     #[test]
     fn a_control_is_appended_as_text() {
         let dahua = "rtsp://h/cam/realmonitor?channel=1&subtype=1&proto=Onvif/";
-        assert_eq!(
-            append(dahua, Some("trackID=0")),
-            format!("{dahua}trackID=0")
-        );
-        assert_eq!(
-            append("rtsp://h/H264?ch=1", Some("video")),
-            "rtsp://h/H264?ch=1/video"
-        );
+        assert_eq!(append(dahua, Some("trackID=0")), format!("{dahua}trackID=0"));
+        assert_eq!(append("rtsp://h/H264?ch=1", Some("video")), "rtsp://h/H264?ch=1/video");
         assert_eq!(append("rtsp://h/x/", Some("/track1")), "rtsp://h/x/track1");
         assert_eq!(append("rtsp://h/x", Some("?track=1")), "rtsp://h/x?track=1");
         assert_eq!(append("rtsp://h/x", Some("*")), "rtsp://h/x");
@@ -180,11 +174,7 @@ mod tests {
             ("../g", "rtsp://a/b/g"),
             ("../../../g", "rtsp://a/g"),
         ] {
-            assert_eq!(
-                join("rtsp://a/b/c/d?q", Some(control)),
-                expected,
-                "{control}"
-            );
+            assert_eq!(join("rtsp://a/b/c/d?q", Some(control)), expected, "{control}");
         }
         assert_eq!(join("rtsp://a", Some("g")), "rtsp://a/g");
         let dahua = "rtsp://h/cam/realmonitor?channel=1/";
@@ -194,23 +184,11 @@ mod tests {
     #[test]
     fn a_base_is_completed_from_the_request() {
         assert_eq!(based("rtsp://h/x/"), "rtsp://h/x/");
-        assert_eq!(
-            based("192.168.1.10:554/stream0/"),
-            "rtsp://192.168.1.10:554/stream0/"
-        );
-        assert_eq!(
-            based("rtsp://rtsp://cam.lan:554/s/"),
-            "rtsp://cam.lan:554/s/"
-        );
-        assert_eq!(
-            based("rtsp://::ffff:192.168.1.123/onvif/"),
-            "rtsp://192.0.2.7:554/onvif/"
-        );
+        assert_eq!(based("192.168.1.10:554/stream0/"), "rtsp://192.168.1.10:554/stream0/");
+        assert_eq!(based("rtsp://rtsp://cam.lan:554/s/"), "rtsp://cam.lan:554/s/");
+        assert_eq!(based("rtsp://::ffff:192.168.1.123/onvif/"), "rtsp://192.0.2.7:554/onvif/");
         assert_eq!(based("rtsp://[::1]:554/onvif/"), "rtsp://[::1]:554/onvif/");
-        assert_eq!(
-            based("rtsp://127.0.0.1:554/camera"),
-            "rtsp://127.0.0.1:554/camera"
-        );
+        assert_eq!(based("rtsp://127.0.0.1:554/camera"), "rtsp://127.0.0.1:554/camera");
         assert_eq!(based("rtsp://admin:pw@192.0.2.7/x"), "rtsp://192.0.2.7/x");
         assert_eq!(based("/path/"), "rtsp://192.0.2.7:554/path/");
         assert_eq!(based("path/"), REQUEST);

@@ -105,9 +105,7 @@ impl Dialog {
             passing: 0,
             lost: false,
         };
-        dialog
-            .ask()
-            .expect("an unsigned request with a bounded url fits");
+        dialog.ask().expect("an unsigned request with a bounded url fits");
         dialog
     }
 
@@ -176,9 +174,7 @@ impl Dialog {
     pub fn closed(&mut self) -> Result<(), DialogError> {
         let before_setup = matches!(self.stage, Stage::Options | Stage::Describe);
         if !before_setup || self.reconnected || !self.auth.is_challenged() {
-            return Err(DialogError::Closed {
-                method: self.method(),
-            });
+            return Err(DialogError::Closed { method: self.method() });
         }
         self.reconnected = true;
         self.connect_to(self.url.clone())
@@ -213,21 +209,13 @@ impl Dialog {
             Stage::Over => return Ok(()),
         };
         within("url", uri.len(), RTSP_URL_BYTES_MAX)?;
-        let request = Request {
-            method: self.method(),
-            uri,
-            cseq: self.cseq,
-            session: None,
-            extra,
-        };
+        let request = Request { method: self.method(), uri, cseq: self.cseq, session: None, extra };
         self.cseq += 1;
-        request
-            .write(&mut self.auth, &mut self.out)
-            .map_err(|_| DialogError::OverLimit {
-                what: "request",
-                bytes: RTSP_TRANSMIT_BYTES_MAX + 1,
-                max: RTSP_TRANSMIT_BYTES_MAX,
-            })
+        request.write(&mut self.auth, &mut self.out).map_err(|_| DialogError::OverLimit {
+            what: "request",
+            bytes: RTSP_TRANSMIT_BYTES_MAX + 1,
+            max: RTSP_TRANSMIT_BYTES_MAX,
+        })
     }
 
     fn take_message(&mut self, head: &[u8], body: &[u8], after: &[u8]) -> Result<(), DialogError> {
@@ -263,11 +251,7 @@ impl Dialog {
             Err(AuthError::NoCredentials) => Err(DialogError::NoCredentials),
             Err(AuthError::NoScheme) => Err(DialogError::NoScheme),
             Err(AuthError::Refused(tried)) => Err(DialogError::WrongCredentials {
-                user: self
-                    .auth
-                    .credentials()
-                    .map(|known| known.user.clone())
-                    .unwrap_or_default(),
+                user: self.auth.credentials().map(|known| known.user.clone()).unwrap_or_default(),
                 tried,
             }),
         }
@@ -289,12 +273,7 @@ impl Dialog {
         );
         within("url", base.len(), RTSP_URL_BYTES_MAX)?;
         let uri = control::append(&base, described.control.as_deref());
-        self.stage = Stage::Setup(Box::new(Setup {
-            described,
-            base,
-            uri,
-            joined: false,
-        }));
+        self.stage = Stage::Setup(Box::new(Setup { described, base, uri, joined: false }));
         self.ask()
     }
 
@@ -305,9 +284,7 @@ impl Dialog {
                 self.describe_uri = path.to_owned();
                 self.ask()
             }
-            _ => Err(DialogError::NotFound {
-                url: self.url.text().to_owned(),
-            }),
+            _ => Err(DialogError::NotFound { url: self.url.text().to_owned() }),
         }
     }
 

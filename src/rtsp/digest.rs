@@ -30,10 +30,7 @@ impl Hex {
             pair[0] = DIGITS[usize::from(byte >> 4)];
             pair[1] = DIGITS[usize::from(byte & 15)];
         }
-        Self {
-            digits,
-            len: 2 * hash.len(),
-        }
+        Self { digits, len: 2 * hash.len() }
     }
 }
 
@@ -112,9 +109,6 @@ mod tests {
             b"753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1"
         );
         signature.algorithm = Algorithm::Md5;
-        assert_eq!(
-            signature.response().as_bytes(),
-            b"8ca523f5e9506fed4657c9700eebdbec"
-        );
+        assert_eq!(signature.response().as_bytes(), b"8ca523f5e9506fed4657c9700eebdbec");
     }
 }

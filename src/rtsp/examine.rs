@@ -77,10 +77,7 @@ pub(super) fn examine(bytes: &[u8], channels: Option<Channels>, lost: bool) -> V
 
 /// Looks for an anchor.
 fn examine_lost(bytes: &[u8], channels: Option<Channels>) -> Verdict {
-    let start = bytes
-        .iter()
-        .position(|byte| matches!(byte, b'$' | b'R'))
-        .unwrap_or(bytes.len());
+    let start = bytes.iter().position(|byte| matches!(byte, b'$' | b'R')).unwrap_or(bytes.len());
     if start > 0 {
         return Verdict::Garbage(start);
     }
@@ -114,10 +111,7 @@ fn examine_frame(bytes: &[u8], channels: Option<Channels>) -> Verdict {
         let why = Unwanted::Channel;
         return Verdict::Unwanted { total, why };
     };
-    let unwanted = Verdict::Unwanted {
-        total,
-        why: Unwanted::Content,
-    };
+    let unwanted = Verdict::Unwanted { total, why: Unwanted::Content };
     if len < RTCP_HEADER_BYTES {
         return unwanted;
     }
@@ -139,9 +133,7 @@ fn examine_frame(bytes: &[u8], channels: Option<Channels>) -> Verdict {
 
 /// Judges what begins like a message: `RTSP/` or a method.
 fn examine_text(bytes: &[u8]) -> Verdict {
-    let word = bytes
-        .iter()
-        .position(|byte| !matches!(byte, b'A'..=b'Z' | b'_'));
+    let word = bytes.iter().position(|byte| !matches!(byte, b'A'..=b'Z' | b'_'));
     match word {
         Some(len) if &bytes[..len] == b"RTSP" && bytes[len] == b'/' => {}
         Some(3..=METHOD_BYTES_MAX) if bytes[word.unwrap_or(0)] == b' ' => {}
@@ -154,10 +146,7 @@ fn examine_text(bytes: &[u8]) -> Verdict {
             if body > RTSP_BODY_BYTES_MAX {
                 return Verdict::Garbage(head);
             }
-            Verdict::Text {
-                head,
-                total: head + body,
-            }
+            Verdict::Text { head, total: head + body }
         }
         // A `$` frame may have cut the message off up to a header's length before.
         HeadEnd::NoText(at) => Verdict::Garbage(at.saturating_sub(FRAME_HEADER_BYTES - 1).max(1)),
@@ -194,10 +183,7 @@ fn find_head_end(bytes: &[u8]) -> HeadEnd {
 }
 
 fn need(bytes: usize) -> Verdict {
-    Verdict::Need {
-        least: bytes,
-        most: bytes,
-    }
+    Verdict::Need { least: bytes, most: bytes }
 }
 
 impl Channels {
@@ -210,11 +196,7 @@ impl Channels {
 mod tests {
     use super::*;
 
-    const OURS: Option<Channels> = Some(Channels {
-        rtp: 2,
-        rtcp: 3,
-        payload_type: 96,
-    });
+    const OURS: Option<Channels> = Some(Channels { rtp: 2, rtcp: 3, payload_type: 96 });
 
     fn frame(channel: u8, payload: &[u8]) -> Vec<u8> {
         let len = u16::try_from(payload.len()).expect("fits").to_be_bytes();
@@ -235,20 +217,14 @@ mod tests {
         let report = [&[0x80, 200][..], &[0; 26]].concat();
         for channel in [2, 3] {
             assert_eq!(in_sync(&frame(channel, &rtp)), Verdict::Rtp { total: 26 });
-            assert_eq!(
-                in_sync(&frame(channel, &report)),
-                Verdict::Rtcp { total: 32 }
-            );
+            assert_eq!(in_sync(&frame(channel, &report)), Verdict::Rtcp { total: 32 });
         }
         let other = frame(2, &[&[0x80, 50][..], &[0; 20]].concat());
         let why = Unwanted::Content;
         assert_eq!(in_sync(&other), Verdict::Unwanted { total: 26, why });
         assert_eq!(in_sync(&frame(2, &[])), Verdict::Unwanted { total: 4, why });
         let why = Unwanted::Channel;
-        assert_eq!(
-            in_sync(&frame(0, &rtp)),
-            Verdict::Unwanted { total: 26, why }
-        );
+        assert_eq!(in_sync(&frame(0, &rtp)), Verdict::Unwanted { total: 26, why });
     }
 
     #[test]
@@ -256,17 +232,11 @@ mod tests {
         let rtp = [&[0x80, 0xe0][..], &[0; 20]].concat();
         assert_eq!(lost(b"abc$"), Verdict::Garbage(3));
         assert_eq!(lost(&frame(0, &rtp)), Verdict::Garbage(1));
-        assert_eq!(
-            lost(&frame(2, &[0x80, 50, 0, 0, 0, 0, 0, 0])),
-            Verdict::Garbage(1)
-        );
+        assert_eq!(lost(&frame(2, &[0x80, 50, 0, 0, 0, 0, 0, 0])), Verdict::Garbage(1));
         assert_eq!(lost(&frame(2, &rtp)), Verdict::Rtp { total: 26 });
         assert_eq!(lost(b"RTP"), Verdict::Garbage(1));
         assert_eq!(lost(b"RTSP/1"), need(9));
-        assert!(matches!(
-            lost(b"RTSP/1.0 200 OK\r\n\r\n"),
-            Verdict::Text { total: 19, .. }
-        ));
+        assert!(matches!(lost(b"RTSP/1.0 200 OK\r\n\r\n"), Verdict::Text { total: 19, .. }));
         assert_eq!(lost(b"OPTIONS * RTSP/1.0\r\n\r\n"), Verdict::Garbage(10));
     }
 
@@ -278,10 +248,7 @@ mod tests {
         };
         assert_eq!(head(b"RTSP/1.0 200 OK\r\n\r\n$"), (19, 19));
         assert_eq!(head(b"RTSP/1.0 200 OK\n\nx"), (17, 17));
-        assert_eq!(
-            head(b"OPTIONS * RTSP/1.0\r\nContent-length: 5\r\n\r\n"),
-            (41, 46)
-        );
+        assert_eq!(head(b"OPTIONS * RTSP/1.0\r\nContent-length: 5\r\n\r\n"), (41, 46));
         assert_eq!(in_sync(b"OPTI"), need(5));
         assert_eq!(in_sync(b"OP "), Verdict::Garbage(1));
     }
@@ -300,10 +267,7 @@ mod tests {
         };
         assert!(matches!(head(RTSP_HEAD_BYTES_MAX), Verdict::Text { .. }));
         assert!(matches!(head(RTSP_HEAD_BYTES_MAX + 1), Verdict::Garbage(_)));
-        assert_eq!(
-            in_sync(b"RTSP/1.0 200 OK\r\nCSe$\x02\x00\x05"),
-            Verdict::Garbage(18)
-        );
+        assert_eq!(in_sync(b"RTSP/1.0 200 OK\r\nCSe$\x02\x00\x05"), Verdict::Garbage(18));
     }
 
     #[test]

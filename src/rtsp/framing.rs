@@ -51,13 +51,7 @@ pub(super) struct Framer {
 
 impl Framer {
     pub(super) const fn new(channels: Channels) -> Self {
-        Self {
-            channels,
-            tail: Tail::new(),
-            handed_out: 0,
-            passing: 0,
-            lost: None,
-        }
+        Self { channels, tail: Tail::new(), handed_out: 0, passing: 0, lost: None }
     }
 
     /// Gives a carry slot back, and with it the unfinished frame.
@@ -82,11 +76,7 @@ impl Framer {
                 self.passing -= passed;
             }
             let kept = self.tail.len();
-            let bytes = if kept > 0 {
-                self.tail.bytes(pool)
-            } else {
-                *input
-            };
+            let bytes = if kept > 0 { self.tail.bytes(pool) } else { *input };
             if bytes.is_empty() {
                 return None;
             }
@@ -195,11 +185,7 @@ mod tests {
     use super::*;
     use crate::limits::{CARRY_LARGE_BYTES, PROFILE};
 
-    const CHANNELS: Channels = Channels {
-        rtp: 0,
-        rtcp: 1,
-        payload_type: 96,
-    };
+    const CHANNELS: Channels = Channels { rtp: 0, rtcp: 1, payload_type: 96 };
 
     /// What a framer makes of `stream`, read in pieces that end at `cuts`.
     fn items(stream: &[u8], cuts: &[usize], pool: &mut CarryPool) -> Vec<String> {
@@ -239,10 +225,8 @@ mod tests {
     fn a_conversation_is_told_apart() {
         let mut pool = carry_pool();
         let found = items(&conversation(), &[], &mut pool);
-        let kinds: Vec<&str> = found
-            .iter()
-            .map(|item| &item[..item.find(['(', ' ']).unwrap_or(item.len())])
-            .collect();
+        let kinds: Vec<&str> =
+            found.iter().map(|item| &item[..item.find(['(', ' ']).unwrap_or(item.len())]).collect();
         let expected = [
             "Rtp", "Text", "Rtcp", "Unwanted", "Rtp", "Broken", "Rtp", "Unwanted", "Text", "Text",
             "Rtp",
@@ -261,11 +245,7 @@ mod tests {
         }
         for step in [1, 2, 3, 7, 61, 1000] {
             let cuts: Vec<usize> = (1..stream.len()).step_by(step).collect();
-            assert_eq!(
-                items(&stream, &cuts, &mut pool),
-                whole,
-                "{step} bytes a read"
-            );
+            assert_eq!(items(&stream, &cuts, &mut pool), whole, "{step} bytes a read");
         }
     }
 
@@ -276,10 +256,7 @@ mod tests {
         let stream = frame(0, &packet);
         assert_eq!(stream.len(), CARRY_LARGE_BYTES - 1);
         let cuts: Vec<usize> = (1..stream.len()).step_by(1448).collect();
-        assert_eq!(
-            items(&stream, &cuts, &mut pool),
-            [format!("{:?}", Item::Rtp(&packet))]
-        );
+        assert_eq!(items(&stream, &cuts, &mut pool), [format!("{:?}", Item::Rtp(&packet))]);
     }
 
     #[test]
@@ -289,15 +266,8 @@ mod tests {
         while let Ok(slot) = pool.take(1) {
             taken.push(slot);
         }
-        assert_eq!(
-            taken.len(),
-            PROFILE.carry_small + PROFILE.carry_medium + PROFILE.carry_large
-        );
-        let stream = [
-            frame(0, &rtp(1, 0, &[7; 4000])),
-            frame(0, &rtp(2, 0, &[8; 10])),
-        ]
-        .concat();
+        assert_eq!(taken.len(), PROFILE.carry_small + PROFILE.carry_medium + PROFILE.carry_large);
+        let stream = [frame(0, &rtp(1, 0, &[7; 4000])), frame(0, &rtp(2, 0, &[8; 10]))].concat();
         let mut framer = Framer::new(CHANNELS);
         let mut broken = Vec::new();
         let mut packets = Vec::new();
@@ -313,11 +283,7 @@ mod tests {
         assert_eq!(broken, [Broken::Abandoned(Tier::Medium)]);
         assert_eq!(packets, [rtp(2, 0, &[8; 10])]);
         taken.into_iter().for_each(|slot| pool.give(slot));
-        assert_eq!(
-            items(&stream, &[1000], &mut pool).len(),
-            2,
-            "slots are back"
-        );
+        assert_eq!(items(&stream, &[1000], &mut pool).len(), 2, "slots are back");
     }
 
     #[test]
@@ -350,11 +316,7 @@ mod tests {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             // Many of the bytes that could mean something.
             let byte = b"$\x00\x80\xe0RTSP/1.0 \r\n"[(seed >> 24) as usize % 15];
-            noise.push(if seed >> 20 & 3 == 0 {
-                (seed >> 12) as u8
-            } else {
-                byte
-            });
+            noise.push(if seed >> 20 & 3 == 0 { (seed >> 12) as u8 } else { byte });
         }
         let cuts: Vec<usize> = (1..noise.len()).step_by(1448).collect();
         let whole = items(&noise, &[], &mut pool);

@@ -33,14 +33,10 @@ impl<'a> Head<'a> {
         let kind = if first.starts_with(b"RTSP/") {
             let status = first.iter().position(|byte| *byte == b' ')?;
             let digits = first[status..].trim_ascii_start().get(..3)?;
-            Kind::Response {
-                status: std::str::from_utf8(digits).ok()?.parse().ok()?,
-            }
+            Kind::Response { status: std::str::from_utf8(digits).ok()?.parse().ok()? }
         } else {
             let end = first.iter().position(|byte| *byte == b' ')?;
-            Kind::Request {
-                method: &first[..end],
-            }
+            Kind::Request { method: &first[..end] }
         };
         Some(Self { kind, lines })
     }
@@ -73,9 +69,7 @@ impl<'a> Head<'a> {
 
     /// A header's first value, when it is UTF-8.
     pub(super) fn text(&self, name: &str) -> Option<&'a str> {
-        let value = self
-            .headers()
-            .find(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes()));
+        let value = self.headers().find(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes()));
         std::str::from_utf8(value?.1).ok()
     }
 
@@ -86,9 +80,7 @@ impl<'a> Head<'a> {
 
     /// Bytes of body; none when the header is missing or unreadable.
     pub(super) fn content_length(&self) -> usize {
-        self.text("Content-Length")
-            .and_then(|text| text.parse().ok())
-            .unwrap_or(0)
+        self.text("Content-Length").and_then(|text| text.parse().ok()).unwrap_or(0)
     }
 
     /// The session's id, and its timeout in seconds. Blanks around both are Hikvision's and GW
@@ -99,11 +91,7 @@ impl<'a> Head<'a> {
         let timeout = parts.find_map(|part| {
             let (name, value) = part.split_once('=')?;
             let seconds = || value.trim().trim_matches('"').parse().ok();
-            if name.trim().eq_ignore_ascii_case("timeout") {
-                seconds()
-            } else {
-                None
-            }
+            if name.trim().eq_ignore_ascii_case("timeout") { seconds() } else { None }
         });
         Some((id, timeout))
     }
@@ -144,11 +132,7 @@ impl Request<'_> {
     /// Writes the request, signed if the camera asked for that; all of it or nothing.
     pub(super) fn write(&self, auth: &mut Auth, out: &mut Transmit) -> Result<(), TransmitFull> {
         out.whole(|out| {
-            write!(
-                out,
-                "{} {} RTSP/1.0\r\nCSeq: {}\r\n",
-                self.method, self.uri, self.cseq
-            )?;
+            write!(out, "{} {} RTSP/1.0\r\nCSeq: {}\r\n", self.method, self.uri, self.cseq)?;
             write!(out, "User-Agent: {USER_AGENT}\r\n")?;
             if let Some(session) = self.session {
                 write!(out, "Session: {session}\r\n")?;
@@ -191,10 +175,7 @@ mod tests {
         let head = Head::parse(b"RTSP/1.0 200\ncseq : 7\nSession:\t 9a; timeout=60\nx\n\n");
         let head = head.expect("parses");
         assert_eq!(head.kind, Kind::Response { status: 200 });
-        assert_eq!(
-            (head.cseq(), head.session()),
-            (Some(7), Some(("9a", Some(60))))
-        );
+        assert_eq!((head.cseq(), head.session()), (Some(7), Some(("9a", Some(60)))));
         let latin = b"RTSP/1.1 401 N\xe3o\r\nWWW-Authenticate: Basic realm=\"C\xe2mera\"\r\n\r\n";
         let head = Head::parse(latin).expect("parses");
         assert_eq!(head.kind, Kind::Response { status: 401 });
@@ -222,10 +203,7 @@ mod tests {
         };
         let some = |id: &str, timeout| Some((id.to_owned(), timeout));
         assert_eq!(session("9a90de54; timeout=60"), some("9a90de54", Some(60)));
-        assert_eq!(
-            session("       708345999;timeout=60"),
-            some("708345999", Some(60))
-        );
+        assert_eq!(session("       708345999;timeout=60"), some("708345999", Some(60)));
         assert_eq!(session("1 ; Timeout = 30 ;x"), some("1", Some(30)));
         assert_eq!(session("1;timeout=soon"), some("1", None));
         assert_eq!(session("1"), some("1", None));
@@ -241,12 +219,7 @@ mod tests {
             panic!("a response");
         };
         let ours = Head::parse(text).expect("parses");
-        assert_eq!(
-            ours.kind,
-            Kind::Response {
-                status: u16::from(theirs.status())
-            }
-        );
+        assert_eq!(ours.kind, Kind::Response { status: u16::from(theirs.status()) });
         for (name, value) in theirs.headers() {
             assert_eq!(ours.text(name.as_str()), Some(value.as_str()));
         }

@@ -57,9 +57,7 @@ impl Reception {
     pub(super) fn rtcp(&mut self, packet: &[u8], now_us: u64) {
         const SENDER_REPORT: u8 = 200;
         const MIDDLE_OF_NTP: std::ops::Range<usize> = 10..14;
-        let middle = packet
-            .get(MIDDLE_OF_NTP)
-            .and_then(|bytes| bytes.try_into().ok());
+        let middle = packet.get(MIDDLE_OF_NTP).and_then(|bytes| bytes.try_into().ok());
         if let (Some(&SENDER_REPORT), Some(middle)) = (packet.get(1), middle) {
             self.sender_report = Some((u32::from_be_bytes(middle), now_us));
         }
@@ -118,15 +116,10 @@ impl Source {
             self.highest = self.highest.wrapping_add(u32::from(ahead));
         }
         self.received = self.received.wrapping_add(1);
-        let moved = transit
-            .wrapping_sub(self.transit)
-            .cast_signed()
-            .unsigned_abs();
+        let moved = transit.wrapping_sub(self.transit).cast_signed().unsigned_abs();
         self.transit = transit;
-        self.jitter_x16 = self
-            .jitter_x16
-            .saturating_add(moved)
-            .saturating_sub((self.jitter_x16 + 8) >> 4);
+        self.jitter_x16 =
+            self.jitter_x16.saturating_add(moved).saturating_sub((self.jitter_x16 + 8) >> 4);
     }
 
     /// The fraction lost since the last report, in 1/256, and all that was lost, in 24 bits
@@ -143,10 +136,7 @@ impl Source {
             0 => 0,
             lost => u8::try_from((u64::from(lost) << 8) / u64::from(expected_now)).unwrap_or(255),
         };
-        (
-            fraction,
-            expected.saturating_sub(self.received).min(LOST_MAX),
-        )
+        (fraction, expected.saturating_sub(self.received).min(LOST_MAX))
     }
 }
 
@@ -210,10 +200,7 @@ mod tests {
         for index in 0..1000_u32 {
             let late_us = if index % 2 == 0 { 0 } else { 10_000 };
             let now_us = u64::from(index) * 40_000 + late_us;
-            reception.packet(
-                &rtp(u16::try_from(index).expect("small"), index * 3600, &[]),
-                now_us,
-            );
+            reception.packet(&rtp(u16::try_from(index).expect("small"), index * 3600, &[]), now_us);
         }
         let jitter = word(&reception.report_block(0).expect("packets came"), 12);
         assert!((880..=900).contains(&jitter), "{jitter} of 900");

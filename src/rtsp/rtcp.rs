@@ -44,11 +44,7 @@ pub(super) fn write(
         out.push(&[1, 4])?;
         out.push(CNAME)?;
         out.push(&[0; 6])?;
-        if let Some(KeyFrameRequest {
-            ssrc: media,
-            number,
-        }) = key_frame
-        {
+        if let Some(KeyFrameRequest { ssrc: media, number }) = key_frame {
             let media = media.to_be_bytes();
             out.push(&[0x81, 206, 0, 2])?;
             out.push(&ssrc)?;
@@ -86,21 +82,14 @@ mod tests {
         for (block, key_frame, expected) in [
             (None, None, vec![(201, 0), (202, 1)]),
             (Some([9; 24]), None, vec![(201, 1), (202, 1)]),
-            (
-                Some([9; 24]),
-                request,
-                vec![(201, 1), (202, 1), (206, 1), (206, 4)],
-            ),
+            (Some([9; 24]), request, vec![(201, 1), (202, 1), (206, 1), (206, 4)]),
         ] {
             let mut out = Transmit::new();
             write(5, 1, block, key_frame, &mut out).expect("fits");
             let [b'$', 5, high, low, compound @ ..] = out.bytes() else {
                 panic!("a frame on channel 5");
             };
-            assert_eq!(
-                usize::from(u16::from_be_bytes([*high, *low])),
-                compound.len()
-            );
+            assert_eq!(usize::from(u16::from_be_bytes([*high, *low])), compound.len());
             assert_eq!(parts(compound), expected);
         }
     }

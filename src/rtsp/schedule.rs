@@ -56,14 +56,8 @@ impl Schedule {
     }
 
     pub(super) fn deadline_us(&self) -> u64 {
-        let patience_us = if self.probed {
-            RTSP_SILENCE_US_MAX
-        } else {
-            RTSP_PROBE_US
-        };
-        self.keepalive_us
-            .min(self.report_us)
-            .min(self.last_rtp_us + patience_us)
+        let patience_us = if self.probed { RTSP_SILENCE_US_MAX } else { RTSP_PROBE_US };
+        self.keepalive_us.min(self.report_us).min(self.last_rtp_us + patience_us)
     }
 
     /// What is due at `now_us`; asking counts as doing it.
@@ -91,9 +85,7 @@ fn interval_us(timeout_s: Option<u32>) -> u64 {
         None | Some(0) => TIMEOUT_S_DEFAULT,
         Some(seconds) => seconds.clamp(*TIMEOUT_S.start(), *TIMEOUT_S.end()),
     };
-    let interval_s = (timeout_s / 2)
-        .min(timeout_s - 5)
-        .clamp(INTERVAL_S_MIN, INTERVAL_S_MAX);
+    let interval_s = (timeout_s / 2).min(timeout_s - 5).clamp(INTERVAL_S_MIN, INTERVAL_S_MAX);
     u64::from(interval_s) * 1_000_000
 }
 

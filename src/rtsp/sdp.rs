@@ -63,15 +63,9 @@ pub(super) fn describe(body: &[u8]) -> Result<Described, DialogError> {
         .filter_map(|section| parse_section(section)?.medias.into_iter().next())
         .collect();
     if media.is_empty() && !sections.is_empty() {
-        return Err(DialogError::Protocol(
-            "no media section of the sdp can be read",
-        ));
+        return Err(DialogError::Protocol("no media section of the sdp can be read"));
     }
-    let video = || {
-        media
-            .iter()
-            .filter(|media| media.media.eq_ignore_ascii_case("video"))
-    };
+    let video = || media.iter().filter(|media| media.media.eq_ignore_ascii_case("video"));
     let h264 = |media: &&Media| h264_payload_type(media).is_some();
     // What is marked sendonly is the way back to the camera, unless everything is.
     let track = video()
@@ -84,11 +78,7 @@ pub(super) fn describe(body: &[u8]) -> Result<Described, DialogError> {
     };
     let (sps, pps) = parameter_sets(track, &media, payload_type);
     Ok(Described {
-        video: VideoTrack {
-            payload_type,
-            sps,
-            pps,
-        },
+        video: VideoTrack { payload_type, sps, pps },
         control: attribute(track, "control").map(str::to_owned),
         session_control,
     })
@@ -123,23 +113,15 @@ fn parse_section(section: &str) -> Option<sdp_types::Session> {
 }
 
 fn attribute<'a>(media: &'a Media, name: &str) -> Option<&'a str> {
-    media
-        .get_first_attribute_value(name)
-        .ok()
-        .flatten()
-        .map(str::trim)
+    media.get_first_attribute_value(name).ok().flatten().map(str::trim)
 }
 
 /// The value of `a=<name>:<payload type> value`.
 fn attribute_of<'a>(media: &'a Media, name: &'a str, payload_type: &str) -> Option<&'a str> {
-    media
-        .get_attribute_values(name)
-        .ok()?
-        .flatten()
-        .find_map(|value| {
-            let (number, rest) = value.trim().split_once([' ', '\t'])?;
-            (number == payload_type).then_some(rest.trim())
-        })
+    media.get_attribute_values(name).ok()?.flatten().find_map(|value| {
+        let (number, rest) = value.trim().split_once([' ', '\t'])?;
+        (number == payload_type).then_some(rest.trim())
+    })
 }
 
 /// The codec's name for a payload type: by rtpmap, or else by the static table; without either by
@@ -173,12 +155,7 @@ fn nothing_to_serve(media: &[Media]) -> DialogError {
     let mut codecs = media
         .iter()
         .filter(|media| is(media, "video"))
-        .flat_map(|media| {
-            media
-                .fmt
-                .split_whitespace()
-                .map(move |number| codec(media, number))
-        });
+        .flat_map(|media| media.fmt.split_whitespace().map(move |number| codec(media, number)));
     let Some(first) = codecs.next() else {
         let audio = media.iter().any(|media| is(media, "audio"));
         return DialogError::NoVideo { audio };
@@ -208,9 +185,7 @@ fn parameter_sets(
         .flat_map(|parameters| parameters.split(';'))
         .find_map(|parameter| {
             let (name, value) = parameter.split_once('=')?;
-            name.trim()
-                .eq_ignore_ascii_case("sprop-parameter-sets")
-                .then_some(value)
+            name.trim().eq_ignore_ascii_case("sprop-parameter-sets").then_some(value)
         });
     let mut sps = None;
     let mut pps: Vec<Vec<u8>> = Vec::new();
@@ -259,9 +234,7 @@ mod tests {
     }
 
     fn sprop(sets: &str) -> (Option<Vec<u8>>, usize) {
-        let track = h264(&format!(
-            "a=fmtp:96 packetization-mode=1; sprop-parameter-sets={sets}"
-        ));
+        let track = h264(&format!("a=fmtp:96 packetization-mode=1; sprop-parameter-sets={sets}"));
         (track.sps, track.pps.len())
     }
 
@@ -270,16 +243,8 @@ mod tests {
         let sps = Some(vec![0x67, 0x4d, 0x00, 0x29, 0x96]);
         assert_eq!(sprop("Z00AKZY=,aO48gA==;"), (sps.clone(), 1));
         assert_eq!(sprop("Z00AKZY,aO48gA"), (sps.clone(), 1), "no padding");
-        assert_eq!(
-            sprop("Z00AKZYAAAAB,aO48gAAA"),
-            (sps.clone(), 1),
-            "start code and zeros behind"
-        );
-        assert_eq!(
-            sprop("AAAAAWdNACmWAAAAAWjuPIA="),
-            (sps.clone(), 1),
-            "Annex B in one"
-        );
+        assert_eq!(sprop("Z00AKZYAAAAB,aO48gAAA"), (sps.clone(), 1), "start code and zeros behind");
+        assert_eq!(sprop("AAAAAWdNACmWAAAAAWjuPIA="), (sps.clone(), 1), "Annex B in one");
         assert_eq!(sprop("Z00AKZY="), (sps, 0), "one alone");
         assert_eq!(sprop("Z00="), (None, 0), "too short to be one");
         assert_eq!(sprop("QUJD,*,"), (None, 0), "nonsense");
@@ -300,10 +265,7 @@ mod tests {
     fn a_section_that_cannot_be_read_is_passed_over() {
         let sdp = "v=0\r\nm=application/TP-LINK x RTP/AVP smart/1/90000\r\na=control:2\r\n\
             m=video 0 RTP/AVP 96\r\na=control:1\r\na=rtpmap:96 h264/90000\r\n";
-        assert_eq!(
-            describe(sdp.as_bytes()).expect("h264").control.as_deref(),
-            Some("1")
-        );
+        assert_eq!(describe(sdp.as_bytes()).expect("h264").control.as_deref(), Some("1"));
         let broken = describe(b"v=0\r\nm=video\r\n");
         assert!(matches!(broken, Err(DialogError::Protocol(_))));
     }
@@ -318,15 +280,8 @@ mod tests {
         };
         let control = |sdp: &str| describe(sdp.as_bytes()).expect("h264").control;
         let back = media("back", "sendonly");
-        assert_eq!(
-            control(&(back.clone() + &media("out", "recvonly"))).as_deref(),
-            Some("out")
-        );
-        assert_eq!(
-            control(&back).as_deref(),
-            Some("back"),
-            "everything is marked so"
-        );
+        assert_eq!(control(&(back.clone() + &media("out", "recvonly"))).as_deref(), Some("out"));
+        assert_eq!(control(&back).as_deref(), Some("back"), "everything is marked so");
     }
 
     #[test]
@@ -343,10 +298,7 @@ mod tests {
         assert_eq!(error(&video("H265/90000")), DialogError::HevcOnly);
         let codec = DialogError::Codec("MP4V-ES".to_owned());
         assert_eq!(error(&video("MP4V-ES/90000")), codec);
-        assert_eq!(
-            error("m=video 0 RTP/AVP 26\r\n"),
-            DialogError::Codec("JPEG".to_owned())
-        );
+        assert_eq!(error("m=video 0 RTP/AVP 26\r\n"), DialogError::Codec("JPEG".to_owned()));
         let audio = error("m=audio 0 RTP/AVP 0\r\n");
         assert_eq!(audio, DialogError::NoVideo { audio: true });
         assert_eq!(error(""), DialogError::NoVideo { audio: false });

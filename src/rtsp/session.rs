@@ -293,10 +293,7 @@ impl Life {
 
     /// Which request this is the answer to: the one of that number, or the oldest.
     fn answered(&mut self, cseq: Option<u32>) -> Option<Method> {
-        let exact = self
-            .asked
-            .iter()
-            .position(|(_, number)| Some(*number) == cseq);
+        let exact = self.asked.iter().position(|(_, number)| Some(*number) == cseq);
         let index = exact.or(if self.asked.is_empty() { None } else { Some(0) })?;
         Some(self.asked.remove(index).0)
     }
@@ -343,13 +340,7 @@ impl Life {
         if due.report {
             let block = self.reception.report_block(now_us);
             // No room: the camera does not read, and the next report comes in 5 s.
-            let _ = rtcp::write(
-                self.report_channel,
-                self.ssrc,
-                block,
-                None,
-                &mut self.transmit,
-            );
+            let _ = rtcp::write(self.report_channel, self.ssrc, block, None, &mut self.transmit);
         }
         Ok(())
     }
@@ -363,10 +354,7 @@ impl Life {
         else {
             return;
         };
-        let request = KeyFrameRequest {
-            ssrc,
-            number: self.key_frame_requests,
-        };
+        let request = KeyFrameRequest { ssrc, number: self.key_frame_requests };
         let block = self.reception.report_block(now_us);
         let (channel, out) = (self.report_channel, &mut self.transmit);
         if rtcp::write(channel, self.ssrc, block, Some(request), out).is_ok() {

@@ -30,24 +30,13 @@ impl Camera {
             base: "rtsp://192.0.2.7/stream1/".to_owned(),
             session_id: Some("12".to_owned()),
             timeout_s: None,
-            channels: Channels {
-                rtp: 0,
-                rtcp: 1,
-                payload_type: 96,
-            },
-            auth: Auth::new(Some(Credentials {
-                user: "u".to_owned(),
-                password: "p".to_owned(),
-            })),
+            channels: Channels { rtp: 0, rtcp: 1, payload_type: 96 },
+            auth: Auth::new(Some(Credentials { user: "u".to_owned(), password: "p".to_owned() })),
             cseq: 4,
             ssrc: 99,
             early: early.to_vec(),
         });
-        Self {
-            session,
-            pool: carry_pool(),
-            calls: Calls::default(),
-        }
+        Self { session, pool: carry_pool(), calls: Calls::default() }
     }
 
     /// One that was asked to play at 0 and said yes.
@@ -55,9 +44,7 @@ impl Camera {
         let mut camera = Self::new(&[]);
         camera.session.play(0);
         camera.written();
-        camera
-            .says("RTSP/1.0 200 OK\r\nCSeq: 4\r\nSession: 12\r\n\r\n", 0)
-            .expect("plays");
+        camera.says("RTSP/1.0 200 OK\r\nCSeq: 4\r\nSession: 12\r\n\r\n", 0).expect("plays");
         camera
     }
 
@@ -66,8 +53,7 @@ impl Camera {
     }
 
     fn sends(&mut self, bytes: &[u8], now_us: u64) -> Result<(), SessionError> {
-        self.session
-            .receive(bytes, &mut self.pool, now_us, &mut self.calls)
+        self.session.receive(bytes, &mut self.pool, now_us, &mut self.calls)
     }
 
     /// What weir wrote to it since the last time: requests as they are, frames as `$<channel>`.
@@ -111,9 +97,7 @@ fn data_before_the_answer_to_play_counts_and_early_bytes_come_first() {
     camera.session.play(0);
     camera.sends(&stream[50..], 0).expect("plays");
     assert_eq!(camera.calls.0.len(), 2);
-    camera
-        .says("RTSP/1.0 454 Session Not Found\r\nCSeq: 4\r\n\r\n", 0)
-        .expect("rtp flows");
+    camera.says("RTSP/1.0 454 Session Not Found\r\nCSeq: 4\r\n\r\n", 0).expect("rtp flows");
 }
 
 #[test]
@@ -126,10 +110,7 @@ fn a_refused_or_unanswered_play_ends_it() {
     camera.session.play(0);
     camera.written();
     assert_eq!(camera.session.timeout(5 * S), Ok(()));
-    assert!(
-        camera.written().starts_with("$1"),
-        "a report and no keepalive"
-    );
+    assert!(camera.written().starts_with("$1"), "a report and no keepalive");
     let over = camera.session.timeout(RTSP_SILENCE_US_MAX);
     assert_eq!(over, Err(SessionError::PlayUnanswered));
 }
@@ -143,11 +124,7 @@ fn silence_is_probed_at_5_s_and_ends_it_at_10() {
     assert!(camera.written().starts_with("$1"));
     assert_eq!(camera.session.deadline_us(), 6 * S);
     camera.session.timeout(6 * S).expect("probe");
-    assert!(
-        camera
-            .written()
-            .starts_with("OPTIONS rtsp://192.0.2.7/stream1/ RTSP/1.0\r\n")
-    );
+    assert!(camera.written().starts_with("OPTIONS rtsp://192.0.2.7/stream1/ RTSP/1.0\r\n"));
     assert_eq!(camera.session.timeout(11 * S), Err(SessionError::Silent));
 }
 
@@ -159,9 +136,7 @@ fn a_camera_that_plays_for_an_hour_needs_no_answers() {
         let deadline_us = camera.session.deadline_us();
         assert!(deadline_us > now_us, "no spinning");
         now_us = deadline_us.min(now_us + S);
-        camera
-            .sends(&packet(u16::try_from(now_us / S).expect("small")), now_us)
-            .expect("plays");
+        camera.sends(&packet(u16::try_from(now_us / S).expect("small")), now_us).expect("plays");
         camera.session.timeout(now_us).expect("plays");
         let written = camera.written();
         keepalives += written.matches("OPTIONS").count();
@@ -206,23 +181,16 @@ fn a_401_at_any_time_is_signed_again() {
         camera.sends(&packet(1), now_us).expect("plays");
         camera.session.timeout(now_us).expect("plays");
         camera.written();
-        camera
-            .says(&challenge(round, 3 + 2 * round), now_us)
-            .expect("plays");
+        camera.says(&challenge(round, 3 + 2 * round), now_us).expect("plays");
         let again = camera.written();
         assert!(again.starts_with(method), "{again}");
         assert!(again.contains(&format!("nonce=\"{round}\"")), "{again}");
         let cseq = 4 + 2 * round;
-        camera
-            .says(&format!("RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\n\r\n"), now_us)
-            .expect("plays");
+        camera.says(&format!("RTSP/1.0 200 OK\r\nCSeq: {cseq}\r\n\r\n"), now_us).expect("plays");
     }
     camera.session.teardown();
     let teardown = camera.written();
-    assert!(
-        teardown.starts_with("TEARDOWN") && teardown.contains("nonce=\"3\""),
-        "{teardown}"
-    );
+    assert!(teardown.starts_with("TEARDOWN") && teardown.contains("nonce=\"3\""), "{teardown}");
     camera.says(&challenge(9, 11), 0).expect("ends");
     assert!(camera.written().contains("nonce=\"9\""));
     assert!(!camera.session.is_torn_down());
@@ -246,9 +214,7 @@ fn a_timeout_told_with_play_counts() {
 #[test]
 fn the_camera_may_ask_too() {
     let mut camera = Camera::playing();
-    camera
-        .says("OPTIONS * RTSP/1.0\r\nCSeq: 3\r\n\r\n", 0)
-        .expect("plays");
+    camera.says("OPTIONS * RTSP/1.0\r\nCSeq: 3\r\n\r\n", 0).expect("plays");
     assert_eq!(camera.written(), "RTSP/1.0 200 OK\r\nCSeq: 3\r\n\r\n");
 }
 
@@ -274,15 +240,10 @@ fn a_camera_that_does_not_read_costs_nothing_more() {
         camera.sends(&packet(1), second * S).expect("plays");
         camera.session.timeout(second * S).expect("plays");
         camera.session.request_key_frame(second * S);
-        camera
-            .says("OPTIONS * RTSP/1.0\r\n\r\n", second * S)
-            .expect("plays");
+        camera.says("OPTIONS * RTSP/1.0\r\n\r\n", second * S).expect("plays");
     }
     let len = camera.session.transmit().len();
-    assert!(
-        len <= crate::limits::RTSP_TRANSMIT_BYTES_MAX && len > 2000,
-        "{len}"
-    );
+    assert!(len <= crate::limits::RTSP_TRANSMIT_BYTES_MAX && len > 2000, "{len}");
 }
 
 #[test]
@@ -334,9 +295,5 @@ fn a_slot_is_given_back_at_the_end() {
 fn a_session_is_small_and_moves_between_threads() {
     fn is_send<T: Send>(_: &T) {}
     is_send(&Camera::playing().session);
-    assert!(
-        size_of::<Session>() < 4096,
-        "{} bytes",
-        size_of::<Session>()
-    );
+    assert!(size_of::<Session>() < 4096, "{} bytes", size_of::<Session>());
 }

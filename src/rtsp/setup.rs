@@ -14,9 +14,7 @@ pub(super) fn channels(transport: Option<&str>) -> Option<(u8, u8)> {
     let mut parts = transport.split([';', ',']).map(str::trim);
     let interleaved = parts.clone().find_map(|part| {
         let (name, value) = part.split_once('=')?;
-        name.trim()
-            .eq_ignore_ascii_case("interleaved")
-            .then_some(value)
+        name.trim().eq_ignore_ascii_case("interleaved").then_some(value)
     });
     if let Some(value) = interleaved {
         let (first, second) = value.split_once('-').unwrap_or((value, ""));
@@ -40,21 +38,12 @@ mod tests {
     #[test]
     fn channels_are_those_of_the_answer() {
         for (transport, expected) in [
-            (
-                "RTP/AVP/TCP;unicast;interleaved=8-9;ssrc= d6a3",
-                Some((8, 9)),
-            ),
-            (
-                "RTP/AVP;unicast; Interleaved = 2-3 ;server_port=",
-                Some((2, 3)),
-            ),
+            ("RTP/AVP/TCP;unicast;interleaved=8-9;ssrc= d6a3", Some((8, 9))),
+            ("RTP/AVP;unicast; Interleaved = 2-3 ;server_port=", Some((2, 3))),
             ("RTP/AVP/TCP;interleaved=4", Some((4, 5))),
             ("RTP/AVP/TCP;interleaved=a-b", Some((0, 1))),
             ("RTP/AVP/TCP;unicast", Some((0, 1))),
-            (
-                "RTP/AVP;unicast;client_port=5000-5001;server_port=6000-6001",
-                None,
-            ),
+            ("RTP/AVP;unicast;client_port=5000-5001;server_port=6000-6001", None),
             ("RTP/AVP/UDP;unicast", None),
         ] {
             assert_eq!(channels(Some(transport)), expected, "{transport}");

@@ -22,12 +22,7 @@ pub(super) struct Tail {
 
 impl Tail {
     pub(super) const fn new() -> Self {
-        Self {
-            inline: [0; INLINE_BYTES],
-            slot: None,
-            start: 0,
-            end: 0,
-        }
+        Self { inline: [0; INLINE_BYTES], slot: None, start: 0, end: 0 }
     }
 
     pub(super) fn len(&self) -> usize {

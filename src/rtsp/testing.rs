@@ -7,17 +7,13 @@ use crate::mem::pool::CarryPool;
 pub(super) fn carry_pool() -> Box<CarryPool> {
     const STACK_BYTES: usize = 64 << 20;
     let builder = std::thread::Builder::new().stack_size(STACK_BYTES);
-    let thread = builder
-        .spawn(|| Box::new(CarryPool::new()))
-        .expect("a thread");
+    let thread = builder.spawn(|| Box::new(CarryPool::new())).expect("a thread");
     thread.join().expect("a pool")
 }
 
 /// An interleaved frame.
 pub(super) fn frame(channel: u8, payload: &[u8]) -> Vec<u8> {
-    let len = u16::try_from(payload.len())
-        .expect("a frame's length")
-        .to_be_bytes();
+    let len = u16::try_from(payload.len()).expect("a frame's length").to_be_bytes();
     [&[b'$', channel, len[0], len[1]], payload].concat()
 }
 

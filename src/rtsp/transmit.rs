@@ -78,8 +78,7 @@ mod tests {
     #[test]
     fn a_message_goes_in_whole_or_not_at_all() {
         let mut out = Transmit::new();
-        out.push(&[b'a'; RTSP_TRANSMIT_BYTES_MAX - 3])
-            .expect("fits");
+        out.push(&[b'a'; RTSP_TRANSMIT_BYTES_MAX - 3]).expect("fits");
         let four = out.whole(|out| {
             write!(out, "{}", 12)?;
             out.push(b"34")

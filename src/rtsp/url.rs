@@ -67,12 +67,7 @@ impl CameraUrl {
         let authority_len = rest.find(['/', '?']).unwrap_or(rest.len());
         let (host, port) = split_port(&rest[..authority_len])?;
         let credentials = userinfo.map(Credentials::from_userinfo).transpose()?;
-        Ok(Self {
-            text: format!("{SCHEME}{rest}"),
-            host: host.to_owned(),
-            port,
-            credentials,
-        })
+        Ok(Self { text: format!("{SCHEME}{rest}"), host: host.to_owned(), port, credentials })
     }
 
     /// The name or address to connect to, without brackets.
@@ -105,10 +100,7 @@ impl fmt::Display for CameraUrl {
 impl Credentials {
     fn from_userinfo(userinfo: &str) -> Result<Self, UrlError> {
         let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
-        let credentials = Self {
-            user: percent_decoded(user),
-            password: percent_decoded(password),
-        };
+        let credentials = Self { user: percent_decoded(user), password: percent_decoded(password) };
         credentials.check()?;
         Ok(credentials)
     }
@@ -138,10 +130,7 @@ impl fmt::Display for UrlError {
             Self::Character(byte) => write!(f, "byte {byte:#04x} in the url"),
             Self::Length(bytes) => write!(f, "url {bytes} bytes, max {RTSP_URL_BYTES_MAX}"),
             Self::CredentialLength(bytes) => {
-                write!(
-                    f,
-                    "user or password {bytes} bytes, max {RTSP_CREDENTIAL_BYTES_MAX}"
-                )
+                write!(f, "user or password {bytes} bytes, max {RTSP_CREDENTIAL_BYTES_MAX}")
             }
         }
     }
@@ -157,8 +146,7 @@ pub(super) fn authority(url: &str) -> &str {
 
 /// Whether `text` begins with `rtsp://`, in any case.
 pub(super) fn is_absolute(text: &str) -> bool {
-    text.get(..SCHEME.len())
-        .is_some_and(|start| start.eq_ignore_ascii_case(SCHEME))
+    text.get(..SCHEME.len()).is_some_and(|start| start.eq_ignore_ascii_case(SCHEME))
 }
 
 /// `text` without its userinfo, which cameras of Samsung put into URLs they announce.
@@ -192,11 +180,7 @@ fn split_userinfo(rest: &str) -> (Option<&str>, &str) {
     let authority_len = rest.find(['/', '?']).unwrap_or(rest.len());
     let at = rest[..authority_len].rfind('@');
     let host = &rest[at.map_or(0, |at| at + 1)..authority_len];
-    let at = if split_port(host).is_ok() {
-        at
-    } else {
-        rest.rfind('@')
-    };
+    let at = if split_port(host).is_ok() { at } else { rest.rfind('@') };
     match at {
         Some(at) => (Some(&rest[..at]), &rest[at + 1..]),
         None => (None, rest),
@@ -276,19 +260,13 @@ mod tests {
         let text = "rtsp://u:p@Cam.LAN:554/cam/realmonitor?channel=1&subtype=%200";
         let (host, port, text, credentials) = parts(text);
         assert_eq!((host.as_str(), port), ("Cam.LAN", 554));
-        assert_eq!(
-            text,
-            "rtsp://Cam.LAN:554/cam/realmonitor?channel=1&subtype=%200"
-        );
+        assert_eq!(text, "rtsp://Cam.LAN:554/cam/realmonitor?channel=1&subtype=%200");
         assert_eq!(credentials, pair("u", "p"));
     }
 
     #[test]
     fn userinfo_may_hold_any_of_its_delimiters() {
-        assert_eq!(
-            parts("rtsp://a:p@ss:w/rd@h:8554/x").3,
-            pair("a", "p@ss:w/rd")
-        );
+        assert_eq!(parts("rtsp://a:p@ss:w/rd@h:8554/x").3, pair("a", "p@ss:w/rd"));
         assert_eq!(parts("rtsp://a:p/s?s@h/x").3, pair("a", "p/s?s"));
         assert_eq!(parts("rtsp://a:p%40s%2525@h/").3, pair("a", "p@s%25"));
         assert_eq!(parts("rtsp://a:50%zz@h/").3, pair("a", "50%zz"));
@@ -301,10 +279,7 @@ mod tests {
         assert_eq!(parts("RTSP://h").1, 554);
         assert_eq!(parts("rtsp://rtsp://cam.lan:554/stream1/").0, "cam.lan");
         assert_eq!(parts("rtsp://[fe80::1]:5540/x").0, "fe80::1");
-        assert_eq!(
-            parts("rtsp://::ffff:192.168.1.123/x").0,
-            "::ffff:192.168.1.123"
-        );
+        assert_eq!(parts("rtsp://::ffff:192.168.1.123/x").0, "::ffff:192.168.1.123");
         assert_eq!(parts("rtsp://h:/x").1, 554);
     }
 

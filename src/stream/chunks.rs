@@ -74,8 +74,7 @@ impl Chunks {
 
     /// A chunk for a ring that holds less than its floor.
     pub(super) fn take_floor(&mut self) -> u16 {
-        self.take()
-            .expect("floors of all cameras and the shared remainder are all the chunks")
+        self.take().expect("floors of all cameras and the shared remainder are all the chunks")
     }
 
     /// A chunk of the shared remainder, while there is one.
@@ -128,12 +127,8 @@ impl Default for Chunks {
 
 impl Chunk {
     const fn new() -> Self {
-        const EMPTY: Descriptor = Descriptor {
-            timestamp: 0,
-            offset: 0,
-            bytes: 0,
-            flags: Flags::NONE,
-        };
+        const EMPTY: Descriptor =
+            Descriptor { timestamp: 0, offset: 0, bytes: 0, flags: Flags::NONE };
         Self {
             first: 0,
             filled: 0,
@@ -176,18 +171,11 @@ impl Chunk {
     ) {
         let start = self.filled as usize + payload.start;
         let end = self.filled as usize + payload.end;
-        assert!(
-            end <= self.bytes.len(),
-            "a packet lies in the room reserved for it"
-        );
+        assert!(end <= self.bytes.len(), "a packet lies in the room reserved for it");
         #[allow(clippy::cast_possible_truncation)] // limits.rs: a chunk has at most 64 KiB
         {
-            self.packets[usize::from(self.count)] = Descriptor {
-                timestamp,
-                offset: start as u16,
-                bytes: payload.len() as u16,
-                flags,
-            };
+            self.packets[usize::from(self.count)] =
+                Descriptor { timestamp, offset: start as u16, bytes: payload.len() as u16, flags };
             self.filled = end as u32;
         }
         self.count += 1;
@@ -201,9 +189,6 @@ impl Chunk {
         }
         let packet = self.packets[slot];
         let start = usize::from(packet.offset);
-        Some((
-            packet,
-            &self.bytes[start..start + usize::from(packet.bytes)],
-        ))
+        Some((packet, &self.bytes[start..start + usize::from(packet.bytes)]))
     }
 }

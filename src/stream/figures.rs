@@ -35,13 +35,7 @@ impl Figures {
             bytes: 0,
             breaks: 0,
             last_rtp_us: 0,
-            rates: Rates {
-                began_us: 0,
-                frames: 0,
-                bytes: 0,
-                frames_per_s_x100: 0,
-                bits_per_s: 0,
-            },
+            rates: Rates { began_us: 0, frames: 0, bytes: 0, frames_per_s_x100: 0, bits_per_s: 0 },
         }
     }
 

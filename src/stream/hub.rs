@@ -46,8 +46,7 @@ impl Stream {
     /// Once, at start: the camera's slot, for the log, and the size of the payloads cut.
     pub fn configure(&mut self, camera: u16, payload_bytes: usize) {
         self.camera = camera;
-        self.receiver
-            .configure(payload_bytes.clamp(PAYLOAD_BYTES_MIN, PAYLOAD_BYTES_MAX));
+        self.receiver.configure(payload_bytes.clamp(PAYLOAD_BYTES_MIN, PAYLOAD_BYTES_MAX));
     }
 
     /// The camera is connected, again perhaps: its video's payload type, and the parameter sets
@@ -63,11 +62,7 @@ impl Stream {
         if !self.connected {
             return;
         }
-        let mut head = Head {
-            ring: &mut self.ring,
-            chunks,
-            now_us,
-        };
+        let mut head = Head { ring: &mut self.ring, chunks, now_us };
         match self.receiver.packet(packet, &mut head) {
             Ok(Received::Taken) => {}
             Ok(Received::AfterLoss) => self.figures.breaks += 1,
@@ -128,8 +123,7 @@ impl Stream {
         if let Some(picture) = self.receiver.picture() {
             card.width.store(picture.width, Relaxed);
             card.height.store(picture.height, Relaxed);
-            card.profile_level_id
-                .store(picture.profile_level_id, Relaxed);
+            card.profile_level_id.store(picture.profile_level_id, Relaxed);
         }
     }
 

@@ -70,13 +70,7 @@ struct Idr {
 impl Ring {
     /// An empty ring, which holds no chunk yet.
     pub const fn new() -> Self {
-        Self {
-            chunks: Deque::new(),
-            tail: 0,
-            head: 0,
-            idr: None,
-            idrs_overwritten: 0,
-        }
+        Self { chunks: Deque::new(), tail: 0, head: 0, idr: None, idrs_overwritten: 0 }
     }
 
     /// Room at the head for at least `bytes` in one piece. What is written there stays, and the
@@ -104,10 +98,7 @@ impl Ring {
         timestamp: u32,
         flags: Flags,
     ) -> u64 {
-        let open = *self
-            .chunks
-            .back()
-            .expect("room is reserved before it is published");
+        let open = *self.chunks.back().expect("room is reserved before it is published");
         chunks.chunk_mut(open).publish(payload, timestamp, flags);
         self.head += 1;
         self.head - 1
@@ -120,12 +111,7 @@ impl Ring {
         }
         let chunk = *self.chunks.get(self.position(chunks, index))?;
         let (descriptor, payload) = chunks.chunk(chunk).packet(index)?;
-        Some(Packet {
-            index,
-            payload,
-            timestamp: descriptor.timestamp,
-            flags: descriptor.flags,
-        })
+        Some(Packet { index, payload, timestamp: descriptor.timestamp, flags: descriptor.flags })
     }
 
     /// The packets from `index` to the head; none when `index` is overwritten.
@@ -134,11 +120,7 @@ impl Ring {
         Packets {
             ring: self,
             chunks,
-            position: if here {
-                self.position(chunks, index)
-            } else {
-                self.chunks.len()
-            },
+            position: if here { self.position(chunks, index) } else { self.chunks.len() },
             index,
         }
     }
@@ -170,10 +152,7 @@ impl Ring {
 
     /// The packet just published, `index`, begins an IDR access unit.
     pub fn idr_begins(&mut self, index: u64, now_us: u64) {
-        self.idr = Some(Idr {
-            index,
-            began_us: now_us,
-        });
+        self.idr = Some(Idr { index, began_us: now_us });
     }
 
     /// The newest IDR will not be completed: no decoder may start there.
@@ -221,8 +200,7 @@ impl Ring {
         if !dispensable {
             self.idrs_overwritten += 1;
         }
-        self.drop_oldest(chunks)
-            .expect("a floor is at least two chunks")
+        self.drop_oldest(chunks).expect("a floor is at least two chunks")
     }
 
     /// Takes the oldest chunk out of the ring, and the newest IDR with it if it began there.
@@ -238,11 +216,7 @@ impl Ring {
         let (older, newer) = self.chunks.as_slices();
         let begins_by = |&chunk: &u16| chunks.chunk(chunk).first <= index;
         let in_older = older.partition_point(begins_by);
-        let in_newer = if in_older == older.len() {
-            newer.partition_point(begins_by)
-        } else {
-            0
-        };
+        let in_newer = if in_older == older.len() { newer.partition_point(begins_by) } else { 0 };
         (in_older + in_newer).saturating_sub(1)
     }
 }

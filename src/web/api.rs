@@ -31,18 +31,12 @@ struct Health {
 
 /// `/api/cameras`
 pub(super) fn cameras(cameras: &[CameraStatus]) -> Reply {
-    json(&Cameras {
-        schema: SCHEMA,
-        cameras,
-    })
+    json(&Cameras { schema: SCHEMA, cameras })
 }
 
 /// `/api/sessions`
 pub(super) fn sessions(sessions: &[SessionStatus]) -> Reply {
-    json(&Sessions {
-        schema: SCHEMA,
-        sessions,
-    })
+    json(&Sessions { schema: SCHEMA, sessions })
 }
 
 /// `/healthz`: that this was answered is the health; cameras come and go.

@@ -27,10 +27,7 @@ impl Bodies {
 
     /// `patience` is how long a request waits for a slot, and then how long its body may take.
     pub(super) fn with(slots: usize, patience: Duration) -> Self {
-        Self {
-            slots: Semaphore::new(slots),
-            patience,
-        }
+        Self { slots: Semaphore::new(slots), patience }
     }
 
     /// Reads a body whole.
@@ -54,10 +51,7 @@ impl Bodies {
         match timeout(self.patience, read).await {
             Ok(Ok(read)) => Ok(read.to_bytes()),
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_long()),
-            Ok(Err(_)) => Err(problem(
-                StatusCode::BAD_REQUEST,
-                "the request body broke off",
-            )),
+            Ok(Err(_)) => Err(problem(StatusCode::BAD_REQUEST, "the request body broke off")),
             Err(_) => {
                 let detail = format!("request body too slow, max {:?}", self.patience);
                 Err(problem(StatusCode::REQUEST_TIMEOUT, &detail))

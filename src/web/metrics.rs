@@ -15,7 +15,7 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// A gauge or counter of the process.
 type Whole = (&'static str, &'static str, &'static str, &'static AtomicU64);
 
-static PROCESS: [Whole; 9] = [
+static PROCESS: [Whole; 11] = [
     (
         "weir_library_heap_used_bytes",
         "gauge",
@@ -34,101 +34,57 @@ static PROCESS: [Whole; 9] = [
         "Heap allocations of the media thread.",
         &GAUGES.media_allocations,
     ),
+    ("weir_handshakes", "gauge", "Handshake slots in use.", &GAUGES.handshakes),
+    ("weir_sessions", "gauge", "Sessions, in handshake or live.", &GAUGES.sessions),
+    ("weir_udp_gso", "gauge", "1 while media leaves by UDP GSO.", &GAUGES.gso),
+    ("weir_udp_calls_total", "counter", "Calls of sendmmsg.", &GAUGES.udp_calls),
     (
-        "weir_handshakes",
-        "gauge",
-        "Handshake slots in use.",
-        &GAUGES.handshakes,
-    ),
-    (
-        "weir_sessions",
-        "gauge",
-        "Sessions, in handshake or live.",
-        &GAUGES.sessions,
-    ),
-    (
-        "weir_udp_gso",
-        "gauge",
-        "1 while media leaves by UDP GSO.",
-        &GAUGES.gso,
-    ),
-    (
-        "weir_udp_sent_messages_total",
+        "weir_udp_messages_total",
         "counter",
-        "Messages handed to the UDP socket.",
-        &GAUGES.udp_sent_messages,
+        "Messages that left, each a run of packets.",
+        &GAUGES.udp_messages,
     ),
+    ("weir_udp_packets_total", "counter", "Packets that left.", &GAUGES.udp_packets),
     (
-        "weir_udp_sent_packets_total",
+        "weir_udp_refused_total",
         "counter",
-        "Packets in those messages.",
-        &GAUGES.udp_sent_packets,
+        "Messages the kernel refused for good.",
+        &GAUGES.udp_refused,
     ),
-    (
-        "weir_udp_errors_total",
-        "counter",
-        "Sends the UDP socket refused.",
-        &GAUGES.udp_errors,
-    ),
+    ("weir_udp_blocked_total", "counter", "Times the socket was full.", &GAUGES.udp_blocked),
 ];
 
 /// A figure of one camera.
-type OfCamera = (
-    &'static str,
-    &'static str,
-    &'static str,
-    fn(&CameraCard) -> u64,
-);
+type OfCamera = (&'static str, &'static str, &'static str, fn(&CameraCard) -> u64);
 
 static OF_CAMERA: [OfCamera; 8] = [
-    (
-        "weir_camera_packets_total",
-        "counter",
-        "RTP packets received.",
-        |card| card.packets.load(Ordering::Relaxed),
-    ),
-    (
-        "weir_camera_bytes_total",
-        "counter",
-        "RTP bytes received.",
-        |card| card.bytes.load(Ordering::Relaxed),
-    ),
-    (
-        "weir_camera_frames_total",
-        "counter",
-        "Access units received.",
-        |card| card.frames.load(Ordering::Relaxed),
-    ),
-    (
-        "weir_camera_packets_out_total",
-        "counter",
-        "Packets cut into the history ring.",
-        |card| card.packets_out.load(Ordering::Relaxed),
-    ),
+    ("weir_camera_packets_total", "counter", "RTP packets received.", |card| {
+        card.packets.load(Ordering::Relaxed)
+    }),
+    ("weir_camera_bytes_total", "counter", "RTP bytes received.", |card| {
+        card.bytes.load(Ordering::Relaxed)
+    }),
+    ("weir_camera_frames_total", "counter", "Access units received.", |card| {
+        card.frames.load(Ordering::Relaxed)
+    }),
+    ("weir_camera_packets_out_total", "counter", "Packets cut into the history ring.", |card| {
+        card.packets_out.load(Ordering::Relaxed)
+    }),
     (
         "weir_camera_breaks_total",
         "counter",
         "Times the stream had to wait for its next IDR.",
         |card| card.breaks.load(Ordering::Relaxed),
     ),
-    (
-        "weir_camera_bits_per_second",
-        "gauge",
-        "Bit rate over the last second or so.",
-        |card| card.bits_per_s.load(Ordering::Relaxed),
-    ),
-    (
-        "weir_camera_gop_milliseconds",
-        "gauge",
-        "Time between the last two IDRs.",
-        |card| u64::from(card.gop_ms.load(Ordering::Relaxed)),
-    ),
-    (
-        "weir_camera_viewers",
-        "gauge",
-        "Subscriptions now.",
-        |card| u64::from(card.viewers.load(Ordering::Relaxed)),
-    ),
+    ("weir_camera_bits_per_second", "gauge", "Bit rate over the last second or so.", |card| {
+        card.bits_per_s.load(Ordering::Relaxed)
+    }),
+    ("weir_camera_gop_milliseconds", "gauge", "Time between the last two IDRs.", |card| {
+        u64::from(card.gop_ms.load(Ordering::Relaxed))
+    }),
+    ("weir_camera_viewers", "gauge", "Subscriptions now.", |card| {
+        u64::from(card.viewers.load(Ordering::Relaxed))
+    }),
 ];
 
 /// The whole page; `cameras` are in the order of their cards.
@@ -157,12 +113,7 @@ fn text(cameras: &[CameraStatus]) -> Result<String, std::fmt::Error> {
         }
     }
     let name = "weir_camera_frames_abandoned_total";
-    head(
-        &mut text,
-        name,
-        "counter",
-        "Interleaved frames without a carry slot.",
-    )?;
+    head(&mut text, name, "counter", "Interleaved frames without a carry slot.")?;
     for (card, label) in CAMERAS.iter().zip(&labels) {
         for (tier, count) in ["small", "medium", "large"].iter().zip(&card.abandoned) {
             let count = count.load(Ordering::Relaxed);
@@ -178,7 +129,5 @@ fn head(text: &mut String, name: &str, kind: &str, help: &str) -> std::fmt::Resu
 
 /// A label's value; cameras with a bad name are shown too.
 fn escaped(name: &str) -> String {
-    name.replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
+    name.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

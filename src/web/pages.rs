@@ -34,26 +34,10 @@ static PAGES: [Page; 9] = [
     page!("/-/style.css", "style.css", "text/css; charset=utf-8"),
     page!("/-/icon.svg", "icon.svg", "image/svg+xml"),
     page!("/-/index.js", "index.js", "text/javascript; charset=utf-8"),
-    page!(
-        "/-/cameras.js",
-        "cameras.js",
-        "text/javascript; charset=utf-8"
-    ),
-    page!(
-        "/-/player.js",
-        "player.js",
-        "text/javascript; charset=utf-8"
-    ),
-    page!(
-        "/-/viewer.js",
-        "viewer.js",
-        "text/javascript; charset=utf-8"
-    ),
-    page!(
-        "/-/details.js",
-        "details.js",
-        "text/javascript; charset=utf-8"
-    ),
+    page!("/-/cameras.js", "cameras.js", "text/javascript; charset=utf-8"),
+    page!("/-/player.js", "player.js", "text/javascript; charset=utf-8"),
+    page!("/-/viewer.js", "viewer.js", "text/javascript; charset=utf-8"),
+    page!("/-/details.js", "details.js", "text/javascript; charset=utf-8"),
     page!("/-/whep.js", "whep.js", "text/javascript; charset=utf-8"),
 ];
 

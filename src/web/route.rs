@@ -118,10 +118,9 @@ pub(super) async fn read(
     }
     Ok(match (route, &head.method) {
         (Route::Page(page), _) => Action::Done(page.reply(StatusCode::OK, if_none_match)),
-        (Route::Player(camera), _) => Action::Player {
-            camera: camera.to_owned(),
-            if_none_match: if_none_match.cloned(),
-        },
+        (Route::Player(camera), _) => {
+            Action::Player { camera: camera.to_owned(), if_none_match: if_none_match.cloned() }
+        }
         (Route::PlayerBare(camera), _) => Action::Done(redirect(&format!("/{camera}/"))),
         (Route::Cameras, _) => Action::Cameras,
         (Route::Sessions, _) => Action::Sessions,
@@ -138,9 +137,7 @@ pub(super) async fn read(
         }
         (Route::Whep(_), method) => Action::Done(whep::present(method == Method::HEAD)),
         (Route::Session(_), &Method::OPTIONS) => Action::Done(whep::options(false)),
-        (Route::Session(secret), &Method::DELETE) => Action::End {
-            secret: secret.to_owned(),
-        },
+        (Route::Session(secret), &Method::DELETE) => Action::End { secret: secret.to_owned() },
         (Route::Session(secret), &Method::PATCH) => {
             whep::check_fragment_type(&head.headers)?;
             bodies.read(body).await?;
@@ -150,10 +147,9 @@ pub(super) async fn read(
                 if_match: if_match.map(|tag| String::from_utf8_lossy(tag.as_bytes()).into_owned()),
             }
         }
-        (Route::Session(secret), method) => Action::Look {
-            secret: secret.to_owned(),
-            is_head: method == Method::HEAD,
-        },
+        (Route::Session(secret), method) => {
+            Action::Look { secret: secret.to_owned(), is_head: method == Method::HEAD }
+        }
     })
 }
 

@@ -64,18 +64,11 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 fn has_no_ipv6(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL)
-    )
+    matches!(error.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL))
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM.nonblocking(),
-        None,
-    )?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), None)?;
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
     }
@@ -206,10 +199,7 @@ struct Seats {
 
 impl Seats {
     fn new(bounds: Bounds) -> Self {
-        Self {
-            bounds,
-            taken: RefCell::new(Vec::with_capacity(bounds.connections)),
-        }
+        Self { bounds, taken: RefCell::new(Vec::with_capacity(bounds.connections)) }
     }
 
     /// A seat for a connection from `address`; `None` when there is none to be had.
@@ -232,9 +222,7 @@ impl Seats {
 
     /// Gives a seat back; one that was evicted is gone already.
     fn release(&self, seat: &Rc<Seat>) {
-        self.taken
-            .borrow_mut()
-            .retain(|taken| !Rc::ptr_eq(taken, seat));
+        self.taken.borrow_mut().retain(|taken| !Rc::ptr_eq(taken, seat));
     }
 }
 
@@ -255,11 +243,7 @@ mod tests {
     use super::*;
 
     fn seats(connections: usize, per_address: usize) -> Seats {
-        Seats::new(Bounds {
-            connections,
-            per_address,
-            idle: Duration::from_secs(5),
-        })
+        Seats::new(Bounds { connections, per_address, idle: Duration::from_secs(5) })
     }
 
     fn address(last: u8) -> IpAddr {
@@ -274,21 +258,12 @@ mod tests {
         first.idle_since_us.set(Some(20));
         second.idle_since_us.set(Some(10));
         let third = seats.admit(address(3)).expect("the second makes room");
-        assert!(
-            !seats
-                .taken
-                .borrow()
-                .iter()
-                .any(|seat| Rc::ptr_eq(seat, &second))
-        );
+        assert!(!seats.taken.borrow().iter().any(|seat| Rc::ptr_eq(seat, &second)));
         first.idle_since_us.set(None);
         third.idle_since_us.set(None);
         assert!(seats.admit(address(4)).is_none());
         seats.release(&second);
-        assert!(
-            seats.admit(address(4)).is_none(),
-            "an evicted seat frees nothing twice"
-        );
+        assert!(seats.admit(address(4)).is_none(), "an evicted seat frees nothing twice");
         seats.release(&third);
         assert!(seats.admit(address(4)).is_some());
     }
@@ -305,12 +280,6 @@ mod tests {
         assert!(seats.admit(address(1)).is_none());
         second.idle_since_us.set(Some(2));
         assert!(seats.admit(address(1)).is_some());
-        assert!(
-            seats
-                .taken
-                .borrow()
-                .iter()
-                .any(|seat| Rc::ptr_eq(seat, &other))
-        );
+        assert!(seats.taken.borrow().iter().any(|seat| Rc::ptr_eq(seat, &other)));
     }
 }

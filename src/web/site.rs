@@ -23,12 +23,13 @@ pub async fn serve(listener: TcpListener, control: Control) {
         idle: Duration::from_millis(HTTP_KEEP_ALIVE_MS),
     };
     let bodies = Rc::new(Bodies::new());
-    let handler = move |request: Request<Incoming>, client| {
-        let (control, bodies) = (control.clone(), Rc::clone(&bodies));
-        respond(request, client, bodies, move |action| async move {
-            perform(&control, action).await
-        })
-    };
+    let handler =
+        move |request: Request<Incoming>, client| {
+            let (control, bodies) = (control.clone(), Rc::clone(&bodies));
+            respond(request, client, bodies, move |action| async move {
+                perform(&control, action).await
+            })
+        };
     server::serve(listener, bounds, handler).await;
 }
 
@@ -78,10 +79,7 @@ async fn perform(control: &Control, action: Action) -> Reply {
         Action::Sessions => api::sessions(&control.sessions()),
         Action::Health => api::health(&control.cameras()),
         Action::Metrics => metrics::reply(&control.cameras()),
-        Action::Player {
-            camera,
-            if_none_match,
-        } => {
+        Action::Player { camera, if_none_match } => {
             let is_known = control.cameras().iter().any(|known| known.name == camera);
             player(is_known, if_none_match.as_ref())
         }
@@ -105,11 +103,7 @@ async fn perform(control: &Control, action: Action) -> Reply {
 
 /// The player; with 404 for an unknown camera, which the page then says in its own words.
 fn player(is_known: bool, if_none_match: Option<&HeaderValue>) -> Reply {
-    let status = if is_known {
-        StatusCode::OK
-    } else {
-        StatusCode::NOT_FOUND
-    };
+    let status = if is_known { StatusCode::OK } else { StatusCode::NOT_FOUND };
     PLAYER.reply(status, if_none_match)
 }
 

@@ -81,14 +81,12 @@ pub(super) fn refused(refusal: &Refusal) -> Reply {
         Refusal::UnknownCamera => problem(StatusCode::NOT_FOUND, "there is no camera of that name"),
         Refusal::BadOffer(reason) => problem(StatusCode::BAD_REQUEST, reason),
         Refusal::Unsupported(reason) => problem(StatusCode::UNPROCESSABLE_ENTITY, reason),
-        Refusal::NotReady {
-            reason,
-            retry_after_s,
-        } => retry(StatusCode::CONFLICT, reason, *retry_after_s),
-        Refusal::Full {
-            reason,
-            retry_after_s,
-        } => retry(StatusCode::SERVICE_UNAVAILABLE, reason, *retry_after_s),
+        Refusal::NotReady { reason, retry_after_s } => {
+            retry(StatusCode::CONFLICT, reason, *retry_after_s)
+        }
+        Refusal::Full { reason, retry_after_s } => {
+            retry(StatusCode::SERVICE_UNAVAILABLE, reason, *retry_after_s)
+        }
     }
 }
 
@@ -99,11 +97,7 @@ pub(super) fn no_session() -> Reply {
 
 /// A DELETE's answer.
 pub(super) fn ended(was_there: bool) -> Reply {
-    if was_there {
-        empty(StatusCode::OK)
-    } else {
-        no_session()
-    }
+    if was_there { empty(StatusCode::OK) } else { no_session() }
 }
 
 /// A PATCH's answer. Candidates are welcome and of no use: an ICE-lite agent answers the checks
@@ -115,20 +109,13 @@ pub(super) fn patched(etag: Option<&str>, if_match: Option<&str>) -> Reply {
         (Some(etag), Some(wanted)) if wanted.trim_matches('"') == etag => {
             empty(StatusCode::NO_CONTENT)
         }
-        _ => problem(
-            StatusCode::PRECONDITION_FAILED,
-            "the session has another etag",
-        ),
+        _ => problem(StatusCode::PRECONDITION_FAILED, "the session has another etag"),
     }
 }
 
 /// A GET or HEAD: there is nothing to read, but it is there (draft-03 section 4.1).
 pub(super) fn present(is_head: bool) -> Reply {
-    if is_head {
-        reply(StatusCode::OK, SDP, Bytes::new())
-    } else {
-        empty(StatusCode::NO_CONTENT)
-    }
+    if is_head { reply(StatusCode::OK, SDP, Bytes::new()) } else { empty(StatusCode::NO_CONTENT) }
 }
 
 /// An OPTIONS.
@@ -151,14 +138,8 @@ pub(super) fn allow_other_origins(reply: &mut Reply, methods: &'static str) {
     for (name, value) in [
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (header::ACCESS_CONTROL_ALLOW_METHODS, methods),
-        (
-            header::ACCESS_CONTROL_ALLOW_HEADERS,
-            "Authorization, Content-Type, If-Match",
-        ),
-        (
-            header::ACCESS_CONTROL_EXPOSE_HEADERS,
-            "Location, ETag, Link, Retry-After",
-        ),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, If-Match"),
+        (header::ACCESS_CONTROL_EXPOSE_HEADERS, "Location, ETag, Link, Retry-After"),
         (header::ACCESS_CONTROL_MAX_AGE, "86400"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
@@ -173,14 +154,8 @@ mod tests {
     fn each_refusal_has_its_status_and_says_when_to_ask_again() {
         let reason = || "reason".to_owned();
         let (not_ready, full) = (
-            Refusal::NotReady {
-                reason: reason(),
-                retry_after_s: 3,
-            },
-            Refusal::Full {
-                reason: reason(),
-                retry_after_s: 5,
-            },
+            Refusal::NotReady { reason: reason(), retry_after_s: 3 },
+            Refusal::Full { reason: reason(), retry_after_s: 5 },
         );
         for (refusal, status, retry_after) in [
             (Refusal::UnknownCamera, 404, None),
@@ -201,11 +176,7 @@ mod tests {
     fn a_session_is_told_by_its_location_and_etag() {
         let reply = created(
             "gate",
-            Answer {
-                sdp: "v=0".to_owned(),
-                secret: "00ff".to_owned(),
-                etag: "abc".to_owned(),
-            },
+            Answer { sdp: "v=0".to_owned(), secret: "00ff".to_owned(), etag: "abc".to_owned() },
         );
         assert_eq!(reply.status(), 201);
         assert_eq!(reply.headers()["location"], "/gate/whep/00ff");
@@ -222,11 +193,7 @@ mod tests {
             (Some("a"), Some("\"b\""), 412),
             (None, Some("*"), 404),
         ] {
-            assert_eq!(
-                patched(etag, if_match).status(),
-                status,
-                "{etag:?} {if_match:?}"
-            );
+            assert_eq!(patched(etag, if_match).status(), status, "{etag:?} {if_match:?}");
         }
     }
 }

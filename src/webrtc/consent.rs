@@ -26,6 +26,13 @@ pub struct Credentials {
     pub password: heapless::String<PASSWORD_CHARS>,
 }
 
+impl Credentials {
+    /// Credentials that no check has.
+    pub const fn none() -> Self {
+        Self { ufrag: heapless::String::new(), password: heapless::String::new() }
+    }
+}
+
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Credentials").field("ufrag", &self.ufrag).finish_non_exhaustive()

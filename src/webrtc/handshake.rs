@@ -96,9 +96,7 @@ enum State {
 
 impl std::fmt::Debug for Handshake {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Handshake")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
+        f.debug_struct("Handshake").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
@@ -181,9 +179,7 @@ impl Handshake {
     /// What to do next.
     pub fn poll(&mut self, now_us: u64) -> Progress {
         if matches!(self.state, State::Over) {
-            return Progress::Wait {
-                deadline_us: u64::MAX,
-            };
+            return Progress::Wait { deadline_us: u64::MAX };
         }
         if now_us >= self.give_up_us && !matches!(self.state, State::Kept) {
             self.failure.get_or_insert(Failure::TimedOut);
@@ -223,12 +219,7 @@ impl Handshake {
     }
 
     fn transmit(&mut self, transmit: Transmit) -> Progress {
-        let Transmit {
-            source,
-            destination,
-            contents,
-            ..
-        } = transmit;
+        let Transmit { source, destination, contents, .. } = transmit;
         let datagram = Vec::from(contents);
         if let Some(record) = Records(&datagram).next() {
             self.path = Some((destination, source));
@@ -237,11 +228,7 @@ impl Handshake {
         if let State::Leaving(flight) = &mut self.state {
             flight.collect(&datagram);
         }
-        Progress::Transmit {
-            to: destination,
-            from: source,
-            datagram,
-        }
+        Progress::Transmit { to: destination, from: source, datagram }
     }
 
     /// Everything there was to send has been handed out.
@@ -273,13 +260,7 @@ impl Handshake {
             Some(_) => close_notify = self.close(),
             None => self.state = State::Kept,
         }
-        Progress::Connected(Box::new(Connected {
-            keys,
-            remote,
-            local,
-            flight,
-            close_notify,
-        }))
+        Progress::Connected(Box::new(Connected { keys, remote, local, flight, close_notify }))
     }
 
     /// Our close_notify, which is not sent now.

@@ -3,8 +3,8 @@
 pub mod consent;
 pub mod demux;
 pub mod ended;
-pub mod session;
 pub mod handshake;
 pub mod offer;
 pub mod profile;
 pub mod provider;
+pub mod session;

@@ -61,11 +61,7 @@ impl<'a> Transport<'a> {
     /// What the section itself says, then the session, then any other section: with BUNDLE they
     /// share one transport, and only the first section must describe it (RFC 9143 section 7).
     fn chosen(own: &Self, session: &Self, drafts: &[Draft<'a>]) -> Self {
-        let all = || {
-            [own, session]
-                .into_iter()
-                .chain(drafts.iter().map(|draft| &draft.transport))
-        };
+        let all = || [own, session].into_iter().chain(drafts.iter().map(|draft| &draft.transport));
         let credentials = all().find(|t| t.ufrag.is_some() && t.password.is_some());
         Self {
             ufrag: credentials.and_then(|t| t.ufrag),
@@ -108,9 +104,9 @@ impl<'a> Offer<'a> {
             let line = line.trim_end();
             if let Some(media) = line.strip_prefix("m=") {
                 let draft = Draft::new(media)?;
-                drafts.push(draft).map_err(|_| OfferError::TooManyMedia {
-                    count: OFFER_MEDIA_MAX + 1,
-                })?;
+                drafts
+                    .push(draft)
+                    .map_err(|_| OfferError::TooManyMedia { count: OFFER_MEDIA_MAX + 1 })?;
             } else if let Some(attribute) = line.strip_prefix("a=") {
                 let (name, value) = attribute.split_once(':').unwrap_or((attribute, ""));
                 session_ice_lite |= name == "ice-lite";
@@ -127,12 +123,7 @@ impl<'a> Offer<'a> {
     }
 
     fn serve(session: &Transport<'a>, drafts: &[Draft<'a>]) -> Result<Self, OfferError> {
-        let videos = || {
-            drafts
-                .iter()
-                .enumerate()
-                .filter(|(_, draft)| draft.is_video())
-        };
+        let videos = || drafts.iter().enumerate().filter(|(_, draft)| draft.is_video());
         let (video, draft) = videos()
             .find(|(_, draft)| draft.receives())
             .or_else(|| videos().next())
@@ -212,9 +203,7 @@ fn sha256(value: &str) -> Result<Option<[u8; 32]>, OfferError> {
     let mut pairs = digits.trim().split(':');
     for byte in &mut digest {
         let pair = pairs.next().filter(|pair| pair.len() == 2);
-        *byte = pair
-            .and_then(|pair| u8::from_str_radix(pair, 16).ok())
-            .ok_or(malformed)?;
+        *byte = pair.and_then(|pair| u8::from_str_radix(pair, 16).ok()).ok_or(malformed)?;
     }
     if pairs.next().is_some() {
         return Err(malformed);

@@ -21,12 +21,8 @@ enum Profile {
 impl Profile {
     fn of(profile_level_id: u32) -> Self {
         let [_, profile_idc, flags, _] = profile_level_id.to_be_bytes();
-        let (set0, set1, set4, set5) = (
-            flags & 0x80 != 0,
-            flags & 0x40 != 0,
-            flags & 0x08 != 0,
-            flags & 0x04 != 0,
-        );
+        let (set0, set1, set4, set5) =
+            (flags & 0x80 != 0, flags & 0x40 != 0, flags & 0x08 != 0, flags & 0x04 != 0);
         match profile_idc {
             0x42 if set1 => Self::ConstrainedBaseline,
             0x42 => Self::Baseline,
@@ -47,31 +43,10 @@ impl Profile {
         match self {
             ConstrainedBaseline => [self, Baseline, Main, ConstrainedHigh, High, self],
             Baseline => [self, ConstrainedBaseline, Main, ConstrainedHigh, High, self],
-            Main => [
-                self,
-                High,
-                ConstrainedHigh,
-                ConstrainedBaseline,
-                Baseline,
-                self,
-            ],
+            Main => [self, High, ConstrainedHigh, ConstrainedBaseline, Baseline, self],
             ConstrainedHigh => [self, High, Main, ConstrainedBaseline, Baseline, self],
-            High => [
-                self,
-                ConstrainedHigh,
-                Main,
-                ConstrainedBaseline,
-                Baseline,
-                self,
-            ],
-            Self::Other(_) => [
-                self,
-                High,
-                ConstrainedHigh,
-                Main,
-                ConstrainedBaseline,
-                Baseline,
-            ],
+            High => [self, ConstrainedHigh, Main, ConstrainedBaseline, Baseline, self],
+            Self::Other(_) => [self, High, ConstrainedHigh, Main, ConstrainedBaseline, Baseline],
         }
     }
 }
@@ -82,11 +57,7 @@ impl Profile {
 pub fn choose<'o, 'f>(camera: u32, offered: &'o [Format<'f>]) -> Option<&'o Format<'f>> {
     let level = |id: u32| id & 0xff;
     for profile in Profile::of(camera).answers() {
-        let same = || {
-            offered
-                .iter()
-                .filter(|f| Profile::of(f.profile_level_id) == profile)
-        };
+        let same = || offered.iter().filter(|f| Profile::of(f.profile_level_id) == profile);
         let suffices = same().find(|f| level(f.profile_level_id) >= level(camera));
         if let Some(format) = suffices.or_else(|| same().next()) {
             return Some(format);
@@ -105,24 +76,15 @@ mod tests {
     const FIREFOX: &[&str] = &["42e01f", "42001f"];
 
     fn chosen(camera: u32, offered: &[&'static str]) -> &'static str {
-        let formats: Vec<_> = (96..)
-            .zip(offered)
-            .map(|(pt, id)| Format::new(pt, id))
-            .collect();
-        let payload_type = choose(camera, &formats)
-            .expect("something is offered")
-            .payload_type;
+        let formats: Vec<_> = (96..).zip(offered).map(|(pt, id)| Format::new(pt, id)).collect();
+        let payload_type = choose(camera, &formats).expect("something is offered").payload_type;
         offered[usize::from(payload_type - 96)]
     }
 
     #[test]
     fn a_profile_that_is_offered_is_answered() {
         assert_eq!(chosen(0x4d_00_29, CHROMIUM), "4d001f");
-        assert_eq!(
-            chosen(0x4d_40_29, CHROMIUM),
-            "4d001f",
-            "x264 sets constraint_set1"
-        );
+        assert_eq!(chosen(0x4d_40_29, CHROMIUM), "4d001f", "x264 sets constraint_set1");
         assert_eq!(chosen(0x42_c0_1e, CHROMIUM), "42e01f");
         assert_eq!(chosen(0x42_00_29, CHROMIUM), "42001f");
         assert_eq!(chosen(0xf4_00_28, CHROMIUM), "f4001f");
@@ -135,16 +97,8 @@ mod tests {
         assert_eq!(chosen(0x64_00_28, SAFARI), "640c1f");
         assert_eq!(chosen(0x64_00_28, FIREFOX), "42e01f");
         assert_eq!(chosen(0x64_00_1f, CHROME_WITH_DECODER), "64001f");
-        assert_eq!(
-            chosen(0x64_00_28, CHROME_WITH_DECODER),
-            "640032",
-            "its level suffices"
-        );
-        assert_eq!(
-            chosen(0x64_00_33, CHROME_WITH_DECODER),
-            "64001f",
-            "none suffices"
-        );
+        assert_eq!(chosen(0x64_00_28, CHROME_WITH_DECODER), "640032", "its level suffices");
+        assert_eq!(chosen(0x64_00_33, CHROME_WITH_DECODER), "64001f", "none suffices");
     }
 
     #[test]
@@ -152,11 +106,7 @@ mod tests {
         assert_eq!(chosen(0x4d_00_29, SAFARI), "640c1f");
         assert_eq!(chosen(0x4d_00_29, FIREFOX), "42e01f");
         assert_eq!(chosen(0x42_00_1f, SAFARI), "42e01f");
-        assert_eq!(
-            chosen(0x4d_e0_1f, SAFARI),
-            "42e01f",
-            "main that keeps to baseline"
-        );
+        assert_eq!(chosen(0x4d_e0_1f, SAFARI), "42e01f", "main that keeps to baseline");
         assert_eq!(chosen(0x6e_00_28, CHROMIUM), "4d001f", "high 10");
         assert_eq!(chosen(0x42_00_1f, &["f4001f"]), "f4001f", "never refused");
         assert_eq!(choose(0x64_00_28, &[]), None);

@@ -98,12 +98,7 @@ impl Relay {
             .name("relay".to_owned())
             .spawn(move || worker.run())
             .expect("a thread");
-        Self {
-            address,
-            counts,
-            stop,
-            thread: Some(thread),
-        }
+        Self { address, counts, stop, thread: Some(thread) }
     }
 }
 
@@ -131,11 +126,7 @@ pub fn drop_every_nth_packet(n: u64) -> Rule {
                     return Verdict::Pass;
                 }
                 count += 1;
-                if count % n == 0 {
-                    Verdict::Drop
-                } else {
-                    Verdict::Pass
-                }
+                if count % n == 0 { Verdict::Drop } else { Verdict::Pass }
             }
             _ => Verdict::Pass,
         }
@@ -161,11 +152,7 @@ pub fn drop_percent(percent: u64, seed: u64) -> Rule {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        if (state >> 16) % 100 < percent {
-            Verdict::Drop
-        } else {
-            Verdict::Pass
-        }
+        if (state >> 16) % 100 < percent { Verdict::Drop } else { Verdict::Pass }
     })
 }
 
@@ -195,9 +182,7 @@ impl Worker {
         while !self.stop.load(Relaxed) {
             let next_us = self.later.peek().map_or(u64::MAX, |Reverse(entry)| entry.0);
             let wait_us = next_us.saturating_sub(clock::now_us()).min(TURN_MS * 1_000);
-            let _ = self
-                .poll
-                .poll(&mut events, Some(Duration::from_micros(wait_us)));
+            let _ = self.poll.poll(&mut events, Some(Duration::from_micros(wait_us)));
             for event in &events {
                 match event.token() {
                     FRONT => self.from_clients(&mut buffer),
@@ -240,11 +225,7 @@ impl Worker {
     }
 
     fn judge(&mut self, to_client: bool, client: usize, bytes: &[u8]) {
-        let passing = Passing {
-            to_client,
-            client: self.clients[client].0,
-            bytes,
-        };
+        let passing = Passing { to_client, client: self.clients[client].0, bytes };
         let mut verdicts = self.rules.iter_mut().map(|rule| rule(passing));
         let verdict = verdicts.find(|verdict| *verdict != Verdict::Pass);
         match verdict.unwrap_or(Verdict::Pass) {

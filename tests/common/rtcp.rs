@@ -42,15 +42,7 @@ pub fn receiver_report(us: u32, them: u32, report: Option<Report>) -> Vec<u8> {
     packet(
         1,
         201,
-        &[
-            us,
-            them,
-            lost,
-            report.highest,
-            report.jitter,
-            report.last_sender_report,
-            report.delay,
-        ],
+        &[us, them, lost, report.highest, report.jitter, report.last_sender_report, report.delay],
     )
 }
 

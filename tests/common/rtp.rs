@@ -104,11 +104,7 @@ impl Unwrap {
             return u64::from(sequence);
         };
         let base = highest & !0xffff;
-        let candidates = [
-            base.checked_sub(0x1_0000),
-            Some(base),
-            Some(base + 0x1_0000),
-        ];
+        let candidates = [base.checked_sub(0x1_0000), Some(base), Some(base + 0x1_0000)];
         candidates
             .into_iter()
             .flatten()

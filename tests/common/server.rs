@@ -57,15 +57,8 @@ pub struct Server {
 impl Setup {
     /// A server for these cameras of a park.
     pub fn of(cameras: impl IntoIterator<Item = (String, String)>) -> Self {
-        let entries = cameras.into_iter().map(|(name, url)| CameraEntry {
-            name,
-            url,
-            login: None,
-        });
-        Self {
-            cameras: entries.collect(),
-            ..Self::default()
-        }
+        let entries = cameras.into_iter().map(|(name, url)| CameraEntry { name, url, login: None });
+        Self { cameras: entries.collect(), ..Self::default() }
     }
 
     fn toml(&self, http: SocketAddr, media: SocketAddr, diagnostics: SocketAddr) -> String {
@@ -75,10 +68,7 @@ impl Setup {
             self.webrtc
         );
         for camera in &self.cameras {
-            text += &format!(
-                "[[camera]]\nname = \"{}\"\nurl = \"{}\"\n",
-                camera.name, camera.url
-            );
+            text += &format!("[[camera]]\nname = \"{}\"\nurl = \"{}\"\n", camera.name, camera.url);
             if let Some((user, password)) = &camera.login {
                 text += &format!("user = \"{user}\"\npassword = \"{password}\"\n");
             }
@@ -90,11 +80,7 @@ impl Setup {
 impl Server {
     /// Starts the program and waits until it answers.
     pub fn start(setup: &Setup) -> Self {
-        let host = if setup.host.is_empty() {
-            "127.0.0.1"
-        } else {
-            &setup.host
-        };
+        let host = if setup.host.is_empty() { "127.0.0.1" } else { &setup.host };
         let http = free_tcp(host);
         let diagnostics = free_tcp("127.0.0.1");
         let media = match setup.media_port {
@@ -114,13 +100,7 @@ impl Server {
             .stderr(log)
             .spawn()
             .expect("the weir program runs");
-        let mut server = Self {
-            http,
-            media,
-            diagnostics,
-            child,
-            directory,
-        };
+        let mut server = Self { http, media, diagnostics, child, directory };
         server.wait_until_up();
         server
     }
@@ -147,9 +127,7 @@ impl Server {
 
     /// The text of `/metrics`.
     pub fn metrics(&self) -> String {
-        whep::get(self.diagnostics, "/metrics")
-            .expect("weir answers")
-            .body
+        whep::get(self.diagnostics, "/metrics").expect("weir answers").body
     }
 
     /// The sum of a metric over its labels; `None` when there is no such metric.
@@ -171,9 +149,7 @@ impl Server {
         wait_for(timeout_us, || {
             let listed = self.get("/api/cameras").json();
             let cameras_listed = listed["cameras"].as_array().expect("a list of cameras");
-            let ready = cameras_listed
-                .iter()
-                .filter(|camera| camera["ready"] == true);
+            let ready = cameras_listed.iter().filter(|camera| camera["ready"] == true);
             ready.count() >= cameras
         })
     }
@@ -213,10 +189,7 @@ impl Drop for Server {
             let log = self.log();
             let lines: Vec<&str> = log.lines().collect();
             let from = lines.len().saturating_sub(LOG_LINES_SHOWN);
-            eprintln!(
-                "--- the end of weir's log\n{}\n---",
-                lines[from..].join("\n")
-            );
+            eprintln!("--- the end of weir's log\n{}\n---", lines[from..].join("\n"));
         }
         let _ = fs::remove_dir_all(&self.directory);
     }

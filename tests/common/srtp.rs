@@ -32,12 +32,7 @@ impl Keys {
 
     /// Session keys as they are, the same for RTP and RTCP: what RFC 7714's examples use.
     pub fn of_session(key: &[u8], salt: [u8; SALT_BYTES]) -> Self {
-        Self {
-            rtp: gcm(key),
-            rtp_salt: salt,
-            rtcp: gcm(key),
-            rtcp_salt: salt,
-        }
+        Self { rtp: gcm(key), rtp_salt: salt, rtcp: gcm(key), rtcp_salt: salt }
     }
 
     /// The client's and the server's keys out of DTLS keying material (RFC 5764 section 4.2).
@@ -64,9 +59,7 @@ impl Keys {
     ) -> Option<&'a mut [u8]> {
         let (header, sealed) = packet.split_at_mut_checked(header_bytes)?;
         let nonce = rtp_nonce(header, roll_over, &self.rtp_salt);
-        self.rtp
-            .open_in_place(nonce, Aad::from(&*header), sealed)
-            .ok()
+        self.rtp.open_in_place(nonce, Aad::from(&*header), sealed).ok()
     }
 
     /// Seals a payload behind its header.
@@ -90,10 +83,7 @@ impl Keys {
         let aad = [header, index].concat();
         let nonce = rtcp_nonce(header, word & !ENCRYPTED, &self.rtcp_salt);
         let mut sealed = sealed.to_vec();
-        let plain = self
-            .rtcp
-            .open_in_place(nonce, Aad::from(aad), &mut sealed)
-            .ok()?;
+        let plain = self.rtcp.open_in_place(nonce, Aad::from(aad), &mut sealed).ok()?;
         Some((word & !ENCRYPTED, [header, plain].concat()))
     }
 
@@ -134,11 +124,7 @@ fn xor(into: &mut [u8], with: &[u8]) {
 }
 
 fn gcm(key: &[u8]) -> LessSafeKey {
-    let algorithm = if key.len() == 32 {
-        &AES_256_GCM
-    } else {
-        &AES_128_GCM
-    };
+    let algorithm = if key.len() == 32 { &AES_256_GCM } else { &AES_128_GCM };
     LessSafeKey::new(UnboundKey::new(algorithm, key).expect("a key of 16 or 32 bytes"))
 }
 

@@ -32,10 +32,7 @@ static CALLING: LazyLock<CryptoProvider> = LazyLock::new(|| {
 pub fn provider() -> (Arc<CryptoProvider>, Tap) {
     let tap = Tap::default();
     NEXT.with(|next| *next.borrow_mut() = Some(tap.clone()));
-    let provider = CryptoProvider {
-        dtls_provider: &Tapping,
-        ..CALLING.clone()
-    };
+    let provider = CryptoProvider { dtls_provider: &Tapping, ..CALLING.clone() };
     (Arc::new(provider), tap)
 }
 

@@ -108,9 +108,7 @@ impl Viewer {
         let socket = UdpSocket::bind((options.local, 0)).expect("a free port");
         socket.set_nonblocking(true).expect("a socket");
         // A burst of a large IDR must fit while the thread looks after other viewers.
-        SockRef::from(&socket)
-            .set_recv_buffer_size(4 << 20)
-            .expect("a buffer size");
+        SockRef::from(&socket).set_recv_buffer_size(4 << 20).expect("a buffer size");
         let local = socket.local_addr().expect("a bound socket");
         let (mut rtc, tap) = rtc(local);
         let mut change = rtc.sdp_api();
@@ -125,10 +123,7 @@ impl Viewer {
         accepted.expect("the answer fits the offer");
         let location = created.header("location").expect("201 has a Location");
         Ok(Self {
-            reception: Reception {
-                keep: options.keep,
-                ..Reception::default()
-            },
+            reception: Reception { keep: options.keep, ..Reception::default() },
             location: path_of(location),
             etag: created.header("etag").map(str::to_owned),
             answer: created.body,
@@ -195,11 +190,7 @@ impl Viewer {
 
     /// Sends any datagram from the viewer's socket, outbound drops applied.
     pub fn send(&mut self, to: SocketAddr, datagram: &[u8]) {
-        if self
-            .drop_outbound
-            .as_mut()
-            .is_some_and(|drops| drops(datagram))
-        {
+        if self.drop_outbound.as_mut().is_some_and(|drops| drops(datagram)) {
             return;
         }
         // What the network does not take is lost, as on any network.
@@ -227,11 +218,7 @@ impl Viewer {
         while let Ok((bytes, from)) = self.socket.recv_from(buffer) {
             let arrival_us = clock::now_us();
             let datagram = &mut buffer[..bytes];
-            if self
-                .drop_inbound
-                .as_mut()
-                .is_some_and(|drops| drops(datagram))
-            {
+            if self.drop_inbound.as_mut().is_some_and(|drops| drops(datagram)) {
                 continue;
             }
             match (Kind::of(datagram), &self.keys) {
@@ -252,12 +239,8 @@ impl Viewer {
 
     fn read_rtc(&mut self, from: SocketAddr, datagram: &[u8], arrival_us: u64) {
         if let Ok(contents) = datagram.try_into() {
-            let receive = Receive {
-                proto: Protocol::Udp,
-                source: from,
-                destination: self.local,
-                contents,
-            };
+            let receive =
+                Receive { proto: Protocol::Udp, source: from, destination: self.local, contents };
             self.tell_rtc(Input::Receive(clock::instant(arrival_us), receive));
         }
     }
@@ -350,9 +333,7 @@ pub fn run(
     for (at, viewer) in viewers.iter_mut().enumerate() {
         let clone = viewer.socket.try_clone().expect("a descriptor");
         let mut socket = mio::net::UdpSocket::from_std(clone);
-        let registered = poll
-            .registry()
-            .register(&mut socket, Token(at), Interest::READABLE);
+        let registered = poll.registry().register(&mut socket, Token(at), Interest::READABLE);
         registered.expect("epoll takes a socket");
         watched.push(socket);
         viewer.read(&mut buffer);
@@ -404,9 +385,7 @@ pub fn connect_all(
         });
         let offers: Vec<_> = offers.collect();
         let joined = offers.into_iter().map(|offer| offer.join());
-        joined
-            .map(|viewer| viewer.expect("a viewer's thread did not panic"))
-            .collect()
+        joined.map(|viewer| viewer.expect("a viewer's thread did not panic")).collect()
     })
 }
 

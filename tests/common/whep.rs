@@ -60,11 +60,7 @@ impl Response {
         if self.status == status {
             return Ok(self);
         }
-        Err(HttpError {
-            status: self.status,
-            headers: self.headers,
-            body: self.body,
-        })
+        Err(HttpError { status: self.status, headers: self.headers, body: self.body })
     }
 }
 
@@ -114,10 +110,7 @@ fn exchange(
     stream.read_to_end(&mut answer)?;
     parse(&answer).ok_or_else(|| {
         let text = String::from_utf8_lossy(&answer).into_owned();
-        io::Error::new(
-            io::ErrorKind::InvalidData,
-            format!("not an answer: {text:?}"),
-        )
+        io::Error::new(io::ErrorKind::InvalidData, format!("not an answer: {text:?}"))
     })
 }
 
@@ -134,11 +127,7 @@ fn parse(answer: &[u8]) -> Option<Response> {
         Some("chunked") => unchunk(body)?,
         _ => body.to_vec(),
     };
-    Some(Response {
-        status,
-        headers,
-        body: String::from_utf8_lossy(&body).into_owned(),
-    })
+    Some(Response { status, headers, body: String::from_utf8_lossy(&body).into_owned() })
 }
 
 fn unchunk(mut rest: &[u8]) -> Option<Vec<u8>> {

@@ -39,9 +39,7 @@ fn a_good_file_has_no_problems_and_means_what_it_says() {
     assert_eq!(config.webrtc.payload_bytes, 1400);
     assert!(!config.webrtc.resend);
     assert_eq!(config.webrtc.announce.len(), 1);
-    let [gate, yard] = &config.cameras[..] else {
-        panic!("{:?}", config.cameras)
-    };
+    let [gate, yard] = &config.cameras[..] else { panic!("{:?}", config.cameras) };
     assert_eq!(gate.user.as_deref(), Some("viewer"));
     assert_eq!(gate.password.reveal(), "hunter2");
     assert_eq!(yard.url, "rtsp://cam.example:554/h264");
@@ -63,14 +61,8 @@ fn an_almost_empty_file_is_the_defaults() {
 fn each_mistake_outside_cameras_is_named_with_its_place() {
     let head = "config_version = 1\n";
     for (text, expected) in [
-        (
-            "[http]\nlissen = 1\n",
-            "line 3, column 1: unknown key `lissen` in [http]",
-        ),
-        (
-            "[htpp]\n",
-            "line 2, column 2: unknown key `htpp` in the file",
-        ),
+        ("[http]\nlissen = 1\n", "line 3, column 1: unknown key `lissen` in [http]"),
+        ("[htpp]\n", "line 2, column 2: unknown key `htpp` in the file"),
         (
             "[http]\nlisten = \"8117\"\n",
             "line 3, column 10: `listen` in [http] is no address and port, like \"[::]:8117\"",
@@ -79,10 +71,7 @@ fn each_mistake_outside_cameras_is_named_with_its_place() {
             "[http]\nlisten = 8117\n",
             "line 3, column 10: `listen` in [http] must be a string, not a whole number",
         ),
-        (
-            "http = 1\n",
-            "line 2, column 8: `http` in the file must be a table, not a whole number",
-        ),
+        ("http = 1\n", "line 2, column 8: `http` in the file must be a table, not a whole number"),
         (
             "[webrtc]\npayload_bytes = 1401\n",
             "line 3, column 17: `payload_bytes` in [webrtc] is 1401, not in 500 to 1400",
@@ -111,10 +100,7 @@ fn each_mistake_outside_cameras_is_named_with_its_place() {
     ] {
         assert_eq!(printed(&format!("{head}{text}")), [expected], "{text}");
     }
-    assert_eq!(
-        printed("[http]\n"),
-        ["line 1, column 1: `config_version = 1` is missing"]
-    );
+    assert_eq!(printed("[http]\n"), ["line 1, column 1: `config_version = 1` is missing"]);
     assert_eq!(
         printed("config_version = 2\n"),
         ["line 1, column 18: `config_version` in the file is 2, not in 1 to 1"]
@@ -136,30 +122,10 @@ fn each_mistake_in_a_camera_disables_it_and_no_other() {
         ),
         (&long_name, 6, 8, "`name` is 65 bytes long, max 64"),
         ("name = \"\"\nurl = \"rtsp://h/\"", 6, 8, "`name` is empty"),
-        (
-            "name = \"-x\"\nurl = \"rtsp://h/\"",
-            6,
-            8,
-            "`name` begins with -",
-        ),
-        (
-            "name = \"..\"\nurl = \"rtsp://h/\"",
-            6,
-            8,
-            "`name` is nothing but dots",
-        ),
-        (
-            "name = \"api\"\nurl = \"rtsp://h/\"",
-            6,
-            8,
-            "`name` is reserved",
-        ),
-        (
-            "name = \"metrics\"\nurl = \"rtsp://h/\"",
-            6,
-            8,
-            "`name` is reserved",
-        ),
+        ("name = \"-x\"\nurl = \"rtsp://h/\"", 6, 8, "`name` begins with -"),
+        ("name = \"..\"\nurl = \"rtsp://h/\"", 6, 8, "`name` is nothing but dots"),
+        ("name = \"api\"\nurl = \"rtsp://h/\"", 6, 8, "`name` is reserved"),
+        ("name = \"metrics\"\nurl = \"rtsp://h/\"", 6, 8, "`name` is reserved"),
         (
             "name = \"first\"\nurl = \"rtsp://h/\"",
             6,
@@ -174,60 +140,25 @@ fn each_mistake_in_a_camera_disables_it_and_no_other() {
         ),
         ("url = \"rtsp://h/\"", 5, 1, "`name` is missing"),
         ("name = \"a\"", 5, 1, "`url` is missing"),
-        (
-            "name = \"a\"\nurl = \"http://h/\"",
-            7,
-            7,
-            "`url` does not begin with rtsp://",
-        ),
-        (
-            "name = \"a\"\nurl = \"rtsp:///x\"",
-            7,
-            7,
-            "`url` has no host",
-        ),
-        (
-            "name = \"a\"\nurl = \"rtsp://u:p@/x\"",
-            7,
-            7,
-            "`url` has no host",
-        ),
-        (
-            "name = \"a\"\nurl = \"rtsp://h:0/x\"",
-            7,
-            7,
-            "`url` has a bad port, not in 1 to 65535",
-        ),
-        (
-            "name = \"a\"\nurl = \"rtsp://[::g]/x\"",
-            7,
-            7,
-            "`url` has a bad IPv6 address in it",
-        ),
+        ("name = \"a\"\nurl = \"http://h/\"", 7, 7, "`url` does not begin with rtsp://"),
+        ("name = \"a\"\nurl = \"rtsp:///x\"", 7, 7, "`url` has no host"),
+        ("name = \"a\"\nurl = \"rtsp://u:p@/x\"", 7, 7, "`url` has no host"),
+        ("name = \"a\"\nurl = \"rtsp://h:0/x\"", 7, 7, "`url` has a bad port, not in 1 to 65535"),
+        ("name = \"a\"\nurl = \"rtsp://[::g]/x\"", 7, 7, "`url` has a bad IPv6 address in it"),
         (
             "name = \"a\"\nurl = \"rtsp://h/ x\"",
             7,
             7,
             "`url` has a space or a character that must be percent-encoded",
         ),
-        (
-            &with("password = \"x\""),
-            5,
-            1,
-            "there is a password but no `user`",
-        ),
+        (&with("password = \"x\""), 5, 1, "there is a password but no `user`"),
         (
             &with("user = \"u\"\npassword = \"x\"\npassword_file = \"p\""),
             10,
             17,
             "there is both `password` and `password_file`",
         ),
-        (
-            &with("user = \"u\\n\""),
-            8,
-            8,
-            "`user` has a control character",
-        ),
+        (&with("user = \"u\\n\""), 8, 8, "`user` has a control character"),
         (
             &with("user = \"u\"\npassword_file = \"no\""),
             9,
@@ -240,19 +171,9 @@ fn each_mistake_in_a_camera_disables_it_and_no_other() {
              [[camera]]\n{body}\n[[camera]]\nname = \"last\"\nurl = \"rtsp://h/\"\n"
         );
         let Loaded { config, problems } = parsed(&text);
-        let place: Vec<_> = problems
-            .iter()
-            .map(|p| (p.line, p.column, p.severity))
-            .collect();
-        assert_eq!(
-            place,
-            [(line, column, Severity::Camera)],
-            "{body}: {problems:?}"
-        );
-        assert!(
-            problems[0].message.ends_with(&format!(": {expected}")),
-            "{problems:?}"
-        );
+        let place: Vec<_> = problems.iter().map(|p| (p.line, p.column, p.severity)).collect();
+        assert_eq!(place, [(line, column, Severity::Camera)], "{body}: {problems:?}");
+        assert!(problems[0].message.ends_with(&format!(": {expected}")), "{problems:?}");
         assert_eq!(config.cameras[1].problem.as_deref(), Some(expected));
         assert_eq!(config.cameras[0].problem, None);
         assert_eq!(config.cameras[2].problem, None);
@@ -303,11 +224,7 @@ fn a_password_file_is_read_from_beside_the_configuration() {
     let loaded = load(&directory.join("weir.toml")).expect("readable");
     let problem = loaded.config.cameras[0].problem.as_deref();
     assert_eq!(problem, Some("`password_file` is 259 bytes long, max 256"));
-    std::fs::write(
-        directory.join("weir.toml"),
-        "#".repeat(CONFIG_BYTES_MAX + 1),
-    )
-    .expect("big");
+    std::fs::write(directory.join("weir.toml"), "#".repeat(CONFIG_BYTES_MAX + 1)).expect("big");
     assert!(load(&directory.join("weir.toml")).is_err());
     std::fs::remove_dir_all(&directory).expect("removed");
 }

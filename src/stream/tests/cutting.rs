@@ -7,11 +7,7 @@ use crate::stream::Chunks;
 
 /// Bytes of a NAL unit that its pieces carry, when it is not a single one.
 fn pieces(nal_bytes: usize, payload_bytes: usize) -> usize {
-    if nal_bytes < payload_bytes {
-        1
-    } else {
-        (nal_bytes - 1).div_ceil(payload_bytes - 2)
-    }
+    if nal_bytes < payload_bytes { 1 } else { (nal_bytes - 1).div_ceil(payload_bytes - 2) }
 }
 
 #[test]
@@ -25,14 +21,7 @@ fn every_nal_size_and_every_fragment_size() {
     for nal_bytes in 2..=4 * PAYLOAD_BYTES_MIN {
         viewer.out.clear();
         camera.packets.clear();
-        let sizes = [
-            1 + random.below(nal_bytes),
-            nal_bytes.max(8) / 4,
-            498,
-            499,
-            1460,
-            65_000,
-        ];
+        let sizes = [1 + random.below(nal_bytes), nal_bytes.max(8) / 4, 498, 499, 1460, 65_000];
         let mut sent = Vec::new();
         for part_bytes in sizes {
             let nal = random.nal(0x41, nal_bytes, true);
@@ -46,14 +35,8 @@ fn every_nal_size_and_every_fragment_size() {
         sent.push(nal);
         viewer.feed(&camera.packets);
         assert_eq!(viewer.slices(), sent, "{nal_bytes}");
-        assert_eq!(
-            viewer.out.len(),
-            sent.len() * pieces(nal_bytes, PAYLOAD_BYTES_MIN)
-        );
-        assert_eq!(
-            viewer.out.iter().filter(|out| out.marker).count(),
-            sent.len()
-        );
+        assert_eq!(viewer.out.len(), sent.len() * pieces(nal_bytes, PAYLOAD_BYTES_MIN));
+        assert_eq!(viewer.out.iter().filter(|out| out.marker).count(), sent.len());
     }
 }
 
@@ -121,29 +104,18 @@ fn mixed_packing_at_realistic_sizes_takes_few_packets() {
                 random.nal(if idr { 0x65 } else { 0x41 }, len.max(2), n == 0)
             })
             .collect();
-        least += slices
-            .iter()
-            .map(|nal| nal.len().div_ceil(PAYLOAD_BYTES_MAX))
-            .sum::<usize>();
+        least += slices.iter().map(|nal| nal.len().div_ceil(PAYLOAD_BYTES_MAX)).sum::<usize>();
         pack(&mut camera, &mut random, &slices, idr);
         camera.next_frame();
         sent.extend(slices);
         viewer.feed(&std::mem::take(&mut camera.packets));
     }
     assert_eq!(viewer.slices(), sent);
-    assert!(
-        viewer.out.len() * 10 <= least * 12,
-        "{} packets of {least}",
-        viewer.out.len()
-    );
+    assert!(viewer.out.len() * 10 <= least * 12, "{} packets of {least}", viewer.out.len());
     assert_eq!(viewer.out.iter().filter(|out| out.marker).count(), 1000);
     assert_eq!(viewer.out.iter().filter(|out| out.idr_begins).count(), idrs);
     let stamps: Vec<u32> = viewer.nals().iter().map(|whole| whole.timestamp).collect();
-    assert!(
-        stamps
-            .windows(2)
-            .all(|two| matches!(two[1].wrapping_sub(two[0]), 0 | 3600))
-    );
+    assert!(stamps.windows(2).all(|two| matches!(two[1].wrapping_sub(two[0]), 0 | 3600)));
 }
 
 #[test]

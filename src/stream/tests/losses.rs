@@ -17,10 +17,7 @@ fn clip(random: &mut Random) -> (Camera, Vec<usize>, Vec<Vec<Vec<u8>>>) {
         if idr {
             camera.stap(&[&SPS_1080, &PPS], false);
         }
-        let slices = vec![
-            random.nal(header, 2500, true),
-            random.nal(header, 700, false),
-        ];
+        let slices = vec![random.nal(header, 2500, true), random.nal(header, 700, false)];
         camera.fragments(&slices[0], 900, false);
         camera.packet(&slices[1], true);
         camera.next_frame();
@@ -53,16 +50,10 @@ fn any_one_lost_packet_costs_its_gop_and_nothing_else() {
             }
         }
         let slices = viewer.slices();
-        let torn: Vec<_> = slices
-            .iter()
-            .filter(|slice| !expected.contains(slice))
-            .collect();
+        let torn: Vec<_> = slices.iter().filter(|slice| !expected.contains(slice)).collect();
         // Of the torn access unit, only what came before the loss.
         assert!(torn.iter().all(|slice| units[unit][0] == **slice), "{lost}");
-        let clean: Vec<_> = slices
-            .iter()
-            .filter(|slice| expected.contains(slice))
-            .collect();
+        let clean: Vec<_> = slices.iter().filter(|slice| expected.contains(slice)).collect();
         assert_eq!(clean, expected.iter().collect::<Vec<_>>(), "{lost}");
         let begins = viewer.out.iter().filter(|out| out.idr_begins).count();
         let after_sets = lost == 1 || (lost > 1 && unit_of[lost - 2] != unit);

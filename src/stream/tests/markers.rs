@@ -42,10 +42,7 @@ fn play(viewer: &mut Viewer, habit: Habit) {
 fn assert_marked(viewer: &Viewer, access_units: usize) {
     let probed = usize::try_from(MARKER_PROBE_ACCESS_UNITS).unwrap();
     let nals = viewer.nals();
-    let slices: Vec<_> = nals
-        .iter()
-        .filter(|whole| whole.nal[0] & 0x1F <= 5)
-        .collect();
+    let slices: Vec<_> = nals.iter().filter(|whole| whole.nal[0] & 0x1F <= 5).collect();
     assert_eq!(slices.len(), 2 * access_units);
     for unit in slices.chunks(2).skip(probed) {
         assert_eq!((unit[0].marker, unit[1].marker), (false, true));
@@ -81,19 +78,12 @@ fn a_camera_without_markers_has_its_last_packet_held_back() {
 fn markers_on_every_slice_or_on_a_trailing_sei_are_odd() {
     static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
     static OTHER_CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
-    for (habit, chunks) in [
-        (Habit::EverySlice, &CHUNKS),
-        (Habit::TrailingSei, &OTHER_CHUNKS),
-    ] {
+    for (habit, chunks) in [(Habit::EverySlice, &CHUNKS), (Habit::TrailingSei, &OTHER_CHUNKS)] {
         let mut viewer = Viewer::new(chunks.take().unwrap(), PAYLOAD_BYTES_DEFAULT);
         play(&mut viewer, habit);
         viewer.feed(&{
             let mut camera = Camera::new();
-            let packets = if matches!(habit, Habit::TrailingSei) {
-                5
-            } else {
-                4
-            };
+            let packets = if matches!(habit, Habit::TrailingSei) { 5 } else { 4 };
             camera.sequence = 65_000_u16.wrapping_add(4 + 40 * packets);
             camera.timestamp = camera.timestamp.wrapping_add(40 * 3600);
             camera.packet(&Random(1).nal(0x41, 100, true), false);
@@ -127,9 +117,6 @@ fn an_idr_of_the_probe_is_no_start_for_a_stream_that_holds_back() {
         viewer.feed(&std::mem::take(&mut camera.packets));
         let probing = n < MARKER_PROBE_ACCESS_UNITS;
         assert_eq!(viewer.stream.ready(), !probing);
-        assert_eq!(
-            viewer.stream.ring().newest_idr().is_some(),
-            n >= 3 && probing
-        );
+        assert_eq!(viewer.stream.ring().newest_idr().is_some(), n >= 3 && probing);
     }
 }

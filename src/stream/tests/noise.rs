@@ -6,9 +6,7 @@ use crate::rtp::testing::{Camera, PAYLOAD_TYPE, PPS, Random, SPS_1080, Viewer};
 use crate::stream::Chunks;
 
 fn next_packet(camera: &mut Camera, random: &mut Random) -> Vec<Vec<u8>> {
-    let headers = [
-        0x65, 0x41, 0x61, 0x06, 0x09, 0x67, 0x68, 0x0C, 0x42, 0x44, 0x00, 0x78, 0x7C,
-    ];
+    let headers = [0x65, 0x41, 0x61, 0x06, 0x09, 0x67, 0x68, 0x0C, 0x42, 0x44, 0x00, 0x78, 0x7C];
     let most = if random.one_in(50) { 20_000 } else { 600 };
     let len = 2 + random.below(most);
     let header = headers[random.below(headers.len())];
@@ -65,19 +63,12 @@ fn two_hundred_thousand_packets_of_all_kinds() {
         viewer.feed(&packets);
         fed += packets.len();
         published += viewer.out.len();
-        assert!(
-            viewer
-                .out
-                .iter()
-                .all(|out| (1..=1200).contains(&out.payload.len()))
-        );
+        assert!(viewer.out.iter().all(|out| (1..=1200).contains(&out.payload.len())));
         viewer.now_us += random.next() % 100_000;
         match random.below(2000) {
             0 => viewer.stream.broken(),
             1 => viewer.stream.disconnect(viewer.chunks, viewer.now_us),
-            2 | 3 => viewer
-                .stream
-                .connect(PAYLOAD_TYPE, Some(&SPS_1080), &[&PPS, &[]]),
+            2 | 3 => viewer.stream.connect(PAYLOAD_TYPE, Some(&SPS_1080), &[&PPS, &[]]),
             _ => {}
         }
         let ring = viewer.stream.ring();
@@ -85,10 +76,7 @@ fn two_hundred_thousand_packets_of_all_kinds() {
         assert_eq!(viewer.chunks.in_use(), ring.chunks_held());
         assert_eq!(viewer.chunks.free() + viewer.chunks.in_use(), CHUNKS_MAX);
         if let Some(idr) = ring.newest_idr() {
-            assert_eq!(
-                ring.packet(viewer.chunks, idr).unwrap().payload[0] & 0x1F,
-                24
-            );
+            assert_eq!(ring.packet(viewer.chunks, idr).unwrap().payload[0] & 0x1F, 24);
         }
     }
     assert!(published > 20_000, "{published}");

@@ -14,12 +14,7 @@ const SPS_640: [u8; 25] = [
 
 /// The NAL units of the STAP-A that begin IDRs.
 fn begins(viewer: &Viewer) -> Vec<Vec<u8>> {
-    viewer
-        .out
-        .iter()
-        .filter(|out| out.idr_begins)
-        .map(|out| out.payload.clone())
-        .collect()
+    viewer.out.iter().filter(|out| out.idr_begins).map(|out| out.payload.clone()).collect()
 }
 
 fn stap(nals: &[&[u8]]) -> Vec<u8> {
@@ -40,23 +35,15 @@ fn those_of_the_sdp_serve_until_others_come_in_band() {
     let mut camera = Camera::new();
     idr(&mut camera);
     viewer.feed(&std::mem::take(&mut camera.packets));
-    assert!(
-        viewer.out.is_empty(),
-        "without parameter sets an idr is of no use"
-    );
-    viewer
-        .stream
-        .connect(PAYLOAD_TYPE, Some(&SPS_640), &[&PPS, &[0x41, 2]]);
+    assert!(viewer.out.is_empty(), "without parameter sets an idr is of no use");
+    viewer.stream.connect(PAYLOAD_TYPE, Some(&SPS_640), &[&PPS, &[0x41, 2]]);
     idr(&mut camera);
     camera.packet(&SPS_1080, true);
     camera.packet(&[0x68, 0xCE, 0x3C, 0x80], false);
     idr(&mut camera);
     viewer.feed(&camera.packets);
     let other: &[u8] = &[0x68, 0xCE, 0x3C, 0x80];
-    assert_eq!(
-        begins(&viewer),
-        [stap(&[&SPS_640, &PPS]), stap(&[&SPS_1080, other])]
-    );
+    assert_eq!(begins(&viewer), [stap(&[&SPS_640, &PPS]), stap(&[&SPS_1080, other])]);
     assert_eq!(viewer.out[0].timestamp, viewer.out[1].timestamp);
     assert_eq!(viewer.out[2].timestamp, viewer.out[3].timestamp);
     assert_eq!(viewer.out.len(), 4);
@@ -106,17 +93,9 @@ fn several_are_told_apart_by_id_and_the_overlong_is_not_kept() {
     let first = stap(&[&SPS_1080, &PPS, second]);
     assert_eq!(begins(&viewer)[0], first);
     // Too many for one packet: two, of which the first begins the access unit.
-    let nals: Vec<Vec<u8>> = viewer
-        .nals()
-        .into_iter()
-        .skip(4)
-        .map(|whole| whole.nal)
-        .collect();
+    let nals: Vec<Vec<u8>> = viewer.nals().into_iter().skip(4).map(|whole| whole.nal).collect();
     assert_eq!(nals.len(), 6);
-    assert_eq!(
-        nals[..3],
-        [SPS_1080.to_vec(), PPS.to_vec(), second.to_vec()]
-    );
+    assert_eq!(nals[..3], [SPS_1080.to_vec(), PPS.to_vec(), second.to_vec()]);
     assert_eq!(begins(&viewer).len(), 2);
     assert_eq!(viewer.out.len(), 2 + 3);
 }

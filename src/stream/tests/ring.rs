@@ -27,11 +27,7 @@ struct Modelled {
 
 impl Modelled {
     fn new() -> Self {
-        Self {
-            ring: Ring::new(),
-            published: VecDeque::new(),
-            idr: None,
-        }
+        Self { ring: Ring::new(), published: VecDeque::new(), idr: None }
     }
 
     /// Writes a packet in two parts, as pieces are filled, and publishes it.
@@ -41,25 +37,13 @@ impl Modelled {
         let skipped = random.below(2);
         let fill = random.next().to_le_bytes()[5];
         let timestamp = u32::try_from(random.next() >> 32).unwrap();
-        let flags = if random.one_in(9) {
-            Flags::MARKER
-        } else {
-            Flags::NONE
-        };
+        let flags = if random.one_in(9) { Flags::MARKER } else { Flags::NONE };
         let half = skipped + bytes / 2;
         self.ring.reserve(chunks, 1401, now_us)[skipped..half].fill(fill);
         let shared_in_use = chunks.shared_in_use();
         self.ring.reserve(chunks, 1401, now_us)[half..skipped + bytes].fill(fill);
-        let index = self
-            .ring
-            .publish(chunks, skipped..skipped + bytes, timestamp, flags);
-        self.published.push_back(Published {
-            index,
-            bytes,
-            fill,
-            timestamp,
-            flags,
-        });
+        let index = self.ring.publish(chunks, skipped..skipped + bytes, timestamp, flags);
+        self.published.push_back(Published { index, bytes, fill, timestamp, flags });
         if let Some((idr, began_us)) = self.idr
             && self.ring.newest_idr() != Some(idr)
         {
@@ -74,23 +58,12 @@ impl Modelled {
 
     fn check(&mut self, chunks: &Chunks, random: &mut Random) {
         let (tail, head) = (self.ring.tail(), self.ring.head());
-        while self
-            .published
-            .front()
-            .is_some_and(|published| published.index < tail)
-        {
+        while self.published.front().is_some_and(|published| published.index < tail) {
             self.published.pop_front();
         }
-        assert_eq!(
-            self.published.len() as u64,
-            head - tail,
-            "tail to head is all readable"
-        );
+        assert_eq!(self.published.len() as u64, head - tail, "tail to head is all readable");
         assert_eq!(self.ring.newest_idr(), self.idr.map(|(index, _)| index));
-        assert!(
-            self.idr
-                .is_none_or(|(index, _)| (tail..head).contains(&index))
-        );
+        assert!(self.idr.is_none_or(|(index, _)| (tail..head).contains(&index)));
         assert!(self.ring.packet(chunks, head).is_none());
         assert!(tail == 0 || self.ring.packet(chunks, tail - 1).is_none());
         assert!(tail == 0 || self.ring.packets_from(chunks, tail - 1).next().is_none());
@@ -111,19 +84,14 @@ impl Modelled {
         }
         assert_eq!(read, (self.published.len() - from).min(40));
         let expected = self.published[from];
-        let packet = self
-            .ring
-            .packet(chunks, expected.index)
-            .expect("it is between the ends");
+        let packet = self.ring.packet(chunks, expected.index).expect("it is between the ends");
         assert_eq!(packet.payload, vec![expected.fill; expected.bytes]);
     }
 }
 
 fn assert_accounts(rings: &[Modelled], chunks: &Chunks) {
     let held = rings.iter().map(|modelled| modelled.ring.chunks_held());
-    let beyond = held
-        .clone()
-        .map(|held| held.saturating_sub(PROFILE.ring_floor_chunks));
+    let beyond = held.clone().map(|held| held.saturating_sub(PROFILE.ring_floor_chunks));
     assert_eq!(chunks.in_use(), held.sum::<usize>());
     assert_eq!(chunks.shared_in_use(), beyond.sum::<usize>());
     assert!(chunks.shared_in_use() <= PROFILE.ring_shared_chunks);
@@ -140,11 +108,7 @@ fn a_million_operations_of_many_streams() {
     for operation in 0..1_200_000_u32 {
         now_us += random.next() % 150;
         // A few streams are busy; all of them get their turn in the last quarter.
-        let streams = if operation < 900_000 {
-            CAMERAS_MAX.min(5)
-        } else {
-            CAMERAS_MAX
-        };
+        let streams = if operation < 900_000 { CAMERAS_MAX.min(5) } else { CAMERAS_MAX };
         let which = random.below(streams);
         let modelled = &mut rings[which];
         match random.below(1000) {
@@ -162,10 +126,7 @@ fn a_million_operations_of_many_streams() {
                 modelled.ring.give_back(chunks, now_us);
                 if modelled.ring.newest_idr() != idr {
                     let began_us = modelled.idr.expect("an idr was there").1;
-                    assert!(
-                        now_us - began_us > IDR_HOLD_US,
-                        "given back while it was held"
-                    );
+                    assert!(now_us - began_us > IDR_HOLD_US, "given back while it was held");
                     modelled.idr = None;
                 }
             }
@@ -179,14 +140,8 @@ fn a_million_operations_of_many_streams() {
             assert_accounts(&rings, chunks);
         }
     }
-    let overwritten: u64 = rings
-        .iter()
-        .map(|modelled| modelled.ring.idrs_overwritten())
-        .sum();
-    assert!(
-        exhausted > 0 && overwritten > 0,
-        "the shared remainder was fought for"
-    );
+    let overwritten: u64 = rings.iter().map(|modelled| modelled.ring.idrs_overwritten()).sum();
+    assert!(exhausted > 0 && overwritten > 0, "the shared remainder was fought for");
     for modelled in &mut rings {
         modelled.check(chunks, &mut random);
         modelled.ring.give_back(chunks, now_us + IDR_HOLD_US + 1);
@@ -218,11 +173,7 @@ fn an_idr_takes_shared_chunks_and_gives_them_back_when_its_hold_is_over() {
     assert_eq!(ring.newest_idr(), Some(idr), "at the limit it is whole");
     assert_eq!(chunks.shared_in_use(), PROFILE.ring_shared_chunks);
     publish(&mut ring, chunks, IDR_HOLD_US);
-    assert_eq!(
-        (ring.newest_idr(), ring.idrs_overwritten()),
-        (None, 1),
-        "and over it, gone"
-    );
+    assert_eq!((ring.newest_idr(), ring.idrs_overwritten()), (None, 1), "and over it, gone");
     publish(&mut ring, chunks, IDR_HOLD_US);
     assert_eq!(chunks.shared_in_use(), 0);
     assert_eq!(ring.chunks_held(), PROFILE.ring_floor_chunks);
@@ -249,9 +200,6 @@ fn a_chunk_is_left_when_its_descriptors_are_used_up() {
         ring.publish(chunks, 0..1, 0, Flags::NONE);
     }
     assert_eq!(ring.chunks_held(), 2);
-    assert!(
-        ring.packets_from(chunks, 0)
-            .all(|packet| packet.payload == [7])
-    );
+    assert!(ring.packets_from(chunks, 0).all(|packet| packet.payload == [7]));
     assert_eq!(ring.packets_from(chunks, 0).count() as u64, per_chunk + 1);
 }

@@ -35,11 +35,7 @@ fn indexes_and_timeline_run_on_over_a_reconnect() {
     let head = viewer.stream.ring().head();
     viewer.stream.disconnect(viewer.chunks, viewer.now_us);
     viewer.feed(&camera.packets);
-    assert_eq!(
-        viewer.stream.ring().head(),
-        head,
-        "nothing is taken of a camera that is gone"
-    );
+    assert_eq!(viewer.stream.ring().head(), head, "nothing is taken of a camera that is gone");
     viewer.now_us += 2_000_000;
     viewer.stream.connect(PAYLOAD_TYPE, None, &[]);
     let mut again = Camera::new();

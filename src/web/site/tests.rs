@@ -6,11 +6,7 @@ use crate::control::{Answer, Refusal};
 use crate::limits::HTTP_BODY_BYTES_MAX;
 
 const SECRET: &str = "00112233445566778899aabbccddeeff";
-const BOUNDS: Bounds = Bounds {
-    connections: 3,
-    per_address: 3,
-    idle: Duration::from_millis(300),
-};
+const BOUNDS: Bounds = Bounds { connections: 3, per_address: 3, idle: Duration::from_millis(300) };
 
 /// What [`perform`] does, with canned answers for [`Control`]'s.
 async fn perform_canned(action: Action) -> Reply {
@@ -20,17 +16,13 @@ async fn perform_canned(action: Action) -> Reply {
         Action::Sessions => api::sessions(&[]),
         Action::Health => api::health(&[]),
         Action::Metrics => metrics::reply(&[]),
-        Action::Player {
-            camera,
-            if_none_match,
-        } => player(camera == "gate", if_none_match.as_ref()),
+        Action::Player { camera, if_none_match } => {
+            player(camera == "gate", if_none_match.as_ref())
+        }
         Action::Offer(offer) if offer.camera == "gate" => {
             assert_eq!(offer.asked, offer.peer.ip(), "unmapped loopback");
-            let answer = Answer {
-                sdp: offer.sdp,
-                secret: SECRET.to_owned(),
-                etag: "tag".to_owned(),
-            };
+            let answer =
+                Answer { sdp: offer.sdp, secret: SECRET.to_owned(), etag: "tag".to_owned() };
             whep::created("gate", answer)
         }
         Action::Offer(_) => whep::refused(&Refusal::UnknownCamera),
@@ -46,10 +38,8 @@ async fn perform_canned(action: Action) -> Reply {
 
 /// Runs `test` beside a site with [`BOUNDS`], one body buffer, and canned answers.
 fn beside_site<F: Future<Output = ()>>(test: impl FnOnce(Site) -> F) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .expect("runtime");
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     tokio::task::LocalSet::new().block_on(&runtime, async {
         let listener = server::bind("[::]:0".parse().expect("address")).expect("bound");
         let port = listener.local_addr().expect("address").port();
@@ -108,8 +98,7 @@ fn is_whole(answer: &str, request: &str) -> bool {
     };
     let length = head.lines().find_map(|line| {
         let (name, value) = line.split_once(": ")?;
-        name.eq_ignore_ascii_case("content-length")
-            .then(|| value.parse().ok())?
+        name.eq_ignore_ascii_case("content-length").then(|| value.parse().ok())?
     });
     request.starts_with("HEAD") || body.len() >= length.unwrap_or(0)
 }
@@ -137,143 +126,35 @@ fn each_request_has_its_status() {
             ("GET /a/b/c", "", "", 404, "\"status\":404"),
             ("POST /", "", "", 405, "allow: GET, HEAD\r\n"),
             ("DELETE /api/cameras", "", "", 405, "allow: GET, HEAD\r\n"),
-            (
-                "GET /api/cameras",
-                "",
-                "",
-                200,
-                "{\"schema\":1,\"cameras\":[]}",
-            ),
-            (
-                "GET /api/sessions",
-                "",
-                "",
-                200,
-                "{\"schema\":1,\"sessions\":[]}",
-            ),
+            ("GET /api/cameras", "", "", 200, "{\"schema\":1,\"cameras\":[]}"),
+            ("GET /api/sessions", "", "", 200, "{\"schema\":1,\"sessions\":[]}"),
             ("GET /healthz", "", "", 200, "\"status\":\"ok\""),
             ("GET /metrics", "", "", 404, "problem+json"),
-            (
-                "POST /gate/whep",
-                sdp,
-                "v=0",
-                201,
-                "location: /gate/whep/0011",
-            ),
+            ("POST /gate/whep", sdp, "v=0", 201, "location: /gate/whep/0011"),
             ("POST /gate/whep", sdp, "v=0", 201, "\r\n\r\nv=0"),
             ("POST /yard/whep", sdp, "v=0", 404, "no camera"),
-            (
-                "POST /gate/whep",
-                "",
-                "v=0",
-                415,
-                "accept-post: application/sdp",
-            ),
-            (
-                "POST /gate/whep",
-                fragment,
-                "v=0",
-                415,
-                "an offer is application/sdp",
-            ),
+            ("POST /gate/whep", "", "v=0", 415, "accept-post: application/sdp"),
+            ("POST /gate/whep", fragment, "v=0", 415, "an offer is application/sdp"),
             ("POST /gate/whep", sdp, "", 400, "empty"),
-            (
-                "POST /gate/whep",
-                sdp,
-                &"v".repeat(HTTP_BODY_BYTES_MAX),
-                201,
-                "vvv",
-            ),
-            (
-                "POST /gate/whep",
-                sdp,
-                &"v".repeat(HTTP_BODY_BYTES_MAX + 1),
-                413,
-                "max 16384",
-            ),
-            (
-                "PUT /gate/whep",
-                "",
-                "",
-                405,
-                "allow: GET, HEAD, OPTIONS, POST",
-            ),
-            (
-                "GET /gate/whep",
-                "",
-                "",
-                204,
-                "access-control-allow-origin: *",
-            ),
-            (
-                "HEAD /gate/whep",
-                "",
-                "",
-                200,
-                "content-type: application/sdp",
-            ),
-            (
-                "OPTIONS /gate/whep",
-                "",
-                "",
-                200,
-                "accept-post: application/sdp",
-            ),
-            (
-                "OPTIONS /gate/whep",
-                "",
-                "",
-                200,
-                "-methods: GET, HEAD, OPTIONS, POST",
-            ),
-            (
-                "OPTIONS /yard/whep",
-                "",
-                "",
-                200,
-                "expose-headers: Location, ETag",
-            ),
+            ("POST /gate/whep", sdp, &"v".repeat(HTTP_BODY_BYTES_MAX), 201, "vvv"),
+            ("POST /gate/whep", sdp, &"v".repeat(HTTP_BODY_BYTES_MAX + 1), 413, "max 16384"),
+            ("PUT /gate/whep", "", "", 405, "allow: GET, HEAD, OPTIONS, POST"),
+            ("GET /gate/whep", "", "", 204, "access-control-allow-origin: *"),
+            ("HEAD /gate/whep", "", "", 200, "content-type: application/sdp"),
+            ("OPTIONS /gate/whep", "", "", 200, "accept-post: application/sdp"),
+            ("OPTIONS /gate/whep", "", "", 200, "-methods: GET, HEAD, OPTIONS, POST"),
+            ("OPTIONS /yard/whep", "", "", 200, "expose-headers: Location, ETag"),
             ("OPTIONS /", "", "", 405, "allow"),
-            (
-                &format!("OPTIONS {session}"),
-                "",
-                "",
-                200,
-                "DELETE, GET, HEAD, OPTIONS, PATCH",
-            ),
+            (&format!("OPTIONS {session}"), "", "", 200, "DELETE, GET, HEAD, OPTIONS, PATCH"),
             (&format!("GET {session}"), "", "", 204, "allow-origin"),
             (&format!("HEAD {session}"), "", "", 200, "application/sdp"),
             (&format!("HEAD {stale}"), "", "", 404, "problem+json"),
-            (
-                &format!("PATCH {session}"),
-                fragment,
-                "a=candidate",
-                204,
-                "allow-origin",
-            ),
-            (
-                &format!("PATCH {session}"),
-                sdp,
-                "a=candidate",
-                415,
-                "sdpfrag",
-            ),
-            (
-                &format!("PATCH {stale}"),
-                fragment,
-                "a=candidate",
-                404,
-                "no such session",
-            ),
+            (&format!("PATCH {session}"), fragment, "a=candidate", 204, "allow-origin"),
+            (&format!("PATCH {session}"), sdp, "a=candidate", 415, "sdpfrag"),
+            (&format!("PATCH {stale}"), fragment, "a=candidate", 404, "no such session"),
             (&format!("DELETE {session}"), "", "", 200, "allow-origin"),
             (&format!("DELETE {stale}"), "", "", 404, "no such session"),
-            (
-                "DELETE /gate/whep/short",
-                "",
-                "",
-                404,
-                "nothing at this address",
-            ),
+            ("DELETE /gate/whep/short", "", "", 404, "nothing at this address"),
         ] {
             let answer = site.send(line, headers, body).await;
             let what = format!("{line} {headers}");
@@ -319,11 +200,7 @@ fn a_long_head_is_refused_and_a_slow_one_closed() {
         assert_eq!(site.ask("GET / HTTP/1.1\r\nHost: ").await, "");
         let took = Duration::from_micros(crate::clock::now_us() - began_us);
         assert!(took >= BOUNDS.idle, "{took:?}");
-        assert_eq!(
-            site.ask("").await,
-            "",
-            "an idle connection is closed as well"
-        );
+        assert_eq!(site.ask("").await, "", "an idle connection is closed as well");
     });
 }
 
@@ -334,13 +211,8 @@ fn a_slow_body_is_given_up_and_a_second_one_waits_no_longer_than_it_should() {
                     Content-Length: 3\r\n\r\n";
         let first = tokio::task::spawn_local(async move { site.ask(head).await });
         let second = tokio::task::spawn_local(async move { site.ask(head).await });
-        let answers = [
-            first.await.expect("answered"),
-            second.await.expect("answered"),
-        ];
-        let slow = answers
-            .iter()
-            .filter(|answer| answer.starts_with("HTTP/1.1 408"));
+        let answers = [first.await.expect("answered"), second.await.expect("answered")];
+        let slow = answers.iter().filter(|answer| answer.starts_with("HTTP/1.1 408"));
         assert!(slow.count() >= 1, "{answers:?}");
         let whole = site.ask(&format!("{head}v=0")).await;
         assert_starts(&whole, 201, "the buffer came free");
@@ -360,11 +232,7 @@ fn at_the_bound_the_longest_idle_makes_room() {
         assert_starts(&site.send("GET /healthz", "", "").await, 200, "one more");
         let end = connections[0].read(&mut [0; 16]).await;
         assert_eq!(end.expect("closed"), 0, "the first was idle longest");
-        let again = exchange(
-            &mut connections[2],
-            "GET /healthz HTTP/1.1\r\nHost: w\r\n\r\n",
-        )
-        .await;
+        let again = exchange(&mut connections[2], "GET /healthz HTTP/1.1\r\nHost: w\r\n\r\n").await;
         assert_starts(&again, 200, "the last is still there");
     });
 }

@@ -29,18 +29,13 @@ impl Answer<'_> {
     /// The answer's text.
     pub(super) fn text(&self) -> String {
         let mut text = String::with_capacity(1024);
-        self.write(&mut text)
-            .expect("writing into a string does not fail");
+        self.write(&mut text).expect("writing into a string does not fail");
         text
     }
 
     fn write(&self, text: &mut String) -> std::fmt::Result {
         let served = &self.offer.sections[self.offer.video];
-        write!(
-            text,
-            "v=0\r\no=- {} 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n",
-            self.ssrc
-        )?;
+        write!(text, "v=0\r\no=- {} 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n", self.ssrc)?;
         if let Some(mid) = served.mid {
             write!(text, "a=group:BUNDLE {mid}\r\n")?;
         }
@@ -83,10 +78,7 @@ impl Answer<'_> {
             self.format.profile_level_text
         )?;
         let ssrc = self.ssrc;
-        write!(
-            text,
-            "a=ssrc:{ssrc} cname:weir\r\na=ssrc:{ssrc} msid:{MSID}\r\n"
-        )
+        write!(text, "a=ssrc:{ssrc} cname:weir\r\na=ssrc:{ssrc} msid:{MSID}\r\n")
     }
 
     fn write_transport(&self, text: &mut String) -> std::fmt::Result {
@@ -102,33 +94,17 @@ impl Answer<'_> {
             )?;
         }
         write!(text, "a=end-of-candidates\r\n")?;
-        write!(
-            text,
-            "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n",
-            self.ufrag, self.password
-        )?;
+        write!(text, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", self.ufrag, self.password)?;
         // A browser's candidates may trickle in; they are taken and not needed.
         write!(text, "a=ice-options:trickle\r\n")?;
-        write!(
-            text,
-            "a=fingerprint:sha-256 {}\r\na=setup:passive\r\n",
-            self.fingerprint
-        )
+        write!(text, "a=fingerprint:sha-256 {}\r\na=setup:passive\r\n", self.fingerprint)
     }
 }
 
 /// A section we do not serve (RFC 3264 section 6): port zero, and outside of the BUNDLE group.
 fn write_rejected(text: &mut String, section: &Section<'_>) -> std::fmt::Result {
-    let Section {
-        kind,
-        protocol,
-        format,
-        ..
-    } = section;
-    write!(
-        text,
-        "m={kind} 0 {protocol} {format}\r\nc=IN IP4 0.0.0.0\r\n"
-    )?;
+    let Section { kind, protocol, format, .. } = section;
+    write!(text, "m={kind} 0 {protocol} {format}\r\nc=IN IP4 0.0.0.0\r\n")?;
     write_mid(text, section)?;
     write!(text, "a=inactive\r\n")
 }

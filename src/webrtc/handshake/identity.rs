@@ -27,11 +27,7 @@ impl Identity {
         let certificate = provider::generate_certificate()?;
         let digest = provider.sha256_provider.sha256(&certificate.certificate);
         let pairs: Vec<_> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
-        Ok(Self {
-            certificate,
-            fingerprint: pairs.join(":"),
-            provider: Arc::new(provider),
-        })
+        Ok(Self { certificate, fingerprint: pairs.join(":"), provider: Arc::new(provider) })
     }
 
     /// A new `Rtc` that reports to `tap`.

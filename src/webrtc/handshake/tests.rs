@@ -48,12 +48,7 @@ impl Link {
         let offer = client.offer();
         let (server, accepted) = accept(&offer, 0);
         client.answer(&accepted.answer);
-        Self {
-            now_us: 0,
-            server,
-            client,
-            sent: Vec::new(),
-        }
+        Self { now_us: 0, server, client, sent: Vec::new() }
     }
 
     /// Runs until the handshake ends or `until_us`; `passes` says which of the server's datagrams
@@ -61,8 +56,7 @@ impl Link {
     fn run(&mut self, until_us: u64, mut passes: impl FnMut(&[u8]) -> bool) -> End {
         while self.now_us < until_us {
             for datagram in self.client.drain(self.now_us) {
-                self.server
-                    .receive(remote(), local(), &datagram, self.now_us);
+                self.server.receive(remote(), local(), &datagram, self.now_us);
                 if let Some(end) = self.pump(&mut passes) {
                     return end;
                 }
@@ -117,26 +111,16 @@ fn it_connects_and_both_sides_have_the_same_keys() {
     let keys = &connected.keys;
     assert_eq!(keys.profile, SrtpProfile::Aes256Gcm);
     assert!(link.client.derived_from(&keys.local_key, &keys.local_salt));
-    assert!(
-        link.client
-            .derived_from(&keys.remote_key, &keys.remote_salt)
-    );
+    assert!(link.client.derived_from(&keys.remote_key, &keys.remote_salt));
     assert_ne!(keys.local_key, keys.remote_key);
 
     let flight = connected.flight.expect("it fits");
-    let kinds: Vec<_> = Records(&flight)
-        .map(|record| (record.kind, record.epoch))
-        .collect();
+    let kinds: Vec<_> = Records(&flight).map(|record| (record.kind, record.epoch)).collect();
     assert_eq!(kinds, [(20, 0), (22, 1)]);
     assert_eq!(flight.len(), 75);
     assert_eq!(connected.close_notify.len(), 39);
     // ServerHello's flight once (no time-out of ours fired), then the last one; no alert.
-    assert_eq!(
-        link.sent_of(22),
-        1,
-        "{:?}",
-        link.sent.iter().map(Vec::len).collect::<Vec<_>>()
-    );
+    assert_eq!(link.sent_of(22), 1, "{:?}", link.sent.iter().map(Vec::len).collect::<Vec<_>>());
     assert_eq!(link.sent_of(20) + link.sent_of(21), 1);
 }
 
@@ -144,8 +128,7 @@ fn it_connects_and_both_sides_have_the_same_keys() {
 fn after_its_end_it_is_silent() {
     let mut link = Link::new(Client::new());
     connected(link.run(3_000_000, |_| true));
-    link.server
-        .receive(remote(), local(), &[22; 60], link.now_us);
+    link.server.receive(remote(), local(), &[22; 60], link.now_us);
     let Progress::Wait { deadline_us } = link.server.poll(link.now_us) else {
         panic!("something to do");
     };
@@ -161,10 +144,7 @@ fn the_stored_flight_connects_a_client_that_lost_it() {
     // The client repeats its own flight; what answers it is a datagram, not a handshake.
     let repeated = (0..100).any(|_| {
         link.now_us += 50_000;
-        link.client
-            .drain(link.now_us)
-            .iter()
-            .any(|datagram| (20..=22).contains(&datagram[0]))
+        link.client.drain(link.now_us).iter().any(|datagram| (20..=22).contains(&datagram[0]))
     });
     assert!(repeated);
     link.client.receive(&connected.flight.unwrap(), link.now_us);
@@ -173,10 +153,7 @@ fn the_stored_flight_connects_a_client_that_lost_it() {
 
     link.client.receive(&connected.close_notify, link.now_us);
     link.client.drain(link.now_us);
-    assert!(
-        link.client.closed,
-        "the stored close_notify ends it at once"
-    );
+    assert!(link.client.closed, "the stored close_notify ends it at once");
 }
 
 #[test]
@@ -198,20 +175,11 @@ fn another_certificate_than_announced_fails() {
     let offer = client.offer();
     let at = offer.find("a=fingerprint:sha-256 ").unwrap() + "a=fingerprint:sha-256 ".len();
     let mut forged = offer.clone();
-    let other = if &offer[at..at + 2] == "00" {
-        "01"
-    } else {
-        "00"
-    };
+    let other = if &offer[at..at + 2] == "00" { "01" } else { "00" };
     forged.replace_range(at..at + 2, other);
     let (server, accepted) = accept(&forged, 0);
     client.answer(&accepted.answer);
-    let mut link = Link {
-        now_us: 0,
-        server,
-        client,
-        sent: Vec::new(),
-    };
+    let mut link = Link { now_us: 0, server, client, sent: Vec::new() };
     let End::Failed(failure) = link.run(3_000_000, |_| true) else {
         panic!("it connected");
     };
@@ -221,10 +189,7 @@ fn another_certificate_than_announced_fails() {
 
 #[test]
 fn without_gcm_there_is_an_alert_and_a_reason() {
-    for (profiles, refusal) in [
-        (&[0x00, 0x01][..], Refusal::NoGcm),
-        (&[][..], Refusal::NoSrtp),
-    ] {
+    for (profiles, refusal) in [(&[0x00, 0x01][..], Refusal::NoGcm), (&[][..], Refusal::NoSrtp)] {
         let mut link = Link::new(Client::new());
         link.client.offer_only(profiles);
         let End::Failed(failure) = link.run(3_000_000, |_| true) else {
@@ -300,8 +265,5 @@ fn nothing_secret_is_shown() {
     let connected = connected(link.run(3_000_000, |_| true));
     let key = format!("{:?}", &connected.keys.local_key[..]);
     let shown = shown + &format!("{connected:?}");
-    assert!(
-        !shown.contains(&key) && !shown.contains(PASSWORD),
-        "{shown}"
-    );
+    assert!(!shown.contains(&key) && !shown.contains(PASSWORD), "{shown}");
 }

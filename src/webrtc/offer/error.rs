@@ -74,10 +74,7 @@ impl std::fmt::Display for OfferError {
                 write!(f, "offer of {count} candidates, max {OFFER_CANDIDATES_MAX}")
             }
             Self::TokenTooLong { what, bytes } => {
-                write!(
-                    f,
-                    "{what} of {bytes} bytes in offer, max {OFFER_TOKEN_BYTES_MAX}"
-                )
+                write!(f, "{what} of {bytes} bytes in offer, max {OFFER_TOKEN_BYTES_MAX}")
             }
             Self::Malformed(what) => write!(f, "malformed {what} in offer"),
             Self::Missing(what) => write!(f, "no {what} in offer"),
@@ -85,10 +82,7 @@ impl std::fmt::Display for OfferError {
             Self::SetupPassive => write!(f, "setup:passive in offer, it must be actpass or active"),
             Self::NoVideo => write!(f, "no video in offer"),
             Self::NotReceiving(direction) => {
-                write!(
-                    f,
-                    "video is {direction} in offer, it must be recvonly or sendrecv"
-                )
+                write!(f, "video is {direction} in offer, it must be recvonly or sendrecv")
             }
             Self::NoH264 => write!(f, "this browser offers no H.264"),
             Self::NoCandidate => write!(f, "weir has no address to offer"),

@@ -50,14 +50,8 @@ impl<'a> Format<'a> {
     /// A format of `profile_level_text`, six hex digits; anything else is RFC 6184's default.
     pub fn new(payload_type: u8, profile_level_text: &'a str) -> Self {
         let hex = profile_level_text.len() == 6
-            && profile_level_text
-                .bytes()
-                .all(|byte| byte.is_ascii_hexdigit());
-        let text = if hex {
-            profile_level_text
-        } else {
-            PROFILE_LEVEL_ID_DEFAULT
-        };
+            && profile_level_text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let text = if hex { profile_level_text } else { PROFILE_LEVEL_ID_DEFAULT };
         Self {
             payload_type,
             profile_level_id: u32::from_str_radix(text, 16).expect("six hex digits"),
@@ -175,9 +169,7 @@ impl<'a> Draft<'a> {
             let Some(seen) = self.seen.get(usize::from(payload_type)) else {
                 continue;
             };
-            let known = formats
-                .iter()
-                .any(|format| format.payload_type == payload_type);
+            let known = formats.iter().any(|format| format.payload_type == payload_type);
             if !seen.h264 || seen.single_nal_units_only || known {
                 continue;
             }

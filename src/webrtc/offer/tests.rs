@@ -42,27 +42,18 @@ fn the_bounds_are_named_with_value_and_limit() {
     assert!(Offer::read(&most).is_ok());
 
     let candidates = offer() + &"a=candidate:\r\n".repeat(OFFER_CANDIDATES_MAX + 1);
-    assert_eq!(
-        refused(&candidates).to_string(),
-        "offer of 33 candidates, max 32"
-    );
+    assert_eq!(refused(&candidates).to_string(), "offer of 33 candidates, max 32");
     let most = offer() + &"a=candidate:1 1 udp 1 a.local 9 typ host\r\n".repeat(32);
     assert!(Offer::read(&most).is_ok());
 
     let long = offer().replace("a=mid:0", &format!("a=mid:{}", "y".repeat(257)));
-    assert_eq!(
-        refused(&long).to_string(),
-        "a=mid of 257 bytes in offer, max 256"
-    );
+    assert_eq!(refused(&long).to_string(), "a=mid of 257 bytes in offer, max 256");
 }
 
 #[test]
 fn what_weir_does_not_do_is_said() {
     let without_h264 = offer().replace("H264/90000", "VP8/90000");
-    assert_eq!(
-        refused(&without_h264).to_string(),
-        "this browser offers no H.264"
-    );
+    assert_eq!(refused(&without_h264).to_string(), "this browser offers no H.264");
     let single_nal_units = offer().replace("packetization-mode=1", "packetization-mode=0");
     assert_eq!(refused(&single_nal_units), OfferError::NoH264);
     let unsaid = offer().replace("packetization-mode=1;", "");
@@ -93,10 +84,7 @@ fn what_weir_does_not_do_is_said() {
 fn what_is_missing_or_malformed_is_named() {
     for (line, expected) in [
         ("a=ice-ufrag", OfferError::Missing("a=ice-ufrag")),
-        (
-            "a=fingerprint",
-            OfferError::Missing("a=fingerprint with sha-256"),
-        ),
+        ("a=fingerprint", OfferError::Missing("a=fingerprint with sha-256")),
     ] {
         assert_eq!(refused(&offer().replace(line, "a=other")), expected);
     }
@@ -131,31 +119,19 @@ fn credentials_are_found_where_browsers_put_them() {
 #[test]
 fn formats_are_in_the_m_lines_order_once_each_and_bounded() {
     let list = "98 96 98 300 x 97 -1 ".repeat(300);
-    let text = offer()
-        .replace("SAVPF 96 97", &format!("SAVPF {list}"))
-        .replace(
-            "a=rtcp-mux\r\n",
-            "a=fmtp:98 PACKETIZATION-MODE = 1 ; profile-level-id=zz\r\na=rtpmap:98 h264/90000\r\n\
+    let text = offer().replace("SAVPF 96 97", &format!("SAVPF {list}")).replace(
+        "a=rtcp-mux\r\n",
+        "a=fmtp:98 PACKETIZATION-MODE = 1 ; profile-level-id=zz\r\na=rtpmap:98 h264/90000\r\n\
              a=rtpmap:97 H264/90000\r\na=rtpmap:999 H264/90000\r\na=fmtp:97 apt=96\r\n\
              a=rtcp-fb:* nack pli\r\na=rtcp-fb:98 ccm fir\r\na=rtcp-fb:98 nack \r\n",
-        );
+    );
     let offer = Offer::read(&text).unwrap();
     let types: Vec<_> = offer.formats.iter().map(|f| f.payload_type).collect();
     assert_eq!(types, [98, 96]);
-    assert_eq!(
-        offer.formats[0].profile_level_text, "42000a",
-        "the RFC's default"
-    );
-    let all = Feedback {
-        nack: true,
-        pli: true,
-        fir: true,
-    };
+    assert_eq!(offer.formats[0].profile_level_text, "42000a", "the RFC's default");
+    let all = Feedback { nack: true, pli: true, fir: true };
     assert_eq!(offer.formats[0].feedback, all);
-    let for_all = Feedback {
-        pli: true,
-        ..Feedback::default()
-    };
+    let for_all = Feedback { pli: true, ..Feedback::default() };
     assert_eq!(offer.formats[1].feedback, for_all);
 }
 

@@ -58,10 +58,7 @@ fn to_be_signed(serial: &[u8], point: &[u8]) -> Vec<u8> {
             SET,
             &[&element(
                 SEQUENCE,
-                &[
-                    &element(OID, &[COMMON_NAME]),
-                    &element(UTF8_STRING, &[b"weir"]),
-                ],
+                &[&element(OID, &[COMMON_NAME]), &element(UTF8_STRING, &[b"weir"])],
             )],
         )],
     );
@@ -76,13 +73,7 @@ fn to_be_signed(serial: &[u8], point: &[u8]) -> Vec<u8> {
     let public_key = element(
         SEQUENCE,
         &[
-            &element(
-                SEQUENCE,
-                &[
-                    &element(OID, &[EC_PUBLIC_KEY]),
-                    &element(OID, &[PRIME256V1]),
-                ],
-            ),
+            &element(SEQUENCE, &[&element(OID, &[EC_PUBLIC_KEY]), &element(OID, &[PRIME256V1])]),
             &element(BIT_STRING, &[&[0], point]),
         ],
     );
@@ -160,10 +151,7 @@ fn expect(tag: u8, input: &[u8]) -> Option<(&[u8], &[u8])> {
         0x81 => (usize::from(*rest.first()?), rest.get(1..)?),
         0x82 => {
             let (length, rest) = rest.split_at_checked(2)?;
-            (
-                usize::from(u16::from_be_bytes([length[0], length[1]])),
-                rest,
-            )
+            (usize::from(u16::from_be_bytes([length[0], length[1]])), rest)
         }
         _ => return None,
     };

@@ -5,14 +5,8 @@ use dimpl::{CryptoError, CryptoOperation};
 use ring::agreement::{self, Algorithm, EphemeralPrivateKey, UnparsedPublicKey};
 use ring::rand::SystemRandom;
 
-static X25519: Group = Group {
-    name: NamedGroup::X25519,
-    algorithm: &agreement::X25519,
-};
-static P256: Group = Group {
-    name: NamedGroup::Secp256r1,
-    algorithm: &agreement::ECDH_P256,
-};
+static X25519: Group = Group { name: NamedGroup::X25519, algorithm: &agreement::X25519 };
+static P256: Group = Group { name: NamedGroup::Secp256r1, algorithm: &agreement::ECDH_P256 };
 /// In our order of preference.
 pub(super) static GROUPS: &[&dyn SupportedKxGroup] = &[&X25519, &P256];
 
@@ -35,11 +29,7 @@ impl SupportedKxGroup for Group {
             .map_err(|_| CryptoError::OperationFailed(CryptoOperation::ComputePublicKey))?;
         public.clear();
         public.extend_from_slice(computed.as_ref());
-        Ok(Box::new(Exchange {
-            name: self.name,
-            secret,
-            public,
-        }))
+        Ok(Box::new(Exchange { name: self.name, secret, public }))
     }
 }
 

@@ -113,9 +113,7 @@ impl Sha256Provider for Fingerprint {
 }
 
 fn array<const N: usize>(bytes: &[u8]) -> [u8; N] {
-    bytes
-        .try_into()
-        .expect("a hash is as long as its algorithm says")
+    bytes.try_into().expect("a hash is as long as its algorithm says")
 }
 
 #[cfg(test)]
@@ -137,10 +135,7 @@ mod tests {
 
     #[test]
     fn sha1_and_sha256_of_abc() {
-        assert_eq!(
-            hex(&FINGERPRINT.sha1(b"abc")),
-            "a9993e364706816aba3e25717850c26c9cd0d89d"
-        );
+        assert_eq!(hex(&FINGERPRINT.sha1(b"abc")), "a9993e364706816aba3e25717850c26c9cd0d89d");
         assert_eq!(
             hex(&FINGERPRINT.sha256(b"abc")),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -104,9 +104,7 @@ impl std::fmt::Debug for Instance {
 
 impl Instance {
     fn refused(&self) -> bool {
-        self.tap
-            .as_ref()
-            .is_some_and(|tap| tap.lock().refusal.is_some())
+        self.tap.as_ref().is_some_and(|tap| tap.lock().refusal.is_some())
     }
 }
 
@@ -261,9 +259,7 @@ mod tests {
         tap.lock().now = Some(now);
         attach(&tap);
         let certificate = SERVING.generate_certificate().unwrap();
-        let mut server = SERVING
-            .new_dtls(&certificate, now, DtlsVersion::Dtls12, None)
-            .unwrap();
+        let mut server = SERVING.new_dtls(&certificate, now, DtlsVersion::Dtls12, None).unwrap();
         // Pieces of a message that is not due yet, four records in a datagram.
         let mut held = 0;
         let full = (0..100).find_map(|datagram: u8| {

@@ -155,10 +155,7 @@ mod tests {
     fn two_of_ours_shake_hands_and_agree_on_keys() {
         let now = clock::instant(0);
         let config = config().expect("dimpl's own vectors pass");
-        let (ours, theirs) = (
-            generate_certificate().unwrap(),
-            generate_certificate().unwrap(),
-        );
+        let (ours, theirs) = (generate_certificate().unwrap(), generate_certificate().unwrap());
         let mut server = Dtls::new_12(Arc::clone(&config), ours.clone(), now);
         let mut client = Dtls::new_12(config, theirs.clone(), now);
         client.set_active(true);

@@ -84,20 +84,17 @@ impl SignatureVerifier for Verifier {
             HashAlgorithm::SHA256 => &ECDSA_P256_SHA256_ASN1,
             HashAlgorithm::SHA384 => &ECDSA_P256_SHA384_ASN1,
             hash => {
-                return Err(CryptoError::UnsupportedSignaturePair {
-                    signature: algorithm,
-                    hash,
-                });
+                return Err(CryptoError::UnsupportedSignaturePair { signature: algorithm, hash });
             }
         };
         let point = certificate::p256_point(certificate_der)?;
-        UnparsedPublicKey::new(verification, point)
-            .verify(data, signature)
-            .map_err(|_| CryptoError::SignatureVerificationFailed {
+        UnparsedPublicKey::new(verification, point).verify(data, signature).map_err(|_| {
+            CryptoError::SignatureVerificationFailed {
                 signature: algorithm,
                 hash,
                 group: NamedGroup::Secp256r1,
-            })
+            }
+        })
     }
 }
 
@@ -110,9 +107,7 @@ mod tests {
         let certificate = certificate::generate().unwrap();
         let mut signer = KEYS.load_private_key(&certificate.private_key).unwrap();
         let mut signature = Buf::new();
-        signer
-            .sign(b"transcript", HashAlgorithm::SHA256, &mut signature)
-            .unwrap();
+        signer.sign(b"transcript", HashAlgorithm::SHA256, &mut signature).unwrap();
         let verify = |data: &[u8], hash| {
             let der = &certificate.certificate;
             VERIFIER.verify_signature(der, data, &signature, hash, SignatureAlgorithm::ECDSA)

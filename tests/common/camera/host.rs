@@ -67,17 +67,10 @@ impl Host {
     }
 
     fn wait(&mut self, events: &mut Events) {
-        let next_us = self
-            .due
-            .peek()
-            .map_or(u64::MAX, |Reverse((at_us, _))| *at_us);
+        let next_us = self.due.peek().map_or(u64::MAX, |Reverse((at_us, _))| *at_us);
         let wait_us = next_us.saturating_sub(clock::now_us()).min(IDLE_US);
         let exact = wait_us < EXACT_US;
-        let poll_ms = if exact {
-            0
-        } else {
-            (wait_us - EXACT_US / 2) / 1_000
-        };
+        let poll_ms = if exact { 0 } else { (wait_us - EXACT_US / 2) / 1_000 };
         let polled = self.poll.poll(events, Some(Duration::from_millis(poll_ms)));
         if let Err(error) = polled {
             assert_eq!(error.kind(), std::io::ErrorKind::Interrupted, "epoll");
@@ -92,10 +85,7 @@ impl Host {
             let token = self.next_token;
             self.next_token += 1;
             let both = Interest::READABLE | Interest::WRITABLE;
-            let registered = self
-                .poll
-                .registry()
-                .register(&mut stream, Token(token), both);
+            let registered = self.poll.registry().register(&mut stream, Token(token), both);
             if registered.is_ok() && stream.set_nodelay(true).is_ok() {
                 self.peers.insert(token, Peer::new(stream));
             }

@@ -179,12 +179,7 @@ impl Park {
             .name("cameras".to_owned())
             .spawn(move || host.run())
             .expect("a thread");
-        Self {
-            address,
-            sites,
-            stop,
-            thread: Some(thread),
-        }
+        Self { address, sites, stop, thread: Some(thread) }
     }
 
     /// Where they listen.

@@ -74,9 +74,7 @@ impl Packetizer {
         }
         self.sequence = self.sequence.wrapping_add(1);
         self.packets += 1;
-        self.bytes = self
-            .bytes
-            .wrapping_add(u32::try_from(bytes).expect("below 64 KiB"));
+        self.bytes = self.bytes.wrapping_add(u32::try_from(bytes).expect("below 64 KiB"));
     }
 }
 

@@ -90,11 +90,7 @@ impl Peer {
         let name = path.split('/').nth(1).unwrap_or_default();
         let known = sites.iter().position(|site| site.mount.name == name);
         let Some((at, site)) = known.map(|at| (at, &sites[at])) else {
-            let status = if request.method == "OPTIONS" {
-                "200 OK"
-            } else {
-                "404 Not Found"
-            };
+            let status = if request.method == "OPTIONS" { "200 OK" } else { "404 Not Found" };
             return self.say(request, status, &[], "");
         };
         self.site = Some(at);
@@ -105,12 +101,7 @@ impl Peer {
         if request.method != "OPTIONS" && !request.allowed(login, NONCE) {
             site.counts.unauthorized.fetch_add(1, Relaxed);
             let challenge = login.challenge(NONCE);
-            return self.say(
-                request,
-                "401 Unauthorized",
-                &[("WWW-Authenticate", &challenge)],
-                "",
-            );
+            return self.say(request, "401 Unauthorized", &[("WWW-Authenticate", &challenge)], "");
         }
         self.granted(site, request)
     }
@@ -128,10 +119,8 @@ impl Peer {
             "DESCRIBE" => {
                 counts.describes.fetch_add(1, Relaxed);
                 let base = format!("{}/", request.uri);
-                let headers = [
-                    ("Content-Base", base.as_str()),
-                    ("Content-Type", "application/sdp"),
-                ];
+                let headers =
+                    [("Content-Base", base.as_str()), ("Content-Type", "application/sdp")];
                 let plain = rtsp::description();
                 let sdp = site.mount.sdp.as_ref().unwrap_or(&plain);
                 self.say(request, "200 OK", &headers, sdp)
@@ -143,20 +132,12 @@ impl Peer {
                 self.channel = channel;
                 let control = u16::from(channel) + 1;
                 let transport = format!("RTP/AVP/TCP;unicast;interleaved={channel}-{control}");
-                let headers = [
-                    ("Transport", transport.as_str()),
-                    ("Session", "77DA;timeout=60"),
-                ];
+                let headers = [("Transport", transport.as_str()), ("Session", "77DA;timeout=60")];
                 self.say(request, "200 OK", &headers, "")
             }
             "PLAY" => {
                 counts.plays.fetch_add(1, Relaxed);
-                self.say(
-                    request,
-                    "200 OK",
-                    &[("Session", "77DA"), ("Range", "npt=0-")],
-                    "",
-                );
+                self.say(request, "200 OK", &[("Session", "77DA"), ("Range", "npt=0-")], "");
                 Flow::Starts(self.start(site))
             }
             "TEARDOWN" => {
@@ -304,15 +285,9 @@ impl Playing {
             Show::Synthetic(picture) => {
                 let place = (self.frame + site.mount.gop_phase) % picture.gop;
                 let idr = self.frame == 0 || place == 0;
-                let stamp = Stamp {
-                    camera: site.number,
-                    frame: self.frame,
-                    time_us: clock::now_us(),
-                };
-                (
-                    picture.frame(noise, site.number, self.frame, idr),
-                    Some(stamp),
-                )
+                let stamp =
+                    Stamp { camera: site.number, frame: self.frame, time_us: clock::now_us() };
+                (picture.frame(noise, site.number, self.frame, idr), Some(stamp))
             }
         }
     }

@@ -29,13 +29,7 @@ pub struct Picture {
 
 impl Default for Picture {
     fn default() -> Self {
-        Self {
-            frames_per_s: 25,
-            gop: 50,
-            bits_per_s: 2_000_000,
-            idr_weight: 4,
-            slices: 1,
-        }
+        Self { frames_per_s: 25, gop: 50, bits_per_s: 2_000_000, idr_weight: 4, slices: 1 }
     }
 }
 
@@ -45,11 +39,7 @@ impl Picture {
         let gop_bytes =
             u64::from(self.bits_per_s) * u64::from(self.gop) / (8 * u64::from(self.frames_per_s));
         let plain = gop_bytes / u64::from(self.gop - 1 + self.idr_weight);
-        let bytes = if idr {
-            plain * u64::from(self.idr_weight)
-        } else {
-            plain
-        };
+        let bytes = if idr { plain * u64::from(self.idr_weight) } else { plain };
         usize::try_from(bytes).expect("a frame fits the memory")
     }
 
@@ -98,10 +88,7 @@ impl Noise {
     }
 
     fn piece(&self, camera: u32, frame: u32, bytes: usize) -> &[u8] {
-        assert!(
-            bytes <= NOISE_BYTES,
-            "a slice of {bytes} bytes, at most {NOISE_BYTES}"
-        );
+        assert!(bytes <= NOISE_BYTES, "a slice of {bytes} bytes, at most {NOISE_BYTES}");
         let from = u64::from(camera) * 7919 + u64::from(frame) * 104_729;
         let places = (NOISE_BYTES - bytes + 1) as u64;
         let from = usize::try_from(from % places).expect("within the noise");

@@ -101,14 +101,8 @@ fn chromium_gets_its_main_profile_and_nothing_it_need_not() {
     assert_eq!(accepted.mid.as_deref(), Some("1"));
     assert_eq!(accepted.remote_ufrag, "wEy7");
     let fingerprint = lines(&accepted.answer)[18].to_owned();
-    assert!(
-        fingerprint.starts_with("a=fingerprint:sha-256 "),
-        "{fingerprint}"
-    );
-    assert_eq!(
-        fingerprint.len(),
-        "a=fingerprint:sha-256 ".len() + 32 * 3 - 1
-    );
+    assert!(fingerprint.starts_with("a=fingerprint:sha-256 "), "{fingerprint}");
+    assert_eq!(fingerprint.len(), "a=fingerprint:sha-256 ".len() + 32 * 3 - 1);
     let expected = [
         "v=0",
         "o=- 305419896 1 IN IP4 0.0.0.0",
@@ -150,10 +144,7 @@ fn chromium_gets_its_main_profile_and_nothing_it_need_not() {
 #[test]
 fn safari_gets_constrained_high_and_no_extension() {
     let (_, accepted) = accept(&safari(), 0);
-    assert_eq!(
-        (accepted.payload_type, accepted.playout_delay_id),
-        (96, None)
-    );
+    assert_eq!((accepted.payload_type, accepted.playout_delay_id), (96, None));
     assert!(accepted.answer.contains("profile-level-id=640c1f\r\n"));
     assert!(!accepted.answer.contains("extmap"));
 }
@@ -161,10 +152,7 @@ fn safari_gets_constrained_high_and_no_extension() {
 #[test]
 fn firefox_gets_the_only_profile_it_takes() {
     let (_, accepted) = accept(&firefox(), 0);
-    assert_eq!(
-        (accepted.payload_type, accepted.playout_delay_id),
-        (126, Some(7))
-    );
+    assert_eq!((accepted.payload_type, accepted.playout_delay_id), (126, Some(7)));
     assert!(accepted.answer.contains("profile-level-id=42e01f\r\n"));
     assert_eq!(accepted.remote_ufrag, "9df4e2b1");
 }
@@ -172,10 +160,7 @@ fn firefox_gets_the_only_profile_it_takes() {
 #[test]
 fn nack_is_promised_only_when_it_is_answered() {
     let (offer, candidates) = (chromium(), [local()]);
-    let silent = Request {
-        resend: false,
-        ..request(&offer, &candidates)
-    };
+    let silent = Request { resend: false, ..request(&offer, &candidates) };
     let (_, accepted) = Handshake::accept(&Identity::new().unwrap(), &silent, 0).unwrap();
     assert!(!accepted.answer.contains("127 nack\r\n"));
     assert!(accepted.answer.contains("127 nack pli\r\n"));

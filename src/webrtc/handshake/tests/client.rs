@@ -39,13 +39,7 @@ impl Client {
         let rtc = RtcConfig::new()
             .set_crypto_provider(Arc::new(provider::calling(&NOTING).unwrap()))
             .build(clock::instant(0));
-        Self {
-            rtc,
-            pending: None,
-            use_srtp: None,
-            connected: false,
-            closed: false,
-        }
+        Self { rtc, pending: None, use_srtp: None, connected: false, closed: false }
     }
 
     pub(super) fn offer(&mut self) -> String {
@@ -78,9 +72,7 @@ impl Client {
     }
 
     pub(super) fn drain(&mut self, now_us: u64) -> Vec<Vec<u8>> {
-        let _ = self
-            .rtc
-            .handle_input(Input::Timeout(clock::instant(now_us)));
+        let _ = self.rtc.handle_input(Input::Timeout(clock::instant(now_us)));
         let mut sent = Vec::new();
         loop {
             match self.rtc.poll_output() {
@@ -107,10 +99,7 @@ impl Client {
         let hello = Records(&datagram).any(|r| r.kind == 22 && r.fragment.first() == Some(&1));
         if let (Some(profile), true) = (&self.use_srtp, hello) {
             let starts = |window: &[u8]| window.starts_with(&[0, 14, 0, 9, 0, 6]);
-            let at = datagram
-                .windows(13)
-                .position(starts)
-                .expect("three profiles");
+            let at = datagram.windows(13).position(starts).expect("three profiles");
             if profile.is_empty() {
                 datagram[at] = 0x7f; // another extension, which nobody knows
             } else {

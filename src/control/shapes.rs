@@ -1,4 +1,4 @@
-//! The control thread: HTTP, handshakes, dialling cameras; everything that is not media.
+//! What the web asks of the control thread, and what it is told.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -113,50 +113,4 @@ pub struct SessionStatus {
     pub loss_percent: f64,
     /// Round-trip time by the last receiver report.
     pub round_trip_ms: Option<f64>,
-}
-
-/// The control thread's state, as the web sees it. Cheap to clone; one thread only.
-#[derive(Clone, Debug)]
-pub struct Control;
-
-impl Control {
-    /// Answers an offer, waiting for a handshake slot where it must.
-    ///
-    /// # Errors
-    /// A [`Refusal`], each with its HTTP status.
-    pub async fn offer(&self, offer: Offer) -> Result<Answer, Refusal> {
-        let _ = offer;
-        Err(Refusal::UnknownCamera)
-    }
-
-    /// The ETag of a session that lives, by its secret.
-    pub fn etag(&self, secret: &str) -> Option<String> {
-        let _ = secret;
-        None
-    }
-
-    /// Ends a session by its secret; whether there was one.
-    pub fn end(&self, secret: &str) -> bool {
-        let _ = secret;
-        false
-    }
-
-    /// The cameras in the configuration's order.
-    pub fn cameras(&self) -> Vec<CameraStatus> {
-        Vec::new()
-    }
-
-    /// The sessions that live, then the last [`crate::limits::ENDED_SESSIONS_SHOWN`] ended.
-    pub fn sessions(&self) -> Vec<SessionStatus> {
-        Vec::new()
-    }
-}
-
-/// Runs weir until it is told to stop.
-///
-/// # Errors
-/// What the environment refused.
-pub fn run(config: crate::config::Config, demo: bool) -> std::io::Result<()> {
-    let _ = (config, demo);
-    Err(std::io::Error::other("not wired yet"))
 }

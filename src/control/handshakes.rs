@@ -1,0 +1,404 @@
+//! Offers and handshakes: a bounded number at once, each gone as soon as it is connected.
+
+use std::cell::Cell;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::clock;
+use crate::egress::batch::Path;
+use crate::egress::srtp::{OpenKeys, SealKeys};
+use crate::egress::subscription::Wiring;
+use crate::limits::{HANDSHAKE_QUIET_US, OFFER_WAIT_US, PROFILE};
+use crate::media::{Command, Expect, HandshakeDatagram, Promote, SeatId};
+use crate::status;
+use crate::webrtc::consent::Credentials;
+use crate::webrtc::ended::Ended;
+use crate::webrtc::handshake::{
+    Accepted, Connected, Failure, Handshake, Progress, Refusal as CipherRefusal, Request,
+};
+use crate::webrtc::offer::OfferError;
+use crate::webrtc::session::Start;
+
+use super::{Answer, Control, Offer, Refusal, State};
+
+/// When to ask again after a table was full.
+const RETRY_FULL_S: u32 = 2;
+/// The longest the driver sleeps.
+const REST_US: u64 = 1_000_000;
+
+/// The handshake slots.
+pub(super) struct Handshakes {
+    active: Vec<Active>,
+    /// Slots granted to offers that have not begun yet.
+    granted: Rc<Cell<usize>>,
+}
+
+/// A slot granted to an offer. Dropped unused, when its client went away, it is free again.
+pub(super) struct Permit(Rc<Cell<usize>>);
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+/// One handshake.
+struct Active {
+    seat: SeatId,
+    /// Who posted the offer.
+    peer: IpAddr,
+    handshake: Handshake,
+    wiring: Wiring,
+    camera: u16,
+    /// The last valid check, or the begin.
+    checked_us: u64,
+    /// Behind an address translation: the candidate the browser knows, and our own address.
+    alias: Option<(SocketAddr, SocketAddr)>,
+    candidates: super::Candidates,
+}
+
+impl Handshakes {
+    pub(super) fn new() -> Self {
+        Self { active: Vec::with_capacity(PROFILE.handshakes), granted: Rc::default() }
+    }
+
+    fn has_room(&self) -> bool {
+        self.active.len() + self.granted.get() < PROFILE.handshakes
+    }
+
+    fn permit(&self) -> Permit {
+        self.granted.set(self.granted.get() + 1);
+        Permit(self.granted.clone())
+    }
+
+    fn count_of(&self, peer: IpAddr) -> usize {
+        self.active.iter().filter(|active| active.peer == peer).count()
+    }
+
+    /// The oldest one that saw no check for a while.
+    fn quiet(&self, now_us: u64) -> Option<SeatId> {
+        let oldest = self.active.iter().min_by_key(|active| active.checked_us)?;
+        (now_us >= oldest.checked_us + HANDSHAKE_QUIET_US).then_some(oldest.seat)
+    }
+}
+
+impl Active {
+    /// The candidate that a datagram to `to` is for.
+    fn given(&mut self, to: SocketAddr) -> SocketAddr {
+        if self.candidates.contains(&to) {
+            return to;
+        }
+        let given = self.candidates[0];
+        self.alias = Some((given, to));
+        given
+    }
+
+    /// Our own address behind a candidate.
+    fn actual(&self, given: SocketAddr) -> SocketAddr {
+        match self.alias {
+            Some((alias, actual)) if alias == given => actual,
+            _ => given,
+        }
+    }
+}
+
+impl Control {
+    /// Answers an offer, waiting for a handshake slot where it must.
+    ///
+    /// # Errors
+    /// A [`Refusal`], each with its HTTP status.
+    pub async fn offer(&self, offer: Offer) -> Result<Answer, Refusal> {
+        let state = &self.0;
+        let camera = state
+            .cameras
+            .iter()
+            .position(|camera| camera.name() == offer.camera)
+            .ok_or(Refusal::UnknownCamera)?;
+        state.cameras[camera].admits(camera)?;
+        state.make_room()?;
+        let permit = state.slot(offer.peer.ip()).await?;
+        state.make_room()?;
+        let answer = state.begin(&offer, u16::try_from(camera).unwrap_or(u16::MAX));
+        drop(permit);
+        state.grant_next();
+        answer
+    }
+
+    /// Ends a session by its secret; whether there was one.
+    pub fn end(&self, secret: &str) -> bool {
+        let found = self.0.sessions.borrow().find(secret);
+        if let Some(seat) = found {
+            self.0.end(seat, Ended::Deleted, None);
+        }
+        found.is_some()
+    }
+
+    /// Drives handshakes and takes in what the media thread ended, for ever.
+    pub(super) async fn drive(self) {
+        let bell = self.0.media.borrow().bell.clone();
+        loop {
+            let deadline_us = self.0.drive_once();
+            let wait_us = deadline_us.saturating_sub(clock::now_us()).min(REST_US);
+            tokio::select! {
+                () = bell.notified() => {}
+                () = self.0.begun.notified() => {}
+                () = tokio::time::sleep(Duration::from_micros(wait_us)) => {}
+            }
+        }
+    }
+}
+
+impl State {
+    /// Makes sure that a session finds room.
+    fn make_room(&self) -> Result<(), Refusal> {
+        if !self.sessions.borrow().is_full() {
+            return Ok(());
+        }
+        let evictable = self.sessions.borrow().evictable(clock::now_us());
+        let Some(seat) = evictable else {
+            let reason = format!("sessions full, max {}", PROFILE.sessions);
+            return Err(Refusal::Full { reason, retry_after_s: RETRY_FULL_S });
+        };
+        self.end(seat, Ended::Evicted, None);
+        Ok(())
+    }
+
+    /// Waits for a handshake slot.
+    async fn slot(&self, peer: IpAddr) -> Result<Permit, Refusal> {
+        if self.waiting.borrow_mut().is_empty() && self.handshakes.borrow().has_room() {
+            return Ok(self.handshakes.borrow().permit());
+        }
+        let full = |reason: String| Refusal::Full { reason, retry_after_s: RETRY_FULL_S };
+        let grant = self.waiting.borrow_mut().admit(peer);
+        let grant = grant.map_err(|error| full(error.to_string()))?;
+        // The driver may have to evict a quiet handshake now that somebody waits.
+        self.begun.notify_one();
+        match timeout(Duration::from_micros(OFFER_WAIT_US), grant).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(full(format!("no handshake slot within {} s", OFFER_WAIT_US / 1_000_000))),
+        }
+    }
+
+    /// Grants free slots to those who wait.
+    fn grant_next(&self) {
+        let handshakes = self.handshakes.borrow();
+        let mut waiting = self.waiting.borrow_mut();
+        while handshakes.has_room() {
+            let Some(waiter) = waiting.next(|peer| handshakes.count_of(peer)) else { return };
+            // One that left in the meantime drops its permit.
+            let _ = waiter.send(handshakes.permit());
+        }
+    }
+
+    /// Begins a handshake in a slot that is free.
+    fn begin(&self, offer: &Offer, camera: u16) -> Result<Answer, Refusal> {
+        let now_us = clock::now_us();
+        let secret = hex(&self.random::<16>());
+        let etag = hex(&self.random::<8>());
+        let ssrc = u32::from_be_bytes(self.random()) | 1;
+        let candidates = self.candidates(offer.asked);
+        let admitted = self.sessions.borrow_mut().admit(camera, secret.clone(), etag.clone());
+        let seat = admitted.map_err(|full| Refusal::Full {
+            reason: full.to_string(),
+            retry_after_s: RETRY_FULL_S,
+        })?;
+        let credentials = self.credentials(seat.slot);
+        let resend = self.config.webrtc.resend;
+        let card = &status::CAMERAS[usize::from(camera)];
+        let request = Request {
+            offer: &offer.sdp,
+            camera_profile: card.profile_level_id.load(Relaxed),
+            candidates: &candidates,
+            local_ufrag: &credentials.ufrag,
+            local_password: &credentials.password,
+            ssrc,
+            resend,
+        };
+        let (handshake, accepted) = match Handshake::accept(&self.identity, &request, now_us) {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                let words = Some(error.to_string());
+                let mut sessions = self.sessions.borrow_mut();
+                sessions.release(seat, Ended::HandshakeFailed, words, &self.config);
+                return Err(refusal(error));
+            }
+        };
+        let Accepted { answer, payload_type, playout_delay_id, .. } = accepted;
+        let wiring = Wiring {
+            ssrc,
+            payload_type,
+            playout_delay_id,
+            timestamp_offset: u32::from_be_bytes(self.random()),
+            is_resending: resend,
+        };
+        let peer = offer.peer.ip();
+        let active = Active {
+            seat,
+            peer,
+            handshake,
+            wiring,
+            camera,
+            checked_us: now_us,
+            alias: None,
+            candidates,
+        };
+        self.handshakes.borrow_mut().active.push(active);
+        self.media.borrow().tell(Command::Expect(Box::new(Expect { seat, credentials })));
+        self.begun.notify_one();
+        Ok(Answer { sdp: answer, secret, etag })
+    }
+
+    /// Credentials that name the session's slot.
+    fn credentials(&self, slot: u16) -> Credentials {
+        let mut ufrag = heapless::String::new();
+        let random: heapless::String<8> = self.random_text();
+        // Four digits and eight characters are what the string is made for.
+        let _ = std::fmt::write(&mut ufrag, format_args!("{slot:04x}{random}"));
+        Credentials { ufrag, password: self.random_text() }
+    }
+
+    /// One round of the driver; when the next is due.
+    fn drive_once(&self) -> u64 {
+        loop {
+            let datagram = self.media.borrow().handshake_datagram();
+            let Some(datagram) = datagram else { break };
+            self.receive(&datagram);
+        }
+        let ended = self.sessions.borrow().ended_by_media();
+        for (seat, ended) in ended {
+            self.sessions.borrow_mut().release(seat, ended, None, &self.config);
+        }
+        for (camera, card) in self.cameras.iter().zip(&status::CAMERAS) {
+            if card.lost.load(Relaxed) != 0 {
+                camera.look();
+            }
+        }
+        let deadline_us = self.advance();
+        self.evict_for_waiting();
+        self.grant_next();
+        self.gauge();
+        let is_waited_for = !self.waiting.borrow_mut().is_empty();
+        // While somebody waits, a quiet handshake is due in a moment.
+        if is_waited_for { deadline_us.min(clock::now_us() + 50_000) } else { deadline_us }
+    }
+
+    fn receive(&self, datagram: &HandshakeDatagram) {
+        let mut handshakes = self.handshakes.borrow_mut();
+        let found = handshakes.active.iter_mut().find(|active| active.seat == datagram.seat);
+        let Some(active) = found else { return };
+        let now_us = clock::now_us();
+        active.checked_us = now_us;
+        let to = active.given(datagram.to);
+        active.handshake.receive(datagram.from, to, &datagram.bytes, now_us);
+        drop(handshakes);
+        self.advance();
+    }
+
+    /// Polls all handshakes; the earliest of their deadlines.
+    fn advance(&self) -> u64 {
+        let mut earliest_us = u64::MAX;
+        let mut at = 0;
+        loop {
+            let mut handshakes = self.handshakes.borrow_mut();
+            let Some(active) = handshakes.active.get_mut(at) else { return earliest_us };
+            match active.handshake.poll(clock::now_us()) {
+                Progress::Transmit { to, from, datagram } => {
+                    let from = active.actual(from).ip();
+                    // A lost datagram is repeated: there is nothing to do about an error.
+                    let _ = self.media.borrow().socket.send_to(&datagram, to, from);
+                }
+                Progress::Wait { deadline_us } => {
+                    earliest_us = earliest_us.min(deadline_us);
+                    at += 1;
+                }
+                Progress::Connected(connected) => {
+                    let active = handshakes.active.remove(at);
+                    drop(handshakes);
+                    self.promote(active, *connected);
+                }
+                Progress::Failed(failure) => {
+                    let seat = handshakes.active.remove(at).seat;
+                    drop(handshakes);
+                    self.end(seat, ended(&failure), Some(failure.to_string()));
+                }
+            }
+        }
+    }
+
+    /// Hands a session over to the media thread.
+    fn promote(&self, active: Active, connected: Connected) {
+        let Connected { keys, remote, local, flight, close_notify } = connected;
+        let seat = active.seat;
+        let seal = SealKeys::derive(&keys.local_key, &keys.local_salt);
+        let open = OpenKeys::derive(&keys.remote_key, &keys.remote_salt);
+        let (Some(seal), Some(open), Some(flight)) = (seal, open, flight) else {
+            self.end(seat, Ended::HandshakeFailed, Some("keys of an unknown length".into()));
+            return;
+        };
+        let path = Path { to: remote, from: active.actual(local).ip() };
+        let cipher = keys.profile.name();
+        self.sessions.borrow_mut().promote(seat, remote, cipher);
+        let name = self.cameras[usize::from(active.camera)].name();
+        log::info!("{remote} watches {name} ({cipher})");
+        let promote = Promote {
+            seat,
+            start: Start { seal, open, path, flight, close_notify },
+            stream: active.camera,
+            wiring: active.wiring,
+            random: u16::from_be_bytes(self.random()),
+        };
+        self.media.borrow().tell(Command::Live(Box::new(promote)));
+    }
+
+    /// While others wait, the oldest handshake that saw no check for a while makes room.
+    fn evict_for_waiting(&self) {
+        if self.waiting.borrow_mut().is_empty() || self.handshakes.borrow().has_room() {
+            return;
+        }
+        let quiet = self.handshakes.borrow().quiet(clock::now_us());
+        if let Some(seat) = quiet {
+            self.end(seat, Ended::HandshakeEvicted, None);
+        }
+    }
+
+    /// Ends a session wherever it is.
+    pub(super) fn end(&self, seat: SeatId, ended: Ended, words: Option<String>) {
+        self.handshakes.borrow_mut().active.retain(|active| active.seat != seat);
+        self.media.borrow().tell(Command::End { seat, ended });
+        self.sessions.borrow_mut().release(seat, ended, words, &self.config);
+        self.begun.notify_one();
+    }
+
+    fn gauge(&self) {
+        let handshakes = self.handshakes.borrow().active.len();
+        status::GAUGES.handshakes.store(handshakes as u64, Relaxed);
+        status::GAUGES.sessions.store(self.sessions.borrow().len() as u64, Relaxed);
+    }
+}
+
+fn refusal(error: OfferError) -> Refusal {
+    match error {
+        error if error.is_unsupported() => Refusal::Unsupported(error.to_string()),
+        OfferError::NoCandidate => {
+            Refusal::NotReady { reason: error.to_string(), retry_after_s: 5 }
+        }
+        error => Refusal::BadOffer(error.to_string()),
+    }
+}
+
+fn ended(failure: &Failure) -> Ended {
+    match failure {
+        Failure::Refused(CipherRefusal::NoSrtp) => Ended::NoSrtp,
+        Failure::Refused(CipherRefusal::NoGcm) => Ended::NoGcm,
+        Failure::TimedOut => Ended::HandshakeTimeout,
+        _ => Ended::HandshakeFailed,
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,155 @@
+//! `weir run`: start-up, the tasks of the control thread, and the end.
+
+use std::io;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::{LocalSet, spawn_local};
+
+use crate::config::Config;
+use crate::limits::PROFILE;
+use crate::media::{Media, Settings};
+use crate::mem::{heap, plan};
+use crate::webrtc::handshake::Identity;
+use crate::{VERSION, demo, status, web};
+
+use super::{Control, cameras};
+
+/// What the environment refused.
+#[derive(Debug)]
+pub enum RunError {
+    /// A listening address.
+    Listen {
+        /// What listens there.
+        what: &'static str,
+        /// Where.
+        address: String,
+        /// Why not.
+        error: io::Error,
+    },
+    /// Something else, in words.
+    Start(String),
+}
+
+impl std::fmt::Display for RunError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Listen { what, address, error } => {
+                write!(f, "cannot listen on {address} for {what}: {error}")
+            }
+            Self::Start(why) => write!(f, "cannot start: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for RunError {}
+
+/// Runs weir until SIGTERM or SIGINT; with `demo`, the configuration's only camera is our own.
+///
+/// # Errors
+/// What the environment refused.
+pub fn run(config: Config, demo: bool) -> Result<(), RunError> {
+    let start = |error: io::Error| RunError::Start(error.to_string());
+    // One thread for names: the resolver of the C library blocks.
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .thread_stack_size(PROFILE.stack_bytes)
+        .build()
+        .map_err(start)?;
+    LocalSet::new().block_on(&runtime, serve(config, demo))
+}
+
+async fn serve(mut config: Config, demo: bool) -> Result<(), RunError> {
+    let start = |error: io::Error| RunError::Start(error.to_string());
+    let listen = |what, address: std::net::SocketAddr| {
+        let named = move |error| RunError::Listen { what, address: address.to_string(), error };
+        web::bind(address).map_err(named)
+    };
+    log::info!("weir {VERSION}");
+    let http = listen("http", config.http.listen)?;
+    let diagnostics = listen("diagnostics", config.diagnostics.listen)?;
+    if demo {
+        let listener = demo::bind().await.map_err(start)?;
+        let port = listener.local_addr().map_err(start)?.port();
+        config = Config::demo(port);
+        spawn_local(demo::serve(listener, demo::CLIP));
+    }
+    let identity = Identity::new().map_err(|error| RunError::Start(error.to_string()))?;
+    let webrtc = &config.webrtc;
+    let settings = Settings { listen: webrtc.listen, payload_bytes: webrtc.payload_bytes };
+    let media = Media::start(settings).map_err(|error| RunError::Listen {
+        what: "webrtc",
+        address: webrtc.listen.to_string(),
+        error,
+    })?;
+    announce(&config, &media, &http);
+    let control = Control::new(config, media, identity);
+    let dials = cameras::dials();
+    for slot in 0..control.0.cameras.len() {
+        spawn_local(control.clone().keep(slot, dials.clone()));
+    }
+    spawn_local(control.clone().drive());
+    spawn_local(web::serve(http, control.clone()));
+    spawn_local(web::serve_diagnostics(diagnostics, control.clone()));
+    spawn_local(gauge());
+    let mut terminated = signal(SignalKind::terminate()).map_err(start)?;
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(start)?;
+    tokio::select! {
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+    }
+    log::info!("stopping");
+    control.0.media.borrow_mut().shutdown();
+    Ok(())
+}
+
+/// What an installer wants to know first.
+fn announce(config: &Config, media: &Media, http: &TcpListener) {
+    let (send, receive) = media.socket.buffer_bytes();
+    let gso = if media.socket.has_gso() { "on" } else { "not in this kernel" };
+    log::info!("cpu: {}", cpu());
+    log::info!("udp {}: gso {gso}, buffers {send} and {receive} bytes", config.webrtc.listen);
+    let wanted = PROFILE.udp_socket_buffer_bytes;
+    if send.min(receive) < wanted {
+        log::warn!("udp buffers below {wanted}: raise net.core.wmem_max and net.core.rmem_max");
+    }
+    log::info!("memory: at most {} KiB (see `weir memory`)", plan::TOTAL_BYTES / 1024);
+    log::info!("{} cameras, max {}", config.cameras.len(), PROFILE.cameras);
+    if let Ok(address) = http.local_addr() {
+        let ip = address.ip().to_canonical();
+        let host = if ip.is_unspecified() { "127.0.0.1".to_owned() } else { ip.to_string() };
+        log::info!("open http://{host}:{}/", address.port());
+    }
+}
+
+/// What the CPU has for AES-GCM.
+fn cpu() -> String {
+    #[cfg(target_arch = "x86_64")]
+    let has = [
+        ("aes-ni", std::arch::is_x86_feature_detected!("aes")),
+        ("pclmulqdq", std::arch::is_x86_feature_detected!("pclmulqdq")),
+        ("avx2", std::arch::is_x86_feature_detected!("avx2")),
+    ];
+    #[cfg(target_arch = "aarch64")]
+    let has = [
+        ("aes", std::arch::is_aarch64_feature_detected!("aes")),
+        ("pmull", std::arch::is_aarch64_feature_detected!("pmull")),
+    ];
+    let words = has.map(|(name, has)| if has { name.to_owned() } else { format!("no {name}") });
+    words.join(", ")
+}
+
+/// Copies the process's own figures to the gauges, twice a second.
+async fn gauge() {
+    let gauges = &status::GAUGES;
+    loop {
+        gauges.library_heap_used_bytes.store(heap::used_bytes() as u64, Relaxed);
+        gauges.library_heap_high_water_bytes.store(heap::high_water_bytes() as u64, Relaxed);
+        gauges.media_allocations.store(heap::counted_allocations(), Relaxed);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}

@@ -1,0 +1,95 @@
+//! Offers that wait for a handshake slot: bounded, and served fairly by address, so that one
+//! address with many offers does not keep the others waiting.
+
+use std::net::IpAddr;
+
+use tokio::sync::oneshot;
+
+use crate::limits::PROFILE;
+use crate::mem::Full;
+
+/// The queue; `G` is what is granted.
+pub(super) struct Waiting<G> {
+    queue: Vec<Waiter<G>>,
+}
+
+struct Waiter<G> {
+    address: IpAddr,
+    granted: oneshot::Sender<G>,
+}
+
+impl<G> Waiting<G> {
+    pub(super) fn new() -> Self {
+        Self { queue: Vec::new() }
+    }
+
+    /// Whether nobody waits.
+    pub(super) fn is_empty(&mut self) -> bool {
+        self.forget_gone();
+        self.queue.is_empty()
+    }
+
+    /// Puts an address into the queue; what it gets rings when it has a slot.
+    pub(super) fn admit(&mut self, address: IpAddr) -> Result<oneshot::Receiver<G>, Full> {
+        self.forget_gone();
+        if self.queue.len() >= PROFILE.offers_waiting {
+            return Err(Full { what: "waiting offers", max: PROFILE.offers_waiting });
+        }
+        let (granted, grant) = oneshot::channel();
+        self.queue.push(Waiter { address, granted });
+        Ok(grant)
+    }
+
+    /// Takes out the one whose address has the fewest handshakes now, the longest waiting among
+    /// those.
+    pub(super) fn next(
+        &mut self,
+        handshakes_of: impl Fn(IpAddr) -> usize,
+    ) -> Option<oneshot::Sender<G>> {
+        self.forget_gone();
+        let next =
+            (0..self.queue.len()).min_by_key(|index| handshakes_of(self.queue[*index].address))?;
+        Some(self.queue.remove(next).granted)
+    }
+
+    /// Those who gave up, or whose time is over.
+    fn forget_gone(&mut self) {
+        self.queue.retain(|waiter| !waiter.granted.is_closed());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
+    #[test]
+    fn an_address_without_handshakes_goes_before_one_with_many() {
+        let mut waiting = Waiting::new();
+        let mut greedy: Vec<_> = (0..2).map(|_| waiting.admit(address(1)).unwrap()).collect();
+        let mut modest = waiting.admit(address(2)).unwrap();
+        let of = |ip| if ip == address(1) { 3 } else { 0 };
+        waiting.next(of).expect("three wait").send(()).unwrap();
+        assert!(modest.try_recv().is_ok());
+        waiting.next(of).expect("two wait").send(()).unwrap();
+        assert!(greedy[0].try_recv().is_ok(), "then in the order of arrival");
+        assert!(greedy[1].try_recv().is_err());
+    }
+
+    #[test]
+    fn the_queue_is_bounded_and_forgets_those_who_left() {
+        let mut waiting = Waiting::<()>::new();
+        let mut grants: Vec<_> =
+            (0..PROFILE.offers_waiting).map(|_| waiting.admit(address(1)).unwrap()).collect();
+        assert!(waiting.admit(address(2)).is_err());
+        grants.pop();
+        let last = waiting.admit(address(2)).expect("one left");
+        drop(grants);
+        assert!(waiting.next(|_| 0).is_some());
+        drop(last);
+        assert!(waiting.is_empty());
+    }
+}

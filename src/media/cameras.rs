@@ -1,0 +1,183 @@
+//! Cameras' connections: read, cut into the ring, written to, watched.
+
+use std::io::{ErrorKind, Read, Write};
+use std::sync::atomic::Ordering::Relaxed;
+
+use mio::net::TcpStream;
+use mio::{Interest, Registry, Token};
+
+use crate::limits::CAMERAS_MAX;
+use crate::mem::pool::CarryPool;
+use crate::rtsp::{self, SessionError};
+use crate::status::CameraCard;
+use crate::stream::Stream;
+use crate::stream::chunks::Chunks;
+
+use super::Lost;
+
+/// One connection a slot.
+pub struct Cameras {
+    slots: [Option<Connection>; CAMERAS_MAX],
+}
+
+struct Connection {
+    socket: TcpStream,
+    session: rtsp::Session,
+    /// The last read filled the scratch: there may be more.
+    has_more: bool,
+    /// A TEARDOWN is under way.
+    is_leaving: bool,
+}
+
+/// What a camera's packets are cut into.
+pub(super) struct Cutting<'a> {
+    pub(super) stream: &'a mut Stream,
+    pub(super) chunks: &'a mut Chunks,
+    pub(super) card: &'static CameraCard,
+    pub(super) now_us: u64,
+}
+
+impl rtsp::Sink for Cutting<'_> {
+    fn rtp(&mut self, packet: &[u8]) {
+        self.stream.rtp(self.chunks, packet, self.now_us);
+    }
+
+    fn broken(&mut self, why: rtsp::Broken) {
+        self.stream.broken();
+        if let rtsp::Broken::Abandoned(tier) = why {
+            self.card.abandoned[tier as usize].fetch_add(1, Relaxed);
+        }
+    }
+}
+
+impl Cameras {
+    pub(super) const fn new() -> Self {
+        Self { slots: [const { None }; CAMERAS_MAX] }
+    }
+
+    /// Takes over a connection and asks the camera to play.
+    pub(super) fn play(
+        &mut self,
+        slot: usize,
+        socket: std::net::TcpStream,
+        mut session: rtsp::Session,
+        registry: &Registry,
+        token: Token,
+        now_us: u64,
+    ) -> Result<(), Lost> {
+        let mut socket = TcpStream::from_std(socket);
+        let registered = registry.register(&mut socket, token, Interest::READABLE);
+        registered.map_err(|_| Lost::Broken)?;
+        session.play(now_us);
+        let mut connection = Connection { socket, session, has_more: false, is_leaving: false };
+        connection.write()?;
+        self.slots[slot] = Some(connection);
+        Ok(())
+    }
+
+    /// Reads what is there, at most one scratch full; whether anything came.
+    pub(super) fn read(
+        &mut self,
+        slot: usize,
+        scratch: &mut [u8],
+        carry: &mut CarryPool,
+        cutting: &mut Cutting<'_>,
+    ) -> Result<bool, Lost> {
+        let Some(connection) = self.slots[slot].as_mut() else { return Ok(false) };
+        let bytes = match connection.socket.read(scratch) {
+            Ok(0) => return Err(Lost::Closed),
+            Ok(bytes) => bytes,
+            Err(error) if is_passing(error.kind()) => {
+                connection.has_more = false;
+                return Ok(false);
+            }
+            Err(_) => return Err(Lost::Broken),
+        };
+        // A short read means that the socket is empty, and the next byte wakes us.
+        connection.has_more = bytes == scratch.len();
+        let now_us = cutting.now_us;
+        let received = connection.session.receive(&scratch[..bytes], carry, now_us, cutting);
+        received.map_err(|error| lost(&error))?;
+        connection.write()?;
+        Ok(true)
+    }
+
+    /// Lets time pass for one camera: keepalive, receiver reports, silence.
+    pub(super) fn timeout(&mut self, slot: usize, now_us: u64) -> Result<(), Lost> {
+        let Some(connection) = self.slots[slot].as_mut() else { return Ok(()) };
+        if now_us >= connection.session.deadline_us() {
+            connection.session.timeout(now_us).map_err(|error| lost(&error))?;
+        }
+        connection.write()
+    }
+
+    /// Asks the camera for a key frame, as a viewer did.
+    pub(super) fn request_key_frame(&mut self, slot: usize, now_us: u64) {
+        if let Some(connection) = self.slots[slot].as_mut() {
+            connection.session.request_key_frame(now_us);
+            // An error shows again at the next read.
+            let _ = connection.write();
+        }
+    }
+
+    /// Tells the camera goodbye; the connection stays until it answers or is dropped.
+    pub(super) fn leave(&mut self, slot: usize) {
+        if let Some(connection) = self.slots[slot].as_mut() {
+            connection.session.teardown();
+            connection.is_leaving = true;
+            let _ = connection.write();
+        }
+    }
+
+    /// Whether a TEARDOWN is under way.
+    pub(super) fn is_leaving(&self, slot: usize) -> bool {
+        self.slots[slot].as_ref().is_some_and(|connection| connection.is_leaving)
+    }
+
+    /// Whether the last read of a slot left something behind.
+    pub(super) fn has_more(&self, slot: usize) -> bool {
+        self.slots[slot].as_ref().is_some_and(|connection| connection.has_more)
+    }
+
+    /// Whether a slot has a connection.
+    pub(super) fn is_connected(&self, slot: usize) -> bool {
+        self.slots[slot].is_some()
+    }
+
+    /// Closes a connection.
+    pub(super) fn drop(&mut self, slot: usize, registry: &Registry, carry: &mut CarryPool) {
+        if let Some(mut connection) = self.slots[slot].take() {
+            connection.session.release(carry);
+            // Closing the socket takes it out of the queue as well.
+            let _ = registry.deregister(&mut connection.socket);
+        }
+    }
+}
+
+impl Connection {
+    /// Writes what the session has to say, as far as the socket takes it.
+    fn write(&mut self) -> Result<(), Lost> {
+        while !self.session.transmit().is_empty() {
+            match self.socket.write(self.session.transmit()) {
+                Ok(0) => return Err(Lost::Closed),
+                Ok(bytes) => self.session.sent(bytes),
+                // What the camera does not take now goes with the next read or timeout.
+                Err(error) if is_passing(error.kind()) => return Ok(()),
+                Err(_) => return Err(Lost::Broken),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_passing(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::WouldBlock | ErrorKind::Interrupted)
+}
+
+fn lost(error: &SessionError) -> Lost {
+    match error {
+        SessionError::Silent => Lost::Silent,
+        SessionError::PlayRefused { .. } => Lost::Refused,
+        SessionError::PlayUnanswered => Lost::Unanswered,
+    }
+}

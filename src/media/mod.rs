@@ -1,0 +1,242 @@
+//! The media thread: everything that moves a packet, and nothing else.
+//!
+//! One loop over one readiness queue. A turn takes what is ready: reads cameras, cuts what came
+//! into their history rings, seals it at once for each subscription, takes in what browsers sent,
+//! and flushes when the read side runs dry. It allocates nothing for a packet, a resend or a
+//! report, takes no lock, and does nothing that costs a public-key operation.
+//!
+//! The control thread speaks to it by [`Command`]s through a queue that is never full; it is
+//! answered through [`crate::status`] cards, a bounded queue of handshake datagrams, and a bell.
+
+mod cameras;
+mod memory;
+mod seats;
+mod serving;
+mod subscribers;
+mod turn;
+mod viewers;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use tokio::sync::Notify;
+
+use crate::egress::subscription::Wiring;
+use crate::limits::{DATAGRAM_BYTES_MAX, PROFILE};
+use crate::net::udp::Socket;
+use crate::rtsp;
+use crate::webrtc::consent::Credentials;
+use crate::webrtc::ended::Ended;
+use crate::webrtc::session::Start;
+
+pub use memory::{Memory, sizes};
+
+/// What control tells media. Large contents are boxed: the queue stays small.
+pub enum Command {
+    /// A camera's connection is set up: PLAY it.
+    Play(Box<Play>),
+    /// A session is in handshake: its checks and DTLS go to control.
+    Expect(Box<Expect>),
+    /// A session's handshake is over.
+    Live(Box<Promote>),
+    /// End a session.
+    End {
+        /// Which.
+        seat: SeatId,
+        /// Why.
+        ended: Ended,
+    },
+    /// End all sessions and cameras, then the thread.
+    Shutdown,
+}
+
+/// A camera that is ready to play.
+pub struct Play {
+    /// The camera's slot.
+    pub camera: u16,
+    /// The connection, non-blocking.
+    pub socket: std::net::TcpStream,
+    /// The RTSP session, just before PLAY.
+    pub ready: rtsp::Ready,
+}
+
+/// A session in handshake.
+pub struct Expect {
+    /// Which.
+    pub seat: SeatId,
+    /// Its ICE credentials.
+    pub credentials: Credentials,
+}
+
+/// A session that leaves its handshake.
+pub struct Promote {
+    /// Which.
+    pub seat: SeatId,
+    /// Keys and addresses.
+    pub start: Start,
+    /// The camera's slot.
+    pub stream: u16,
+    /// How its packets look.
+    pub wiring: Wiring,
+    /// Random, for the first sequence number.
+    pub random: u16,
+}
+
+/// One use of a session's slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeatId {
+    /// The slot.
+    pub slot: u16,
+    /// Which use of it.
+    pub generation: u32,
+}
+
+/// A datagram for a handshake: STUN whose integrity is verified, or DTLS from an address that a
+/// verified check came from.
+pub struct HandshakeDatagram {
+    /// Whose handshake.
+    pub seat: SeatId,
+    /// Who sent it.
+    pub from: SocketAddr,
+    /// Which of our addresses it was sent to.
+    pub to: SocketAddr,
+    /// Its bytes.
+    pub bytes: heapless::Vec<u8, DATAGRAM_BYTES_MAX>,
+}
+
+/// Why the media thread gave a camera's connection up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Lost {
+    /// The camera closed it.
+    Closed = 1,
+    /// No RTP for too long.
+    Silent = 2,
+    /// PLAY was refused.
+    Refused = 3,
+    /// The connection broke.
+    Broken = 4,
+    /// weir stops.
+    Stopped = 5,
+    /// PLAY was not answered.
+    Unanswered = 6,
+}
+
+impl Lost {
+    /// The reason of a card's number.
+    pub fn from_number(number: u8) -> Option<Self> {
+        const ALL: [Lost; 6] = [
+            Lost::Closed,
+            Lost::Silent,
+            Lost::Refused,
+            Lost::Broken,
+            Lost::Stopped,
+            Lost::Unanswered,
+        ];
+        ALL.into_iter().find(|lost| *lost as u8 == number)
+    }
+
+    /// In words, as `/api/cameras` shows it.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Closed => "the camera closed the connection",
+            Self::Silent => "no video from the camera for 10 s",
+            Self::Refused => "the camera refused to play",
+            Self::Broken => "the connection broke",
+            Self::Stopped => "stopped",
+            Self::Unanswered => "the camera does not answer PLAY",
+        }
+    }
+}
+
+/// What the media thread is started with.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Where the media socket listens.
+    pub listen: SocketAddr,
+    /// RTP payload bytes.
+    pub payload_bytes: usize,
+}
+
+/// Control's side of the media thread.
+pub struct Media {
+    /// The media socket, for control's answers in a handshake.
+    pub socket: Arc<Socket>,
+    /// Rings when something ended or a datagram waits.
+    pub bell: Arc<Notify>,
+    /// As it was bound, with the port that the kernel gave.
+    listen: SocketAddr,
+    datagrams: Receiver<HandshakeDatagram>,
+    commands: SyncSender<Command>,
+    waker: Arc<mio::Waker>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Media {
+    /// Binds the socket and starts the thread.
+    ///
+    /// # Errors
+    /// The socket cannot be bound, or the thread not be started.
+    pub fn start(settings: Settings) -> io::Result<Self> {
+        let memory = memory::take().ok_or_else(|| io::Error::other("media memory is taken"))?;
+        let socket = Arc::new(Socket::bind(settings.listen)?);
+        let bell = Arc::new(Notify::new());
+        let (commands, commanded) = sync_channel(PROFILE.commands);
+        let (handed, datagrams) = sync_channel(PROFILE.handshake_datagrams);
+        let poll = mio::Poll::new()?;
+        let waker = Arc::new(mio::Waker::new(poll.registry(), turn::WAKER)?);
+        let ends = turn::Ends { commanded, handed, bell: bell.clone() };
+        let mut turner = turn::Turner::new(memory, poll, socket.clone(), ends, settings)?;
+        let thread = std::thread::Builder::new()
+            .name("media".into())
+            .stack_size(PROFILE.stack_bytes)
+            .spawn(move || {
+                crate::mem::heap::count_this_thread();
+                turner.run();
+            })?;
+        let listen = SocketAddr::new(settings.listen.ip(), socket.port()?);
+        Ok(Self { socket, bell, listen, datagrams, commands, waker, thread: Some(thread) })
+    }
+
+    /// Tells the thread something.
+    ///
+    /// # Panics
+    /// When the queue is full, which its size rules out, or the thread is gone, which it never is
+    /// before [`Media::shutdown`].
+    pub fn tell(&self, command: Command) {
+        match self.commands.try_send(command) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => panic!("the command queue is sized never to be full"),
+            Err(TrySendError::Disconnected(_)) => panic!("the media thread outlives control"),
+        }
+        self.waker.wake().expect("an eventfd takes a wake-up");
+    }
+
+    /// Where the media socket was asked to listen.
+    pub fn bound(&self) -> std::net::IpAddr {
+        self.listen.ip()
+    }
+
+    /// The media socket's port.
+    pub fn port(&self) -> u16 {
+        self.listen.port()
+    }
+
+    /// The next datagram for a handshake.
+    pub fn handshake_datagram(&self) -> Option<HandshakeDatagram> {
+        self.datagrams.try_recv().ok()
+    }
+
+    /// Ends all sessions and cameras, and waits for the thread: at most half a second.
+    pub fn shutdown(&mut self) {
+        self.tell(Command::Shutdown);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            log::error!("the media thread panicked");
+        }
+    }
+}

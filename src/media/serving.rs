@@ -1,0 +1,150 @@
+//! Serving subscriptions: what is new in a stream's ring goes to each of them.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::clock;
+use crate::egress::batch::Flushed;
+use crate::egress::rtcp::Feedback;
+use crate::egress::subscription::{Outlet, Served, Source};
+use crate::limits::CAMERAS_MAX;
+use crate::mem::table::Handle;
+use crate::status;
+use crate::stream::Stream;
+use crate::stream::chunks::Chunks;
+
+use super::memory::Memory;
+use super::turn::Turner;
+
+/// Streams that have news for somebody who could not be served yet.
+pub(super) struct Pending {
+    is_pending: [bool; CAMERAS_MAX],
+    count: usize,
+    /// Where the next round begins: the one after the last that was served.
+    start: usize,
+}
+
+impl Pending {
+    pub(super) const fn new() -> Self {
+        Self { is_pending: [false; CAMERAS_MAX], count: 0, start: 0 }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    fn set(&mut self, stream: usize, is_pending: bool) {
+        if self.is_pending[stream] != is_pending {
+            self.is_pending[stream] = is_pending;
+            if is_pending {
+                self.count += 1;
+            } else {
+                self.count -= 1;
+            }
+        }
+    }
+}
+
+/// A stream as a subscription reads it.
+fn source<'a>(stream: &'a Stream, chunks: &'a Chunks, now_us: u64) -> Source<'a> {
+    let timestamp = stream.last_timestamp().map(|(timestamp, arrived_us)| {
+        let ticks = now_us.saturating_sub(arrived_us) * 9 / 100;
+        #[allow(clippy::cast_possible_truncation)] // RTP time wraps
+        timestamp.wrapping_add(ticks as u32)
+    });
+    Source { ring: stream.ring(), chunks, timestamp }
+}
+
+impl Turner {
+    /// Serves all subscriptions of a stream.
+    pub(super) fn serve(&mut self, slot: usize) {
+        if self.is_blocked {
+            self.pending.set(slot, true);
+            return;
+        }
+        let now_us = self.now_us;
+        let Memory { streams, chunks, subscribers, seats, batch, .. } = &mut *self.memory;
+        let source = source(&streams[slot], chunks, now_us);
+        let ntp = clock::ntp(now_us);
+        let mut is_behind = false;
+        let mut at = subscribers.first(u16::try_from(slot).unwrap_or(u16::MAX));
+        while let Some((subscriber, next)) = at.and_then(|index| subscribers.at(index)) {
+            at = next;
+            let Some(live) = seats.live(subscriber.seat) else { continue };
+            let path = live.path();
+            let wire = &*self.socket;
+            let mut outlet = Outlet { seal: &mut live.seal, path, batch, wire, now_us, ntp };
+            match subscriber.subscription.serve(source, &mut outlet) {
+                Served::UpToDate => {}
+                Served::Behind => is_behind = true,
+                Served::Blocked => {
+                    is_behind = true;
+                    self.is_blocked = true;
+                    break;
+                }
+            }
+        }
+        self.pending.set(slot, is_behind);
+    }
+
+    /// Serves the streams that are behind, round robin from where it stopped.
+    pub(super) fn serve_pending(&mut self) {
+        let start = self.pending.start;
+        for offset in 0..CAMERAS_MAX {
+            let slot = (start + offset) % CAMERAS_MAX;
+            if self.pending.is_pending[slot] {
+                self.serve(slot);
+                self.pending.start = slot;
+                if self.is_blocked {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Sends what is sealed. A full socket pauses all sending until it is writable.
+    pub(super) fn flush(&mut self) {
+        let is_blocked = self.memory.batch.flush(&*self.socket) == Flushed::Blocked;
+        if is_blocked != self.is_awaiting_room {
+            self.await_room(is_blocked);
+        }
+        self.is_blocked = is_blocked;
+    }
+
+    /// Takes in what a session's browser says of one subscription; a key frame that is wanted is
+    /// asked of the camera.
+    pub(super) fn feedback(&mut self, subscriber: Handle, feedback: Feedback) {
+        let now_us = self.now_us;
+        let Memory { streams, chunks, subscribers, seats, batch, cameras, .. } = &mut *self.memory;
+        let Some(subscriber) = subscribers.find(subscriber) else { return };
+        if feedback.ssrc() != subscriber.subscription.ssrc() {
+            return;
+        }
+        let Some(live) = seats.live(subscriber.seat) else { return };
+        let slot = usize::from(subscriber.stream);
+        let source = source(&streams[slot], chunks, now_us);
+        let path = live.path();
+        let ntp = clock::ntp(now_us);
+        let wire = &*self.socket;
+        let mut outlet = Outlet { seal: &mut live.seal, path, batch, wire, now_us, ntp };
+        if subscriber.subscription.feedback(feedback, source, &mut outlet) {
+            cameras.request_key_frame(slot, now_us);
+        }
+    }
+
+    /// Copies the figures of a live session's subscription to its card.
+    pub(super) fn report_session(&mut self, slot: u16, subscriber: Handle, last_sign_us: u64) {
+        let Some(subscriber) = self.memory.subscribers.find(subscriber) else { return };
+        let subscription = &subscriber.subscription;
+        let counters = subscription.counters;
+        let card = &status::SESSIONS[usize::from(slot)];
+        card.packets.store(counters.packets, Relaxed);
+        card.bytes.store(counters.bytes, Relaxed);
+        card.resends.store(counters.resends, Relaxed);
+        card.resends_refused.store(counters.resends_refused, Relaxed);
+        card.key_frame_requests.store(counters.key_frame_requests, Relaxed);
+        card.skips.store(counters.skips, Relaxed);
+        card.fraction_lost.store(subscription.fraction_lost, Relaxed);
+        card.round_trip_us.store(subscription.round_trip_us, Relaxed);
+        card.last_sign_us.store(last_sign_us, Relaxed);
+    }
+}

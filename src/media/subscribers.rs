@@ -1,0 +1,136 @@
+//! Who subscribes to which stream: one table of subscriptions, and a chain through it a stream.
+
+use crate::egress::subscription::Subscription;
+use crate::limits::{CAMERAS_MAX, SUBSCRIPTIONS_MAX};
+use crate::mem::Full;
+use crate::mem::table::{Handle, Table};
+
+/// One subscription and where it belongs.
+pub(super) struct Subscriber {
+    /// The session's slot.
+    pub(super) seat: u16,
+    /// The camera's slot.
+    pub(super) stream: u16,
+    /// The next one of the stream, plus one; 0 for none.
+    next: u16,
+    pub(super) subscription: Subscription,
+}
+
+/// All subscriptions.
+pub struct Subscribers {
+    table: Table<Subscriber, SUBSCRIPTIONS_MAX>,
+    /// The first of each stream, plus one; 0 for none.
+    first: [u16; CAMERAS_MAX],
+}
+
+impl Subscribers {
+    pub(super) const fn new() -> Self {
+        Self { table: Table::new("subscriptions"), first: [0; CAMERAS_MAX] }
+    }
+
+    /// Subscribes a seat to a stream.
+    pub(super) fn admit(
+        &mut self,
+        seat: u16,
+        stream: u16,
+        subscription: Subscription,
+    ) -> Result<Handle, Full> {
+        let next = self.first[usize::from(stream)];
+        let handle = self.table.admit(Subscriber { seat, stream, next, subscription })?;
+        self.first[usize::from(stream)] = handle.index + 1;
+        Ok(handle)
+    }
+
+    /// Ends a subscription; its stream.
+    pub(super) fn release(&mut self, handle: Handle) -> Option<u16> {
+        let gone = self.table.release(handle)?;
+        let stream = usize::from(gone.stream);
+        if self.first[stream] == handle.index + 1 {
+            self.first[stream] = gone.next;
+            return Some(gone.stream);
+        }
+        let mut at = self.first(gone.stream);
+        while let Some(index) = at {
+            let before = self.table.at_mut(index)?;
+            if before.next == handle.index + 1 {
+                before.next = gone.next;
+                break;
+            }
+            at = before.next.checked_sub(1);
+        }
+        Some(gone.stream)
+    }
+
+    /// The first subscription of a stream.
+    pub(super) fn first(&self, stream: u16) -> Option<u16> {
+        self.first[usize::from(stream)].checked_sub(1)
+    }
+
+    /// A subscription, and the index of the stream's next one.
+    pub(super) fn at(&mut self, index: u16) -> Option<(&mut Subscriber, Option<u16>)> {
+        let subscriber = self.table.at_mut(index)?;
+        let next = subscriber.next.checked_sub(1);
+        Some((subscriber, next))
+    }
+
+    /// A subscription by its handle.
+    pub(super) fn find(&mut self, handle: Handle) -> Option<&mut Subscriber> {
+        self.table.find_mut(handle)
+    }
+
+    /// Subscriptions of a stream.
+    pub(super) fn count(&mut self, stream: u16) -> u32 {
+        let mut count = 0;
+        let mut at = self.first(stream);
+        while let Some((_, next)) = at.and_then(|index| self.at(index)) {
+            count += 1;
+            at = next;
+        }
+        count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::egress::subscription::Wiring;
+
+    fn subscription(ssrc: u32) -> Subscription {
+        let wiring = Wiring {
+            ssrc,
+            payload_type: 96,
+            playout_delay_id: None,
+            timestamp_offset: 0,
+            is_resending: true,
+        };
+        Subscription::new(wiring, 1)
+    }
+
+    fn ssrcs(subscribers: &mut Subscribers, stream: u16) -> Vec<u32> {
+        let mut ssrcs = Vec::new();
+        let mut at = subscribers.first(stream);
+        while let Some((subscriber, next)) = at.and_then(|index| subscribers.at(index)) {
+            ssrcs.push(subscriber.subscription.ssrc());
+            at = next;
+        }
+        ssrcs.sort_unstable();
+        ssrcs
+    }
+
+    #[test]
+    fn a_streams_chain_keeps_whole_whoever_leaves() {
+        for leaver in 0..3 {
+            let mut subscribers = Subscribers::new();
+            let handles: Vec<Handle> = (0..3u16)
+                .map(|seat| subscribers.admit(seat, 1, subscription(seat.into())).unwrap())
+                .collect();
+            subscribers.admit(3, 0, subscription(9)).unwrap();
+            assert_eq!(subscribers.release(handles[leaver]), Some(1));
+            assert_eq!(subscribers.release(handles[leaver]), None, "once");
+            let left: Vec<u32> = (0..3).filter(|ssrc| *ssrc as usize != leaver).collect();
+            assert_eq!(ssrcs(&mut subscribers, 1), left);
+            assert_eq!(ssrcs(&mut subscribers, 0), [9]);
+            assert_eq!(subscribers.count(1), 2);
+        }
+    }
+}

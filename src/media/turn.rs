@@ -1,0 +1,274 @@
+//! The media thread's loop: one turn after another.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::time::Duration;
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use tokio::sync::Notify;
+
+use crate::clock;
+use crate::limits::{CAMERAS_MAX, PPS_MAX};
+use crate::net::udp::Socket;
+use crate::rtsp::Ready;
+use crate::status;
+use crate::webrtc::ended::Ended;
+
+use super::cameras::Cutting;
+use super::memory::Memory;
+use super::serving::Pending;
+use super::{Command, HandshakeDatagram, Lost, Play, Settings};
+
+/// Woken by control.
+pub(super) const WAKER: Token = Token(0);
+const SOCKET: Token = Token(1);
+/// The camera in slot n has the token n + 2.
+const CAMERA_0: usize = 2;
+
+/// Between two reviews of time-outs and figures.
+const REVIEW_US: u64 = 100_000;
+/// Reads after which the batch is flushed even if there is more to read.
+const READS_BEFORE_FLUSH: usize = 16;
+/// How long a shutdown waits for cameras to answer their TEARDOWN.
+const GOODBYE_US: u64 = 300_000;
+
+/// The queues to and from control.
+pub(super) struct Ends {
+    pub(super) commanded: Receiver<Command>,
+    pub(super) handed: SyncSender<HandshakeDatagram>,
+    pub(super) bell: Arc<Notify>,
+}
+
+/// The media thread's state.
+pub(super) struct Turner {
+    pub(super) memory: &'static mut Memory,
+    poll: Poll,
+    pub(super) socket: Arc<Socket>,
+    pub(super) port: u16,
+    pub(super) ends: Ends,
+    pub(super) pending: Pending,
+    /// The media socket is full: nothing is sealed.
+    pub(super) is_blocked: bool,
+    /// The readiness queue tells when the socket is writable.
+    pub(super) is_awaiting_room: bool,
+    /// The media socket was left with datagrams in it.
+    pub(super) has_datagrams: bool,
+    /// The time of this turn.
+    pub(super) now_us: u64,
+    review_us: u64,
+    reads: usize,
+    /// Set by a shutdown: when the thread ends at the latest.
+    goodbye_us: Option<u64>,
+}
+
+impl Turner {
+    pub(super) fn new(
+        memory: &'static mut Memory,
+        poll: Poll,
+        socket: Arc<Socket>,
+        ends: Ends,
+        settings: Settings,
+    ) -> io::Result<Self> {
+        let port = socket.port()?;
+        let fd = socket.as_raw_fd();
+        poll.registry().register(&mut SourceFd(&fd), SOCKET, Interest::READABLE)?;
+        memory.seats.prepare();
+        if !socket.has_gso() {
+            memory.batch.disable_gso();
+        }
+        for (slot, stream) in (0..).zip(&mut memory.streams) {
+            stream.configure(slot, settings.payload_bytes);
+        }
+        Ok(Self {
+            memory,
+            poll,
+            socket,
+            port,
+            ends,
+            pending: Pending::new(),
+            is_blocked: false,
+            is_awaiting_room: false,
+            has_datagrams: false,
+            now_us: clock::now_us(),
+            review_us: 0,
+            reads: 0,
+            goodbye_us: None,
+        })
+    }
+
+    /// Turns until a shutdown is done.
+    pub(super) fn run(&mut self) {
+        let mut events = Events::with_capacity(CAMERAS_MAX + CAMERA_0);
+        while !self.is_done() {
+            let timeout = self.timeout();
+            if let Err(error) = self.poll.poll(&mut events, Some(timeout)) {
+                assert_eq!(error.kind(), io::ErrorKind::Interrupted, "the queue is ours");
+                continue;
+            }
+            self.now_us = clock::now_us();
+            self.turn(&events);
+        }
+    }
+
+    fn turn(&mut self, events: &Events) {
+        for event in events {
+            match event.token() {
+                WAKER => self.obey(),
+                SOCKET => {
+                    self.has_datagrams |= event.is_readable();
+                    if event.is_writable() {
+                        self.flush();
+                    }
+                }
+                Token(token) => self.read(token - CAMERA_0),
+            }
+        }
+        self.read_what_was_left(events);
+        if self.has_datagrams {
+            self.has_datagrams = false;
+            self.receive();
+        }
+        if !self.pending.is_empty() {
+            self.serve_pending();
+        }
+        if !self.memory.batch.is_empty() && !self.is_awaiting_room {
+            self.flush();
+        }
+        if self.now_us >= self.review_us {
+            self.review();
+        }
+    }
+
+    /// Until when there is nothing to do unless something comes.
+    fn timeout(&self) -> Duration {
+        let has_more = (0..CAMERAS_MAX).any(|slot| self.memory.cameras.has_more(slot));
+        if has_more || self.has_datagrams {
+            return Duration::ZERO;
+        }
+        let review = Duration::from_micros(self.review_us.saturating_sub(self.now_us));
+        if self.pending.is_empty() || self.is_blocked {
+            return review;
+        }
+        // Somebody is behind the pace: the next millisecond has tokens again.
+        review.min(Duration::from_millis(1))
+    }
+
+    fn obey(&mut self) {
+        while let Ok(command) = self.ends.commanded.try_recv() {
+            match command {
+                Command::Play(play) => self.play(*play),
+                Command::Expect(expect) => self.expect(*expect),
+                Command::Live(promote) => self.promote(*promote),
+                Command::End { seat, ended } => self.end(seat, ended),
+                Command::Shutdown => self.begin_goodbye(),
+            }
+        }
+    }
+
+    fn play(&mut self, play: Play) {
+        let Play { camera, socket, ready: Ready { session, video } } = play;
+        let slot = usize::from(camera);
+        let Memory { streams, cameras, .. } = &mut *self.memory;
+        let pps = video.pps.iter().map(Vec::as_slice).take(PPS_MAX);
+        let pps: heapless::Vec<&[u8], PPS_MAX> = pps.collect();
+        streams[slot].connect(video.payload_type, video.sps.as_deref(), &pps);
+        status::CAMERAS[slot].lost.store(0, Release);
+        let token = Token(slot + CAMERA_0);
+        let played = cameras.play(slot, socket, session, self.poll.registry(), token, self.now_us);
+        if let Err(why) = played {
+            self.lose(slot, why);
+        }
+    }
+
+    /// Reads one camera and serves what came of it.
+    fn read(&mut self, slot: usize) {
+        let now_us = self.now_us;
+        let Memory { streams, chunks, carry, read_scratch, cameras, .. } = &mut *self.memory;
+        let mut cutting =
+            Cutting { stream: &mut streams[slot], chunks, card: &status::CAMERAS[slot], now_us };
+        match cameras.read(slot, read_scratch, carry, &mut cutting) {
+            Ok(true) => self.serve(slot),
+            Ok(false) => {}
+            Err(why) => self.lose(slot, why),
+        }
+        self.reads += 1;
+        if self.reads >= READS_BEFORE_FLUSH && !self.is_awaiting_room {
+            self.reads = 0;
+            self.flush();
+        }
+    }
+
+    /// Cameras that had more than one scratch full get another turn.
+    fn read_what_was_left(&mut self, events: &Events) {
+        for slot in 0..CAMERAS_MAX {
+            let is_new = || events.iter().any(|event| event.token() == Token(slot + CAMERA_0));
+            if self.memory.cameras.has_more(slot) && !is_new() {
+                self.read(slot);
+            }
+        }
+    }
+
+    fn lose(&mut self, slot: usize, why: Lost) {
+        let why = if self.memory.cameras.is_leaving(slot) { Lost::Stopped } else { why };
+        let Memory { streams, chunks, carry, cameras, .. } = &mut *self.memory;
+        cameras.drop(slot, self.poll.registry(), carry);
+        streams[slot].disconnect(chunks, self.now_us);
+        streams[slot].report(chunks, &status::CAMERAS[slot], self.now_us);
+        status::CAMERAS[slot].lost.store(why as u8, Release);
+        self.ends.bell.notify_one();
+    }
+
+    /// Time-outs and figures, a few times a second.
+    fn review(&mut self) {
+        self.review_us = self.now_us + REVIEW_US;
+        for slot in 0..CAMERAS_MAX {
+            if !self.memory.cameras.is_connected(slot) {
+                continue;
+            }
+            let silent = self.memory.cameras.timeout(slot, self.now_us);
+            let Memory { streams, chunks, .. } = &mut *self.memory;
+            streams[slot].report(chunks, &status::CAMERAS[slot], self.now_us);
+            if let Err(why) = silent {
+                self.memory.cameras.leave(slot);
+                self.lose(slot, why);
+            }
+        }
+        self.review_sessions();
+        let gauges = &status::GAUGES;
+        let counters = self.memory.batch.counters;
+        gauges.udp_calls.store(counters.calls, Relaxed);
+        gauges.udp_messages.store(counters.messages, Relaxed);
+        gauges.udp_packets.store(counters.packets, Relaxed);
+        gauges.udp_refused.store(counters.refused, Relaxed);
+        gauges.udp_blocked.store(counters.blocked, Relaxed);
+        gauges.gso.store(u64::from(self.memory.batch.has_gso()), Relaxed);
+    }
+
+    /// Has the readiness queue tell when the media socket is writable, or no longer.
+    pub(super) fn await_room(&mut self, is_awaiting: bool) {
+        let interest =
+            if is_awaiting { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+        let fd = self.socket.as_raw_fd();
+        let registered = self.poll.registry().reregister(&mut SourceFd(&fd), SOCKET, interest);
+        self.is_awaiting_room = is_awaiting && registered.is_ok();
+    }
+
+    fn begin_goodbye(&mut self) {
+        self.end_all(Ended::Stopping);
+        for slot in 0..CAMERAS_MAX {
+            self.memory.cameras.leave(slot);
+        }
+        self.goodbye_us = Some(self.now_us + GOODBYE_US);
+        self.review_us = self.review_us.min(self.now_us + GOODBYE_US);
+    }
+
+    fn is_done(&self) -> bool {
+        let is_anybody_left =
+            || (0..CAMERAS_MAX).any(|slot| self.memory.cameras.is_connected(slot));
+        self.goodbye_us.is_some_and(|at_us| self.now_us >= at_us || !is_anybody_left())
+    }
+}

@@ -1,0 +1,221 @@
+//! What browsers send to the media port, and the life of their sessions.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::egress::batch::Path;
+use crate::egress::rtcp::{self, Feedback};
+use crate::egress::subscription::Subscription;
+use crate::net::udp::RECEIVE_DATAGRAMS_MAX;
+use crate::status;
+use crate::webrtc::consent::{Check, REPLY_BYTES_MAX};
+use crate::webrtc::demux::Kind;
+use crate::webrtc::ended::Ended;
+use crate::webrtc::session::{CloseNotify, Live};
+
+use super::memory::Memory;
+use super::seats::State;
+use super::turn::Turner;
+use super::{Expect, HandshakeDatagram, Promote, SeatId};
+
+/// Feedback taken from one SRTCP packet: a NACK of 17 packets is one; more wait for the next.
+const FEEDBACK_MAX: usize = 64;
+
+impl Turner {
+    /// Receives what the media socket has.
+    pub(super) fn receive(&mut self) {
+        // Bounded, so that a flood does not starve the cameras.
+        for _ in 0..8 {
+            let Ok(count) = self.socket.receive(&mut self.memory.inbox) else { return };
+            for index in 0..count {
+                self.datagram(index);
+            }
+            if count < RECEIVE_DATAGRAMS_MAX {
+                return;
+            }
+        }
+        self.has_datagrams = true;
+    }
+
+    fn datagram(&mut self, index: usize) {
+        let datagram = self.memory.inbox.datagram(index, self.port);
+        match Kind::of(datagram.bytes) {
+            Kind::Stun => self.check(index),
+            Kind::Dtls(kind) => self.dtls(index, kind),
+            Kind::Srtcp => self.srtcp(index),
+            Kind::Other => {}
+        }
+    }
+
+    /// A STUN check: verified, then answered here for a live session, by control in a handshake,
+    /// and with the goodbye for one that is over.
+    fn check(&mut self, index: usize) {
+        let Memory { inbox, seats, demux, .. } = &mut *self.memory;
+        let datagram = inbox.datagram(index, self.port);
+        let path = Path { to: datagram.from, from: datagram.to.ip() };
+        let Some(check) = Check::parse(datagram.bytes) else { return };
+        let Some(slot) = check.slot() else { return };
+        let Some(seat) = seats.slot(slot) else { return };
+        if !check.is_authentic(&seat.credentials) {
+            return;
+        }
+        match &mut seat.state {
+            State::Empty => {}
+            State::Handshake => {
+                demux.learn(path.to, slot, None);
+                let seat = SeatId { slot, generation: seat.generation };
+                self.hand_over(seat, index);
+            }
+            State::Live { live, .. } => {
+                demux.learn(path.to, slot, Some(live.path().to));
+                live.check(path, self.now_us);
+                let mut buffer = [0; REPLY_BYTES_MAX];
+                if let Some(reply) = check.reply(&seat.credentials, path.to, &mut buffer) {
+                    // Lost replies are repeated checks: there is nothing to do about an error.
+                    let _ = self.socket.send_to(reply, path.to, path.from);
+                }
+            }
+            State::Ended { close_notify } => {
+                let _ = self.socket.send_to(close_notify, path.to, path.from);
+            }
+        }
+    }
+
+    /// DTLS: to control in a handshake; for a live session a repeated flight or a hint.
+    fn dtls(&mut self, index: usize, kind: u8) {
+        let Memory { inbox, seats, demux, .. } = &mut *self.memory;
+        let datagram = inbox.datagram(index, self.port);
+        let path = Path { to: datagram.from, from: datagram.to.ip() };
+        let Some(slot) = demux.slot(&path.to) else { return };
+        let Some(seat) = seats.slot(slot) else { return };
+        match &mut seat.state {
+            State::Handshake => {
+                let seat = SeatId { slot, generation: seat.generation };
+                self.hand_over(seat, index);
+            }
+            State::Live { live, .. } => {
+                if let Some(flight) = live.dtls(kind, path, self.now_us) {
+                    let _ = self.socket.send_to(flight, path.to, path.from);
+                }
+            }
+            State::Empty | State::Ended { .. } => {}
+        }
+    }
+
+    /// Puts a datagram into control's queue; a full one drops it, and the browser repeats it.
+    fn hand_over(&mut self, seat: SeatId, index: usize) {
+        let datagram = self.memory.inbox.datagram(index, self.port);
+        let Ok(bytes) = heapless::Vec::from_slice(datagram.bytes) else { return };
+        let handed = HandshakeDatagram { seat, from: datagram.from, to: datagram.to, bytes };
+        if self.ends.handed.try_send(handed).is_ok() {
+            self.ends.bell.notify_one();
+        }
+    }
+
+    fn srtcp(&mut self, index: usize) {
+        let Memory { inbox, seats, demux, .. } = &mut *self.memory;
+        let datagram = inbox.datagram(index, self.port);
+        let path = Path { to: datagram.from, from: datagram.to.ip() };
+        let Some(slot) = demux.slot(&path.to) else { return };
+        let Some(seat) = seats.slot(slot) else { return };
+        let State::Live { live, subscriber } = &mut seat.state else { return };
+        let subscriber = *subscriber;
+        let Ok(compound) = live.srtcp(datagram.bytes, path, self.now_us) else { return };
+        let mut all = heapless::Vec::<Feedback, FEEDBACK_MAX>::new();
+        rtcp::parse(compound, |feedback| {
+            let _ = all.push(feedback);
+        });
+        for feedback in all {
+            self.feedback(subscriber, feedback);
+        }
+    }
+
+    /// A session's handshake begins: its slot is used anew.
+    pub(super) fn expect(&mut self, expect: Expect) {
+        let Expect { seat: id, credentials } = expect;
+        self.memory.demux.forget(id.slot);
+        let Some(seat) = self.memory.seats.slot(id.slot) else { return };
+        seat.generation = id.generation;
+        seat.credentials = credentials;
+        seat.state = State::Handshake;
+        status::SESSIONS[usize::from(id.slot)].reset();
+    }
+
+    /// A session's handshake is over: it subscribes, and gets what is there.
+    pub(super) fn promote(&mut self, promote: Promote) {
+        let Promote { seat: id, start, stream, wiring, random } = promote;
+        let now_us = self.now_us;
+        let Memory { seats, subscribers, demux, streams, .. } = &mut *self.memory;
+        let Some(seat) = seats.find(id) else { return };
+        let subscription = Subscription::new(wiring, random);
+        let Ok(subscriber) = subscribers.admit(id.slot, stream, subscription) else {
+            // Control admits no more sessions than there are subscriptions.
+            log::error!("no subscription left for a session that was admitted");
+            return;
+        };
+        let path = start.path;
+        demux.learn(path.to, id.slot, Some(path.to));
+        seat.state = State::Live { live: Live::new(start, now_us), subscriber };
+        let slot = usize::from(stream);
+        let wants_key_frame = streams[slot].ring().newest_idr().is_none();
+        if wants_key_frame {
+            self.memory.cameras.request_key_frame(slot, now_us);
+        }
+        self.count_viewers(stream);
+        self.serve(slot);
+    }
+
+    /// Ends a session, if that use of its slot is still on.
+    pub(super) fn end(&mut self, id: SeatId, ended: Ended) {
+        let Some(seat) = self.memory.seats.find(id) else { return };
+        let state = std::mem::replace(&mut seat.state, State::Empty);
+        match state {
+            State::Live { live, subscriber } => {
+                let path = live.path();
+                let close_notify: CloseNotify = live.into_close_notify();
+                let _ = self.socket.send_to(&close_notify, path.to, path.from);
+                seat.state = State::Ended { close_notify };
+                if let Some(stream) = self.memory.subscribers.release(subscriber) {
+                    self.count_viewers(stream);
+                }
+            }
+            State::Ended { .. } => seat.state = state,
+            State::Empty | State::Handshake => {}
+        }
+        status::SESSIONS[usize::from(id.slot)].end(id.generation, ended as u8);
+        self.ends.bell.notify_one();
+    }
+
+    /// Ends the sessions whose time has come, and reports on the others.
+    pub(super) fn review_sessions(&mut self) {
+        for slot in self.memory.seats.slots() {
+            let Some(seat) = self.memory.seats.slot(slot) else { continue };
+            let State::Live { live, subscriber } = &seat.state else { continue };
+            let id = SeatId { slot, generation: seat.generation };
+            let (subscriber, last_sign_us) = (*subscriber, live.last_sign_us());
+            let found = self.memory.subscribers.find(subscriber);
+            let is_sending = found.is_some_and(|found| !found.subscription.is_waiting());
+            let ended =
+                self.memory.seats.live(slot).and_then(|live| live.ended(is_sending, self.now_us));
+            self.report_session(slot, subscriber, last_sign_us);
+            if let Some(ended) = ended {
+                self.end(id, ended);
+            }
+        }
+    }
+
+    /// Ends every session.
+    pub(super) fn end_all(&mut self, ended: Ended) {
+        for slot in self.memory.seats.slots() {
+            let Some(seat) = self.memory.seats.slot(slot) else { continue };
+            let id = SeatId { slot, generation: seat.generation };
+            if matches!(seat.state, State::Live { .. }) {
+                self.end(id, ended);
+            }
+        }
+    }
+
+    fn count_viewers(&mut self, stream: u16) {
+        let viewers = self.memory.subscribers.count(stream);
+        status::CAMERAS[usize::from(stream)].viewers.store(viewers, Relaxed);
+    }
+}
