@@ -226,11 +226,9 @@ impl Turner {
     fn review(&mut self) {
         self.review_us = self.now_us + REVIEW_US;
         for slot in 0..CAMERAS_MAX {
-            if !self.memory.cameras.is_connected(slot) {
-                continue;
-            }
             let silent = self.memory.cameras.timeout(slot, self.now_us);
             let Memory { streams, chunks, .. } = &mut *self.memory;
+            // Without a camera too: shared chunks are given back when their hold is over.
             streams[slot].report(chunks, &status::CAMERAS[slot], self.now_us);
             if let Err(why) = silent {
                 self.memory.cameras.leave(slot);
