@@ -5,7 +5,9 @@ mod common;
 use std::process::Command;
 use std::sync::atomic::Ordering::Relaxed;
 
-use common::camera::{Behaviour, Login, Mount, Park, Picture, Scheme, Stamp};
+use common::camera::picture::{Picture, Stamp};
+use common::camera::rtsp::{Login, Scheme};
+use common::camera::{Behaviour, Mount, Park};
 use common::reassemble::{AccessUnit, Broken, access_units, annex_b};
 use common::reception::Packet;
 use common::rtp::{Header, Unwrap};

@@ -7,7 +7,7 @@ use weir::clock;
 
 use crate::common::camera::Park;
 use crate::common::server::Server;
-use crate::common::viewer::{self, Viewer};
+use crate::common::viewer::{Viewer, wall};
 use crate::{Load, camera_packets, viewer_packets};
 
 /// Beyond the counted seconds: the tool's start and end.
@@ -74,7 +74,7 @@ impl Tool {
         let started = self.start(server.pid(), load.seconds);
         let mut child = started.map_err(|error| error.to_string())?;
         let timeout_us = load.seconds * 1_000_000 + SLACK_US;
-        let ended = viewer::run(viewers, timeout_us, |_| {
+        let ended = wall::run(viewers, timeout_us, |_| {
             clock::now_us() > began_us + 100_000 && matches!(child.try_wait(), Ok(Some(_)))
         });
         if !ended {

@@ -119,47 +119,58 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let row = |f: &mut fmt::Formatter<'_>, name: &str, figure: String| {
-            writeln!(f, "| {name:<38} | {figure:>24} |")
-        };
+impl Report {
+    fn rows(&self) -> Vec<(&'static str, String)> {
         let load = &self.load;
         let instants = if load.same_instant { "same instant" } else { "spread" };
         let usage = &self.window.usage;
-        let out = self.sum(|counts| counts.packets);
-        let ms = |latency: Option<f64>| known(latency.map(|ms| format!("{ms:.2} ms")));
-        let latencies = [500, 990, 1000].map(|per_mille| ms(self.latency_ms(per_mille)));
-        let frames = self.sum(|counts| counts.frames);
-        let broken = self.sum(|counts| counts.broken_frames);
-        row(
-            f,
-            "cameras / viewers, frames",
-            format!("{} / {}, {instants}", load.cameras, load.viewers),
-        )?;
-        row(f, "all viewers connected after", format!("{:.0} ms", self.connected_us as f64 / 1e3))?;
-        row(f, "CPU of the server, of one core", format!("{:.2} %", self.cpu_percent()))?;
+        let own = percent(self.window.own_cpu_ns, self.window.wall_us);
+        let mut rows = vec![
+            (
+                "cameras / viewers, frames",
+                format!("{} / {}, {instants}", load.cameras, load.viewers),
+            ),
+            ("all viewers connected after", format!("{:.0} ms", self.connected_us as f64 / 1e3)),
+            ("CPU of the server, of one core", format!("{:.2} %", self.cpu_percent())),
+        ];
         if load.floor {
             let floor = self.floor_cpu_percent.map(|percent| format!("{percent:.2} %"));
-            row(f, "CPU of the floor", known(floor))?;
+            rows.push(("CPU of the floor", known(floor)));
         }
-        row(f, "VmHWM / VmRSS", format!("{} / {} KiB", usage.peak_kib, usage.resident_kib))?;
-        row(f, "threads", usage.threads.to_string())?;
-        let rates = (self.per_s(self.window.packets_in), self.per_s(out));
-        row(f, "RTP packets a second, in / out", format!("{:.0} / {:.0}", rates.0, rates.1))?;
-        row(f, "packets received / lost", format!("{out} / {}", self.sum(Counts::lost)))?;
-        row(f, "frames whole / broken", format!("{frames} / {broken}"))?;
-        row(f, "latency added, p50 / p99", format!("{} / {}", latencies[0], latencies[1]))?;
-        row(f, "latency added, the longest", latencies[2].clone())?;
+        rows.push(("VmHWM / VmRSS", format!("{} / {} KiB", usage.peak_kib, usage.resident_kib)));
+        rows.push(("threads", usage.threads.to_string()));
+        rows.extend(self.media_rows());
         if load.syscalls {
             let calls = self.calls_per_packet;
             let calls = calls.map(|(calls, tool)| format!("{calls:.3} ({tool})"));
-            row(f, "system calls a packet, in and out", known(calls))?;
+            rows.push(("system calls a packet, in and out", known(calls)));
         }
-        let own = percent(self.window.own_cpu_ns, self.window.wall_us);
-        row(f, "CPU of cameras and viewers together", format!("{own:.1} %"))?;
-        if self.ended_viewers > 0 {
-            row(f, "viewers whose session ended", self.ended_viewers.to_string())?;
+        rows.push(("CPU of cameras and viewers together", format!("{own:.1} %")));
+        rows.push(("viewers whose session ended", self.ended_viewers.to_string()));
+        rows
+    }
+
+    fn media_rows(&self) -> [(&'static str, String); 5] {
+        let received = self.sum(|counts| counts.packets);
+        let rates = (self.per_s(self.window.packets_in), self.per_s(received));
+        let frames = self.sum(|counts| counts.frames);
+        let broken = self.sum(|counts| counts.broken_frames);
+        let [p50, p99, longest] = [500, 990, 1000]
+            .map(|per_mille| known(self.latency_ms(per_mille).map(|ms| format!("{ms:.2} ms"))));
+        [
+            ("RTP packets a second, in / out", format!("{:.0} / {:.0}", rates.0, rates.1)),
+            ("packets received / lost", format!("{received} / {}", self.sum(Counts::lost))),
+            ("frames whole / broken", format!("{frames} / {broken}")),
+            ("latency added, p50 / p99", format!("{p50} / {p99}")),
+            ("latency added, the longest", longest),
+        ]
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (name, figure) in self.rows() {
+            writeln!(f, "| {name:<35} | {figure:>24} |")?;
         }
         for reason in &self.not_measured {
             writeln!(f, "not measured: {reason}")?;

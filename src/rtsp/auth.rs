@@ -19,7 +19,7 @@ use crate::limits::RTSP_CREDENTIAL_BYTES_MAX;
 
 /// How we can prove who we are, weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Scheme {
+pub(super) enum Scheme {
     /// The password, in base64.
     Basic = 0,
     /// Digest with MD5.

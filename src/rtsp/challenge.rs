@@ -11,7 +11,8 @@ use super::auth::Scheme;
 use super::digest::Algorithm;
 use crate::limits::{RTSP_NONCE_BYTES_MAX, RTSP_REALM_BYTES_MAX};
 
-/// A challenge weir can answer.
+/// A challenge weir can answer. Not boxed: it is renewed on the media thread.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Challenge {
     Basic,

@@ -246,6 +246,9 @@ impl Dialog {
     }
 
     fn challenged(&mut self, head: &Head<'_>) -> Result<(), DialogError> {
+        if let Some(credentials) = self.auth.credentials() {
+            credentials.check().map_err(DialogError::Url)?;
+        }
         match self.auth.challenged(head.values("WWW-Authenticate")) {
             Ok(()) => self.ask(),
             Err(AuthError::NoCredentials) => Err(DialogError::NoCredentials),

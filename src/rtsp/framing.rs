@@ -316,7 +316,7 @@ mod tests {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             // Many of the bytes that could mean something.
             let byte = b"$\x00\x80\xe0RTSP/1.0 \r\n"[(seed >> 24) as usize % 15];
-            noise.push(if seed >> 20 & 3 == 0 { (seed >> 12) as u8 } else { byte });
+            noise.push(if seed >> 20 & 3 == 0 { seed.to_be_bytes()[2] } else { byte });
         }
         let cuts: Vec<usize> = (1..noise.len()).step_by(1448).collect();
         let whole = items(&noise, &[], &mut pool);

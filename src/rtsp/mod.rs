@@ -4,8 +4,8 @@
 //! A [`Dialog`] goes from the camera's URL to the moment before PLAY on the control thread; it may
 //! allocate, within bounds. It ends in a [`Session`], which plays on the media thread: it finds
 //! the RTP packets in what a read returned, keeps the camera alive, reports to it, and does not
-//! allocate. [`framing`](Broken) is theirs in common: it cuts the connection into messages and `$`
-//! frames and finds its way back after garbage.
+//! allocate. Both read the connection by the same rules (`examine`), which tell messages from `$`
+//! frames and find the way back after garbage.
 //!
 //! What cameras get wrong is the rule here and not the exception: nothing that a camera says ends
 //! a session as long as it delivers RTP.
@@ -31,7 +31,7 @@ mod testing;
 mod transmit;
 mod url;
 
-pub use auth::Scheme;
+pub use auth::Tried;
 pub use dialog::{Dialog, Ready, Step};
 pub use error::{DialogError, SessionError};
 pub use framing::Broken;

@@ -107,7 +107,7 @@ impl Source {
 
     fn follows(&self, sequence: u16) -> bool {
         let ahead = self.ahead(sequence);
-        ahead < GAP_MAX || ahead > u16::MAX - LATE_MAX
+        !(GAP_MAX..=u16::MAX - LATE_MAX).contains(&ahead)
     }
 
     fn count(&mut self, sequence: u16, transit: u32) {

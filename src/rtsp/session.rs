@@ -149,7 +149,7 @@ impl Session {
     /// Says goodbye. Nothing is due any more; close when it is written and answered, or a third of
     /// a second later.
     pub fn teardown(&mut self) {
-        if !matches!(self.life.stage, Stage::Set | Stage::Ended { .. }) {
+        if !matches!(self.life.stage, Stage::Ended { .. }) {
             self.life.stage = Stage::Ended { answered: false };
             self.life.ask(Method::Teardown);
         }

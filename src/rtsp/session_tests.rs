@@ -283,6 +283,16 @@ fn it_does_not_matter_how_a_conversation_is_cut_into_reads() {
 }
 
 #[test]
+fn a_session_that_never_played_says_goodbye_too() {
+    let mut camera = Camera::new(&[]);
+    camera.session.teardown();
+    camera.session.teardown();
+    assert_eq!(camera.written().matches("TEARDOWN").count(), 1);
+    camera.says("RTSP/1.0 454 Session Not Found\r\n\r\n", 0).expect("ends");
+    assert!(camera.session.is_torn_down());
+}
+
+#[test]
 fn a_slot_is_given_back_at_the_end() {
     let mut camera = Camera::playing();
     camera.sends(&packet(1)[..30], 0).expect("plays");

@@ -1,6 +1,6 @@
 //! The books of one received stream: what came, what is missing, and how late it was.
 
-use super::camera::Stamp;
+use super::camera::picture::Stamp;
 use super::rtcp::{Report, SenderReport};
 use super::rtp::{Header, Unwrap, roll_over};
 use super::srtp::Keys;
@@ -44,8 +44,10 @@ pub struct Counts {
     pub skipped: u64,
     /// Packets that came behind a higher number: resends, mostly.
     pub late: u64,
-    /// Packets whose tag did not verify.
+    /// Packets whose tag did not verify, and datagrams of no known kind.
     pub forged: u64,
+    /// Media and reports that came before there were keys.
+    pub early: u64,
     /// Frames whose last packet came and none before it was missing.
     pub frames: u64,
     /// Frames with a packet missing, and frame numbers that never came.
@@ -86,6 +88,11 @@ pub struct Reception {
 }
 
 impl Reception {
+    /// Nothing received yet.
+    pub fn new(keep: Keep) -> Self {
+        Self { keep, ..Self::default() }
+    }
+
     /// Takes a sealed RTP datagram.
     pub fn rtp(&mut self, datagram: &mut [u8], keys: &Keys, arrival_us: u64) {
         let Some(header) = Header::parse(datagram) else {

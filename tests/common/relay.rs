@@ -161,6 +161,9 @@ pub fn delay(us: u64) -> Rule {
     Box::new(move |_| Verdict::Delay { us })
 }
 
+/// A delayed datagram: due time, order, whether to the client, which one, bytes.
+type Later = (u64, u64, bool, usize, Vec<u8>);
+
 struct Worker {
     poll: Poll,
     front: UdpSocket,
@@ -169,8 +172,7 @@ struct Worker {
     /// A client and our socket towards weir for it; its token is its place + 1.
     clients: Vec<(SocketAddr, UdpSocket)>,
     known: HashMap<SocketAddr, usize>,
-    /// Due time, order, direction and client.
-    later: BinaryHeap<Reverse<(u64, u64, bool, usize, Vec<u8>)>>,
+    later: BinaryHeap<Reverse<Later>>,
     counts: Arc<Counts>,
     stop: Arc<AtomicBool>,
 }
@@ -185,22 +187,22 @@ impl Worker {
             let _ = self.poll.poll(&mut events, Some(Duration::from_micros(wait_us)));
             for event in &events {
                 match event.token() {
-                    FRONT => self.from_clients(&mut buffer),
-                    Token(token) => self.from_server(token - 1, &mut buffer),
+                    FRONT => self.read_clients(&mut buffer),
+                    Token(token) => self.read_server(token - 1, &mut buffer),
                 }
             }
             self.send_delayed();
         }
     }
 
-    fn from_clients(&mut self, buffer: &mut [u8]) {
+    fn read_clients(&mut self, buffer: &mut [u8]) {
         while let Ok((bytes, from)) = self.front.recv_from(buffer) {
             let client = self.client(from);
             self.judge(false, client, &buffer[..bytes]);
         }
     }
 
-    fn from_server(&mut self, client: usize, buffer: &mut [u8]) {
+    fn read_server(&mut self, client: usize, buffer: &mut [u8]) {
         // An error here is weir's closed port: nothing to relay.
         while let Ok(bytes) = self.clients[client].1.recv(buffer) {
             self.judge(true, client, &buffer[..bytes]);

@@ -1,27 +1,28 @@
 //! A WHEP viewer: it offers one video to receive, does ICE and DTLS through str0m, answers with
 //! consent checks and receiver reports as browsers do, and keeps the books of what arrives.
 //!
-//! [`run`] drives one viewer or hundreds of them in the calling thread. Nothing happens to a
+//! [`wall::run`] drives one viewer or hundreds of them in the calling thread. Nothing happens to a
 //! viewer that is not being run: it is as silent as a browser that was killed.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
-use std::time::Duration;
+mod options;
+pub mod wall;
 
-use mio::{Events, Interest, Poll, Token};
+use std::net::{SocketAddr, UdpSocket};
+
 use socket2::SockRef;
 use str0m::change::SdpAnswer;
 use str0m::media::{Direction, MediaKind};
 use str0m::net::{Protocol, Receive};
-use str0m::rtp::{Extension, ExtensionMap};
-use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig};
+use str0m::{Event, IceConnectionState, Input, Output, Rtc};
 use weir::clock;
 
-use super::reception::{Keep, Reception};
+use super::reception::Reception;
 use super::rtcp;
 use super::rtp::Kind;
 use super::srtp::Keys;
-use super::tap::{self, Tap};
+use super::tap::Tap;
 use super::whep::{self, HttpError};
+pub use options::Options;
 
 /// Between two receiver reports.
 const REPORT_US: u64 = 1_000_000;
@@ -29,37 +30,10 @@ const REPORT_US: u64 = 1_000_000;
 const FIRST_REPORT_US: u64 = 40_000;
 /// … and this late where no media comes.
 const FIRST_REPORT_WITHOUT_MEDIA_US: u64 = 500_000;
-/// Chromium's consent checks.
-const CONSENT: Duration = Duration::from_millis(2_660);
 const SSRC: u32 = 0x0001_e3e5;
-const DATAGRAM_BYTES: usize = 2048;
 
 /// Says of a datagram whether it is to be dropped.
 pub type Drops = Box<dyn FnMut(&[u8]) -> bool + Send>;
-
-/// What can be asked of a viewer before it connects.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The address it is reached at.
-    pub local: IpAddr,
-    /// What is done with its packets.
-    pub keep: Keep,
-    /// Whether it sends receiver reports of its own accord.
-    pub reports: bool,
-    /// A last change to the offer's text.
-    pub edit_offer: fn(String) -> String,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            local: Ipv4Addr::LOCALHOST.into(),
-            keep: Keep::Packets,
-            reports: true,
-            edit_offer: |offer| offer,
-        }
-    }
-}
 
 /// One viewer.
 pub struct Viewer {
@@ -94,7 +68,7 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// Posts an offer for `camera`; the handshake itself needs [`run`].
+    /// Posts an offer for `camera`; the handshake itself needs [`wall::run`].
     pub fn connect(http: SocketAddr, camera: &str) -> Result<Self, HttpError> {
         Self::connect_with(http, camera, &Options::default())
     }
@@ -110,7 +84,7 @@ impl Viewer {
         // A burst of a large IDR must fit while the thread looks after other viewers.
         SockRef::from(&socket).set_recv_buffer_size(4 << 20).expect("a buffer size");
         let local = socket.local_addr().expect("a bound socket");
-        let (mut rtc, tap) = rtc(local);
+        let (mut rtc, tap) = options::rtc(local);
         let mut change = rtc.sdp_api();
         change.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
         let (offer, pending) = change.apply().expect("a change to offer");
@@ -123,8 +97,8 @@ impl Viewer {
         accepted.expect("the answer fits the offer");
         let location = created.header("location").expect("201 has a Location");
         Ok(Self {
-            reception: Reception { keep: options.keep, ..Reception::default() },
-            location: path_of(location),
+            reception: Reception::new(options.keep),
+            location: whep::path_of(location),
             etag: created.header("etag").map(str::to_owned),
             answer: created.body,
             connected_us: None,
@@ -232,7 +206,8 @@ impl Viewer {
                 (Kind::Rtcp, Some((_, theirs))) => {
                     self.reception.rtcp(datagram, theirs, arrival_us);
                 }
-                _ => self.reception.counts.forged += 1,
+                (Kind::Rtp | Kind::Rtcp, None) => self.reception.counts.early += 1,
+                (Kind::Unknown, _) => self.reception.counts.forged += 1,
             }
         }
     }
@@ -317,100 +292,5 @@ impl Viewer {
 
     fn next_us(&self) -> u64 {
         self.next_rtc_us.min(self.next_report_us)
-    }
-}
-
-/// Runs the viewers until `until` says so, or at most for `timeout_us`; whether it did.
-pub fn run(
-    viewers: &mut [Viewer],
-    timeout_us: u64,
-    mut until: impl FnMut(&[Viewer]) -> bool,
-) -> bool {
-    let deadline_us = clock::now_us() + timeout_us;
-    let mut buffer = [0; DATAGRAM_BYTES];
-    let mut poll = Poll::new().expect("an epoll descriptor");
-    let mut watched = Vec::new();
-    for (at, viewer) in viewers.iter_mut().enumerate() {
-        let clone = viewer.socket.try_clone().expect("a descriptor");
-        let mut socket = mio::net::UdpSocket::from_std(clone);
-        let registered = poll.registry().register(&mut socket, Token(at), Interest::READABLE);
-        registered.expect("epoll takes a socket");
-        watched.push(socket);
-        viewer.read(&mut buffer);
-    }
-    let mut events = Events::with_capacity(256);
-    let mut next_us = 0;
-    loop {
-        let now_us = clock::now_us();
-        if now_us >= next_us {
-            let turns = viewers.iter_mut().map(|viewer| viewer.turn(now_us));
-            next_us = turns.min().unwrap_or(u64::MAX);
-        }
-        if until(viewers) {
-            return true;
-        }
-        if now_us >= deadline_us {
-            return false;
-        }
-        let wait_us = next_us.min(deadline_us).saturating_sub(now_us);
-        if let Err(error) = poll.poll(&mut events, Some(Duration::from_micros(wait_us))) {
-            assert_eq!(error.kind(), std::io::ErrorKind::Interrupted, "epoll");
-            continue;
-        }
-        for event in &events {
-            let viewer = &mut viewers[event.token().0];
-            viewer.read(&mut buffer);
-            next_us = next_us.min(viewer.next_us());
-        }
-    }
-}
-
-/// Connects one viewer for each of `cameras`, all offers at once, and runs them until their
-/// handshakes are done. The order is that of `cameras`.
-pub fn connect_all(
-    http: SocketAddr,
-    cameras: &[String],
-    options: &Options,
-    timeout_us: u64,
-) -> Vec<Result<Viewer, HttpError>> {
-    std::thread::scope(|scope| {
-        let offers = cameras.iter().map(|camera| {
-            scope.spawn(move || {
-                let mut viewer = Viewer::connect_with(http, camera, options)?;
-                run(std::slice::from_mut(&mut viewer), timeout_us, |viewers| {
-                    viewers[0].is_connected() || viewers[0].ended.is_some()
-                });
-                Ok(viewer)
-            })
-        });
-        let offers: Vec<_> = offers.collect();
-        let joined = offers.into_iter().map(|offer| offer.join());
-        joined.map(|viewer| viewer.expect("a viewer's thread did not panic")).collect()
-    })
-}
-
-fn rtc(local: SocketAddr) -> (Rtc, Tap) {
-    let (provider, tap) = tap::provider();
-    let mut extensions = ExtensionMap::empty();
-    extensions.set(6, Extension::PlayoutDelay);
-    let mut config = RtcConfig::new()
-        .set_crypto_provider(provider)
-        .set_dtls_cert(tap::certificate())
-        .clear_codecs()
-        .enable_h264(true)
-        .set_extension_map(extensions)
-        .set_rtp_mode(true);
-    config.set_max_stun_rto(CONSENT);
-    let mut rtc = config.build(clock::instant(clock::now_us()));
-    let candidate = Candidate::host(local, "udp").expect("a usable address");
-    rtc.add_local_candidate(candidate);
-    (rtc, tap)
-}
-
-/// The path of a Location, which may be a whole URL.
-fn path_of(location: &str) -> String {
-    match location.split_once("://") {
-        Some((_, rest)) => rest[rest.find('/').unwrap_or(rest.len())..].to_owned(),
-        None => location.to_owned(),
     }
 }

@@ -89,6 +89,14 @@ pub fn get(server: SocketAddr, path: &str) -> Result<Response, HttpError> {
     request(server, "GET", path, &[], "")
 }
 
+/// The path of a Location, which may be a whole URL.
+pub fn path_of(location: &str) -> String {
+    match location.split_once("://") {
+        Some((_, rest)) => rest[rest.find('/').unwrap_or(rest.len())..].to_owned(),
+        None => location.to_owned(),
+    }
+}
+
 fn exchange(
     server: SocketAddr,
     method: &str,

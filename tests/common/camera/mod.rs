@@ -8,15 +8,16 @@ mod host;
 pub mod packets;
 mod peer;
 pub mod picture;
-mod rtsp;
+mod playing;
+pub mod rtsp;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-pub use picture::{Picture, Stamp};
-pub use rtsp::{Login, Scheme};
+use picture::Picture;
+use rtsp::Login;
 
 /// A camera's path and habits.
 #[derive(Debug, Clone)]

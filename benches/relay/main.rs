@@ -6,25 +6,26 @@
 //! the reason on a line of its own.
 
 mod calls;
-#[path = "../tests/common/mod.rs"]
+#[path = "../../tests/common/mod.rs"]
 mod common;
 mod floor;
 mod report;
 
-use std::time::Duration;
-
 use clap::Parser;
 use weir::clock;
 
-use common::camera::{Counts as CameraCounts, Mount, Park, Picture};
+use common::camera::picture::Picture;
+use common::camera::{Counts as CameraCounts, Mount, Park};
 use common::process::Usage;
 use common::reception::Keep;
 use common::server::{Server, Setup};
-use common::viewer::{self, Options, Viewer};
+use common::viewer::{Options, Viewer, wall};
 use report::{Report, Window};
 
 const READY_US: u64 = 30_000_000;
 const CONNECT_US: u64 = 10_000_000;
+/// What is still under way when a window closes arrives within this.
+const TRAIL_US: u64 = 50_000;
 /// Offers under way at once: one thread each.
 const OFFERS_AT_ONCE: usize = 64;
 
@@ -96,7 +97,7 @@ fn measure(load: &Load) -> Report {
     let began_us = clock::now_us();
     let mut viewers = connect(load, &server);
     let connected_us = clock::now_us() - began_us;
-    viewer::run(&mut viewers, load.settle * 1_000_000, |_| false);
+    wall::run(&mut viewers, load.settle * 1_000_000, |_| false);
     let window = window(load, &park, &server, &mut viewers);
     let mut report = Report::new(load, connected_us, window);
     if load.syscalls {
@@ -116,14 +117,14 @@ fn connect(load: &Load, server: &Server) -> Vec<Viewer> {
     let options = Options { keep: Keep::Counts, ..Options::default() };
     let mut viewers = Vec::new();
     for cameras in load.watched().chunks(OFFERS_AT_ONCE) {
-        for viewer in viewer::connect_all(server.http, cameras, &options, CONNECT_US) {
+        for viewer in wall::connect_all(server.http, cameras, &options, CONNECT_US) {
             let viewer = viewer.unwrap_or_else(|error| panic!("a viewer was refused: {error}"));
             let ended = viewer.ended.as_deref().unwrap_or("no answer");
             assert!(viewer.is_connected(), "a viewer did not connect: {ended}");
             viewers.push(viewer);
         }
         // Those that wait for the next chunk must keep their consent fresh.
-        viewer::run(&mut viewers, 0, |_| false);
+        wall::run(&mut viewers, 0, |_| false);
     }
     viewers
 }
@@ -137,12 +138,11 @@ fn window(load: &Load, park: &Park, server: &Server, viewers: &mut [Viewer]) -> 
     let (usage_before, own_before) = (usage(), own());
     let cameras_before = camera_packets(park);
     let began_us = clock::now_us();
-    viewer::run(viewers, load.seconds * 1_000_000, |_| false);
+    wall::run(viewers, load.seconds * 1_000_000, |_| false);
     let wall_us = clock::now_us() - began_us;
     let (usage_after, own_after) = (usage(), own());
     let packets_in = camera_packets(park) - cameras_before;
-    // What was under way when the window closed still counts as received.
-    viewer::run(viewers, Duration::from_millis(50).as_micros() as u64, |_| false);
+    wall::run(viewers, TRAIL_US, |_| false);
     Window {
         wall_us,
         cpu_ns: usage_after.cpu_ns - usage_before.cpu_ns,

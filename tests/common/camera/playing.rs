@@ -1,0 +1,103 @@
+//! A camera's stream to one client: its frames, their packets, its sender reports.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use weir::clock;
+
+use super::packets::{Packetizer, interleaved};
+use super::picture::{Noise, Stamp};
+use super::{Show, Site};
+use crate::common::rtcp::{self, SenderReport};
+
+const REPORT_US: u64 = 5_000_000;
+
+/// One client's stream.
+pub(super) struct Playing {
+    packetizer: Packetizer,
+    pub(super) frame: u32,
+    /// What was withheld.
+    pub(super) held: Vec<u8>,
+    /// When the first frame was due.
+    pub(super) first_us: u64,
+    next_report_us: u64,
+}
+
+impl Playing {
+    /// A stream whose first frame is due at the mount's next instant.
+    pub(super) fn new(site: &Site, channel: u8) -> Self {
+        let interval_us = 1_000_000 / u64::from(site.mount.frames_per_s());
+        let periods = clock::now_us() / interval_us + 1;
+        let first_us = periods * interval_us + site.mount.phase_us;
+        Self {
+            packetizer: Packetizer {
+                channel,
+                payload_bytes: site.mount.payload_bytes,
+                marker: site.mount.marker,
+                sequence: 65_000,
+                ssrc: 0x5eed_0000 | site.number,
+                packets: 0,
+                bytes: 0,
+            },
+            frame: 0,
+            held: Vec::new(),
+            first_us,
+            next_report_us: first_us,
+        }
+    }
+
+    /// Appends the frame's packets; the stamp that stands at the end of them.
+    pub(super) fn burst(
+        &mut self,
+        site: &Site,
+        noise: &Noise,
+        at_us: u64,
+        out: &mut Vec<u8>,
+    ) -> Option<Stamp> {
+        let rate = u64::from(site.mount.frames_per_s());
+        let ticks = 4_000_000_000 + u64::from(self.frame) * 90_000 / rate;
+        let timestamp = u32::try_from(ticks % (1 << 32)).expect("wrapped");
+        if at_us >= self.next_report_us {
+            self.next_report_us += REPORT_US;
+            self.report(timestamp, out);
+        }
+        let (mut nals, stamp) = self.nals(site, noise);
+        if let (Some(stamp), Some(last)) = (stamp, nals.last_mut()) {
+            self.packetizer.make_room(last);
+            stamp.put(last);
+        }
+        let before = self.packetizer.packets;
+        self.packetizer.frame(&nals, timestamp, out);
+        let packets = u64::from(self.packetizer.packets - before);
+        site.counts.packets.fetch_add(packets, Relaxed);
+        site.counts.frames.fetch_add(1, Relaxed);
+        if site.mount.record {
+            site.sent.lock().expect("not poisoned").append(&mut nals);
+        }
+        stamp
+    }
+
+    fn nals(&self, site: &Site, noise: &Noise) -> (Vec<Vec<u8>>, Option<Stamp>) {
+        match &site.mount.show {
+            Show::Clip { units, .. } => (units[self.frame as usize % units.len()].clone(), None),
+            Show::Synthetic(picture) => {
+                let place = (self.frame + site.mount.gop_phase) % picture.gop;
+                let idr = self.frame == 0 || place == 0;
+                let stamp =
+                    Stamp { camera: site.number, frame: self.frame, time_us: clock::now_us() };
+                (picture.frame(noise, site.number, self.frame, idr), Some(stamp))
+            }
+        }
+    }
+
+    fn report(&self, timestamp: u32, out: &mut Vec<u8>) {
+        let report = rtcp::sender_report(&SenderReport {
+            ssrc: self.packetizer.ssrc,
+            ntp: clock::ntp(clock::now_us()),
+            rtp_timestamp: timestamp,
+            packets: self.packetizer.packets,
+            bytes: self.packetizer.bytes,
+        });
+        interleaved(self.packetizer.channel + 1, report.len(), out);
+        out.extend_from_slice(&report);
+    }
+}

@@ -1,0 +1,57 @@
+//! What a viewer is before it connects.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use str0m::rtp::{Extension, ExtensionMap};
+use str0m::{Candidate, Rtc, RtcConfig};
+use weir::clock;
+
+use crate::common::reception::Keep;
+use crate::common::tap::{self, Tap};
+
+/// Chromium's consent checks.
+const CONSENT: Duration = Duration::from_millis(2_660);
+
+/// What can be asked of a viewer before it connects.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The address it is reached at.
+    pub local: IpAddr,
+    /// What is done with its packets.
+    pub keep: Keep,
+    /// Whether it sends receiver reports of its own accord.
+    pub reports: bool,
+    /// A last change to the offer's text.
+    pub edit_offer: fn(String) -> String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            local: Ipv4Addr::LOCALHOST.into(),
+            keep: Keep::Packets,
+            reports: true,
+            edit_offer: |offer| offer,
+        }
+    }
+}
+
+/// str0m as a full ICE agent and DTLS client, and where it leaves its keys.
+pub(super) fn rtc(local: SocketAddr) -> (Rtc, Tap) {
+    let (provider, tap) = tap::provider();
+    let mut extensions = ExtensionMap::empty();
+    extensions.set(6, Extension::PlayoutDelay);
+    let mut config = RtcConfig::new()
+        .set_crypto_provider(provider)
+        .set_dtls_cert(tap::certificate())
+        .clear_codecs()
+        .enable_h264(true)
+        .set_extension_map(extensions)
+        .set_rtp_mode(true);
+    config.set_max_stun_rto(CONSENT);
+    let mut rtc = config.build(clock::instant(clock::now_us()));
+    let candidate = Candidate::host(local, "udp").expect("a usable address");
+    rtc.add_local_candidate(candidate);
+    (rtc, tap)
+}
