@@ -236,6 +236,8 @@ pub const HTTP_HEAD_BYTES_MAX: usize = 8 * KIB;
 pub const HTTP_HEAD_MS_MAX: u64 = 5_000;
 /// A request body; the largest is an offer.
 pub const HTTP_BODY_BYTES_MAX: usize = OFFER_BYTES_MAX;
+/// An HTTP connection idle for this long makes room for the next one when all are taken.
+pub const HTTP_EVICTABLE_US: u64 = 100_000;
 /// How long an idle HTTP connection is kept.
 pub const HTTP_KEEP_ALIVE_MS: u64 = 5_000;
 /// The time a request body may take, and how long a request waits for one of the body buffers

@@ -39,7 +39,7 @@ pub(super) struct Record {
 
 impl Sessions {
     pub(super) fn new() -> Self {
-        Self { table: Table::new("sessions"), ended: VecDeque::new(), next_id: 1 }
+        Self { table: Table::new(), ended: VecDeque::new(), next_id: 1 }
     }
 
     /// Takes a slot.
@@ -59,7 +59,7 @@ impl Sessions {
             address: None,
             cipher: None,
         };
-        let handle = self.table.admit(record)?;
+        let handle = self.table.admit("sessions", record)?;
         self.next_id += 1;
         card(handle).reset();
         Ok(seat_id(handle))

@@ -17,7 +17,7 @@ use super::Lost;
 
 /// One connection a slot.
 pub struct Cameras {
-    slots: [Option<Connection>; CAMERAS_MAX],
+    slots: heapless::Vec<Option<Connection>, CAMERAS_MAX>,
 }
 
 struct Connection {
@@ -52,7 +52,12 @@ impl rtsp::Sink for Cutting<'_> {
 
 impl Cameras {
     pub(super) const fn new() -> Self {
-        Self { slots: [const { None }; CAMERAS_MAX] }
+        Self { slots: heapless::Vec::new() }
+    }
+
+    /// Makes every slot, empty; before the first use.
+    pub(super) fn prepare(&mut self) {
+        while self.slots.push(None).is_ok() {}
     }
 
     /// Takes over a connection and asks the camera to play.

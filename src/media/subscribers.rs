@@ -25,7 +25,7 @@ pub struct Subscribers {
 
 impl Subscribers {
     pub(super) const fn new() -> Self {
-        Self { table: Table::new("subscriptions"), first: [0; CAMERAS_MAX] }
+        Self { table: Table::new(), first: [0; CAMERAS_MAX] }
     }
 
     /// Subscribes a seat to a stream.
@@ -36,7 +36,8 @@ impl Subscribers {
         subscription: Subscription,
     ) -> Result<Handle, Full> {
         let next = self.first[usize::from(stream)];
-        let handle = self.table.admit(Subscriber { seat, stream, next, subscription })?;
+        let handle =
+            self.table.admit("subscriptions", Subscriber { seat, stream, next, subscription })?;
         self.first[usize::from(stream)] = handle.index + 1;
         Ok(handle)
     }

@@ -77,6 +77,7 @@ impl Turner {
         let fd = socket.as_raw_fd();
         poll.registry().register(&mut SourceFd(&fd), SOCKET, Interest::READABLE)?;
         memory.seats.prepare();
+        memory.cameras.prepare();
         if !socket.has_gso() {
             memory.batch.disable_gso();
         }

@@ -14,7 +14,6 @@ pub struct Handle {
 /// Up to `N` values, each found by its [`Handle`].
 #[derive(Debug)]
 pub struct Table<T, const N: usize> {
-    what: &'static str,
     slots: heapless::Vec<Slot<T>, N>,
 }
 
@@ -25,22 +24,22 @@ struct Slot<T> {
 }
 
 impl<T, const N: usize> Table<T, N> {
-    /// An empty table; `what` names it when it is full.
-    pub const fn new(what: &'static str) -> Self {
-        Self { what, slots: heapless::Vec::new() }
+    /// An empty table; zeros, so it can be a static.
+    pub const fn new() -> Self {
+        Self { slots: heapless::Vec::new() }
     }
 
-    /// Puts `value` into a free slot.
+    /// Puts `value` into a free slot; `what` names the table when it is full.
     ///
     /// # Errors
     /// [`Full`] when every slot is in use.
-    pub fn admit(&mut self, value: T) -> Result<Handle, Full> {
+    pub fn admit(&mut self, what: &'static str, value: T) -> Result<Handle, Full> {
         let free = self.slots.iter().position(|slot| slot.value.is_none());
         let index = match free {
             Some(index) => index,
             None => {
                 let fresh = Slot { generation: 0, value: None };
-                self.slots.push(fresh).map_err(|_| Full { what: self.what, max: N })?;
+                self.slots.push(fresh).map_err(|_| Full { what, max: N })?;
                 self.slots.len() - 1
             }
         };
@@ -100,18 +99,24 @@ impl<T, const N: usize> Table<T, N> {
     }
 }
 
+impl<T, const N: usize> Default for Table<T, N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_last_plus_one_is_refused_and_the_first_to_leave_makes_room() {
-        let mut table = Table::<u8, 2>::new("things");
-        let first = table.admit(1).expect("room");
-        table.admit(2).expect("room");
-        assert_eq!(table.admit(3), Err(Full { what: "things", max: 2 }));
+        let mut table = Table::<u8, 2>::new();
+        let first = table.admit("things", 1).expect("room");
+        table.admit("things", 2).expect("room");
+        assert_eq!(table.admit("things", 3), Err(Full { what: "things", max: 2 }));
         assert_eq!(table.release(first), Some(1));
-        let again = table.admit(3).expect("released");
+        let again = table.admit("things", 3).expect("released");
         assert_eq!(again.index, first.index);
         assert_eq!(table.find(first), None, "the old handle is over");
         assert_eq!(table.find(again), Some(&3));

@@ -26,7 +26,7 @@ use tokio::time::sleep;
 
 use super::Reply;
 use crate::clock;
-use crate::limits::{HTTP_HEAD_BYTES_MAX, HTTP_HEAD_MS_MAX, HTTP_KEEP_ALIVE_MS};
+use crate::limits::{HTTP_EVICTABLE_US, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_MS_MAX, HTTP_KEEP_ALIVE_MS};
 
 const BACKLOG: i32 = 128;
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n\
@@ -95,7 +95,7 @@ where
                 continue;
             }
         };
-        let Some(seat) = seats.admit(client.peer.ip()) else {
+        let Some(seat) = seats.admit(client.peer.ip(), clock::now_us()) else {
             debug!("http: {} refused, connections full", client.peer);
             refuse(stream);
             continue;
@@ -203,19 +203,16 @@ impl Seats {
     }
 
     /// A seat for a connection from `address`; `None` when there is none to be had.
-    fn admit(&self, address: IpAddr) -> Option<Rc<Seat>> {
+    fn admit(&self, address: IpAddr, now_us: u64) -> Option<Rc<Seat>> {
         let mut taken = self.taken.borrow_mut();
         let of_address = taken.iter().filter(|seat| seat.address == address);
         if of_address.count() >= self.bounds.per_address {
-            evict(&mut taken, |seat| seat.address == address)?;
+            evict(&mut taken, now_us, |seat| seat.address == address)?;
         } else if taken.len() >= self.bounds.connections {
-            evict(&mut taken, |_| true)?;
+            evict(&mut taken, now_us, |_| true)?;
         }
-        let seat = Rc::new(Seat {
-            address,
-            idle_since_us: Cell::new(Some(clock::now_us())),
-            leave: Notify::new(),
-        });
+        let seat =
+            Rc::new(Seat { address, idle_since_us: Cell::new(Some(now_us)), leave: Notify::new() });
         taken.push(Rc::clone(&seat));
         Some(seat)
     }
@@ -226,14 +223,18 @@ impl Seats {
     }
 }
 
-/// Closes the connection idle longest among those that `matches`; `None` when none is idle.
-fn evict(taken: &mut Vec<Rc<Seat>>, matches: impl Fn(&Seat) -> bool) -> Option<()> {
+/// Closes the connection idle longest among those that `matches`; `None` when none was idle for
+/// [`HTTP_EVICTABLE_US`]: one that has only just come is about to ask.
+fn evict(taken: &mut Vec<Rc<Seat>>, now_us: u64, matches: impl Fn(&Seat) -> bool) -> Option<()> {
     let idle = taken
         .iter()
         .enumerate()
         .filter(|(_, seat)| matches(seat))
         .filter_map(|(index, seat)| Some((seat.idle_since_us.get()?, index)));
-    let (_, index) = idle.min()?;
+    let (since_us, index) = idle.min()?;
+    if now_us < since_us + HTTP_EVICTABLE_US {
+        return None;
+    }
     taken.swap_remove(index).leave.notify_one();
     Some(())
 }
@@ -250,36 +251,41 @@ mod tests {
         IpAddr::from([192, 0, 2, last])
     }
 
+    /// When what was idle near 0 makes room.
+    const LATER_US: u64 = HTTP_EVICTABLE_US + 100;
+
     #[test]
     fn a_full_table_evicts_the_longest_idle_and_refuses_when_all_are_busy() {
         let seats = seats(2, 2);
-        let first = seats.admit(address(1)).expect("room");
-        let second = seats.admit(address(2)).expect("room");
+        let first = seats.admit(address(1), 0).expect("room");
+        let second = seats.admit(address(2), 0).expect("room");
         first.idle_since_us.set(Some(20));
         second.idle_since_us.set(Some(10));
-        let third = seats.admit(address(3)).expect("the second makes room");
+        let third = seats.admit(address(3), LATER_US).expect("the second makes room");
         assert!(!seats.taken.borrow().iter().any(|seat| Rc::ptr_eq(seat, &second)));
         first.idle_since_us.set(None);
         third.idle_since_us.set(None);
-        assert!(seats.admit(address(4)).is_none());
+        assert!(seats.admit(address(4), LATER_US).is_none());
         seats.release(&second);
-        assert!(seats.admit(address(4)).is_none(), "an evicted seat frees nothing twice");
+        assert!(seats.admit(address(4), LATER_US).is_none(), "an evicted seat frees nothing twice");
         seats.release(&third);
-        assert!(seats.admit(address(4)).is_some());
+        assert!(seats.admit(address(4), LATER_US).is_some());
+        first.idle_since_us.set(Some(LATER_US));
+        assert!(seats.admit(address(5), LATER_US).is_none(), "all have only just come");
     }
 
     #[test]
     fn an_address_at_its_bound_makes_room_only_for_itself() {
         let seats = seats(8, 2);
-        let other = seats.admit(address(9)).expect("room");
+        let other = seats.admit(address(9), 0).expect("room");
         other.idle_since_us.set(Some(1));
-        let first = seats.admit(address(1)).expect("room");
-        let second = seats.admit(address(1)).expect("room");
+        let first = seats.admit(address(1), 0).expect("room");
+        let second = seats.admit(address(1), 0).expect("room");
         first.idle_since_us.set(None);
         second.idle_since_us.set(None);
-        assert!(seats.admit(address(1)).is_none());
+        assert!(seats.admit(address(1), LATER_US).is_none());
         second.idle_since_us.set(Some(2));
-        assert!(seats.admit(address(1)).is_some());
+        assert!(seats.admit(address(1), LATER_US).is_some());
         assert!(seats.taken.borrow().iter().any(|seat| Rc::ptr_eq(seat, &other)));
     }
 }

@@ -91,7 +91,8 @@ impl Viewer {
         let offer = (options.edit_offer)(offer.to_sdp_string());
         let path = format!("/{camera}/whep");
         let sdp = [("Content-Type", "application/sdp")];
-        let created = whep::request(http, "POST", &path, &sdp, &offer)?.expect(201)?;
+        let created = whep::request_from(Some(options.local), http, "POST", &path, &sdp, &offer)?;
+        let created = created.expect(201)?;
         let answer = SdpAnswer::from_sdp_string(&created.body).expect("the answer is SDP");
         let accepted = rtc.sdp_api().accept_answer(pending, answer);
         accepted.expect("the answer fits the offer");

@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::time::Duration;
+
+use socket2::{Domain, Socket, Type};
 
 /// Above the longest that an offer may wait for its slot.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -77,7 +79,19 @@ pub fn request(
     headers: &[(&str, &str)],
     body: &str,
 ) -> Result<Response, HttpError> {
-    exchange(server, method, path, headers, body).map_err(|error| HttpError {
+    request_from(None, server, method, path, headers, body)
+}
+
+/// The same, from an address of this machine: weir bounds connections by address.
+pub fn request_from(
+    local: Option<IpAddr>,
+    server: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Result<Response, HttpError> {
+    exchange(local, server, method, path, headers, body).map_err(|error| HttpError {
         status: 0,
         headers: Vec::new(),
         body: error.to_string(),
@@ -98,13 +112,14 @@ pub fn path_of(location: &str) -> String {
 }
 
 fn exchange(
+    local: Option<IpAddr>,
     server: SocketAddr,
     method: &str,
     path: &str,
     headers: &[(&str, &str)],
     body: &str,
 ) -> io::Result<Response> {
-    let mut stream = TcpStream::connect_timeout(&server, TIMEOUT)?;
+    let mut stream = dial(local, server)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n");
     for (name, value) in headers {
@@ -120,6 +135,15 @@ fn exchange(
         let text = String::from_utf8_lossy(&answer).into_owned();
         io::Error::new(io::ErrorKind::InvalidData, format!("not an answer: {text:?}"))
     })
+}
+
+fn dial(local: Option<IpAddr>, server: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(server), Type::STREAM, None)?;
+    if let Some(local) = local {
+        socket.bind(&SocketAddr::new(local, 0).into())?;
+    }
+    socket.connect_timeout(&server.into(), TIMEOUT)?;
+    Ok(socket.into())
 }
 
 fn parse(answer: &[u8]) -> Option<Response> {

@@ -1,1 +1,55 @@
+// What /api/cameras says, and how it is put into words.
 
+/** The cameras, or an error when weir does not answer in time. */
+export async function fetchCameras() {
+  const response = await fetch("/api/cameras", {
+    cache: "no-store",
+    signal: AbortSignal.timeout(4000),
+  });
+  if (!response.ok) throw new Error(`/api/cameras: ${response.status}`);
+  return (await response.json()).cameras;
+}
+
+const STATES = {
+  playing: ["Live", "good"],
+  connecting: ["Connecting", "wait"],
+  waiting: ["Trying again", "wait"],
+  failed: ["Needs attention", "bad"],
+  disabled: ["Disabled", "off"],
+};
+
+/** A camera's state as a word and a tone for its colour. */
+export function stateOf(camera) {
+  if (camera.state === "playing" && !camera.ready) return ["Starting", "wait"];
+  return STATES[camera.state] ?? [camera.state, "off"];
+}
+
+export function picture(camera) {
+  const codec = camera.codec === "H264" ? "H.264" : camera.codec;
+  const size = camera.width && camera.height ? `${camera.width} × ${camera.height}` : null;
+  return [codec, size].filter(Boolean).join(", ");
+}
+
+/** Bits a second, in the unit people read. */
+export function bitRate(bitsPerSecond) {
+  if (bitsPerSecond == null) return "";
+  if (bitsPerSecond >= 1e6) return `${(bitsPerSecond / 1e6).toFixed(1)} Mbit/s`;
+  return `${Math.round(bitsPerSecond / 1e3)} kbit/s`;
+}
+
+export function frameRate(framesPerSecond) {
+  if (framesPerSecond == null) return "";
+  const rounded = framesPerSecond.toFixed(1);
+  return rounded.endsWith(".0") ? rounded.slice(0, -2) : rounded;
+}
+
+export function seconds(milliseconds) {
+  if (milliseconds == null) return "";
+  const value = milliseconds / 1000;
+  return `${value < 10 ? Number(value.toFixed(1)) : Math.round(value)} s`;
+}
+
+/** "1 camera", "2 cameras". */
+export function count(number, noun) {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}

@@ -1,1 +1,97 @@
+// The figures behind the picture, from the browser's own statistics.
 
+import { bitRate, frameRate } from "./cameras.js";
+
+const UPDATE_MS = 1000;
+
+/** Shows figures of `peerConnection()` in `list` while it is switched on. */
+export class Details {
+  #peerConnection;
+  #list;
+  #timer = 0;
+  #last = null;
+
+  constructor(peerConnection, list) {
+    this.#peerConnection = peerConnection;
+    this.#list = list;
+  }
+
+  set isOn(on) {
+    clearInterval(this.#timer);
+    if (!on) return;
+    this.#timer = setInterval(() => this.#update(), UPDATE_MS);
+    this.#update();
+  }
+
+  async #update() {
+    const connection = this.#peerConnection();
+    const figures = connection ? this.#figures(await connection.getStats()) : [];
+    const shown = figures.length ? figures : [["Connection", "none"]];
+    this.#list.replaceChildren(
+      ...shown.flatMap(([name, value]) => [cell("dt", name), cell("dd", value)]),
+    );
+  }
+
+  #figures(stats) {
+    const video = find(stats, "inbound-rtp");
+    if (!video) return [];
+    const transport = find(stats, "transport");
+    const pair = stats.get(transport?.selectedCandidatePairId) ?? nominated(stats);
+    const remote = stats.get(pair?.remoteCandidateId);
+    const since = this.#last?.id === video.id ? this.#last : null;
+    this.#last = video;
+    const size = video.frameWidth ? `${video.frameWidth} × ${video.frameHeight}` : "";
+    return [
+      ["Picture", size],
+      ["Codec", codec(stats.get(video.codecId))],
+      ["Frames/s", frameRate(video.framesPerSecond)],
+      ["Bit rate", since ? bitRate(perSecond(since, video, "bytesReceived") * 8) : ""],
+      ["Delay", delay(since, video, pair)],
+      ["Packets lost", `${Math.max(0, video.packetsLost ?? 0)} of ${video.packetsReceived}`],
+      ["Frames dropped", String(video.framesDropped ?? 0)],
+      ["Freezes", video.freezeCount == null ? "" : String(video.freezeCount)],
+      ["SRTP cipher", transport?.srtpCipher ?? ""],
+      ["From", remote?.address ? `${remote.address}, port ${remote.port}` : ""],
+    ].filter(([, value]) => value);
+  }
+}
+
+function cell(tag, text) {
+  const node = document.createElement(tag);
+  node.textContent = text;
+  return node;
+}
+
+function find(stats, type) {
+  for (const report of stats.values()) if (report.type === type) return report;
+  return null;
+}
+
+function nominated(stats) {
+  for (const report of stats.values()) {
+    if (report.type === "candidate-pair" && report.nominated) return report;
+  }
+  return null;
+}
+
+function perSecond(before, after, key) {
+  return ((after[key] - before[key]) * 1000) / Math.max(1, after.timestamp - before.timestamp);
+}
+
+function codec(report) {
+  const profile = /profile-level-id=(\w+)/.exec(report?.sdpFmtpLine ?? "")?.[1];
+  const name = report?.mimeType?.replace("video/", "").replace("H264", "H.264");
+  return [name, profile].filter(Boolean).join(" ");
+}
+
+/** What the jitter buffer holds back, and half of the round trip. */
+function delay(before, after, pair) {
+  const emitted = after.jitterBufferEmittedCount - (before?.jitterBufferEmittedCount ?? 0);
+  const held = after.jitterBufferDelay - (before?.jitterBufferDelay ?? 0);
+  if (!(emitted > 0)) return "";
+  const buffer = Math.round((held / emitted) * 1000);
+  const roundTrip = pair?.currentRoundTripTime;
+  if (roundTrip == null) return `${buffer} ms`;
+  const way = Math.round(roundTrip * 500);
+  return `${buffer + way} ms (buffer ${buffer}, network ${way})`;
+}

@@ -1,1 +1,97 @@
+// The player's page: what the viewer says goes to the screen, what the person does to the viewer.
 
+import { Details } from "./details.js";
+import { Viewer } from "./viewer.js";
+
+const element = (id) => document.getElementById(id);
+const camera = decodeURIComponent(location.pathname.split("/")[1]);
+const stage = element("stage");
+const video = element("video");
+const COVERED_AFTER_MS = 300;
+let coverTimer = 0;
+
+const PILLS = {
+  connecting: ["Connecting", "wait"],
+  waiting: ["Waiting", "wait"],
+  camera: ["No picture", "bad"],
+  playing: ["Live", "good"],
+  retrying: ["Trying again", "wait"],
+  refused: ["Not possible", "bad"],
+};
+
+function write(id, text) {
+  if (element(id).textContent !== text) element(id).textContent = text;
+}
+
+function cover(isCovered) {
+  element("message").hidden = !isCovered;
+  stage.toggleAttribute("data-covered", isCovered);
+}
+
+function show({ state, headline, explanation, progress }) {
+  const [word, tone] = PILLS[state];
+  write("pill", word);
+  element("pill").dataset.tone = tone;
+  write("headline", headline);
+  write("explanation", explanation);
+  write("progress", progress);
+  element("message").toggleAttribute("data-still", state === "refused");
+  clearTimeout(coverTimer);
+  if (state === "playing") cover(false);
+  // A connection made at once needs no announcement.
+  else coverTimer = setTimeout(() => cover(true), COVERED_AFTER_MS);
+}
+
+const viewer = new Viewer(camera, video, show);
+const details = new Details(() => viewer.peerConnection, element("figures"));
+
+// For tests and for a person at the console.
+window.weir = {
+  get state() {
+    return viewer.state;
+  },
+  get peerConnection() {
+    return viewer.peerConnection;
+  },
+};
+
+// The time left is not read aloud each second: it stands outside the live region.
+setInterval(() => {
+  const left = viewer.retryAt === null ? null : Math.ceil((viewer.retryAt - performance.now()) / 1000);
+  element("again").hidden = left === null || left < 2;
+  if (left !== null) write("progress", left > 0 ? `Trying again in ${left} s` : "");
+}, 250);
+
+function toggleDetails() {
+  const isOn = element("details").hidden;
+  element("details").hidden = !isOn;
+  element("details-toggle").setAttribute("aria-expanded", String(isOn));
+  details.isOn = isOn;
+}
+
+function toggleFullScreen() {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else if (stage.requestFullscreen) stage.requestFullscreen();
+  // The iPhone has full screen for videos alone.
+  else video.webkitEnterFullscreen?.();
+}
+
+element("details-toggle").addEventListener("click", toggleDetails);
+element("fullscreen").addEventListener("click", toggleFullScreen);
+element("again").addEventListener("click", () => viewer.start());
+video.addEventListener("dblclick", toggleFullScreen);
+// Where the browser does not play by itself, a tap does.
+video.addEventListener("click", () => video.paused && video.play());
+document.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "d") toggleDetails();
+  if (event.key === "f") toggleFullScreen();
+});
+document.addEventListener("visibilitychange", () => document.hidden || viewer.wake());
+window.addEventListener("online", () => viewer.wake());
+window.addEventListener("pagehide", () => viewer.stop());
+window.addEventListener("pageshow", (event) => event.persisted && viewer.wake());
+
+document.title = `${camera} · weir`;
+write("name", camera);
+viewer.start();

@@ -4,6 +4,7 @@ use tokio::net::TcpStream;
 use super::*;
 use crate::control::{Answer, Refusal};
 use crate::limits::HTTP_BODY_BYTES_MAX;
+use crate::limits::HTTP_EVICTABLE_US;
 
 const SECRET: &str = "00112233445566778899aabbccddeeff";
 const BOUNDS: Bounds = Bounds { connections: 3, per_address: 3, idle: Duration::from_millis(300) };
@@ -229,6 +230,8 @@ fn at_the_bound_the_longest_idle_makes_room() {
             assert_starts(&answer, 200, "kept alive");
             connections.push(stream);
         }
+        assert_starts(&site.send("GET /healthz", "", "").await, 503, "all have only just come");
+        tokio::time::sleep(Duration::from_micros(HTTP_EVICTABLE_US)).await;
         assert_starts(&site.send("GET /healthz", "", "").await, 200, "one more");
         let end = connections[0].read(&mut [0; 16]).await;
         assert_eq!(end.expect("closed"), 0, "the first was idle longest");

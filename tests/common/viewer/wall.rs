@@ -1,6 +1,6 @@
 //! Many viewers in one thread.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use mio::{Events, Interest, Poll, Token};
@@ -56,8 +56,11 @@ pub fn run(
     }
 }
 
+/// Viewers that share a loopback address: a wall is many machines.
+const VIEWERS_AN_ADDRESS: usize = 16;
+
 /// Connects one viewer for each of `cameras`, all offers at once, and runs them until their
-/// handshakes are done. The order is that of `cameras`.
+/// handshakes are done. The order is that of `cameras`; on loopback each 16 have an address.
 pub fn connect_all(
     http: SocketAddr,
     cameras: &[String],
@@ -65,9 +68,14 @@ pub fn connect_all(
     timeout_us: u64,
 ) -> Vec<Result<Viewer, HttpError>> {
     std::thread::scope(|scope| {
-        let offers = cameras.iter().map(|camera| {
+        let offers = cameras.iter().enumerate().map(|(number, camera)| {
             scope.spawn(move || {
-                let mut viewer = Viewer::connect_with(http, camera, options)?;
+                let mut options = options.clone();
+                if options.local == Ipv4Addr::LOCALHOST {
+                    let host = u8::try_from(1 + number / VIEWERS_AN_ADDRESS).unwrap_or(1);
+                    options.local = Ipv4Addr::new(127, 0, 0, host).into();
+                }
+                let mut viewer = Viewer::connect_with(http, camera, &options)?;
                 run(std::slice::from_mut(&mut viewer), timeout_us, |viewers| {
                     viewers[0].is_connected() || viewers[0].ended.is_some()
                 });
