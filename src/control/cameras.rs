@@ -142,7 +142,8 @@ impl Control {
         loop {
             camera.enter(State::Connecting);
             let permit = dials.acquire().await;
-            let dialled = dial(section).await;
+            // Boxed: what a dial needs is given back when it is over.
+            let dialled = Box::pin(dial(section)).await;
             drop(permit);
             match dialled {
                 Ok((socket, ready)) => {
@@ -165,7 +166,7 @@ impl Control {
     }
 
     /// Has the media thread play it, until it gives up.
-    async fn play(&self, slot: usize, socket: std::net::TcpStream, ready: Ready) -> Lost {
+    async fn play(&self, slot: usize, socket: std::net::TcpStream, ready: Box<Ready>) -> Lost {
         let camera = &self.0.cameras[slot];
         let card: &CameraCard = &status::CAMERAS[slot];
         card.lost.store(0, Relaxed);
@@ -191,7 +192,7 @@ impl super::State {
 }
 
 /// Connects to a camera and brings it to the point where PLAY is next.
-async fn dial(section: &config::Camera) -> Result<(std::net::TcpStream, Ready), DialError> {
+async fn dial(section: &config::Camera) -> Result<(std::net::TcpStream, Box<Ready>), DialError> {
     let url = CameraUrl::parse(&section.url).map_err(DialogError::Url)?;
     let credentials = section.user.as_ref().map(|user| Credentials {
         user: user.clone(),
@@ -205,7 +206,7 @@ async fn dial(section: &config::Camera) -> Result<(std::net::TcpStream, Ready), 
 async fn converse(
     mut dialog: Dialog,
     url: CameraUrl,
-) -> Result<(std::net::TcpStream, Ready), DialError> {
+) -> Result<(std::net::TcpStream, Box<Ready>), DialError> {
     let mut socket = connect(&url).await?;
     let mut buffer = vec![0; 4096];
     loop {
@@ -218,7 +219,7 @@ async fn converse(
             Step::Connect(url) => socket = connect(&url).await?,
             Step::Ready(ready) => {
                 let socket = socket.into_std().map_err(DialError::Network)?;
-                return Ok((socket, *ready));
+                return Ok((socket, ready));
             }
         }
     }

@@ -60,7 +60,7 @@ pub struct Play {
     /// The connection, non-blocking.
     pub socket: std::net::TcpStream,
     /// The RTSP session, just before PLAY.
-    pub ready: rtsp::Ready,
+    pub ready: Box<rtsp::Ready>,
 }
 
 /// A session in handshake.
