@@ -141,8 +141,9 @@ pub const RTSP_REALM_BYTES_MAX: usize = 128;
 /// Requests waiting to be written to a camera. The largest, a signed PLAY, has two URLs, a
 /// session id, nonce, realm, opaque, user and 450 bytes of everything else.
 pub const RTSP_TRANSMIT_BYTES_MAX: usize = 2304;
-/// Bytes that came behind the last SETUP answer and are handed from dialog to session.
-pub const RTSP_EARLY_BYTES_MAX: usize = 128 * KIB;
+/// One read while a camera is dialled: what comes behind the last SETUP answer with it is handed
+/// from dialog to session.
+pub const RTSP_EARLY_BYTES_MAX: usize = 4 * KIB;
 /// Redirects followed for one dialog.
 pub const RTSP_REDIRECTS_MAX: u32 = 3;
 /// PPS taken from an SDP; two are the most seen.

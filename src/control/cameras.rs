@@ -14,7 +14,7 @@ use crate::clock;
 use crate::config;
 use crate::limits::{
     CAMERA_DIAL_MS_MAX, CAMERA_RETRY_MS_MAX, CAMERA_RETRY_MS_MIN, CAMERA_SETTLED_US,
-    CAMERAS_DIALLED_MAX,
+    CAMERAS_DIALLED_MAX, RTSP_EARLY_BYTES_MAX,
 };
 use crate::media::{Command, Lost, Play};
 use crate::rtsp::{CameraUrl, Credentials, Dialog, DialogError, Ready, Step};
@@ -208,7 +208,7 @@ async fn converse(
     url: CameraUrl,
 ) -> Result<(std::net::TcpStream, Box<Ready>), DialError> {
     let mut socket = connect(&url).await?;
-    let mut buffer = vec![0; 4096];
+    let mut buffer = vec![0; RTSP_EARLY_BYTES_MAX];
     loop {
         match dialog.poll() {
             Step::Send(request) => socket.write_all(&request).await.map_err(DialError::Network)?,

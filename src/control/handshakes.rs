@@ -1,4 +1,4 @@
-//! Offers and handshakes: a bounded number at once, each gone as soon as it is connected.
+//! Handshakes: a bounded number at once, each gone as soon as it is connected.
 
 use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
@@ -6,33 +6,25 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use tokio::time::timeout;
-
 use crate::clock;
 use crate::egress::batch::Path;
 use crate::egress::srtp::{OpenKeys, SealKeys};
 use crate::egress::subscription::Wiring;
-use crate::limits::{HANDSHAKE_QUIET_US, OFFER_WAIT_US, PROFILE};
-use crate::media::{Command, Expect, HandshakeDatagram, Promote, SeatId};
+use crate::limits::{HANDSHAKE_QUIET_US, PROFILE};
+use crate::media::{Command, HandshakeDatagram, Promote, SeatId};
 use crate::status;
-use crate::webrtc::consent::Credentials;
 use crate::webrtc::ended::Ended;
-use crate::webrtc::handshake::{
-    Accepted, Connected, Failure, Handshake, Progress, Refusal as CipherRefusal, Request,
-};
-use crate::webrtc::offer::OfferError;
+use crate::webrtc::handshake::{Connected, Failure, Handshake, Progress, Refusal as CipherRefusal};
 use crate::webrtc::session::Start;
 
-use super::{Answer, Control, Offer, Refusal, State};
+use super::{Control, State};
 
-/// When to ask again after a table was full.
-const RETRY_FULL_S: u32 = 2;
 /// The longest the driver sleeps.
 const REST_US: u64 = 1_000_000;
 
 /// The handshake slots.
 pub(super) struct Handshakes {
-    active: Vec<Active>,
+    pub(super) active: Vec<Active>,
     /// Slots granted to offers that have not begun yet.
     granted: Rc<Cell<usize>>,
 }
@@ -47,18 +39,18 @@ impl Drop for Permit {
 }
 
 /// One handshake.
-struct Active {
-    seat: SeatId,
+pub(super) struct Active {
+    pub(super) seat: SeatId,
     /// Who posted the offer.
-    peer: IpAddr,
-    handshake: Handshake,
-    wiring: Wiring,
-    camera: u16,
+    pub(super) peer: IpAddr,
+    pub(super) handshake: Handshake,
+    pub(super) wiring: Wiring,
+    pub(super) camera: u16,
     /// The last valid check, or the begin.
-    checked_us: u64,
+    pub(super) checked_us: u64,
     /// Behind an address translation: the candidate the browser knows, and our own address.
-    alias: Option<(SocketAddr, SocketAddr)>,
-    candidates: super::Candidates,
+    pub(super) alias: Option<(SocketAddr, SocketAddr)>,
+    pub(super) candidates: super::Candidates,
 }
 
 impl Handshakes {
@@ -66,16 +58,16 @@ impl Handshakes {
         Self { active: Vec::with_capacity(PROFILE.handshakes), granted: Rc::default() }
     }
 
-    fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         self.active.len() + self.granted.get() < PROFILE.handshakes
     }
 
-    fn permit(&self) -> Permit {
+    pub(super) fn permit(&self) -> Permit {
         self.granted.set(self.granted.get() + 1);
         Permit(self.granted.clone())
     }
 
-    fn count_of(&self, peer: IpAddr) -> usize {
+    pub(super) fn count_of(&self, peer: IpAddr) -> usize {
         self.active.iter().filter(|active| active.peer == peer).count()
     }
 
@@ -107,36 +99,6 @@ impl Active {
 }
 
 impl Control {
-    /// Answers an offer, waiting for a handshake slot where it must.
-    ///
-    /// # Errors
-    /// A [`Refusal`], each with its HTTP status.
-    pub async fn offer(&self, offer: Offer) -> Result<Answer, Refusal> {
-        let state = &self.0;
-        let camera = state
-            .cameras
-            .iter()
-            .position(|camera| camera.name() == offer.camera)
-            .ok_or(Refusal::UnknownCamera)?;
-        state.cameras[camera].admits(camera)?;
-        state.make_room()?;
-        let permit = state.slot(offer.peer.ip()).await?;
-        state.make_room()?;
-        let answer = state.begin(&offer, u16::try_from(camera).unwrap_or(u16::MAX));
-        drop(permit);
-        state.grant_next();
-        answer
-    }
-
-    /// Ends a session by its secret; whether there was one.
-    pub fn end(&self, secret: &str) -> bool {
-        let found = self.0.sessions.borrow().find(secret);
-        if let Some(seat) = found {
-            self.0.end(seat, Ended::Deleted, None);
-        }
-        found.is_some()
-    }
-
     /// Drives handshakes and takes in what the media thread ended, for ever.
     pub(super) async fn drive(self) {
         let bell = self.0.media.borrow().bell.clone();
@@ -153,114 +115,6 @@ impl Control {
 }
 
 impl State {
-    /// Makes sure that a session finds room.
-    fn make_room(&self) -> Result<(), Refusal> {
-        if !self.sessions.borrow().is_full() {
-            return Ok(());
-        }
-        let evictable = self.sessions.borrow().evictable(clock::now_us());
-        let Some(seat) = evictable else {
-            let reason = format!("sessions full, max {}", PROFILE.sessions);
-            return Err(Refusal::Full { reason, retry_after_s: RETRY_FULL_S });
-        };
-        self.end(seat, Ended::Evicted, None);
-        Ok(())
-    }
-
-    /// Waits for a handshake slot.
-    async fn slot(&self, peer: IpAddr) -> Result<Permit, Refusal> {
-        if self.waiting.borrow_mut().is_empty() && self.handshakes.borrow().has_room() {
-            return Ok(self.handshakes.borrow().permit());
-        }
-        let full = |reason: String| Refusal::Full { reason, retry_after_s: RETRY_FULL_S };
-        let grant = self.waiting.borrow_mut().admit(peer);
-        let grant = grant.map_err(|error| full(error.to_string()))?;
-        // The driver may have to evict a quiet handshake now that somebody waits.
-        self.begun.notify_one();
-        match timeout(Duration::from_micros(OFFER_WAIT_US), grant).await {
-            Ok(Ok(permit)) => Ok(permit),
-            _ => Err(full(format!("no handshake slot within {} s", OFFER_WAIT_US / 1_000_000))),
-        }
-    }
-
-    /// Grants free slots to those who wait.
-    fn grant_next(&self) {
-        let handshakes = self.handshakes.borrow();
-        let mut waiting = self.waiting.borrow_mut();
-        while handshakes.has_room() {
-            let Some(waiter) = waiting.next(|peer| handshakes.count_of(peer)) else { return };
-            // One that left in the meantime drops its permit.
-            let _ = waiter.send(handshakes.permit());
-        }
-    }
-
-    /// Begins a handshake in a slot that is free.
-    fn begin(&self, offer: &Offer, camera: u16) -> Result<Answer, Refusal> {
-        let now_us = clock::now_us();
-        let secret = hex(&self.random::<16>());
-        let etag = hex(&self.random::<8>());
-        let ssrc = u32::from_be_bytes(self.random()) | 1;
-        let candidates = self.candidates(offer.asked);
-        let admitted = self.sessions.borrow_mut().admit(camera, secret.clone(), etag.clone());
-        let seat = admitted.map_err(|full| Refusal::Full {
-            reason: full.to_string(),
-            retry_after_s: RETRY_FULL_S,
-        })?;
-        let credentials = self.credentials(seat.slot);
-        let resend = self.config.webrtc.resend;
-        let card = &status::CAMERAS[usize::from(camera)];
-        let request = Request {
-            offer: &offer.sdp,
-            camera_profile: card.profile_level_id.load(Relaxed),
-            candidates: &candidates,
-            local_ufrag: &credentials.ufrag,
-            local_password: &credentials.password,
-            ssrc,
-            resend,
-        };
-        let (handshake, accepted) = match Handshake::accept(&self.identity, &request, now_us) {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                let words = Some(error.to_string());
-                let mut sessions = self.sessions.borrow_mut();
-                sessions.release(seat, Ended::HandshakeFailed, words, &self.config);
-                return Err(refusal(error));
-            }
-        };
-        let Accepted { answer, payload_type, playout_delay_id, .. } = accepted;
-        let wiring = Wiring {
-            ssrc,
-            payload_type,
-            playout_delay_id,
-            timestamp_offset: u32::from_be_bytes(self.random()),
-            is_resending: resend,
-        };
-        let peer = offer.peer.ip();
-        let active = Active {
-            seat,
-            peer,
-            handshake,
-            wiring,
-            camera,
-            checked_us: now_us,
-            alias: None,
-            candidates,
-        };
-        self.handshakes.borrow_mut().active.push(active);
-        self.media.borrow().tell(Command::Expect(Box::new(Expect { seat, credentials })));
-        self.begun.notify_one();
-        Ok(Answer { sdp: answer, secret, etag })
-    }
-
-    /// Credentials that name the session's slot.
-    fn credentials(&self, slot: u16) -> Credentials {
-        let mut ufrag = heapless::String::new();
-        let random: heapless::String<8> = self.random_text();
-        // Four digits and eight characters are what the string is made for.
-        let _ = std::fmt::write(&mut ufrag, format_args!("{slot:04x}{random}"));
-        Credentials { ufrag, password: self.random_text() }
-    }
-
     /// One round of the driver; when the next is due.
     fn drive_once(&self) -> u64 {
         loop {
@@ -380,16 +234,6 @@ impl State {
     }
 }
 
-fn refusal(error: OfferError) -> Refusal {
-    match error {
-        error if error.is_unsupported() => Refusal::Unsupported(error.to_string()),
-        OfferError::NoCandidate => {
-            Refusal::NotReady { reason: error.to_string(), retry_after_s: 5 }
-        }
-        error => Refusal::BadOffer(error.to_string()),
-    }
-}
-
 fn ended(failure: &Failure) -> Ended {
     match failure {
         Failure::Refused(CipherRefusal::NoSrtp) => Ended::NoSrtp,
@@ -397,8 +241,4 @@ fn ended(failure: &Failure) -> Ended {
         Failure::TimedOut => Ended::HandshakeTimeout,
         _ => Ended::HandshakeFailed,
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

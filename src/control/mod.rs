@@ -1,11 +1,13 @@
 //! The control thread: HTTP, handshakes, dialling cameras; everything that is not media.
 //!
 //! One tokio runtime on the main thread. [`Control`] is what the web sees of it. Each camera has a
-//! task that dials it and hands the connection to the media thread ([`cameras`]); one task drives
-//! all handshakes ([`handshakes`]); who has which session's slot is in [`sessions`].
+//! task that dials it and hands the connection to the media thread ([`cameras`]); an offer becomes
+//! a handshake in [`offers`], one task drives all of them ([`handshakes`]), and who has which
+//! session's slot is in [`sessions`].
 
 mod cameras;
 mod handshakes;
+mod offers;
 mod run;
 mod sessions;
 mod shapes;

@@ -12,14 +12,14 @@ use std::ptr;
 
 use crate::limits::{DATAGRAM_BYTES_MAX, PROFILE};
 
+mod kernel;
+
+use kernel::{CONTROL_BYTES, Control, address_of, destination_of, socklen, write_name};
+
 /// Messages that one `sendmmsg` takes; a longer slice is sent in part.
 pub const SEND_MESSAGES_MAX: usize = PROFILE.batch_messages;
 /// Datagrams that one `recvmmsg` brings.
 pub const RECEIVE_DATAGRAMS_MAX: usize = PROFILE.udp_receive_datagrams;
-
-/// Room for the control messages of one message: PKTINFO (IPv6: 20 bytes) and UDP_SEGMENT (2),
-/// each behind a header of 16 and padded to 8.
-const CONTROL_BYTES: usize = 80;
 
 /// Sealed packets for one peer: a run of `segment_bytes` each, the last one may be shorter.
 #[derive(Debug, Clone, Copy)]
@@ -285,162 +285,6 @@ impl Wire for Socket {
     }
 }
 
-/// The control messages of one message, aligned as `cmsghdr` wants it.
-#[derive(Clone, Copy)]
-#[repr(C, align(8))]
-struct Control([u8; CONTROL_BYTES]);
-
-impl Control {
-    const fn new() -> Self {
-        Self([0; CONTROL_BYTES])
-    }
-
-    /// Writes source address and segment size; the length written.
-    fn write(&mut self, message: &Message, is_ipv6: bool) -> usize {
-        let mut length = 0;
-        if !message.from.is_unspecified() {
-            length += if is_ipv6 {
-                let info = libc::in6_pktinfo {
-                    ipi6_addr: libc::in6_addr { s6_addr: mapped(message.from).octets() },
-                    ipi6_ifindex: 0,
-                };
-                self.append(length, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info)
-            } else {
-                let IpAddr::V4(source) = message.from else {
-                    return length;
-                };
-                let info = libc::in_pktinfo {
-                    ipi_ifindex: 0,
-                    ipi_spec_dst: libc::in_addr { s_addr: u32::from(source).to_be() },
-                    ipi_addr: libc::in_addr { s_addr: 0 },
-                };
-                self.append(length, libc::IPPROTO_IP, libc::IP_PKTINFO, info)
-            };
-        }
-        if message.bytes > usize::from(message.segment_bytes) {
-            length += self.append(length, libc::SOL_UDP, libc::UDP_SEGMENT, message.segment_bytes);
-        }
-        length
-    }
-
-    /// Appends one control message at `offset`; the bytes it takes.
-    fn append<T: Copy>(&mut self, offset: usize, level: i32, kind: i32, value: T) -> usize {
-        // SAFETY: these macros only compute lengths.
-        let (space, length) = unsafe {
-            let bytes = size_of::<T>() as _;
-            (libc::CMSG_SPACE(bytes) as usize, libc::CMSG_LEN(bytes))
-        };
-        assert!(offset + space <= CONTROL_BYTES, "control messages fit their room");
-        // SAFETY: the room holds the header and the value (asserted above) and is aligned to 8,
-        // as offsets of CMSG_SPACE keep it.
-        unsafe {
-            let header = self.0.as_mut_ptr().add(offset).cast::<libc::cmsghdr>();
-            (*header).cmsg_level = level;
-            (*header).cmsg_type = kind;
-            (*header).cmsg_len = length as _;
-            libc::CMSG_DATA(header).cast::<T>().write_unaligned(value);
-        }
-        space
-    }
-}
-
-/// `ip` as IPv6, IPv4 mapped.
-fn mapped(ip: IpAddr) -> Ipv6Addr {
-    match ip {
-        IpAddr::V4(ip) => ip.to_ipv6_mapped(),
-        IpAddr::V6(ip) => ip,
-    }
-}
-
-/// Writes `to` as the socket's family wants it; the length of the name.
-fn write_name(
-    name: &mut MaybeUninit<libc::sockaddr_in6>,
-    to: SocketAddr,
-    is_ipv6: bool,
-) -> libc::socklen_t {
-    if is_ipv6 {
-        let scope = if let SocketAddr::V6(to) = to { to.scope_id() } else { 0 };
-        name.write(libc::sockaddr_in6 {
-            sin6_family: libc::AF_INET6 as _,
-            sin6_port: to.port().to_be(),
-            sin6_flowinfo: 0,
-            sin6_addr: libc::in6_addr { s6_addr: mapped(to.ip()).octets() },
-            sin6_scope_id: scope,
-        });
-        return socklen(size_of::<libc::sockaddr_in6>());
-    }
-    let ip = match to.ip() {
-        IpAddr::V4(ip) => ip,
-        // A browser cannot have reached an IPv4 socket from IPv6; 0.0.0.0 fails at the kernel.
-        IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
-    };
-    let address = libc::sockaddr_in {
-        sin_family: libc::AF_INET as _,
-        sin_port: to.port().to_be(),
-        sin_addr: libc::in_addr { s_addr: u32::from(ip).to_be() },
-        sin_zero: [0; 8],
-    };
-    // SAFETY: sockaddr_in is smaller than sockaddr_in6 and no stricter aligned.
-    unsafe { name.as_mut_ptr().cast::<libc::sockaddr_in>().write(address) };
-    socklen(size_of::<libc::sockaddr_in>())
-}
-
-/// # Safety
-/// `storage` was filled by the kernel as its family says.
-unsafe fn address_of(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
-    let start = ptr::from_ref(storage);
-    match i32::from(storage.ss_family) {
-        libc::AF_INET => {
-            // SAFETY: the family says it is a sockaddr_in, and the storage is aligned for it.
-            let address = unsafe { &*start.cast::<libc::sockaddr_in>() };
-            let ip = Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr));
-            Some(SocketAddr::new(IpAddr::V4(ip), u16::from_be(address.sin_port)))
-        }
-        libc::AF_INET6 => {
-            // SAFETY: the family says it is a sockaddr_in6, and the storage is aligned for it.
-            let address = unsafe { &*start.cast::<libc::sockaddr_in6>() };
-            let ip = Ipv6Addr::from(address.sin6_addr.s6_addr);
-            let port = u16::from_be(address.sin6_port);
-            if let Some(ip) = ip.to_ipv4_mapped() {
-                return Some(SocketAddr::new(IpAddr::V4(ip), port));
-            }
-            let scope = address.sin6_scope_id;
-            Some(SocketAddr::V6(std::net::SocketAddrV6::new(ip, port, 0, scope)))
-        }
-        _ => None,
-    }
-}
-
-/// # Safety
-/// `header` was filled by the kernel and its control buffer still lives.
-unsafe fn destination_of(header: &libc::msghdr) -> Option<IpAddr> {
-    // SAFETY: the header describes a control buffer that the kernel filled; CMSG_FIRSTHDR and
-    // CMSG_NXTHDR stay within it, and each type says what its data is.
-    unsafe {
-        let mut control = libc::CMSG_FIRSTHDR(header);
-        while !control.is_null() {
-            let data = libc::CMSG_DATA(control);
-            match ((*control).cmsg_level, (*control).cmsg_type) {
-                (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
-                    let info = data.cast::<libc::in_pktinfo>().read_unaligned();
-                    return Some(Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr)).into());
-                }
-                (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-                    let info = data.cast::<libc::in6_pktinfo>().read_unaligned();
-                    let ip = Ipv6Addr::from(info.ipi6_addr.s6_addr);
-                    return Some(IpAddr::V6(ip).to_canonical());
-                }
-                _ => control = libc::CMSG_NXTHDR(header, control),
-            }
-        }
-    }
-    None
-}
-
-fn socklen(bytes: usize) -> libc::socklen_t {
-    libc::socklen_t::try_from(bytes).unwrap_or(0)
-}
-
 fn set_option(fd: RawFd, level: i32, name: i32, value: i32) -> io::Result<()> {
     // SAFETY: the option's value is an int that outlives the call.
     let result = unsafe {
@@ -460,78 +304,4 @@ fn option(fd: RawFd, level: i32, name: i32) -> io::Result<i32> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn receive_all(
-        socket: &Socket,
-        inbox: &mut Inbox,
-        want: usize,
-    ) -> Vec<(SocketAddr, SocketAddr, Vec<u8>)> {
-        let mut all = Vec::new();
-        for _ in 0..1000 {
-            if let Ok(count) = socket.receive(inbox) {
-                for index in 0..count {
-                    let datagram = inbox.datagram(index, 9);
-                    all.push((datagram.from, datagram.to, datagram.bytes.to_vec()));
-                }
-            }
-            if all.len() >= want {
-                break;
-            }
-            std::thread::yield_now();
-        }
-        all
-    }
-
-    #[test]
-    fn a_run_arrives_as_its_segments_from_the_address_that_was_asked() {
-        let server = Socket::bind("[::]:0".parse().unwrap()).unwrap();
-        let client = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let to = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), client.port().unwrap());
-        let scratch: Vec<u8> = (0..2500u32).map(|value| value.to_le_bytes()[0]).collect();
-        let from = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 5));
-        let run = Message { offset: 100, bytes: 2400, segment_bytes: 1000, to, from };
-        let single = Message { offset: 0, bytes: 50, segment_bytes: 50, to, from };
-        assert_eq!(server.send(&scratch, &[run, single]).unwrap(), 2);
-        let mut inbox = Box::new(Inbox::new());
-        let got = receive_all(&client, &mut inbox, 4);
-        let sizes: Vec<usize> = got.iter().map(|(_, _, bytes)| bytes.len()).collect();
-        assert_eq!(sizes, [1000, 1000, 400, 50]);
-        assert_eq!(got[1].2, scratch[1100..2100]);
-        assert!(got.iter().all(|(source, ..)| source.ip() == from));
-    }
-
-    #[test]
-    fn a_datagram_tells_where_it_was_sent_to_and_ipv4_is_unmapped() {
-        let server = Socket::bind("[::]:0".parse().unwrap()).unwrap();
-        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
-        client.send_to(b"hello", ("127.0.0.7", server.port().unwrap())).unwrap();
-        let mut inbox = Box::new(Inbox::new());
-        let got = receive_all(&server, &mut inbox, 1);
-        assert_eq!(got[0].0, client.local_addr().unwrap());
-        assert_eq!(got[0].1, "127.0.0.7:9".parse().unwrap());
-        assert_eq!(got[0].2, b"hello");
-    }
-
-    #[test]
-    fn a_datagram_longer_than_the_room_is_dropped() {
-        let server = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let to = ("127.0.0.1", server.port().unwrap());
-        client.send_to(&[1; DATAGRAM_BYTES_MAX + 1], to).unwrap();
-        client.send_to(&[2; DATAGRAM_BYTES_MAX], to).unwrap();
-        let mut inbox = Box::new(Inbox::new());
-        let got = receive_all(&server, &mut inbox, 2);
-        assert_eq!(got[0].2.len(), 0);
-        assert_eq!(got[1].2.len(), DATAGRAM_BYTES_MAX);
-    }
-
-    #[test]
-    fn the_socket_has_large_buffers_and_tells_of_gso() {
-        let socket = Socket::bind("[::]:0".parse().unwrap()).unwrap();
-        let (send, receive) = socket.buffer_bytes();
-        assert!(send > 0 && receive > 0);
-        assert!(socket.has_gso(), "every kernel since 4.18");
-    }
-}
+mod tests;
