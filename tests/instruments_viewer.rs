@@ -138,7 +138,7 @@ impl StandIn {
             match (Kind::of(datagram), datagram[0]) {
                 (Kind::Dtls, 21) => seen.alerted = true,
                 (Kind::Dtls, _) => {
-                    let flight = connected.flight.as_ref().unwrap();
+                    let flight = &connected.flight;
                     self.socket.send_to(flight, connected.remote).unwrap();
                     next = 0;
                 }

@@ -189,7 +189,7 @@ impl State {
         let seat = active.seat;
         let seal = SealKeys::derive(&keys.local_key, &keys.local_salt);
         let open = OpenKeys::derive(&keys.remote_key, &keys.remote_salt);
-        let (Some(seal), Some(open), Some(flight)) = (seal, open, flight) else {
+        let (Some(seal), Some(open)) = (seal, open) else {
             self.end(seat, Ended::HandshakeFailed, Some("keys of an unknown length".into()));
             return;
         };

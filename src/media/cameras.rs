@@ -93,7 +93,8 @@ impl Cameras {
             Ok(0) => return Err(Lost::Closed),
             Ok(bytes) => bytes,
             Err(error) if is_passing(error.kind()) => {
-                connection.has_more = false;
+                // An interrupted read is no wake-up spent: there may be more.
+                connection.has_more = error.kind() == ErrorKind::Interrupted;
                 return Ok(false);
             }
             Err(_) => return Err(Lost::Broken),

@@ -214,9 +214,13 @@ impl Turner {
         }
     }
 
+    /// Gives a connection up, with a TEARDOWN where the camera still listens.
     fn lose(&mut self, slot: usize, why: Lost) {
-        let why = if self.memory.cameras.is_leaving(slot) { Lost::Stopped } else { why };
         let Memory { streams, chunks, carry, cameras, .. } = &mut *self.memory;
+        let why = if cameras.is_leaving(slot) { Lost::Stopped } else { why };
+        if matches!(why, Lost::Silent | Lost::Refused | Lost::Unanswered) {
+            cameras.leave(slot);
+        }
         cameras.drop(slot, self.poll.registry(), carry);
         streams[slot].disconnect(chunks, self.now_us);
         streams[slot].report(chunks, &status::CAMERAS[slot], self.now_us);
@@ -233,7 +237,6 @@ impl Turner {
             // Without a camera too: shared chunks are given back when their hold is over.
             streams[slot].report(chunks, &status::CAMERAS[slot], self.now_us);
             if let Err(why) = silent {
-                self.memory.cameras.leave(slot);
                 self.lose(slot, why);
             }
         }

@@ -67,7 +67,7 @@ impl Turner {
             }
             State::Live { live, .. } => {
                 demux.learn(path.to, slot, Some(live.path().to));
-                live.check(path, self.now_us);
+                live.check(path, check.nominates(), self.now_us);
                 let mut buffer = [0; REPLY_BYTES_MAX];
                 if let Some(reply) = check.reply(&seat.credentials, path.to, &mut buffer) {
                     // Lost replies are repeated checks: there is nothing to do about an error.

@@ -20,7 +20,7 @@ use str0m::net::{Protocol, Receive, Transmit};
 use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc, RtcError};
 
 use crate::clock;
-use crate::limits::{CLOSE_NOTIFY_BYTES_MAX, HANDSHAKE_US_MAX};
+use crate::limits::{CLOSE_NOTIFY_BYTES_MAX, FLIGHT_BYTES_MAX, HANDSHAKE_US_MAX};
 use crate::webrtc::offer::{Offer, OfferError};
 use crate::webrtc::profile;
 use crate::webrtc::provider::{ALERT, Records, Tap};
@@ -89,8 +89,6 @@ enum State {
     Shaking,
     /// str0m said Connected: what it still sends is our last flight.
     Leaving(Flight),
-    /// Connected, but the flight was too large to be kept elsewhere.
-    Kept,
     Over,
 }
 
@@ -181,7 +179,7 @@ impl Handshake {
         if matches!(self.state, State::Over) {
             return Progress::Wait { deadline_us: u64::MAX };
         }
-        if now_us >= self.give_up_us && !matches!(self.state, State::Kept) {
+        if now_us >= self.give_up_us {
             self.failure.get_or_insert(Failure::TimedOut);
         }
         if now_us >= self.deadline_us {
@@ -241,10 +239,7 @@ impl Handshake {
             State::Leaving(flight) if !flight.is_empty() => return self.leave(flight),
             state => self.state = state,
         }
-        let deadline_us = match self.state {
-            State::Kept => self.deadline_us,
-            _ => self.deadline_us.min(self.give_up_us),
-        };
+        let deadline_us = self.deadline_us.min(self.give_up_us);
         Progress::Wait { deadline_us }
     }
 
@@ -254,12 +249,12 @@ impl Handshake {
         let (Some(keys), Some((remote, local))) = (keys, self.path) else {
             return self.fail(Failure::Refused(Refusal::NoGcm));
         };
-        let flight = flight.complete();
-        let mut close_notify = heapless::Vec::new();
-        match flight {
-            Some(_) => close_notify = self.close(),
-            None => self.state = State::Kept,
-        }
+        // Our one suite makes 75 bytes: more would be another library than the one we know.
+        let Some(flight) = flight.complete() else {
+            let reason = format!("last flight over {FLIGHT_BYTES_MAX} bytes");
+            return self.fail(Failure::Dtls(reason));
+        };
+        let close_notify = self.close();
         Progress::Connected(Box::new(Connected { keys, remote, local, flight, close_notify }))
     }
 

@@ -95,12 +95,14 @@ impl Live {
         self.close_notify
     }
 
-    /// An authentic check came by `path`.
-    pub fn check(&mut self, path: Path, now_us: u64) {
+    /// An authentic check came by `path`; `nominates` says that the browser wants it for media.
+    pub fn check(&mut self, path: Path, nominates: bool, now_us: u64) {
         if path.to == self.path.to {
             self.sign(now_us);
-            // The browser may ask another of our addresses; it answers from there then.
-            self.path.from = path.from;
+            if nominates {
+                // From where it is, the browser may choose another of our addresses.
+                self.path.from = path.from;
+            }
         }
     }
 
@@ -208,11 +210,11 @@ mod tests {
         let (mut live, mut browser) = live();
         assert_eq!(live.ended(false, 8 * SECOND_US - 1), None);
         assert_eq!(live.ended(false, 8 * SECOND_US), Some(Ended::Silent));
-        live.check(path(1), 7 * SECOND_US);
+        live.check(path(1), true, 7 * SECOND_US);
         assert_eq!(live.ended(false, 14 * SECOND_US), None);
         live.srtcp(&mut srtcp(&mut browser), path(1), 14 * SECOND_US).unwrap();
         assert_eq!(live.ended(true, 21 * SECOND_US), None);
-        live.check(path(2), 21 * SECOND_US);
+        live.check(path(2), true, 21 * SECOND_US);
         assert_eq!(live.ended(false, 22 * SECOND_US), Some(Ended::Silent), "another address");
     }
 
@@ -222,7 +224,7 @@ mod tests {
         live.dtls(ALERT, path(1), SECOND_US);
         assert_eq!(live.ended(false, 5 * SECOND_US - 1), None);
         assert_eq!(live.ended(false, 5 * SECOND_US), Some(Ended::Left));
-        live.check(path(1), 4 * SECOND_US);
+        live.check(path(1), true, 4 * SECOND_US);
         assert_eq!(live.ended(false, 8 * SECOND_US), None, "it lives after all");
         live.dtls(ALERT, path(2), 8 * SECOND_US);
         assert_eq!(live.ended(false, 12 * SECOND_US - 1), None, "a hint from elsewhere is none");
@@ -232,7 +234,7 @@ mod tests {
     fn without_srtcp_it_ends_while_media_is_sent() {
         let (mut live, _) = live();
         for second in 1..15 {
-            live.check(path(1), second * SECOND_US);
+            live.check(path(1), true, second * SECOND_US);
         }
         assert_eq!(live.ended(false, 15 * SECOND_US), None);
         assert_eq!(live.ended(true, 15 * SECOND_US), Some(Ended::NeverStarted));
@@ -241,7 +243,7 @@ mod tests {
     #[test]
     fn it_moves_by_fresh_srtcp_only() {
         let (mut live, mut browser) = live();
-        live.check(path(2), 1);
+        live.check(path(2), true, 1);
         assert_eq!(live.path(), path(1), "a check may be replayed from elsewhere");
         let held_back = srtcp(&mut browser);
         let seen = srtcp(&mut browser);

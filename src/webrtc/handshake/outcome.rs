@@ -24,7 +24,7 @@ pub enum Progress {
         /// In [`crate::clock::now_us`] microseconds.
         deadline_us: u64,
     },
-    /// Done, and said once. Drop the handshake, unless [`Connected::flight`] says otherwise.
+    /// Done, and said once. Drop the handshake.
     Connected(Box<Connected>),
     /// Over, and said once. Drop the handshake.
     Failed(Failure),
@@ -39,11 +39,8 @@ pub struct Connected {
     pub remote: SocketAddr,
     /// The candidate of ours that it chose.
     pub local: SocketAddr,
-    /// Our last DTLS flight as one datagram. `None` when it was larger than
-    /// [`FLIGHT_BYTES_MAX`], which no suite of ours makes: then the handshake is not closed
-    /// (`close_notify` is empty), must be kept, goes on receiving the browser's DTLS, and repeats
-    /// the flight itself.
-    pub flight: Option<heapless::Vec<u8, FLIGHT_BYTES_MAX>>,
+    /// Our last DTLS flight as one datagram, to send again while the browser repeats its own.
+    pub flight: heapless::Vec<u8, FLIGHT_BYTES_MAX>,
     /// The datagram that tells the browser of the session's end.
     pub close_notify: heapless::Vec<u8, CLOSE_NOTIFY_BYTES_MAX>,
 }

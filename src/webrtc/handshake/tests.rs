@@ -114,7 +114,7 @@ fn it_connects_and_both_sides_have_the_same_keys() {
     assert!(link.client.derived_from(&keys.remote_key, &keys.remote_salt));
     assert_ne!(keys.local_key, keys.remote_key);
 
-    let flight = connected.flight.expect("it fits");
+    let flight = connected.flight;
     let kinds: Vec<_> = Records(&flight).map(|record| (record.kind, record.epoch)).collect();
     assert_eq!(kinds, [(20, 0), (22, 1)]);
     assert_eq!(flight.len(), 75);
@@ -147,7 +147,7 @@ fn the_stored_flight_connects_a_client_that_lost_it() {
         link.client.drain(link.now_us).iter().any(|datagram| (20..=22).contains(&datagram[0]))
     });
     assert!(repeated);
-    link.client.receive(&connected.flight.unwrap(), link.now_us);
+    link.client.receive(&connected.flight, link.now_us);
     link.client.drain(link.now_us);
     assert!(link.client.connected);
 
