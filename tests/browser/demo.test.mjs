@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { Viewer, launchChromium } from './viewer.mjs';
+import { GCM_CIPHER, Viewer, launchChromium } from './viewer.mjs';
 import { startDemo } from './weir.mjs';
 
 let weir, browser, viewer, camera;
@@ -38,7 +38,7 @@ test('frames are decoded at the rate of the camera for 20 s, without a freeze', 
 
 test('SRTP is AES-GCM', async () => {
   const { srtpCipher } = await viewer.stats();
-  assert.match(srtpCipher, /^AEAD_AES_(128|256)_GCM$/);
+  assert.match(srtpCipher, GCM_CIPHER);
 });
 
 test('a screenshot is not black', async (t) => {

@@ -5,6 +5,9 @@ import { chromium } from 'playwright-core';
 
 import { sleep, until } from './weir.mjs';
 
+/** The AEAD ciphers of RFC 7714, as Chromium names them in its transport statistics. */
+export const GCM_CIPHER = /^(SRTP_)?AEAD_AES_(128|256)_GCM$/;
+
 /** Debian's Chromium, headless, with nothing that looks for a network of its own. */
 export function launchChromium() {
   return chromium.launch({
