@@ -160,7 +160,8 @@ pub const RTSP_KEY_FRAME_INTERVAL_US: u64 = 1_000_000;
 pub const PARAMETER_SET_BYTES_MAX: usize = 256;
 /// Access units watched before a stream's marker habit is latched and viewers are let in.
 pub const MARKER_PROBE_ACCESS_UNITS: u32 = 8;
-/// How long a stream may keep shared chunks for its newest IDR.
+/// How long a stream may keep shared chunks for its newest IDR, or for packets that a viewer who
+/// is behind has yet to get.
 pub const IDR_HOLD_US: u64 = 250_000;
 /// Chunks one stream can hold: its floor and the whole shared remainder.
 pub const RING_CHUNKS_MAX: usize = PROFILE.ring_floor_chunks + PROFILE.ring_shared_chunks;

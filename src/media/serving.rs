@@ -83,6 +83,9 @@ impl Turner {
                 }
             }
         }
+        if !is_behind {
+            streams[slot].served();
+        }
         self.pending.set(slot, is_behind);
     }
 

@@ -190,6 +190,7 @@ impl Turner {
     fn read(&mut self, slot: usize) {
         let now_us = self.now_us;
         let Memory { streams, chunks, carry, read_scratch, cameras, .. } = &mut *self.memory;
+        streams[slot].hold_unserved(now_us);
         let mut cutting =
             Cutting { stream: &mut streams[slot], chunks, card: &status::CAMERAS[slot], now_us };
         match cameras.read(slot, read_scratch, carry, &mut cutting) {

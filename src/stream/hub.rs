@@ -87,6 +87,16 @@ impl Stream {
         self.connected = false;
     }
 
+    /// Packets are about to come: none is overwritten in haste before it is [`Self::served`].
+    pub fn hold_unserved(&mut self, now_us: u64) {
+        self.ring.hold_unserved(now_us);
+    }
+
+    /// Every viewer has what there is.
+    pub fn served(&mut self) {
+        self.ring.served();
+    }
+
     /// The history, to read.
     pub fn ring(&self) -> &Ring {
         &self.ring

@@ -2,8 +2,9 @@
 //!
 //! A ring is a queue of chunks. Packets have a stream-wide index that never restarts; the oldest
 //! chunk is overwritten when a new one is needed and the ring has its floor. Only for the sake of
-//! its newest IDR, and no longer than [`IDR_HOLD_US`], does a ring take chunks of the shared
-//! remainder. A packet lies in one chunk. Packets are published once and never change.
+//! its newest IDR and of what its viewers were not served yet (one picture may be larger than the
+//! floor), and no longer than [`IDR_HOLD_US`], does a ring take chunks of the shared remainder.
+//! A packet lies in one chunk. Packets are published once and never change.
 
 use std::ops::Range;
 
@@ -56,21 +57,37 @@ pub struct Ring {
     chunks: Deque<u16, RING_CHUNKS_MAX>,
     tail: u64,
     head: u64,
-    idr: Option<Idr>,
+    /// The newest IDR, while it is whole.
+    idr: Option<Hold>,
+    unserved: Option<Hold>,
     idrs_overwritten: u64,
 }
 
-/// The newest IDR, while it is whole.
+/// Packets from `index` on are worth a shared chunk, for [`IDR_HOLD_US`].
 #[derive(Debug, Clone, Copy)]
-struct Idr {
+struct Hold {
     index: u64,
     began_us: u64,
+}
+
+impl Hold {
+    /// Whether it holds, now, a chunk that ends before the index `end`.
+    fn needs(self, end: u64, now_us: u64) -> bool {
+        end > self.index && now_us.saturating_sub(self.began_us) <= IDR_HOLD_US
+    }
 }
 
 impl Ring {
     /// An empty ring, which holds no chunk yet.
     pub const fn new() -> Self {
-        Self { chunks: Deque::new(), tail: 0, head: 0, idr: None, idrs_overwritten: 0 }
+        Self {
+            chunks: Deque::new(),
+            tail: 0,
+            head: 0,
+            idr: None,
+            unserved: None,
+            idrs_overwritten: 0,
+        }
     }
 
     /// Room at the head for at least `bytes` in one piece. What is written there stays, and the
@@ -152,12 +169,24 @@ impl Ring {
 
     /// The packet just published, `index`, begins an IDR access unit.
     pub fn idr_begins(&mut self, index: u64, now_us: u64) {
-        self.idr = Some(Idr { index, began_us: now_us });
+        self.idr = Some(Hold { index, began_us: now_us });
     }
 
     /// The newest IDR will not be completed: no decoder may start there.
     pub fn idr_spoiled(&mut self) {
         self.idr = None;
+    }
+
+    /// Packets are about to come: they are held from here on until they are [`Self::served`].
+    pub fn hold_unserved(&mut self, now_us: u64) {
+        if self.unserved.is_none_or(|hold| hold.index == self.head) {
+            self.unserved = Some(Hold { index: self.head, began_us: now_us });
+        }
+    }
+
+    /// Every viewer has what there is.
+    pub fn served(&mut self) {
+        self.unserved = None;
     }
 
     /// Gives chunks beyond the floor back that hold nothing worth keeping. [`Self::reserve`] does
@@ -171,12 +200,16 @@ impl Ring {
         }
     }
 
-    /// Whether the newest IDR, while it is held, does not need the oldest chunk.
+    /// Whether nothing that is held needs the oldest chunk.
     fn oldest_is_dispensable(&self, chunks: &Chunks, now_us: u64) -> bool {
-        let (Some(idr), Some(&oldest)) = (self.idr, self.chunks.front()) else {
-            return true;
-        };
-        now_us.saturating_sub(idr.began_us) > IDR_HOLD_US || chunks.chunk(oldest).end() <= idr.index
+        !self.oldest_is_needed(self.idr, chunks, now_us)
+            && !self.oldest_is_needed(self.unserved, chunks, now_us)
+    }
+
+    fn oldest_is_needed(&self, hold: Option<Hold>, chunks: &Chunks, now_us: u64) -> bool {
+        let oldest = self.chunks.front();
+        hold.zip(oldest)
+            .is_some_and(|(hold, &oldest)| hold.needs(chunks.chunk(oldest).end(), now_us))
     }
 
     fn open_chunk(&mut self, chunks: &mut Chunks, now_us: u64) -> u16 {
@@ -193,13 +226,12 @@ impl Ring {
     }
 
     fn take_or_overwrite(&mut self, chunks: &mut Chunks, now_us: u64) -> u16 {
-        let dispensable = self.oldest_is_dispensable(chunks, now_us);
-        if !dispensable && let Some(chunk) = chunks.take_shared() {
+        if !self.oldest_is_dispensable(chunks, now_us)
+            && let Some(chunk) = chunks.take_shared()
+        {
             return chunk;
         }
-        if !dispensable {
-            self.idrs_overwritten += 1;
-        }
+        self.idrs_overwritten += u64::from(self.oldest_is_needed(self.idr, chunks, now_us));
         self.drop_oldest(chunks).expect("a floor is at least two chunks")
     }
 

@@ -189,6 +189,38 @@ fn an_idr_takes_shared_chunks_and_gives_them_back_when_its_hold_is_over() {
 }
 
 #[test]
+fn what_viewers_were_not_served_yet_is_held_though_it_is_more_than_the_floor() {
+    static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
+    let chunks = CHUNKS.take().unwrap();
+    let mut ring = Ring::new();
+    let picture = 2 * PROFILE.ring_floor_chunks * (PROFILE.ring_chunk_bytes / 1200);
+    let publish = |ring: &mut Ring, chunks: &mut Chunks, now_us| {
+        for _ in 0..picture {
+            ring.reserve(chunks, 1200, now_us);
+            ring.publish(chunks, 0..1200, 0, Flags::NONE);
+        }
+    };
+    for now_us in [0, 10 * IDR_HOLD_US, 20 * IDR_HOLD_US] {
+        let head = ring.head();
+        ring.hold_unserved(now_us);
+        publish(&mut ring, chunks, now_us);
+        assert_eq!(ring.packets_from(chunks, head).count(), picture, "all of it is there");
+        ring.served();
+        ring.give_back(chunks, now_us);
+        assert_eq!(chunks.shared_in_use(), 0);
+    }
+    let head = ring.head();
+    ring.hold_unserved(0);
+    publish(&mut ring, chunks, 0);
+    ring.hold_unserved(IDR_HOLD_US);
+    publish(&mut ring, chunks, IDR_HOLD_US);
+    assert_eq!(ring.packets_from(chunks, head).count(), 2 * picture, "still not served");
+    publish(&mut ring, chunks, IDR_HOLD_US + 1);
+    assert!(ring.tail() > head, "but nobody is waited for longer than the hold");
+    assert_eq!((chunks.shared_in_use(), ring.idrs_overwritten()), (0, 0));
+}
+
+#[test]
 fn a_chunk_is_left_when_its_descriptors_are_used_up() {
     static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
     let chunks = CHUNKS.take().unwrap();
