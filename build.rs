@@ -1,18 +1,28 @@
-//! Tells the binary which commit it was built from.
+//! Tells the binary which commit it was built from, and tests which memory profile it has.
 
+use std::path::Path;
 use std::process::Command;
 
 fn main() {
-    println!("cargo:rerun-if-changed=.git/HEAD");
-    println!("cargo:rerun-if-changed=.git/index");
-    println!("cargo:rerun-if-changed=memory-profiles");
-    println!("cargo:rerun-if-env-changed=WEIR_PROFILE");
-    let commit = Command::new("git")
-        .args(["rev-parse", "--short=12", "HEAD"])
-        .output()
-        .ok()
-        .filter(|output| output.status.success())
-        .and_then(|output| String::from_utf8(output.stdout).ok());
-    let commit = commit.as_deref().map_or("unknown", str::trim);
-    println!("cargo:rustc-env=WEIR_COMMIT={commit}");
+    // The reflog grows with each commit; its place differs in a worktree.
+    for name in ["HEAD", "logs/HEAD"] {
+        let path = git(&["rev-parse", "--git-path", name]);
+        if let Some(path) = path.filter(|path| Path::new(path).exists()) {
+            println!("cargo::rerun-if-changed={path}");
+        }
+    }
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=memory-profiles");
+    println!("cargo::rerun-if-env-changed=WEIR_PROFILE");
+    let commit = git(&["rev-parse", "--short=12", "HEAD"]);
+    println!("cargo::rustc-env=WEIR_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
+    let profile = std::env::var("WEIR_PROFILE").unwrap_or_default();
+    println!("cargo::rustc-check-cfg=cfg(weir_profile, values(any()))");
+    println!("cargo::rustc-cfg=weir_profile=\"{profile}\"");
+}
+
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(arguments).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
 }
