@@ -177,7 +177,10 @@ impl State {
                 Progress::Failed(failure) => {
                     let seat = handshakes.active.remove(at).seat;
                     drop(handshakes);
-                    self.end(seat, ended(&failure), Some(failure.to_string()));
+                    let ended = ended(&failure);
+                    // What has a kind of its own has words of its own.
+                    let words = (ended == Ended::HandshakeFailed).then(|| failure.to_string());
+                    self.end(seat, ended, words);
                 }
             }
         }
