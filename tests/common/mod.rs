@@ -1,6 +1,9 @@
 //! The instruments that weir's tests and its bench stand on. None of them shares code with the
 //! part of weir it judges; what they do share is the clock and the handshake's crypto provider.
 //!
+//! - [`agent`]: an ICE agent that leaves everything but the checks to the test.
+//! - [`openssl`]: its `s_client` as DTLS peer and judge.
+//! - [`stage`]: one camera and a weir that serves it.
 //! - [`server`]: the weir program as a process, with its configuration, its log and its figures.
 //! - [`camera`]: simulated RTSP cameras, well-behaved or not, all in one thread.
 //! - [`viewer`]: WHEP viewers; [`tap`] takes the keys out of their handshake, [`srtp`] and
@@ -13,7 +16,9 @@
 //! An integration test takes them in by `mod common;` and uses a part of them.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod agent;
 pub mod camera;
+pub mod openssl;
 pub mod process;
 pub mod reassemble;
 pub mod reception;
@@ -22,6 +27,7 @@ pub mod rtcp;
 pub mod rtp;
 pub mod server;
 pub mod srtp;
+pub mod stage;
 pub mod tap;
 pub mod viewer;
 pub mod whep;

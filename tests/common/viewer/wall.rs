@@ -56,6 +56,15 @@ pub fn run(
     }
 }
 
+/// The same for one viewer.
+pub fn run_one(
+    viewer: &mut Viewer,
+    timeout_us: u64,
+    mut until: impl FnMut(&Viewer) -> bool,
+) -> bool {
+    run(std::slice::from_mut(viewer), timeout_us, |viewers| until(&viewers[0]))
+}
+
 /// Viewers that share a loopback address: a wall is many machines.
 const VIEWERS_AN_ADDRESS: usize = 16;
 

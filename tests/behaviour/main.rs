@@ -1,0 +1,6 @@
+//! weir from outside: the program with simulated cameras and viewers, one behaviour a file.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod ciphers;

@@ -1,0 +1,81 @@
+//! One camera and a weir that serves it: what most tests of behaviour begin with.
+
+use std::net::SocketAddr;
+
+use serde_json::Value;
+
+use super::camera::picture::Picture;
+use super::camera::{Mount, Park};
+use super::server::{Server, Setup, wait_for};
+use super::viewer::{Options, Viewer, wall};
+use super::whep;
+
+/// The camera's name.
+pub const CAMERA: &str = "gate";
+const READY_US: u64 = 5_000_000;
+const MEDIA_US: u64 = 5_000_000;
+
+/// A camera that plays, ready for viewers.
+pub struct Stage {
+    /// weir; it ends first.
+    pub server: Server,
+    /// The camera.
+    pub park: Park,
+}
+
+impl Stage {
+    /// With the defaults.
+    pub fn open() -> Self {
+        Self::open_with(|_| {})
+    }
+
+    /// With a change to what weir is started with.
+    pub fn open_with(change: impl FnOnce(&mut Setup)) -> Self {
+        // An IDR every 0.4 s: nobody waits long for a picture.
+        let picture = Picture { gop: 10, ..Picture::default() };
+        let park = Park::open(vec![Mount::new(CAMERA, picture)]);
+        let mut setup = Setup::of([(CAMERA.to_owned(), park.url(CAMERA))]);
+        change(&mut setup);
+        let server = Server::start(&setup);
+        assert!(server.wait_until_ready(1, READY_US), "{}", server.get("/api/cameras").body);
+        Self { server, park }
+    }
+
+    /// A viewer that has media.
+    pub fn viewer(&self) -> Viewer {
+        self.viewer_with(&Options::default())
+    }
+
+    /// The same with options.
+    pub fn viewer_with(&self, options: &Options) -> Viewer {
+        let viewer = Viewer::connect_with(self.server.http, CAMERA, options);
+        let mut viewer = viewer.unwrap_or_else(|error| panic!("{error}"));
+        let has_media = |viewer: &Viewer| viewer.reception.counts.packets > 0;
+        assert!(wall::run_one(&mut viewer, MEDIA_US, has_media), "no media");
+        viewer
+    }
+
+    /// What `/api/sessions` says, the ended ones last.
+    pub fn sessions(&self) -> Vec<Value> {
+        let listed = self.server.get("/api/sessions").json();
+        listed["sessions"].as_array().expect("a list of sessions").clone()
+    }
+
+    /// The session of a viewer at `address`.
+    pub fn session(&self, address: SocketAddr) -> Value {
+        let address = address.to_string();
+        let found = self.sessions().into_iter().find(|session| session["address"] == address);
+        found.unwrap_or_else(|| panic!("no session at {address}"))
+    }
+
+    /// Waits until no session is left that has not ended.
+    pub fn wait_until_empty(&self, timeout_us: u64) -> bool {
+        wait_for(timeout_us, || self.sessions().iter().all(|session| session["state"] == "ended"))
+    }
+
+    /// DELETE; the answer's status.
+    pub fn delete(&self, location: &str) -> u16 {
+        let answer = whep::request(self.server.http, "DELETE", location, &[], "");
+        answer.unwrap_or_else(|error| panic!("{error}")).status
+    }
+}
