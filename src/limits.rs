@@ -240,6 +240,10 @@ pub const HTTP_HEAD_MS_MAX: u64 = 5_000;
 pub const HTTP_BODY_BYTES_MAX: usize = OFFER_BYTES_MAX;
 /// An HTTP connection idle for this long makes room for the next one when all are taken.
 pub const HTTP_EVICTABLE_US: u64 = 100_000;
+/// HTTP connections over the bound that are being told so; one more is closed without a word.
+pub const HTTP_REFUSALS_MAX: usize = 8;
+/// How long each of them may take to hear it.
+pub const HTTP_REFUSAL_MS_MAX: u64 = 500;
 /// How long an idle HTTP connection is kept.
 pub const HTTP_KEEP_ALIVE_MS: u64 = 5_000;
 /// The time a request body may take, and how long a request waits for one of the body buffers

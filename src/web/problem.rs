@@ -16,8 +16,16 @@ struct Problem<'p> {
     detail: &'p str,
 }
 
+/// The type of a problem's body.
+pub(super) const PROBLEM_JSON: &str = "application/problem+json";
+
 /// A problem with its `detail` in words.
 pub(super) fn problem(status: StatusCode, detail: &str) -> Reply {
+    reply(status, PROBLEM_JSON, body(status, detail))
+}
+
+/// What stands in the body of a problem.
+pub(super) fn body(status: StatusCode, detail: &str) -> Vec<u8> {
     let body = Problem {
         schema: 1,
         r#type: "about:blank",
@@ -25,8 +33,7 @@ pub(super) fn problem(status: StatusCode, detail: &str) -> Reply {
         status: status.as_u16(),
         detail,
     };
-    let body = serde_json::to_vec(&body).expect("strings and numbers are JSON");
-    reply(status, "application/problem+json", body)
+    serde_json::to_vec(&body).expect("strings and numbers are JSON")
 }
 
 /// A problem that passes: when to ask again is in `Retry-After`.

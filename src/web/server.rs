@@ -2,35 +2,43 @@
 //!
 //! At most [`Bounds::connections`], of which one address has at most [`Bounds::per_address`]. When
 //! either is reached the connection idle longest makes room (of that address, or of all); when
-//! none is idle the new one is told 503 and closed. Idle is: no request being answered. A
-//! connection idle for [`Bounds::idle`] is closed, which is also the time a request head may take.
+//! none is idle the new one is told 503 with what is full, and closed. Idle is: no request being
+//! answered. A connection idle for [`Bounds::idle`] is closed, which is also the time a request
+//! head may take.
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
-use std::io::{self, Read as _, Write as _};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use log::{debug, warn};
 use socket2::{Domain, Socket, Type};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Notify;
-use tokio::time::sleep;
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::{sleep, timeout};
 
 use super::Reply;
+use super::problem::{self, PROBLEM_JSON};
 use crate::clock;
-use crate::limits::{HTTP_EVICTABLE_US, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_MS_MAX, HTTP_KEEP_ALIVE_MS};
+use crate::limits::{
+    HTTP_EVICTABLE_US, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_MS_MAX, HTTP_KEEP_ALIVE_MS,
+    HTTP_REFUSAL_MS_MAX, HTTP_REFUSALS_MAX,
+};
+use crate::mem::Full;
 
 const BACKLOG: i32 = 128;
-const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\n\
-    Content-Length: 0\r\nConnection: close\r\n\r\n";
+/// When to try again after all connections were taken: as long as an idle one is kept.
+const RETRY_FULL_S: u64 = HTTP_KEEP_ALIVE_MS / 1000;
 
 // One timer serves both.
 const _: () = assert!(HTTP_HEAD_MS_MAX == HTTP_KEEP_ALIVE_MS);
@@ -85,6 +93,7 @@ where
     F: Future<Output = Reply> + 'static,
 {
     let seats = Rc::new(Seats::new(bounds));
+    let refusals = Arc::new(Semaphore::new(HTTP_REFUSALS_MAX));
     loop {
         let (stream, client) = match accept(&listener).await {
             Ok(accepted) => accepted,
@@ -95,10 +104,13 @@ where
                 continue;
             }
         };
-        let Some(seat) = seats.admit(client.peer.ip(), clock::now_us()) else {
-            debug!("http: {} refused, connections full", client.peer);
-            refuse(stream);
-            continue;
+        let seat = match seats.admit(client.peer.ip(), clock::now_us()) {
+            Ok(seat) => seat,
+            Err(full) => {
+                debug!("http: {} refused, {full}", client.peer);
+                refuse(stream, full, &refusals);
+                continue;
+            }
         };
         let (seats, handler) = (Rc::clone(&seats), handler.clone());
         tokio::task::spawn_local(async move {
@@ -118,13 +130,30 @@ async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, Client)> {
     Ok((stream, client))
 }
 
-/// Says 503, as far as that can be said without waiting.
-fn refuse(stream: TcpStream) {
-    if let Ok(mut stream) = stream.into_std() {
-        // What was read before the close does not turn it into a reset.
-        let _ = stream.read(&mut [0; 1024]);
-        let _ = stream.write(FULL);
-    }
+/// Says 503 and what is full, unless [`HTTP_REFUSALS_MAX`] others are being told.
+fn refuse(stream: TcpStream, full: Full, refusals: &Arc<Semaphore>) {
+    let Ok(permit) = Arc::clone(refusals).try_acquire_owned() else { return };
+    tokio::task::spawn_local(async move {
+        let patience = Duration::from_millis(HTTP_REFUSAL_MS_MAX);
+        // Who does not hear it in time is closed without it.
+        let _ = timeout(patience, tell(stream, full)).await;
+        drop(permit);
+    });
+}
+
+async fn tell(mut stream: TcpStream, full: Full) -> io::Result<()> {
+    let body = problem::body(StatusCode::SERVICE_UNAVAILABLE, &full.to_string());
+    let head = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: {RETRY_FULL_S}\r\n\
+         Content-Type: {PROBLEM_JSON}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(&[head.as_bytes(), &body].concat()).await?;
+    stream.shutdown().await?;
+    // A close before the request has come would be a reset, and take the answer with it.
+    let mut unread = [0; 256];
+    while stream.read(&mut unread).await? > 0 {}
+    Ok(())
 }
 
 async fn converse<H, F>(
@@ -202,19 +231,22 @@ impl Seats {
         Self { bounds, taken: RefCell::new(Vec::with_capacity(bounds.connections)) }
     }
 
-    /// A seat for a connection from `address`; `None` when there is none to be had.
-    fn admit(&self, address: IpAddr, now_us: u64) -> Option<Rc<Seat>> {
+    /// A seat for a connection from `address`, or why there is none to be had.
+    fn admit(&self, address: IpAddr, now_us: u64) -> Result<Rc<Seat>, Full> {
         let mut taken = self.taken.borrow_mut();
+        let Bounds { connections, per_address, .. } = self.bounds;
         let of_address = taken.iter().filter(|seat| seat.address == address);
-        if of_address.count() >= self.bounds.per_address {
-            evict(&mut taken, now_us, |seat| seat.address == address)?;
-        } else if taken.len() >= self.bounds.connections {
-            evict(&mut taken, now_us, |_| true)?;
+        if of_address.count() >= per_address {
+            let full = Full { what: "http connections of one address", max: per_address };
+            evict(&mut taken, now_us, |seat| seat.address == address).ok_or(full)?;
+        } else if taken.len() >= connections {
+            let full = Full { what: "http connections", max: connections };
+            evict(&mut taken, now_us, |_| true).ok_or(full)?;
         }
         let seat =
             Rc::new(Seat { address, idle_since_us: Cell::new(Some(now_us)), leave: Notify::new() });
         taken.push(Rc::clone(&seat));
-        Some(seat)
+        Ok(seat)
     }
 
     /// Gives a seat back; one that was evicted is gone already.
@@ -265,13 +297,13 @@ mod tests {
         assert!(!seats.taken.borrow().iter().any(|seat| Rc::ptr_eq(seat, &second)));
         first.idle_since_us.set(None);
         third.idle_since_us.set(None);
-        assert!(seats.admit(address(4), LATER_US).is_none());
+        assert!(seats.admit(address(4), LATER_US).is_err());
         seats.release(&second);
-        assert!(seats.admit(address(4), LATER_US).is_none(), "an evicted seat frees nothing twice");
+        assert!(seats.admit(address(4), LATER_US).is_err(), "an evicted seat frees nothing twice");
         seats.release(&third);
-        assert!(seats.admit(address(4), LATER_US).is_some());
+        assert!(seats.admit(address(4), LATER_US).is_ok());
         first.idle_since_us.set(Some(LATER_US));
-        assert!(seats.admit(address(5), LATER_US).is_none(), "all have only just come");
+        assert!(seats.admit(address(5), LATER_US).is_err(), "all have only just come");
     }
 
     #[test]
@@ -283,9 +315,9 @@ mod tests {
         let second = seats.admit(address(1), 0).expect("room");
         first.idle_since_us.set(None);
         second.idle_since_us.set(None);
-        assert!(seats.admit(address(1), LATER_US).is_none());
+        assert!(seats.admit(address(1), LATER_US).is_err());
         second.idle_since_us.set(Some(2));
-        assert!(seats.admit(address(1), LATER_US).is_some());
+        assert!(seats.admit(address(1), LATER_US).is_ok());
         assert!(seats.taken.borrow().iter().any(|seat| Rc::ptr_eq(seat, &other)));
     }
 }
