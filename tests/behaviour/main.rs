@@ -4,3 +4,4 @@
 mod common;
 
 mod ciphers;
+mod offers_at_once;
