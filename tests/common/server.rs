@@ -154,6 +154,11 @@ impl Server {
         })
     }
 
+    /// Its configuration's file.
+    pub fn config(&self) -> PathBuf {
+        self.directory.join("weir.toml")
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.directory.join("weir.log")).unwrap_or_default()

@@ -7,7 +7,7 @@
 mod options;
 pub mod wall;
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use socket2::SockRef;
 use str0m::change::SdpAnswer;
@@ -79,10 +79,7 @@ impl Viewer {
         camera: &str,
         options: &Options,
     ) -> Result<Self, HttpError> {
-        let socket = UdpSocket::bind((options.local, 0)).expect("a free port");
-        socket.set_nonblocking(true).expect("a socket");
-        // A burst of a large IDR must fit while the thread looks after other viewers.
-        SockRef::from(&socket).set_recv_buffer_size(4 << 20).expect("a buffer size");
+        let socket = bind(options.local);
         let local = socket.local_addr().expect("a bound socket");
         let (mut rtc, tap) = options::rtc(local);
         let mut change = rtc.sdp_api();
@@ -170,6 +167,18 @@ impl Viewer {
         }
         // What the network does not take is lost, as on any network.
         let _ = self.socket.send_to(datagram, to);
+    }
+
+    /// Goes on from another port, as behind an address translation that was restarted; the agent
+    /// does not know. The old socket, on which nothing is read any more.
+    pub fn rebind(&mut self) -> UdpSocket {
+        let socket = bind(self.local.ip());
+        std::mem::replace(&mut self.socket, socket)
+    }
+
+    /// Where it sends from now.
+    pub fn bound(&self) -> SocketAddr {
+        self.socket.local_addr().expect("a bound socket")
     }
 
     /// Leaves as a browser's `close()` does: with a DTLS alert and no word over HTTP.
@@ -294,4 +303,12 @@ impl Viewer {
     fn next_us(&self) -> u64 {
         self.next_rtc_us.min(self.next_report_us)
     }
+}
+
+fn bind(local: IpAddr) -> UdpSocket {
+    let socket = UdpSocket::bind((local, 0)).expect("a free port");
+    socket.set_nonblocking(true).expect("a socket");
+    // A burst of a large IDR must fit while the thread looks after other viewers.
+    SockRef::from(&socket).set_recv_buffer_size(4 << 20).expect("a buffer size");
+    socket
 }

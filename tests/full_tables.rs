@@ -1,0 +1,259 @@
+//! Every table of weir filled to its last place, and one more: the memory profile `test` is so
+//! small that this can be done. `WEIR_PROFILE=test` builds it; under any other profile there is
+//! nothing here to run.
+#![cfg(weir_profile = "test")]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::process::Command;
+use std::time::Duration;
+
+use common::agent::{self, Agent, NO_FINGERPRINT};
+use common::camera::picture::Picture;
+use common::camera::{Mount, Park};
+use common::server::{Server, Setup, wait_for};
+use common::stage::{CAMERA, Stage};
+use common::viewer::{Viewer, wall};
+use common::whep::{HttpError, Response};
+use socket2::{Domain, Socket, Type};
+use weir::clock;
+use weir::limits::PROFILE;
+
+const PATIENCE_US: u64 = 5_000_000;
+
+fn loopback(last: u8) -> IpAddr {
+    Ipv4Addr::new(127, 0, 0, last).into()
+}
+
+fn assert_full(refused: &HttpError, detail: &str, retry_after: &str) {
+    assert_eq!(refused.status, 503, "{refused}");
+    assert_eq!(refused.header("retry-after"), Some(retry_after));
+    assert_eq!(refused.header("content-type"), Some("application/problem+json"));
+    let problem: serde_json::Value = serde_json::from_str(&refused.body).expect("JSON");
+    assert_eq!(problem["detail"], detail);
+}
+
+/// A wall that fills the table of sessions.
+fn full_house(stage: &Stage) -> Vec<Viewer> {
+    let viewers: Vec<Viewer> = (0..PROFILE.sessions).map(|_| stage.viewer()).collect();
+    assert_eq!(stage.server.metric("weir_sessions"), Some(4.0));
+    viewers
+}
+
+fn refusal(stage: &Stage) -> HttpError {
+    let newcomer = Viewer::connect(stage.server.http, CAMERA);
+    newcomer.err().expect("there is no room")
+}
+
+#[test]
+fn the_profile_is_the_small_one() {
+    assert_eq!(PROFILE.name, "test");
+    assert_eq!((PROFILE.sessions, PROFILE.handshakes, PROFILE.offers_waiting), (4, 2, 4));
+    assert_eq!((PROFILE.http_connections, PROFILE.http_connections_per_address), (8, 4));
+}
+
+#[test]
+fn one_session_too_many_is_refused_and_who_leaves_makes_room() {
+    let stage = Stage::open();
+    let mut viewers = full_house(&stage);
+    assert_full(&refusal(&stage), "sessions full, max 4", "2");
+
+    let first = viewers.remove(0);
+    assert_eq!(first.delete().expect("an answer"), 200);
+    viewers.push(stage.viewer());
+    assert_full(&refusal(&stage), "sessions full, max 4", "2");
+    // Those who were there all the time did not notice.
+    let more = viewers[0].reception.counts.packets + 50;
+    assert!(wall::run(&mut viewers, PATIENCE_US, |viewers| {
+        viewers[0].reception.counts.packets > more
+    }));
+    for viewer in &viewers {
+        assert_eq!((&viewer.ended, viewer.reception.counts.lost()), (&None, 0));
+    }
+}
+
+#[test]
+fn who_vanished_makes_room_for_a_newcomer_after_three_seconds() {
+    let stage = Stage::open();
+    let mut viewers = full_house(&stage);
+    // All have just shown that they live.
+    wall::run(&mut viewers, 1_500_000, |_| false);
+    let gone = viewers.remove(0);
+    let address = gone.local();
+    gone.vanish();
+    let vanished_us = clock::now_us();
+    let (mut newcomer, mut next_us) = (None, 0);
+    wall::run(&mut viewers, 2 * PATIENCE_US, |_| {
+        if clock::now_us() >= next_us {
+            next_us = clock::now_us() + 100_000;
+            match Viewer::connect(stage.server.http, CAMERA) {
+                Ok(viewer) => newcomer = Some(viewer),
+                Err(refused) => assert_full(&refused, "sessions full, max 4", "2"),
+            }
+        }
+        newcomer.is_some()
+    });
+    let after_us = clock::now_us() - vanished_us;
+    let mut newcomer = newcomer.expect("room was made");
+    // Its last sign of life was up to a second before it vanished.
+    assert!((1_900_000..3_500_000).contains(&after_us), "{after_us} us");
+    let evicted = stage.session(address);
+    assert_eq!(evicted["state"], "ended");
+    assert_eq!(evicted["reason"], "silent, and another player needed the room");
+    let has_media = |viewer: &Viewer| viewer.reception.counts.packets > 0;
+    assert!(wall::run_one(&mut newcomer, PATIENCE_US, has_media));
+    assert!(viewers.iter().all(|viewer| viewer.ended.is_none()));
+}
+
+/// Handshakes that hold every slot by checks alone for `us`, while `during` runs.
+fn with_slots_held<T>(stage: &Stage, us: u64, during: impl FnOnce() -> T) -> T {
+    let agents: Vec<Agent> = (0..PROFILE.handshakes)
+        .map(|_| Agent::post(stage.server.http, CAMERA, NO_FINGERPRINT).expect("a slot"))
+        .collect();
+    std::thread::scope(|scope| {
+        for agent in &agents {
+            scope.spawn(move || agent.dawdle(us));
+        }
+        assert!(wait_for(PATIENCE_US, || stage.server.metric("weir_handshakes") == Some(2.0)));
+        during()
+    })
+}
+
+fn post(stage: &Stage, local: IpAddr) -> Result<Response, HttpError> {
+    let offer = agent::offer(NO_FINGERPRINT);
+    agent::post(local, stage.server.http, CAMERA, &offer)?.expect(201)
+}
+
+#[test]
+fn one_waiting_offer_too_many_is_refused_and_the_others_are_served_in_turn() {
+    let stage = Stage::open();
+    std::thread::scope(|scope| {
+        let waiting = with_slots_held(&stage, 1_500_000, || {
+            let stage = &stage;
+            let waiting: Vec<_> = (0..PROFILE.offers_waiting)
+                .map(|_| scope.spawn(move || post(stage, loopback(2))))
+                .collect();
+            std::thread::sleep(Duration::from_millis(500));
+            assert!(waiting.iter().all(|offer| !offer.is_finished()), "they wait");
+            let refused = post(stage, loopback(3)).expect_err("the queue is full");
+            assert_full(&refused, "waiting offers full, max 4", "2");
+            waiting
+        });
+        // The slots' holders are quiet now, and after half a second make room; so do those who
+        // come after them, as none of them sends a check.
+        for offer in waiting {
+            offer.join().expect("no panic").expect("a slot in the end");
+        }
+    });
+    let sessions = stage.sessions();
+    let evicted = sessions
+        .iter()
+        .filter(|session| session["reason"] == "no check came, and another player needed the room");
+    assert_eq!(evicted.count(), 4, "{sessions:?}");
+}
+
+#[test]
+fn an_offer_waits_five_seconds_at_most() {
+    let stage = Stage::open();
+    let (refused, waited_us) = with_slots_held(&stage, 6_000_000, || {
+        let began_us = clock::now_us();
+        let refused = post(&stage, loopback(2)).expect_err("no slot came free");
+        (refused, clock::now_us() - began_us)
+    });
+    assert_full(&refused, "no handshake slot within 5 s", "2");
+    assert!((4_900_000..5_500_000).contains(&waited_us), "{waited_us} us");
+}
+
+/// A connection whose request never ends, so that it is busy.
+fn busy(http: SocketAddr, local: IpAddr) -> TcpStream {
+    let mut stream = connect(http, local);
+    let head = "POST /gate/whep HTTP/1.1\r\nHost: weir\r\nContent-Type: application/sdp\r\n\
+                Content-Length: 100\r\n\r\nv=0";
+    stream.write_all(head.as_bytes()).expect("a connection");
+    stream
+}
+
+fn connect(http: SocketAddr, local: IpAddr) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::new(local, 0).into()).expect("loopback");
+    socket.connect(&http.into()).expect("weir listens");
+    socket.set_read_timeout(Some(Duration::from_secs(4))).expect("a socket");
+    socket.into()
+}
+
+fn read(mut stream: TcpStream) -> String {
+    let mut text = String::new();
+    let _ = stream.read_to_string(&mut text);
+    text
+}
+
+#[test]
+fn one_http_connection_too_many_is_refused_and_a_closed_one_makes_room() {
+    let stage = Stage::open();
+    let http = stage.server.http;
+    let per_address = PROFILE.http_connections_per_address;
+    let mut taken: Vec<TcpStream> = (0..per_address).map(|_| busy(http, loopback(2))).collect();
+    let refused = common::whep::request_from(Some(loopback(2)), http, "GET", "/healthz", &[], "");
+    assert_full(
+        &refused.expect("an answer").expect(200).expect_err("the address is at its bound"),
+        "http connections of one address full, max 4",
+        "5",
+    );
+    taken.extend((0..per_address).map(|_| busy(http, loopback(3))));
+    let others = |status| {
+        let answer =
+            common::whep::request_from(Some(loopback(4)), http, "GET", "/healthz", &[], "");
+        answer.expect("an answer").expect(status)
+    };
+    let refused = others(200).expect_err("all connections are taken");
+    assert_full(&refused, "http connections full, max 8", "5");
+
+    drop(taken.pop());
+    assert!(wait_for(PATIENCE_US, || others(200).is_ok()), "room was made");
+    // Who never ends a request is told so, and in the end everybody has gone.
+    for stream in taken {
+        let answer = read(stream);
+        assert!(answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.1 503"), "{answer}");
+    }
+}
+
+#[test]
+fn an_idle_http_connection_makes_room_for_the_next() {
+    let stage = Stage::open();
+    let http = stage.server.http;
+    let idle = connect(http, loopback(2));
+    let taken: Vec<TcpStream> = (1..PROFILE.http_connections)
+        .map(|number| busy(http, loopback(if number < 4 { 2 } else { 3 })))
+        .collect();
+    std::thread::sleep(Duration::from_millis(200));
+    let answer = common::whep::request_from(Some(loopback(4)), http, "GET", "/healthz", &[], "");
+    assert_eq!(answer.expect("an answer").status, 200);
+    assert_eq!(read(idle), "", "it was closed");
+    drop(taken);
+}
+
+#[test]
+fn one_camera_too_many_is_told_and_the_others_play() {
+    let picture = Picture { gop: 10, ..Picture::default() };
+    let park = Park::open(Mount::many(5, picture, false));
+    let urls = (0..5).map(|number| format!("cam{number}"));
+    let urls = urls.map(|name| (name.clone(), park.url(&name)));
+    let setup = Setup::of(urls);
+    let server = Server::start(&setup);
+    assert!(server.wait_until_ready(PROFILE.cameras, PATIENCE_US));
+    let listed = server.get("/api/cameras").json();
+    assert_eq!(listed["cameras"].as_array().map(Vec::len), Some(4));
+    assert!(server.log().contains("camera 5 of the file, max 4 in this build"), "{}", server.log());
+    assert_eq!(server.get("/cam4/").status, 404);
+
+    let checked = Command::new(env!("CARGO_BIN_EXE_weir"))
+        .args(["check", "--config"])
+        .arg(server.config())
+        .output()
+        .expect("the weir program runs");
+    assert_eq!(checked.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert!(said.contains("camera 5 of the file, max 4 in this build"), "{said}");
+}
