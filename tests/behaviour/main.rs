@@ -5,3 +5,4 @@ mod common;
 
 mod ciphers;
 mod offers_at_once;
+mod session_life;
