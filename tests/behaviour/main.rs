@@ -6,3 +6,4 @@ mod common;
 mod ciphers;
 mod offers_at_once;
 mod session_life;
+mod whep;

@@ -1,0 +1,282 @@
+//! WHEP as players speak it: answers, sessions' addresses, and refusals that say why.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+
+use serde_json::Value;
+
+use crate::common::agent::{self, NO_FINGERPRINT, attribute, candidates, offer};
+use crate::common::server::CameraEntry;
+use crate::common::stage::{CAMERA, Stage};
+use crate::common::viewer::{Options, Viewer, wall};
+use crate::common::whep::{self, Response};
+
+const PATIENCE_US: u64 = 5_000_000;
+const PLAYOUT_DELAY: &str = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
+
+fn post(stage: &Stage, camera: &str, offer: &str) -> Response {
+    let answer = agent::post(Ipv4Addr::LOCALHOST.into(), stage.server.http, camera, offer);
+    answer.unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn detail(refused: &Response) -> String {
+    assert_eq!(refused.header("content-type"), Some("application/problem+json"));
+    let problem = refused.json();
+    assert_eq!((&problem["schema"], &problem["status"]), (&1.into(), &refused.status.into()));
+    problem["detail"].as_str().expect("words").to_owned()
+}
+
+fn plain_offer() -> String {
+    offer(NO_FINGERPRINT)
+}
+
+#[test]
+fn an_answer_says_what_weir_does_and_nothing_else() {
+    let stage = Stage::open();
+    let created = post(&stage, CAMERA, &plain_offer());
+    assert_eq!(created.status, 201, "{}", created.body);
+    assert_eq!(created.header("content-type"), Some("application/sdp"));
+    assert_eq!(created.header("access-control-allow-origin"), Some("*"));
+    let exposed = created.header("access-control-expose-headers").unwrap_or_default();
+    assert!(exposed.contains("Location") && exposed.contains("ETag"), "{exposed}");
+    let location = created.header("location").expect("a Location");
+    let secret = location.strip_prefix("/gate/whep/").expect("below its camera");
+    assert_eq!(secret.len(), 32);
+    let etag = created.header("etag").expect("an ETag");
+    assert!(etag.starts_with('"') && etag.ends_with('"'), "strong: {etag}");
+
+    let answer = created.body;
+    let lines: Vec<&str> = answer.lines().collect();
+    for expected in [
+        "a=ice-lite",
+        "a=setup:passive",
+        "a=group:BUNDLE 0",
+        "a=mid:0",
+        "a=sendonly",
+        "a=rtcp-mux",
+        "a=rtpmap:96 H264/90000",
+        "a=rtcp-fb:96 nack",
+        "a=rtcp-fb:96 nack pli",
+        "a=rtcp-fb:96 ccm fir",
+        "m=video 9 UDP/TLS/RTP/SAVPF 96",
+    ] {
+        assert!(lines.contains(&expected), "{expected} in {answer}");
+    }
+    assert!(lines.contains(&format!("a=extmap:6 {PLAYOUT_DELAY}").as_str()), "{answer}");
+    for absent in ["rtx", "transport-cc", "transport-wide-cc", "goog-remb", "apt=", "red/", "fec"] {
+        assert!(!answer.contains(absent), "{absent} in {answer}");
+    }
+    assert_eq!(lines.iter().filter(|line| line.starts_with("a=extmap:")).count(), 1);
+    assert!(attribute(&answer, "fingerprint").is_some_and(|value| value.starts_with("sha-256 ")));
+    assert_eq!(candidates(&answer)[0], stage.server.media);
+}
+
+#[test]
+fn an_answer_leaves_out_what_was_not_offered() {
+    let stage = Stage::open();
+    let bare: String = plain_offer()
+        .split_inclusive("\r\n")
+        .filter(|line| !line.starts_with("a=extmap:") && !line.starts_with("a=rtcp-fb:"))
+        .collect();
+    let created = post(&stage, CAMERA, &bare);
+    assert_eq!(created.status, 201);
+    assert!(!created.body.contains("extmap") && !created.body.contains("rtcp-fb"));
+}
+
+#[test]
+fn without_resend_there_is_no_nack() {
+    let stage = Stage::open_with(|setup| setup.webrtc = "resend = false".to_owned());
+    let answer = post(&stage, CAMERA, &plain_offer()).body;
+    assert!(!answer.lines().any(|line| line == "a=rtcp-fb:96 nack"), "{answer}");
+    assert!(answer.contains("a=rtcp-fb:96 nack pli\r\n"), "{answer}");
+}
+
+#[test]
+fn sound_that_is_offered_is_declined_in_its_place() {
+    let stage = Stage::open();
+    let sound = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\n\
+                 a=recvonly\r\na=rtpmap:111 opus/48000/2\r\n";
+    let answer = post(&stage, CAMERA, &(plain_offer() + sound)).body;
+    let media: Vec<&str> = answer.lines().filter(|line| line.starts_with("m=")).collect();
+    assert_eq!(media, ["m=video 9 UDP/TLS/RTP/SAVPF 96", "m=audio 0 UDP/TLS/RTP/SAVPF 111"]);
+    assert!(answer.contains("a=group:BUNDLE 0\r\n"), "{answer}");
+}
+
+#[test]
+fn a_session_answers_at_its_address_while_it_lives() {
+    let stage = Stage::open();
+    let created = post(&stage, CAMERA, &plain_offer());
+    let location = created.header("location").expect("a Location");
+    let etag = created.header("etag").expect("an ETag");
+    let ask = |method, headers: &[(&str, &str)], body| {
+        let answer = whep::request(stage.server.http, method, location, headers, body);
+        answer.unwrap_or_else(|error| panic!("{error}")).status
+    };
+    let fragment = "a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n";
+    let patch = ("Content-Type", "application/trickle-ice-sdpfrag");
+    assert_eq!(ask("PATCH", &[patch], fragment), 204);
+    assert_eq!(ask("PATCH", &[patch, ("If-Match", etag)], fragment), 204);
+    assert_eq!(ask("PATCH", &[patch, ("If-Match", "\"other\"")], fragment), 412);
+    assert_eq!(ask("PATCH", &[("Content-Type", "text/plain")], fragment), 415);
+    assert_eq!(ask("GET", &[], ""), 204);
+    assert_eq!(ask("OPTIONS", &[], ""), 200);
+    assert_eq!(ask("PUT", &[], ""), 405);
+    assert_eq!(ask("DELETE", &[], ""), 200);
+    for method in ["GET", "DELETE"] {
+        assert_eq!(ask(method, &[], ""), 404, "{method}");
+    }
+    assert_eq!(ask("PATCH", &[patch], fragment), 404);
+}
+
+#[test]
+fn a_camera_that_is_down_is_a_conflict_with_its_reason() {
+    let closed = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = closed.local_addr().expect("a bound socket");
+    drop(closed);
+    let stage = Stage::open_with(|setup| {
+        setup.cameras.push(CameraEntry {
+            name: "down".to_owned(),
+            url: format!("rtsp://{address}/"),
+            login: None,
+        });
+    });
+    let reason = "the camera refuses the connection: is its RTSP port right?";
+    let waits = |camera: &Value| camera["name"] == "down" && camera["state"] == "waiting";
+    assert!(crate::common::server::wait_for(PATIENCE_US, || {
+        let listed = stage.server.get("/api/cameras").json();
+        listed["cameras"].as_array().expect("a list").iter().any(waits)
+    }));
+    let refused = post(&stage, "down", &plain_offer());
+    assert_eq!(refused.status, 409);
+    assert_eq!(detail(&refused), reason);
+    assert_eq!(refused.header("retry-after"), Some("2"));
+
+    let unknown = post(&stage, "no-such-camera", &plain_offer());
+    assert_eq!(
+        (unknown.status, detail(&unknown).as_str()),
+        (404, "there is no camera of that name")
+    );
+    assert!(stage.sessions().is_empty(), "a refusal is no session");
+}
+
+#[test]
+fn an_offer_weir_cannot_serve_is_told_why() {
+    let stage = Stage::open();
+    let plain = plain_offer();
+    for (offer, status, expected) in [
+        (plain.replace("H264/90000", "VP8/90000"), 422, "this browser offers no H.264"),
+        (
+            plain.replace("a=recvonly", "a=sendonly"),
+            422,
+            "video is sendonly in offer, it must be recvonly or sendrecv",
+        ),
+        (plain.replace("m=video", "m=audio"), 422, "no video in offer"),
+        (
+            plain.replace("a=setup:actpass", "a=setup:passive"),
+            422,
+            "setup:passive in offer, it must be actpass or active",
+        ),
+        (
+            plain.replace("t=0 0\r\n", "t=0 0\r\na=ice-lite\r\n"),
+            422,
+            "the offerer is ice-lite, and so is weir",
+        ),
+        (plain.replace("a=ice-ufrag:hand\r\n", ""), 400, "no a=ice-ufrag in offer"),
+        (
+            plain.replace("a=fingerprint:sha-256", "a=fingerprint:sha-1"),
+            400,
+            "no a=fingerprint with sha-256 in offer",
+        ),
+        (plain.replace("sha-256 00:", "sha-256 zz:"), 400, "malformed fingerprint in offer"),
+        (
+            plain.replace("a=ice-pwd:a-password-of-22-chars", "a=ice-pwd:short"),
+            400,
+            "malformed ice-pwd in offer",
+        ),
+        (
+            plain.replace("m=video 9 UDP/TLS/RTP/SAVPF 96 97", "m=video 9"),
+            400,
+            "malformed m-line in offer",
+        ),
+        ("hello".to_owned(), 422, "no video in offer"),
+        (String::new(), 400, "the offer is empty"),
+    ] {
+        let refused = post(&stage, CAMERA, &offer);
+        assert_eq!((refused.status, detail(&refused).as_str()), (status, expected));
+    }
+    let answer = whep::request(stage.server.http, "POST", "/gate/whep", &[], &plain);
+    assert_eq!(answer.expect("an answer").status, 415, "without its type");
+    assert_eq!(stage.server.metric("weir_sessions"), Some(0.0));
+}
+
+#[test]
+fn an_offer_over_a_bound_is_told_its_size_and_the_bound() {
+    let stage = Stage::open();
+    let mut plain = plain_offer();
+    let sections = "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\n".repeat(199);
+    let line = "a=candidate:1 1 udp 1 a.local 9 typ host\r\n";
+    let long = plain.replace("a=mid:0", &format!("a=mid:{}", "y".repeat(257)));
+    for (offer, expected) in [
+        (plain.clone() + &sections, "offer of 200 media sections, max 4"),
+        (plain.clone() + &line.repeat(33), "offer of 33 candidates, max 32"),
+        (long, "a=mid of 257 bytes in offer, max 256"),
+    ] {
+        let refused = post(&stage, CAMERA, &offer);
+        assert_eq!((refused.status, detail(&refused).as_str()), (400, expected));
+    }
+    let most = post(&stage, CAMERA, &(plain.clone() + &line.repeat(32)));
+    assert_eq!(most.status, 201, "{}", most.body);
+    plain += &"a=x:y\r\n".repeat((20_000 - plain.len()) / 7);
+    let refused = post(&stage, CAMERA, &plain);
+    assert_eq!(refused.status, 413);
+    assert_eq!(detail(&refused), "request body too long, max 16384 bytes");
+}
+
+#[test]
+fn a_sessions_address_is_a_secret() {
+    let stage = Stage::open_with(|setup| {
+        setup.environment.push(("RUST_LOG".to_owned(), "trace".to_owned()));
+    });
+    let viewer = stage.viewer();
+    let secret = viewer.location.rsplit('/').next().expect("a path").to_owned();
+    let password = attribute(&viewer.answer, "ice-pwd").expect("it is there").to_owned();
+    assert_eq!(viewer.delete().expect("an answer"), 200);
+    assert!(stage.wait_until_empty(PATIENCE_US));
+    let shown = [
+        stage.server.get("/api/sessions").body,
+        stage.server.get("/api/cameras").body,
+        stage.server.metrics(),
+        stage.server.log(),
+    ];
+    for text in shown {
+        assert!(!text.contains(&secret), "the session's secret is in {text}");
+        assert!(!text.contains(&password), "the ICE password is in {text}");
+    }
+}
+
+/// A stage on all addresses, asked at one of them.
+fn watch_at(ip: IpAddr) {
+    let mut stage = Stage::open_with(|setup| setup.host = "[::]".to_owned());
+    let media = SocketAddr::new(ip, stage.server.media.port());
+    stage.server.http.set_ip(ip);
+    let mut viewer = stage.viewer_with(&Options { local: ip, ..Options::default() });
+    assert_eq!(candidates(&viewer.answer)[0], media, "{}", viewer.answer);
+    assert_eq!(viewer.remote(), Some(media));
+    let packets = viewer.reception.counts.packets;
+    let has_more = |viewer: &Viewer| viewer.reception.counts.packets > packets + 50;
+    assert!(wall::run_one(&mut viewer, PATIENCE_US, has_more));
+    assert_eq!(stage.session(viewer.local())["state"], "live");
+}
+
+#[test]
+fn an_ipv4_viewer_of_a_dual_stack_server_gets_ipv4() {
+    watch_at(Ipv4Addr::LOCALHOST.into());
+}
+
+#[test]
+fn an_ipv6_viewer_gets_an_ipv6_candidate_and_its_media() {
+    if TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).is_err() {
+        println!("skipped: this machine has no IPv6");
+        return;
+    }
+    watch_at(Ipv6Addr::LOCALHOST.into());
+}
