@@ -4,6 +4,7 @@
 mod common;
 
 mod ciphers;
+mod dialling;
 mod offers_at_once;
 mod session_life;
 mod whep;

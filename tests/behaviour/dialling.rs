@@ -1,0 +1,143 @@
+//! Cameras that cannot be had: a state with a reason, tries that grow rarer, and no password shown.
+
+use std::io::Read;
+use std::net::TcpListener;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::sync_channel;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde_json::Value;
+use weir::clock;
+
+use crate::common::camera::picture::Picture;
+use crate::common::camera::rtsp::{Login, Scheme};
+use crate::common::camera::{Mount, Park};
+use crate::common::server::{CameraEntry, Server, Setup, free_tcp, wait_for};
+
+const PATIENCE_US: u64 = 5_000_000;
+const USER: &str = "viewer";
+const RIGHT: &str = "correct-horse-7";
+const WRONG: &str = "battery-staple-9";
+
+fn camera(server: &Server, name: &str) -> Value {
+    let listed = server.get("/api/cameras").json();
+    let cameras = listed["cameras"].as_array().expect("a list").clone();
+    cameras.into_iter().find(|camera| camera["name"] == name).expect("it is listed")
+}
+
+fn wait_for_state(server: &Server, name: &str, state: &str, timeout_us: u64) -> Value {
+    wait_for(timeout_us, || camera(server, name)["state"] == state);
+    let camera = camera(server, name);
+    assert_eq!(camera["state"], state, "{camera}");
+    camera
+}
+
+fn mount(name: &str, scheme: Scheme) -> Mount {
+    let picture = Picture { gop: 10, ..Picture::default() };
+    let login = Login { scheme, user: USER.to_owned(), password: RIGHT.to_owned() };
+    Mount { login, ..Mount::new(name, picture) }
+}
+
+#[test]
+fn a_wrong_password_fails_with_its_reason_and_is_shown_nowhere() {
+    let schemes = [
+        ("basic", Scheme::Basic),
+        ("digest", Scheme::Digest { qop: true }),
+        ("old-digest", Scheme::Digest { qop: false }),
+    ];
+    let park = Park::open(schemes.map(|(name, scheme)| mount(name, scheme)).into());
+    let mut cameras = Vec::new();
+    for (name, _) in schemes {
+        for (kind, password) in [("wrong", WRONG), ("right", RIGHT)] {
+            let login = Some((USER.to_owned(), password.to_owned()));
+            // The same camera twice: its path leads there, its name tells them apart.
+            cameras.push(CameraEntry {
+                name: format!("{name}-{kind}"),
+                url: park.url(name),
+                login,
+            });
+        }
+    }
+    cameras.push(CameraEntry { name: "nobody".to_owned(), url: park.url("basic"), login: None });
+    let in_url = park.url("digest").replace("://", &format!("://{USER}:{WRONG}@"));
+    cameras.push(CameraEntry { name: "in-url".to_owned(), url: in_url, login: None });
+    let environment = vec![("RUST_LOG".to_owned(), "trace".to_owned())];
+    let server = Server::start(&Setup { cameras, environment, ..Setup::default() });
+
+    for (name, scheme) in
+        [("basic", "basic"), ("digest", "digest md5"), ("old-digest", "digest md5")]
+    {
+        wait_for_state(&server, &format!("{name}-right"), "playing", PATIENCE_US);
+        let failed = wait_for_state(&server, &format!("{name}-wrong"), "failed", PATIENCE_US);
+        let expected = format!("camera refuses user {USER}: 401 after {scheme}");
+        let reason = failed["reason"].as_str().expect("a reason");
+        assert_eq!(reason, expected);
+        assert_eq!(failed["ready"], false);
+    }
+    wait_for_state(&server, "in-url", "failed", PATIENCE_US);
+    let nobody = wait_for_state(&server, "nobody", "failed", PATIENCE_US);
+    assert_eq!(nobody["reason"], "camera asks for a user and a password, none are configured");
+
+    // A camera may lock a user who is refused often: nobody tries again soon.
+    let refused = park.total(|counts| &counts.unauthorized);
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert_eq!(park.total(|counts| &counts.unauthorized), refused);
+
+    let tokens = [WRONG, RIGHT].map(|password| BASE64.encode(format!("{USER}:{password}")));
+    let secrets = [WRONG, RIGHT, &tokens[0], &tokens[1]];
+    let shown = [
+        server.log(),
+        server.get("/api/cameras").body,
+        server.get("/api/sessions").body,
+        server.metrics(),
+    ];
+    for (text, secret) in shown.iter().flat_map(|text| secrets.map(|secret| (text, secret))) {
+        assert!(!text.contains(secret), "{secret} is in {text}");
+    }
+    assert!(server.log().contains("in-url"), "the log was looked at");
+}
+
+#[test]
+fn a_refused_connection_waits_and_recovers_when_the_camera_appears() {
+    let address = free_tcp("127.0.0.1");
+    let url = format!("rtsp://{address}/gate");
+    let server = Server::start(&Setup::of([("gate".to_owned(), url)]));
+    let waiting = wait_for_state(&server, "gate", "waiting", PATIENCE_US);
+    let reason = "the camera refuses the connection: is its RTSP port right?";
+    assert_eq!(waiting["reason"], reason);
+    assert!(server.log().contains(&format!("camera gate: {reason}")), "{}", server.log());
+    let park = Park::open_at(address, vec![mount("gate", Scheme::None)]);
+    assert!(server.wait_until_ready(1, PATIENCE_US), "{}", camera(&server, "gate"));
+    assert!(camera(&server, "gate")["reason"].is_null());
+    assert_eq!(park.counts("gate").plays.load(Relaxed), 1);
+}
+
+#[test]
+fn tries_grow_rarer_and_the_camera_is_had_in_the_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("a bound socket");
+    let (tell, told) = sync_channel(16);
+    let host = std::thread::spawn(move || {
+        for _ in 0..4 {
+            let (mut camera, _) = listener.accept().expect("a listener");
+            tell.send(clock::now_us()).expect("somebody listens");
+            // Its request is read, so that the end is not taken for a reset.
+            camera.read(&mut [0; 1024]).expect("a request");
+        }
+    });
+    let url = format!("rtsp://{address}/gate");
+    let server = Server::start(&Setup::of([("gate".to_owned(), url)]));
+    host.join().expect("no panic");
+    let tries_us: Vec<u64> = told.iter().collect();
+    let gaps_ms: Vec<u64> = tries_us.windows(2).map(|pair| (pair[1] - pair[0]) / 1000).collect();
+    // 1 s, 2 s and 4 s, give or take a fifth.
+    for (gap_ms, expected_ms) in gaps_ms.iter().zip([1000, 2000, 4000]) {
+        let range = expected_ms * 4 / 5..expected_ms * 6 / 5 + 200;
+        assert!(range.contains(gap_ms), "{gaps_ms:?}");
+    }
+    let waiting = wait_for_state(&server, "gate", "waiting", PATIENCE_US);
+    assert_eq!(waiting["reason"], "camera closed the connection at OPTIONS");
+    let _park = Park::open_at(address, vec![mount("gate", Scheme::None)]);
+    assert!(server.wait_until_ready(1, 12_000_000), "{}", camera(&server, "gate"));
+}
