@@ -6,5 +6,6 @@ mod common;
 mod ciphers;
 mod dialling;
 mod offers_at_once;
+mod payload;
 mod session_life;
 mod whep;
