@@ -121,24 +121,23 @@ pub static SESSIONS: [SessionCard; SESSIONS_MAX] = [const { SessionCard::new() }
 impl CameraCard {
     /// A card of zeros.
     pub const fn new() -> Self {
-        const ZERO: AtomicU64 = AtomicU64::new(0);
         Self {
             ready: AtomicBool::new(false),
-            last_rtp_us: ZERO,
-            packets: ZERO,
-            bytes: ZERO,
-            frames: ZERO,
-            packets_out: ZERO,
-            breaks: ZERO,
+            last_rtp_us: zero(),
+            packets: zero(),
+            bytes: zero(),
+            frames: zero(),
+            packets_out: zero(),
+            breaks: zero(),
             frames_per_s_x100: AtomicU32::new(0),
-            bits_per_s: ZERO,
+            bits_per_s: zero(),
             gop_ms: AtomicU32::new(0),
-            last_idr_us: ZERO,
+            last_idr_us: zero(),
             width: AtomicU32::new(0),
             height: AtomicU32::new(0),
             profile_level_id: AtomicU32::new(0),
             viewers: AtomicU32::new(0),
-            abandoned: [ZERO; 3],
+            abandoned: [const { zero() }; 3],
             lost: AtomicU8::new(0),
         }
     }
@@ -153,18 +152,17 @@ impl Default for CameraCard {
 impl SessionCard {
     /// A card of zeros.
     pub const fn new() -> Self {
-        const ZERO: AtomicU64 = AtomicU64::new(0);
         Self {
-            ended: ZERO,
-            packets: ZERO,
-            bytes: ZERO,
-            resends: ZERO,
-            resends_refused: ZERO,
-            key_frame_requests: ZERO,
-            skips: ZERO,
+            ended: zero(),
+            packets: zero(),
+            bytes: zero(),
+            resends: zero(),
+            resends_refused: zero(),
+            key_frame_requests: zero(),
+            skips: zero(),
             fraction_lost: AtomicU8::new(0),
             round_trip_us: AtomicU32::new(0),
-            last_sign_us: ZERO,
+            last_sign_us: zero(),
         }
     }
 
@@ -201,4 +199,8 @@ impl Default for SessionCard {
     fn default() -> Self {
         Self::new()
     }
+}
+
+const fn zero() -> AtomicU64 {
+    AtomicU64::new(0)
 }

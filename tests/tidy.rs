@@ -42,7 +42,9 @@ impl Source {
     }
 
     fn is_test(&self) -> bool {
-        self.path.starts_with("tests/")
+        let name = self.path.rsplit('/').next().unwrap_or_default();
+        let is_unit = name == "tests.rs" || name.ends_with("_tests.rs") || name == "testing.rs";
+        is_unit || self.path.split('/').any(|folder| folder == "tests")
     }
 
     fn stem(&self) -> &str {

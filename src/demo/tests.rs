@@ -1,3 +1,5 @@
+//! The demo camera as an RTSP client sees it.
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 

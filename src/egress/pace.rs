@@ -34,6 +34,12 @@ impl Pacer {
     }
 }
 
+impl Default for Pacer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// What a subscription may have sent again: in each second the larger of
 /// [`RESEND_PACKETS_PER_S`] packets and 10 % of the bytes of the second before.
 #[derive(Debug, Default)]

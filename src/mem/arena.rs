@@ -23,6 +23,7 @@ impl<T> Arena<T> {
     }
 
     /// The arena's only reference; `None` when it was taken before.
+    #[allow(clippy::mut_from_ref)] // the swap hands it out once
     pub fn take(&'static self) -> Option<&'static mut T> {
         if self.taken.swap(true, Ordering::AcqRel) {
             return None;

@@ -44,10 +44,12 @@ impl CarryPool {
     /// The tier that should have held it, when that one and the larger ones are empty. More than
     /// [`CARRY_LARGE_BYTES`] never fits.
     pub fn take(&mut self, bytes: usize) -> Result<Carry, Tier> {
-        let wanted = match bytes {
-            0..=CARRY_SMALL_BYTES => Tier::Small,
-            ..=CARRY_MEDIUM_BYTES => Tier::Medium,
-            _ => Tier::Large,
+        let wanted = if bytes <= CARRY_SMALL_BYTES {
+            Tier::Small
+        } else if bytes <= CARRY_MEDIUM_BYTES {
+            Tier::Medium
+        } else {
+            Tier::Large
         };
         if bytes > CARRY_LARGE_BYTES {
             return Err(wanted);

@@ -183,6 +183,7 @@ impl Socket {
     ///
     /// # Errors
     /// `WouldBlock` when there is nothing, and others of `recvmmsg(2)`.
+    #[allow(clippy::cast_possible_truncation)] // an inbox has few places
     pub fn receive(&self, inbox: &mut Inbox) -> io::Result<usize> {
         let mut names = [MaybeUninit::<libc::sockaddr_storage>::zeroed(); RECEIVE_DATAGRAMS_MAX];
         let mut controls = [Control::new(); RECEIVE_DATAGRAMS_MAX];
@@ -206,7 +207,7 @@ impl Socket {
             libc::recvmmsg(
                 self.socket.as_raw_fd(),
                 headers.as_mut_ptr(),
-                headers.len() as _,
+                RECEIVE_DATAGRAMS_MAX as _,
                 libc::MSG_DONTWAIT as _,
                 ptr::null_mut(),
             )
@@ -245,6 +246,7 @@ impl AsRawFd for Socket {
 }
 
 impl Wire for Socket {
+    #[allow(clippy::cast_possible_truncation)] // a batch has few messages
     fn send(&self, scratch: &[u8], messages: &[Message]) -> io::Result<usize> {
         let count = messages.len().min(SEND_MESSAGES_MAX);
         // SAFETY: all zeros is a valid sockaddr_storage, iovec and mmsghdr.

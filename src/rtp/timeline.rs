@@ -295,7 +295,7 @@ mod tests {
     fn a_day_of_exact_time_is_left_alone() {
         let mut timeline = Timeline::new();
         for n in 0..24 * 3600_u64 {
-            let camera = u32::try_from(n * u64::from(VIDEO_CLOCK_HZ) & 0xFFFF_FFFF).unwrap();
+            let camera = u32::try_from((n * u64::from(VIDEO_CLOCK_HZ)) & 0xFFFF_FFFF).unwrap();
             let jitter_us = n * 7919 % 100_000;
             assert_eq!(timeline.stamp(camera, n * 1_000_000 + jitter_us), camera, "{n}");
         }

@@ -1,3 +1,5 @@
+//! Dialogs with what makes of camera answer, cut at every byte.
+
 use super::super::framing::Broken;
 use super::super::session::Sink;
 use super::super::testing::{carry_pool, frame, rtp};

@@ -1,3 +1,5 @@
+//! A session with a camera, on a turned clock.
+
 use super::super::testing::{carry_pool, frame, rtp};
 use super::super::url::Credentials;
 use super::*;

@@ -232,7 +232,7 @@ fn a_late_check_on_an_ended_session_is_answered_with_the_goodbye() {
 #[test]
 fn sigterm_says_goodbye_to_viewers_and_cameras() {
     let stage = Stage::open();
-    let mut viewers = vec![stage.viewer(), stage.viewer()];
+    let mut viewers = [stage.viewer(), stage.viewer()];
     let Stage { server, park } = stage;
     let began_us = clock::now_us();
     let status = server.stop();

@@ -1,3 +1,5 @@
+//! Files with mistakes, and where they are.
+
 use super::*;
 
 const GOOD: &str = r#"

@@ -1,5 +1,8 @@
 //! Addresses and control messages as the kernel reads and writes them.
 
+// The C types of these constants and lengths differ between platforms; all of them are small.
+#![allow(clippy::cast_possible_truncation)]
+
 use std::mem::{MaybeUninit, size_of};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ptr;

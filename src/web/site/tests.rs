@@ -1,3 +1,5 @@
+//! The site as a client sees it, over a socket.
+
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 

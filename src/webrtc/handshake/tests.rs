@@ -1,3 +1,5 @@
+//! Handshakes with a client of the same libraries, in memory.
+
 use super::*;
 
 mod browsers;

@@ -1,3 +1,5 @@
+//! Offers as browsers make them, and as nobody should.
+
 use super::*;
 
 const HEAD: &str = "v=0\r\no=- 4 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n";

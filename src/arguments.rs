@@ -1,0 +1,32 @@
+//! The command line as it is written.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Camera-to-browser gateway: RTSP in, WebRTC out, in memory that is counted before it runs.
+#[derive(Parser)]
+#[command(name = "weir", version = weir::VERSION)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Serve the cameras of a configuration
+    Run(File),
+    /// Name every mistake in a configuration, with line and column
+    Check(File),
+    /// Print what memory is for, item by item, and the total
+    Memory,
+    /// Serve a camera of weir's own at http://127.0.0.1:8117/
+    Demo,
+}
+
+#[derive(Args)]
+pub(crate) struct File {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
