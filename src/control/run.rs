@@ -118,7 +118,7 @@ fn announce(config: &Config, media: &Media, http: &TcpListener) {
         log::warn!("udp buffers below {wanted}: raise net.core.wmem_max and net.core.rmem_max");
     }
     log::info!("memory: at most {} KiB (see `weir memory`)", plan::TOTAL_BYTES / 1024);
-    log::info!("{} cameras, max {}", config.cameras.len(), PROFILE.cameras);
+    log::info!("cameras: {}, max {}", config.cameras.len(), PROFILE.cameras);
     if let Ok(address) = http.local_addr() {
         let ip = address.ip().to_canonical();
         let host = if ip.is_unspecified() { "127.0.0.1".to_owned() } else { ip.to_string() };

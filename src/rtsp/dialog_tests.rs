@@ -215,7 +215,8 @@ fn a_wrong_password_names_what_was_tried_and_needs_a_person() {
         algorithm=\"SHA-256\"\r\nWWW-Authenticate: Basic realm=\"c\"\r\n\r\n";
     let mut talk = Talk::new(URL, viewer());
     let error = talk.answers(&[both; 3]).unwrap_err();
-    let message = "camera refuses user viewer: 401 after digest sha-256 and basic";
+    let message =
+        "camera refuses user viewer, is the password right? (401 after digest sha-256 and basic)";
     assert_eq!(error.to_string(), message);
     assert!(error.needs_person());
     assert_eq!(talk.said.len(), 3, "one without, one each");

@@ -109,7 +109,7 @@ impl fmt::Display for DialogError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WrongCredentials { user, tried } => {
-                write!(f, "camera refuses user {user}: 401 after {tried}")
+                write!(f, "camera refuses user {user}, is the password right? (401 after {tried})")
             }
             Self::NoCredentials => {
                 f.write_str("camera asks for a user and a password, none are configured")

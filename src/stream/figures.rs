@@ -2,6 +2,8 @@
 
 /// Least time a rate is taken over.
 const WINDOW_US: u64 = 1_000_000;
+/// After so long without a packet the rates are zero; a camera may send a frame in two seconds.
+const SILENCE_US: u64 = 2_500_000;
 
 /// What is counted as packets come.
 #[derive(Debug, Clone, Copy, Default)]
@@ -40,14 +42,22 @@ impl Figures {
     }
 
     /// Frames per second, times 100, and bits per second. `frames` were counted in all.
+    ///
+    /// A window lasts from one packet's arrival to another's: one that ended at any moment would
+    /// be off by a part of a frame.
     pub fn rates(&mut self, frames: u64, now_us: u64) -> (u32, u64) {
-        let elapsed_us = now_us.saturating_sub(self.rates.began_us);
+        let last_us = self.last_rtp_us;
+        let is_silent = now_us.saturating_sub(last_us) >= SILENCE_US;
+        if is_silent || self.rates.began_us == 0 {
+            self.rates = Rates { began_us: now_us, frames, bytes: self.bytes, ..Rates::default() };
+        }
+        let elapsed_us = last_us.saturating_sub(self.rates.began_us);
         if elapsed_us >= WINDOW_US {
             let new_frames = frames.saturating_sub(self.rates.frames);
             let new_bytes = self.bytes.saturating_sub(self.rates.bytes);
             let frames_per_s_x100 = new_frames.saturating_mul(100 * 1_000_000) / elapsed_us;
             self.rates = Rates {
-                began_us: now_us,
+                began_us: last_us,
                 frames,
                 bytes: self.bytes,
                 frames_per_s_x100: u32::try_from(frames_per_s_x100).unwrap_or(u32::MAX),
@@ -62,16 +72,35 @@ impl Figures {
 mod tests {
     use super::*;
 
-    #[test]
-    fn rates_are_those_of_the_last_window_and_fall_to_zero() {
+    /// The rates at the end of ten seconds of frames this far apart, asked for now and then.
+    fn of_frames_apart(apart_us: u64) -> (Figures, (u32, u64)) {
         let mut figures = Figures::new();
         let mut rates = (0, 0);
-        for n in 1..=100 {
-            figures.bytes += 10_000;
-            rates = figures.rates(n, n * 40_000);
+        let mut frames = 0;
+        for now_us in (0..10_000_000).step_by(10_000) {
+            if now_us % apart_us == 0 {
+                frames += 1;
+                figures.bytes += 10_000;
+                figures.last_rtp_us = now_us;
+            }
+            if now_us % 110_000 == 0 {
+                rates = figures.rates(frames, now_us);
+            }
         }
-        assert_eq!(rates, (2500, 2_000_000));
-        figures.rates(100, 5_000_000);
-        assert_eq!(figures.rates(100, 6_000_000), (0, 0));
+        (figures, rates)
+    }
+
+    #[test]
+    fn rates_are_true_whenever_they_are_asked_for() {
+        assert_eq!(of_frames_apart(40_000).1, (2500, 2_000_000));
+        assert_eq!(of_frames_apart(70_000).1, (1428, 1_142_857));
+        assert_eq!(of_frames_apart(2_000_000).1, (50, 40_000), "a slow camera");
+    }
+
+    #[test]
+    fn rates_fall_to_zero_when_nothing_comes() {
+        let (mut figures, rates) = of_frames_apart(40_000);
+        assert_eq!(figures.rates(250, 12_000_000), rates);
+        assert_eq!(figures.rates(250, 13_000_000), (0, 0));
     }
 }

@@ -56,11 +56,11 @@ async function notPlaying(name, states, reason) {
 }
 
 const CASES = {
-  wrong: [['failed'], /password|credential|unauthori[sz]ed/i],
-  nowhere: [['failed', 'waiting'], /404|not found/i],
-  refused: [['waiting', 'connecting'], /refused/i],
-  h265: [['failed', 'waiting'], /H\.?265|HEVC/i],
-  audio: [['failed', 'waiting'], /no (H\.?264|video)/i],
+  wrong: [['failed'], /refuses user viewer, is the password right\?/],
+  nowhere: [['failed', 'waiting'], /no-such-stream: 404/],
+  refused: [['waiting', 'connecting'], /refuses the connection/i],
+  h265: [['failed'], /H265 only/],
+  audio: [['failed'], /no video/],
 };
 
 for (const [name, [states, reason]] of Object.entries(CASES)) {
