@@ -168,7 +168,9 @@ async fn converse<H, F>(
 {
     let service = service_fn(|request| {
         seat.idle_since_us.set(None);
-        let answer = handler(request, client);
+        // hyper has room for this future from the connection's begin: boxed, an idle connection
+        // does not pay for an answer.
+        let answer = Box::pin(handler(request, client));
         async move {
             let reply = answer.await;
             seat.idle_since_us.set(Some(clock::now_us()));
