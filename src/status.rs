@@ -22,9 +22,9 @@ pub struct CameraCard {
     pub packets_out: AtomicU64,
     /// Times the stream had to wait for its next IDR: lost packets, abandoned frames.
     pub breaks: AtomicU64,
-    /// Frames per second over the last second or so, times 100.
+    /// Frames per second over the last two seconds or so, times 100.
     pub frames_per_s_x100: AtomicU32,
-    /// Bits per second over the last second or so.
+    /// Bits per second over the last two seconds or so.
     pub bits_per_s: AtomicU64,
     /// Time between the last two IDRs; 0 before the second.
     pub gop_ms: AtomicU32,

@@ -1,9 +1,9 @@
-//! A stream's counters, and its rates over about the last second.
+//! A stream's counters, and its rates over about the last two seconds.
 
 /// Least time a rate is taken over.
-const WINDOW_US: u64 = 1_000_000;
+const WINDOW_US: u64 = 2_000_000;
 /// After so long without a packet the rates are zero; a camera may send a frame in two seconds.
-const SILENCE_US: u64 = 2_500_000;
+const SILENCE_US: u64 = 3_000_000;
 
 /// What is counted as packets come.
 #[derive(Debug, Clone, Copy, Default)]
@@ -101,6 +101,6 @@ mod tests {
     fn rates_fall_to_zero_when_nothing_comes() {
         let (mut figures, rates) = of_frames_apart(40_000);
         assert_eq!(figures.rates(250, 12_000_000), rates);
-        assert_eq!(figures.rates(250, 13_000_000), (0, 0));
+        assert_eq!(figures.rates(250, 14_000_000), (0, 0));
     }
 }

@@ -61,10 +61,11 @@ export class Viewer {
     this.page = page;
   }
 
-  /** Opens a page in a context of its own: another person's browser. */
-  static async open(browser, url) {
+  /** Opens a page in a context of its own, another person's browser, once it is prepared. */
+  static async open(browser, url, prepare = () => {}) {
     const context = await browser.newContext();
     await context.addInitScript(recordConnections);
+    await prepare(context);
     const page = await context.newPage();
     await page.goto(url);
     return new Viewer(page);

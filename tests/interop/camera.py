@@ -29,6 +29,7 @@ DEFAULTS = {
     "sliced": "0",
     "threads": "1",
     "mtu": "1400",
+    "deaf": "0",  # 1: makes no key frame when asked for one, as many cameras
 }
 
 
@@ -61,6 +62,17 @@ def launch_line(m):
         "bframes=0 rc-lookahead=0 sync-lookahead=0 mb-tree=false option-string=scenecut=0 ! "
         f"video/x-h264,profile={m['profile']} ! rtph264pay name=pay0 pt=96 mtu={m['mtu']} )"
     )
+
+
+def deafen(_factory, media):
+    """Keeps viewers' wishes for a key frame from the encoder."""
+
+    def swallow(_pad, info):
+        is_wish = info.get_event().has_name("GstForceKeyUnit")
+        return Gst.PadProbeReturn.DROP if is_wish else Gst.PadProbeReturn.OK
+
+    pad = media.get_element().get_by_name("pay0").get_static_pad("sink")
+    pad.add_probe(Gst.PadProbeType.EVENT_UPSTREAM, swallow)
 
 
 def guard(server, factories, method, user, password):
@@ -100,6 +112,8 @@ def main():
         factory = GstRtspServer.RTSPMediaFactory()
         factory.set_launch(launch_line(mount))
         factory.set_shared(True)
+        if mount["deaf"] == "1":
+            factory.connect("media-configure", deafen)
         server.get_mount_points().add_factory(mount["path"], factory)
         factories.append(factory)
     if args.auth:

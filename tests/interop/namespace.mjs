@@ -88,7 +88,7 @@ test('weir has one UDP port', () => {
   assert.deepEqual([...ports], [String(DEFAULT_PORTS.media)], ours.join('\n'));
 });
 
-test('weir sends from that port alone, and nothing to a multicast address', async () => {
+test('weir sends from that port alone, and nothing to a multicast address', async (t) => {
   const offer = await viewer.page.evaluate(() => {
     return window.connectionsMade.at(-1).localDescription.sdp;
   });
@@ -104,6 +104,7 @@ test('weir sends from that port alone, and nothing to a multicast address', asyn
   // By bytes: of packets that leave as one run the capture sees a single large one.
   const bytes = packets.reduce((sum, [, , , , length]) => sum + Number(length), 0);
   assert.ok(bytes > 500_000, `the media was captured: ${bytes} bytes`);
+  t.diagnostic(`${bytes} bytes of UDP sent by weir`);
   const from = new Set(packets.map(([port]) => port));
   assert.deepEqual([...from], [String(DEFAULT_PORTS.media)]);
   const group = (address) => /^(22[4-9]|23\d)\.|^ff/.test(address);

@@ -49,6 +49,11 @@ export function seconds(milliseconds) {
   return `${value < 10 ? Number(value.toFixed(1)) : Math.round(value)} s`;
 }
 
+/** weir's own words, which begin small, as a sentence begins. */
+export function sentence(text) {
+  return text ? text[0].toUpperCase() + text.slice(1) : "";
+}
+
 /** "1 camera", "2 cameras". */
 export function count(number, noun) {
   return `${number} ${noun}${number === 1 ? "" : "s"}`;

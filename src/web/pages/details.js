@@ -50,7 +50,7 @@ export class Details {
       ["Packets lost", `${Math.max(0, video.packetsLost ?? 0)} of ${video.packetsReceived}`],
       ["Frames dropped", String(video.framesDropped ?? 0)],
       ["Freezes", video.freezeCount == null ? "" : String(video.freezeCount)],
-      ["SRTP cipher", transport?.srtpCipher ?? ""],
+      ["SRTP cipher", (transport?.srtpCipher ?? "").replace(/^SRTP_/, "")],
       ["From", remote?.address ? `${remote.address}, port ${remote.port}` : ""],
     ].filter(([, value]) => value);
   }
@@ -78,10 +78,12 @@ function perSecond(before, after, key) {
   return ((after[key] - before[key]) * 1000) / Math.max(1, after.timestamp - before.timestamp);
 }
 
+const PROFILES = { 42: "Baseline", "4d": "Main", 64: "High" };
+
 function codec(report) {
-  const profile = /profile-level-id=(\w+)/.exec(report?.sdpFmtpLine ?? "")?.[1];
+  const id = /profile-level-id=(\w+)/.exec(report?.sdpFmtpLine ?? "")?.[1]?.toLowerCase();
   const name = report?.mimeType?.replace("video/", "").replace("H264", "H.264");
-  return [name, profile].filter(Boolean).join(" ");
+  return [name, PROFILES[id?.slice(0, 2)], id && `(${id})`].filter(Boolean).join(" ");
 }
 
 /** What the jitter buffer holds back, and half of the round trip. */

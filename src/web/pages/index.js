@@ -1,6 +1,8 @@
 // The list of cameras, asked for again every two seconds while somebody looks.
 
-import { bitRate, count, fetchCameras, frameRate, picture, seconds, stateOf } from "./cameras.js";
+import {
+  bitRate, count, fetchCameras, frameRate, picture, seconds, sentence, stateOf,
+} from "./cameras.js";
 
 const UPDATE_MS = 2000;
 // A handful is found by eye.
@@ -26,12 +28,16 @@ function fill(row, camera) {
   const pill = row.querySelector(".pill");
   write(pill, word);
   pill.dataset.tone = tone;
-  write(row.querySelector(".reason"), isPlaying ? "" : (camera.reason ?? ""));
+  write(row.querySelector(".reason"), isPlaying ? "" : sentence(camera.reason));
   write(row.querySelector(".picture"), picture(camera));
-  write(row.querySelector(".frames"), isPlaying ? frameRate(camera.frames_per_s) : "");
-  write(row.querySelector(".bits"), isPlaying ? bitRate(camera.bits_per_s) : "");
-  write(row.querySelector(".gop"), isPlaying ? seconds(camera.gop_ms) : "");
+  write(row.querySelector(".frames"), frameRate(camera.frames_per_s));
+  write(row.querySelector(".bits"), bitRate(camera.bits_per_s));
+  write(row.querySelector(".gop"), seconds(camera.gop_ms));
   write(row.querySelector(".viewers"), isPlaying || camera.viewers ? String(camera.viewers) : "");
+  // The reason takes the place of the figures that a camera without a picture does not have.
+  const figures = row.querySelectorAll(".picture, .frames, .bits, .gop");
+  for (const cell of figures) cell.hidden = !isPlaying;
+  row.querySelector(".state").colSpan = isPlaying ? 1 : 1 + figures.length;
 }
 
 function show() {

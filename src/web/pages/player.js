@@ -1,5 +1,6 @@
 // The player's page: what the viewer says goes to the screen, what the person does to the viewer.
 
+import { sentence } from "./cameras.js";
 import { Details } from "./details.js";
 import { Viewer } from "./viewer.js";
 
@@ -33,9 +34,8 @@ function show({ state, headline, explanation, progress }) {
   write("pill", word);
   element("pill").dataset.tone = tone;
   write("headline", headline);
-  write("explanation", explanation);
+  write("explanation", sentence(explanation));
   write("progress", progress);
-  element("message").toggleAttribute("data-still", state === "refused");
   clearTimeout(coverTimer);
   if (state === "playing") cover(false);
   // A connection made at once needs no announcement.
@@ -58,7 +58,9 @@ window.weir = {
 // The time left is not read aloud each second: it stands outside the live region.
 setInterval(() => {
   const left = viewer.retryAt === null ? null : Math.ceil((viewer.retryAt - performance.now()) / 1000);
-  element("again").hidden = left === null || left < 2;
+  const isIdle = left !== null && left >= 2;
+  element("again").hidden = !isIdle;
+  element("message").toggleAttribute("data-still", isIdle);
   if (left !== null) write("progress", left > 0 ? `Trying again in ${left} s` : "");
 }, 250);
 

@@ -192,10 +192,9 @@ export class Viewer {
     if (!session.wasRefusedByDtls) {
       return this.#retry("retrying", "The media connection broke", "");
     }
-    const reason = await refusalReason(this.camera).catch(() => null);
+    const reason = await refusalReason(this.camera).catch(() => "");
     if (session !== this.#session) return;
-    const guess = "The encryption was refused: this browser offers no AES-GCM.";
-    this.#retry("refused", "No encrypted connection", reason ?? guess, HOPELESS_MS);
+    this.#retry("refused", "No encrypted connection", reason, HOPELESS_MS);
   }
 }
 
@@ -213,11 +212,17 @@ async function decodedFrames(receiver) {
   return frames;
 }
 
-/** Why weir ended this camera's newest session: the list of sessions says it. */
+/** Why weir refused this camera's newest handshake: its list of sessions says it soon. */
 async function refusalReason(camera) {
-  const response = await fetch("/api/sessions", { cache: "no-store" });
-  const { sessions } = await response.json();
-  const ended = sessions.filter((session) => session.camera === camera && session.reason);
-  ended.sort((a, b) => b.id - a.id);
-  return ended[0]?.reason;
+  for (let tries = 0; tries < 4; tries += 1) {
+    const response = await fetch("/api/sessions", { cache: "no-store" });
+    const { sessions } = await response.json();
+    const refused = sessions.filter((session) => {
+      return session.camera === camera && /GCM|SRTP|DTLS/.test(session.reason ?? "");
+    });
+    refused.sort((a, b) => b.id - a.id);
+    if (refused.length) return refused[0].reason;
+    await new Promise((done) => setTimeout(done, LOOK_MS / 2));
+  }
+  return "";
 }

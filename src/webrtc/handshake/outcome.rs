@@ -65,7 +65,7 @@ impl std::fmt::Display for Failure {
         match self {
             Self::Refused(refusal) => write!(f, "{refusal}"),
             Self::Fingerprint => write!(f, "certificate does not match the offer's fingerprint"),
-            Self::Dtls(reason) => write!(f, "dtls failed: {reason}"),
+            Self::Dtls(reason) => write!(f, "DTLS failed: {reason}"),
             Self::Closed => write!(f, "closed by the browser during the handshake"),
             Self::TimedOut => {
                 write!(f, "no connection within {} s", HANDSHAKE_US_MAX / 1_000_000)

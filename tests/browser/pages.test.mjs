@@ -1,0 +1,109 @@
+// What the player's page says while there is no picture, and what it shows on request.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+
+import { startCameras } from './cameras.mjs';
+import { Viewer, launchChromium } from './viewer.mjs';
+import { freeTcpPort, startWeir, until } from './weir.mjs';
+
+const GOP_S = 4;
+const SLOW = { path: '/slow', width: 320, height: 240, fps: 25, gop: 25 * GOP_S, deaf: 1 };
+
+let cameras, weir, browser;
+
+before(async () => {
+  cameras = await startCameras([SLOW]);
+  const nobody = await freeTcpPort();
+  weir = await startWeir({
+    cameras: [
+      { name: 'slow', url: cameras.url('/slow') },
+      { name: 'down', url: `rtsp://127.0.0.1:${nobody}/` },
+    ],
+  });
+  browser = await launchChromium();
+  await weir.ready('slow');
+});
+
+after(async () => {
+  await browser?.close();
+  await weir?.stop();
+  await cameras?.kill();
+});
+
+/** Opens a camera's page in a browser that `prepare` has made as it is. */
+async function open(t, camera, prepare) {
+  const viewer = await Viewer.open(browser, `${weir.http}/${camera}/`, prepare);
+  t.after(() => viewer.close());
+  return viewer;
+}
+
+function says(viewer, words, limitMs = 5_000) {
+  return viewer.page.getByText(words).first().waitFor({ timeout: limitMs });
+}
+
+test('it waits for a key frame and says how long that takes, then shows its figures', async (t) => {
+  await until('a key frame just went by, the second or later', 15_000, async () => {
+    const { gop_ms: gop, key_frame_age_ms: age } = await weir.camera('slow');
+    return gop && age > 500 && age < 1_500;
+  });
+  const viewer = await open(t, 'slow');
+  await says(viewer, 'Waiting for a key frame');
+  await says(viewer, new RegExp(`^[1-${GOP_S}] s of about ${GOP_S} s$`));
+  await viewer.picture();
+
+  await viewer.page.getByRole('button', { name: 'Details' }).click();
+  await says(viewer, '320 × 240');
+  await says(viewer, 'Delay');
+  const text = (await viewer.page.locator('#figures').innerText()).replaceAll('\n', ' ');
+  t.diagnostic(text);
+  assert.match(text, /Frames\/s \d+/);
+  assert.match(text, /Delay \d+ ms/);
+  assert.match(text, /SRTP cipher AEAD_AES_(128|256)_GCM/);
+});
+
+test('a camera that is down has its reason on its page', async (t) => {
+  const viewer = await open(t, 'down');
+  await says(viewer, 'No picture from the camera');
+  await says(viewer, 'The camera refuses the connection: is its RTSP port right?');
+});
+
+test('a camera that is not there', async (t) => {
+  await says(await open(t, 'nobody'), 'There is no camera of that name');
+});
+
+test('a browser without H.264', async (t) => {
+  const viewer = await open(t, 'slow', (context) => context.addInitScript(hideH264));
+  await says(viewer, 'This browser offers no H.264');
+});
+
+function hideH264() {
+  const { createOffer } = RTCPeerConnection.prototype;
+  RTCPeerConnection.prototype.createOffer = async function (...args) {
+    const { type, sdp } = await createOffer.apply(this, args);
+    return { type, sdp: sdp.replaceAll('H264', 'H26X') };
+  };
+}
+
+// Chromium cannot be told to do without AES-GCM: it is made to break the handshake off, by another
+// fingerprint than weir's, and weir's list of sessions to give the reason of such a browser.
+test('a browser without AES-GCM is told so in the words of weir', async (t) => {
+  const reason = 'no AES-GCM: the player offers only other SRTP ciphers';
+  const viewer = await open(t, 'slow', async (context) => {
+    await context.route('**/whep', async (route) => {
+      const response = await route.fetch();
+      const body = (await response.text()).replace(/(a=fingerprint:sha-256 )../, '$100');
+      await route.fulfill({ response, body });
+    });
+    await context.route('**/api/sessions', async (route) => {
+      const response = await route.fetch();
+      const answer = await response.json();
+      for (const session of answer.sessions) {
+        if (/DTLS/.test(session.reason)) session.reason = reason;
+      }
+      await route.fulfill({ response, json: answer });
+    });
+  });
+  await says(viewer, 'No encrypted connection', 10_000);
+  await says(viewer, 'No AES-GCM: the player offers only other SRTP ciphers');
+});
