@@ -95,6 +95,8 @@ fn delete_ends_it_and_the_viewer_is_told() {
     let stage = Stage::open();
     let mut viewer = stage.viewer();
     assert_eq!(stage.session(viewer.local())["state"], "live");
+    // It asks nothing, so that what it is told is no answer.
+    viewer.drop_outbound = Some(Box::new(|datagram| Kind::of(datagram) == Kind::Stun));
     assert_eq!(stage.delete(&viewer.location), 200);
     assert!(told(&mut viewer));
     let (reason, _) = end(&stage, viewer.local(), SECOND_US);
