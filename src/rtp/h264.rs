@@ -28,16 +28,17 @@ impl Depacketizer {
         self.fragmented = false;
     }
 
-    /// Gives the NAL units of a payload to `sink`.
-    pub fn payload(&mut self, payload: &[u8], sink: &mut impl NalSink) {
+    /// Gives the NAL units of a payload to `sink`. `false`: a slice in it is cut short, which is
+    /// as good as lost.
+    pub fn payload(&mut self, payload: &[u8], sink: &mut impl NalSink) -> bool {
         let Some(&first) = payload.first() else {
-            return;
+            return true;
         };
         match nal::kind(first) {
             nal::FU_A => self.fragment(payload, sink),
             nal::STAP_A => {
                 self.finish(sink);
-                self.aggregate(&payload[1..], sink);
+                return self.aggregate(&payload[1..], sink);
             }
             0 if first == 0 => {
                 self.finish(sink);
@@ -50,6 +51,7 @@ impl Depacketizer {
                 self.whole(payload, sink);
             }
         }
+        true
     }
 
     fn whole(&mut self, nal: &[u8], sink: &mut impl NalSink) {
@@ -67,17 +69,22 @@ impl Depacketizer {
         }
     }
 
-    /// A STAP-A without its header. Zeros pad it; what is longer than the rest ends it.
-    fn aggregate(&mut self, mut rest: &[u8], sink: &mut impl NalSink) {
+    /// A STAP-A without its header. Zeros pad it; what is longer than the rest ends it;
+    /// `false` when that is a slice.
+    fn aggregate(&mut self, mut rest: &[u8], sink: &mut impl NalSink) -> bool {
         while let Some((size, after)) = rest.split_first_chunk::<2>() {
             let bytes = usize::from(u16::from_be_bytes(*size));
             if bytes == 0 || bytes > after.len() {
-                return;
+                let cut_short = after
+                    .first()
+                    .is_some_and(|&header| nal::is_vcl(nal::kind(header)));
+                return bytes == 0 || !cut_short;
             }
             let (nal, next) = after.split_at(bytes);
             self.whole(nal, sink);
             rest = next;
         }
+        true
     }
 
     fn fragment(&mut self, payload: &[u8], sink: &mut impl NalSink) {
@@ -123,8 +130,12 @@ mod tests {
     fn a_padded_or_truncated_aggregate_gives_what_is_whole() {
         let padded: &[u8] = &[0x78, 0, 2, 0x67, 1, 0, 1, 0x68, 0, 0, 0, 0, 0];
         assert_eq!(nals(&[padded]), [&[0x67, 1][..], &[0x68]]);
-        let truncated: &[u8] = &[0x78, 0, 2, 0x67, 1, 0, 9, 0x68, 2];
-        assert_eq!(nals(&[truncated]), [[0x67, 1]]);
+        for (header, sound) in [(0x68, true), (0x65, false)] {
+            let truncated: &[u8] = &[0x78, 0, 2, 0x67, 1, 0, 9, header, 2];
+            assert_eq!(nals(&[truncated]), [[0x67, 1]]);
+            let sink = &mut Collected::default();
+            assert_eq!(Depacketizer::new().payload(truncated, sink), sound);
+        }
     }
 
     #[test]

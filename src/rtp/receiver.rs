@@ -22,8 +22,8 @@ pub struct Receiver {
 pub enum Received {
     /// It was taken.
     Taken,
-    /// It was taken, and packets before it are missing.
-    AfterLoss,
+    /// It was taken, and packets before it are missing, or something of it is.
+    Lossy,
     /// Not the payload type of this track: Geovision puts others between, with numbers of ours.
     OtherPayloadType(u8),
 }
@@ -66,12 +66,16 @@ impl Receiver {
             self.broken(head.ring);
         }
         let mut sink = self.units.sink(header.timestamp, head);
-        self.depacketizer.payload(payload, &mut sink);
+        let whole = self.depacketizer.payload(payload, &mut sink);
         drop(sink);
+        if !whole {
+            self.broken(head.ring);
+        }
         self.units.packet_ends(header.marker, head);
-        Ok(match step {
-            Step::Loss => Received::AfterLoss,
-            Step::Next | Step::NewSource => Received::Taken,
+        Ok(if whole && step != Step::Loss {
+            Received::Taken
+        } else {
+            Received::Lossy
         })
     }
 

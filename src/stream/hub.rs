@@ -65,7 +65,7 @@ impl Stream {
         let mut head = Head { ring: &mut self.ring, chunks, now_us };
         match self.receiver.packet(packet, &mut head) {
             Ok(Received::Taken) => {}
-            Ok(Received::AfterLoss) => self.figures.breaks += 1,
+            Ok(Received::Lossy) => self.figures.breaks += 1,
             Ok(Received::OtherPayloadType(_)) | Err(_) => return,
         }
         self.figures.packets += 1;

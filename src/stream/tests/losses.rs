@@ -104,3 +104,26 @@ fn a_new_source_in_step_is_no_loss_and_another_payload_type_is_not_ours() {
     assert_eq!(card.gop_ms.load(Ordering::Relaxed), 400);
     assert_eq!(card.packets_out.load(Ordering::Relaxed), 33);
 }
+
+#[test]
+fn a_slice_cut_short_in_an_aggregate_is_a_loss() {
+    static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
+    let mut random = Random(34);
+    let mut camera = Camera::new();
+    camera.gop(&mut random, 10);
+    camera.stap(&[&SPS_1080, &PPS, &random.nal(0x65, 900, true)], true);
+    camera.packets.last_mut().unwrap().truncate(500);
+    let mut viewer = Viewer::new(CHUNKS.take().unwrap(), PAYLOAD_BYTES_DEFAULT);
+    viewer.feed(&camera.packets);
+    camera.packets.clear();
+    viewer.out.clear();
+    camera.next_frame();
+    camera.packet(&random.nal(0x41, 900, true), true);
+    let sent = camera.gop(&mut random, 10);
+    viewer.feed(&camera.packets);
+    assert_eq!(
+        viewer.slices(),
+        sent,
+        "what needs the missing idr is not forwarded"
+    );
+}
