@@ -75,9 +75,7 @@ impl Depacketizer {
         while let Some((size, after)) = rest.split_first_chunk::<2>() {
             let bytes = usize::from(u16::from_be_bytes(*size));
             if bytes == 0 || bytes > after.len() {
-                let cut_short = after
-                    .first()
-                    .is_some_and(|&header| nal::is_vcl(nal::kind(header)));
+                let cut_short = after.first().is_some_and(|&header| nal::is_vcl(nal::kind(header)));
                 return bytes == 0 || !cut_short;
             }
             let (nal, next) = after.split_at(bytes);

@@ -72,11 +72,7 @@ impl Receiver {
             self.broken(head.ring);
         }
         self.units.packet_ends(header.marker, head);
-        Ok(if whole && step != Step::Loss {
-            Received::Taken
-        } else {
-            Received::Lossy
-        })
+        Ok(if whole && step != Step::Loss { Received::Taken } else { Received::Lossy })
     }
 
     /// Something is lost: all is dropped until the next IDR.

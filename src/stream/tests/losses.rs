@@ -121,9 +121,5 @@ fn a_slice_cut_short_in_an_aggregate_is_a_loss() {
     camera.packet(&random.nal(0x41, 900, true), true);
     let sent = camera.gop(&mut random, 10);
     viewer.feed(&camera.packets);
-    assert_eq!(
-        viewer.slices(),
-        sent,
-        "what needs the missing idr is not forwarded"
-    );
+    assert_eq!(viewer.slices(), sent, "what needs the missing idr is not forwarded");
 }
