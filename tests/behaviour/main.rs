@@ -9,3 +9,4 @@ mod offers_at_once;
 mod payload;
 mod session_life;
 mod whep;
+mod whole_frames;

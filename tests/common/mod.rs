@@ -9,6 +9,7 @@
 //! - [`viewer`]: WHEP viewers; [`tap`] takes the keys out of their handshake, [`srtp`] and
 //!   [`rtcp`] speak with them, [`reception`] keeps the books of what arrived.
 //! - [`reassemble`]: RTP packets back into access units, strictly.
+//! - [`pieces`]: a TCP relay in front of a camera that decides where weir's reads end.
 //! - [`relay`]: a UDP relay in front of the media port that loses, delays and counts.
 //! - [`process`]: CPU time and memory of a process.
 //! - [`whep`]: the HTTP requests of all of them.
@@ -19,6 +20,7 @@
 pub mod agent;
 pub mod camera;
 pub mod openssl;
+pub mod pieces;
 pub mod process;
 pub mod reassemble;
 pub mod reception;
