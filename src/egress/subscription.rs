@@ -242,11 +242,12 @@ impl Subscription {
         let mut plain = [0; REPORT_BYTES];
         report.write(&mut plain);
         packet[..REPORT_BYTES].copy_from_slice(&plain);
-        let Some(out) = outlet.batch.packet(outlet.path, packet.len(), outlet.wire) else { return };
-        if outlet.seal.seal_rtcp(&mut packet, REPORT_BYTES).is_some() {
-            self.report_due_us = outlet.now_us + SENDER_REPORT_INTERVAL_US;
+        if outlet.seal.seal_rtcp(&mut packet, REPORT_BYTES).is_none() {
+            return;
         }
+        let Some(out) = outlet.batch.packet(outlet.path, packet.len(), outlet.wire) else { return };
         out.copy_from_slice(&packet);
+        self.report_due_us = outlet.now_us + SENDER_REPORT_INTERVAL_US;
     }
 
     /// Takes in what the browser says of this stream; whether it wants a key frame.
@@ -317,3 +318,6 @@ impl Subscription {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

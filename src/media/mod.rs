@@ -193,10 +193,7 @@ impl Media {
         let thread = std::thread::Builder::new()
             .name("media".into())
             .stack_size(PROFILE.stack_bytes)
-            .spawn(move || {
-                crate::mem::heap::count_this_thread();
-                turner.run();
-            })?;
+            .spawn(move || turner.run())?;
         let listen = SocketAddr::new(settings.listen.ip(), socket.port()?);
         Ok(Self { socket, bell, listen, datagrams, commands, waker, thread: Some(thread) })
     }

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 
 use crate::clock;
 use crate::limits::{CAMERAS_MAX, PPS_MAX};
+use crate::mem::heap;
 use crate::net::udp::Socket;
 use crate::rtsp::Ready;
 use crate::status;
@@ -104,6 +105,8 @@ impl Turner {
     /// Turns until a shutdown is done.
     pub(super) fn run(&mut self) {
         let mut events = Events::with_capacity(CAMERAS_MAX + CAMERA_0);
+        // From here on there is nothing to count.
+        heap::count_this_thread();
         while !self.is_done() {
             let timeout = self.timeout();
             if let Err(error) = self.poll.poll(&mut events, Some(timeout)) {

@@ -70,7 +70,8 @@ fn a_wrong_password_fails_with_its_reason_and_is_shown_nowhere() {
     {
         wait_for_state(&server, &format!("{name}-right"), "playing", PATIENCE_US);
         let failed = wait_for_state(&server, &format!("{name}-wrong"), "failed", PATIENCE_US);
-        let expected = format!("camera refuses user {USER}: 401 after {scheme}");
+        let expected =
+            format!("camera refuses user {USER}, is the password right? (401 after {scheme})");
         let reason = failed["reason"].as_str().expect("a reason");
         assert_eq!(reason, expected);
         assert_eq!(failed["ready"], false);

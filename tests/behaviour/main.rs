@@ -3,10 +3,17 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod allocations;
+mod camera_trouble;
+mod carry;
 mod ciphers;
+mod clip_md5;
 mod dialling;
+mod lossy_viewer;
+mod lost_flight;
 mod offers_at_once;
 mod payload;
+mod resend;
 mod session_life;
 mod whep;
 mod whole_frames;

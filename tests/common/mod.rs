@@ -2,6 +2,7 @@
 //! part of weir it judges; what they do share is the clock and the handshake's crypto provider.
 //!
 //! - [`agent`]: an ICE agent that leaves everything but the checks to the test.
+//! - [`annexb`]: a recorded byte stream as access units.
 //! - [`openssl`]: its `s_client` as DTLS peer and judge.
 //! - [`stage`]: one camera and a weir that serves it.
 //! - [`server`]: the weir program as a process, with its configuration, its log and its figures.
@@ -18,6 +19,7 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod agent;
+pub mod annexb;
 pub mod camera;
 pub mod openssl;
 pub mod pieces;

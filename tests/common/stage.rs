@@ -33,11 +33,19 @@ impl Stage {
     pub fn open_with(change: impl FnOnce(&mut Setup)) -> Self {
         // An IDR every 0.4 s: nobody waits long for a picture.
         let picture = Picture { gop: 10, ..Picture::default() };
-        let park = Park::open(vec![Mount::new(CAMERA, picture)]);
-        let mut setup = Setup::of([(CAMERA.to_owned(), park.url(CAMERA))]);
+        Self::of(vec![Mount::new(CAMERA, picture)], change)
+    }
+
+    /// With other cameras.
+    pub fn of(mounts: Vec<Mount>, change: impl FnOnce(&mut Setup)) -> Self {
+        let names: Vec<String> = mounts.iter().map(|mount| mount.name.clone()).collect();
+        let park = Park::open(mounts);
+        let urls = names.iter().map(|name| (name.clone(), park.url(name)));
+        let mut setup = Setup::of(urls);
         change(&mut setup);
         let server = Server::start(&setup);
-        assert!(server.wait_until_ready(1, READY_US), "{}", server.get("/api/cameras").body);
+        let ready = server.wait_until_ready(names.len(), READY_US);
+        assert!(ready, "{}", server.get("/api/cameras").body);
         Self { server, park }
     }
 

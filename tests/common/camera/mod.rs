@@ -67,6 +67,9 @@ pub enum Behaviour {
     /// Writes this many bytes of its next frame and nothing more; the rest of that frame goes
     /// out first once it plays again.
     Withhold(usize),
+    /// Writes nothing, as behind a network that stands still; all its frames go out at once when
+    /// it plays again.
+    Stall,
     /// Closes the connection at its next frame, and new ones at their first request.
     Close,
 }

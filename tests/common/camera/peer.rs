@@ -168,14 +168,19 @@ impl Peer {
         let playing = self.playing.as_mut()?;
         let halted = match behaviour {
             Behaviour::Withhold(_) => !playing.held.is_empty(),
-            other => other != Behaviour::Play,
+            other => other == Behaviour::Silent,
         };
         if !halted {
             let mut burst = std::mem::take(&mut playing.held);
             burst.append(&mut site.injected.lock().expect("not poisoned"));
             let mut stamp = playing.burst(site, noise, at_us, &mut burst);
-            if let Behaviour::Withhold(bytes) = behaviour {
-                playing.held = burst.split_off(bytes.min(burst.len()));
+            let written = match behaviour {
+                Behaviour::Withhold(bytes) => bytes.min(burst.len()),
+                Behaviour::Stall => 0,
+                _ => burst.len(),
+            };
+            playing.held = burst.split_off(written);
+            if !playing.held.is_empty() {
                 stamp = None;
             }
             if site.mount.record {

@@ -1,0 +1,168 @@
+//! Subscriptions turned by hand: a ring that is published to, and a wire that keeps what left.
+
+mod nonce;
+mod pauses;
+mod resends;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+use super::*;
+use crate::egress::srtp::SealKeys;
+use crate::limits::PROFILE;
+use crate::net::udp::Message;
+use crate::stream::ring::Flags;
+
+const PAYLOAD_BYTES: usize = 1200;
+/// The first number, and with it the first sequence number.
+const RANDOM: u16 = 500;
+const WIRING: Wiring = Wiring {
+    ssrc: 0x1234_5678,
+    payload_type: 102,
+    playout_delay_id: Some(6),
+    timestamp_offset: 77_000,
+    is_resending: true,
+};
+
+fn path(port: u16) -> Path {
+    Path { to: SocketAddr::from(([192, 0, 2, 1], port)), from: IpAddr::from([192, 0, 2, 9]) }
+}
+
+fn keys() -> SealKeys {
+    SealKeys::derive(&[7; 32], &[9; 12]).expect("a key of 32 bytes")
+}
+
+/// A wire that does as its script says, then takes everything unless it is full; keeps the
+/// datagrams.
+#[derive(Default)]
+struct Script {
+    results: RefCell<VecDeque<Result<usize, i32>>>,
+    is_full: Cell<bool>,
+    datagrams: RefCell<Vec<Vec<u8>>>,
+}
+
+impl Wire for Script {
+    fn send(&self, scratch: &[u8], messages: &[Message]) -> io::Result<usize> {
+        let count = match self.results.borrow_mut().pop_front() {
+            Some(Err(code)) => return Err(io::Error::from_raw_os_error(code)),
+            Some(Ok(count)) => count.min(messages.len()),
+            None if self.is_full.get() => return Err(io::ErrorKind::WouldBlock.into()),
+            None => messages.len(),
+        };
+        for message in &messages[..count] {
+            let run = &scratch[message.offset..message.offset + message.bytes];
+            let segments = run.chunks(usize::from(message.segment_bytes));
+            self.datagrams.borrow_mut().extend(segments.map(<[u8]>::to_vec));
+        }
+        Ok(count)
+    }
+}
+
+/// One subscription to one stream.
+struct Scene {
+    ring: Ring,
+    chunks: &'static mut Chunks,
+    subscription: Subscription,
+    seal: SealKeys,
+    batch: Box<Batch>,
+    wire: Script,
+    now_us: u64,
+}
+
+impl Scene {
+    fn new(chunks: &'static mut Chunks, wiring: Wiring) -> Self {
+        Self {
+            ring: Ring::new(),
+            chunks,
+            subscription: Subscription::new(wiring, RANDOM),
+            seal: keys(),
+            batch: Box::new(Batch::new()),
+            wire: Script::default(),
+            now_us: 10_000_000,
+        }
+    }
+
+    /// Publishes so many packets; the index of the first.
+    fn publish(&mut self, count: usize) -> u64 {
+        let first = self.ring.head();
+        for index in (first..).take(count) {
+            let room = self.ring.reserve(self.chunks, PAYLOAD_BYTES, self.now_us);
+            room[..PAYLOAD_BYTES].fill(index.to_le_bytes()[0]);
+            room[..8].copy_from_slice(&index.to_be_bytes());
+            self.ring.publish(self.chunks, 0..PAYLOAD_BYTES, 90_000, Flags::NONE);
+        }
+        first
+    }
+
+    /// The same, the first of them being an IDR's.
+    fn publish_idr(&mut self, count: usize) -> u64 {
+        let first = self.publish(1);
+        self.ring.idr_begins(first, self.now_us);
+        self.publish(count - 1);
+        first
+    }
+
+    /// As much as a ring holds, and its IDR's hold is over.
+    fn lap(&mut self) {
+        self.now_us += 1_000_000;
+        let packets = PROFILE.ring_floor_chunks * (PROFILE.ring_chunk_bytes / PAYLOAD_BYTES);
+        self.publish(packets + 1);
+    }
+
+    fn act<R>(
+        &mut self,
+        act: impl FnOnce(&mut Subscription, Source<'_>, &mut Outlet<'_, SealKeys, Script>) -> R,
+    ) -> R {
+        let source = Source { ring: &self.ring, chunks: self.chunks, timestamp: None };
+        let mut outlet = Outlet {
+            seal: &mut self.seal,
+            path: path(5000),
+            batch: &mut self.batch,
+            wire: &self.wire,
+            now_us: self.now_us,
+            ntp: 0,
+        };
+        act(&mut self.subscription, source, &mut outlet)
+    }
+
+    fn serve(&mut self) -> Served {
+        self.act(|subscription, source, outlet| subscription.serve(source, outlet))
+    }
+
+    fn hear(&mut self, feedback: Feedback) -> bool {
+        self.act(|subscription, source, outlet| subscription.feedback(feedback, source, outlet))
+    }
+
+    fn report(&mut self, percent: u32) {
+        self.hear(Feedback::Report {
+            ssrc: WIRING.ssrc,
+            fraction_lost: u8::try_from(percent * 256 / 100).expect("below 100"),
+            last_report: 0,
+            delay: 0,
+        });
+    }
+
+    fn nack(&mut self, first: u16, following: u16) {
+        self.hear(Feedback::Nack { ssrc: WIRING.ssrc, first, following });
+    }
+
+    /// Sends what is sealed; the datagrams that left since the last call.
+    fn flush(&mut self) -> Vec<Vec<u8>> {
+        self.batch.flush(&self.wire);
+        self.wire.datagrams.take()
+    }
+
+    /// Serves all there is, however long that takes; the sequence numbers that left.
+    fn sequences(&mut self) -> Vec<u16> {
+        while self.serve() == Served::Behind {
+            self.now_us += 1_000;
+        }
+        self.flush().iter().map(|datagram| sequence(datagram)).collect()
+    }
+}
+
+fn sequence(datagram: &[u8]) -> u16 {
+    u16::from_be_bytes([datagram[2], datagram[3]])
+}

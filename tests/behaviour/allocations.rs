@@ -1,0 +1,85 @@
+//! The media thread does not allocate: not for packets, resends or reports, nor for viewers that
+//! come and go, nor when a viewer is overrun.
+
+use std::time::Duration;
+
+use weir::clock;
+
+use crate::common::camera::picture::Picture;
+use crate::common::camera::{Behaviour, Mount};
+use crate::common::stage::{CAMERA, Stage};
+use crate::common::viewer::{Options, Viewer, wall};
+
+const SECOND_US: u64 = 1_000_000;
+const VIEWERS: usize = 4;
+const PACKETS: f64 = 10_000.0;
+/// 32 Mbit/s: some 3400 packets a second.
+const PICTURE: Picture =
+    Picture { frames_per_s: 200, gop: 100, bits_per_s: 32_000_000, idr_weight: 4, slices: 1 };
+
+fn metric(stage: &Stage, name: &str) -> f64 {
+    stage.server.metric(name).expect("a metric of weir's")
+}
+
+/// Runs the viewers; each asks for its newest packets again, as if it had missed them.
+fn watch(viewers: &mut [Viewer], us: u64) {
+    let until_us = clock::now_us() + us;
+    while clock::now_us() < until_us {
+        let ended = |viewers: &[Viewer]| viewers.iter().any(|viewer| viewer.ended.is_some());
+        assert!(!wall::run(viewers, SECOND_US / 10, ended));
+        for viewer in viewers.iter_mut() {
+            let newest = viewer.reception.packets.last().map_or(0, |packet| packet.sequence);
+            let number = u16::try_from(newest & 0xffff).expect("masked");
+            viewer.send_nack(&[number.wrapping_sub(3), number.wrapping_sub(1)]);
+        }
+        viewers[0].send_picture_loss();
+    }
+}
+
+#[test]
+fn the_media_thread_allocates_nothing_once_it_runs() {
+    let stage = Stage::of(vec![Mount::new(CAMERA, PICTURE)], |_| {});
+    let packets_before = metric(&stage, "weir_camera_packets_out_total");
+
+    let cameras = vec![CAMERA.to_owned(); VIEWERS];
+    let joined = wall::connect_all(stage.server.http, &cameras, &Options::default(), SECOND_US * 5);
+    let mut viewers: Vec<Viewer> =
+        joined.into_iter().map(|viewer| viewer.unwrap_or_else(|e| panic!("{e}"))).collect();
+    watch(&mut viewers, 2 * SECOND_US);
+
+    // A join and two ways to leave.
+    viewers.push(stage.viewer());
+    watch(&mut viewers, SECOND_US / 2);
+    assert_eq!(viewers.pop().map(|viewer| viewer.delete().unwrap_or(0)), Some(200));
+    let leaver = stage.viewer();
+    leaver.close();
+    watch(&mut viewers, SECOND_US / 2);
+
+    // Four megabytes at once: more than the ring may hold, faster than the pace of a viewer.
+    stage.park.behave(CAMERA, Behaviour::Stall);
+    watch(&mut viewers, SECOND_US);
+    stage.park.behave(CAMERA, Behaviour::Play);
+    watch(&mut viewers, 2 * SECOND_US);
+
+    let sessions = stage.sessions();
+    let sum = |field: &str| -> u64 {
+        let live = sessions.iter().filter(|session| session["state"] == "live");
+        live.filter_map(|session| session[field].as_u64()).sum()
+    };
+    let packets = metric(&stage, "weir_camera_packets_out_total") - packets_before;
+    println!(
+        "{packets} packets to {VIEWERS} viewers, {} resends, {} skips, {} key frame requests",
+        sum("resends"),
+        sum("skips"),
+        sum("key_frame_requests")
+    );
+    assert!(packets >= PACKETS, "{packets}");
+    assert!(sum("resends") > 0 && sum("skips") > 0 && sum("key_frame_requests") > 0);
+    for viewer in &viewers {
+        assert!(viewer.reception.sender_reports.len() >= 2);
+        assert_eq!(viewer.reception.counts.forged, 0);
+    }
+    // The gauge is refreshed twice a second.
+    std::thread::sleep(Duration::from_millis(1_100));
+    assert_eq!(metric(&stage, "weir_media_thread_allocations"), 0.0);
+}
