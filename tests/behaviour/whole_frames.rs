@@ -66,7 +66,7 @@ fn compare(name: &str, units: &[AccessUnit], sent: &[Vec<u8>]) -> usize {
 
 fn judge(name: &str, packets: &[Packet], sent: &[Vec<u8>]) {
     let units = access_units(packets).unwrap_or_else(|broken| panic!("{name}: {broken:?}"));
-    assert!(units.len() >= FRAMES as usize && units[0].is_idr(), "{name}: {}", units.len());
+    assert!(units.len() as u64 >= FRAMES && units[0].is_idr(), "{name}: {}", units.len());
     let needed = compare(name, &units, sent);
     let last = units[units.len() - 1].last;
     let used = packets.iter().filter(|packet| packet.sequence <= last).count();

@@ -293,7 +293,7 @@ impl World {
         };
         let wiring = Wiring {
             ssrc: 0x100 + u32::try_from(at).expect("few"),
-            playout_delay_id: (at % 2 == 0).then_some(5),
+            playout_delay_id: at.is_multiple_of(2).then_some(5),
             timestamp_offset: u32::from(random) << 16,
             ..WIRING
         };
@@ -367,7 +367,7 @@ impl World {
             2 => newest.wrapping_sub(any % 2000),
             _ => newest.wrapping_sub(any % 100),
         };
-        let following = if random[3] % 8 == 0 { any } else { 0 };
+        let following = if random[3].is_multiple_of(8) { any } else { 0 };
         self.hear(at, Feedback::Nack { ssrc, first, following });
     }
 
@@ -387,7 +387,7 @@ impl World {
     fn renew_batch(&mut self) {
         if self.batch.is_empty() && !self.batch.has_gso() {
             self.without_gso += 1;
-            self.batch = Box::new(Batch::new());
+            *self.batch = Batch::new();
         }
     }
 
@@ -408,7 +408,9 @@ impl World {
             830..880 => self.nack(at),
             880..886 => self.report(at),
             886..888 => self.ring.idr_spoiled(),
-            888 => self.viewers[at].path = path(2000 + u16::from(self.random.next() as u8)),
+            888 => {
+                self.viewers[at].path = path(2000 + u16::from(self.random.next().to_le_bytes()[0]))
+            }
             // The first viewer stays, for its numbers to wrap twice.
             889 if at > 0 && self.random.one_in(4) => self.leave(at),
             890 => self.renew_batch(),
