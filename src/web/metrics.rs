@@ -76,7 +76,7 @@ static OF_CAMERA: [OfCamera; 8] = [
         "Times the stream had to wait for its next IDR.",
         |card| card.breaks.load(Ordering::Relaxed),
     ),
-    ("weir_camera_bits_per_second", "gauge", "Bit rate over the last second or so.", |card| {
+    ("weir_camera_bits_per_second", "gauge", "Bit rate over the last two seconds or so.", |card| {
         card.bits_per_s.load(Ordering::Relaxed)
     }),
     ("weir_camera_gop_milliseconds", "gauge", "Time between the last two IDRs.", |card| {

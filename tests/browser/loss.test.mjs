@@ -48,12 +48,10 @@ async function liveSession(weir) {
 
 test('every 100th packet lost: no freeze, each one sent again', async (t) => {
   const { relay, weir, viewer } = await throughRelay(t, { every: 100 });
-  const { framesPerS, freezes } = await viewer.watch(20);
+  await viewer.watchEachFrame(20, { weir, name: 'gate' }, CAMERA.fps);
   const { resends } = await liveSession(weir);
   t.diagnostic(`${relay.dropped.length} of ${relay.first} dropped, ${resends} sent again`);
   assert.ok(relay.dropped.length >= 20, 'the relay carried the media');
-  assert.equal(freezes, 0);
-  assert.ok(Math.abs(framesPerS / CAMERA.fps - 1) < 0.05, `${framesPerS} frames/s`);
   assert.ok(resends >= relay.dropped.length - 2, 'all but those under way were sent again');
   assert.ok(relay.repeated >= relay.dropped.length - 2);
 });
@@ -64,11 +62,9 @@ test('resend = false: after one lost packet the next key frame heals the picture
   relay.dropOne();
   await sleep((GOP_S + 1) * 1000);
   assert.equal(relay.dropped.length, 1);
-  const healed = await viewer.watch(5);
+  const healed = await viewer.watchEachFrame(5, { weir, name: 'gate' }, CAMERA.fps);
   assert.equal(healed.after.connection, after.connection, 'no new connection was needed');
   assert.ok(healed.before.keyFramesDecoded > after.keyFramesDecoded);
-  assert.ok(healed.framesPerS > 0.95 * CAMERA.fps, `${healed.framesPerS} frames/s`);
-  assert.equal(healed.freezes, 0);
   const { resends } = await liveSession(weir);
   assert.equal(resends, 0);
   assert.equal(relay.repeated, 0);

@@ -1,6 +1,8 @@
 // Chromium as a viewer: it is launched here, and what it shows is measured here. What the page's
 // own script does is not looked into: its RTCPeerConnections are recorded as they are made.
 
+import assert from 'node:assert/strict';
+
 import { chromium } from 'playwright-core';
 
 import { sleep, until } from './weir.mjs';
@@ -94,17 +96,37 @@ export class Viewer {
     });
   }
 
-  /** Watches for a while: decoded frames per second, and the statistics before and after. */
-  async watch(seconds) {
-    const before = await this.stats();
+  /**
+   * Watches for a while: decoded frames, and the statistics before and after. `camera` is the
+   * camera and its server, to count what came of it in the same time.
+   */
+  async watch(seconds, camera) {
+    const arrived = async () => (camera ? camera.weir.frames(camera.name) : 0);
+    const before = await until('the connection has statistics', 2_000, () => this.stats());
+    const arrivedBefore = await arrived();
     await sleep(seconds * 1000);
     const after = await this.stats();
-    if (!before || !after || before.connection !== after.connection) {
-      throw new Error('the connection changed while it was watched');
-    }
-    const elapsed = (after.timestamp - before.timestamp) / 1000;
-    const framesPerS = (after.framesDecoded - before.framesDecoded) / elapsed;
-    return { framesPerS, before, after, freezes: after.freezeCount - before.freezeCount };
+    const frames = (await arrived()) - arrivedBefore;
+    assert.equal(after?.connection, before.connection, 'it was one connection');
+    const decoded = after.framesDecoded - before.framesDecoded;
+    const framesPerS = (decoded * 1000) / (after.timestamp - before.timestamp);
+    const freezes = after.freezeCount - before.freezeCount;
+    return { decoded, arrived: frames, framesPerS, seconds, before, after, freezes };
+  }
+
+  /**
+   * Watches a camera of `fps`: every frame that weir received was decoded, and none was late. An
+   * encoder on a busy machine is not the clock that it should be, so that it is not the measure.
+   */
+  async watchEachFrame(seconds, camera, fps) {
+    const watched = await this.watch(seconds, camera);
+    const { decoded, arrived, freezes } = watched;
+    const said = `${camera.name}: ${decoded} frames decoded of ${arrived} in ${seconds} s`;
+    assert.ok(arrived > 0.8 * fps * seconds, said);
+    // Both counters are looked at at almost the same moment; weir's is up to 0.1 s old.
+    assert.ok(Math.abs(decoded - arrived) <= 1 + fps / 4, said);
+    assert.equal(freezes, 0, `${said}, with freezes`);
+    return watched;
   }
 
   /** Waits until new frames reach the screen: the video's clock moves and a decoder works. */

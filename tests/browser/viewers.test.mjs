@@ -34,12 +34,10 @@ after(async () => {
 async function watchCamera(name, camera, seconds) {
   const viewer = await Viewer.open(browser, `${weir.http}/${name}/`);
   await viewer.picture(3_000);
-  const { framesPerS, freezes, after } = await viewer.watch(seconds);
+  const { after } = await viewer.watchEachFrame(seconds, { weir, name }, camera.fps);
   const { width, height } = await viewer.size();
   await viewer.close();
   assert.deepEqual({ width, height }, { width: camera.width, height: camera.height });
-  assert.ok(Math.abs(framesPerS / camera.fps - 1) < 0.05, `${name}: ${framesPerS} frames/s`);
-  assert.equal(freezes, 0, name);
   assert.match(after.srtpCipher, GCM_CIPHER);
 }
 

@@ -134,7 +134,12 @@ class Weir {
     return (await this.json('/api/sessions')).sessions;
   }
 
-  /** A gauge or counter without labels, from the diagnostics port. */
+  /** Access units that weir received of a camera. */
+  frames(camera) {
+    return this.metric(`weir_camera_frames_total{camera="${camera}"}`);
+  }
+
+  /** A gauge or counter, with its labels if it has some, from the diagnostics port. */
   async metric(name) {
     const answer = await fetch(`http://127.0.0.1:${this.ports.diagnostics}/metrics`);
     const line = (await answer.text()).split('\n').find((text) => text.startsWith(`${name} `));
