@@ -146,14 +146,3 @@ fn what_is_not_rtsp_ends_the_connection() {
         }
     });
 }
-
-/// By hand: `cargo test demo::tests::serve_for_ffprobe -- --ignored --nocapture`, then what it
-/// prints.
-#[test]
-#[ignore = "runs for a minute, for other RTSP clients to look at"]
-fn serve_for_ffprobe() {
-    beside_camera(|address| async move {
-        println!("ffprobe -rtsp_transport tcp rtsp://{address}/demo");
-        tokio::time::sleep(std::time::Duration::from_secs(60)).await;
-    });
-}
