@@ -15,13 +15,23 @@ pub(crate) struct Arguments {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Serve the cameras of a configuration
-    Run(File),
+    Run(Run),
     /// Name every mistake in a configuration, with line and column
     Check(File),
     /// Print what memory is for, item by item, and the total
     Memory,
     /// Serve a camera of weir's own at http://127.0.0.1:8117/
     Demo,
+}
+
+#[derive(Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) file: File,
+    /// The folder for what weir keeps over a restart [default: $STATE_DIRECTORY, else the folder of
+    /// the configuration file]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) state: Option<PathBuf>,
 }
 
 #[derive(Args)]

@@ -7,9 +7,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use log::{error, warn};
-use weir::config::{self, Config, Loaded};
+use weir::config::{self, Config, Loaded, StateFolder};
+use weir::control::Start;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, Run};
 
 /// Everything that a library allocates comes from one fixed region.
 #[global_allocator]
@@ -20,7 +21,7 @@ const CONFIGURATION: u8 = 2;
 
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Run(file) => run(&file.config),
+        Command::Run(arguments) => run(arguments),
         Command::Check(file) => check(&file.config),
         Command::Memory => {
             print!("{}", weir::mem::plan::table());
@@ -28,14 +29,15 @@ fn main() -> ExitCode {
         }
         Command::Demo => {
             log_to_stderr();
-            serve(Config::demo(0), true)
+            serve(Start { config: Config::demo(0), state: StateFolder::none(), is_demo: true })
         }
     };
     done.map_or_else(ExitCode::from, |()| ExitCode::SUCCESS)
 }
 
-fn run(path: &Path) -> Result<(), u8> {
+fn run(Run { file, state }: Run) -> Result<(), u8> {
     log_to_stderr();
+    let path = &file.config;
     let loaded = load(path)?;
     for problem in &loaded.problems {
         warn!("{}: {problem}", path.display());
@@ -44,11 +46,12 @@ fn run(path: &Path) -> Result<(), u8> {
         error!("{}: not usable", path.display());
         return Err(CONFIGURATION);
     }
-    serve(loaded.config, false)
+    let state = StateFolder::beside(path, state);
+    serve(Start { config: loaded.config, state, is_demo: false })
 }
 
-fn serve(config: Config, demo: bool) -> Result<(), u8> {
-    weir::control::run(config, demo).map_err(|error| {
+fn serve(start: Start) -> Result<(), u8> {
+    weir::control::run(start).map_err(|error| {
         error!("{error}");
         ENVIRONMENT
     })

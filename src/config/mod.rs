@@ -11,6 +11,7 @@ mod place;
 mod read;
 mod secret;
 mod section;
+mod state;
 
 use std::net::SocketAddr;
 
@@ -18,6 +19,7 @@ pub use camera::name_problem;
 pub use place::{Problem, Severity};
 pub use read::{Loaded, load, parse};
 pub use secret::Secret;
+pub use state::StateFolder;
 
 use crate::limits::PAYLOAD_BYTES_DEFAULT;
 

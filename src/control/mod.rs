@@ -20,13 +20,13 @@ use std::rc::Rc;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::Notify;
 
-use crate::config::Config;
+use crate::config::{Config, StateFolder};
 use crate::limits::CANDIDATES_MAX;
 use crate::media::Media;
 use crate::net;
 use crate::webrtc::handshake::Identity;
 
-pub use run::{RunError, run};
+pub use run::{RunError, Start, run};
 pub use shapes::{Answer, CameraStatus, Offer, Refusal, SessionStatus};
 
 use cameras::Camera;
@@ -44,6 +44,7 @@ pub struct Control(Rc<State>);
 /// What the control thread's tasks share.
 struct State {
     config: Config,
+    state: StateFolder,
     media: RefCell<Media>,
     identity: Identity,
     random: SystemRandom,
@@ -56,10 +57,11 @@ struct State {
 }
 
 impl Control {
-    fn new(config: Config, media: Media, identity: Identity) -> Self {
+    fn new(config: Config, state: StateFolder, media: Media, identity: Identity) -> Self {
         let cameras = config.cameras.iter().map(Camera::new).collect();
         Self(Rc::new(State {
             config,
+            state,
             media: RefCell::new(media),
             identity,
             random: SystemRandom::new(),

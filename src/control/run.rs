@@ -9,7 +9,7 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{LocalSet, spawn_local};
 
-use crate::config::Config;
+use crate::config::{Config, StateFolder};
 use crate::limits::PROFILE;
 use crate::media::{Media, Settings};
 use crate::mem::{heap, plan};
@@ -47,24 +47,36 @@ impl std::fmt::Display for RunError {
 
 impl std::error::Error for RunError {}
 
-/// Runs weir until SIGTERM or SIGINT; with `demo`, the configuration's only camera is our own.
+/// What weir is started with.
+#[derive(Debug)]
+pub struct Start {
+    /// The configuration.
+    pub config: Config,
+    /// Where it keeps what it must find again.
+    pub state: StateFolder,
+    /// The configuration's only camera is our own.
+    pub is_demo: bool,
+}
+
+/// Runs weir until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// What the environment refused.
-pub fn run(config: Config, demo: bool) -> Result<(), RunError> {
-    let start = |error: io::Error| RunError::Start(error.to_string());
+pub fn run(start: Start) -> Result<(), RunError> {
+    let refused = |error: io::Error| RunError::Start(error.to_string());
     // One thread for names: the resolver of the C library blocks.
     let runtime = Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(1)
         .thread_stack_size(PROFILE.stack_bytes)
         .build()
-        .map_err(start)?;
-    LocalSet::new().block_on(&runtime, serve(config, demo))
+        .map_err(refused)?;
+    LocalSet::new().block_on(&runtime, serve(start))
 }
 
-async fn serve(mut config: Config, demo: bool) -> Result<(), RunError> {
-    let start = |error: io::Error| RunError::Start(error.to_string());
+async fn serve(start: Start) -> Result<(), RunError> {
+    let Start { mut config, state, is_demo } = start;
+    let refused = |error: io::Error| RunError::Start(error.to_string());
     let listen = |what, address: std::net::SocketAddr| {
         let named = move |error| RunError::Listen { what, address: address.to_string(), error };
         web::bind(address).map_err(named)
@@ -72,9 +84,9 @@ async fn serve(mut config: Config, demo: bool) -> Result<(), RunError> {
     log::info!("weir {VERSION}");
     let http = listen("http", config.http.listen)?;
     let diagnostics = listen("diagnostics", config.diagnostics.listen)?;
-    if demo {
-        let listener = demo::bind().await.map_err(start)?;
-        let port = listener.local_addr().map_err(start)?.port();
+    if is_demo {
+        let listener = demo::bind().await.map_err(refused)?;
+        let port = listener.local_addr().map_err(refused)?.port();
         config = Config::demo(port);
         spawn_local(demo::serve(listener, demo::CLIP));
     }
@@ -87,7 +99,7 @@ async fn serve(mut config: Config, demo: bool) -> Result<(), RunError> {
         error,
     })?;
     announce(&config, &media, &http);
-    let control = Control::new(config, media, identity);
+    let control = Control::new(config, state, media, identity);
     let dials = cameras::dials();
     for slot in 0..control.0.cameras.len() {
         spawn_local(control.clone().keep(slot, dials.clone()));
@@ -96,8 +108,8 @@ async fn serve(mut config: Config, demo: bool) -> Result<(), RunError> {
     spawn_local(web::serve(http, control.clone()));
     spawn_local(web::serve_diagnostics(diagnostics, control.clone()));
     spawn_local(gauge());
-    let mut terminated = signal(SignalKind::terminate()).map_err(start)?;
-    let mut interrupted = signal(SignalKind::interrupt()).map_err(start)?;
+    let mut terminated = signal(SignalKind::terminate()).map_err(refused)?;
+    let mut interrupted = signal(SignalKind::interrupt()).map_err(refused)?;
     tokio::select! {
         _ = terminated.recv() => {}
         _ = interrupted.recv() => {}
