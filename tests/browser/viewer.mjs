@@ -2,6 +2,7 @@
 // own script does is not looked into: its RTCPeerConnections are recorded as they are made.
 
 import assert from 'node:assert/strict';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 import { chromium } from 'playwright-core';
 
@@ -56,6 +57,34 @@ function shownAt() {
   const video = document.querySelector('video');
   const frames = video?.getVideoPlaybackQuality().totalVideoFrames ?? 0;
   return frames > 0 && video.videoWidth > 0 && video.currentTime > 0 && performance.now();
+}
+
+/** A timer as late as this shows that the machine, and not weir, held a picture back. */
+const STALL_MS = 60;
+/** Windows that such a machine may spoil before the test fails all the same. */
+const WINDOWS_MAX = 3;
+
+/** Watches how late timers are, here and in the page; ends with the worst, in milliseconds. */
+async function watchTimers(page) {
+  const here = monitorEventLoopDelay({ resolution: 10 });
+  here.enable();
+  await page.evaluate(() => {
+    const timers = { worst: 0, last: performance.now() };
+    timers.id = setInterval(() => {
+      const now = performance.now();
+      timers.worst = Math.max(timers.worst, now - timers.last - 10);
+      timers.last = now;
+    }, 10);
+    window.timersWatched = timers;
+  });
+  return async () => {
+    here.disable();
+    const there = await page.evaluate(() => {
+      clearInterval(window.timersWatched.id);
+      return window.timersWatched.worst;
+    });
+    return Math.max(here.max / 1e6 - 10, there);
+  };
 }
 
 export class Viewer {
@@ -124,20 +153,21 @@ export class Viewer {
   /**
    * Watches a camera of `fps`: frames were decoded as fast as weir received them, all that the
    * browser received, and none was late. An encoder on a busy machine is not the clock that it
-   * should be, so that it is not the measure.
+   * should be, so that it is not the measure; and a window in which the machine itself stood
+   * still says nothing about freezes: it is watched again.
    */
   async watchEachFrame(seconds, camera, fps) {
-    const watched = await this.watch(seconds, camera);
-    const { framesPerS, arrivedPerS, after, freezes } = watched;
-    const said = `${camera.name}: ${framesPerS} frames/s decoded of ${arrivedPerS}`;
-    assert.ok(arrivedPerS > 0.8 * fps, said);
-    // weir's counter is up to 0.1 s old at each end.
-    const unsure = 0.03 + 0.2 / seconds;
-    assert.ok(Math.abs(framesPerS / arrivedPerS - 1) < unsure, said);
-    const undecoded = after.framesReceived - after.framesDecoded;
-    assert.ok(undecoded <= fps / 4, `${said}, ${undecoded} received and not decoded`);
-    assert.equal(freezes, 0, `${said}, with freezes`);
-    return watched;
+    for (let window = 1; ; window++) {
+      const worstMs = await watchTimers(this.page);
+      const watched = await this.watch(seconds, camera);
+      const lateMs = await worstMs();
+      const said = describe(watched, camera.name, lateMs);
+      checkEachFrame(watched, seconds, fps, said);
+      if (watched.freezes === 0) return watched;
+      const spoilt = lateMs > STALL_MS && window < WINDOWS_MAX;
+      assert.ok(spoilt, `${said}, ${watched.freezes} freezes`);
+      console.log(`${said}: the machine stood still, watched again`);
+    }
   }
 
   /** Waits until new frames reach the screen: the video's clock moves and a decoder works. */
@@ -172,6 +202,20 @@ export class Viewer {
   close() {
     return this.page.context().close();
   }
+}
+
+function describe({ framesPerS, arrivedPerS }, name, lateMs) {
+  const [decoded, arrived] = [framesPerS.toFixed(2), arrivedPerS.toFixed(2)];
+  return `${name}: ${decoded} frames/s decoded of ${arrived}, timers ${lateMs.toFixed(0)} ms late`;
+}
+
+function checkEachFrame({ framesPerS, arrivedPerS, after }, seconds, fps, said) {
+  assert.ok(arrivedPerS > 0.8 * fps, said);
+  // weir's counter is up to 0.1 s old at each end.
+  const unsure = 0.03 + 0.2 / seconds;
+  assert.ok(Math.abs(framesPerS / arrivedPerS - 1) < unsure, said);
+  const undecoded = after.framesReceived - after.framesDecoded;
+  assert.ok(undecoded <= fps / 4, `${said}, ${undecoded} received and not decoded`);
 }
 
 async function measurePng(base64) {
