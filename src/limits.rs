@@ -258,8 +258,24 @@ pub const CAMERA_NAME_BYTES_MAX: usize = 64;
 pub const CAMERA_URL_BYTES_MAX: usize = 1024;
 /// A camera's user or password, and what is read of a `password_file`.
 pub const CAMERA_SECRET_BYTES_MAX: usize = 256;
-/// `weir.toml`: 512 cameras of 300 bytes, twice over. It is parsed in the library heap.
-pub const CONFIG_BYTES_MAX: usize = 320 * KIB;
+/// `weir.toml`: 500 bytes for every camera, and 16 KiB for all the rest.
+pub const CONFIG_BYTES_MAX: usize = 16 * KIB + 512 * PROFILE.cameras;
+/// Its TOML tokens: a line `key = "value"` has six, so a camera may have 16 lines. What a file
+/// costs while it is read goes by its tokens as well as by its bytes.
+pub const CONFIG_TOKENS_MAX: usize = 1024 + 96 * PROFILE.cameras;
+/// Library heap for each byte of a file while it is read: the parser makes room for as many tokens.
+pub const CONFIG_HEAP_BYTES_PER_BYTE: usize = 25;
+/// Library heap for each token, or what becomes of it, at worst.
+pub const CONFIG_HEAP_BYTES_PER_TOKEN: usize = 100;
+/// Library heap while the largest file is read.
+pub const CONFIG_HEAP_BYTES_MAX: usize =
+    CONFIG_HEAP_BYTES_PER_BYTE * CONFIG_BYTES_MAX + CONFIG_HEAP_BYTES_PER_TOKEN * CONFIG_TOKENS_MAX;
+/// Mistakes in a file that are named one by one, and characters of each.
+pub const CONFIG_PROBLEMS_MAX: usize = 128;
+/// See [`CONFIG_PROBLEMS_MAX`].
+pub const CONFIG_PROBLEM_CHARS_MAX: usize = 240;
+/// Mistakes of the configuration that an answer of the API has.
+pub const CONFIG_PROBLEMS_SHOWN: usize = 16;
 /// Viewers of the demo camera's RTSP server; weir itself is one.
 pub const DEMO_CONNECTIONS_MAX: usize = 4;
 /// Addresses offered as candidates: our own, or those of `announce`.
@@ -276,9 +292,11 @@ const _: () = {
     assert!(p.ring_chunk_bytes <= u16::MAX as usize + 1, "offsets in a chunk are u16");
     assert!(p.ring_chunk_bytes >= 8 * PAYLOAD_BYTES_MAX);
     assert!(p.batch_bytes >= GSO_SEGMENTS_MAX * PACKET_BYTES_MAX, "one full GSO run must fit");
-    // Each session: expect, live, end; each camera: play, stop; and the shutdown.
+    // Each session: expect, live, end; each camera: play, stop, and no more before the stop is
+    // answered; and the shutdown.
     assert!(p.commands > 3 * p.sessions + 2 * p.cameras, "the command queue must never be full");
     assert!(p.http_connections_per_address <= p.http_connections);
+    assert!(CONFIG_HEAP_BYTES_MAX <= p.library_heap_bytes / 2, "any file can be read at start");
 };
 
 /// Bytes of the plan's total and of the profile's bound, for the message of the assert.

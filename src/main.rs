@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use log::{error, warn};
-use weir::config::{self, Config, Loaded, StateFolder};
+use log::error;
+use weir::config::{self, Config, Source, Started, StateFolder};
 use weir::control::Start;
 
 use arguments::{Arguments, Command, Run};
@@ -29,7 +29,8 @@ fn main() -> ExitCode {
         }
         Command::Demo => {
             log_to_stderr();
-            serve(Start { config: Config::demo(0), state: StateFolder::none(), is_demo: true })
+            let started = Started::without_file(Config::demo(0));
+            serve(Start { started, state: StateFolder::none(), is_demo: true })
         }
     };
     done.map_or_else(ExitCode::from, |()| ExitCode::SUCCESS)
@@ -37,17 +38,9 @@ fn main() -> ExitCode {
 
 fn run(Run { file, state }: Run) -> Result<(), u8> {
     log_to_stderr();
-    let path = &file.config;
-    let loaded = load(path)?;
-    for problem in &loaded.problems {
-        warn!("{}: {problem}", path.display());
-    }
-    if loaded.is_fatal() {
-        error!("{}: not usable", path.display());
-        return Err(CONFIGURATION);
-    }
-    let state = StateFolder::beside(path, state);
-    serve(Start { config: loaded.config, state, is_demo: false })
+    let state = StateFolder::beside(&file.config, state);
+    let started = Source::new(file.config, state.clone()).start();
+    serve(Start { started, state, is_demo: false })
 }
 
 fn serve(start: Start) -> Result<(), u8> {
@@ -58,22 +51,21 @@ fn serve(start: Start) -> Result<(), u8> {
 }
 
 fn check(path: &Path) -> Result<(), u8> {
-    let loaded = load(path)?;
+    let loaded = config::load(path).map_err(|error| {
+        eprintln!("{}: {error}", path.display());
+        CONFIGURATION
+    })?;
     for problem in &loaded.problems {
         eprintln!("{}: {problem}", path.display());
+    }
+    if loaded.unnamed_problems > 0 {
+        eprintln!("{}: and {} more", path.display(), loaded.unnamed_problems);
     }
     if !loaded.problems.is_empty() {
         return Err(CONFIGURATION);
     }
     println!("{}: good", path.display());
     Ok(())
-}
-
-fn load(path: &Path) -> Result<Loaded, u8> {
-    config::load(path).map_err(|error| {
-        eprintln!("{}: {error}", path.display());
-        CONFIGURATION
-    })
 }
 
 /// One line an event, without time or colour: the journal adds its own. `RUST_LOG` sets the level.

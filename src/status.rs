@@ -141,6 +141,37 @@ impl CameraCard {
             lost: AtomicU8::new(0),
         }
     }
+
+    /// Makes the figures ready for another camera. `viewers` is of the subscriptions, which may
+    /// live on, and `lost` is an answer to control.
+    pub fn reset(&self) {
+        self.ready.store(false, Ordering::Relaxed);
+        let [small, medium, large] = &self.abandoned;
+        for figure in [
+            &self.last_rtp_us,
+            &self.packets,
+            &self.bytes,
+            &self.frames,
+            &self.packets_out,
+            &self.breaks,
+            &self.bits_per_s,
+            &self.last_idr_us,
+            small,
+            medium,
+            large,
+        ] {
+            figure.store(0, Ordering::Relaxed);
+        }
+        for figure in [
+            &self.frames_per_s_x100,
+            &self.gop_ms,
+            &self.width,
+            &self.height,
+            &self.profile_level_id,
+        ] {
+            figure.store(0, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Default for CameraCard {

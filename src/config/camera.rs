@@ -1,12 +1,12 @@
 //! One `[[camera]]`: its name, its URL and its login. A mistake disables this camera alone.
 
-use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
 use toml::de::DeTable;
 
 use super::place::{Problems, Severity};
+use super::read::open;
 use super::section::{At, Section};
 use super::{Camera, Secret};
 use crate::limits::{CAMERA_NAME_BYTES_MAX, CAMERA_SECRET_BYTES_MAX, CAMERA_URL_BYTES_MAX};
@@ -70,8 +70,14 @@ pub(super) fn read(
         url,
         user: user.or(user_in_url),
         password: Secret::new(password.or(password_in_url).unwrap_or_default()),
-        problem: mistakes.into_iter().next().map(|mistake| mistake.value),
+        problem: mistakes.first().map(|mistake| reason(mistake, problems)),
     }
+}
+
+/// Why a camera is disabled, with the place, as `/api/cameras` shows it.
+pub(super) fn reason(mistake: &At<String>, problems: &Problems) -> String {
+    let (line, column) = problems.place(mistake.offset);
+    format!("line {line}, column {column}: {}", mistake.value)
 }
 
 fn at(offset: usize, value: String) -> At<String> {
@@ -163,10 +169,11 @@ fn read_password(
         return None;
     }
     let mut bytes = Vec::new();
-    let read = File::open(directory.join(file.value))
+    let read = open(&directory.join(file.value))
         .and_then(|opened| opened.take(CAMERA_SECRET_BYTES_MAX as u64 + 3).read_to_end(&mut bytes));
     let problem = match read {
-        Err(error) => Some(format!("{}: {error}", file.value)),
+        // Which file stands at this place; a viewer is told the reason, and not the path.
+        Err(error) => Some(format!("cannot be read: {error}")),
         Ok(_) => match std::str::from_utf8(&bytes) {
             Err(_) => Some("is not UTF-8".to_owned()),
             Ok(text) => {

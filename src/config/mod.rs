@@ -2,15 +2,18 @@
 //!
 //! Owns reading, checking and the defaults. A file is read in full and every mistake in it is
 //! found, with its line and column: `weir check` refuses on any of them, `weir run` goes on
-//! where it safely can ([`Severity`]). A bad `[[camera]]` is kept in the list, disabled, with its
-//! reason. Bounded by [`crate::limits::CONFIG_BYTES_MAX`] and, in number of cameras,
-//! [`crate::limits::CAMERAS_MAX`]. Does not resolve names or reach for the network.
+//! where it safely can ([`Severity`]), and with the last good file where it cannot ([`Source`]).
+//! A bad `[[camera]]` is kept in the list, disabled, with its reason. What a new file changes is
+//! in [`diff`]. Bounded by [`crate::limits::CONFIG_BYTES_MAX`], `CONFIG_TOKENS_MAX` and, in number
+//! of cameras, [`crate::limits::CAMERAS_MAX`]. Does not resolve names or reach for the network.
 
 mod camera;
+pub mod diff;
 mod place;
 mod read;
 mod secret;
 mod section;
+mod source;
 mod state;
 
 use std::net::SocketAddr;
@@ -19,6 +22,7 @@ pub use camera::name_problem;
 pub use place::{Problem, Severity};
 pub use read::{Loaded, load, parse};
 pub use secret::Secret;
+pub use source::{Origin, Source, Standing, Started, Unusable, Usable};
 pub use state::StateFolder;
 
 use crate::limits::PAYLOAD_BYTES_DEFAULT;

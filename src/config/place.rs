@@ -1,5 +1,7 @@
 //! Where in the file a mistake is, and how much it breaks.
 
+use crate::limits::{CONFIG_PROBLEM_CHARS_MAX, CONFIG_PROBLEMS_MAX};
+
 /// How far a mistake reaches. `weir check` refuses them all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -8,8 +10,8 @@ pub enum Severity {
     Warning,
     /// One camera is disabled.
     Camera,
-    /// weir does not start: the file is not TOML, or an address to listen on is wrong, where any
-    /// default could open what the operator meant to keep closed.
+    /// The file is not used, and the last good one is: it is not TOML, or an address to listen on
+    /// is wrong, where any default could open what the operator meant to keep closed.
     Fatal,
 }
 
@@ -32,33 +34,44 @@ impl std::fmt::Display for Problem {
     }
 }
 
-/// Gathers the mistakes of one file.
+/// Gathers the mistakes of one file: the first [`CONFIG_PROBLEMS_MAX`], and any that is fatal.
 #[derive(Debug)]
 pub(super) struct Problems<'t> {
     text: &'t str,
     found: Vec<Problem>,
+    unnamed: usize,
 }
 
 impl<'t> Problems<'t> {
     pub(super) fn new(text: &'t str) -> Self {
-        Self { text, found: Vec::new() }
+        Self { text, found: Vec::new(), unnamed: 0 }
     }
 
     /// Notes a mistake at the byte `offset` of the file.
-    pub(super) fn note(&mut self, offset: usize, severity: Severity, message: String) {
-        let before = self.text.get(..offset).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        self.found.push(Problem {
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-            severity,
-            message,
-        });
+    pub(super) fn note(&mut self, offset: usize, severity: Severity, mut message: String) {
+        if self.found.len() >= CONFIG_PROBLEMS_MAX && severity < Severity::Fatal {
+            self.unnamed += 1;
+            return;
+        }
+        // A message may quote a key, which may be as long as the file.
+        if let Some((end, _)) = message.char_indices().nth(CONFIG_PROBLEM_CHARS_MAX) {
+            message.truncate(end);
+            message.push('…');
+        }
+        let (line, column) = self.place(offset);
+        self.found.push(Problem { line, column, severity, message });
     }
 
-    /// All mistakes in the file's order.
-    pub(super) fn into_sorted(mut self) -> Vec<Problem> {
+    /// Line and column of the byte `offset`.
+    pub(super) fn place(&self, offset: usize) -> (usize, usize) {
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    }
+
+    /// The mistakes in the file's order, and how many more there are.
+    pub(super) fn into_sorted(mut self) -> (Vec<Problem>, usize) {
         self.found.sort_by_key(|problem| (problem.line, problem.column));
-        self.found
+        (self.found, self.unnamed)
     }
 }

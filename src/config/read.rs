@@ -1,17 +1,20 @@
 //! The whole file: from its path or its text to a [`Config`] and the mistakes in it.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
+use toml_parser::Source as Toml;
 
 use super::place::{Problem, Problems, Severity};
 use super::section::{At, Section, wrong_type};
 use super::{Camera, Config, WebRtc, camera};
 use crate::limits::{
-    CAMERAS_MAX, CANDIDATES_MAX, CONFIG_BYTES_MAX, PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN,
+    CAMERAS_MAX, CANDIDATES_MAX, CONFIG_BYTES_MAX, CONFIG_TOKENS_MAX, PAYLOAD_BYTES_MAX,
+    PAYLOAD_BYTES_MIN,
 };
 
 /// The only form of the file so far.
@@ -24,13 +27,19 @@ pub struct Loaded {
     pub config: Config,
     /// In the file's order; empty when `weir check` is content.
     pub problems: Vec<Problem>,
+    /// Mistakes beyond those that are named.
+    pub unnamed_problems: usize,
 }
 
 impl Loaded {
-    /// Whether weir must not start with it.
+    /// Whether the file is not to be used.
     pub fn is_fatal(&self) -> bool {
-        let fatal = |problem: &Problem| problem.severity == Severity::Fatal;
-        self.problems.iter().any(fatal)
+        self.fatal().is_some()
+    }
+
+    /// Why the file is not to be used.
+    pub fn fatal(&self) -> Option<&Problem> {
+        self.problems.iter().find(|problem| problem.severity == Severity::Fatal)
     }
 }
 
@@ -39,29 +48,64 @@ impl Loaded {
 /// # Errors
 /// The file cannot be read, is not UTF-8, or is over [`CONFIG_BYTES_MAX`].
 pub fn load(path: &Path) -> io::Result<Loaded> {
-    let mut text = String::new();
-    let bytes = File::open(path)?.take(CONFIG_BYTES_MAX as u64 + 1).read_to_string(&mut text)?;
-    if bytes > CONFIG_BYTES_MAX {
+    Ok(parse(&text(path)?, path.parent().unwrap_or(Path::new(""))))
+}
+
+/// The file's text.
+pub(super) fn text(path: &Path) -> io::Result<String> {
+    let file = open(path)?;
+    let too_long = || {
         let message = format!("more than {CONFIG_BYTES_MAX} bytes");
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+        io::Error::new(io::ErrorKind::FileTooLarge, message)
+    };
+    let bytes = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+    if bytes > CONFIG_BYTES_MAX {
+        return Err(too_long());
     }
-    Ok(parse(&text, path.parent().unwrap_or(Path::new(""))))
+    let mut text = String::with_capacity(bytes + 1);
+    let bytes = file.take(CONFIG_BYTES_MAX as u64 + 1).read_to_string(&mut text)?;
+    if bytes > CONFIG_BYTES_MAX { Err(too_long()) } else { Ok(text) }
+}
+
+/// Opens a regular file: a pipe would keep the one who reads it waiting, and a device for ever.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
+    }
 }
 
 /// Reads the file's text; a relative `password_file` is looked for in `directory`.
 pub fn parse(text: &str, directory: &Path) -> Loaded {
     let mut problems = Problems::new(text);
     let mut config = Config::default();
-    match DeTable::parse(text) {
-        Ok(table) => read_root(table.get_ref(), directory, &mut config, &mut problems),
-        Err(error) => {
-            // `Display` would quote the line, and with it perhaps a password.
-            let message = error.message().replace('\n', ", ");
-            let offset = error.span().map_or(0, |span| span.start);
-            problems.note(offset, Severity::Fatal, message);
+    if tokens(text) > CONFIG_TOKENS_MAX {
+        let message = format!("more than {CONFIG_TOKENS_MAX} words and signs");
+        problems.note(0, Severity::Fatal, message);
+    } else {
+        match DeTable::parse(text) {
+            // A power cut leaves one; who wants the defaults writes `config_version`.
+            Ok(table) if table.get_ref().is_empty() => {
+                problems.note(0, Severity::Fatal, "there is nothing in the file".to_owned());
+            }
+            Ok(table) => read_root(table.get_ref(), directory, &mut config, &mut problems),
+            Err(error) => {
+                // `Display` would quote the line, and with it perhaps a password.
+                let message = error.message().replace('\n', ", ");
+                let offset = error.span().map_or(0, |span| span.start);
+                problems.note(offset, Severity::Fatal, message);
+            }
         }
     }
-    Loaded { config, problems: problems.into_sorted() }
+    let (problems, unnamed_problems) = problems.into_sorted();
+    Loaded { config, problems, unnamed_problems }
+}
+
+/// TOML tokens of a text, no more counted than it takes to say that there are too many.
+pub(super) fn tokens(text: &str) -> usize {
+    Toml::new(text).lex().take(CONFIG_TOKENS_MAX + 1).count()
 }
 
 fn read_root(table: &DeTable, directory: &Path, config: &mut Config, problems: &mut Problems) {
@@ -185,14 +229,15 @@ fn read_camera(
             camera::read(table, offset, number, &config.cameras, directory, problems)
         }
         other => {
-            let At { value, offset } = wrong_type("the file", "camera", "tables", other, offset);
-            problems.note(offset, Severity::Camera, value.clone());
+            let mistake = wrong_type("the file", "camera", "tables", other, offset);
+            let reason = camera::reason(&mistake, problems);
+            problems.note(offset, Severity::Camera, mistake.value);
             Camera {
                 name: format!("#{number}"),
                 url: String::new(),
                 user: None,
                 password: super::Secret::default(),
-                problem: Some(value),
+                problem: Some(reason),
             }
         }
     };

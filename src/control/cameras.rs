@@ -1,37 +1,51 @@
-//! Cameras as control has them: dialled, set up, handed to the media thread, dialled again.
+//! Cameras as control has them: a slot each, for which a task dials the camera, hands it to the
+//! media thread, and dials it again.
+//!
+//! The slots and their tasks are there from the start, as many as the profile has cameras. Which
+//! camera a slot is for is told by [`Camera::assign`], at a reload too: the task then has the
+//! media thread end the old connection and forget its pictures, waits for its word, and goes on
+//! with the new one. A slot knows nothing of the file's order.
 
-use std::cell::RefCell;
-use std::io;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::clock;
 use crate::config;
 use crate::limits::{
-    CAMERA_DIAL_MS_MAX, CAMERA_RETRY_MS_MAX, CAMERA_RETRY_MS_MIN, CAMERA_SETTLED_US,
-    CAMERAS_DIALLED_MAX, RTSP_EARLY_BYTES_MAX,
+    CAMERA_RETRY_MS_MAX, CAMERA_RETRY_MS_MIN, CAMERA_SETTLED_US, CAMERAS_DIALLED_MAX,
 };
 use crate::media::{Command, Lost, Play};
-use crate::rtsp::{CameraUrl, Credentials, Dialog, DialogError, Ready, Step};
+use crate::rtsp::Ready;
 use crate::status::{self, CameraCard};
 
+use super::dial::dial;
 use super::{CameraStatus, Control, Refusal};
 
-/// One camera of the configuration.
+/// What a camera shows whose slot's card still tells of another.
+static BLANK: CameraCard = CameraCard::new();
+
+/// One slot.
 pub(super) struct Camera {
-    name: String,
+    /// The camera it is for.
+    section: RefCell<Option<Rc<config::Camera>>>,
     state: RefCell<State>,
+    card: Cell<CardOf>,
+    /// Counts what the slot was told: see [`Camera::told_since`].
+    turn: Cell<u64>,
+    told: Notify,
     /// Rings when the media thread gave the connection up.
     lost: Notify,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
+    /// No camera has this slot.
+    Free,
     Connecting,
     Playing,
     /// Between two tries.
@@ -42,27 +56,65 @@ enum State {
     Disabled(String),
 }
 
-/// Why a try came to nothing.
-#[derive(Debug)]
-enum DialError {
-    Camera(DialogError),
-    Address(io::Error),
-    Network(io::Error),
-    Timeout,
+/// Whom the figures of the slot's card are of, until the media thread has reset them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CardOf {
+    This,
+    /// This camera, as it was before a change: its viewers are still there.
+    Former,
+    Another,
 }
 
 impl Camera {
-    pub(super) fn new(camera: &config::Camera) -> Self {
-        let state = match &camera.problem {
-            Some(problem) => State::Disabled(problem.clone()),
-            None => State::Connecting,
-        };
-        let name = camera.name.clone();
-        Self { name, state: RefCell::new(state), lost: Notify::new() }
+    /// A slot without a camera.
+    pub(super) fn new() -> Self {
+        Self {
+            section: RefCell::new(None),
+            state: RefCell::new(State::Free),
+            card: Cell::new(CardOf::This),
+            turn: Cell::new(0),
+            told: Notify::new(),
+            lost: Notify::new(),
+        }
     }
 
-    pub(super) fn name(&self) -> &str {
-        &self.name
+    /// The camera the slot is for from now on.
+    pub(super) fn assign(&self, section: Option<config::Camera>) {
+        let section = section.map(Rc::new);
+        let former = self.section.replace(section.clone());
+        let name = |section: &Option<Rc<config::Camera>>| {
+            section.as_ref().map(|section| section.name.clone())
+        };
+        if name(&former) != name(&section) {
+            self.card.set(CardOf::Another);
+        } else if self.card.get() == CardOf::This {
+            self.card.set(CardOf::Former);
+        }
+        self.enter(match section.as_deref() {
+            None => State::Free,
+            Some(config::Camera { problem: Some(problem), .. }) => State::Disabled(problem.clone()),
+            Some(_) => State::Connecting,
+        });
+        self.turn.set(self.turn.get() + 1);
+        self.told.notify_one();
+    }
+
+    /// The same camera, as a new configuration has it: only its mistake may be elsewhere.
+    pub(super) fn renew(&self, section: config::Camera) {
+        if let Some(problem) = &section.problem {
+            self.enter(State::Disabled(problem.clone()));
+        }
+        self.section.replace(Some(Rc::new(section)));
+    }
+
+    /// The camera the slot is for.
+    pub(super) fn section(&self) -> Option<Rc<config::Camera>> {
+        self.section.borrow().clone()
+    }
+
+    /// Whether the slot is for the camera of this name.
+    pub(super) fn is(&self, name: &str) -> bool {
+        self.section.borrow().as_ref().is_some_and(|section| section.name == name)
     }
 
     /// Whether a viewer may join now.
@@ -74,6 +126,7 @@ impl Camera {
             State::Connecting => ("connecting to the camera".to_owned(), 1),
             State::Waiting(reason) => (reason.clone(), 2),
             State::Failed(reason) | State::Disabled(reason) => (reason.clone(), 30),
+            State::Free => return Err(Refusal::UnknownCamera),
         };
         Err(Refusal::NotReady { reason, retry_after_s })
     }
@@ -86,21 +139,47 @@ impl Camera {
     fn enter(&self, state: State) {
         let mut current = self.state.borrow_mut();
         if *current != state {
+            let section = self.section.borrow();
+            let name = section.as_ref().map_or("", |section| &section.name);
             match &state {
-                State::Waiting(reason) => log::warn!("camera {}: {reason}", self.name),
-                State::Failed(reason) => log::error!("camera {}: {reason}", self.name),
-                State::Playing => log::info!("camera {}: playing", self.name),
-                State::Connecting | State::Disabled(_) => {}
+                State::Waiting(reason) => log::warn!("camera {name}: {reason}"),
+                State::Failed(reason) => log::error!("camera {name}: {reason}"),
+                State::Playing => log::info!("camera {name}: playing"),
+                State::Free | State::Connecting | State::Disabled(_) => {}
             }
             *current = state;
         }
     }
 
-    /// As `/api/cameras` shows it.
-    pub(super) fn status(&self, slot: usize) -> CameraStatus {
-        let card = &status::CAMERAS[slot];
+    /// Waits until the slot is told something after its turn `turn`.
+    async fn told_since(&self, turn: u64) {
+        while self.turn.get() == turn {
+            self.told.notified().await;
+        }
+    }
+
+    /// Waits until the media thread has answered for the connection.
+    async fn answered(&self, card: &CameraCard, is_answer: impl Fn(Lost) -> bool) -> Lost {
+        loop {
+            self.lost.notified().await;
+            let lost = Lost::from_number(card.lost.load(Acquire));
+            if let Some(lost) = lost.filter(|lost| is_answer(*lost)) {
+                return lost;
+            }
+        }
+    }
+
+    /// As `/api/cameras` shows it; `None` without a camera.
+    pub(super) fn status(&self, slot: usize) -> Option<CameraStatus> {
+        let name = self.section.borrow().as_ref()?.name.clone();
+        let own = &status::CAMERAS[slot];
+        let (card, viewers) = match self.card.get() {
+            CardOf::This => (own, own.viewers.load(Relaxed)),
+            CardOf::Former => (&BLANK, own.viewers.load(Relaxed)),
+            CardOf::Another => (&BLANK, 0),
+        };
         let (state, reason) = match &*self.state.borrow() {
-            State::Connecting => ("connecting", None),
+            State::Free | State::Connecting => ("connecting", None),
             State::Playing => ("playing", None),
             State::Waiting(reason) => ("waiting", Some(reason.clone())),
             State::Failed(reason) => ("failed", Some(reason.clone())),
@@ -110,8 +189,9 @@ impl Camera {
         let known = |value: u32| (value > 0).then_some(value);
         let frames_per_s_x100 = known(card.frames_per_s_x100.load(Relaxed));
         let last_idr_us = card.last_idr_us.load(Relaxed);
-        CameraStatus {
-            name: self.name.clone(),
+        Some(CameraStatus {
+            slot,
+            name,
             state,
             reason,
             codec: known(card.profile_level_id.load(Relaxed)).map(|_| "H264"),
@@ -124,20 +204,33 @@ impl Camera {
             gop_ms: known(card.gop_ms.load(Relaxed)),
             key_frame_age_ms: (last_idr_us > 0)
                 .then(|| clock::now_us().saturating_sub(last_idr_us) / 1000),
-            viewers: card.viewers.load(Relaxed),
+            viewers,
             ready: is_playing && card.ready.load(Relaxed),
-        }
+        })
     }
 }
 
 impl Control {
-    /// Keeps one camera playing, for ever.
-    pub(super) async fn keep(self, slot: usize, dials: std::rc::Rc<Semaphore>) {
+    /// Keeps a slot's camera playing, whichever it is for, for ever.
+    pub(super) async fn keep(self, slot: usize, dials: Rc<Semaphore>) {
         let camera = &self.0.cameras[slot];
-        let section = &self.0.config.cameras[slot];
-        if section.problem.is_some() {
-            return;
+        loop {
+            let (section, turn) = (camera.section(), camera.turn.get());
+            match section.filter(|section| section.problem.is_none()) {
+                Some(section) => tokio::select! {
+                    biased;
+                    () = camera.told_since(turn) => {}
+                    () = self.play_on(slot, &section, &dials) => {}
+                },
+                None => camera.told_since(turn).await,
+            }
+            self.clear(slot).await;
         }
+    }
+
+    /// Keeps one camera playing, for ever.
+    async fn play_on(&self, slot: usize, section: &config::Camera, dials: &Semaphore) {
+        let camera = &self.0.cameras[slot];
         let mut retry_ms = CAMERA_RETRY_MS_MIN;
         loop {
             camera.enter(State::Connecting);
@@ -168,18 +261,22 @@ impl Control {
     /// Has the media thread play it, until it gives up.
     async fn play(&self, slot: usize, socket: std::net::TcpStream, ready: Box<Ready>) -> Lost {
         let camera = &self.0.cameras[slot];
-        let card: &CameraCard = &status::CAMERAS[slot];
+        let card = &status::CAMERAS[slot];
         card.lost.store(0, Relaxed);
-        let number = u16::try_from(slot).unwrap_or(u16::MAX);
-        let play = Play { camera: number, socket, ready };
+        let play = Play { camera: number(slot), socket, ready };
         self.0.media.borrow().tell(Command::Play(Box::new(play)));
         camera.enter(State::Playing);
-        loop {
-            camera.lost.notified().await;
-            if let Some(lost) = Lost::from_number(card.lost.load(Acquire)) {
-                return lost;
-            }
-        }
+        camera.answered(card, |_| true).await
+    }
+
+    /// Has the media thread end the slot's connection, if there is one, and forget its pictures.
+    async fn clear(&self, slot: usize) {
+        let camera = &self.0.cameras[slot];
+        let card = &status::CAMERAS[slot];
+        card.lost.store(0, Relaxed);
+        self.0.media.borrow().tell(Command::Stop { camera: number(slot) });
+        camera.answered(card, |lost| lost == Lost::Stopped).await;
+        camera.card.set(CardOf::This);
     }
 }
 
@@ -191,79 +288,12 @@ impl super::State {
     }
 }
 
-/// Connects to a camera and brings it to the point where PLAY is next.
-async fn dial(section: &config::Camera) -> Result<(std::net::TcpStream, Box<Ready>), DialError> {
-    let url = CameraUrl::parse(&section.url).map_err(DialogError::Url)?;
-    let credentials = section.user.as_ref().map(|user| Credentials {
-        user: user.clone(),
-        password: section.password.reveal().to_owned(),
-    });
-    let dialog = Dialog::new(url.clone(), credentials);
-    let limit = Duration::from_millis(CAMERA_DIAL_MS_MAX);
-    timeout(limit, converse(dialog, url)).await.map_err(|_| DialError::Timeout)?
-}
-
-async fn converse(
-    mut dialog: Dialog,
-    url: CameraUrl,
-) -> Result<(std::net::TcpStream, Box<Ready>), DialError> {
-    let mut socket = connect(&url).await?;
-    let mut buffer = vec![0; RTSP_EARLY_BYTES_MAX];
-    loop {
-        match dialog.poll() {
-            Step::Send(request) => socket.write_all(&request).await.map_err(DialError::Network)?,
-            Step::Read => match socket.read(&mut buffer).await.map_err(DialError::Network)? {
-                0 => dialog.closed()?,
-                bytes => dialog.receive(&buffer[..bytes])?,
-            },
-            Step::Connect(url) => socket = connect(&url).await?,
-            Step::Ready(ready) => {
-                let socket = socket.into_std().map_err(DialError::Network)?;
-                return Ok((socket, ready));
-            }
-        }
-    }
-}
-
-async fn connect(url: &CameraUrl) -> Result<TcpStream, DialError> {
-    let address = (url.host(), url.port());
-    let mut addresses = tokio::net::lookup_host(address).await.map_err(DialError::Address)?;
-    let no_address = || DialError::Address(io::ErrorKind::NotFound.into());
-    let socket = TcpStream::connect(addresses.next().ok_or_else(no_address)?).await;
-    let socket = socket.map_err(DialError::Network)?;
-    socket.set_nodelay(true).map_err(DialError::Network)?;
-    Ok(socket)
-}
-
 /// How many cameras are dialled at once: a whole site that comes back is dialled in rows.
-pub(super) fn dials() -> std::rc::Rc<Semaphore> {
-    std::rc::Rc::new(Semaphore::new(CAMERAS_DIALLED_MAX))
+pub(super) fn dials() -> Rc<Semaphore> {
+    Rc::new(Semaphore::new(CAMERAS_DIALLED_MAX))
 }
 
-impl DialError {
-    fn needs_person(&self) -> bool {
-        matches!(self, Self::Camera(error) if error.needs_person())
-    }
-}
-
-impl From<DialogError> for DialError {
-    fn from(error: DialogError) -> Self {
-        Self::Camera(error)
-    }
-}
-
-impl std::fmt::Display for DialError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Camera(error) => write!(f, "{error}"),
-            Self::Address(error) => write!(f, "the camera's name leads nowhere: {error}"),
-            Self::Network(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                write!(f, "the camera refuses the connection: is its RTSP port right?")
-            }
-            Self::Network(error) => write!(f, "cannot reach the camera: {error}"),
-            Self::Timeout => {
-                write!(f, "the camera does not answer within {} s", CAMERA_DIAL_MS_MAX / 1000)
-            }
-        }
-    }
+/// A slot as commands have it.
+pub(super) fn number(slot: usize) -> u16 {
+    u16::try_from(slot).expect("limits.rs: there are fewer slots than that")
 }

@@ -124,7 +124,7 @@ impl State {
         }
         let ended = self.sessions.borrow().ended_by_media();
         for (seat, ended) in ended {
-            self.sessions.borrow_mut().release(seat, ended, None, &self.config);
+            self.sessions.borrow_mut().release(seat, ended, None);
         }
         for (camera, card) in self.cameras.iter().zip(&status::CAMERAS) {
             if card.lost.load(Relaxed) != 0 {
@@ -199,7 +199,8 @@ impl State {
         let path = Path { to: remote, from: active.actual(local).ip() };
         let cipher = keys.profile.name();
         self.sessions.borrow_mut().promote(seat, remote, cipher);
-        let name = self.cameras[usize::from(active.camera)].name();
+        let section = self.cameras[usize::from(active.camera)].section();
+        let name = section.as_ref().map_or("", |section| &section.name);
         log::info!("{remote} watches {name} ({cipher})");
         let promote = Promote {
             seat,
@@ -226,7 +227,7 @@ impl State {
     pub(super) fn end(&self, seat: SeatId, ended: Ended, words: Option<String>) {
         self.handshakes.borrow_mut().active.retain(|active| active.seat != seat);
         self.media.borrow().tell(Command::End { seat, ended });
-        self.sessions.borrow_mut().release(seat, ended, words, &self.config);
+        self.sessions.borrow_mut().release(seat, ended, words);
         self.begun.notify_one();
     }
 

@@ -1,13 +1,16 @@
 //! The control thread: HTTP, handshakes, dialling cameras; everything that is not media.
 //!
-//! One tokio runtime on the main thread. [`Control`] is what the web sees of it. Each camera has a
-//! task that dials it and hands the connection to the media thread ([`cameras`]); an offer becomes
-//! a handshake in [`offers`], one task drives all of them ([`handshakes`]), and who has which
-//! session's slot is in [`sessions`].
+//! One tokio runtime on the main thread. [`Control`] is what the web sees of it. Each camera's slot
+//! has a task that dials the camera ([`dial`]) and hands the connection to the media thread
+//! ([`cameras`]); an offer becomes a handshake in [`offers`], one task drives all of them
+//! ([`handshakes`]), and who has which session's slot is in [`sessions`]. [`reload`] goes over to
+//! a new configuration.
 
 mod cameras;
+mod dial;
 mod handshakes;
 mod offers;
+mod reload;
 mod run;
 mod sessions;
 mod shapes;
@@ -18,16 +21,18 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use ring::rand::{SecureRandom, SystemRandom};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
-use crate::config::{Config, StateFolder};
-use crate::limits::CANDIDATES_MAX;
+use crate::config::{Config, Source, Started, StateFolder};
+use crate::limits::{CAMERAS_MAX, CANDIDATES_MAX};
 use crate::media::Media;
 use crate::net;
 use crate::webrtc::handshake::Identity;
 
 pub use run::{RunError, Start, run};
-pub use shapes::{Answer, CameraStatus, Offer, Refusal, SessionStatus};
+pub use shapes::{
+    Answer, CameraStatus, Configuration, Offer, Refusal, ReloadError, Reloaded, SessionStatus,
+};
 
 use cameras::Camera;
 use handshakes::{Handshakes, Permit};
@@ -43,12 +48,21 @@ pub struct Control(Rc<State>);
 
 /// What the control thread's tasks share.
 struct State {
-    config: Config,
+    /// What is in force, less its cameras: those are in their slots.
+    config: RefCell<Rc<Config>>,
+    /// The configuration's file; the demo has none.
+    source: Option<Source>,
+    standing: RefCell<Configuration>,
+    /// One reload at a time.
+    reloading: Semaphore,
     state: StateFolder,
     media: RefCell<Media>,
     identity: Identity,
     random: SystemRandom,
+    /// By slot.
     cameras: Vec<Camera>,
+    /// The slots that have a camera, in the configuration's order.
+    order: RefCell<Vec<u16>>,
     sessions: RefCell<Sessions>,
     handshakes: RefCell<Handshakes>,
     waiting: RefCell<Waiting<Permit>>,
@@ -57,30 +71,44 @@ struct State {
 }
 
 impl Control {
-    fn new(config: Config, state: StateFolder, media: Media, identity: Identity) -> Self {
-        let cameras = config.cameras.iter().map(Camera::new).collect();
-        Self(Rc::new(State {
-            config,
+    fn new(started: Started, state: StateFolder, media: Media, identity: Identity) -> Self {
+        let Started { mut config, standing, source, text: _ } = started;
+        let cameras: Vec<Camera> = (0..CAMERAS_MAX).map(|_| Camera::new()).collect();
+        let sections = std::mem::take(&mut config.cameras);
+        let order = (0..sections.len()).map(cameras::number).collect();
+        for (camera, section) in cameras.iter().zip(sections) {
+            camera.assign(Some(section));
+        }
+        let control = Self(Rc::new(State {
+            config: RefCell::new(Rc::new(config)),
+            source,
+            standing: RefCell::default(),
+            reloading: Semaphore::new(1),
             state,
             media: RefCell::new(media),
             identity,
             random: SystemRandom::new(),
             cameras,
+            order: RefCell::new(order),
             sessions: RefCell::new(Sessions::new()),
             handshakes: RefCell::new(Handshakes::new()),
             waiting: RefCell::new(Waiting::new()),
             begun: Notify::new(),
-        }))
+        }));
+        control.0.stand(standing);
+        control
     }
 
     /// The cameras in the configuration's order.
     pub fn cameras(&self) -> Vec<CameraStatus> {
-        self.0.cameras.iter().enumerate().map(|(slot, camera)| camera.status(slot)).collect()
+        let order = self.0.order.borrow();
+        let status = |slot: &u16| self.0.cameras[usize::from(*slot)].status(usize::from(*slot));
+        order.iter().filter_map(status).collect()
     }
 
     /// The sessions that live, then the last [`crate::limits::ENDED_SESSIONS_SHOWN`] ended.
     pub fn sessions(&self) -> Vec<SessionStatus> {
-        self.0.sessions.borrow().status(&self.0.config)
+        self.0.sessions.borrow().status()
     }
 
     /// The ETag of a session that lives, by its secret.
@@ -90,6 +118,11 @@ impl Control {
 }
 
 impl State {
+    /// What is in force now.
+    fn config(&self) -> Rc<Config> {
+        self.config.borrow().clone()
+    }
+
     fn random<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         self.random.fill(&mut bytes).expect("the kernel has random bytes once it has booted");
@@ -107,7 +140,8 @@ impl State {
     /// Where a browser that asked `asked` is told to send: there first, then our other addresses;
     /// or what the configuration announces instead.
     fn candidates(&self, asked: std::net::IpAddr) -> Candidates {
-        let announced = &self.config.webrtc.announce;
+        let config = self.config();
+        let announced = &config.webrtc.announce;
         if !announced.is_empty() {
             return announced.iter().copied().take(CANDIDATES_MAX).collect();
         }

@@ -16,6 +16,7 @@ use crate::webrtc::ended::Ended;
 use crate::webrtc::handshake::{Accepted, Handshake, Request};
 use crate::webrtc::offer::OfferError;
 
+use super::cameras::number;
 use super::handshakes::{Active, Permit};
 use super::{Answer, Control, Offer, Refusal, State};
 
@@ -29,16 +30,13 @@ impl Control {
     /// A [`Refusal`], each with its HTTP status.
     pub async fn offer(&self, offer: Offer) -> Result<Answer, Refusal> {
         let state = &self.0;
-        let camera = state
-            .cameras
-            .iter()
-            .position(|camera| camera.name() == offer.camera)
-            .ok_or(Refusal::UnknownCamera)?;
-        state.cameras[camera].admits(camera)?;
+        state.admitting(&offer.camera)?;
         state.make_room()?;
         let permit = state.slot(offer.peer.ip()).await?;
+        // While it waited the camera may have got another slot, or none.
+        let camera = state.admitting(&offer.camera)?;
         state.make_room()?;
-        let answer = state.begin(&offer, u16::try_from(camera).unwrap_or(u16::MAX));
+        let answer = state.begin(&offer, camera);
         drop(permit);
         state.grant_next();
         answer
@@ -55,6 +53,14 @@ impl Control {
 }
 
 impl State {
+    /// The slot of a camera that a viewer may join now.
+    fn admitting(&self, name: &str) -> Result<u16, Refusal> {
+        let slot = self.cameras.iter().position(|camera| camera.is(name));
+        let slot = slot.ok_or(Refusal::UnknownCamera)?;
+        self.cameras[slot].admits(slot)?;
+        Ok(number(slot))
+    }
+
     /// Makes sure that a session finds room.
     fn make_room(&self) -> Result<(), Refusal> {
         if !self.sessions.borrow().is_full() {
@@ -103,13 +109,14 @@ impl State {
         let etag = hex(&self.random::<8>());
         let ssrc = u32::from_be_bytes(self.random()) | 1;
         let candidates = self.candidates(offer.asked);
-        let admitted = self.sessions.borrow_mut().admit(camera, secret.clone(), etag.clone());
+        let admitted =
+            self.sessions.borrow_mut().admit(camera, &offer.camera, secret.clone(), etag.clone());
         let seat = admitted.map_err(|full| Refusal::Full {
             reason: full.to_string(),
             retry_after_s: RETRY_FULL_S,
         })?;
         let credentials = self.credentials(seat.slot);
-        let resend = self.config.webrtc.resend;
+        let resend = self.config().webrtc.resend;
         let card = &status::CAMERAS[usize::from(camera)];
         let request = Request {
             offer: &offer.sdp,
@@ -124,8 +131,7 @@ impl State {
             Ok(accepted) => accepted,
             Err(error) => {
                 let words = Some(error.to_string());
-                let mut sessions = self.sessions.borrow_mut();
-                sessions.release(seat, Ended::HandshakeFailed, words, &self.config);
+                self.sessions.borrow_mut().release(seat, Ended::HandshakeFailed, words);
                 return Err(refusal(error));
             }
         };

@@ -9,7 +9,7 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{LocalSet, spawn_local};
 
-use crate::config::{Config, StateFolder};
+use crate::config::{Config, Started, StateFolder};
 use crate::limits::PROFILE;
 use crate::media::{Media, Settings};
 use crate::mem::{heap, plan};
@@ -50,8 +50,8 @@ impl std::error::Error for RunError {}
 /// What weir is started with.
 #[derive(Debug)]
 pub struct Start {
-    /// The configuration.
-    pub config: Config,
+    /// The configuration, and where it is from.
+    pub started: Started,
     /// Where it keeps what it must find again.
     pub state: StateFolder,
     /// The configuration's only camera is our own.
@@ -75,31 +75,37 @@ pub fn run(start: Start) -> Result<(), RunError> {
 }
 
 async fn serve(start: Start) -> Result<(), RunError> {
-    let Start { mut config, state, is_demo } = start;
+    let Start { mut started, state, is_demo } = start;
     let refused = |error: io::Error| RunError::Start(error.to_string());
     let listen = |what, address: std::net::SocketAddr| {
         let named = move |error| RunError::Listen { what, address: address.to_string(), error };
         web::bind(address).map_err(named)
     };
     log::info!("weir {VERSION}");
-    let http = listen("http", config.http.listen)?;
-    let diagnostics = listen("diagnostics", config.diagnostics.listen)?;
+    // Before anybody can know that weir runs: a hang-up that nobody waits for ends a process.
+    let hangup = signal(SignalKind::hangup()).map_err(refused)?;
+    let http = listen("http", started.config.http.listen)?;
+    let diagnostics = listen("diagnostics", started.config.diagnostics.listen)?;
     if is_demo {
         let listener = demo::bind().await.map_err(refused)?;
         let port = listener.local_addr().map_err(refused)?.port();
-        config = Config::demo(port);
+        started = Started::without_file(Config::demo(port));
         spawn_local(demo::serve(listener, demo::CLIP));
     }
     let identity = Identity::new().map_err(|error| RunError::Start(error.to_string()))?;
-    let webrtc = &config.webrtc;
+    let webrtc = &started.config.webrtc;
     let settings = Settings { listen: webrtc.listen, payload_bytes: webrtc.payload_bytes };
     let media = Media::start(settings).map_err(|error| RunError::Listen {
         what: "webrtc",
         address: webrtc.listen.to_string(),
         error,
     })?;
-    announce(&config, &media, &http);
-    let control = Control::new(config, state, media, identity);
+    announce(&started.config, &media, &http);
+    // Now that weir runs with it.
+    if let (Some(source), Some(text)) = (&started.source, started.text.take()) {
+        source.keep(&text);
+    }
+    let control = Control::new(started, state, media, identity);
     let dials = cameras::dials();
     for slot in 0..control.0.cameras.len() {
         spawn_local(control.clone().keep(slot, dials.clone()));
@@ -108,6 +114,7 @@ async fn serve(start: Start) -> Result<(), RunError> {
     spawn_local(web::serve(http, control.clone()));
     spawn_local(web::serve_diagnostics(diagnostics, control.clone()));
     spawn_local(gauge());
+    spawn_local(control.clone().reload_at(hangup));
     let mut terminated = signal(SignalKind::terminate()).map_err(refused)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(refused)?;
     tokio::select! {

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::clock;
-use crate::config::Config;
 use crate::limits::{ENDED_SESSIONS_SHOWN, SESSION_EVICTABLE_US, SESSIONS_MAX};
 use crate::media::SeatId;
 use crate::mem::Full;
@@ -27,6 +26,8 @@ pub(super) struct Record {
     id: u64,
     /// The camera's slot.
     pub(super) camera: u16,
+    /// Its name.
+    name: String,
     /// The secret part of its URL.
     pub(super) secret: String,
     /// Of its ICE credentials.
@@ -46,12 +47,14 @@ impl Sessions {
     pub(super) fn admit(
         &mut self,
         camera: u16,
+        name: &str,
         secret: String,
         etag: String,
     ) -> Result<SeatId, Full> {
         let record = Record {
             id: self.next_id,
             camera,
+            name: name.to_owned(),
             secret,
             etag,
             since_us: clock::now_us(),
@@ -97,19 +100,13 @@ impl Sessions {
     }
 
     /// Ends a session here; `words` say more than `ended` does, where there is more to say.
-    pub(super) fn release(
-        &mut self,
-        seat: SeatId,
-        ended: Ended,
-        words: Option<String>,
-        config: &Config,
-    ) {
+    pub(super) fn release(&mut self, seat: SeatId, ended: Ended, words: Option<String>) {
         let figures = self.table.find(handle(seat)).map(|record| {
             let reason = words.unwrap_or_else(|| ended.reason().to_owned());
             SessionStatus {
                 state: "ended",
                 reason: Some(reason),
-                ..record.status(card(handle(seat)), config)
+                ..record.status(card(handle(seat)))
             }
         });
         let Some(figures) = figures else { return };
@@ -132,6 +129,12 @@ impl Sessions {
         ended.collect()
     }
 
+    /// The sessions of a camera's slot.
+    pub(super) fn of(&self, camera: u16) -> Vec<SeatId> {
+        let of_camera = self.table.iter().filter(|(_, record)| record.camera == camera);
+        of_camera.map(|(handle, _)| seat_id(handle)).collect()
+    }
+
     /// The session of a secret.
     pub(super) fn find(&self, secret: &str) -> Option<SeatId> {
         self.table
@@ -147,19 +150,18 @@ impl Sessions {
     }
 
     /// The live ones, then the ended ones, newest last.
-    pub(super) fn status(&self, config: &Config) -> Vec<SessionStatus> {
-        let living = self.table.iter().map(|(handle, record)| record.status(card(handle), config));
+    pub(super) fn status(&self) -> Vec<SessionStatus> {
+        let living = self.table.iter().map(|(handle, record)| record.status(card(handle)));
         living.chain(self.ended.iter().cloned()).collect()
     }
 }
 
 impl Record {
-    fn status(&self, card: &SessionCard, config: &Config) -> SessionStatus {
-        let camera = config.cameras.get(usize::from(self.camera));
+    fn status(&self, card: &SessionCard) -> SessionStatus {
         let round_trip_us = card.round_trip_us.load(Relaxed);
         SessionStatus {
             id: self.id,
-            camera: camera.map(|camera| camera.name.clone()).unwrap_or_default(),
+            camera: self.name.clone(),
             state: if self.is_live { "live" } else { "handshake" },
             reason: None,
             address: self.address.map(|address| address.to_string()),

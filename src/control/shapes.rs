@@ -54,6 +54,9 @@ pub enum Refusal {
 /// A camera as `/api/cameras` shows it.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct CameraStatus {
+    /// Its slot, for its card.
+    #[serde(skip)]
+    pub slot: usize,
     /// Its name.
     pub name: String,
     /// `connecting`, `playing`, `waiting` (between tries), `failed` (needs a person) or `disabled`.
@@ -113,4 +116,53 @@ pub struct SessionStatus {
     pub loss_percent: f64,
     /// Round-trip time by the last receiver report.
     pub round_trip_ms: Option<f64>,
+}
+
+/// How the configuration in force and its file stand to each other.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Configuration {
+    /// `good`, `warnings`, `last good` or `defaults`: see [`crate::config::Origin`].
+    pub state: &'static str,
+    /// The same in a sentence that anybody may read; absent when all is good.
+    pub sentence: Option<&'static str>,
+    /// The file's mistakes with their places, for who may read the file; bounded by
+    /// [`crate::limits::CONFIG_PROBLEMS_SHOWN`].
+    pub problems: Vec<String>,
+    /// When it was read last, in [`crate::clock::now_us`] microseconds.
+    pub since_us: u64,
+}
+
+/// What a reload did.
+#[derive(Debug, Default, serde::Serialize)]
+pub struct Reloaded {
+    /// `good` or `warnings`.
+    pub state: &'static str,
+    /// Names of the cameras that are new.
+    pub added: Vec<String>,
+    /// Of those that are gone.
+    pub removed: Vec<String>,
+    /// Of those that are reached otherwise than before.
+    pub changed: Vec<String>,
+    /// Of those that were not touched.
+    pub unchanged: Vec<String>,
+    /// The file's mistakes with their places, as in [`Configuration`].
+    pub problems: Vec<String>,
+    /// Keys that have changed and are as before until a restart.
+    pub needs_restart: Vec<&'static str>,
+}
+
+/// Why a reload changed nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReloadError {
+    /// The demo has no configuration file: 409.
+    NoFile,
+    /// The file cannot be used: 422.
+    Unusable {
+        /// In words.
+        detail: String,
+        /// Line and column, where it is a place in the file.
+        place: Option<(usize, usize)>,
+    },
+    /// No memory to read it now: 503 with Retry-After.
+    NoRoom(String),
 }

@@ -25,8 +25,20 @@ struct Connection {
     session: rtsp::Session,
     /// The last read filled the scratch: there may be more.
     has_more: bool,
-    /// A TEARDOWN is under way.
-    is_leaving: bool,
+    /// A TEARDOWN is under way; when its answer is no longer waited for.
+    leaves_by_us: Option<u64>,
+}
+
+/// How long a camera may take to answer its TEARDOWN.
+pub(super) const GOODBYE_US: u64 = 300_000;
+
+/// For what comes of a camera that was told goodbye.
+struct Unheard;
+
+impl rtsp::Sink for Unheard {
+    fn rtp(&mut self, _: &[u8]) {}
+
+    fn broken(&mut self, _: rtsp::Broken) {}
 }
 
 /// What a camera's packets are cut into.
@@ -74,7 +86,7 @@ impl Cameras {
         let registered = registry.register(&mut socket, token, Interest::READABLE);
         registered.map_err(|_| Lost::Broken)?;
         session.play(now_us);
-        let mut connection = Connection { socket, session, has_more: false, is_leaving: false };
+        let mut connection = Connection { socket, session, has_more: false, leaves_by_us: None };
         connection.write()?;
         self.slots[slot] = Some(connection);
         Ok(())
@@ -102,7 +114,13 @@ impl Cameras {
         // A short read means that the socket is empty, and the next byte wakes us.
         connection.has_more = bytes == scratch.len();
         let now_us = cutting.now_us;
-        let received = connection.session.receive(&scratch[..bytes], carry, now_us, cutting);
+        let Connection { session, .. } = connection;
+        if connection.leaves_by_us.is_some() {
+            let received = session.receive(&scratch[..bytes], carry, now_us, &mut Unheard);
+            let is_over = received.is_err() || session.is_torn_down();
+            return if is_over { Err(Lost::Stopped) } else { Ok(false) };
+        }
+        let received = session.receive(&scratch[..bytes], carry, now_us, cutting);
         received.map_err(|error| lost(&error))?;
         connection.write()?;
         Ok(true)
@@ -111,6 +129,9 @@ impl Cameras {
     /// Lets time pass for one camera: keepalive, receiver reports, silence.
     pub(super) fn timeout(&mut self, slot: usize, now_us: u64) -> Result<(), Lost> {
         let Some(connection) = self.slots[slot].as_mut() else { return Ok(()) };
+        if connection.leaves_by_us.is_some_and(|by_us| now_us >= by_us) {
+            return Err(Lost::Stopped);
+        }
         if now_us >= connection.session.deadline_us() {
             connection.session.timeout(now_us).map_err(|error| lost(&error))?;
         }
@@ -126,18 +147,18 @@ impl Cameras {
         }
     }
 
-    /// Tells the camera goodbye; the connection stays until it answers or is dropped.
-    pub(super) fn leave(&mut self, slot: usize) {
+    /// Tells the camera goodbye; the connection stays until it answers, or for [`GOODBYE_US`].
+    pub(super) fn leave(&mut self, slot: usize, now_us: u64) {
         if let Some(connection) = self.slots[slot].as_mut() {
             connection.session.teardown();
-            connection.is_leaving = true;
+            connection.leaves_by_us.get_or_insert(now_us + GOODBYE_US);
             let _ = connection.write();
         }
     }
 
     /// Whether a TEARDOWN is under way.
     pub(super) fn is_leaving(&self, slot: usize) -> bool {
-        self.slots[slot].as_ref().is_some_and(|connection| connection.is_leaving)
+        self.slots[slot].as_ref().is_some_and(|connection| connection.leaves_by_us.is_some())
     }
 
     /// Whether the last read of a slot left something behind.

@@ -38,6 +38,12 @@ pub use memory::{Memory, sizes};
 pub enum Command {
     /// A camera's connection is set up: PLAY it.
     Play(Box<Play>),
+    /// Say goodbye to the camera in a slot and forget its pictures: another takes its place, or
+    /// the same from another address. Answered by [`Lost::Stopped`] on its card, always.
+    Stop {
+        /// The slot.
+        camera: u16,
+    },
     /// A session is in handshake: its checks and DTLS go to control.
     Expect(Box<Expect>),
     /// A session's handshake is over.

@@ -19,7 +19,7 @@ use crate::rtsp::Ready;
 use crate::status;
 use crate::webrtc::ended::Ended;
 
-use super::cameras::Cutting;
+use super::cameras::{Cutting, GOODBYE_US};
 use super::memory::Memory;
 use super::serving::Pending;
 use super::{Command, HandshakeDatagram, Lost, Play, Settings};
@@ -34,8 +34,6 @@ const CAMERA_0: usize = 2;
 const REVIEW_US: u64 = 100_000;
 /// Reads after which the batch is flushed even if there is more to read.
 const READS_BEFORE_FLUSH: usize = 16;
-/// How long a shutdown waits for cameras to answer their TEARDOWN.
-const GOODBYE_US: u64 = 300_000;
 
 /// The queues to and from control.
 pub(super) struct Ends {
@@ -165,6 +163,7 @@ impl Turner {
         while let Ok(command) = self.ends.commanded.try_recv() {
             match command {
                 Command::Play(play) => self.play(*play),
+                Command::Stop { camera } => self.stop(usize::from(camera)),
                 Command::Expect(expect) => self.expect(*expect),
                 Command::Live(promote) => self.promote(*promote),
                 Command::End { seat, ended } => self.end(seat, ended),
@@ -186,6 +185,18 @@ impl Turner {
         let played = cameras.play(slot, socket, session, self.poll.registry(), token, self.now_us);
         if let Err(why) = played {
             self.lose(slot, why);
+        }
+    }
+
+    /// Makes a slot ready for another camera, or for the same from another address.
+    fn stop(&mut self, slot: usize) {
+        let Memory { streams, chunks, cameras, .. } = &mut *self.memory;
+        streams[slot].renew(chunks);
+        status::CAMERAS[slot].reset();
+        if cameras.is_connected(slot) {
+            cameras.leave(slot, self.now_us);
+        } else {
+            self.say_lost(slot, Lost::Stopped);
         }
     }
 
@@ -223,11 +234,15 @@ impl Turner {
         let Memory { streams, chunks, carry, cameras, .. } = &mut *self.memory;
         let why = if cameras.is_leaving(slot) { Lost::Stopped } else { why };
         if matches!(why, Lost::Silent | Lost::Refused | Lost::Unanswered) {
-            cameras.leave(slot);
+            cameras.leave(slot, self.now_us);
         }
         cameras.drop(slot, self.poll.registry(), carry);
         streams[slot].disconnect(chunks, self.now_us);
         streams[slot].report(chunks, &status::CAMERAS[slot], self.now_us);
+        self.say_lost(slot, why);
+    }
+
+    fn say_lost(&self, slot: usize, why: Lost) {
         status::CAMERAS[slot].lost.store(why as u8, Release);
         self.ends.bell.notify_one();
     }
@@ -267,7 +282,7 @@ impl Turner {
     fn begin_goodbye(&mut self) {
         self.end_all(Ended::Stopping);
         for slot in 0..CAMERAS_MAX {
-            self.memory.cameras.leave(slot);
+            self.memory.cameras.leave(slot, self.now_us);
         }
         self.goodbye_us = Some(self.now_us + GOODBYE_US);
         self.review_us = self.review_us.min(self.now_us + GOODBYE_US);

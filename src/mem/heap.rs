@@ -53,6 +53,11 @@ pub fn used_bytes() -> usize {
     USED_BYTES.load(Ordering::Relaxed)
 }
 
+/// Bytes of the region that are not in use.
+pub fn room_bytes() -> usize {
+    REGION_BYTES.saturating_sub(used_bytes())
+}
+
 /// The most bytes that were ever in use at once.
 pub fn high_water_bytes() -> usize {
     HIGH_WATER_BYTES.load(Ordering::Relaxed)

@@ -112,6 +112,14 @@ impl AccessUnits {
         self.timeline.reconnected();
     }
 
+    /// Another camera takes this one's place, on the same timeline.
+    pub fn renew(&mut self) {
+        let payload_bytes = self.payload_bytes;
+        let mut timeline = std::mem::take(&mut self.timeline);
+        timeline.renewed();
+        *self = Self { payload_bytes, timeline, ..Self::new() };
+    }
+
     /// Something is lost: what is not whole is dropped, and all until the next IDR.
     pub fn broken(&mut self, ring: &mut Ring) {
         let whole = self.unit.marker

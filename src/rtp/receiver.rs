@@ -52,6 +52,14 @@ impl Receiver {
         self.units.connect(sps, pps);
     }
 
+    /// What comes next is of another camera: nothing of this one is known any more, but when its
+    /// last picture was.
+    pub fn renew(&mut self) {
+        self.sequence = Sequence::new();
+        self.depacketizer = Depacketizer::new();
+        self.units.renew();
+    }
+
     /// Takes an RTP packet.
     ///
     /// # Errors

@@ -60,6 +60,12 @@ impl Timeline {
         self.reconnected = true;
     }
 
+    /// Another camera goes on where this one was.
+    pub fn renewed(&mut self) {
+        self.reconnected = true;
+        self.b_frames = false;
+    }
+
     /// Our stamp for a new access unit.
     pub fn stamp(&mut self, camera: u32, now_us: u64) -> u32 {
         let Some(last) = self.last else {

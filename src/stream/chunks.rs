@@ -89,10 +89,15 @@ impl Chunks {
 
     /// Gives a chunk back that a ring held beyond its floor.
     pub(super) fn give_shared(&mut self, chunk: u16) {
+        self.give_floor(chunk);
+        self.shared_in_use -= 1;
+    }
+
+    /// Gives a chunk of a ring's floor back.
+    pub(super) fn give_floor(&mut self, chunk: u16) {
         self.chunks[usize::from(chunk)].next = self.free;
         self.free = chunk + 1;
         self.in_use -= 1;
-        self.shared_in_use -= 1;
     }
 
     fn take(&mut self) -> Option<u16> {

@@ -1,7 +1,7 @@
 //! A stream: one camera slot's history ring, the receive side that fills it, and its figures.
 //!
-//! It lives as long as the slot. Indexes and timeline run on when the camera is connected anew,
-//! so that subscriptions live through it. Less than 8 KiB, and all zeros before it is configured.
+//! It lives as long as the slot. Indexes and timeline run on when the camera is connected anew, and
+//! when another takes its place, so that subscriptions live through it. Less than 8 KiB, and all zeros before it is configured.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -22,6 +22,8 @@ pub struct Stream {
     ring: Ring,
     receiver: Receiver,
     figures: Figures,
+    /// The index of this camera's first packet.
+    first: u64,
     connected: bool,
     said_holds_back: bool,
     said_b_frames: bool,
@@ -37,6 +39,7 @@ impl Stream {
             ring: Ring::new(),
             receiver: Receiver::new(),
             figures: Figures::new(),
+            first: 0,
             connected: false,
             said_holds_back: false,
             said_b_frames: false,
@@ -87,6 +90,18 @@ impl Stream {
         self.connected = false;
     }
 
+    /// Another camera takes the place of this one, or the same from another address: its pictures
+    /// go, its figures begin anew. Subscriptions live on, and go on at the first IDR that comes.
+    pub fn renew(&mut self, chunks: &mut Chunks) {
+        self.receiver.renew();
+        self.ring.forget(chunks);
+        self.figures = Figures::new();
+        self.first = self.ring.head();
+        self.connected = false;
+        self.said_holds_back = false;
+        self.said_b_frames = false;
+    }
+
     /// Packets are about to come: none is overwritten in haste before it is [`Self::served`].
     pub fn hold_unserved(&mut self, now_us: u64) {
         self.ring.hold_unserved(now_us);
@@ -124,7 +139,7 @@ impl Stream {
         card.packets.store(self.figures.packets, Relaxed);
         card.bytes.store(self.figures.bytes, Relaxed);
         card.frames.store(frames, Relaxed);
-        card.packets_out.store(self.ring.head(), Relaxed);
+        card.packets_out.store(self.ring.head() - self.first, Relaxed);
         card.breaks.store(self.figures.breaks, Relaxed);
         card.frames_per_s_x100.store(frames_per_s_x100, Relaxed);
         card.bits_per_s.store(bits_per_s, Relaxed);

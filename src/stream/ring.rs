@@ -200,6 +200,20 @@ impl Ring {
         }
     }
 
+    /// Gives every chunk back. Indexes go on, so that a cursor at the head stays where it is.
+    pub fn forget(&mut self, chunks: &mut Chunks) {
+        while let Some(chunk) = self.chunks.pop_back() {
+            if self.chunks.len() < PROFILE.ring_floor_chunks {
+                chunks.give_floor(chunk);
+            } else {
+                chunks.give_shared(chunk);
+            }
+        }
+        self.tail = self.head;
+        self.idr = None;
+        self.unserved = None;
+    }
+
     /// Whether nothing that is held needs the oldest chunk.
     fn oldest_is_dispensable(&self, chunks: &Chunks, now_us: u64) -> bool {
         !self.oldest_is_needed(self.idr, chunks, now_us)

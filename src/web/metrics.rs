@@ -87,7 +87,7 @@ static OF_CAMERA: [OfCamera; 8] = [
     }),
 ];
 
-/// The whole page; `cameras` are in the order of their cards.
+/// The whole page.
 pub(super) fn reply(cameras: &[CameraStatus]) -> Reply {
     let text = text(cameras).expect("writing to a string does not fail");
     super::reply(StatusCode::OK, CONTENT_TYPE, text)
@@ -108,14 +108,16 @@ fn text(cameras: &[CameraStatus]) -> Result<String, std::fmt::Error> {
     }
     for (name, kind, help, value) in &OF_CAMERA {
         head(&mut text, name, kind, help)?;
-        for (card, label) in CAMERAS.iter().zip(&labels) {
-            writeln!(text, "{name}{{camera=\"{label}\"}} {}", value(card))?;
+        for (camera, label) in cameras.iter().zip(&labels) {
+            let value = value(&CAMERAS[camera.slot]);
+            writeln!(text, "{name}{{camera=\"{label}\"}} {value}")?;
         }
     }
     let name = "weir_camera_frames_abandoned_total";
     head(&mut text, name, "counter", "Interleaved frames without a carry slot.")?;
-    for (card, label) in CAMERAS.iter().zip(&labels) {
-        for (tier, count) in ["small", "medium", "large"].iter().zip(&card.abandoned) {
+    for (camera, label) in cameras.iter().zip(&labels) {
+        let abandoned = &CAMERAS[camera.slot].abandoned;
+        for (tier, count) in ["small", "medium", "large"].iter().zip(abandoned) {
             let count = count.load(Ordering::Relaxed);
             writeln!(text, "{name}{{camera=\"{label}\",tier=\"{tier}\"}} {count}")?;
         }

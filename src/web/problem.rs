@@ -14,6 +14,12 @@ struct Problem<'p> {
     title: &'static str,
     status: u16,
     detail: &'p str,
+    /// Of a mistake in the configuration.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    /// See `line`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
 }
 
 /// The type of a problem's body.
@@ -24,14 +30,26 @@ pub(super) fn problem(status: StatusCode, detail: &str) -> Reply {
     reply(status, PROBLEM_JSON, body(status, detail))
 }
 
+/// 422 for a mistake in a file, with its line and column where it has one.
+pub(super) fn placed(detail: &str, place: Option<(usize, usize)>) -> Reply {
+    let status = StatusCode::UNPROCESSABLE_ENTITY;
+    reply(status, PROBLEM_JSON, body_placed(status, detail, place))
+}
+
 /// What stands in the body of a problem.
 pub(super) fn body(status: StatusCode, detail: &str) -> Vec<u8> {
+    body_placed(status, detail, None)
+}
+
+fn body_placed(status: StatusCode, detail: &str, place: Option<(usize, usize)>) -> Vec<u8> {
     let body = Problem {
         schema: 1,
         r#type: "about:blank",
         title: status.canonical_reason().unwrap_or("Error"),
         status: status.as_u16(),
         detail,
+        line: place.map(|(line, _)| line),
+        column: place.map(|(_, column)| column),
     };
     serde_json::to_vec(&body).expect("strings and numbers are JSON")
 }

@@ -19,6 +19,8 @@ pub(super) enum Action {
     Done(Reply),
     Cameras,
     Sessions,
+    /// Read the configuration anew.
+    Reload,
     Health,
     Metrics,
     /// The player, if there is such a camera.
@@ -50,6 +52,7 @@ enum Route<'p> {
     PlayerBare(&'p str),
     Cameras,
     Sessions,
+    Reload,
     Health,
     Whep(&'p str),
     Session(&'p str),
@@ -62,6 +65,7 @@ impl<'p> Route<'p> {
             "/healthz" => return Some(Self::Health),
             "/api/cameras" => return Some(Self::Cameras),
             "/api/sessions" => return Some(Self::Sessions),
+            "/api/reload" => return Some(Self::Reload),
             _ => {}
         }
         if let Some(page) = pages::find(path) {
@@ -82,6 +86,7 @@ impl<'p> Route<'p> {
 
     fn methods(self) -> &'static str {
         match self {
+            Self::Reload => "POST",
             Self::Whep(_) => "GET, HEAD, OPTIONS, POST",
             Self::Session(_) => "DELETE, GET, HEAD, OPTIONS, PATCH",
             _ => "GET, HEAD",
@@ -124,6 +129,11 @@ pub(super) async fn read(
         (Route::PlayerBare(camera), _) => Action::Done(redirect(&format!("/{camera}/"))),
         (Route::Cameras, _) => Action::Cameras,
         (Route::Sessions, _) => Action::Sessions,
+        (Route::Reload, _) if !client.peer.ip().is_loopback() => {
+            let detail = "the configuration is read anew only for who asks from the same machine";
+            return Err(problem(StatusCode::FORBIDDEN, detail));
+        }
+        (Route::Reload, _) => Action::Reload,
         (Route::Health, _) => Action::Health,
         (Route::Whep(_), &Method::OPTIONS) => Action::Done(whep::options(true)),
         (Route::Whep(camera), &Method::POST) => {
@@ -197,6 +207,7 @@ mod tests {
             (&session, Some(Route::Session(secret))),
             ("/api/cameras", Some(Route::Cameras)),
             ("/healthz", Some(Route::Health)),
+            ("/api/reload", Some(Route::Reload)),
             ("/gate/whep/", None),
             ("/gate/whep/0123", None),
             (&format!("{session}/x"), None),

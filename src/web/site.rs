@@ -75,8 +75,9 @@ where
 async fn perform(control: &Control, action: Action) -> Reply {
     match action {
         Action::Done(reply) => reply,
-        Action::Cameras => api::cameras(&control.cameras()),
+        Action::Cameras => api::cameras(&control.cameras(), &control.configuration()),
         Action::Sessions => api::sessions(&control.sessions()),
+        Action::Reload => api::reloaded(control.reload().await),
         Action::Health => api::health(&control.cameras()),
         Action::Metrics => metrics::reply(&control.cameras()),
         Action::Player { camera, if_none_match } => {

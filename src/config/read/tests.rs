@@ -35,7 +35,7 @@ fn printed(text: &str) -> Vec<String> {
 
 #[test]
 fn a_good_file_has_no_problems_and_means_what_it_says() {
-    let Loaded { config, problems } = parsed(GOOD);
+    let Loaded { config, problems, .. } = parsed(GOOD);
     assert_eq!(problems, []);
     assert_eq!(config.http.listen, "127.0.0.1:80".parse().expect("address"));
     assert_eq!(config.webrtc.payload_bytes, 1400);
@@ -53,7 +53,7 @@ fn a_good_file_has_no_problems_and_means_what_it_says() {
 
 #[test]
 fn an_almost_empty_file_is_the_defaults() {
-    let Loaded { config, problems } = parsed("config_version = 1\n");
+    let Loaded { config, problems, .. } = parsed("config_version = 1\n");
     assert_eq!(problems, []);
     assert_eq!(config, Config::default());
     assert_eq!(config.http.listen.to_string(), "[::]:8117");
@@ -165,18 +165,19 @@ fn each_mistake_in_a_camera_disables_it_and_no_other() {
             &with("user = \"u\"\npassword_file = \"no\""),
             9,
             17,
-            "`password_file` no: No such file or directory (os error 2)",
+            "`password_file` cannot be read: No such file or directory (os error 2)",
         ),
     ] {
         let text = format!(
             "config_version = 1\n[[camera]]\nname = \"first\"\nurl = \"rtsp://h/\"\n\
              [[camera]]\n{body}\n[[camera]]\nname = \"last\"\nurl = \"rtsp://h/\"\n"
         );
-        let Loaded { config, problems } = parsed(&text);
+        let Loaded { config, problems, .. } = parsed(&text);
         let place: Vec<_> = problems.iter().map(|p| (p.line, p.column, p.severity)).collect();
         assert_eq!(place, [(line, column, Severity::Camera)], "{body}: {problems:?}");
         assert!(problems[0].message.ends_with(&format!(": {expected}")), "{problems:?}");
-        assert_eq!(config.cameras[1].problem.as_deref(), Some(expected));
+        let reason = format!("line {line}, column {column}: {expected}");
+        assert_eq!(config.cameras[1].problem.as_deref(), Some(reason.as_str()));
         assert_eq!(config.cameras[0].problem, None);
         assert_eq!(config.cameras[2].problem, None);
         assert_eq!(config.cameras[2].name, "last");
@@ -200,7 +201,7 @@ fn one_camera_too_many_is_named_with_value_and_limit() {
     for number in 0..=CAMERAS_MAX {
         text += &format!("[[camera]]\nname = \"c{number}\"\nurl = \"rtsp://h/\"\n");
     }
-    let Loaded { config, problems } = parsed(&text);
+    let Loaded { config, problems, .. } = parsed(&text);
     assert_eq!(config.cameras.len(), CAMERAS_MAX);
     let expected = format!(
         "line {}, column 1: camera {} of the file, max {CAMERAS_MAX} in this build",
@@ -225,7 +226,7 @@ fn a_password_file_is_read_from_beside_the_configuration() {
     std::fs::write(directory.join("secret"), "x".repeat(300)).expect("secret");
     let loaded = load(&directory.join("weir.toml")).expect("readable");
     let problem = loaded.config.cameras[0].problem.as_deref();
-    assert_eq!(problem, Some("`password_file` is 259 bytes long, max 256"));
+    assert_eq!(problem, Some("line 6, column 17: `password_file` is 259 bytes long, max 256"));
     std::fs::write(directory.join("weir.toml"), "#".repeat(CONFIG_BYTES_MAX + 1)).expect("big");
     assert!(load(&directory.join("weir.toml")).is_err());
     std::fs::remove_dir_all(&directory).expect("removed");

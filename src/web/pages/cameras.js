@@ -1,13 +1,13 @@
 // What /api/cameras says, and how it is put into words.
 
-/** The cameras, or an error when weir does not answer in time. */
+/** The cameras and how the configuration stands, or an error when weir does not answer in time. */
 export async function fetchCameras() {
   const response = await fetch("/api/cameras", {
     cache: "no-store",
     signal: AbortSignal.timeout(4000),
   });
   if (!response.ok) throw new Error(`/api/cameras: ${response.status}`);
-  return (await response.json()).cameras;
+  return response.json();
 }
 
 const STATES = {

@@ -12,6 +12,9 @@ const element = (id) => document.getElementById(id);
 const filter = element("filter");
 let timer = 0;
 let cameras = [];
+let configuration = {};
+// With these, what the file says is not what weir does.
+const OUT_OF_FORCE = ["last good", "defaults"];
 
 /** Writes only what changed, so that a selection or a screen reader's place survives. */
 function write(node, text) {
@@ -70,8 +73,11 @@ function notice(text, tone = "") {
 async function update() {
   clearTimeout(timer);
   try {
-    cameras = await fetchCameras();
-    notice(cameras.length ? "" : "There are no cameras yet: add a [[camera]] to weir.toml.");
+    ({ cameras, configuration } = await fetchCameras());
+    const isOutOfForce = OUT_OF_FORCE.includes(configuration.state);
+    write(element("configuration"), isOutOfForce ? configuration.message : "");
+    const isNew = !cameras.length && !isOutOfForce;
+    notice(isNew ? "There are no cameras yet: add a [[camera]] to weir.toml." : "");
     show();
   } catch {
     notice("weir does not answer. Trying again; what is shown may be old.", "bad");

@@ -166,7 +166,7 @@ export class Viewer {
     let camera;
     let exists = true;
     try {
-      const cameras = await fetchCameras();
+      const { cameras } = await fetchCameras();
       camera = cameras.find(({ name }) => name === this.camera);
       exists = await session.exists();
     } catch {

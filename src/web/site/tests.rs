@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::*;
-use crate::control::{Answer, Refusal};
+use crate::control::{Answer, Configuration, Refusal, ReloadError};
 use crate::limits::HTTP_BODY_BYTES_MAX;
 use crate::limits::HTTP_EVICTABLE_US;
 
@@ -15,8 +15,12 @@ const BOUNDS: Bounds = Bounds { connections: 3, per_address: 3, idle: Duration::
 async fn perform_canned(action: Action) -> Reply {
     match action {
         Action::Done(reply) => reply,
-        Action::Cameras => api::cameras(&[]),
+        Action::Cameras => api::cameras(&[], &Configuration::default()),
         Action::Sessions => api::sessions(&[]),
+        Action::Reload => api::reloaded(Err(ReloadError::Unusable {
+            detail: "line 2, column 3: no".to_owned(),
+            place: Some((2, 3)),
+        })),
         Action::Health => api::health(&[]),
         Action::Metrics => metrics::reply(&[]),
         Action::Player { camera, if_none_match } => {

@@ -1,0 +1,155 @@
+//! What a new configuration changes against the one that is in force.
+//!
+//! Pure. Cameras are matched by name: a camera keeps what it has while its name stays, wherever in
+//! the file it moves to. What only a restart can change is named, and taken back.
+
+use super::{Camera, Config, Diagnostics, Http, WebRtc};
+
+/// What becomes of the cameras.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CameraChanges {
+    /// One for each new camera, in the new order.
+    pub fates: Vec<Fate>,
+    /// Places of the old cameras that are gone.
+    pub removed: Vec<usize>,
+}
+
+/// A new camera, and its place among the old ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// There was none of its name.
+    Added,
+    /// It is reached as before; its connection stays.
+    Same(usize),
+    /// Its URL or its login is another, or it is disabled now, or no longer.
+    Changed(usize),
+}
+
+/// Compares cameras, of which no two in one list have the same name.
+pub fn cameras(old: &[&Camera], new: &[Camera]) -> CameraChanges {
+    let place = |name: &str| old.iter().position(|camera| camera.name == name);
+    let fates = new.iter().map(|camera| match place(&camera.name) {
+        None => Fate::Added,
+        Some(at) if is_reached_alike(old[at], camera) => Fate::Same(at),
+        Some(at) => Fate::Changed(at),
+    });
+    let is_gone = |at: &usize| !new.iter().any(|camera| camera.name == old[*at].name);
+    CameraChanges { fates: fates.collect(), removed: (0..old.len()).filter(is_gone).collect() }
+}
+
+/// The place of a mistake in the file may move without a change to the camera.
+fn is_reached_alike(old: &Camera, new: &Camera) -> bool {
+    old.url == new.url
+        && old.user == new.user
+        && old.password == new.password
+        && old.problem.is_some() == new.problem.is_some()
+}
+
+/// The keys that differ and need a restart; in `new` they are as in `old` afterwards, so that
+/// what it says is what is in force.
+pub fn take_back_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {
+    // Every section is named here: a new one does not compile before a reload is thought of.
+    let Config { http, webrtc, diagnostics, cameras: _ } = new;
+    let Http { listen: http_listen } = http;
+    let WebRtc { listen: media_listen, payload_bytes, announce: _, resend: _ } = webrtc;
+    let Diagnostics { listen: diagnostics_listen } = diagnostics;
+    let mut keys = Vec::new();
+    take_back("listen in [http]", &old.http.listen, http_listen, &mut keys);
+    take_back("listen in [webrtc]", &old.webrtc.listen, media_listen, &mut keys);
+    take_back("payload_bytes in [webrtc]", &old.webrtc.payload_bytes, payload_bytes, &mut keys);
+    take_back("listen in [diagnostics]", &old.diagnostics.listen, diagnostics_listen, &mut keys);
+    keys
+}
+
+fn take_back<T: Clone + PartialEq>(
+    key: &'static str,
+    old: &T,
+    new: &mut T,
+    keys: &mut Vec<&'static str>,
+) {
+    if new != old {
+        new.clone_from(old);
+        keys.push(key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::parse;
+
+    fn of(cameras: &[(&str, &str)]) -> Vec<Camera> {
+        let mut text = "config_version = 1\n".to_owned();
+        for (name, rest) in cameras {
+            text += &format!("[[camera]]\nname = \"{name}\"\n{rest}\n");
+        }
+        parse(&text, Path::new("/nonexistent")).config.cameras
+    }
+
+    fn changes(old: &[Camera], new: &[Camera]) -> CameraChanges {
+        cameras(&old.iter().collect::<Vec<_>>(), new)
+    }
+
+    const URL: &str = "url = \"rtsp://h/1\"";
+
+    #[test]
+    fn cameras_are_matched_by_name_wherever_they_stand() {
+        let old = of(&[("a", URL), ("b", URL), ("c", URL)]);
+        let new = of(&[("c", URL), ("d", URL), ("a", URL)]);
+        let expected = CameraChanges {
+            fates: vec![Fate::Same(2), Fate::Added, Fate::Same(0)],
+            removed: vec![1],
+        };
+        assert_eq!(changes(&old, &new), expected);
+        assert_eq!(changes(&[], &old).fates, [Fate::Added; 3]);
+        assert_eq!(changes(&old, &[]).removed, [0, 1, 2]);
+    }
+
+    #[test]
+    fn another_url_or_login_is_a_change_and_so_is_a_mistake() {
+        let login = "url = \"rtsp://h/1\"\nuser = \"u\"\npassword = \"p\"";
+        let old = of(&[("a", login)]);
+        for (rest, expected) in [
+            ("url = \"rtsp://u:p@h/1\"", Fate::Same(0)),
+            ("url = \"rtsp://u:p@h/2\"", Fate::Changed(0)),
+            ("url = \"rtsp://v:p@h/1\"", Fate::Changed(0)),
+            ("url = \"rtsp://u:q@h/1\"", Fate::Changed(0)),
+            ("url = \"rtsp://h/1\"", Fate::Changed(0)),
+            ("url = \"http://h/1\"", Fate::Changed(0)),
+            ("url = \"rtsp://u:p@h/1\"\nunknown = 1", Fate::Same(0)),
+        ] {
+            assert_eq!(changes(&old, &of(&[("a", rest)])).fates, [expected], "{rest}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_that_moves_in_the_file_is_no_change() {
+        let bad = ("a", "url = \"http://h/\"");
+        let (old, new) = (of(&[bad]), of(&[("b", URL), bad]));
+        assert_ne!(old[0].problem, new[1].problem);
+        assert_eq!(changes(&old, &new).fates, [Fate::Added, Fate::Same(0)]);
+    }
+
+    #[test]
+    fn what_needs_a_restart_is_named_and_stays() {
+        let read = |text: &str| parse(&format!("config_version = 1\n{text}"), Path::new("")).config;
+        let old = Config::default();
+        for (text, expected) in [
+            ("[http]\nlisten = \"[::]:1\"", "listen in [http]"),
+            ("[webrtc]\nlisten = \"[::]:1\"", "listen in [webrtc]"),
+            ("[webrtc]\npayload_bytes = 900", "payload_bytes in [webrtc]"),
+            ("[diagnostics]\nlisten = \"127.0.0.1:1\"", "listen in [diagnostics]"),
+        ] {
+            let mut new = read(text);
+            assert_ne!(new, old);
+            assert_eq!(take_back_fixed(&old, &mut new), [expected]);
+            assert_eq!(new, old);
+        }
+        let mut new = read("[webrtc]\nresend = false\nannounce = [\"192.0.2.1:8118\"]");
+        let wanted = new.clone();
+        assert!(take_back_fixed(&old, &mut new).is_empty());
+        assert_eq!(new, wanted, "for the sessions to come");
+    }
+}

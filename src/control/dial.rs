@@ -1,0 +1,98 @@
+//! Dialling a camera: from its section of the configuration to a connection just before PLAY.
+//!
+//! Bounded by [`CAMERA_DIAL_MS_MAX`] in time and [`RTSP_EARLY_BYTES_MAX`] in what is read at once.
+
+use std::io;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::config;
+use crate::limits::{CAMERA_DIAL_MS_MAX, RTSP_EARLY_BYTES_MAX};
+use crate::rtsp::{CameraUrl, Credentials, Dialog, DialogError, Ready, Step};
+
+/// Why a try came to nothing.
+#[derive(Debug)]
+pub(super) enum DialError {
+    Camera(DialogError),
+    Address(io::Error),
+    Network(io::Error),
+    Timeout,
+}
+
+/// Connects to a camera and brings it to the point where PLAY is next.
+pub(super) async fn dial(
+    section: &config::Camera,
+) -> Result<(std::net::TcpStream, Box<Ready>), DialError> {
+    let url = CameraUrl::parse(&section.url).map_err(DialogError::Url)?;
+    let credentials = section.user.as_ref().map(|user| Credentials {
+        user: user.clone(),
+        password: section.password.reveal().to_owned(),
+    });
+    let dialog = Dialog::new(url.clone(), credentials);
+    let limit = Duration::from_millis(CAMERA_DIAL_MS_MAX);
+    timeout(limit, converse(dialog, url)).await.map_err(|_| DialError::Timeout)?
+}
+
+async fn converse(
+    mut dialog: Dialog,
+    url: CameraUrl,
+) -> Result<(std::net::TcpStream, Box<Ready>), DialError> {
+    let mut socket = connect(&url).await?;
+    let mut buffer = vec![0; RTSP_EARLY_BYTES_MAX];
+    loop {
+        match dialog.poll() {
+            Step::Send(request) => socket.write_all(&request).await.map_err(DialError::Network)?,
+            Step::Read => match socket.read(&mut buffer).await.map_err(DialError::Network)? {
+                0 => dialog.closed()?,
+                bytes => dialog.receive(&buffer[..bytes])?,
+            },
+            Step::Connect(url) => socket = connect(&url).await?,
+            Step::Ready(ready) => {
+                let socket = socket.into_std().map_err(DialError::Network)?;
+                return Ok((socket, ready));
+            }
+        }
+    }
+}
+
+async fn connect(url: &CameraUrl) -> Result<TcpStream, DialError> {
+    let address = (url.host(), url.port());
+    let mut addresses = tokio::net::lookup_host(address).await.map_err(DialError::Address)?;
+    let no_address = || DialError::Address(io::ErrorKind::NotFound.into());
+    let socket = TcpStream::connect(addresses.next().ok_or_else(no_address)?).await;
+    let socket = socket.map_err(DialError::Network)?;
+    socket.set_nodelay(true).map_err(DialError::Network)?;
+    Ok(socket)
+}
+
+impl DialError {
+    /// Whether trying again will not help before somebody changes something.
+    pub(super) fn needs_person(&self) -> bool {
+        matches!(self, Self::Camera(error) if error.needs_person())
+    }
+}
+
+impl From<DialogError> for DialError {
+    fn from(error: DialogError) -> Self {
+        Self::Camera(error)
+    }
+}
+
+impl std::fmt::Display for DialError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Camera(error) => write!(f, "{error}"),
+            Self::Address(error) => write!(f, "the camera's name leads nowhere: {error}"),
+            Self::Network(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                write!(f, "the camera refuses the connection: is its RTSP port right?")
+            }
+            Self::Network(error) => write!(f, "cannot reach the camera: {error}"),
+            Self::Timeout => {
+                write!(f, "the camera does not answer within {} s", CAMERA_DIAL_MS_MAX / 1000)
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Reading the configuration anew, and doing what has changed: nothing else is touched.
+//!
+//! One at a time, asked for by SIGHUP or over HTTP; a second one waits. The file is read and put
+//! into force in one go. A camera keeps its slot while its name stays; one that is gone loses its
+//! viewers, and its slot may be another's at once. What only a restart can change is named. A file
+//! that cannot be used changes nothing but what is said of it.
+
+use std::rc::Rc;
+
+use tokio::task::spawn_blocking;
+
+use crate::clock;
+use crate::config::diff::{self, CameraChanges, Fate};
+use crate::config::{Config, Origin, Source, Standing, Unusable, Usable};
+use crate::limits::CAMERAS_MAX;
+use crate::webrtc::ended::Ended;
+
+use super::cameras::number;
+use super::{Configuration, Control, ReloadError, Reloaded, State};
+
+impl Control {
+    /// How the configuration in force and its file stand to each other.
+    pub fn configuration(&self) -> Configuration {
+        self.0.standing.borrow().clone()
+    }
+
+    /// Reads the file anew and does what has changed.
+    ///
+    /// # Errors
+    /// The file cannot be used; nothing has changed.
+    pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
+        let state = &self.0;
+        let source = state.source.clone().ok_or(ReloadError::NoFile)?;
+        let turn = state.reloading.acquire().await;
+        let Usable { loaded, text } = match source.read() {
+            Ok(usable) => usable,
+            Err(unusable) => return Err(state.unusable(&source, unusable)),
+        };
+        for problem in &loaded.problems {
+            log::warn!("{}: {problem}", source.path().display());
+        }
+        let standing = Standing::of(&loaded);
+        let mut reloaded = state.put_into_force(loaded.config);
+        reloaded.state = standing.origin.name();
+        reloaded.problems.clone_from(&standing.problems);
+        state.stand(standing);
+        reloaded.log();
+        // What is synced to a disk takes its time, which is not the control thread's.
+        let kept = spawn_blocking(move || source.keep(&text)).await;
+        drop(turn);
+        if let Err(error) = kept {
+            log::error!("the copy of a good configuration was not written: {error}");
+        }
+        Ok(reloaded)
+    }
+
+    /// Reads the file anew at each SIGHUP, for ever.
+    pub(super) async fn reload_at(self, mut hangup: tokio::signal::unix::Signal) {
+        while hangup.recv().await.is_some() {
+            // The log has the reason where it came to nothing.
+            let _ = self.reload().await;
+        }
+    }
+}
+
+impl State {
+    pub(super) fn stand(&self, standing: Standing) {
+        let Standing { origin, problems } = standing;
+        let since_us = clock::now_us();
+        let (state, sentence) = (origin.name(), origin.sentence());
+        *self.standing.borrow_mut() = Configuration { state, sentence, problems, since_us };
+    }
+
+    fn unusable(&self, source: &Source, unusable: Unusable) -> ReloadError {
+        log::error!("{}: {unusable}; nothing has changed", source.path().display());
+        if matches!(unusable, Unusable::NoRoom(_)) {
+            // That says nothing about the file.
+            return ReloadError::NoRoom(unusable.to_string());
+        }
+        // A start would now find the same as one that had gone before.
+        let is_default = self.standing.borrow().state == Origin::Defaults.name();
+        let origin = if is_default { Origin::Defaults } else { Origin::LastGood };
+        self.stand(Standing { origin, problems: vec![unusable.to_string()] });
+        let detail = unusable.to_string();
+        let place = match unusable {
+            Unusable::Wrong(problem) => Some((problem.line, problem.column)),
+            _ => None,
+        };
+        ReloadError::Unusable { detail, place }
+    }
+
+    /// Goes over to a new configuration.
+    fn put_into_force(&self, mut config: Config) -> Reloaded {
+        let fixed = diff::take_back_fixed(&self.config(), &mut config);
+        let cameras = std::mem::take(&mut config.cameras);
+        let former = self.order.borrow().clone();
+        let sections: Vec<_> =
+            former.iter().filter_map(|slot| self.cameras[usize::from(*slot)].section()).collect();
+        let sections: Vec<&_> = sections.iter().map(Rc::as_ref).collect();
+        let changes = diff::cameras(&sections, &cameras);
+        let mut done = Reloaded { needs_restart: fixed, ..Reloaded::default() };
+        for place in &changes.removed {
+            done.removed.push(sections[*place].name.clone());
+            self.vacate(former[*place]);
+        }
+        let order = slots(&former, &changes);
+        for ((section, fate), slot) in cameras.into_iter().zip(&changes.fates).zip(&order) {
+            let camera = &self.cameras[usize::from(*slot)];
+            let names = match fate {
+                Fate::Added => &mut done.added,
+                Fate::Changed(_) => &mut done.changed,
+                Fate::Same(_) => &mut done.unchanged,
+            };
+            names.push(section.name.clone());
+            match fate {
+                Fate::Same(_) => camera.renew(section),
+                Fate::Added | Fate::Changed(_) => camera.assign(Some(section)),
+            }
+        }
+        self.order.replace(order);
+        self.config.replace(Rc::new(config));
+        done
+    }
+
+    /// Takes a camera out of its slot, and its viewers with it.
+    fn vacate(&self, slot: u16) {
+        let watching = self.sessions.borrow().of(slot);
+        for seat in watching {
+            self.end(seat, Ended::CameraRemoved, None);
+        }
+        self.cameras[usize::from(slot)].assign(None);
+    }
+}
+
+/// The slots of the new cameras. One that was there keeps its own; the others get those that were
+/// free before those that are only now, which have a goodbye to say first.
+fn slots(former: &[u16], changes: &CameraChanges) -> Vec<u16> {
+    let is_free = |slot: &u16| !former.contains(slot);
+    let vacated = changes.removed.iter().map(|place| former[*place]);
+    let mut free = (0..number(CAMERAS_MAX)).filter(is_free).chain(vacated);
+    let slot = |fate: &Fate| match fate {
+        Fate::Same(place) | Fate::Changed(place) => former[*place],
+        Fate::Added => free.next().expect("no more cameras are read than there are slots"),
+    };
+    changes.fates.iter().map(slot).collect()
+}
+
+impl Reloaded {
+    fn log(&self) {
+        log::info!(
+            "configuration read anew: {} cameras added, {} removed, {} changed, {} unchanged",
+            self.added.len(),
+            self.removed.len(),
+            self.changed.len(),
+            self.unchanged.len()
+        );
+        for key in &self.needs_restart {
+            log::warn!("configuration read anew: {key} needs a restart");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_camera_keeps_its_slot_and_a_new_one_takes_a_free_one_first() {
+        let changes = CameraChanges {
+            fates: vec![Fate::Same(2), Fate::Added, Fate::Changed(0)],
+            removed: vec![1],
+        };
+        assert_eq!(slots(&[0, 1, 2], &changes), [2, 3, 0]);
+    }
+
+    #[test]
+    fn in_a_full_table_a_new_camera_takes_the_slot_of_one_that_is_gone() {
+        let former: Vec<u16> = (0..number(CAMERAS_MAX)).collect();
+        let mut fates: Vec<Fate> = (1..CAMERAS_MAX).map(Fate::Same).collect();
+        fates.push(Fate::Added);
+        let order = slots(&former, &CameraChanges { fates, removed: vec![0] });
+        assert_eq!(order.last(), Some(&0));
+        assert_eq!(order.len(), CAMERAS_MAX);
+    }
+}
