@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(arguments) => run(arguments),
         Command::Check(file) => check(&file.config),
+        Command::Tls(arguments) => tls(arguments),
         Command::Memory => {
             print!("{}", weir::mem::plan::table());
             Ok(())
@@ -66,6 +67,19 @@ fn check(path: &Path) -> Result<(), u8> {
         return Err(CONFIGURATION);
     }
     println!("{}: good", path.display());
+    Ok(())
+}
+
+fn tls(Run { file, state }: Run) -> Result<(), u8> {
+    let https = load(&file.config)?.config.https;
+    match weir::tls::look(&https, &StateFolder::beside(&file.config, state)) {
+        Ok(Some(facts)) => print!("{facts}"),
+        Ok(None) => println!("TLS is off"),
+        Err(error) => {
+            eprintln!("{error}");
+            return Err(ENVIRONMENT);
+        }
+    }
     Ok(())
 }
 

@@ -20,7 +20,7 @@ use std::rc::Rc;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::Notify;
 
-use crate::config::{Config, StateFolder};
+use crate::config::{Config, StateFolder, TokenHash};
 use crate::limits::CANDIDATES_MAX;
 use crate::media::Media;
 use crate::net;
@@ -81,6 +81,11 @@ impl Control {
     /// The sessions that live, then the last [`crate::limits::ENDED_SESSIONS_SHOWN`] ended.
     pub fn sessions(&self) -> Vec<SessionStatus> {
         self.0.sessions.borrow().status(&self.0.config)
+    }
+
+    /// What a token for the diagnostics port must hash to.
+    pub fn diagnostics_token(&self) -> Option<TokenHash> {
+        self.0.config.diagnostics.token_hash
     }
 
     /// The ETag of a session that lives, by its secret.

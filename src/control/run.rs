@@ -13,6 +13,7 @@ use crate::config::{Config, StateFolder};
 use crate::limits::PROFILE;
 use crate::media::{Media, Settings};
 use crate::mem::{heap, plan};
+use crate::tls::Tls;
 use crate::webrtc::handshake::Identity;
 use crate::{VERSION, demo, status, web};
 
@@ -83,6 +84,12 @@ async fn serve(start: Start) -> Result<(), RunError> {
     };
     log::info!("weir {VERSION}");
     let http = listen("http", config.http.listen)?;
+    let tls =
+        Tls::open(&config.https, &state).map_err(|error| RunError::Start(error.to_string()))?;
+    let https = match tls {
+        Some(tls) => Some((listen("https", config.https.listen)?, tls)),
+        None => None,
+    };
     let diagnostics = listen("diagnostics", config.diagnostics.listen)?;
     if is_demo {
         let listener = demo::bind().await.map_err(refused)?;
@@ -98,14 +105,17 @@ async fn serve(start: Start) -> Result<(), RunError> {
         address: webrtc.listen.to_string(),
         error,
     })?;
-    announce(&config, &media, &http);
+    announce(&config, &media, &http, https.as_ref().map(|(listener, _)| listener));
     let control = Control::new(config, state, media, identity);
     let dials = cameras::dials();
     for slot in 0..control.0.cameras.len() {
         spawn_local(control.clone().keep(slot, dials.clone()));
     }
     spawn_local(control.clone().drive());
-    spawn_local(web::serve(http, control.clone()));
+    if let Some((_, tls)) = &https {
+        spawn_local(tls.clone().watch());
+    }
+    spawn_local(web::serve(web::Listeners { http, https }, control.clone()));
     spawn_local(web::serve_diagnostics(diagnostics, control.clone()));
     spawn_local(gauge());
     let mut terminated = signal(SignalKind::terminate()).map_err(refused)?;
@@ -120,7 +130,7 @@ async fn serve(start: Start) -> Result<(), RunError> {
 }
 
 /// What an installer wants to know first.
-fn announce(config: &Config, media: &Media, http: &TcpListener) {
+fn announce(config: &Config, media: &Media, http: &TcpListener, https: Option<&TcpListener>) {
     let (send, receive) = media.socket.buffer_bytes();
     let gso = if media.socket.has_gso() { "on" } else { "not in this kernel" };
     log::info!("cpu: {}", cpu());
@@ -131,10 +141,11 @@ fn announce(config: &Config, media: &Media, http: &TcpListener) {
     }
     log::info!("memory: at most {} KiB (see `weir memory`)", plan::TOTAL_BYTES / 1024);
     log::info!("cameras: {}, max {}", config.cameras.len(), PROFILE.cameras);
-    if let Ok(address) = http.local_addr() {
+    let scheme = if https.is_some() { "https" } else { "http" };
+    if let Ok(address) = https.unwrap_or(http).local_addr() {
         let ip = address.ip().to_canonical();
         let host = if ip.is_unspecified() { "127.0.0.1".to_owned() } else { ip.to_string() };
-        log::info!("open http://{host}:{}/", address.port());
+        log::info!("open {scheme}://{host}:{}/", address.port());
     }
 }
 

@@ -50,7 +50,11 @@ fn beside_site<F: Future<Output = ()>>(test: impl FnOnce(Site) -> F) {
         let handler = move |request: Request<Incoming>, client| {
             respond(request, client, Rc::clone(&bodies), perform_canned)
         };
-        let server = tokio::task::spawn_local(server::serve(listener, BOUNDS, handler));
+        let server = tokio::task::spawn_local(server::serve(
+            Entrance { listener, tls: None },
+            Seats::new(BOUNDS),
+            handler,
+        ));
         test(Site { port }).await;
         server.abort();
     });
