@@ -21,6 +21,7 @@ Profile {
     commands: 1024,
     http_connections: 64,
     http_connections_per_address: 32,
+    tls_handshakes: 8,
     http_bodies: 8,
     library_heap_bytes: 4 * MIB,
     threads: 2,

@@ -21,6 +21,7 @@ Profile {
     commands: 64,
     http_connections: 8,
     http_connections_per_address: 4,
+    tls_handshakes: 1,
     http_bodies: 2,
     library_heap_bytes: 3 * MIB,
     threads: 2,

@@ -18,6 +18,8 @@ pub(crate) enum Command {
     Run(Run),
     /// Name every mistake in a configuration, with line and column
     Check(File),
+    /// Print what HTTPS is served with: the certificate's fingerprint, names and dates
+    Tls(Run),
     /// Print what memory is for, item by item, and the total
     Memory,
     /// Serve a camera of weir's own at http://127.0.0.1:8117/

@@ -9,13 +9,15 @@
 //! ```
 //!
 //! [`media`] is the thread that moves packets and [`control`] the one that does everything else.
-//! [`limits`] holds every bound, [`mem`] the memory they add up to, [`net`] the sockets and
+//! [`tls`]
+//! is what HTTPS adds. [`limits`] holds every bound, [`mem`] the memory they add up to, [`net`] the sockets and
 //! [`clock`] the time. The cores of `rtsp`, `rtp`, `webrtc` and `egress` are sans-IO.
 
 pub mod clock;
 pub mod config;
 pub mod control;
 pub mod demo;
+mod der;
 pub mod egress;
 pub mod limits;
 pub mod media;
@@ -25,6 +27,7 @@ pub mod rtp;
 pub mod rtsp;
 pub mod status;
 pub mod stream;
+pub mod tls;
 pub mod web;
 pub mod webrtc;
 

@@ -52,6 +52,8 @@ pub struct Profile {
     pub http_connections: usize,
     /// HTTP connections from one address.
     pub http_connections_per_address: usize,
+    /// TLS handshakes at once; further ones wait in their HTTP connection's place.
+    pub tls_handshakes: usize,
     /// HTTP request bodies being read at once.
     pub http_bodies: usize,
     /// The region behind the global allocator: handshakes, HTTP, configuration.
@@ -252,6 +254,23 @@ pub const HTTP_BODY_MS_MAX: u64 = 2_000;
 /// Connections to the diagnostics port: a scraper, a person, and one of each to spare.
 pub const DIAGNOSTICS_CONNECTIONS_MAX: usize = 4;
 
+/// A TLS handshake, from the connection's begin.
+pub const TLS_HANDSHAKE_MS_MAX: u64 = 5_000;
+/// A handshake that has had its turn this long makes room when others wait: on a LAN it takes
+/// some 10 ms, on a phone's sleepy Wi-Fi 200.
+pub const TLS_TURN_MS: u64 = 250;
+/// Bytes a TLS client may send before one of them is plaintext: a ClientHello has up to 2 KiB,
+/// the largest record 18. More ends the connection; rustls alone would gather 64 KiB.
+pub const TLS_UNREAD_BYTES_MAX: usize = 24 * KIB;
+/// Sealed bytes of a TLS connection that wait for a slow client; the answer waits with them.
+pub const TLS_SEALED_BYTES_MAX: usize = 8 * KIB;
+/// Plaintext of a TLS record that we send: one is sealed at a time.
+pub const TLS_FRAGMENT_BYTES: usize = 4 * KIB;
+/// A file with a certificate, those it depends on, or a key; a chain of four has 8 KiB.
+pub const TLS_FILE_BYTES_MAX: usize = 64 * KIB;
+/// Between two looks at the operator's certificate: two `stat`s each.
+pub const TLS_FILES_LOOK_MS: u64 = 5_000;
+
 /// A camera's name.
 pub const CAMERA_NAME_BYTES_MAX: usize = 64;
 /// A camera's URL; the longest seen in the field is 180 bytes.
@@ -297,6 +316,7 @@ const _: () = {
     assert!(p.commands > 3 * p.sessions + 2 * p.cameras, "the command queue must never be full");
     assert!(p.http_connections_per_address <= p.http_connections);
     assert!(CONFIG_HEAP_BYTES_MAX <= p.library_heap_bytes / 2, "any file can be read at start");
+    assert!(p.tls_handshakes > 0 && p.tls_handshakes <= p.http_connections);
 };
 
 /// Bytes of the plan's total and of the profile's bound, for the message of the assert.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use log::error;
-use weir::config::{self, Config, Source, Started, StateFolder};
+use weir::config::{self, Config, Loaded, Source, Started, StateFolder};
 use weir::control::Start;
 
 use arguments::{Arguments, Command, Run};
@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(arguments) => run(arguments),
         Command::Check(file) => check(&file.config),
+        Command::Tls(arguments) => tls(arguments),
         Command::Memory => {
             print!("{}", weir::mem::plan::table());
             Ok(())
@@ -51,10 +52,7 @@ fn serve(start: Start) -> Result<(), u8> {
 }
 
 fn check(path: &Path) -> Result<(), u8> {
-    let loaded = config::load(path).map_err(|error| {
-        eprintln!("{}: {error}", path.display());
-        CONFIGURATION
-    })?;
+    let loaded = load(path)?;
     for problem in &loaded.problems {
         eprintln!("{}: {problem}", path.display());
     }
@@ -66,6 +64,26 @@ fn check(path: &Path) -> Result<(), u8> {
     }
     println!("{}: good", path.display());
     Ok(())
+}
+
+fn tls(Run { file, state }: Run) -> Result<(), u8> {
+    let https = load(&file.config)?.config.https;
+    match weir::tls::look(&https, &StateFolder::beside(&file.config, state)) {
+        Ok(Some(facts)) => print!("{facts}"),
+        Ok(None) => println!("TLS is off"),
+        Err(error) => {
+            eprintln!("{error}");
+            return Err(ENVIRONMENT);
+        }
+    }
+    Ok(())
+}
+
+fn load(path: &Path) -> Result<Loaded, u8> {
+    config::load(path).map_err(|error| {
+        eprintln!("{}: {error}", path.display());
+        CONFIGURATION
+    })
 }
 
 /// One line an event, without time or colour: the journal adds its own. `RUST_LOG` sets the level.

@@ -95,6 +95,14 @@ pub struct Gauges {
     pub udp_refused: AtomicU64,
     /// Times the socket was full.
     pub udp_blocked: AtomicU64,
+    /// TLS handshakes under way.
+    pub tls_handshakes: AtomicU64,
+    /// TLS handshakes that ended well.
+    pub tls_accepted: AtomicU64,
+    /// TLS handshakes that did not.
+    pub tls_failed: AtomicU64,
+    /// 1 while the configured certificate cannot be used and another one is.
+    pub tls_files_refused: AtomicU64,
 }
 
 /// The process's gauges.
@@ -110,6 +118,10 @@ pub static GAUGES: Gauges = Gauges {
     udp_packets: AtomicU64::new(0),
     udp_refused: AtomicU64::new(0),
     udp_blocked: AtomicU64::new(0),
+    tls_handshakes: AtomicU64::new(0),
+    tls_accepted: AtomicU64::new(0),
+    tls_failed: AtomicU64::new(0),
+    tls_files_refused: AtomicU64::new(0),
 };
 
 /// One card a camera's slot.

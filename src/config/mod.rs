@@ -9,21 +9,25 @@
 
 mod camera;
 pub mod diff;
+mod https;
 mod place;
 mod read;
 mod secret;
 mod section;
 mod source;
 mod state;
+mod token;
 
 use std::net::SocketAddr;
 
 pub use camera::name_problem;
+pub use https::{Https, TlsMode};
 pub use place::{Problem, Severity};
 pub use read::{Loaded, load, parse};
 pub use secret::Secret;
 pub use source::{Origin, Source, Standing, Started, Unusable, Usable};
 pub use state::StateFolder;
+pub use token::TokenHash;
 
 use crate::limits::PAYLOAD_BYTES_DEFAULT;
 
@@ -32,6 +36,8 @@ use crate::limits::PAYLOAD_BYTES_DEFAULT;
 pub struct Config {
     /// `[http]`
     pub http: Http,
+    /// `[https]`
+    pub https: Https,
     /// `[webrtc]`
     pub webrtc: WebRtc,
     /// `[diagnostics]`
@@ -65,6 +71,8 @@ pub struct WebRtc {
 pub struct Diagnostics {
     /// Loopback unless the operator says otherwise.
     pub listen: SocketAddr,
+    /// What a token must hash to for anybody but loopback to be answered; `None` shuts them out.
+    pub token_hash: Option<TokenHash>,
 }
 
 /// A camera to pull from.
@@ -86,13 +94,17 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             http: Http { listen: SocketAddr::from(([0; 8], 8117)) },
+            https: Https::default_for(false),
             webrtc: WebRtc {
                 listen: SocketAddr::from(([0; 8], 8118)),
                 announce: Vec::new(),
                 payload_bytes: PAYLOAD_BYTES_DEFAULT,
                 resend: true,
             },
-            diagnostics: Diagnostics { listen: SocketAddr::from(([127, 0, 0, 1], 9999)) },
+            diagnostics: Diagnostics {
+                listen: SocketAddr::from(([127, 0, 0, 1], 9999)),
+                token_hash: None,
+            },
             cameras: Vec::new(),
         }
     }

@@ -11,7 +11,7 @@ use toml_parser::Source as Toml;
 
 use super::place::{Problem, Problems, Severity};
 use super::section::{At, Section, wrong_type};
-use super::{Camera, Config, WebRtc, camera};
+use super::{Camera, Config, Diagnostics, Https, TokenHash, WebRtc, camera, https};
 use crate::limits::{
     CAMERAS_MAX, CANDIDATES_MAX, CONFIG_BYTES_MAX, CONFIG_TOKENS_MAX, PAYLOAD_BYTES_MAX,
     PAYLOAD_BYTES_MIN,
@@ -124,9 +124,14 @@ fn read_root(table: &DeTable, directory: &Path, config: &mut Config, problems: &
         config.http.listen = http.listen(config.http.listen, problems);
         http.finish(problems);
     }
-    if let Some(mut diagnostics) = subsection(&mut root, "diagnostics", "[diagnostics]", problems) {
-        config.diagnostics.listen = diagnostics.listen(config.diagnostics.listen, problems);
-        diagnostics.finish(problems);
+    // Passwords and tokens are not for the open network.
+    let has_logins = ["user", "token"].iter().any(|key| table.contains_key(*key));
+    config.https = Https::default_for(has_logins);
+    if let Some(section) = subsection(&mut root, "https", "[https]", problems) {
+        https::read(section, directory, &mut config.https, problems);
+    }
+    if let Some(section) = subsection(&mut root, "diagnostics", "[diagnostics]", problems) {
+        read_diagnostics(section, &mut config.diagnostics, problems);
     }
     if let Some(section) = subsection(&mut root, "webrtc", "[webrtc]", problems) {
         read_webrtc(section, &mut config.webrtc, problems);
@@ -165,6 +170,29 @@ fn subsection<'s, 't>(
     let At { value, offset } = wrong_type("the file", key, "a table", value.get_ref(), offset);
     problems.note(offset, Severity::Fatal, value);
     None
+}
+
+fn read_diagnostics(mut section: Section, diagnostics: &mut Diagnostics, problems: &mut Problems) {
+    diagnostics.listen = section.listen(diagnostics.listen, problems);
+    match section.text("token_hash") {
+        Ok(None) if !diagnostics.listen.ip().is_loopback() => {
+            let offset = section.value("listen").map_or(0, |value| value.span().start);
+            let message = "`listen` in [diagnostics] is not loopback: without a `token_hash` others \
+                           are refused";
+            problems.note(offset, Severity::Warning, message.to_owned());
+        }
+        Ok(None) => {}
+        Ok(Some(text)) => {
+            diagnostics.token_hash = TokenHash::parse(text.value);
+            if diagnostics.token_hash.is_none() {
+                let message = "`token_hash` in [diagnostics] is not \"sha256$\" and 64 hexadecimal \
+                               digits: none but loopback is answered";
+                problems.note(text.offset, Severity::Warning, message.to_owned());
+            }
+        }
+        Err(At { value, offset }) => problems.note(offset, Severity::Warning, value),
+    }
+    section.finish(problems);
 }
 
 fn read_webrtc(mut section: Section, webrtc: &mut WebRtc, problems: &mut Problems) {

@@ -23,10 +23,11 @@ use std::rc::Rc;
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::{Notify, Semaphore};
 
-use crate::config::{Config, Source, Started, StateFolder};
+use crate::config::{Config, Source, Started, TokenHash};
 use crate::limits::{CAMERAS_MAX, CANDIDATES_MAX};
 use crate::media::Media;
 use crate::net;
+use crate::tls::Tls;
 use crate::webrtc::handshake::Identity;
 
 pub use run::{RunError, Start, run};
@@ -55,7 +56,7 @@ struct State {
     standing: RefCell<Configuration>,
     /// One reload at a time.
     reloading: Semaphore,
-    state: StateFolder,
+    tls: Option<Tls>,
     media: RefCell<Media>,
     identity: Identity,
     random: SystemRandom,
@@ -71,7 +72,7 @@ struct State {
 }
 
 impl Control {
-    fn new(started: Started, state: StateFolder, media: Media, identity: Identity) -> Self {
+    fn new(started: Started, media: Media, identity: Identity, tls: Option<Tls>) -> Self {
         let Started { mut config, standing, source, text: _ } = started;
         let cameras: Vec<Camera> = (0..CAMERAS_MAX).map(|_| Camera::new()).collect();
         let sections = std::mem::take(&mut config.cameras);
@@ -84,7 +85,7 @@ impl Control {
             source,
             standing: RefCell::default(),
             reloading: Semaphore::new(1),
-            state,
+            tls,
             media: RefCell::new(media),
             identity,
             random: SystemRandom::new(),
@@ -109,6 +110,11 @@ impl Control {
     /// The sessions that live, then the last [`crate::limits::ENDED_SESSIONS_SHOWN`] ended.
     pub fn sessions(&self) -> Vec<SessionStatus> {
         self.0.sessions.borrow().status()
+    }
+
+    /// What a token for the diagnostics port must hash to.
+    pub fn diagnostics_token(&self) -> Option<TokenHash> {
+        self.0.config().diagnostics.token_hash
     }
 
     /// The ETag of a session that lives, by its secret.

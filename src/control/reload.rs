@@ -118,6 +118,9 @@ impl State {
             }
         }
         self.order.replace(order);
+        if let Some(tls) = &self.tls {
+            tls.reload(&config.https);
+        }
         self.config.replace(Rc::new(config));
         done
     }

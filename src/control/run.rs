@@ -13,6 +13,7 @@ use crate::config::{Config, Started, StateFolder};
 use crate::limits::PROFILE;
 use crate::media::{Media, Settings};
 use crate::mem::{heap, plan};
+use crate::tls::Tls;
 use crate::webrtc::handshake::Identity;
 use crate::{VERSION, demo, status, web};
 
@@ -85,6 +86,12 @@ async fn serve(start: Start) -> Result<(), RunError> {
     // Before anybody can know that weir runs: a hang-up that nobody waits for ends a process.
     let hangup = signal(SignalKind::hangup()).map_err(refused)?;
     let http = listen("http", started.config.http.listen)?;
+    let tls = Tls::open(&started.config.https, &state);
+    let tls = tls.map_err(|error| RunError::Start(error.to_string()))?;
+    let https = match tls.clone() {
+        Some(tls) => Some((listen("https", started.config.https.listen)?, tls)),
+        None => None,
+    };
     let diagnostics = listen("diagnostics", started.config.diagnostics.listen)?;
     if is_demo {
         let listener = demo::bind().await.map_err(refused)?;
@@ -100,18 +107,21 @@ async fn serve(start: Start) -> Result<(), RunError> {
         address: webrtc.listen.to_string(),
         error,
     })?;
-    announce(&started.config, &media, &http);
+    announce(&started.config, &media, &http, https.as_ref().map(|(listener, _)| listener));
     // Now that weir runs with it.
     if let (Some(source), Some(text)) = (&started.source, started.text.take()) {
         source.keep(&text);
     }
-    let control = Control::new(started, state, media, identity);
+    let control = Control::new(started, media, identity, tls.clone());
     let dials = cameras::dials();
     for slot in 0..control.0.cameras.len() {
         spawn_local(control.clone().keep(slot, dials.clone()));
     }
     spawn_local(control.clone().drive());
-    spawn_local(web::serve(http, control.clone()));
+    if let Some(tls) = tls {
+        spawn_local(tls.watch());
+    }
+    spawn_local(web::serve(web::Listeners { http, https }, control.clone()));
     spawn_local(web::serve_diagnostics(diagnostics, control.clone()));
     spawn_local(gauge());
     spawn_local(control.clone().reload_at(hangup));
@@ -127,7 +137,7 @@ async fn serve(start: Start) -> Result<(), RunError> {
 }
 
 /// What an installer wants to know first.
-fn announce(config: &Config, media: &Media, http: &TcpListener) {
+fn announce(config: &Config, media: &Media, http: &TcpListener, https: Option<&TcpListener>) {
     let (send, receive) = media.socket.buffer_bytes();
     let gso = if media.socket.has_gso() { "on" } else { "not in this kernel" };
     log::info!("cpu: {}", cpu());
@@ -138,10 +148,11 @@ fn announce(config: &Config, media: &Media, http: &TcpListener) {
     }
     log::info!("memory: at most {} KiB (see `weir memory`)", plan::TOTAL_BYTES / 1024);
     log::info!("cameras: {}, max {}", config.cameras.len(), PROFILE.cameras);
-    if let Ok(address) = http.local_addr() {
+    let scheme = if https.is_some() { "https" } else { "http" };
+    if let Ok(address) = https.unwrap_or(http).local_addr() {
         let ip = address.ip().to_canonical();
         let host = if ip.is_unspecified() { "127.0.0.1".to_owned() } else { ip.to_string() };
-        log::info!("open http://{host}:{}/", address.port());
+        log::info!("open {scheme}://{host}:{}/", address.port());
     }
 }
 

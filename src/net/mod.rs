@@ -13,6 +13,23 @@ pub fn unmapped(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
+/// What the box is called, as far as that can stand in a certificate and a URL: its name, the
+/// one it has by mDNS, and `localhost`, which is last and always there.
+pub fn host_names() -> Vec<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim().to_ascii_lowercase();
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'.';
+    let mut names = Vec::new();
+    // 64 bytes are what Linux allows, and a certificate in its common name.
+    if (1..=64).contains(&name.len()) && name.bytes().all(is_plain) && name != "localhost" {
+        let label = name.split('.').next().unwrap_or(&name);
+        names.push(format!("{label}.local"));
+        names.insert(0, name);
+    }
+    names.push("localhost".to_owned());
+    names
+}
+
 /// Whether a browser on another machine can send to `ip`.
 pub fn is_reachable(ip: IpAddr) -> bool {
     match ip {

@@ -15,7 +15,7 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// A gauge or counter of the process.
 type Whole = (&'static str, &'static str, &'static str, &'static AtomicU64);
 
-static PROCESS: [Whole; 11] = [
+static PROCESS: [Whole; 15] = [
     (
         "weir_library_heap_used_bytes",
         "gauge",
@@ -52,6 +52,15 @@ static PROCESS: [Whole; 11] = [
         &GAUGES.udp_refused,
     ),
     ("weir_udp_blocked_total", "counter", "Times the socket was full.", &GAUGES.udp_blocked),
+    ("weir_tls_handshakes", "gauge", "TLS handshakes under way.", &GAUGES.tls_handshakes),
+    ("weir_tls_accepted_total", "counter", "TLS handshakes that ended well.", &GAUGES.tls_accepted),
+    ("weir_tls_failed_total", "counter", "TLS handshakes that did not.", &GAUGES.tls_failed),
+    (
+        "weir_tls_files_refused",
+        "gauge",
+        "1 while the configured certificate cannot be used.",
+        &GAUGES.tls_files_refused,
+    ),
 ];
 
 /// A figure of one camera.

@@ -1,16 +1,19 @@
 //! HTTP: WHEP for players, pages for people, JSON for programs, and the diagnostics port.
 //!
-//! [`server`] owns connections and their bounds, [`body`] the buffers of request bodies. A request
+//! [`server`] owns connections, [`seats`] their number, [`body`] the buffers of request bodies. A request
 //! is read into an [`route::Action`], which says what it asks of weir without touching it;
 //! [`site`] does that and nothing else. Everything runs on the control thread, in a
-//! [`tokio::task::LocalSet`]. No TLS and no login.
+//! [`tokio::task::LocalSet`]. With TLS, everything but health is served encrypted, and the plain
+//! port shows the way there. No login.
 
 mod api;
 mod body;
+mod host;
 mod metrics;
 mod pages;
 mod problem;
 mod route;
+mod seats;
 mod server;
 mod site;
 mod whep;
@@ -20,7 +23,7 @@ use http_body_util::Full;
 use hyper::Response;
 
 pub use server::bind;
-pub use site::{serve, serve_diagnostics};
+pub use site::{Listeners, serve, serve_diagnostics};
 
 /// An answer; always whole before it is sent.
 pub(crate) type Reply = Response<Full<Bytes>>;

@@ -5,11 +5,12 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 
 use super::body::Bodies;
+use super::host::Names;
 use super::pages::{self, Page};
 use super::problem::{method_not_allowed, problem};
 use super::server::Client;
 use super::{Reply, empty, whep};
-use crate::config::name_problem;
+use crate::config::{TokenHash, name_problem};
 use crate::control::Offer;
 
 /// What a request asks of weir, with everything that could be wrong with the request checked.
@@ -177,6 +178,71 @@ pub(super) fn read_diagnostics(request: &Request<Incoming>) -> Result<Action, Re
         Ok(action)
     } else {
         Err(method_not_allowed("GET, HEAD"))
+    }
+}
+
+/// Whether a request of the diagnostics port may be answered: to loopback always, to others with
+/// the token whose hash is configured.
+///
+/// # Errors
+/// The reply that says what is missing.
+pub(super) fn admit_diagnostics<B>(
+    request: &Request<B>,
+    client: Client,
+    hash: Option<&TokenHash>,
+) -> Result<(), Reply> {
+    if client.peer.ip().is_loopback() {
+        return Ok(());
+    }
+    let Some(hash) = hash else {
+        let detail = "without `token_hash` in [diagnostics] only this machine is answered";
+        return Err(problem(StatusCode::FORBIDDEN, detail));
+    };
+    let given = request.headers().get(header::AUTHORIZATION).and_then(|value| {
+        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("Bearer").then(|| TokenHash::of(token.trim()))
+    });
+    if given.is_some_and(|given| hash.fits(&given)) {
+        return Ok(());
+    }
+    let mut reply = problem(StatusCode::UNAUTHORIZED, "this needs the token of [diagnostics]");
+    reply.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    Err(reply)
+}
+
+/// What plain HTTP answers beside HTTPS: health, and where everything else is.
+#[derive(Debug)]
+pub(super) struct Signpost {
+    pub(super) names: Names,
+    /// Where HTTPS is served.
+    pub(super) port: u16,
+}
+
+impl Signpost {
+    /// Reads a request of the plain port.
+    ///
+    /// # Errors
+    /// The reply for everything but health. There is no HSTS beside it: that would hold for all
+    /// ports of the host, and keep theirs (RFC 6797 section 8.3), so that what was typed as
+    /// `http://box:8117/` became TLS to this very port.
+    pub(super) fn read<B>(&self, request: &Request<B>) -> Result<Action, Reply> {
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        if request.uri().path() == "/healthz" && is_read {
+            return Ok(Action::Health);
+        }
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let host = self.names.asked_for(request).filter(|_| path.starts_with('/'));
+        let Some(host) = host else {
+            let detail = format!("this is served by https on port {} only", self.port);
+            return Err(problem(StatusCode::MISDIRECTED_REQUEST, &detail));
+        };
+        let mut reply = empty(StatusCode::PERMANENT_REDIRECT);
+        let location = HeaderValue::try_from(format!("https://{host}:{}{path}", self.port));
+        let location = location.expect("parts of a URI are visible ASCII");
+        reply.headers_mut().insert(header::LOCATION, location);
+        // TLS may be switched off again, or move.
+        reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Err(reply)
     }
 }
 

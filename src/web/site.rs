@@ -8,48 +8,80 @@ use hyper::{Request, StatusCode, body::Incoming};
 use tokio::net::TcpListener;
 
 use super::body::Bodies;
+use super::host::Names;
 use super::pages::PLAYER;
+use super::route::Signpost;
 use super::route::{self, Action};
-use super::server::{self, Bounds, Client};
+use super::seats::{Bounds, Seats};
+use super::server::{self, Client, Entrance};
 use super::{Reply, api, metrics, whep};
 use crate::control::Control;
 use crate::limits::{DIAGNOSTICS_CONNECTIONS_MAX, HTTP_KEEP_ALIVE_MS, PROFILE};
+use crate::tls::Tls;
+
+/// Where the main site is served.
+pub struct Listeners {
+    /// Everything; with `https` only health, and the way there.
+    pub http: TcpListener,
+    /// Everything, encrypted.
+    pub https: Option<(TcpListener, Tls)>,
+}
 
 /// Serves pages, API and WHEP, for ever.
-pub async fn serve(listener: TcpListener, control: Control) {
-    let bounds = Bounds {
+pub async fn serve(listeners: Listeners, control: Control) {
+    let seats = Seats::new(Bounds {
         connections: PROFILE.http_connections,
         per_address: PROFILE.http_connections_per_address,
         idle: Duration::from_millis(HTTP_KEEP_ALIVE_MS),
-    };
+    });
     let bodies = Rc::new(Bodies::new());
-    let handler =
+    let whole = {
+        let control = control.clone();
         move |request: Request<Incoming>, client| {
             let (control, bodies) = (control.clone(), Rc::clone(&bodies));
             respond(request, client, bodies, move |action| async move {
                 perform(&control, action).await
             })
-        };
-    server::serve(listener, bounds, handler).await;
+        }
+    };
+    let Listeners { http, https } = listeners;
+    let http = Entrance { listener: http, tls: None };
+    let Some((listener, tls)) = https else {
+        return server::serve(http, seats, whole).await;
+    };
+    let port = listener.local_addr().map_or(0, |address| address.port());
+    let signpost = Rc::new(Signpost { names: Names::of_this_box(), port });
+    let plain = move |request: Request<Incoming>, _: Client| {
+        let (control, signpost) = (control.clone(), Rc::clone(&signpost));
+        async move {
+            let action = signpost.read(&request).unwrap_or_else(Action::Done);
+            perform(&control, action).await
+        }
+    };
+    let https = Entrance { listener, tls: Some(tls) };
+    tokio::join!(server::serve(http, Rc::clone(&seats), plain), server::serve(https, seats, whole));
 }
 
-/// Serves health and metrics, for ever.
+/// Serves health and metrics, for ever; to others than loopback with a token only.
 pub async fn serve_diagnostics(listener: TcpListener, control: Control) {
-    let bounds = Bounds {
+    let seats = Seats::new(Bounds {
         connections: DIAGNOSTICS_CONNECTIONS_MAX,
         per_address: DIAGNOSTICS_CONNECTIONS_MAX,
         idle: Duration::from_millis(HTTP_KEEP_ALIVE_MS),
-    };
-    let handler = move |request: Request<Incoming>, _: Client| {
+    });
+    let handler = move |request: Request<Incoming>, client: Client| {
         let control = control.clone();
         async move {
-            match route::read_diagnostics(&request) {
+            let hash = control.diagnostics_token();
+            let read = route::admit_diagnostics(&request, client, hash.as_ref())
+                .and_then(|()| route::read_diagnostics(&request));
+            match read {
                 Ok(action) => perform(&control, action).await,
                 Err(reply) => reply,
             }
         }
     };
-    server::serve(listener, bounds, handler).await;
+    server::serve(Entrance { listener, tls: None }, seats, handler).await;
 }
 
 /// Reads a request of the main site and has `perform` do what it asks.

@@ -15,5 +15,8 @@ mod offers_at_once;
 mod payload;
 mod resend;
 mod session_life;
+mod tls;
+mod tls_crowd;
+mod tls_files;
 mod whep;
 mod whole_frames;

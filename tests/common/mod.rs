@@ -13,6 +13,7 @@
 //! - [`pieces`]: a TCP relay in front of a camera that decides where weir's reads end.
 //! - [`relay`]: a UDP relay in front of the media port that loses, delays and counts.
 //! - [`process`]: CPU time and memory of a process.
+//! - [`tls`]: openssl, curl and rustls as clients of HTTPS.
 //! - [`whep`]: the HTTP requests of all of them.
 //!
 //! An integration test takes them in by `mod common;` and uses a part of them.
@@ -33,5 +34,6 @@ pub mod server;
 pub mod srtp;
 pub mod stage;
 pub mod tap;
+pub mod tls;
 pub mod viewer;
 pub mod whep;

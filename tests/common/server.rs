@@ -36,6 +36,8 @@ pub struct Setup {
     pub webrtc: String,
     /// The media port, where it must be known before the start (for `announce`).
     pub media_port: Option<u16>,
+    /// Lines for an `[https]` table, which gets a free port; none when empty.
+    pub https: String,
     /// The host part of the HTTP and media addresses; `127.0.0.1` when empty.
     pub host: String,
     /// Environment variables.
@@ -46,12 +48,22 @@ pub struct Setup {
 pub struct Server {
     /// WHEP, pages, API.
     pub http: SocketAddr,
+    /// The same encrypted, when it was asked for.
+    pub https: SocketAddr,
     /// The media port.
     pub media: SocketAddr,
     /// Metrics.
     pub diagnostics: SocketAddr,
     child: Child,
     directory: PathBuf,
+}
+
+/// Where a server is told to listen.
+struct Addresses {
+    http: SocketAddr,
+    https: SocketAddr,
+    media: SocketAddr,
+    diagnostics: SocketAddr,
 }
 
 impl Setup {
@@ -61,12 +73,16 @@ impl Setup {
         Self { cameras: entries.collect(), ..Self::default() }
     }
 
-    fn toml(&self, http: SocketAddr, media: SocketAddr, diagnostics: SocketAddr) -> String {
+    fn toml(&self, at: &Addresses) -> String {
+        let Addresses { http, https, media, diagnostics } = at;
         let mut text = format!(
             "config_version = 1\n[http]\nlisten = \"{http}\"\n[webrtc]\nlisten = \"{media}\"\n\
              {}\n[diagnostics]\nlisten = \"{diagnostics}\"\n",
             self.webrtc
         );
+        if !self.https.is_empty() {
+            text += &format!("[https]\nlisten = \"{https}\"\n{}\n", self.https);
+        }
         for camera in &self.cameras {
             text += &format!("[[camera]]\nname = \"{}\"\nurl = \"{}\"\n", camera.name, camera.url);
             if let Some((user, password)) = &camera.login {
@@ -87,9 +103,11 @@ impl Server {
             Some(port) => SocketAddr::new(http.ip(), port),
             None => free_udp(host),
         };
+        let https = free_tcp(host);
         let directory = fresh_directory();
         let config = directory.join("weir.toml");
-        fs::write(&config, setup.toml(http, media, diagnostics)).expect("a writable directory");
+        let text = setup.toml(&Addresses { http, https, media, diagnostics });
+        fs::write(&config, text).expect("a writable directory");
         let log = File::create(directory.join("weir.log")).expect("a writable directory");
         let child = Command::new(env!("CARGO_BIN_EXE_weir"))
             .args(["run", "--config"])
@@ -100,7 +118,7 @@ impl Server {
             .stderr(log)
             .spawn()
             .expect("the weir program runs");
-        let mut server = Self { http, media, diagnostics, child, directory };
+        let mut server = Self { http, https, media, diagnostics, child, directory };
         server.wait_until_up();
         server
     }

@@ -54,7 +54,11 @@ fn beside_site<F: Future<Output = ()>>(test: impl FnOnce(Site) -> F) {
         let handler = move |request: Request<Incoming>, client| {
             respond(request, client, Rc::clone(&bodies), perform_canned)
         };
-        let server = tokio::task::spawn_local(server::serve(listener, BOUNDS, handler));
+        let server = tokio::task::spawn_local(server::serve(
+            Entrance { listener, tls: None },
+            Seats::new(BOUNDS),
+            handler,
+        ));
         test(Site { port }).await;
         server.abort();
     });
@@ -269,6 +273,7 @@ fn when_all_are_busy_the_next_is_told_so() {
 #[test]
 fn metrics_hold_the_gauges_and_every_camera() {
     let camera = crate::control::CameraStatus {
+        slot: 0,
         name: "a\"b".to_owned(),
         state: "playing",
         reason: None,

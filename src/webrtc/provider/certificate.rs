@@ -6,21 +6,14 @@ use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 
 use super::ProviderError;
-
-const INTEGER: u8 = 0x02;
-const BIT_STRING: u8 = 0x03;
-const OID: u8 = 0x06;
-const UTF8_STRING: u8 = 0x0c;
-const UTC_TIME: u8 = 0x17;
-const GENERALIZED_TIME: u8 = 0x18;
-const SEQUENCE: u8 = 0x30;
-const SET: u8 = 0x31;
-const EXPLICIT_0: u8 = 0xa0;
+use crate::der::{
+    BIT_STRING, COMMON_NAME, EXPLICIT_0, GENERALIZED_TIME, INTEGER, OID, SEQUENCE, SET, UTC_TIME,
+    UTF8_STRING, expect,
+};
 
 const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 const PRIME256V1: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const ECDSA_WITH_SHA256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
-const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 
 /// A fresh P-256 key and its self-signed certificate. Call it once a process.
 ///
@@ -140,25 +133,6 @@ pub(super) fn p256_point(certificate: &[u8]) -> Result<&[u8], CryptoError> {
         Some((0, point)) => Ok(point),
         _ => Err(CryptoError::InvalidSubjectPublicKey),
     }
-}
-
-/// Contents of the element that `input` begins with, and what follows it.
-fn expect(tag: u8, input: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (&found, rest) = input.split_first()?;
-    let (&first, rest) = rest.split_first()?;
-    let (length, rest) = match first {
-        0..=0x7f => (usize::from(first), rest),
-        0x81 => (usize::from(*rest.first()?), rest.get(1..)?),
-        0x82 => {
-            let (length, rest) = rest.split_at_checked(2)?;
-            (usize::from(u16::from_be_bytes([length[0], length[1]])), rest)
-        }
-        _ => return None,
-    };
-    if found != tag {
-        return None;
-    }
-    rest.split_at_checked(length)
 }
 
 #[cfg(test)]

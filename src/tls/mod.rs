@@ -1,0 +1,199 @@
+//! TLS for HTTPS, by rustls with ring: 1.2 and 1.3, AEAD suites with forward secrecy, HTTP/1.1.
+//!
+//! [`Tls`] holds the certificate that new connections are shown: weir's own ([`self_signed`]) or
+//! the operator's files, read again when they change. [`pair`] reads certificate and key and
+//! proves that they belong together; [`facts`] is what a person wants to know of one.
+//! [`handshake`] lets connections in, bounded in number by [`turns`], in time, and, with the
+//! connection that follows, in memory by [`encrypted`].
+//!
+//! Sessions are resumed by tickets whose keys live in the process, so that no client costs memory
+//! once it is gone. A client's certificate is never asked for. Everything but the handshakes'
+//! results is one thread's.
+
+mod encrypted;
+mod error;
+mod facts;
+mod handshake;
+mod pair;
+mod self_signed;
+mod turns;
+
+use std::cell::{Cell, RefCell};
+use std::fs;
+use std::net::IpAddr;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, SystemTime};
+
+use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+use tokio::net::TcpStream;
+use tokio::time::sleep;
+
+pub(crate) use encrypted::Encrypted;
+pub use error::TlsError;
+pub use facts::Facts;
+
+use crate::config::{Https, StateFolder, TlsMode};
+use crate::limits::TLS_FILES_LOOK_MS;
+use crate::status::GAUGES;
+use pair::Pair;
+use turns::Turns;
+
+/// What HTTPS is served with. Cheap to clone; one thread only.
+#[derive(Clone)]
+pub struct Tls(Rc<Shared>);
+
+struct Shared {
+    provider: Arc<CryptoProvider>,
+    state: StateFolder,
+    mode: RefCell<TlsMode>,
+    /// For connections from now on; those there are have their own.
+    config: RefCell<Arc<ServerConfig>>,
+    /// What the operator's files were like when they were last read.
+    read: Cell<Option<Stamp>>,
+    turns: Rc<Turns>,
+}
+
+/// What tells one version of two files from the next.
+type Stamp = [Option<(SystemTime, u64)>; 2];
+
+impl Tls {
+    /// What `https` asks for; `None` for plain HTTP. The operator's files must be readable now:
+    /// where they are not, or do not fit, weir's own certificate is shown until they do, so that
+    /// the box is neither out of reach nor in the open.
+    ///
+    /// # Errors
+    /// [`TlsError`] when not even a certificate of our own could be made.
+    pub fn open(https: &Https, state: &StateFolder) -> Result<Option<Self>, TlsError> {
+        if https.tls == TlsMode::Off {
+            return Ok(None);
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let read = stamp(&https.tls);
+        let pair = match load_files(&https.tls, &provider) {
+            Some(Ok(pair)) => {
+                announce(&pair, "of the configured files");
+                pair
+            }
+            Some(Err(error)) => {
+                log::error!("https: {error}; weir's own certificate is used until that is mended");
+                GAUGES.tls_files_refused.store(1, Relaxed);
+                own(state, &provider)?
+            }
+            None => own(state, &provider)?,
+        };
+        Ok(Some(Self(Rc::new(Shared {
+            provider,
+            state: state.clone(),
+            mode: RefCell::new(https.tls.clone()),
+            config: RefCell::new(pair.config),
+            read: Cell::new(read),
+            turns: Turns::new(),
+        }))))
+    }
+
+    /// Takes up what `https` asks for now, and reads the operator's files anew. What does not fit
+    /// changes nothing but the log. Switching TLS on or off takes a restart.
+    pub fn reload(&self, https: &Https) {
+        if https.tls == TlsMode::Off {
+            return;
+        }
+        let before = self.0.mode.replace(https.tls.clone());
+        self.0.read.set(stamp(&https.tls));
+        let is_own = https.tls == TlsMode::SelfSigned;
+        if is_own && before == https.tls {
+            return;
+        }
+        let loaded = load_files(&https.tls, &self.0.provider)
+            .unwrap_or_else(|| own(&self.0.state, &self.0.provider));
+        match loaded {
+            Ok(pair) => {
+                if !is_own {
+                    announce(&pair, "of the configured files, for new connections");
+                }
+                GAUGES.tls_files_refused.store(0, Relaxed);
+                self.0.config.replace(pair.config);
+            }
+            Err(error) => {
+                log::error!("https: {error}; the certificate in use stays");
+                GAUGES.tls_files_refused.store(1, Relaxed);
+            }
+        }
+    }
+
+    /// Looks now and then whether the operator's files changed, for ever. A change is taken up
+    /// when it has rested for one look: certificate and key are rarely written at once.
+    pub async fn watch(self) {
+        let mut seen = self.0.read.get();
+        loop {
+            sleep(Duration::from_millis(TLS_FILES_LOOK_MS)).await;
+            let mode = self.0.mode.borrow().clone();
+            let now = stamp(&mode);
+            if now != self.0.read.get() && now == seen {
+                let listen = std::net::SocketAddr::from(([0; 8], 0));
+                self.reload(&Https { listen, tls: mode });
+            }
+            seen = now;
+        }
+    }
+
+    /// The handshake with a client at `address`.
+    pub(crate) async fn accept(
+        &self,
+        stream: TcpStream,
+        address: IpAddr,
+    ) -> std::io::Result<Encrypted> {
+        let config = || Arc::clone(&self.0.config.borrow());
+        let accepted = handshake::accept(stream, address, &self.0.turns, config).await;
+        let counter = if accepted.is_ok() { &GAUGES.tls_accepted } else { &GAUGES.tls_failed };
+        counter.fetch_add(1, Relaxed);
+        accepted
+    }
+}
+
+/// What `https` has clients shown, without making anything: `weir tls`.
+///
+/// # Errors
+/// [`TlsError`]: the files do not fit, or there is no certificate of our own yet.
+pub fn look(https: &Https, state: &StateFolder) -> Result<Option<Facts>, TlsError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    match &https.tls {
+        TlsMode::Off => Ok(None),
+        TlsMode::SelfSigned => self_signed::kept(state, &provider).map(|pair| Some(pair.facts)),
+        mode => load_files(mode, &provider).transpose().map(|pair| pair.map(|pair| pair.facts)),
+    }
+}
+
+fn load_files(mode: &TlsMode, provider: &Arc<CryptoProvider>) -> Option<Result<Pair, TlsError>> {
+    match mode {
+        TlsMode::Files { certificate, key } => Some(Pair::load(certificate, key, provider)),
+        TlsMode::Off | TlsMode::SelfSigned => None,
+    }
+}
+
+/// weir's own certificate, kept or made.
+fn own(state: &StateFolder, provider: &Arc<CryptoProvider>) -> Result<Pair, TlsError> {
+    let pair = self_signed::open(state, provider)?;
+    announce(&pair, "of weir's own");
+    Ok(pair)
+}
+
+fn announce(pair: &Pair, whose: &str) {
+    let Facts { fingerprint, not_after, .. } = &pair.facts;
+    log::info!("https: certificate {whose}, valid until {not_after}");
+    log::info!("https: fingerprint (SHA-256) {fingerprint}");
+}
+
+fn stamp(mode: &TlsMode) -> Option<Stamp> {
+    let of = |path: &Path| {
+        let metadata = fs::metadata(path).ok()?;
+        Some((metadata.modified().ok()?, metadata.len()))
+    };
+    match mode {
+        TlsMode::Files { certificate, key } => Some([of(certificate), of(key)]),
+        TlsMode::Off | TlsMode::SelfSigned => None,
+    }
+}

@@ -1,0 +1,135 @@
+//! A certificate and its key: read from PEM, proven to belong together, ready to be served.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::ring::Ticketer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::NoServerSessionStorage;
+use rustls::version::{TLS12, TLS13};
+use rustls::{Error, InconsistentKeys, ServerConfig};
+
+use super::{Facts, TlsError};
+use crate::limits::{TLS_FILE_BYTES_MAX, TLS_FRAGMENT_BYTES};
+
+/// A certificate that can be served.
+#[derive(Debug)]
+pub(super) struct Pair {
+    pub(super) config: Arc<ServerConfig>,
+    pub(super) facts: Facts,
+}
+
+impl Pair {
+    /// Reads two files, which may be one and the same.
+    pub(super) fn load(
+        certificate: &Path,
+        key: &Path,
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Self, TlsError> {
+        Self::parse(&read(certificate)?, &read(key)?, [certificate, key], provider)
+    }
+
+    /// The same from their contents; `paths` are for the error's text.
+    pub(super) fn parse(
+        certificate_pem: &[u8],
+        key_pem: &[u8],
+        paths: [&Path; 2],
+        provider: &Arc<CryptoProvider>,
+    ) -> Result<Self, TlsError> {
+        let [certificate, key] = paths.map(Path::to_owned);
+        let chain: Vec<CertificateDer> = CertificateDer::pem_slice_iter(certificate_pem)
+            .collect::<Result<_, _>>()
+            .map_err(|_| TlsError::NoCertificate(certificate.clone()))?;
+        let first = chain.first().ok_or_else(|| TlsError::NoCertificate(certificate.clone()))?;
+        let facts = Facts::of(first);
+        let key_der =
+            PrivateKeyDer::from_pem_slice(key_pem).map_err(|_| TlsError::NoKey(key.clone()))?;
+        let config = serve(chain, key_der, provider).map_err(|error| match error {
+            Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
+                TlsError::Mismatch { certificate, key }
+            }
+            error => TlsError::Refused { certificate, error },
+        })?;
+        Ok(Self { config, facts })
+    }
+}
+
+fn serve(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<ServerConfig>, Error> {
+    let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
+        .with_protocol_versions(&[&TLS13, &TLS12])?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    // What a client needs to resume is in its ticket: it costs us nothing while it is away.
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.ticketer = Ticketer::new()?;
+    config.send_tls13_tickets = 1;
+    config.max_fragment_size = Some(TLS_FRAGMENT_BYTES);
+    Ok(Arc::new(config))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+    let failed = |error| TlsError::Read { path: path.to_owned(), error };
+    let file = File::open(path).map_err(failed)?;
+    let mut bytes = Vec::new();
+    file.take(TLS_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() > TLS_FILE_BYTES_MAX {
+        let message = format!("more than {TLS_FILE_BYTES_MAX} bytes");
+        return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, message)));
+    }
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::self_signed;
+    use super::*;
+
+    fn parse(certificate: &[u8], key: &[u8]) -> Result<Pair, String> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let paths = [Path::new("c.pem"), Path::new("k.pem")];
+        Pair::parse(certificate, key, paths, &provider).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_does_not_fit_is_named() {
+        let own = self_signed::make().expect("random bytes");
+        let other = self_signed::make().expect("random bytes");
+        let (own, other) = (own.as_bytes(), other.as_bytes());
+        assert!(parse(own, own).is_ok());
+        let no_key = "k.pem has no key in PEM (PKCS #8, PKCS #1 or SEC 1, without a password)";
+        let mismatch = "the key in k.pem does not belong to the first certificate in c.pem";
+        let garbage = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        for (certificate, key, says) in [
+            (own, other, mismatch),
+            (own, b"", no_key),
+            (b"", own, "c.pem has no certificate in PEM"),
+            (garbage, own, "the certificate in c.pem cannot be used: "),
+        ] {
+            let error = parse(certificate, key).expect_err(says);
+            assert!(error.starts_with(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_pair_damaged_anywhere_is_an_error_or_the_same_pair() {
+        let own = self_signed::make().expect("random bytes").into_bytes();
+        for at in 0..own.len() {
+            let mut bent = own.clone();
+            bent[at] ^= 0x11;
+            if let Ok(pair) = parse(&bent, &bent) {
+                // A bit of the signature, which is our own over ourselves, or of a name.
+                assert!(!pair.facts.fingerprint.is_empty());
+            }
+            let _ = parse(&own[..at], &own[..at]);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Turns at a handshake: each costs memory and a signature, so only
+//! [`crate::limits::Profile::tls_handshakes`] are under way at once. Those who wait are served by
+//! address, whose has the fewest turns first; a turn that takes long makes room when others wait.
+//!
+//! Who waits has a connection's place, and those are counted: the queue needs no bound of its own.
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use tokio::sync::{Notify, oneshot};
+use tokio::time::sleep;
+
+use crate::limits::{PROFILE, TLS_TURN_MS};
+use crate::status::GAUGES;
+
+pub(super) struct Turns {
+    max: usize,
+    /// Whose turns there are.
+    taken: RefCell<Vec<IpAddr>>,
+    waiting: RefCell<Vec<Waiter>>,
+    /// Somebody waits.
+    wanted: Notify,
+}
+
+struct Waiter {
+    address: IpAddr,
+    granted: oneshot::Sender<Turn>,
+}
+
+/// A turn; dropped, it is the next one's.
+pub(super) struct Turn {
+    turns: Rc<Turns>,
+    address: IpAddr,
+}
+
+impl Turns {
+    pub(super) fn new() -> Rc<Self> {
+        Self::with(PROFILE.tls_handshakes)
+    }
+
+    fn with(max: usize) -> Rc<Self> {
+        Rc::new(Self {
+            max,
+            taken: RefCell::default(),
+            waiting: RefCell::default(),
+            wanted: Notify::new(),
+        })
+    }
+
+    /// Waits for a turn.
+    pub(super) async fn take(self: &Rc<Self>, address: IpAddr) -> Turn {
+        let (granted, grant) = oneshot::channel();
+        self.waiting.borrow_mut().push(Waiter { address, granted });
+        self.grant();
+        self.wanted.notify_waiters();
+        grant.await.expect("a waiter is forgotten only when it has gone")
+    }
+
+    /// Gives what is free to those who wait.
+    fn grant(self: &Rc<Self>) {
+        while let Some(waiter) = self.next() {
+            let address = waiter.address;
+            self.taken.borrow_mut().push(address);
+            GAUGES.tls_handshakes.fetch_add(1, Relaxed);
+            // Who has gone meanwhile gives it back at once.
+            drop(waiter.granted.send(Turn { turns: Rc::clone(self), address }));
+        }
+    }
+
+    /// Takes out the next to be served, if there is a turn for it.
+    fn next(&self) -> Option<Waiter> {
+        let taken = self.taken.borrow();
+        let mut waiting = self.waiting.borrow_mut();
+        waiting.retain(|waiter| !waiter.granted.is_closed());
+        if taken.len() >= self.max {
+            return None;
+        }
+        let turns_of = |index: &usize| {
+            let address = waiting[*index].address;
+            taken.iter().filter(|taken| **taken == address).count()
+        };
+        let next = (0..waiting.len()).min_by_key(turns_of)?;
+        Some(waiting.remove(next))
+    }
+
+    fn is_wanted(&self) -> bool {
+        self.waiting.borrow().iter().any(|waiter| !waiter.granted.is_closed())
+    }
+}
+
+impl Turn {
+    /// Returns when the turn has taken long and others wait for one.
+    pub(super) async fn overdue(&self) {
+        sleep(Duration::from_millis(TLS_TURN_MS)).await;
+        while !self.turns.is_wanted() {
+            self.turns.wanted.notified().await;
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut taken = self.turns.taken.borrow_mut();
+        let at = taken.iter().position(|address| *address == self.address);
+        taken.swap_remove(at.expect("a turn is in the list until it is dropped"));
+        drop(taken);
+        GAUGES.tls_handshakes.fetch_sub(1, Relaxed);
+        self.turns.grant();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Future, poll_fn};
+    use std::pin::{Pin, pin};
+    use std::task::Poll;
+
+    use super::*;
+
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
+    /// Polls once.
+    async fn now<F: Future>(future: &mut Pin<&mut F>) -> Option<F::Output> {
+        poll_fn(|context| {
+            Poll::Ready(match future.as_mut().poll(context) {
+                Poll::Ready(output) => Some(output),
+                Poll::Pending => None,
+            })
+        })
+        .await
+    }
+
+    fn run(test: impl Future<Output = ()>) {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_time().build().expect("a runtime").block_on(test);
+    }
+
+    #[test]
+    fn an_address_without_a_turn_goes_before_one_that_has_some() {
+        run(async {
+            let turns = Turns::with(2);
+            let first = turns.take(address(1)).await;
+            let _second = turns.take(address(1)).await;
+            let mut greedy = pin!(turns.take(address(1)));
+            let mut modest = pin!(turns.take(address(2)));
+            assert!(now(&mut greedy).await.is_none());
+            assert!(now(&mut modest).await.is_none());
+            drop(first);
+            assert!(now(&mut greedy).await.is_none());
+            let modest = now(&mut modest).await.expect("served first");
+            drop(modest);
+            assert!(now(&mut greedy).await.is_some());
+        });
+    }
+
+    #[test]
+    fn who_has_gone_is_passed_over() {
+        run(async {
+            let turns = Turns::with(1);
+            let first = turns.take(address(1)).await;
+            let mut last = pin!(turns.take(address(3)));
+            {
+                let mut gone = pin!(turns.take(address(2)));
+                assert!(now(&mut gone).await.is_none());
+                assert!(now(&mut last).await.is_none());
+                drop(first);
+                // It was granted, and leaves without having looked.
+            }
+            assert!(now(&mut last).await.is_some());
+            assert!(turns.taken.borrow().is_empty() && turns.waiting.borrow().is_empty());
+        });
+    }
+
+    #[test]
+    fn a_long_turn_ends_only_when_another_is_wanted() {
+        run(async {
+            let turns = Turns::with(1);
+            let first = turns.take(address(1)).await;
+            let mut overdue = pin!(first.overdue());
+            let long = Duration::from_millis(TLS_TURN_MS + 50);
+            assert!(tokio::time::timeout(long, overdue.as_mut()).await.is_err());
+            let mut next = pin!(turns.take(address(2)));
+            assert!(now(&mut next).await.is_none());
+            overdue.await;
+        });
+    }
+}

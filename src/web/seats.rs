@@ -1,0 +1,147 @@
+//! Who is let in. Plain and encrypted connections share one table of [`Bounds::connections`], of
+//! which one address has at most [`Bounds::per_address`]. When either is reached the connection
+//! idle longest makes room (of that address, or of all); when none is idle the new one is refused.
+//! Idle is: no request being answered, a TLS handshake included.
+
+use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::clock;
+use crate::limits::HTTP_EVICTABLE_US;
+use crate::mem::Full;
+
+/// What a site allows over all its listeners.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) connections: usize,
+    pub(super) per_address: usize,
+    pub(super) idle: Duration,
+}
+
+/// One connection, as the table sees it.
+#[derive(Debug)]
+pub(super) struct Seat {
+    address: IpAddr,
+    /// Since when no request is being answered; `None` while one is.
+    pub(super) idle_since_us: Cell<Option<u64>>,
+    /// Somebody else needs the place.
+    pub(super) leave: Notify,
+}
+
+impl Seat {
+    /// How long it may still be idle; all of `idle` while it is not.
+    pub(super) fn idle_left(&self, idle: Duration) -> Duration {
+        let Some(since_us) = self.idle_since_us.get() else {
+            return idle;
+        };
+        let been = Duration::from_micros(clock::now_us().saturating_sub(since_us));
+        idle.saturating_sub(been)
+    }
+}
+
+/// The connections that are let in.
+#[derive(Debug)]
+pub(super) struct Seats {
+    pub(super) bounds: Bounds,
+    taken: RefCell<Vec<Rc<Seat>>>,
+}
+
+impl Seats {
+    pub(super) fn new(bounds: Bounds) -> Rc<Self> {
+        Rc::new(Self { bounds, taken: RefCell::new(Vec::with_capacity(bounds.connections)) })
+    }
+
+    /// A seat for a connection from `address`, or why there is none to be had.
+    pub(super) fn admit(&self, address: IpAddr, now_us: u64) -> Result<Rc<Seat>, Full> {
+        let mut taken = self.taken.borrow_mut();
+        let Bounds { connections, per_address, .. } = self.bounds;
+        let of_address = taken.iter().filter(|seat| seat.address == address);
+        if of_address.count() >= per_address {
+            let full = Full { what: "http connections of one address", max: per_address };
+            evict(&mut taken, now_us, |seat| seat.address == address).ok_or(full)?;
+        } else if taken.len() >= connections {
+            let full = Full { what: "http connections", max: connections };
+            evict(&mut taken, now_us, |_| true).ok_or(full)?;
+        }
+        let seat =
+            Rc::new(Seat { address, idle_since_us: Cell::new(Some(now_us)), leave: Notify::new() });
+        taken.push(Rc::clone(&seat));
+        Ok(seat)
+    }
+
+    /// Gives a seat back; one that was evicted is gone already.
+    pub(super) fn release(&self, seat: &Rc<Seat>) {
+        self.taken.borrow_mut().retain(|taken| !Rc::ptr_eq(taken, seat));
+    }
+}
+
+/// Closes the connection idle longest among those that `matches`; `None` when none was idle for
+/// [`HTTP_EVICTABLE_US`]: one that has only just come is about to ask.
+fn evict(taken: &mut Vec<Rc<Seat>>, now_us: u64, matches: impl Fn(&Seat) -> bool) -> Option<()> {
+    let idle = taken
+        .iter()
+        .enumerate()
+        .filter(|(_, seat)| matches(seat))
+        .filter_map(|(index, seat)| Some((seat.idle_since_us.get()?, index)));
+    let (since_us, index) = idle.min()?;
+    if now_us < since_us + HTTP_EVICTABLE_US {
+        return None;
+    }
+    taken.swap_remove(index).leave.notify_one();
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seats(connections: usize, per_address: usize) -> Rc<Seats> {
+        Seats::new(Bounds { connections, per_address, idle: Duration::from_secs(5) })
+    }
+
+    fn address(last: u8) -> IpAddr {
+        IpAddr::from([192, 0, 2, last])
+    }
+
+    /// When what was idle near 0 makes room.
+    const LATER_US: u64 = HTTP_EVICTABLE_US + 100;
+
+    #[test]
+    fn a_full_table_evicts_the_longest_idle_and_refuses_when_all_are_busy() {
+        let seats = seats(2, 2);
+        let first = seats.admit(address(1), 0).expect("room");
+        let second = seats.admit(address(2), 0).expect("room");
+        first.idle_since_us.set(Some(20));
+        second.idle_since_us.set(Some(10));
+        let third = seats.admit(address(3), LATER_US).expect("the second makes room");
+        assert!(!seats.taken.borrow().iter().any(|seat| Rc::ptr_eq(seat, &second)));
+        first.idle_since_us.set(None);
+        third.idle_since_us.set(None);
+        assert!(seats.admit(address(4), LATER_US).is_err());
+        seats.release(&second);
+        assert!(seats.admit(address(4), LATER_US).is_err(), "an evicted seat frees nothing twice");
+        seats.release(&third);
+        assert!(seats.admit(address(4), LATER_US).is_ok());
+        first.idle_since_us.set(Some(LATER_US));
+        assert!(seats.admit(address(5), LATER_US).is_err(), "all have only just come");
+    }
+
+    #[test]
+    fn an_address_at_its_bound_makes_room_only_for_itself() {
+        let seats = seats(8, 2);
+        let other = seats.admit(address(9), 0).expect("room");
+        other.idle_since_us.set(Some(1));
+        let first = seats.admit(address(1), 0).expect("room");
+        let second = seats.admit(address(1), 0).expect("room");
+        first.idle_since_us.set(None);
+        second.idle_since_us.set(None);
+        assert!(seats.admit(address(1), LATER_US).is_err());
+        second.idle_since_us.set(Some(2));
+        assert!(seats.admit(address(1), LATER_US).is_ok());
+        assert!(seats.taken.borrow().iter().any(|seat| Rc::ptr_eq(seat, &other)));
+    }
+}

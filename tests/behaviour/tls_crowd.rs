@@ -1,0 +1,146 @@
+//! Many TLS clients at once, honest and not: what they cost, and that they keep nobody out.
+
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use weir::clock;
+use weir::limits::PROFILE;
+
+use super::common::server::{Server, Setup, wait_for};
+use super::common::tls::{Crowd, Encrypted, ask};
+use super::common::whep;
+
+/// Connections that one address may have, with some to spare.
+const PER_ADDRESS: usize = 16;
+const CONNECTIONS: usize = 64;
+/// What a TLS connection at rest, and one in its handshake, may take of the library heap.
+const CONNECTION_BYTES_MAX: f64 = 24.0 * 1024.0;
+
+fn server() -> Server {
+    Server::start(&Setup {
+        https: "tls = \"self-signed\"".to_owned(),
+        host: "0.0.0.0".to_owned(),
+        ..Setup::default()
+    })
+}
+
+/// The address of the `index`th of a crowd: every [`PER_ADDRESS`] share one.
+fn local(index: usize) -> IpAddr {
+    let last = u8::try_from(10 + index / PER_ADDRESS).expect("a small crowd");
+    Ipv4Addr::new(127, 0, 0, last).into()
+}
+
+fn reach(mut address: SocketAddr) -> SocketAddr {
+    address.set_ip(Ipv4Addr::LOCALHOST.into());
+    address
+}
+
+fn heap(server: &Server, what: &str) -> f64 {
+    server.metric(&format!("weir_library_heap_{what}_bytes")).expect("a gauge")
+}
+
+/// The gauge is written twice a second.
+fn settle() {
+    std::thread::sleep(Duration::from_millis(700));
+}
+
+#[test]
+fn sixty_four_connections_have_their_memory() {
+    let mut server = server();
+    server.http = reach(server.http);
+    let https = reach(server.https);
+    let crowd = Crowd::new();
+    drop(crowd.get(local(0), https, "/healthz").expect("an answer"));
+    settle();
+    let before = heap(&server, "used");
+    let mut open: Vec<Encrypted> = Vec::new();
+    for index in 0..CONNECTIONS {
+        open.push(crowd.get(local(index), https, "/").expect("an answer"));
+    }
+    settle();
+    let each = (heap(&server, "used") - before) / 64.0;
+    println!("{each:.0} bytes for each of {CONNECTIONS} TLS connections that had a page");
+    assert!(each < CONNECTION_BYTES_MAX, "{each}");
+    drop(open);
+
+    // All at once: the handshakes come together.
+    let threads: Vec<_> = (0..CONNECTIONS)
+        .map(|index| {
+            let crowd = crowd.clone();
+            std::thread::spawn(move || crowd.get(local(index), https, "/healthz"))
+        })
+        .collect();
+    let open: Vec<_> = threads.into_iter().map(|thread| thread.join().expect("no panic")).collect();
+    assert!(open.iter().all(Result::is_ok), "all were let in");
+    settle();
+    let high = heap(&server, "high_water");
+    println!("{high:.0} bytes of the library heap at most, {before:.0} before");
+    drop(open);
+    assert!(wait_for(2_000_000, || heap(&server, "used") < before + 65_536.0), "given back");
+}
+
+#[test]
+fn two_hundred_half_open_handshakes_keep_nobody_out() {
+    let mut server = server();
+    server.http = reach(server.http);
+    let https = reach(server.https);
+    let crowd = Crowd::new();
+    let mut half_open: Vec<TcpStream> = Vec::new();
+    for index in 0..200 {
+        let local = Ipv4Addr::new(127, 0, 1, 1 + u8::try_from(index % 40).expect("small"));
+        let mut stream = whep::dial(Some(local.into()), https).expect("the kernel accepts");
+        // Some say nothing, some begin a record, some a hello that never ends.
+        match index % 3 {
+            0 => {}
+            1 => stream.write_all(&[22, 3, 1]).expect("sent"),
+            _ => {
+                let hello = [&[22, 3, 1, 16, 0, 1, 0, 0xff, 0xf0][..], &[3; 1000]].concat();
+                stream.write_all(&hello).expect("sent");
+            }
+        }
+        half_open.push(stream);
+    }
+    for turn in 0..5 {
+        let began_us = clock::now_us();
+        let honest = crowd.get(Ipv4Addr::LOCALHOST.into(), https, "/healthz");
+        let took_us = clock::now_us() - began_us;
+        println!("turn {turn}: let in after {} ms", took_us / 1000);
+        assert!(honest.is_ok() && took_us < 2_000_000, "{honest:?} after {took_us} us");
+    }
+    assert!(
+        server.metric("weir_tls_handshakes").expect("a gauge") <= PROFILE.tls_handshakes as f64
+    );
+    // Each is ended, without having cost more than its place.
+    assert!(wait_for(10_000_000, || server.metric("weir_tls_handshakes") == Some(0.0)));
+    for stream in &mut half_open {
+        stream.set_read_timeout(Some(Duration::from_secs(6))).expect("a socket");
+        let ended = stream.read(&mut [0; 64]);
+        assert!(matches!(ended, Ok(0) | Ok(7)) || ended.is_err(), "{ended:?}");
+    }
+}
+
+#[test]
+fn who_sends_much_and_says_nothing_is_ended() {
+    let mut server = server();
+    server.http = reach(server.http);
+    let https = reach(server.https);
+    // A ClientHello of 64 KiB in records of 16: rustls would wait for all of it.
+    let mut stream = whep::dial(None, https).expect("it listens");
+    stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a socket");
+    let mut sent = 0;
+    let hello = [&[22, 3, 1, 0x40, 0, 1, 0, 0xff, 0xf0][..], &[3; 0x4000 - 4]].concat();
+    let record = [&[22, 3, 1, 0x40, 0][..], &[3; 0x4000]].concat();
+    for bytes in [&hello, &record, &record] {
+        if stream.write_all(bytes).is_err() {
+            break;
+        }
+        sent += bytes.len();
+        std::thread::sleep(Duration::from_millis(30));
+    }
+    let ended = stream.read(&mut [0; 64]);
+    assert!(matches!(ended, Ok(0)) || ended.is_err(), "{ended:?} after {sent} bytes");
+    assert!(server.metric("weir_tls_failed_total") >= Some(1.0));
+    let mut honest = Crowd::new().get(local(0), https, "/healthz").expect("an answer");
+    ask(&mut honest, "/healthz").expect("and another");
+}
