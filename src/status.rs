@@ -95,6 +95,8 @@ pub struct Gauges {
     pub udp_refused: AtomicU64,
     /// Times the socket was full.
     pub udp_blocked: AtomicU64,
+    /// ICMP errors about what was sent, forged ones among them.
+    pub icmp_errors: AtomicU64,
 }
 
 /// The process's gauges.
@@ -110,6 +112,7 @@ pub static GAUGES: Gauges = Gauges {
     udp_packets: AtomicU64::new(0),
     udp_refused: AtomicU64::new(0),
     udp_blocked: AtomicU64::new(0),
+    icmp_errors: AtomicU64::new(0),
 };
 
 /// One card a camera's slot.

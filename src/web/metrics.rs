@@ -15,7 +15,7 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// A gauge or counter of the process.
 type Whole = (&'static str, &'static str, &'static str, &'static AtomicU64);
 
-static PROCESS: [Whole; 11] = [
+static PROCESS: [Whole; 12] = [
     (
         "weir_library_heap_used_bytes",
         "gauge",
@@ -52,6 +52,7 @@ static PROCESS: [Whole; 11] = [
         &GAUGES.udp_refused,
     ),
     ("weir_udp_blocked_total", "counter", "Times the socket was full.", &GAUGES.udp_blocked),
+    ("weir_icmp_errors_total", "counter", "ICMP errors about what was sent.", &GAUGES.icmp_errors),
 ];
 
 /// A figure of one camera.
