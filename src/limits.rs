@@ -229,6 +229,13 @@ pub const SESSION_HINTED_SILENCE_US: u64 = 4_000_000;
 pub const SESSION_FIRST_SRTCP_US: u64 = 15_000_000;
 /// When the table is full, a session silent for longer than this makes room.
 pub const SESSION_EVICTABLE_US: u64 = 3_000_000;
+/// ICMP errors taken out of the media socket's queue in a turn; more wait for the next one.
+pub const ICMP_ERRORS_PER_TURN: usize = 64;
+/// How often a call of the media socket is made again while ICMP errors arrive, which it may meet
+/// in place of its own result: a burst that another core takes in lasts some 100 us, a call 1 us.
+pub const ICMP_RETRIES_MAX: u32 = 64;
+/// The same with none in the queue, which may be a moment late or out of memory.
+pub const ICMP_RETRIES_QUIET_MAX: u32 = 2;
 /// Senders whose SRTCP a session keeps a replay window for.
 pub const SRTCP_SENDERS_MAX: usize = 4;
 /// Ended sessions that `/api/sessions` still shows.

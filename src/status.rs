@@ -103,6 +103,8 @@ pub struct Gauges {
     pub tls_failed: AtomicU64,
     /// 1 while the configured certificate cannot be used and another one is.
     pub tls_files_refused: AtomicU64,
+    /// ICMP errors about what was sent, forged ones among them.
+    pub icmp_errors: AtomicU64,
 }
 
 /// The process's gauges.
@@ -122,6 +124,7 @@ pub static GAUGES: Gauges = Gauges {
     tls_accepted: AtomicU64::new(0),
     tls_failed: AtomicU64::new(0),
     tls_files_refused: AtomicU64::new(0),
+    icmp_errors: AtomicU64::new(0),
 };
 
 /// One card a camera's slot.

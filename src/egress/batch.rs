@@ -57,6 +57,8 @@ pub struct Batch {
     /// Bytes of the next message that have left without GSO.
     sent_bytes: usize,
     is_gso_off: bool,
+    /// The next message was refused as a run, with this error: it goes by segments.
+    split: Option<i32>,
     /// What happened so far.
     pub counters: Counters,
 }
@@ -71,6 +73,7 @@ impl Batch {
             sent: 0,
             sent_bytes: 0,
             is_gso_off: false,
+            split: None,
             counters: Counters { calls: 0, messages: 0, packets: 0, refused: 0, blocked: 0 },
         }
     }
@@ -141,8 +144,7 @@ impl Batch {
                     self.counters.blocked += 1;
                     return Flushed::Blocked;
                 }
-                Err(error) if self.is_gso_refusal(&error) => self.is_gso_off = true,
-                Err(_) => self.skip_refused(),
+                Err(error) => self.refused(&error),
             }
         }
         self.messages.clear();
@@ -154,7 +156,7 @@ impl Batch {
     fn send_some(&mut self, wire: &impl Wire) -> io::Result<()> {
         self.counters.calls += 1;
         let next = self.messages[self.sent];
-        if self.is_gso_off && next.segments() > 1 {
+        if (self.is_gso_off || self.split.is_some()) && next.segments() > 1 {
             return self.send_segments(wire, next);
         }
         // Without GSO a run that was gathered before goes by segments: stop in front of it.
@@ -181,37 +183,47 @@ impl Batch {
             at += bytes;
         }
         let sent = wire.send(&self.scratch, &singles)?;
+        // Alone they leave: it was GSO that was refused, and not for its size.
+        self.is_gso_off |= self.split.is_some_and(|code| code != libc::EMSGSIZE);
         self.counters.messages += sent as u64;
         self.counters.packets += sent as u64;
-        self.sent_bytes = (self.sent_bytes + sent * segment_bytes).min(run.bytes);
-        if self.sent_bytes == run.bytes {
-            self.sent += 1;
-            self.sent_bytes = 0;
-        }
+        self.advance(sent * segment_bytes);
         Ok(())
     }
 
-    /// A device without checksum offload answers EIO to a segmented send, an old kernel EINVAL.
-    fn is_gso_refusal(&self, error: &io::Error) -> bool {
-        let is_run = self.messages[self.sent].segments() > 1;
-        let code = error.raw_os_error();
-        !self.is_gso_off && is_run && (code == Some(libc::EIO) || code == Some(libc::EINVAL))
-    }
-
-    /// Leaves out what the kernel refused: the message, or its next segment without GSO.
-    fn skip_refused(&mut self) {
-        self.counters.refused += 1;
-        let message = &self.messages[self.sent];
-        if self.is_gso_off {
-            self.sent_bytes += usize::from(message.segment_bytes);
-        } else {
-            self.sent_bytes = message.bytes;
-        }
-        if self.sent_bytes >= message.bytes {
+    /// So many bytes more of the next message are done with.
+    fn advance(&mut self, bytes: usize) {
+        self.sent_bytes += bytes;
+        if self.sent_bytes >= self.messages[self.sent].bytes {
             self.sent += 1;
             self.sent_bytes = 0;
+            self.split = None;
         }
     }
+
+    /// The kernel refused the next message. A run gets a second chance, by segments: a device
+    /// without checksum offload answers EIO to a segmented send, an old kernel EINVAL, an
+    /// interface whose frames are smaller than a segment EMSGSIZE (which leaves as fragments).
+    /// Else what was refused is left out.
+    fn refused(&mut self, error: &io::Error) {
+        let message = self.messages[self.sent];
+        let code = error.raw_os_error();
+        let is_run = message.segments() > 1 && !self.is_gso_off;
+        if is_run && self.split.is_none() && code.is_some_and(is_about_runs) {
+            self.split = code;
+            return;
+        }
+        self.counters.refused += 1;
+        // Not even a single segment leaves, and all are alike; or it is one that goes alone.
+        let is_all = is_run && self.sent_bytes == 0;
+        let segment_bytes = usize::from(message.segment_bytes);
+        self.advance(if is_all { message.bytes } else { segment_bytes });
+    }
+}
+
+/// Whether an error may be about the run and not about its packets.
+fn is_about_runs(code: i32) -> bool {
+    matches!(code, libc::EIO | libc::EINVAL | libc::EMSGSIZE)
 }
 
 impl Default for Batch {
@@ -221,146 +233,4 @@ impl Default for Batch {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::cell::RefCell;
-    use std::collections::VecDeque;
-
-    /// A socket that does as its script says, then takes everything; keeps what it took.
-    #[derive(Default)]
-    struct Script {
-        results: RefCell<VecDeque<Result<usize, i32>>>,
-        datagrams: RefCell<Vec<Vec<u8>>>,
-        runs: RefCell<Vec<usize>>,
-    }
-
-    impl Script {
-        fn of(results: &[Result<usize, i32>]) -> Self {
-            let results = RefCell::new(results.iter().copied().collect());
-            Self { results, ..Self::default() }
-        }
-    }
-
-    impl Wire for Script {
-        fn send(&self, scratch: &[u8], messages: &[Message]) -> io::Result<usize> {
-            let count = match self.results.borrow_mut().pop_front() {
-                Some(Err(code)) => return Err(io::Error::from_raw_os_error(code)),
-                Some(Ok(count)) => count.min(messages.len()),
-                None => messages.len(),
-            };
-            for message in &messages[..count] {
-                self.runs.borrow_mut().push(message.segments());
-                let bytes = &scratch[message.offset..message.offset + message.bytes];
-                let segments = bytes.chunks(usize::from(message.segment_bytes));
-                self.datagrams.borrow_mut().extend(segments.map(<[u8]>::to_vec));
-            }
-            Ok(count)
-        }
-    }
-
-    /// A socket that is full.
-    struct Closed;
-
-    impl Wire for Closed {
-        fn send(&self, _: &[u8], _: &[Message]) -> io::Result<usize> {
-            Err(ErrorKind::WouldBlock.into())
-        }
-    }
-
-    fn path(port: u16) -> Path {
-        Path { to: SocketAddr::from(([192, 0, 2, 1], port)), from: IpAddr::from([192, 0, 2, 9]) }
-    }
-
-    /// Packets of the given sizes, each filled with its number.
-    fn fill(batch: &mut Batch, path: Path, sizes: &[usize]) -> Vec<Vec<u8>> {
-        let mut packets = Vec::new();
-        for (number, size) in sizes.iter().enumerate() {
-            let room = batch.packet(path, *size, &Closed).expect("room");
-            room.fill(u8::try_from(number + 1).unwrap());
-            packets.push(room.to_vec());
-        }
-        packets
-    }
-
-    fn batch() -> Box<Batch> {
-        Box::new(Batch::new())
-    }
-
-    #[test]
-    fn equal_sizes_make_a_run_and_a_shorter_packet_ends_it() {
-        let mut batch = batch();
-        let wire = Script::default();
-        let mut packets = fill(&mut batch, path(1), &[60, 1236, 1236, 1236, 500, 500]);
-        packets.extend(fill(&mut batch, path(2), &[500]));
-        assert_eq!(batch.flush(&wire), Flushed::Done);
-        assert_eq!(*wire.runs.borrow(), [1, 4, 1, 1]);
-        assert_eq!(*wire.datagrams.borrow(), packets);
-        assert!(batch.is_empty());
-    }
-
-    #[test]
-    fn a_run_ends_at_64_segments() {
-        let mut batch = batch();
-        let wire = Script::default();
-        fill(&mut batch, path(1), &[600; 70]);
-        batch.flush(&wire);
-        assert_eq!(*wire.runs.borrow(), [64, 6]);
-    }
-
-    #[test]
-    fn a_full_batch_sends_what_it_has_before_it_takes_more() {
-        let mut batch = batch();
-        for message in 0..MESSAGES_MAX {
-            let port = u16::try_from(message + 1).unwrap();
-            fill(&mut batch, path(port), &[100]);
-        }
-        assert!(batch.packet(path(9999), 100, &Closed).is_none());
-        let wire = Script::default();
-        assert!(batch.packet(path(9999), 100, &wire).is_some());
-        assert_eq!(wire.datagrams.borrow().len(), MESSAGES_MAX);
-        assert!(!batch.is_empty());
-    }
-
-    #[test]
-    fn a_partial_send_and_a_full_socket_go_on_where_they_stopped() {
-        let mut batch = batch();
-        let wire = Script::of(&[Ok(1), Err(libc::EAGAIN), Ok(1), Err(libc::EINTR)]);
-        let mut packets = fill(&mut batch, path(1), &[1000, 1000]);
-        packets.extend(fill(&mut batch, path(2), &[900, 900, 800]));
-        packets.extend(fill(&mut batch, path(3), &[700]));
-        assert_eq!(batch.flush(&wire), Flushed::Blocked);
-        assert_eq!(wire.datagrams.borrow().len(), 2);
-        assert_eq!(batch.flush(&wire), Flushed::Done);
-        assert_eq!(*wire.datagrams.borrow(), packets, "each once, in order");
-        assert_eq!(batch.counters.packets, 6);
-        assert_eq!(batch.counters.blocked, 1);
-    }
-
-    #[test]
-    fn without_gso_a_run_leaves_as_datagrams_even_in_parts() {
-        let mut batch = batch();
-        let wire = Script::of(&[Err(libc::EIO), Ok(2), Err(libc::EAGAIN), Ok(1)]);
-        let mut packets = fill(&mut batch, path(1), &[1000, 1000, 1000, 1000, 10]);
-        packets.extend(fill(&mut batch, path(2), &[900]));
-        assert_eq!(batch.flush(&wire), Flushed::Blocked);
-        assert!(!batch.has_gso());
-        assert_eq!(batch.flush(&wire), Flushed::Done);
-        assert_eq!(*wire.datagrams.borrow(), packets);
-        assert!(wire.runs.borrow().iter().all(|segments| *segments == 1));
-        let more = fill(&mut batch, path(1), &[1000, 1000]);
-        batch.flush(&wire);
-        assert_eq!(wire.datagrams.borrow()[6..], more, "and later packets are never a run");
-    }
-
-    #[test]
-    fn what_the_kernel_refuses_is_left_out_and_the_others_leave() {
-        let mut batch = batch();
-        let wire = Script::of(&[Err(libc::EMSGSIZE), Ok(1), Err(libc::ENETUNREACH)]);
-        fill(&mut batch, path(1), &[1400, 1400]);
-        let kept = fill(&mut batch, path(2), &[900]);
-        fill(&mut batch, path(3), &[800]);
-        assert_eq!(batch.flush(&wire), Flushed::Done);
-        assert_eq!(*wire.datagrams.borrow(), kept);
-        assert_eq!(batch.counters.refused, 2);
-    }
-}
+mod tests;

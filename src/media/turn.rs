@@ -56,6 +56,10 @@ pub(super) struct Turner {
     pub(super) is_awaiting_room: bool,
     /// The media socket was left with datagrams in it.
     pub(super) has_datagrams: bool,
+    /// The media socket may have more ICMP errors in its queue.
+    pub(super) has_errors: bool,
+    /// ICMP errors taken in so far.
+    pub(super) icmp_errors: u64,
     /// The time of this turn.
     pub(super) now_us: u64,
     review_us: u64,
@@ -93,6 +97,8 @@ impl Turner {
             is_blocked: false,
             is_awaiting_room: false,
             has_datagrams: false,
+            has_errors: false,
+            icmp_errors: 0,
             now_us: clock::now_us(),
             review_us: 0,
             reads: 0,
@@ -122,6 +128,7 @@ impl Turner {
                 WAKER => self.obey(),
                 SOCKET => {
                     self.has_datagrams |= event.is_readable();
+                    self.has_errors |= event.is_error();
                     if event.is_writable() {
                         self.flush();
                     }
@@ -133,6 +140,10 @@ impl Turner {
         if self.has_datagrams {
             self.has_datagrams = false;
             self.receive();
+        }
+        if self.has_errors {
+            self.has_errors = false;
+            self.take_errors();
         }
         if !self.pending.is_empty() {
             self.serve_pending();
@@ -148,7 +159,7 @@ impl Turner {
     /// Until when there is nothing to do unless something comes.
     fn timeout(&self) -> Duration {
         let has_more = (0..CAMERAS_MAX).any(|slot| self.memory.cameras.has_more(slot));
-        if has_more || self.has_datagrams {
+        if has_more || self.has_datagrams || self.has_errors {
             return Duration::ZERO;
         }
         let review = Duration::from_micros(self.review_us.saturating_sub(self.now_us));
@@ -267,6 +278,7 @@ impl Turner {
         gauges.udp_packets.store(counters.packets, Relaxed);
         gauges.udp_refused.store(counters.refused, Relaxed);
         gauges.udp_blocked.store(counters.blocked, Relaxed);
+        gauges.icmp_errors.store(self.icmp_errors, Relaxed);
         gauges.gso.store(u64::from(self.memory.batch.has_gso()), Relaxed);
     }
 

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::egress::batch::Path;
 use crate::egress::rtcp::{self, Feedback};
 use crate::egress::subscription::Subscription;
+use crate::limits::ICMP_ERRORS_PER_TURN;
 use crate::net::udp::RECEIVE_DATAGRAMS_MAX;
 use crate::status;
 use crate::webrtc::consent::{Check, REPLY_BYTES_MAX};
@@ -34,6 +35,23 @@ impl Turner {
             }
         }
         self.has_datagrams = true;
+    }
+
+    /// Takes in the ICMP errors about what was sent.
+    pub(super) fn take_errors(&mut self) {
+        for _ in 0..ICMP_ERRORS_PER_TURN {
+            let Some(error) = self.socket.next_error() else { return };
+            self.icmp_errors += 1;
+            let Memory { seats, demux, .. } = &mut *self.memory;
+            // In a handshake, checks that fail to come are hint enough.
+            let live = demux.slot(&error.to).and_then(|slot| seats.live(slot));
+            if let Some(live) = live
+                && error.is_unreachable
+            {
+                live.unreachable(error.to, self.now_us);
+            }
+        }
+        self.has_errors = true;
     }
 
     fn datagram(&mut self, index: usize) {

@@ -3,6 +3,10 @@
 //! Each datagram tells which of our addresses it was sent to (`IP_PKTINFO`), and an answer leaves
 //! from that address. Sending takes many messages at once, each of them a run of equal segments
 //! that the kernel cuts apart (UDP GSO, Linux 4.18). Nothing here allocates after `bind`.
+//!
+//! No path MTU is learnt: an error that asks for smaller datagrams is as easily forged as any. They
+//! leave without DF, as large as the interface takes them, and larger ones as fragments
+//! (`IP_PMTUDISC_OMIT`).
 
 use std::io;
 use std::mem::{MaybeUninit, size_of};
@@ -12,8 +16,10 @@ use std::ptr;
 
 use crate::limits::{DATAGRAM_BYTES_MAX, PROFILE};
 
+mod errors;
 mod kernel;
 
+pub use errors::IcmpError;
 use kernel::{CONTROL_BYTES, Control, address_of, destination_of, socklen, write_name};
 
 /// Messages that one `sendmmsg` takes; a longer slice is sent in part.
@@ -137,9 +143,15 @@ impl Socket {
         let fd = socket.as_raw_fd();
         if is_ipv6 {
             set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)?;
+            set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)?;
+            let omit = libc::IPV6_PMTUDISC_OMIT;
+            set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, omit)?;
         } else {
             set_option(fd, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
         }
+        // Of an IPv6 socket these speak of its mapped IPv4.
+        set_option(fd, libc::IPPROTO_IP, libc::IP_RECVERR, 1)?;
+        set_option(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_OMIT)?;
         let bytes = i32::try_from(PROFILE.udp_socket_buffer_bytes).unwrap_or(i32::MAX);
         // The forced form needs CAP_NET_ADMIN; without it net.core.*mem_max is the bound.
         for (forced, plain) in
@@ -202,17 +214,19 @@ impl Socket {
             header.msg_control = controls[index].0.as_mut_ptr().cast();
             header.msg_controllen = CONTROL_BYTES as _;
         }
-        // SAFETY: every header points at buffers above or in `inbox`, which outlive the call.
-        let received = unsafe {
-            libc::recvmmsg(
-                self.socket.as_raw_fd(),
-                headers.as_mut_ptr(),
-                RECEIVE_DATAGRAMS_MAX as _,
-                libc::MSG_DONTWAIT as _,
-                ptr::null_mut(),
-            )
-        };
-        let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
+        let received = self.past_errors(|| {
+            // SAFETY: every header points at buffers above or in `inbox`, which outlive the call.
+            let received = unsafe {
+                libc::recvmmsg(
+                    self.socket.as_raw_fd(),
+                    headers.as_mut_ptr(),
+                    RECEIVE_DATAGRAMS_MAX as _,
+                    libc::MSG_DONTWAIT as _,
+                    ptr::null_mut(),
+                )
+            };
+            usize::try_from(received).map_err(|_| io::Error::last_os_error())
+        })?;
         for (index, header) in headers.iter().enumerate().take(received) {
             // SAFETY: the kernel filled the name; its family says which address it is.
             let from = unsafe { address_of(names[index].assume_init_ref()) };
@@ -274,16 +288,19 @@ impl Wire for Socket {
                 header.msg_hdr.msg_control = ptr::null_mut();
             }
         }
-        // SAFETY: the first `count` headers are initialised and point at what outlives the call.
-        let sent = unsafe {
-            libc::sendmmsg(
-                self.socket.as_raw_fd(),
-                headers.as_mut_ptr().cast(),
-                count as _,
-                libc::MSG_DONTWAIT as _,
-            )
-        };
-        usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+        self.past_errors(|| {
+            // SAFETY: the first `count` headers are initialised and point at what outlives the
+            // call.
+            let sent = unsafe {
+                libc::sendmmsg(
+                    self.socket.as_raw_fd(),
+                    headers.as_mut_ptr().cast(),
+                    count as _,
+                    libc::MSG_DONTWAIT as _,
+                )
+            };
+            usize::try_from(sent).map_err(|_| io::Error::last_os_error())
+        })
     }
 }
 

@@ -15,7 +15,7 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// A gauge or counter of the process.
 type Whole = (&'static str, &'static str, &'static str, &'static AtomicU64);
 
-static PROCESS: [Whole; 15] = [
+static PROCESS: &[Whole] = &[
     (
         "weir_library_heap_used_bytes",
         "gauge",
@@ -61,6 +61,7 @@ static PROCESS: [Whole; 15] = [
         "1 while the configured certificate cannot be used.",
         &GAUGES.tls_files_refused,
     ),
+    ("weir_icmp_errors_total", "counter", "ICMP errors about what was sent.", &GAUGES.icmp_errors),
 ];
 
 /// A figure of one camera.
@@ -104,7 +105,7 @@ pub(super) fn reply(cameras: &[CameraStatus]) -> Reply {
 
 fn text(cameras: &[CameraStatus]) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
-    for (name, kind, help, value) in &PROCESS {
+    for (name, kind, help, value) in PROCESS {
         head(&mut text, name, kind, help)?;
         writeln!(text, "{name} {}", value.load(Ordering::Relaxed))?;
     }

@@ -28,12 +28,14 @@ pub enum Ended {
     NoSrtp = 11,
     /// The camera was taken out of the configuration.
     CameraRemoved = 12,
+    /// An ICMP error said that nobody is there, then no sign of life.
+    Unreachable = 13,
 }
 
 impl Ended {
     /// The reason of a card's number.
     pub fn from_number(number: u8) -> Option<Self> {
-        const ALL: [Ended; 12] = [
+        const ALL: [Ended; 13] = [
             Ended::Deleted,
             Ended::Silent,
             Ended::Left,
@@ -46,6 +48,7 @@ impl Ended {
             Ended::NoGcm,
             Ended::NoSrtp,
             Ended::CameraRemoved,
+            Ended::Unreachable,
         ];
         ALL.into_iter().find(|ended| *ended as u8 == number)
     }
@@ -65,6 +68,7 @@ impl Ended {
             Self::NoGcm => "no AES-GCM: the player offers only other SRTP ciphers",
             Self::NoSrtp => "no SRTP: the player offers no use_srtp",
             Self::CameraRemoved => "the camera was taken out of the configuration",
+            Self::Unreachable => "the player cannot be reached any more",
         }
     }
 }
@@ -75,10 +79,10 @@ mod tests {
 
     #[test]
     fn numbers_lead_back_to_their_reason() {
-        for number in 1..=12 {
+        for number in 1..=13 {
             assert_eq!(Ended::from_number(number).map(|ended| ended as u8), Some(number));
         }
         assert_eq!(Ended::from_number(0), None);
-        assert_eq!(Ended::from_number(13), None);
+        assert_eq!(Ended::from_number(14), None);
     }
 }

@@ -4,9 +4,11 @@
 //! is told to and keeps the clock. Rules of its life, each a bound in [`crate::limits`]:
 //!
 //! - signs of life are valid checks and authentic SRTCP from its current address;
-//! - a DTLS alert is a hint, never proof: anybody can forge one;
+//! - a DTLS alert and an ICMP error are hints, never proof: anybody can forge them;
 //! - the address moves only when a fresh SRTCP packet authenticates from the new one, because
 //!   MESSAGE-INTEGRITY does not cover the address a check came from.
+
+use std::net::SocketAddr;
 
 use crate::egress::batch::Path;
 use crate::egress::srtp::{OpenError, OpenKeys, SealKeys};
@@ -38,7 +40,8 @@ pub struct Live {
     close_notify: CloseNotify,
     since_us: u64,
     last_sign_us: u64,
-    hinted_us: Option<u64>,
+    /// What hinted at its end since the last sign of life, and when.
+    hinted: Option<(Ended, u64)>,
     has_srtcp: bool,
 }
 
@@ -75,7 +78,7 @@ impl Live {
             close_notify,
             since_us: now_us,
             last_sign_us: now_us,
-            hinted_us: None,
+            hinted: None,
             has_srtcp: false,
         }
     }
@@ -109,8 +112,8 @@ impl Live {
     /// A DTLS record of type `kind` came by `path`: the flight to send again, if that is due.
     pub fn dtls(&mut self, kind: u8, path: Path, now_us: u64) -> Option<&[u8]> {
         match kind {
-            ALERT if path.to == self.path.to => {
-                self.hinted_us.get_or_insert(now_us);
+            ALERT => {
+                self.hint(Ended::Left, path.to, now_us);
                 None
             }
             CHANGE_CIPHER_SPEC | HANDSHAKE => {
@@ -124,6 +127,17 @@ impl Live {
                 Some(&flight.datagram)
             }
             _ => None,
+        }
+    }
+
+    /// An ICMP error says that nobody is at `address` any more.
+    pub fn unreachable(&mut self, address: SocketAddr, now_us: u64) {
+        self.hint(Ended::Unreachable, address, now_us);
+    }
+
+    fn hint(&mut self, ended: Ended, address: SocketAddr, now_us: u64) {
+        if address == self.path.to {
+            self.hinted.get_or_insert((ended, now_us));
         }
     }
 
@@ -151,16 +165,16 @@ impl Live {
 
     fn sign(&mut self, now_us: u64) {
         self.last_sign_us = now_us;
-        self.hinted_us = None;
+        self.hinted = None;
     }
 
     /// Whether it is over by now; `is_sending` says that media goes out.
     pub fn ended(&self, is_sending: bool, now_us: u64) -> Option<Ended> {
         let silent_us = now_us.saturating_sub(self.last_sign_us);
-        if let Some(hinted_us) = self.hinted_us
-            && now_us.saturating_sub(hinted_us.max(self.last_sign_us)) >= SESSION_HINTED_SILENCE_US
+        if let Some((ended, hinted_us)) = self.hinted
+            && now_us.saturating_sub(hinted_us) >= SESSION_HINTED_SILENCE_US
         {
-            return Some(Ended::Left);
+            return Some(ended);
         }
         if silent_us >= SESSION_SILENCE_US {
             return Some(Ended::Silent);
@@ -227,7 +241,23 @@ mod tests {
         live.check(path(1), true, 4 * SECOND_US);
         assert_eq!(live.ended(false, 8 * SECOND_US), None, "it lives after all");
         live.dtls(ALERT, path(2), 8 * SECOND_US);
+        live.unreachable(path(2).to, 8 * SECOND_US);
         assert_eq!(live.ended(false, 12 * SECOND_US - 1), None, "a hint from elsewhere is none");
+    }
+
+    #[test]
+    fn an_icmp_error_is_a_hint_as_well_and_the_first_hint_is_the_reason() {
+        let (mut live, mut browser) = live();
+        live.unreachable(path(1).to, SECOND_US);
+        live.dtls(ALERT, path(1), 2 * SECOND_US);
+        assert_eq!(live.ended(false, 5 * SECOND_US - 1), None);
+        assert_eq!(live.ended(false, 5 * SECOND_US), Some(Ended::Unreachable));
+        live.srtcp(&mut srtcp(&mut browser), path(1), 4 * SECOND_US).unwrap();
+        live.dtls(ALERT, path(1), 5 * SECOND_US);
+        for tenth in 50..90 {
+            live.unreachable(path(1).to, tenth * SECOND_US / 10);
+        }
+        assert_eq!(live.ended(false, 9 * SECOND_US), Some(Ended::Left));
     }
 
     #[test]

@@ -14,13 +14,13 @@ function rtpName(datagram) {
 }
 
 export class Relay {
-  /** Listens on a free port of loopback; `every: 100` drops each 100th first transmission. */
-  static async open({ every = 0 } = {}) {
+  /** Listens on a free port; `every: 100` drops each 100th first transmission. */
+  static async open({ every = 0, address = '127.0.0.1' } = {}) {
     const relay = new Relay();
-    Object.assign(relay, { every, first: 0, dropped: [], dropNext: 0, repeated: 0 });
+    Object.assign(relay, { every, first: 0, dropped: [], dropNext: 0, repeated: 0, old: [] });
     relay.seen = new Set();
     relay.upstreams = new Map();
-    relay.front = createSocket('udp4').bind(0, '127.0.0.1');
+    relay.front = createSocket('udp4').bind(0, address);
     await once(relay.front, 'listening');
     relay.port = relay.front.address().port;
     relay.front.on('message', (datagram, from) => relay.fromBrowser(datagram, from));
@@ -28,8 +28,17 @@ export class Relay {
   }
 
   /** Where weir's media port is; datagrams before this call are lost. */
-  forwardTo(port) {
-    this.target = port;
+  forwardTo(port, address = '127.0.0.1') {
+    this.target = { port, address };
+  }
+
+  /** Goes on from other ports, as a NAT that was restarted; what comes to the old ones is lost. */
+  rebind() {
+    const upstreams = [...this.upstreams.values()];
+    this.upstreams.clear();
+    for (const upstream of upstreams) upstream.removeAllListeners('message');
+    this.old.push(...upstreams);
+    return upstreams.map((upstream) => upstream.address().port);
   }
 
   fromBrowser(datagram, from) {
@@ -43,7 +52,7 @@ export class Relay {
       upstream.on('error', () => {}); // weir is down: ECONNREFUSED, as a network would lose it
       this.upstreams.set(address, upstream);
     }
-    if (this.target) upstream.send(datagram, this.target, '127.0.0.1');
+    if (this.target) upstream.send(datagram, this.target.port, this.target.address);
   }
 
   loses(datagram) {
@@ -69,6 +78,6 @@ export class Relay {
 
   close() {
     this.front.close();
-    for (const upstream of this.upstreams.values()) upstream.close();
+    for (const upstream of [...this.upstreams.values(), ...this.old]) upstream.close();
   }
 }

@@ -1,13 +1,14 @@
 // The server under test, as a child process with a configuration of its own on free ports.
 // $WEIR_BINARY says which; its log is printed when the test file fails.
 
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 const WEIR_BINARY =
   process.env.WEIR_BINARY ??
@@ -139,10 +140,19 @@ class Weir {
     return this.metric(`weir_camera_frames_total{camera="${camera}"}`);
   }
 
+  /** The text of /metrics; of a weir in another namespace by somebody in there. */
+  async metrics() {
+    const url = `http://127.0.0.1:${this.ports.diagnostics}/metrics`;
+    if (this.command.length === 0) return (await fetch(url)).text();
+    const get = `fetch('${url}').then((answer) => answer.text()).then((text) => console.log(text))`;
+    const [program, ...args] = [...this.command, process.execPath, '-e', get];
+    return (await promisify(execFile)(program, args)).stdout;
+  }
+
   /** A gauge or counter, with its labels if it has some, from the diagnostics port. */
   async metric(name) {
-    const answer = await fetch(`http://127.0.0.1:${this.ports.diagnostics}/metrics`);
-    const line = (await answer.text()).split('\n').find((text) => text.startsWith(`${name} `));
+    const page = await this.metrics();
+    const line = page.split('\n').find((text) => text.startsWith(`${name} `));
     if (!line) throw new Error(`no metric ${name}`);
     return Number(line.split(' ')[1]);
   }

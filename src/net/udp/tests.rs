@@ -73,3 +73,113 @@ fn the_socket_has_large_buffers_and_tells_of_gso() {
     assert!(send > 0 && receive > 0);
     assert!(socket.has_gso(), "every kernel since 4.18");
 }
+
+/// A port where nobody listens any more.
+fn closed(ip: &str) -> SocketAddr {
+    UdpSocket::bind((ip, 0)).unwrap().local_addr().unwrap()
+}
+
+fn errors(socket: &Socket) -> Vec<IcmpError> {
+    std::iter::from_fn(|| socket.next_error()).collect()
+}
+
+#[test]
+fn an_icmp_error_names_the_address_and_is_nobody_elses_failure() {
+    for (bound, ip) in [("[::]:0", "127.0.0.1"), ("[::]:0", "::1"), ("0.0.0.0:0", "127.0.0.1")] {
+        let socket = Socket::bind(bound.parse().unwrap()).unwrap();
+        let innocent = Socket::bind(SocketAddr::new(ip.parse().unwrap(), 0)).unwrap();
+        let to = SocketAddr::new(ip.parse().unwrap(), innocent.port().unwrap());
+        let (gone, any) = (closed(ip), IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        for _ in 0..10 {
+            socket.send_to(b"lost", gone, any).unwrap();
+            // On loopback the error is there by now, and pending.
+            socket.send_to(b"kept", to, any).unwrap();
+        }
+        let got = receive_all(&innocent, &mut Box::new(Inbox::new()), 10);
+        assert_eq!(got.len(), 10, "{bound} {ip}");
+        let told = errors(&socket);
+        assert_eq!(told, [IcmpError { to: gone, is_unreachable: true }; 10], "{bound} {ip}");
+        assert!(errors(&socket).is_empty());
+    }
+}
+
+#[test]
+fn a_batch_that_meets_icmp_errors_loses_none_of_the_innocents_runs() {
+    let socket = Socket::bind("[::]:0".parse().unwrap()).unwrap();
+    let innocent = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let to = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), innocent.port().unwrap());
+    let (gone, from) = (closed("127.0.0.1"), IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let scratch: Vec<u8> = (0..6000u32).map(|value| value.to_le_bytes()[1]).collect();
+    let run = |to| Message { offset: 0, bytes: 6000, segment_bytes: 1000, to, from };
+    let mut inbox = Box::new(Inbox::new());
+    for round in 0..50 {
+        let messages: Vec<Message> = [gone, to, gone, gone, to, gone].map(run).to_vec();
+        let mut at = 0;
+        while at < messages.len() {
+            at += socket.send(&scratch, &messages[at..]).expect("no error is its own");
+        }
+        let got = receive_all(&innocent, &mut inbox, 12);
+        assert_eq!(got.len(), 12, "round {round}");
+        assert!(got.iter().all(|(_, _, bytes)| bytes.len() == 1000));
+        assert!(errors(&socket).iter().all(|error| error.to == gone));
+    }
+}
+
+#[test]
+fn a_pending_icmp_error_does_not_hide_what_came() {
+    let socket = Socket::bind("[::]:0".parse().unwrap()).unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.send_to(b"hello", ("127.0.0.1", socket.port().unwrap())).unwrap();
+    let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    socket.send_to(b"lost", closed("127.0.0.1"), any).unwrap();
+    let mut inbox = Box::new(Inbox::new());
+    assert_eq!(socket.receive(&mut inbox).unwrap(), 1);
+    assert_eq!(inbox.datagram(0, 9).bytes, b"hello");
+}
+
+#[test]
+fn another_threads_flood_of_icmp_errors_costs_no_datagram() {
+    const DATAGRAMS: usize = 2000;
+    let socket = Socket::bind("[::]:0".parse().unwrap()).unwrap();
+    let innocent = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let to = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), innocent.port().unwrap());
+    let (gone, any) = (closed("127.0.0.1"), IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    let is_done = std::sync::atomic::AtomicBool::new(false);
+    let (mut got, mut told, mut refused) = (0, 0, 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_done.load(std::sync::atomic::Ordering::Relaxed) {
+                let _ = socket.send_to(b"lost", gone, any);
+            }
+        });
+        let mut inbox = Box::new(Inbox::new());
+        for _ in 0..DATAGRAMS {
+            refused += usize::from(socket.send_to(b"kept", to, any).is_err());
+            got += receive_all(&innocent, &mut inbox, 1).len();
+            // One at a time: while there are more in the queue, the next one is pending.
+            told += usize::from(socket.next_error().is_some());
+        }
+        is_done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert_eq!((got, refused), (DATAGRAMS, 0));
+    assert!(told > DATAGRAMS / 20, "{told} errors meanwhile");
+}
+
+#[test]
+fn what_no_route_takes_is_refused() {
+    let socket = Socket::bind("0.0.0.0:0".parse().unwrap()).unwrap();
+    // Nothing can leave from an address that is not ours.
+    let from = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 77));
+    assert!(socket.send_to(b"x", closed("127.0.0.1"), from).is_err());
+    // Larger than any datagram: the error's own, however often it is sent.
+    let bytes = vec![0; 66_000];
+    let message = Message {
+        offset: 0,
+        bytes: 65_600,
+        segment_bytes: u16::MAX,
+        to: closed("127.0.0.1"),
+        from: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+    };
+    let error = socket.send(&bytes, &[message]).unwrap_err();
+    assert!(matches!(error.raw_os_error(), Some(libc::EMSGSIZE | libc::EINVAL)), "{error}");
+}
