@@ -160,7 +160,7 @@ async fn converse<H, F>(
     stream: TcpStream,
     client: Client,
     seat: &Rc<Seat>,
-    idle: Duration,
+    mut idle: Duration,
     handler: H,
 ) where
     H: Fn(Request<Incoming>, Client) -> F + 'static,
@@ -190,8 +190,16 @@ async fn converse<H, F>(
                 }
                 return;
             }
-            // An answer under way is finished first.
-            () = seat.leave.notified() => connection.as_mut().graceful_shutdown(),
+            () = seat.leave.notified() => {
+                // Its seat is another's by now. hyper alone would wait for the rest of a request
+                // head, or for somebody to read an answer.
+                if seat.is_idle() {
+                    return;
+                }
+                // A request that has come meanwhile is answered first.
+                connection.as_mut().graceful_shutdown();
+                idle = Duration::from_micros(HTTP_EVICTABLE_US);
+            }
             () = sleep(seat.idle_left(idle)) => {
                 if seat.idle_left(idle).is_zero() {
                     return;
@@ -211,6 +219,10 @@ struct Seat {
 }
 
 impl Seat {
+    fn is_idle(&self) -> bool {
+        self.idle_since_us.get().is_some()
+    }
+
     /// How long it may still be idle; all of `idle` while it is not.
     fn idle_left(&self, idle: Duration) -> Duration {
         let Some(since_us) = self.idle_since_us.get() else {
