@@ -31,6 +31,7 @@ pub use shapes::{Answer, CameraStatus, Offer, Refusal, SessionStatus};
 
 use cameras::Camera;
 use handshakes::{Handshakes, Permit};
+pub use sessions::Place;
 use sessions::Sessions;
 use waiting::Waiting;
 
@@ -78,9 +79,18 @@ impl Control {
         self.0.cameras.iter().enumerate().map(|(slot, camera)| camera.status(slot)).collect()
     }
 
-    /// The sessions that live, then the last [`crate::limits::ENDED_SESSIONS_SHOWN`] ended.
-    pub fn sessions(&self) -> Vec<SessionStatus> {
-        self.0.sessions.borrow().status(&self.0.config)
+    /// At most `max` cameras from the `next` on, which moves on; none behind the last.
+    pub fn cameras_from(&self, next: &mut usize, max: usize) -> Vec<CameraStatus> {
+        let cameras = self.0.cameras.iter().enumerate().skip(*next).take(max);
+        let cameras: Vec<_> = cameras.map(|(slot, camera)| camera.status(slot)).collect();
+        *next += cameras.len();
+        cameras
+    }
+
+    /// The same for sessions: those that live, then the last
+    /// [`crate::limits::ENDED_SESSIONS_SHOWN`] ended, newest last.
+    pub fn sessions_from(&self, next: &mut Place, max: usize) -> Vec<SessionStatus> {
+        self.0.sessions.borrow().status(next, max, &self.0.config)
     }
 
     /// The ETag of a session that lives, by its secret.

@@ -3,22 +3,12 @@
 use hyper::StatusCode;
 use serde::Serialize;
 
+use super::content::Content;
 use super::{Reply, reply};
 use crate::control::{CameraStatus, SessionStatus};
 
 const SCHEMA: u32 = 1;
-
-#[derive(Serialize)]
-struct Cameras<'c> {
-    schema: u32,
-    cameras: &'c [CameraStatus],
-}
-
-#[derive(Serialize)]
-struct Sessions<'s> {
-    schema: u32,
-    sessions: &'s [SessionStatus],
-}
+const JSON: &str = "application/json";
 
 #[derive(Serialize)]
 struct Health {
@@ -29,14 +19,40 @@ struct Health {
     cameras_playing: usize,
 }
 
-/// `/api/cameras`
-pub(super) fn cameras(cameras: &[CameraStatus]) -> Reply {
-    json(&Cameras { schema: SCHEMA, cameras })
+/// `/api/cameras`; `more` gives the next ones, and none behind the last.
+pub(super) fn cameras(more: impl FnMut() -> Vec<CameraStatus> + 'static) -> Reply {
+    list("cameras", more)
 }
 
-/// `/api/sessions`
-pub(super) fn sessions(sessions: &[SessionStatus]) -> Reply {
-    json(&Sessions { schema: SCHEMA, sessions })
+/// `/api/sessions`; the same.
+pub(super) fn sessions(more: impl FnMut() -> Vec<SessionStatus> + 'static) -> Reply {
+    list("sessions", more)
+}
+
+/// An object with one list, which is made as it is read.
+fn list<T: Serialize>(name: &str, mut more: impl FnMut() -> Vec<T> + 'static) -> Reply {
+    let mut head = format!("{{\"schema\":{SCHEMA},\"{name}\":[");
+    let mut between: &[u8] = b"";
+    let mut is_over = false;
+    let pieces = move || {
+        if is_over {
+            return None;
+        }
+        let mut piece = std::mem::take(&mut head).into_bytes();
+        let items = more();
+        for item in &items {
+            piece.extend(std::mem::replace(&mut between, b","));
+            serde_json::to_writer(&mut piece, item).expect("these shapes are JSON");
+        }
+        is_over = items.is_empty();
+        if is_over {
+            piece.extend(b"]}");
+        }
+        Some(piece.into())
+    };
+    let mut reply = reply(StatusCode::OK, JSON, "");
+    *reply.body_mut() = Content::Pieces(Box::new(pieces));
+    reply
 }
 
 /// `/healthz`: that this was answered is the health; cameras come and go.
@@ -53,5 +69,31 @@ pub(super) fn health(cameras: &[CameraStatus]) -> Reply {
 
 fn json(value: &impl Serialize) -> Reply {
     let body = serde_json::to_vec(value).expect("these shapes are JSON");
-    reply(StatusCode::OK, "application/json", body)
+    reply(StatusCode::OK, JSON, body)
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    fn whole(mut pieces: Vec<Vec<u32>>) -> serde_json::Value {
+        pieces.reverse();
+        let reply = list("numbers", move || pieces.pop().unwrap_or_default());
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
+        let body = runtime.block_on(reply.into_body().collect()).expect("no error").to_bytes();
+        serde_json::from_slice(&body).expect("JSON")
+    }
+
+    #[test]
+    fn a_list_is_one_list_in_however_many_pieces_it_is_made() {
+        for (pieces, expected) in [
+            (vec![], vec![]),
+            (vec![vec![1]], vec![1]),
+            (vec![vec![1, 2], vec![3], vec![4, 5]], vec![1, 2, 3, 4, 5]),
+        ] {
+            assert_eq!(whole(pieces), serde_json::json!({ "schema": 1, "numbers": expected }));
+        }
+    }
 }

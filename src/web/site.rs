@@ -8,11 +8,12 @@ use hyper::{Request, StatusCode, body::Incoming};
 use tokio::net::TcpListener;
 
 use super::body::Bodies;
+use super::content::PIECE_ITEMS;
 use super::pages::PLAYER;
 use super::route::{self, Action};
 use super::server::{self, Bounds, Client};
 use super::{Reply, api, metrics, whep};
-use crate::control::Control;
+use crate::control::{Control, Place};
 use crate::limits::{DIAGNOSTICS_CONNECTIONS_MAX, HTTP_KEEP_ALIVE_MS, PROFILE};
 
 /// Serves pages, API and WHEP, for ever.
@@ -75,8 +76,14 @@ where
 async fn perform(control: &Control, action: Action) -> Reply {
     match action {
         Action::Done(reply) => reply,
-        Action::Cameras => api::cameras(&control.cameras()),
-        Action::Sessions => api::sessions(&control.sessions()),
+        Action::Cameras => {
+            let (control, mut next) = (control.clone(), 0);
+            api::cameras(move || control.cameras_from(&mut next, PIECE_ITEMS))
+        }
+        Action::Sessions => {
+            let (control, mut next) = (control.clone(), Place::default());
+            api::sessions(move || control.sessions_from(&mut next, PIECE_ITEMS))
+        }
         Action::Health => api::health(&control.cameras()),
         Action::Metrics => metrics::reply(&control.cameras()),
         Action::Player { camera, if_none_match } => {

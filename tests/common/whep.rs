@@ -137,7 +137,8 @@ fn exchange(
     })
 }
 
-fn dial(local: Option<IpAddr>, server: SocketAddr) -> io::Result<TcpStream> {
+/// Connects, from an address of this machine if one is named.
+pub fn dial(local: Option<IpAddr>, server: SocketAddr) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(server), Type::STREAM, None)?;
     if let Some(local) = local {
         socket.bind(&SocketAddr::new(local, 0).into())?;

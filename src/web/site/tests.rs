@@ -15,8 +15,8 @@ const BOUNDS: Bounds = Bounds { connections: 3, per_address: 3, idle: Duration::
 async fn perform_canned(action: Action) -> Reply {
     match action {
         Action::Done(reply) => reply,
-        Action::Cameras => api::cameras(&[]),
-        Action::Sessions => api::sessions(&[]),
+        Action::Cameras => api::cameras(Vec::new),
+        Action::Sessions => api::sessions(Vec::new),
         Action::Health => api::health(&[]),
         Action::Metrics => metrics::reply(&[]),
         Action::Player { camera, if_none_match } => {
