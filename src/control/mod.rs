@@ -37,6 +37,7 @@ pub use shapes::{
 
 use cameras::Camera;
 use handshakes::{Handshakes, Permit};
+pub use sessions::Place;
 use sessions::Sessions;
 use waiting::Waiting;
 
@@ -107,9 +108,18 @@ impl Control {
         order.iter().filter_map(status).collect()
     }
 
-    /// The sessions that live, then the last [`crate::limits::ENDED_SESSIONS_SHOWN`] ended.
-    pub fn sessions(&self) -> Vec<SessionStatus> {
-        self.0.sessions.borrow().status()
+    /// At most `max` cameras from the `next` on, which moves on; none behind the last.
+    pub fn cameras_from(&self, next: &mut usize, max: usize) -> Vec<CameraStatus> {
+        let order = self.0.order.borrow();
+        let slots = order.iter().skip(*next).take(max).map(|slot| usize::from(*slot));
+        *next += slots.len();
+        slots.filter_map(|slot| self.0.cameras[slot].status(slot)).collect()
+    }
+
+    /// The same for sessions: those that live, then the last
+    /// [`crate::limits::ENDED_SESSIONS_SHOWN`] ended, newest last.
+    pub fn sessions_from(&self, next: &mut Place, max: usize) -> Vec<SessionStatus> {
+        self.0.sessions.borrow().status(next, max)
     }
 
     /// What a token for the diagnostics port must hash to.

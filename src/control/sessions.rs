@@ -18,7 +18,20 @@ use super::SessionStatus;
 pub(super) struct Sessions {
     table: Table<Record, SESSIONS_MAX>,
     ended: VecDeque<SessionStatus>,
+    /// Sessions that ended since the start; the last ones are in `ended`.
+    ends: u64,
     next_id: u64,
+}
+
+/// How far a reader of the list is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Place {
+    /// The next slot to look into.
+    slot: u16,
+    /// The number of the next ended one, counted since the start.
+    ended: u64,
+    /// The number behind the last one that is shown, once the ended ones are reached.
+    ends: Option<u64>,
 }
 
 /// One session.
@@ -40,7 +53,7 @@ pub(super) struct Record {
 
 impl Sessions {
     pub(super) fn new() -> Self {
-        Self { table: Table::new(), ended: VecDeque::new(), next_id: 1 }
+        Self { table: Table::new(), ended: VecDeque::new(), ends: 0, next_id: 1 }
     }
 
     /// Takes a slot.
@@ -118,6 +131,7 @@ impl Sessions {
             self.ended.pop_front();
         }
         self.ended.push_back(figures);
+        self.ends += 1;
     }
 
     /// Sessions that the media thread has ended, with its reason.
@@ -149,10 +163,28 @@ impl Sessions {
         Some(self.table.find(handle(seat))?.etag.clone())
     }
 
-    /// The live ones, then the ended ones, newest last.
-    pub(super) fn status(&self) -> Vec<SessionStatus> {
-        let living = self.table.iter().map(|(handle, record)| record.status(card(handle)));
-        living.chain(self.ended.iter().cloned()).collect()
+    /// At most `max` from the `next` on, which moves on: the live ones, then the ended ones,
+    /// newest last.
+    pub(super) fn status(&self, next: &mut Place, max: usize) -> Vec<SessionStatus> {
+        let first = next.slot;
+        let living = self.table.iter().skip_while(|(handle, _)| handle.index < first);
+        let mut shown = Vec::new();
+        for (handle, record) in living.take(max) {
+            next.slot = handle.index + 1;
+            shown.push(record.status(card(handle)));
+        }
+        if shown.is_empty() {
+            // Whoever ends from now on is behind the list's end.
+            let forgotten = self.ends - self.ended.len() as u64;
+            let until = *next.ends.get_or_insert(self.ends);
+            next.ended = next.ended.max(forgotten);
+            let count = until.saturating_sub(next.ended).min(max as u64);
+            let from = usize::try_from(next.ended - forgotten).unwrap_or(usize::MAX);
+            let ended = self.ended.iter().skip(from).take(usize::try_from(count).unwrap_or(0));
+            shown.extend(ended.cloned());
+            next.ended += shown.len() as u64;
+        }
+        shown
     }
 }
 

@@ -3,19 +3,22 @@
 use hyper::StatusCode;
 use serde::Serialize;
 
+use super::content::Content;
 use super::problem::{self, problem};
 use super::{Reply, reply};
 use crate::control::{CameraStatus, Configuration, ReloadError, Reloaded, SessionStatus};
 
 const SCHEMA: u32 = 1;
+const JSON: &str = "application/json";
 /// When the heap may have room again: as long as a handshake may take.
 const RETRY_NO_ROOM_S: u32 = 10;
 
+/// What stands in front of a list.
 #[derive(Serialize)]
-struct Cameras<'c> {
+struct Head {
     schema: u32,
-    configuration: Standing,
-    cameras: &'c [CameraStatus],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    configuration: Option<Standing>,
 }
 
 /// As much of [`Configuration`] as a viewer may know.
@@ -33,12 +36,6 @@ struct Changes<'r> {
 }
 
 #[derive(Serialize)]
-struct Sessions<'s> {
-    schema: u32,
-    sessions: &'s [SessionStatus],
-}
-
-#[derive(Serialize)]
 struct Health {
     schema: u32,
     status: &'static str,
@@ -47,15 +44,50 @@ struct Health {
     cameras_playing: usize,
 }
 
-/// `/api/cameras`
-pub(super) fn cameras(cameras: &[CameraStatus], configuration: &Configuration) -> Reply {
-    let configuration = Standing { state: configuration.state, message: configuration.sentence };
-    json(&Cameras { schema: SCHEMA, configuration, cameras })
+/// `/api/cameras`; `more` gives the next ones, and none behind the last.
+pub(super) fn cameras(
+    configuration: &Configuration,
+    more: impl FnMut() -> Vec<CameraStatus> + 'static,
+) -> Reply {
+    let standing = Standing { state: configuration.state, message: configuration.sentence };
+    list(&Head { schema: SCHEMA, configuration: Some(standing) }, "cameras", more)
 }
 
-/// `/api/sessions`
-pub(super) fn sessions(sessions: &[SessionStatus]) -> Reply {
-    json(&Sessions { schema: SCHEMA, sessions })
+/// `/api/sessions`; the same.
+pub(super) fn sessions(more: impl FnMut() -> Vec<SessionStatus> + 'static) -> Reply {
+    list(&Head { schema: SCHEMA, configuration: None }, "sessions", more)
+}
+
+/// An object with one list behind its head, which is made as it is read.
+fn list<T: Serialize>(
+    head: &Head,
+    name: &str,
+    mut more: impl FnMut() -> Vec<T> + 'static,
+) -> Reply {
+    let head = serde_json::to_string(head).expect("these shapes are JSON");
+    let open = head.strip_suffix('}').unwrap_or(&head);
+    let mut head = format!("{open},\"{name}\":[");
+    let mut between: &[u8] = b"";
+    let mut is_over = false;
+    let pieces = move || {
+        if is_over {
+            return None;
+        }
+        let mut piece = std::mem::take(&mut head).into_bytes();
+        let items = more();
+        for item in &items {
+            piece.extend(std::mem::replace(&mut between, b","));
+            serde_json::to_writer(&mut piece, item).expect("these shapes are JSON");
+        }
+        is_over = items.is_empty();
+        if is_over {
+            piece.extend(b"]}");
+        }
+        Some(piece.into())
+    };
+    let mut reply = reply(StatusCode::OK, JSON, "");
+    *reply.body_mut() = Content::Pieces(Box::new(pieces));
+    reply
 }
 
 /// `/healthz`: that this was answered is the health; cameras come and go.
@@ -86,5 +118,33 @@ pub(super) fn reloaded(done: Result<Reloaded, ReloadError>) -> Reply {
 
 fn json(value: &impl Serialize) -> Reply {
     let body = serde_json::to_vec(value).expect("these shapes are JSON");
-    reply(StatusCode::OK, "application/json", body)
+    reply(StatusCode::OK, JSON, body)
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    fn whole(mut pieces: Vec<Vec<u32>>) -> serde_json::Value {
+        pieces.reverse();
+        let reply = list(&Head { schema: SCHEMA, configuration: None }, "numbers", move || {
+            pieces.pop().unwrap_or_default()
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
+        let body = runtime.block_on(reply.into_body().collect()).expect("no error").to_bytes();
+        serde_json::from_slice(&body).expect("JSON")
+    }
+
+    #[test]
+    fn a_list_is_one_list_in_however_many_pieces_it_is_made() {
+        for (pieces, expected) in [
+            (vec![], vec![]),
+            (vec![vec![1]], vec![1]),
+            (vec![vec![1, 2], vec![3], vec![4, 5]], vec![1, 2, 3, 4, 5]),
+        ] {
+            assert_eq!(whole(pieces), serde_json::json!({ "schema": 1, "numbers": expected }));
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! HTTP: WHEP for players, pages for people, JSON for programs, and the diagnostics port.
 //!
-//! [`server`] owns connections, [`seats`] their number, [`body`] the buffers of request bodies. A request
+//! [`server`] owns connections, [`seats`] their number, [`body`] the buffers of request bodies,
+//! [`content`] what answers may keep. A request
 //! is read into an [`route::Action`], which says what it asks of weir without touching it;
 //! [`site`] does that and nothing else. Everything runs on the control thread, in a
 //! [`tokio::task::LocalSet`]. With TLS, everything but health is served encrypted, and the plain
@@ -8,6 +9,7 @@
 
 mod api;
 mod body;
+mod content;
 mod host;
 mod metrics;
 mod pages;
@@ -19,19 +21,19 @@ mod site;
 mod whep;
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::Response;
 
+use content::Content;
 pub use server::bind;
 pub use site::{Listeners, serve, serve_diagnostics};
 
-/// An answer; always whole before it is sent.
-pub(crate) type Reply = Response<Full<Bytes>>;
+/// An answer.
+pub(crate) type Reply = Response<Content>;
 
 /// A reply with a body of some type that must not be kept by a cache.
 fn reply(status: hyper::StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
     use hyper::header::{self, HeaderValue};
-    let mut reply = Response::new(Full::new(body.into()));
+    let mut reply = Response::new(Content::Whole(body.into()));
     *reply.status_mut() = status;
     let headers = reply.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -42,7 +44,7 @@ fn reply(status: hyper::StatusCode, content_type: &'static str, body: impl Into<
 
 /// A reply without a body.
 fn empty(status: hyper::StatusCode) -> Reply {
-    let mut reply = Response::new(Full::default());
+    let mut reply = Response::new(Content::default());
     *reply.status_mut() = status;
     reply
 }

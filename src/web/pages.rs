@@ -2,11 +2,10 @@
 //! that an update shows at once, and are told with an ETag that it did not.
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
 
-use super::Reply;
+use super::{Content, Reply};
 
 /// A file of the viewer.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,11 +54,11 @@ impl Page {
         let etag = format!("\"{:016x}\"", fnv1a(self.bytes));
         let etag = HeaderValue::try_from(etag).expect("hex digits are visible ASCII");
         let known = if_none_match == Some(&etag);
-        let mut reply = Response::new(Full::new(Bytes::from_static(self.bytes)));
+        let mut reply = Response::new(Content::Whole(Bytes::from_static(self.bytes)));
         *reply.status_mut() = status;
         if known && status == StatusCode::OK {
             *reply.status_mut() = StatusCode::NOT_MODIFIED;
-            *reply.body_mut() = Full::default();
+            *reply.body_mut() = Content::default();
         }
         let headers = reply.headers_mut();
         headers.insert(header::ETAG, etag);

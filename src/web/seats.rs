@@ -33,6 +33,10 @@ pub(super) struct Seat {
 }
 
 impl Seat {
+    pub(super) fn is_idle(&self) -> bool {
+        self.idle_since_us.get().is_some()
+    }
+
     /// How long it may still be idle; all of `idle` while it is not.
     pub(super) fn idle_left(&self, idle: Duration) -> Duration {
         let Some(since_us) = self.idle_since_us.get() else {

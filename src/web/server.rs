@@ -31,8 +31,8 @@ use super::problem::{self, PROBLEM_JSON};
 use super::seats::{Seat, Seats};
 use crate::clock;
 use crate::limits::{
-    HTTP_HEAD_BYTES_MAX, HTTP_HEAD_MS_MAX, HTTP_KEEP_ALIVE_MS, HTTP_REFUSAL_MS_MAX,
-    HTTP_REFUSALS_MAX,
+    HTTP_EVICTABLE_US, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_MS_MAX, HTTP_KEEP_ALIVE_MS,
+    HTTP_REFUSAL_MS_MAX, HTTP_REFUSALS_MAX,
 };
 use crate::mem::Full;
 use crate::tls::{Encrypted, Tls};
@@ -187,7 +187,7 @@ async fn tell(mut stream: TcpStream, full: Full) -> io::Result<()> {
     Ok(())
 }
 
-async fn converse<S, H, F>(stream: S, client: Client, seat: &Seat, idle: Duration, handler: H)
+async fn converse<S, H, F>(stream: S, client: Client, seat: &Seat, mut idle: Duration, handler: H)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     H: Fn(Request<Incoming>, Client) -> F + 'static,
@@ -217,8 +217,16 @@ where
                 }
                 return;
             }
-            // An answer under way is finished first.
-            () = seat.leave.notified() => connection.as_mut().graceful_shutdown(),
+            () = seat.leave.notified() => {
+                // Its seat is another's by now. hyper alone would wait for the rest of a request
+                // head, or for somebody to read an answer.
+                if seat.is_idle() {
+                    return;
+                }
+                // A request that has come meanwhile is answered first.
+                connection.as_mut().graceful_shutdown();
+                idle = Duration::from_micros(HTTP_EVICTABLE_US);
+            }
             () = sleep(seat.idle_left(idle)) => {
                 if seat.idle_left(idle).is_zero() {
                     return;

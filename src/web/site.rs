@@ -8,6 +8,7 @@ use hyper::{Request, StatusCode, body::Incoming};
 use tokio::net::TcpListener;
 
 use super::body::Bodies;
+use super::content::PIECE_ITEMS;
 use super::host::Names;
 use super::pages::PLAYER;
 use super::route::Signpost;
@@ -15,7 +16,7 @@ use super::route::{self, Action};
 use super::seats::{Bounds, Seats};
 use super::server::{self, Client, Entrance};
 use super::{Reply, api, metrics, whep};
-use crate::control::Control;
+use crate::control::{Control, Place};
 use crate::limits::{DIAGNOSTICS_CONNECTIONS_MAX, HTTP_KEEP_ALIVE_MS, PROFILE};
 use crate::tls::Tls;
 
@@ -107,8 +108,15 @@ where
 async fn perform(control: &Control, action: Action) -> Reply {
     match action {
         Action::Done(reply) => reply,
-        Action::Cameras => api::cameras(&control.cameras(), &control.configuration()),
-        Action::Sessions => api::sessions(&control.sessions()),
+        Action::Cameras => {
+            let (control, mut next) = (control.clone(), 0);
+            let configuration = control.configuration();
+            api::cameras(&configuration, move || control.cameras_from(&mut next, PIECE_ITEMS))
+        }
+        Action::Sessions => {
+            let (control, mut next) = (control.clone(), Place::default());
+            api::sessions(move || control.sessions_from(&mut next, PIECE_ITEMS))
+        }
         Action::Reload => api::reloaded(control.reload().await),
         Action::Health => api::health(&control.cameras()),
         Action::Metrics => metrics::reply(&control.cameras()),

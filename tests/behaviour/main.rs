@@ -6,6 +6,7 @@ mod common;
 mod allocations;
 mod camera_trouble;
 mod carry;
+mod churn;
 mod ciphers;
 mod clip_md5;
 mod dialling;

@@ -36,6 +36,18 @@ pub fn offer(fingerprint: &str) -> String {
     )
 }
 
+/// An offer of exactly `bytes`, most of them in lines that mean nothing.
+pub fn offer_of_bytes(fingerprint: &str, bytes: usize) -> String {
+    const LINE_BYTES: usize = 200;
+    let mut offer = offer(fingerprint);
+    while let missing @ 1.. = bytes.saturating_sub(offer.len()) {
+        // A rest too short for a line of its own goes into the last one.
+        let line_bytes = if missing < 2 * LINE_BYTES { missing } else { LINE_BYTES };
+        offer += &format!("a=x-{}\r\n", "y".repeat(line_bytes.saturating_sub(6)));
+    }
+    offer
+}
+
 /// Posts an offer from an address of this machine; the answer whatever it is.
 pub fn post(
     local: IpAddr,
@@ -63,8 +75,17 @@ pub struct Agent {
 impl Agent {
     /// Posts an offer with this fingerprint.
     pub fn post(http: SocketAddr, camera: &str, fingerprint: &str) -> Result<Self, HttpError> {
-        let local = Ipv4Addr::LOCALHOST.into();
-        let created = post(local, http, camera, &offer(fingerprint))?.expect(201)?;
+        Self::post_from(Ipv4Addr::LOCALHOST.into(), http, camera, &offer(fingerprint))
+    }
+
+    /// Posts any offer from an address of this machine.
+    pub fn post_from(
+        local: IpAddr,
+        http: SocketAddr,
+        camera: &str,
+        offer: &str,
+    ) -> Result<Self, HttpError> {
+        let created = post(local, http, camera, offer)?.expect(201)?;
         let socket = UdpSocket::bind((local, 0)).expect("a free port");
         socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
         let media = candidates(&created.body)[0];
@@ -123,7 +144,8 @@ pub fn candidates(sdp: &str) -> Vec<SocketAddr> {
     lines.map(|line| address(line).expect("an address and a port")).collect()
 }
 
-fn sha1_hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
+/// STUN's integrity, as `is` wants it.
+pub fn sha1_hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
     let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key);
     let tag = hmac::sign(&key, &parts.concat());
     tag.as_ref().try_into().expect("SHA-1 has 20 bytes")

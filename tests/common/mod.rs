@@ -4,6 +4,9 @@
 //! - [`agent`]: an ICE agent that leaves everything but the checks to the test.
 //! - [`annexb`]: a recorded byte stream as access units.
 //! - [`openssl`]: its `s_client` as DTLS peer and judge.
+//! - [`churn`]: viewers that come and go; [`house`]: those who stay meanwhile.
+//! - [`crowd`]: HTTP clients that take and do not give.
+//! - [`flood`]: datagrams that mean nothing, thousands a second.
 //! - [`stage`]: one camera and a weir that serves it.
 //! - [`server`]: the weir program as a process, with its configuration, its log and its figures.
 //! - [`camera`]: simulated RTSP cameras, well-behaved or not, all in one thread.
@@ -22,6 +25,10 @@
 pub mod agent;
 pub mod annexb;
 pub mod camera;
+pub mod churn;
+pub mod crowd;
+pub mod flood;
+pub mod house;
 pub mod openssl;
 pub mod pieces;
 pub mod process;

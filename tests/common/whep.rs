@@ -137,7 +137,7 @@ fn exchange(
     })
 }
 
-/// A connection from an address of this machine.
+/// Connects, from an address of this machine if one is named.
 pub fn dial(local: Option<IpAddr>, server: SocketAddr) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(server), Type::STREAM, None)?;
     if let Some(local) = local {

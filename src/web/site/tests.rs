@@ -15,8 +15,8 @@ const BOUNDS: Bounds = Bounds { connections: 3, per_address: 3, idle: Duration::
 async fn perform_canned(action: Action) -> Reply {
     match action {
         Action::Done(reply) => reply,
-        Action::Cameras => api::cameras(&[], &Configuration::default()),
-        Action::Sessions => api::sessions(&[]),
+        Action::Cameras => api::cameras(&Configuration::default(), Vec::new),
+        Action::Sessions => api::sessions(Vec::new),
         Action::Reload => api::reloaded(Err(ReloadError::Unusable {
             detail: "line 2, column 3: no".to_owned(),
             place: Some((2, 3)),

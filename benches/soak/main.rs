@@ -1,0 +1,111 @@
+//! The soak: a full house, and beside it sessions that come and go for as long as one likes.
+//! `scripts/soak` runs it; docs/performance.md says what was seen. It ends with 1 when a packet
+//! was lost, an offer refused, or something was left behind.
+
+#[path = "../../tests/common/mod.rs"]
+mod common;
+
+use std::process::ExitCode;
+use std::sync::atomic::Ordering::Relaxed;
+
+use clap::Parser;
+use weir::limits::SESSION_SILENCE_US;
+use weir::mem::plan;
+
+use common::churn::Books;
+use common::house::{Holding, House, Stayed};
+
+const MINUTE_US: u64 = 60_000_000;
+/// Sessions that vanished are silent for 8 s, and HTTP connections are kept for 5 s.
+const REST_US: u64 = 3 * SESSION_SILENCE_US;
+/// What the control thread may keep to show, and the kernel of pages touched.
+const HEAP_BYTES_MAX: f64 = 64.0 * 1024.0;
+const RESIDENT_KIB_MAX: u64 = 256;
+
+/// Soaks weir in sessions that come and go.
+#[derive(Parser, Debug)]
+struct Load {
+    /// Minutes, after the first that fills the memory's pages.
+    #[arg(long, default_value_t = 10)]
+    minutes: u64,
+    /// Sessions that come a second; half of them vanish.
+    #[arg(long, default_value_t = 10)]
+    sessions_per_second: u64,
+    /// What `cargo bench` adds.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+fn main() -> ExitCode {
+    let load = Load::parse();
+    let mut house = House::open();
+    let mut troubles = Vec::new();
+    println!("minute   offers  watched  packets to those who stay  lost  sessions  heap  resident");
+    let mut before = house.holding();
+    for minute in 0..=load.minutes {
+        let books = Books::default();
+        let stayed = house.churn(load.sessions_per_second, MINUTE_US, &books);
+        row(minute, &books, &stayed, &house.holding());
+        note(minute, &books, &stayed, &mut troubles);
+        if minute == 0 {
+            before = house.rested(REST_US);
+        }
+    }
+    let after = house.rested(REST_US);
+    println!("rested, after the first minute:   {before:?}\nrested, at the end:    {after:?}");
+    compare(&before, &after, &mut troubles);
+    for trouble in &troubles {
+        println!("trouble: {trouble}");
+    }
+    println!("{} troubles", troubles.len());
+    if troubles.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn row(minute: u64, books: &Books, stayed: &Stayed, holding: &Holding) {
+    println!(
+        "{minute:6} {:8} {:8} {:26} {:5} {:9} {:5.0} {:9}",
+        books.offers.load(Relaxed),
+        books.watched.load(Relaxed),
+        stayed.packets,
+        stayed.lost + books.lost.load(Relaxed),
+        holding.sessions,
+        holding.heap_bytes / 1024.0,
+        holding.resident_kib
+    );
+}
+
+fn note(minute: u64, books: &Books, stayed: &Stayed, troubles: &mut Vec<String>) {
+    let mut wrong = |what: &str, count: u64| {
+        if count > 0 {
+            troubles.push(format!("minute {minute}: {count} {what}"));
+        }
+    };
+    wrong("packets lost by those who stay", stayed.lost);
+    wrong("frames broken for those who stay", stayed.broken_frames);
+    wrong("viewers ended", stayed.ended as u64);
+    wrong("packets lost by those who come and go", books.lost.load(Relaxed));
+    wrong("visitors with trouble", books.troubled.load(Relaxed));
+    let words = books.troubles.lock().expect("not poisoned");
+    troubles.extend(words.iter().cloned());
+    let (answer, media) = (books.answer_us_max.load(Relaxed), books.media_us_max.load(Relaxed));
+    let late = books.late.load(Relaxed);
+    println!(
+        "       longest answer {} ms, longest from there to media {} ms, {late} came late",
+        answer / 1000,
+        media / 1000
+    );
+}
+
+fn compare(before: &Holding, after: &Holding, troubles: &mut Vec<String>) {
+    let mut must = |is_so: bool, what: &str| {
+        if !is_so {
+            troubles.push(format!("{what}: {before:?}, then {after:?}"));
+        }
+    };
+    must(after.sessions == before.sessions, "sessions");
+    must(after.handshakes == before.handshakes, "handshakes");
+    must(after.descriptors == before.descriptors, "descriptors");
+    must(after.heap_bytes < before.heap_bytes + HEAP_BYTES_MAX, "library heap");
+    must(after.resident_kib < before.resident_kib + RESIDENT_KIB_MAX, "resident memory");
+    must(after.peak_kib <= (plan::TOTAL_BYTES / 1024) as u64, "peak memory above the plan");
+}
