@@ -17,6 +17,8 @@ pub mod config;
 pub mod control;
 pub mod demo;
 pub mod egress;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod limits;
 pub mod media;
 pub mod mem;
