@@ -19,6 +19,8 @@ pub mod control;
 pub mod demo;
 mod der;
 pub mod egress;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod limits;
 pub mod media;
 pub mod mem;

@@ -22,7 +22,8 @@ pub mod parameter_sets;
 pub mod receiver;
 pub mod sequence;
 pub mod sps;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
+#[cfg_attr(fuzzing, allow(dead_code))] // the fuzz targets need a part of it
 pub(crate) mod testing;
 pub mod timeline;
 

@@ -18,6 +18,8 @@ mod digest;
 mod error;
 mod examine;
 mod framing;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod message;
 mod reception;
 mod rtcp;
@@ -26,7 +28,8 @@ mod sdp;
 mod session;
 mod setup;
 mod tail;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
+#[cfg_attr(fuzzing, allow(dead_code))] // the fuzz targets need a part of it
 mod testing;
 mod transmit;
 mod url;

@@ -26,6 +26,10 @@ use crate::webrtc::profile;
 use crate::webrtc::provider::{ALERT, Records, Tap};
 
 mod answer;
+#[cfg(any(test, fuzzing))]
+#[cfg_attr(fuzzing, allow(dead_code))] // the fuzz targets need a part of it
+#[path = "handshake/tests/client.rs"]
+pub(crate) mod client;
 mod flight;
 mod identity;
 mod outcome;

@@ -3,9 +3,8 @@
 use super::*;
 
 mod browsers;
-mod client;
 
-use client::{Client, local, remote};
+use super::client::{Client, local, remote};
 
 const HIGH: u32 = 0x64_00_28;
 const UFRAG: &str = "0007abcdefgh";

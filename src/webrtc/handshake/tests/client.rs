@@ -17,24 +17,24 @@ use str0m_proto::crypto::{
 use crate::clock;
 use crate::webrtc::provider::{self, Records};
 
-pub(super) fn local() -> SocketAddr {
+pub(crate) fn local() -> SocketAddr {
     "192.0.2.1:8118".parse().unwrap()
 }
 
-pub(super) fn remote() -> SocketAddr {
+pub(crate) fn remote() -> SocketAddr {
     "192.0.2.7:50000".parse().unwrap()
 }
 
-pub(super) struct Client {
+pub(crate) struct Client {
     rtc: Rtc,
     pending: Option<SdpPendingOffer>,
     use_srtp: Option<Vec<u8>>,
-    pub(super) connected: bool,
-    pub(super) closed: bool,
+    pub(crate) connected: bool,
+    pub(crate) closed: bool,
 }
 
 impl Client {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         DERIVED.with_borrow_mut(Vec::clear);
         let rtc = RtcConfig::new()
             .set_crypto_provider(Arc::new(provider::calling(&NOTING).unwrap()))
@@ -42,7 +42,7 @@ impl Client {
         Self { rtc, pending: None, use_srtp: None, connected: false, closed: false }
     }
 
-    pub(super) fn offer(&mut self) -> String {
+    pub(crate) fn offer(&mut self) -> String {
         let host = Candidate::host(remote(), "udp").unwrap();
         self.rtc.add_local_candidate(host);
         let mut api = self.rtc.sdp_api();
@@ -52,7 +52,7 @@ impl Client {
         offer.to_sdp_string()
     }
 
-    pub(super) fn answer(&mut self, answer: &str) {
+    pub(crate) fn answer(&mut self, answer: &str) {
         let answer = SdpAnswer::from_sdp_string(answer).unwrap();
         let pending = self.pending.take().unwrap();
         self.rtc.sdp_api().accept_answer(pending, answer).unwrap();
@@ -60,18 +60,20 @@ impl Client {
 
     /// Puts `profile` in the place of those its ClientHello offers; an empty one takes the
     /// extension out. The handshake cannot end well, but it gets as far as the server's answer.
-    pub(super) fn offer_only(&mut self, profile: &[u8]) {
+    pub(crate) fn offer_only(&mut self, profile: &[u8]) {
         self.use_srtp = Some(profile.to_vec());
     }
 
-    pub(super) fn receive(&mut self, datagram: &[u8], now_us: u64) {
+    pub(crate) fn receive(&mut self, datagram: &[u8], now_us: u64) {
         let now = clock::instant(now_us);
-        let receive = Receive::new(Protocol::Udp, local(), remote(), datagram).unwrap();
+        let Ok(receive) = Receive::new(Protocol::Udp, local(), remote(), datagram) else {
+            return; // a fuzzer's datagram may be none
+        };
         // A failed handshake is an error here and an alert on the wire: the server is judged.
         let _ = self.rtc.handle_input(Input::Receive(now, receive));
     }
 
-    pub(super) fn drain(&mut self, now_us: u64) -> Vec<Vec<u8>> {
+    pub(crate) fn drain(&mut self, now_us: u64) -> Vec<Vec<u8>> {
         let _ = self.rtc.handle_input(Input::Timeout(clock::instant(now_us)));
         let mut sent = Vec::new();
         loop {
@@ -89,7 +91,7 @@ impl Client {
     }
 
     /// Whether the client's SRTP was derived from this master key and salt.
-    pub(super) fn derived_from(&self, key: &[u8], salt: &[u8]) -> bool {
+    pub(crate) fn derived_from(&self, key: &[u8], salt: &[u8]) -> bool {
         // The block of label 0 is the salt itself (RFC 3711 section 4.3.1).
         DERIVED.with_borrow(|blocks| blocks.iter().any(|(k, x)| k == key && x.starts_with(salt)))
     }

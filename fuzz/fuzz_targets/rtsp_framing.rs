@@ -1,0 +1,5 @@
+//! An interleaved connection: the same frames at every split point, and every carry slot back.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| weir::fuzzing::rtsp_framing(data));

@@ -1,0 +1,58 @@
+//! What stands in `weir.toml`.
+
+use std::path::Path;
+
+use toml::de::{DeTable, DeValue};
+
+use super::SECRET;
+use crate::config::parse;
+use crate::limits::{CAMERAS_MAX, CONFIG_BYTES_MAX};
+
+/// A configuration: every mistake has a place in the file, a file that is not TOML is refused, and
+/// a password, wherever it stands as one, shows in no message and in no debug output.
+pub fn config(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    // Files are another matter: one could be a pipe that nobody writes to.
+    if text.len() > CONFIG_BYTES_MAX || text.contains("_file") || text.contains('\\') {
+        return;
+    }
+    let loaded = parse(text, Path::new("/nonexistent"));
+    let lines = text.matches('\n').count() + 1;
+    for problem in &loaded.problems {
+        assert!((1..=lines).contains(&problem.line) && problem.column >= 1, "{problem}");
+        assert!(!problem.message.is_empty() && !problem.message.contains('\n'), "{problem}");
+    }
+    let table = DeTable::parse(text);
+    assert!(table.is_ok() || loaded.is_fatal());
+    assert!(loaded.config.cameras.len() <= CAMERAS_MAX);
+    let shown = |text: &str| loaded.problems.iter().any(|p| p.to_string().contains(text));
+    let secrets = table.map_or(0, |table| secrets(table.get_ref()));
+    if secrets > 0 && secrets == text.matches(SECRET).count() {
+        assert!(!shown(SECRET), "a password in a message: {:?}", loaded.problems);
+        assert!(!format!("{loaded:?}").contains(SECRET), "a password in debug output");
+    }
+}
+
+/// Occurrences of [`SECRET`] where passwords belong: in `password`, and in a URL's userinfo.
+fn secrets(table: &DeTable<'_>) -> usize {
+    let Some(DeValue::Array(cameras)) = table.get("camera").map(|value| value.get_ref()) else {
+        return 0;
+    };
+    let cameras = cameras.iter().filter_map(|camera| match camera.get_ref() {
+        DeValue::Table(table) => Some(table),
+        _ => None,
+    });
+    let text = |table: &DeTable<'_>, key: &str| {
+        let value = table.get(key).and_then(|value| value.get_ref().as_str());
+        value.unwrap_or_default().to_owned()
+    };
+    let count = |camera: &DeTable<'_>| {
+        let url = text(camera, "url");
+        let authority = url.split_once("://").map_or("", |(_, rest)| rest);
+        let authority = authority.split(['/', '?']).next().unwrap_or_default();
+        let (userinfo, _) = authority.rsplit_once('@').unwrap_or_default();
+        let (_, password) = userinfo.split_once(':').unwrap_or_default();
+        text(camera, "password").matches(SECRET).count() + password.matches(SECRET).count()
+    };
+    cameras.map(count).sum()
+}

@@ -1,0 +1,209 @@
+//! Datagrams on their way through the demux into a handshake.
+
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::sync::OnceLock;
+
+use super::Tape;
+use crate::webrtc::consent::{Check, Credentials};
+use crate::webrtc::demux::{Demux, Kind};
+use crate::webrtc::handshake::client::{Client, local, remote};
+use crate::webrtc::handshake::{Handshake, Identity, Progress, Request};
+
+/// Instructions of one input, at most.
+const STEPS_MAX: usize = 200;
+/// Between two looks of an honest client at its link.
+const STEP_US: u64 = 10_000;
+/// The slot that [`UFRAG`] names.
+pub(super) const SLOT: u16 = 3;
+const UFRAG: &str = "0003abcdefgh";
+pub(super) const PASSWORD: &str = "0123456789abcdefghijklmn";
+const CANDIDATES: [SocketAddr; 1] =
+    [SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 8118))];
+
+/// One certificate for all inputs, as a process has one.
+pub(super) fn identity() -> &'static Identity {
+    static IDENTITY: OnceLock<Identity> = OnceLock::new();
+    IDENTITY.get_or_init(|| Identity::new().expect("ring has keys"))
+}
+
+pub(super) fn request(offer: &str) -> Request<'_> {
+    Request {
+        offer,
+        camera_profile: 0x64_00_28,
+        candidates: &CANDIDATES,
+        local_ufrag: UFRAG,
+        local_password: PASSWORD,
+        ssrc: 0x1234_5678,
+        resend: true,
+    }
+}
+
+pub(super) fn credentials() -> Credentials {
+    Credentials {
+        ufrag: UFRAG.try_into().expect("it fits"),
+        password: PASSWORD.try_into().expect("it fits"),
+    }
+}
+
+/// A browser's handshake whose datagrams are changed, lost, repeated and mixed with others: it
+/// ends at most once, is silent from then on, sends to nobody who did not prove an address, sends
+/// no more than a flight for what came, and connects in spite of all that strangers say.
+pub fn dtls_demux(data: &[u8]) {
+    let mut tape = Tape::new(data);
+    let mut link = Link::new();
+    for _ in 0..STEPS_MAX {
+        if tape.is_over() {
+            break;
+        }
+        link.step(&mut tape);
+    }
+    if !link.is_tainted && link.now_us < 2_000_000 {
+        for _ in 0..300 {
+            link.honest_round();
+        }
+        assert!(link.is_connected, "nobody but strangers spoke between");
+    }
+}
+
+struct Link {
+    now_us: u64,
+    server: Handshake,
+    client: Client,
+    demux: Box<Demux>,
+    to_server: VecDeque<Vec<u8>>,
+    to_client: VecDeque<Vec<u8>>,
+    last: Vec<u8>,
+    is_connected: bool,
+    is_over: bool,
+    /// Something else than a stranger interfered.
+    is_tainted: bool,
+    /// Bytes the server may still send.
+    allowance: usize,
+}
+
+impl Link {
+    fn new() -> Self {
+        let mut client = Client::new();
+        let offer = client.offer();
+        let accepted = Handshake::accept(identity(), &request(&offer), 0);
+        let (server, accepted) = accepted.expect("a browser's offer is taken");
+        client.answer(&accepted.answer);
+        Self {
+            now_us: 0,
+            server,
+            client,
+            demux: Box::new(Demux::new()),
+            to_server: VecDeque::new(),
+            to_client: VecDeque::new(),
+            last: Vec::new(),
+            is_connected: false,
+            is_over: false,
+            is_tainted: false,
+            allowance: 0,
+        }
+    }
+
+    fn step(&mut self, tape: &mut Tape<'_>) {
+        let op = tape.byte();
+        match op % 9 {
+            0 => self.to_server.extend(self.client.drain(self.now_us)),
+            1 => {
+                self.last = self.to_server.pop_front().unwrap_or_default();
+                self.deliver(remote(), &self.last.clone());
+            }
+            2 => {
+                self.is_tainted = true;
+                let genuine = self.to_server.pop_front().unwrap_or_default();
+                self.deliver(remote(), &tape.edited(&genuine));
+            }
+            3 => {
+                self.is_tainted = true;
+                self.to_server.pop_front();
+            }
+            4 => {
+                self.is_tainted = true;
+                self.deliver(remote(), tape.record());
+            }
+            5 => self.deliver("192.0.2.66:6666".parse().expect("an address"), tape.record()),
+            6 => {
+                self.now_us += STEP_US * u64::from(tape.byte());
+                self.pump();
+            }
+            7 => {
+                let genuine = self.to_client.pop_front().unwrap_or_default();
+                let edited = tape.edited(&genuine);
+                self.is_tainted |= edited != genuine;
+                self.client.receive(&edited, self.now_us);
+            }
+            _ => self.deliver(remote(), &self.last.clone()),
+        }
+    }
+
+    /// Takes a datagram as the media thread does: checks that verify teach the demux an address,
+    /// DTLS counts from such addresses, and nothing else gets near a handshake.
+    fn deliver(&mut self, from: SocketAddr, datagram: &[u8]) {
+        let is_for_us = match Kind::of(datagram) {
+            Kind::Stun => {
+                let check = Check::parse(datagram);
+                let is_ours = |check: &Check<'_>| check.slot() == Some(SLOT);
+                let verified =
+                    check.filter(is_ours).is_some_and(|check| check.is_authentic(&credentials()));
+                if verified {
+                    self.demux.learn(from, SLOT, None);
+                }
+                verified
+            }
+            Kind::Dtls(_) => self.demux.slot(&from) == Some(SLOT),
+            Kind::Srtcp | Kind::Other => false,
+        };
+        if is_for_us {
+            self.server.receive(from, local(), datagram, self.now_us);
+        }
+        self.pump();
+    }
+
+    /// Polls the server until it waits.
+    fn pump(&mut self) {
+        // A flight and an alert, or a reply, for whatever came or is due.
+        self.allowance += 4096;
+        loop {
+            match self.server.poll(self.now_us) {
+                Progress::Transmit { to, from, datagram } => {
+                    assert!(!self.is_over, "silent after its end");
+                    assert_eq!(from, local());
+                    assert_eq!(self.demux.slot(&to), Some(SLOT), "to a proven address only");
+                    self.allowance =
+                        self.allowance.checked_sub(datagram.len()).expect("within its allowance");
+                    self.to_client.push_back(datagram);
+                }
+                Progress::Wait { deadline_us } => {
+                    assert!(!self.is_over || deadline_us == u64::MAX);
+                    return;
+                }
+                Progress::Connected(connected) => {
+                    assert!(!self.is_over, "it ends once");
+                    assert_eq!(self.demux.slot(&connected.remote), Some(SLOT));
+                    (self.is_over, self.is_connected) = (true, true);
+                }
+                Progress::Failed(_) => {
+                    assert!(!self.is_over, "it ends once");
+                    self.is_over = true;
+                }
+            }
+        }
+    }
+
+    /// What both sides have to say arrives.
+    fn honest_round(&mut self) {
+        self.to_server.extend(self.client.drain(self.now_us));
+        while let Some(datagram) = self.to_server.pop_front() {
+            self.deliver(remote(), &datagram);
+        }
+        while let Some(datagram) = self.to_client.pop_front() {
+            self.client.receive(&datagram, self.now_us);
+        }
+        self.now_us += STEP_US;
+        self.pump();
+    }
+}

@@ -1,0 +1,49 @@
+//! What a stranger posts as an offer.
+
+use super::handshake::{identity, request};
+use crate::limits::{OFFER_BYTES_MAX, OFFER_MEDIA_MAX};
+use crate::webrtc::handshake::Handshake;
+use crate::webrtc::offer::Offer;
+
+/// An offer: a refusal shows nothing of its password and nothing that is not text; one that is
+/// taken is answered with as many media sections, of the same names and in the same order, one of
+/// them served, in lines of visible ASCII that another SDP reader takes as well.
+pub fn whep_offer(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let offer = match Offer::read(text) {
+        Ok(offer) => offer,
+        Err(error) => {
+            let words = error.to_string();
+            assert!(words.len() < 200 && !words.contains(char::is_control), "{words:?}");
+            return;
+        }
+    };
+    assert!(text.len() <= OFFER_BYTES_MAX && offer.sections.len() <= OFFER_MEDIA_MAX);
+    let is_shown = format!("{offer:?}").contains(offer.password.0);
+    assert!(!is_shown || text.matches(offer.password.0).count() > 1, "the password is a secret");
+    let request = request(text);
+    let (_, accepted) = match Handshake::accept(identity(), &request, 0) {
+        Ok(taken) => taken,
+        Err(error) => panic!("what was read is not answered: {error}"),
+    };
+    let answer = &accepted.answer;
+    assert!(answer.split("\r\n").all(|line| line.bytes().all(|b| (b' '..=b'~').contains(&b))));
+    let values = |prefix| {
+        let lines = answer.split("\r\n");
+        lines.filter_map(move |line| line.strip_prefix(prefix)).collect::<Vec<&str>>()
+    };
+    let media = values("m=");
+    assert_eq!(media.len(), offer.sections.len());
+    let mids: Vec<&str> = offer.sections.iter().filter_map(|section| section.mid).collect();
+    assert_eq!(values("a=mid:"), mids);
+    for (index, (line, section)) in media.iter().zip(&offer.sections).enumerate() {
+        let port = if index == offer.video { "9" } else { "0" };
+        let begin = format!("{} {port} {} ", section.kind, section.protocol);
+        assert!(line.starts_with(&begin), "{line} for {begin}");
+    }
+    let served =
+        format!("video 9 {} {}", offer.sections[offer.video].protocol, accepted.payload_type);
+    assert_eq!(media[offer.video], served);
+    let parsed = sdp_types::Session::parse(answer.as_bytes()).expect("an answer is sdp");
+    assert_eq!(parsed.medias.len(), media.len());
+}

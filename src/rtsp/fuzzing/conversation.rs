@@ -1,0 +1,219 @@
+//! Whole conversations, read in pieces of every kind.
+
+use std::hash::{DefaultHasher, Hasher as _};
+use std::sync::{Mutex, PoisonError};
+
+use super::super::auth::Auth;
+use super::super::dialog::{Dialog, Step};
+use super::super::error::DialogError;
+use super::super::framing::{Broken, Framer, Item};
+use super::super::session::{Agreed, Session, Sink};
+use super::super::testing::carry_pool;
+use super::super::url::CameraUrl;
+use super::{CHANNELS, check_requests, credentials};
+use crate::fuzzing::SECRET;
+use crate::limits::{RTSP_TRANSMIT_BYTES_MAX, RTSP_URL_BYTES_MAX};
+use crate::mem::pool::CarryPool;
+
+/// Bytes in which every single split point is tried.
+const SPLITS_MAX: usize = 200;
+
+static POOL: Mutex<Option<Box<CarryPool>>> = Mutex::new(None);
+
+/// Interleaved framing: the same frames, messages and losses are found however the bytes are cut
+/// into reads, every carry slot goes back, and a session hands on the same RTP whatever else the
+/// camera says, without ever having more to write than its buffer holds.
+pub fn framing(data: &[u8]) {
+    let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
+    let pool = pool.get_or_insert_with(carry_pool);
+    let whole = items(data, &[], pool);
+    if data.len() <= SPLITS_MAX {
+        for cut in 1..data.len() {
+            assert_eq!(items(data, &[cut], pool), whole, "cut at {cut}");
+        }
+    }
+    // A head that comes in bytes is looked through once for each: too slow for a long one.
+    for step in if data.len() <= 4 * SPLITS_MAX { [1, 2, 7] } else { [61, 300, 1448] } {
+        let cuts: Vec<usize> = (1..data.len()).step_by(step).collect();
+        assert_eq!(items(data, &cuts, pool), whole, "{step} bytes a read");
+    }
+    let found = whole.iter().filter(|found| found.kind == "rtp").count();
+    let mut heard = Heard::default();
+    let has_ended = play(data, pool, &mut heard);
+    assert!(heard.packets == found || has_ended, "{} of {found} packets", heard.packets);
+}
+
+/// What a framer found, by a hash of its bytes.
+#[derive(Debug, PartialEq, Eq)]
+struct Found {
+    kind: &'static str,
+    bytes: usize,
+    hash: u64,
+}
+
+fn items(stream: &[u8], cuts: &[usize], pool: &mut CarryPool) -> Vec<Found> {
+    let mut framer = Framer::new(CHANNELS);
+    let mut found = Vec::new();
+    let mut start = 0;
+    for end in cuts.iter().copied().chain([stream.len()]) {
+        let mut input = &stream[start..end];
+        start = end;
+        while let Some(item) = framer.next(&mut input, pool) {
+            found.push(match item {
+                Item::Rtp(bytes) => summary("rtp", bytes),
+                Item::Rtcp(bytes) => summary("rtcp", bytes),
+                Item::Text(bytes) => summary("text", bytes),
+                Item::Unwanted(why) => summary("unwanted", format!("{why:?}").as_bytes()),
+                Item::Broken(why) => summary("broken", format!("{why:?}").as_bytes()),
+            });
+        }
+    }
+    framer.release(pool);
+    assert_eq!(pool.in_use(), [0, 0, 0], "every slot is given back");
+    found
+}
+
+fn summary(kind: &'static str, bytes: &[u8]) -> Found {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(bytes);
+    Found { kind, bytes: bytes.len(), hash: hasher.finish() }
+}
+
+#[derive(Default)]
+struct Heard {
+    packets: usize,
+}
+
+impl Sink for Heard {
+    fn rtp(&mut self, packet: &[u8]) {
+        assert!(packet.len() >= 12 && packet[0] >> 6 == 2);
+        self.packets += 1;
+    }
+
+    fn broken(&mut self, _: Broken) {}
+}
+
+/// Plays a session with a camera that does not read; whether PLAY's refusal ended it.
+fn play(data: &[u8], pool: &mut CarryPool, heard: &mut Heard) -> bool {
+    const READ_US: u64 = 700_000;
+    let mut session = Session::new(Agreed {
+        base: "rtsp://192.0.2.7/live".to_owned(),
+        session_id: Some("7".to_owned()),
+        timeout_s: Some(10),
+        channels: CHANNELS,
+        auth: Auth::new(Some(credentials())),
+        cseq: 4,
+        ssrc: 7,
+        early: Vec::new(),
+    });
+    session.play(0);
+    let (mut now_us, mut has_ended) = (0, false);
+    for piece in data.chunks(100) {
+        has_ended = session.receive(piece, pool, now_us, heard).is_err();
+        if has_ended {
+            break;
+        }
+        // Its silence is the supervisor's to judge: here the bytes go on.
+        let _ = session.timeout(now_us);
+        session.request_key_frame(now_us);
+        now_us += READ_US;
+    }
+    session.teardown();
+    assert!(session.transmit().len() <= RTSP_TRANSMIT_BYTES_MAX);
+    assert!(!format!("{session:?}").contains(SECRET));
+    check_requests(&without_frames(session.transmit()));
+    session.release(pool);
+    assert_eq!(pool.in_use(), [0, 0, 0], "every slot is given back");
+    has_ended
+}
+
+/// Our reports, in whole frames on the camera's own channel, taken out.
+fn without_frames(mut transmit: &[u8]) -> Vec<u8> {
+    let mut requests = Vec::new();
+    while let Some(&first) = transmit.first() {
+        let bytes = if first == b'$' {
+            assert_eq!(transmit[1], CHANNELS.rtcp);
+            4 + usize::from(u16::from_be_bytes([transmit[2], transmit[3]]))
+        } else {
+            let end = transmit.windows(4).position(|four| four == b"\r\n\r\n");
+            end.expect("an empty line") + 4
+        };
+        let (message, rest) = transmit.split_at(bytes);
+        if first != b'$' {
+            requests.extend(message);
+        }
+        transmit = rest;
+    }
+    requests
+}
+
+/// A dialog: the same requests and the same end however the camera's bytes are cut into reads;
+/// what is asked cannot be mistaken for something else; the password shows nowhere but in Basic.
+pub fn dialog(data: &[u8]) {
+    let whole = converse(data, data.len());
+    for step in [1, 2, 7, 100] {
+        let pieces = converse(data, step);
+        // A read of many messages may want more requests at once than the buffer holds.
+        let overflows = |end: &End| matches!(end, End::Failed(DialogError::OverLimit { .. }));
+        if overflows(&whole.1) || overflows(&pieces.1) {
+            continue;
+        }
+        assert_eq!(pieces.1, whole.1, "{step} bytes a read");
+        // What a failed read had to say is not said any more.
+        assert!(pieces.0.starts_with(&whole.0), "{step} bytes a read");
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    Waiting,
+    Elsewhere(String),
+    Ready(String),
+    Failed(DialogError),
+}
+
+/// The request lines of a conversation, and how it ends.
+fn converse(data: &[u8], step: usize) -> (Vec<String>, End) {
+    let text = format!("rtsp://viewer:{SECRET}@192.0.2.7:554/live?a=b");
+    let url = CameraUrl::parse(&text).expect("a url");
+    let mut dialog = Dialog::new(url, None);
+    let mut asked = Vec::new();
+    let mut end = ask(&mut dialog, &mut asked);
+    for piece in data.chunks(step.max(1)) {
+        if end != End::Waiting {
+            break;
+        }
+        end = match dialog.receive(piece) {
+            Ok(()) => ask(&mut dialog, &mut asked),
+            Err(error) => {
+                let words = error.to_string();
+                assert!(!words.contains(SECRET) && !words.contains(char::is_control), "{words}");
+                End::Failed(error)
+            }
+        };
+        assert!(!format!("{dialog:?}").contains(SECRET));
+    }
+    (asked, end)
+}
+
+/// Takes note of what a dialog asks.
+fn ask(dialog: &mut Dialog, asked: &mut Vec<String>) -> End {
+    loop {
+        let step = dialog.poll();
+        assert!(!format!("{step:?}").contains(SECRET));
+        match step {
+            Step::Read => return End::Waiting,
+            Step::Connect(url) => return End::Elsewhere(url.to_string()),
+            Step::Ready(ready) => return End::Ready(format!("{:?}", ready.video)),
+            Step::Send(bytes) => {
+                check_requests(&bytes);
+                let text = String::from_utf8_lossy(&bytes);
+                assert!(!text.contains(SECRET));
+                let requests = text.lines().filter(|line| line.ends_with(" RTSP/1.0"));
+                asked.extend(requests.map(str::to_owned));
+                let longest = text.lines().map(str::len).max();
+                assert!(longest.is_none_or(|bytes| bytes <= 3 * RTSP_URL_BYTES_MAX));
+            }
+        }
+    }
+}

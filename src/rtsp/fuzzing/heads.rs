@@ -1,0 +1,93 @@
+//! Message heads.
+
+use rtsp_types::Message;
+
+use super::super::examine::{Verdict, examine};
+use super::super::message::{Head, Kind, answer};
+use super::super::transmit::Transmit;
+use super::CHANNELS;
+
+/// Bytes in which every end is tried.
+const ENDS_MAX: usize = 256;
+
+/// Heads: a verdict over some bytes holds for more of them; an independent reader that takes the
+/// same head finds the same in it; and what a camera asks gets an answer that this reader takes.
+pub fn head(data: &[u8]) {
+    verdicts_hold(data);
+    let Some(head) = Head::parse(data) else { return };
+    for (name, value) in head.headers() {
+        assert_eq!((name, value), (name.trim_ascii(), value.trim_ascii()));
+        assert!(!name.contains(&b':'));
+    }
+    let session = head.session();
+    assert!(session.is_none_or(|(id, _)| !id.is_empty() && id == id.trim()));
+    let mut out = Transmit::new();
+    answer(&head, &mut out).expect("an answer fits an empty buffer");
+    let is_request = matches!(head.kind, Kind::Request { .. });
+    assert_eq!(is_request, !out.bytes().is_empty());
+    if is_request {
+        let read = Message::<Vec<u8>>::parse(out.bytes()).expect("our answer is rtsp");
+        assert!(matches!(read, (Message::Response(_), bytes) if bytes == out.bytes().len()));
+    }
+    if let Verdict::Text { head, total } = examine(data, None, false)
+        && let Some(message) = data.get(..total)
+    {
+        agree(message, head);
+    }
+}
+
+fn verdicts_hold(data: &[u8]) {
+    let data = &data[..data.len().min(ENDS_MAX)];
+    for (channels, lost) in
+        [(None, false), (None, true), (Some(CHANNELS), false), (Some(CHANNELS), true)]
+    {
+        if data.is_empty() {
+            return;
+        }
+        let whole = examine(data, channels, lost);
+        for end in 1..data.len() {
+            let part = examine(&data[..end], channels, lost);
+            let holds = match (part, whole) {
+                (Verdict::Need { .. }, _) => true,
+                (Verdict::Garbage(part), Verdict::Garbage(whole))
+                | (Verdict::Blank(part), Verdict::Blank(whole)) => part <= whole,
+                (part, whole) => part == whole,
+            };
+            assert!(holds, "{end} bytes: {part:?}, then {whole:?}");
+        }
+    }
+}
+
+/// Compares with an independent reader, where that one takes the message and lines end as the RFC
+/// has it: on a bare LF, which we take for a line's end, the two cannot agree.
+fn agree(message: &[u8], head_bytes: usize) {
+    let Ok((theirs, total)) = Message::<Vec<u8>>::parse(message) else { return };
+    let text = String::from_utf8_lossy(&message[..head_bytes]);
+    if text.replace("\r\n", "").contains(['\r', '\n']) {
+        return;
+    }
+    assert_eq!(total, message.len(), "the message ends elsewhere");
+    let ours = Head::parse(&message[..head_bytes]).expect("an independent reader takes it");
+    let (kind, headers): (Kind<'_>, Vec<(&str, &str)>) = match &theirs {
+        Message::Response(response) => (
+            Kind::Response { status: u16::from(response.status()) },
+            response.headers().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
+        ),
+        Message::Request(request) => (
+            Kind::Request { method: <&str>::from(request.method()).as_bytes() },
+            request.headers().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
+        ),
+        Message::Data(_) => panic!("a message is no frame"),
+    };
+    assert_eq!(ours.kind, kind);
+    for (name, value) in headers {
+        let mut all =
+            ours.headers().filter(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes()));
+        // Of a header that comes twice each reader has its own idea, and of a folded one.
+        if let (Some((_, first)), None) = (all.next(), all.next())
+            && !first.contains(&b'\n')
+        {
+            assert_eq!(first, value.as_bytes(), "{name}");
+        }
+    }
+}

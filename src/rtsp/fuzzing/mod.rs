@@ -1,0 +1,40 @@
+//! Fuzzing of the RTSP client, see [`crate::fuzzing`]: what a camera says, in any bytes and
+//! however it is cut into reads.
+
+mod conversation;
+mod heads;
+mod texts;
+
+pub use conversation::{dialog, framing};
+pub use heads::head;
+pub use texts::{challenge, sdp, url};
+
+use super::examine::Channels;
+use super::url::Credentials;
+use crate::fuzzing::SECRET;
+
+/// What every target's camera was set up with.
+const CHANNELS: Channels = Channels { rtp: 0, rtcp: 1, payload_type: 96 };
+
+fn credentials() -> Credentials {
+    Credentials { user: "viewer".to_owned(), password: SECRET.to_owned() }
+}
+
+/// What goes to a camera is made of lines that cannot be mistaken: a start line of three words,
+/// then headers and their continuations, then an empty line; `bytes` may be several messages.
+fn check_requests(bytes: &[u8]) {
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let end = rest.windows(4).position(|four| four == b"\r\n\r\n").expect("an empty line");
+        let (head, after) = rest.split_at(end + 4);
+        rest = after;
+        let mut lines = head[..end].split(|byte| *byte == b'\n');
+        let start = lines.next().unwrap_or_default();
+        let is_ours = start.starts_with(b"RTSP/1.0 ") || start.ends_with(b" RTSP/1.0\r");
+        assert!(is_ours || start.ends_with(b" RTSP/1.0"), "{:?}", start.escape_ascii());
+        for line in lines {
+            let is_folded = matches!(line.first(), Some(b' ' | b'\t'));
+            assert!(is_folded || line.contains(&b':'), "{:?}", line.escape_ascii());
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Texts within the conversation: SDP, URLs, challenges.
+
+use std::fmt::Write as _;
+
+use http_auth::{DigestClient, PasswordParams};
+
+use super::super::auth::Auth;
+use super::super::challenge::{Challenge, DigestChallenge, challenges};
+use super::super::control;
+use super::super::digest::Algorithm;
+use super::super::sdp::describe;
+use super::super::transmit::Transmit;
+use super::super::url::CameraUrl;
+use super::{check_requests, credentials};
+use crate::fuzzing::SECRET;
+use crate::limits::{PARAMETER_SET_BYTES_MAX, RTSP_BODY_BYTES_MAX, RTSP_SDP_PPS_MAX};
+
+const URI: &str = "rtsp://192.0.2.7:554/live";
+
+/// SDP: what is taken is within its bounds and is what it is called; lines may end in any way;
+/// and what is refused is refused in words.
+pub fn sdp(data: &[u8]) {
+    let data = &data[..data.len().min(RTSP_BODY_BYTES_MAX)];
+    let described = describe(data);
+    let text = String::from_utf8_lossy(data).replace("\r\n", "\n");
+    assert_eq!(describe(text.as_bytes()), described, "LF alone ends a line");
+    assert_eq!(describe(text.replace('\n', "\r").as_bytes()), described, "so does CR");
+    let described = match described {
+        Ok(described) => described,
+        Err(error) => {
+            let words = error.to_string();
+            assert!(words.len() < 300 && !words.contains(char::is_control), "{words:?}");
+            return;
+        }
+    };
+    assert!(described.video.payload_type < 128);
+    let sets = described.video.sps.iter().map(|nal| (nal, 7));
+    let pictures = described.video.pps.iter().map(|nal| (nal, 8));
+    for (nal, kind) in sets.chain(pictures) {
+        assert!(nal.len() <= PARAMETER_SET_BYTES_MAX && nal[0] & 0x1f == kind);
+    }
+    assert!(described.video.pps.len() <= RTSP_SDP_PPS_MAX);
+    let control = described.control.as_deref();
+    let base = control::base(described.session_control.as_deref(), None, None, URI);
+    for uri in [control::append(&base, control), control::join(&base, control)] {
+        assert!(!uri.contains(['\r', '\n']), "{uri:?}");
+    }
+}
+
+/// URLs: what is understood is understood the same without its login, which shows nowhere; the
+/// base a camera announces never carries a login or a blank.
+pub fn url(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    if let Some(base) = Some(control::base(Some(text), Some(text), Some(text), URI)) {
+        assert!(base.bytes().all(|byte| byte > b' ' && byte != 0x7f), "{base:?}");
+    }
+    let is_login = text.matches(SECRET).count() == 1 && text.contains(&format!(":{SECRET}@"));
+    let url = match CameraUrl::parse(text) {
+        Ok(url) => url,
+        Err(error) => {
+            assert!(!is_login || !error.to_string().contains(SECRET));
+            return;
+        }
+    };
+    assert!(url.text().starts_with("rtsp://") && url.port() > 0 && !url.host().is_empty());
+    assert!(url.text().bytes().all(|byte| byte > b' ' && byte != 0x7f));
+    let again = CameraUrl::parse(url.text()).expect("a url without its login is one");
+    assert_eq!((again.host(), again.port()), (url.host(), url.port()));
+    assert_eq!(again.credentials(), None);
+    let is_known = url.credentials().is_some_and(|known| known.password == SECRET);
+    if is_login && is_known {
+        assert!(!format!("{url} {url:?}").contains(SECRET));
+    }
+}
+
+/// Challenges: each is within its bounds; where an independent implementation reads the same
+/// Digest challenge, its parameters and its signature are ours; the request cannot be mistaken.
+pub fn challenge(data: &[u8]) {
+    // A header's value, as the framing hands it on: no control characters but folds.
+    if data.iter().any(|byte| *byte < b' ' && *byte != b'\t') {
+        return;
+    }
+    let ours: Vec<Challenge> = challenges(data).collect();
+    let digests: Vec<&DigestChallenge> = ours
+        .iter()
+        .filter_map(|challenge| match challenge {
+            Challenge::Digest(digest) => Some(digest),
+            Challenge::Basic => None,
+        })
+        .collect();
+    sign(data);
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    // Escapes are kept as they are, which is how cameras hash them.
+    if !text.is_ascii() || text.contains('\\') {
+        return;
+    }
+    let Ok(theirs) = http_auth::parse_challenges(text) else { return };
+    let theirs: Vec<DigestClient> =
+        theirs.iter().filter_map(|challenge| DigestClient::try_from(challenge).ok()).collect();
+    if let ([ours], Ok([theirs])) = (digests.as_slice(), <[DigestClient; 1]>::try_from(theirs)) {
+        compare(text, ours, theirs);
+    }
+}
+
+/// Answers what can be answered; the Authorization header.
+fn sign(value: &[u8]) -> Option<String> {
+    let mut auth = Auth::new(Some(credentials()));
+    auth.challenged([value].into_iter()).ok()?;
+    let mut out = Transmit::new();
+    write!(out, "DESCRIBE {URI} RTSP/1.0\r\n").expect("fits");
+    auth.sign("DESCRIBE", URI, &mut out).expect("a signature fits");
+    out.push(b"\r\n").expect("fits");
+    check_requests(out.bytes());
+    Some(String::from_utf8_lossy(out.bytes()).into_owned())
+}
+
+fn compare(text: &str, ours: &DigestChallenge, mut theirs: DigestClient) {
+    let is_sha256 = format!("{:?}", theirs.algorithm()).contains("Sha256");
+    if is_sha256 != (ours.algorithm == Algorithm::Sha256) || theirs.session() {
+        return;
+    }
+    assert_eq!(ours.realm, theirs.realm().as_bytes());
+    assert_eq!(ours.nonce, theirs.nonce().as_bytes());
+    assert_eq!(ours.opaque.as_deref(), theirs.opaque().map(str::as_bytes));
+    let Some(header) = sign(text.as_bytes()).filter(|header| header.contains("Digest")) else {
+        return;
+    };
+    let known = credentials();
+    let asked = PasswordParams {
+        username: &known.user,
+        password: &known.password,
+        uri: URI,
+        method: "DESCRIBE",
+        body: None,
+    };
+    let cnonce = parameter(&header, "cnonce").unwrap_or_default();
+    let Ok(expected) = theirs.respond_with_testing_cnonce(&asked, cnonce) else { return };
+    assert_eq!(parameter(&header, "response"), parameter(&expected, "response"), "{header}");
+}
+
+/// The quoted value of the last parameter of this name: ours come after the camera's texts.
+fn parameter<'h>(header: &'h str, name: &str) -> Option<&'h str> {
+    let mut needle = String::new();
+    write!(needle, " {name}=\"").expect("a string takes it");
+    let (_, rest) = header.rsplit_once(&needle)?;
+    rest.split('"').next()
+}
