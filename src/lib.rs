@@ -9,18 +9,20 @@
 //! ```
 //!
 //! [`media`] is the thread that moves packets and [`control`] the one that does everything else.
-//! [`limits`] holds every bound, [`mem`] the memory they add up to, [`net`] the sockets and
-//! [`clock`] the time. The cores of `rtsp`, `rtp`, `webrtc` and `egress` are sans-IO.
+//! [`limits`] holds every bound, [`mem`] the memory they add up to, [`net`] the sockets,
+//! [`clock`] the time, [`journal`] the log and [`process`] what the supervisor sees. The cores of `rtsp`, `rtp`, `webrtc` and `egress` are sans-IO.
 
 pub mod clock;
 pub mod config;
 pub mod control;
 pub mod demo;
 pub mod egress;
+pub mod journal;
 pub mod limits;
 pub mod media;
 pub mod mem;
 pub mod net;
+pub mod process;
 pub mod rtp;
 pub mod rtsp;
 pub mod status;
@@ -28,6 +30,7 @@ pub mod stream;
 pub mod web;
 pub mod webrtc;
 
-/// Version, commit and memory profile, as `weir --version` prints them.
-pub const VERSION: &str =
-    concat!(env!("CARGO_PKG_VERSION"), " (", env!("WEIR_COMMIT"), ", ", env!("WEIR_PROFILE"), ")");
+/// The version's number; [`process::version`] has all that tells one build from another.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The commit it was built from, 12 digits; `unknown` outside a repository.
+pub const COMMIT: &str = env!("WEIR_COMMIT");

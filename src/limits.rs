@@ -84,6 +84,9 @@ pub const ADDRESSES_MAX: usize =
 
 /// Packets one ring chunk describes: 16 KiB of 1200-byte payloads are 13, small ones more.
 pub const CHUNK_PACKETS_MAX: usize = 64;
+/// Commands under way above which offers are refused: each session that there is may still be told
+/// that it lives and that it ends, and each camera to play and to stop.
+pub const COMMANDS_BEHIND: usize = PROFILE.commands - 3 * PROFILE.sessions - 2 * PROFILE.cameras;
 /// Ring chunks of all streams: floors and the shared remainder.
 pub const CHUNKS_MAX: usize =
     PROFILE.cameras * PROFILE.ring_floor_chunks + PROFILE.ring_shared_chunks;
@@ -251,6 +254,23 @@ pub const HTTP_KEEP_ALIVE_MS: u64 = 5_000;
 pub const HTTP_BODY_MS_MAX: u64 = 2_000;
 /// Connections to the diagnostics port: a scraper, a person, and one of each to spare.
 pub const DIAGNOSTICS_CONNECTIONS_MAX: usize = 4;
+
+/// Warnings and errors that `/api/status` shows, each text once.
+pub const EVENTS_KEPT: usize = 64;
+/// A text of those; longer ones are cut.
+pub const EVENT_BYTES_MAX: usize = 160;
+/// Lines of one text that the log takes at once, and then one in so long a time.
+pub const LOG_TEXT_LINES: u64 = 4;
+/// See [`LOG_TEXT_LINES`].
+pub const LOG_TEXT_US: u64 = 60_000_000;
+/// Lines from one place in the program, whatever their text: each camera may say two things.
+pub const LOG_SITE_LINES: u64 = 2 * PROFILE.cameras as u64 + 64;
+/// See [`LOG_SITE_LINES`].
+pub const LOG_SITE_US: u64 = 2_000_000;
+/// Places and texts whose lines are counted; one more takes the place of the quietest.
+pub const LOG_SITES_MAX: usize = 64;
+/// See [`LOG_SITES_MAX`].
+pub const LOG_TEXTS_MAX: usize = 256;
 
 /// A camera's name.
 pub const CAMERA_NAME_BYTES_MAX: usize = 64;

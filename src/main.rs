@@ -1,4 +1,5 @@
-//! The command line. Exit codes: 0 done, 1 the environment refused, 2 bad usage or configuration.
+//! The command line. Exit codes: 0 done, 1 the environment refused, 2 bad usage or configuration,
+//! 3 a panic or an exhausted library heap.
 
 mod arguments;
 
@@ -9,6 +10,8 @@ use clap::Parser;
 use log::{error, warn};
 use weir::config::{self, Config, Loaded, StateFolder};
 use weir::control::Start;
+use weir::journal;
+use weir::process::last_words;
 
 use arguments::{Arguments, Command, Run};
 
@@ -20,6 +23,7 @@ const ENVIRONMENT: u8 = 1;
 const CONFIGURATION: u8 = 2;
 
 fn main() -> ExitCode {
+    last_words::prepare();
     let done = match Arguments::parse().command {
         Command::Run(arguments) => run(arguments),
         Command::Check(file) => check(&file.config),
@@ -28,15 +32,16 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::Demo => {
-            log_to_stderr();
-            serve(Start { config: Config::demo(0), state: StateFolder::none(), is_demo: true })
+            journal::to_stderr();
+            let config = Config::demo(0);
+            serve(Start { config, file: None, state: StateFolder::none(), is_demo: true })
         }
     };
     done.map_or_else(ExitCode::from, |()| ExitCode::SUCCESS)
 }
 
 fn run(Run { file, state }: Run) -> Result<(), u8> {
-    log_to_stderr();
+    journal::to_stderr();
     let path = &file.config;
     let loaded = load(path)?;
     for problem in &loaded.problems {
@@ -47,7 +52,8 @@ fn run(Run { file, state }: Run) -> Result<(), u8> {
         return Err(CONFIGURATION);
     }
     let state = StateFolder::beside(path, state);
-    serve(Start { config: loaded.config, state, is_demo: false })
+    let file = Some(path.clone());
+    serve(Start { config: loaded.config, file, state, is_demo: false })
 }
 
 fn serve(start: Start) -> Result<(), u8> {
@@ -74,12 +80,4 @@ fn load(path: &Path) -> Result<Loaded, u8> {
         eprintln!("{}: {error}", path.display());
         CONFIGURATION
     })
-}
-
-/// One line an event, without time or colour: the journal adds its own. `RUST_LOG` sets the level.
-fn log_to_stderr() {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
-        .format_timestamp(None)
-        .format_target(false)
-        .init();
 }

@@ -32,6 +32,8 @@ pub struct Config {
     pub webrtc: WebRtc,
     /// `[diagnostics]`
     pub diagnostics: Diagnostics,
+    /// `[process]`
+    pub process: Process,
     /// `[[camera]]`, in the file's order; at most [`crate::limits::CAMERAS_MAX`].
     pub cameras: Vec<Camera>,
 }
@@ -63,6 +65,13 @@ pub struct Diagnostics {
     pub listen: SocketAddr,
 }
 
+/// As whom weir runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Process {
+    /// Whom to become when started as root: a name, or `uid:gid`.
+    pub user: Option<String>,
+}
+
 /// A camera to pull from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Camera {
@@ -89,6 +98,7 @@ impl Default for Config {
                 resend: true,
             },
             diagnostics: Diagnostics { listen: SocketAddr::from(([127, 0, 0, 1], 9999)) },
+            process: Process::default(),
             cameras: Vec::new(),
         }
     }

@@ -84,6 +84,10 @@ fn read_root(table: &DeTable, directory: &Path, config: &mut Config, problems: &
         config.diagnostics.listen = diagnostics.listen(config.diagnostics.listen, problems);
         diagnostics.finish(problems);
     }
+    if let Some(mut process) = subsection(&mut root, "process", "[process]", problems) {
+        config.process.user = process.user(problems);
+        process.finish(problems);
+    }
     if let Some(section) = subsection(&mut root, "webrtc", "[webrtc]", problems) {
         read_webrtc(section, &mut config.webrtc, problems);
     }

@@ -3,14 +3,17 @@
 //! One tokio runtime on the main thread. [`Control`] is what the web sees of it. Each camera has a
 //! task that dials it and hands the connection to the media thread ([`cameras`]); an offer becomes
 //! a handshake in [`offers`], one task drives all of them ([`handshakes`]), and who has which
-//! session's slot is in [`sessions`].
+//! session's slot is in [`sessions`]. [`report`] and [`supervisor`] tell how weir itself is.
 
 mod cameras;
 mod handshakes;
+mod oddities;
 mod offers;
+mod report;
 mod run;
 mod sessions;
 mod shapes;
+mod supervisor;
 mod waiting;
 
 use std::cell::RefCell;
@@ -26,12 +29,14 @@ use crate::media::Media;
 use crate::net;
 use crate::webrtc::handshake::Identity;
 
+pub use report::Report;
 pub use run::{RunError, Start, run};
 pub use shapes::{Answer, CameraStatus, Offer, Refusal, SessionStatus};
 
 use cameras::Camera;
 use handshakes::{Handshakes, Permit};
 use sessions::Sessions;
+use supervisor::Supervisor;
 use waiting::Waiting;
 
 /// Addresses offered to a browser, best first.
@@ -54,10 +59,17 @@ struct State {
     waiting: RefCell<Waiting<Permit>>,
     /// Rings when a handshake was begun: the driver has a new deadline.
     begun: Notify,
+    supervisor: Supervisor,
 }
 
 impl Control {
-    fn new(config: Config, state: StateFolder, media: Media, identity: Identity) -> Self {
+    fn new(
+        config: Config,
+        state: StateFolder,
+        media: Media,
+        identity: Identity,
+        supervisor: Supervisor,
+    ) -> Self {
         let cameras = config.cameras.iter().map(Camera::new).collect();
         Self(Rc::new(State {
             config,
@@ -70,6 +82,7 @@ impl Control {
             handshakes: RefCell::new(Handshakes::new()),
             waiting: RefCell::new(Waiting::new()),
             begun: Notify::new(),
+            supervisor,
         }))
     }
 

@@ -1,6 +1,7 @@
 //! `weir run`: start-up, the tasks of the control thread, and the end.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -13,9 +14,12 @@ use crate::config::{Config, StateFolder};
 use crate::limits::PROFILE;
 use crate::media::{Media, Settings};
 use crate::mem::{heap, plan};
+use crate::net::udp::Socket;
+use crate::process::privileges;
 use crate::webrtc::handshake::Identity;
-use crate::{VERSION, demo, status, web};
+use crate::{demo, process, status, web};
 
+use super::supervisor::Supervisor;
 use super::{Control, cameras};
 
 /// What the environment refused.
@@ -52,6 +56,8 @@ impl std::error::Error for RunError {}
 pub struct Start {
     /// The configuration.
     pub config: Config,
+    /// The file it is from; `None` where there is none.
+    pub file: Option<PathBuf>,
     /// Where it keeps what it must find again.
     pub state: StateFolder,
     /// The configuration's only camera is our own.
@@ -75,13 +81,13 @@ pub fn run(start: Start) -> Result<(), RunError> {
 }
 
 async fn serve(start: Start) -> Result<(), RunError> {
-    let Start { mut config, state, is_demo } = start;
+    let Start { mut config, file, state, is_demo } = start;
     let refused = |error: io::Error| RunError::Start(error.to_string());
     let listen = |what, address: std::net::SocketAddr| {
         let named = move |error| RunError::Listen { what, address: address.to_string(), error };
         web::bind(address).map_err(named)
     };
-    log::info!("weir {VERSION}");
+    log::info!("weir {}", process::version());
     let http = listen("http", config.http.listen)?;
     let diagnostics = listen("diagnostics", config.diagnostics.listen)?;
     if is_demo {
@@ -93,13 +99,19 @@ async fn serve(start: Start) -> Result<(), RunError> {
     let identity = Identity::new().map_err(|error| RunError::Start(error.to_string()))?;
     let webrtc = &config.webrtc;
     let settings = Settings { listen: webrtc.listen, payload_bytes: webrtc.payload_bytes };
-    let media = Media::start(settings).map_err(|error| RunError::Listen {
+    let socket = Socket::bind(webrtc.listen).map_err(|error| RunError::Listen {
         what: "webrtc",
         address: webrtc.listen.to_string(),
         error,
     })?;
+    let supervisor = Supervisor::of_environment();
+    // Everything that may be root's alone is bound and read by now, and this is the only thread.
+    let gave_up = privileges::give_up(config.process.user.as_deref());
+    gave_up.map_err(|error| RunError::Start(error.to_string()))?;
+    privileges::warn_of_closed(file.as_deref(), &state);
+    let media = Media::start(socket, settings).map_err(refused)?;
     announce(&config, &media, &http);
-    let control = Control::new(config, state, media, identity);
+    let control = Control::new(config, state, media, identity, supervisor);
     let dials = cameras::dials();
     for slot in 0..control.0.cameras.len() {
         spawn_local(control.clone().keep(slot, dials.clone()));
@@ -107,6 +119,8 @@ async fn serve(start: Start) -> Result<(), RunError> {
     spawn_local(control.clone().drive());
     spawn_local(web::serve(http, control.clone()));
     spawn_local(web::serve_diagnostics(diagnostics, control.clone()));
+    spawn_local(control.clone().tell_oddities());
+    spawn_local(control.clone().supervise());
     spawn_local(gauge());
     let mut terminated = signal(SignalKind::terminate()).map_err(refused)?;
     let mut interrupted = signal(SignalKind::interrupt()).map_err(refused)?;
@@ -115,6 +129,7 @@ async fn serve(start: Start) -> Result<(), RunError> {
         _ = interrupted.recv() => {}
     }
     log::info!("stopping");
+    control.0.supervisor.stopping();
     control.0.media.borrow_mut().shutdown();
     Ok(())
 }

@@ -4,7 +4,7 @@ use hyper::StatusCode;
 use serde::Serialize;
 
 use super::{Reply, reply};
-use crate::control::{CameraStatus, SessionStatus};
+use crate::control::{CameraStatus, Report, SessionStatus};
 
 const SCHEMA: u32 = 1;
 
@@ -18,6 +18,13 @@ struct Cameras<'c> {
 struct Sessions<'s> {
     schema: u32,
     sessions: &'s [SessionStatus],
+}
+
+#[derive(Serialize)]
+struct Status<'r> {
+    schema: u32,
+    #[serde(flatten)]
+    report: &'r Report,
 }
 
 #[derive(Serialize)]
@@ -37,6 +44,11 @@ pub(super) fn cameras(cameras: &[CameraStatus]) -> Reply {
 /// `/api/sessions`
 pub(super) fn sessions(sessions: &[SessionStatus]) -> Reply {
     json(&Sessions { schema: SCHEMA, sessions })
+}
+
+/// `/api/status`
+pub(super) fn status(report: &Report) -> Reply {
+    json(&Status { schema: SCHEMA, report })
 }
 
 /// `/healthz`: that this was answered is the health; cameras come and go.

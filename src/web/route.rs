@@ -19,6 +19,7 @@ pub(super) enum Action {
     Done(Reply),
     Cameras,
     Sessions,
+    Status,
     Health,
     Metrics,
     /// The player, if there is such a camera.
@@ -50,6 +51,7 @@ enum Route<'p> {
     PlayerBare(&'p str),
     Cameras,
     Sessions,
+    Status,
     Health,
     Whep(&'p str),
     Session(&'p str),
@@ -62,6 +64,7 @@ impl<'p> Route<'p> {
             "/healthz" => return Some(Self::Health),
             "/api/cameras" => return Some(Self::Cameras),
             "/api/sessions" => return Some(Self::Sessions),
+            "/api/status" => return Some(Self::Status),
             _ => {}
         }
         if let Some(page) = pages::find(path) {
@@ -124,6 +127,7 @@ pub(super) async fn read(
         (Route::PlayerBare(camera), _) => Action::Done(redirect(&format!("/{camera}/"))),
         (Route::Cameras, _) => Action::Cameras,
         (Route::Sessions, _) => Action::Sessions,
+        (Route::Status, _) => Action::Status,
         (Route::Health, _) => Action::Health,
         (Route::Whep(_), &Method::OPTIONS) => Action::Done(whep::options(true)),
         (Route::Whep(camera), &Method::POST) => {
@@ -196,6 +200,7 @@ mod tests {
             ("/whep/whep", Some(Route::Whep("whep"))),
             (&session, Some(Route::Session(secret))),
             ("/api/cameras", Some(Route::Cameras)),
+            ("/api/status", Some(Route::Status)),
             ("/healthz", Some(Route::Health)),
             ("/gate/whep/", None),
             ("/gate/whep/0123", None),

@@ -14,12 +14,14 @@ use super::server::{self, Bounds, Client};
 use super::{Reply, api, metrics, whep};
 use crate::control::Control;
 use crate::limits::{DIAGNOSTICS_CONNECTIONS_MAX, HTTP_KEEP_ALIVE_MS, PROFILE};
+use crate::status::TABLES;
 
 /// Serves pages, API and WHEP, for ever.
 pub async fn serve(listener: TcpListener, control: Control) {
     let bounds = Bounds {
         connections: PROFILE.http_connections,
         per_address: PROFILE.http_connections_per_address,
+        usage: &TABLES.http_connections,
         idle: Duration::from_millis(HTTP_KEEP_ALIVE_MS),
     };
     let bodies = Rc::new(Bodies::new());
@@ -38,6 +40,7 @@ pub async fn serve_diagnostics(listener: TcpListener, control: Control) {
     let bounds = Bounds {
         connections: DIAGNOSTICS_CONNECTIONS_MAX,
         per_address: DIAGNOSTICS_CONNECTIONS_MAX,
+        usage: &TABLES.diagnostics_connections,
         idle: Duration::from_millis(HTTP_KEEP_ALIVE_MS),
     };
     let handler = move |request: Request<Incoming>, _: Client| {
@@ -77,6 +80,7 @@ async fn perform(control: &Control, action: Action) -> Reply {
         Action::Done(reply) => reply,
         Action::Cameras => api::cameras(&control.cameras()),
         Action::Sessions => api::sessions(&control.sessions()),
+        Action::Status => api::status(&control.report()),
         Action::Health => api::health(&control.cameras()),
         Action::Metrics => metrics::reply(&control.cameras()),
         Action::Player { camera, if_none_match } => {
