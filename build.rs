@@ -1,4 +1,5 @@
-//! Tells the binary which commit it was built from, and tests which memory profile it has.
+//! Tells the binary which commit it was built from, and tests which memory profile it has. Has the
+//! linker write a build id, which not every linker does unasked.
 
 use std::path::Path;
 use std::process::Command;
@@ -18,6 +19,7 @@ fn main() {
     println!("cargo::rustc-env=WEIR_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
     let profile = std::env::var("WEIR_PROFILE").unwrap_or_default();
     println!("cargo::rustc-check-cfg=cfg(weir_profile, values(any()))");
+    println!("cargo::rustc-link-arg=-Wl,--build-id=sha1");
     println!("cargo::rustc-cfg=weir_profile=\"{profile}\"");
 }
 

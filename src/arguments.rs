@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 /// Camera-to-browser gateway: RTSP in, WebRTC out, in memory that is counted before it runs.
 #[derive(Parser)]
-#[command(name = "weir", version = weir::VERSION)]
+#[command(name = "weir", version = weir::process::version())]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -42,6 +42,31 @@ pub fn ntp(at_us: u64) -> u64 {
     ((wall_us / 1_000_000 + SECONDS_1900_TO_1970) << 32) | fraction
 }
 
+/// The moment `at_us` in UTC, to the second (RFC 3339), by the wall clock as it is set now: a box
+/// without a battery learns the time some while after its start.
+#[allow(clippy::disallowed_methods)]
+pub fn utc(at_us: u64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let ago = Duration::from_micros(now_us().saturating_sub(at_us));
+    utc_of(now.saturating_sub(ago).as_secs())
+}
+
+fn utc_of(seconds: u64) -> String {
+    let (day, second) = (seconds / 86_400, seconds % 86_400);
+    // Years begin in March here, so that the leap day is the last of its year; 400 of them have
+    // 146 097 days, and 1970-01-01 is day 719 468 of year 0.
+    let day = day + 719_468;
+    let (era, day) = (day / 146_097, day % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let date = day - (153 * month + 2) / 5 + 1;
+    let (year, month) =
+        if month < 10 { (400 * era + year, month + 3) } else { (400 * era + year + 1, month - 9) };
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +75,22 @@ mod tests {
     fn an_instant_and_its_microseconds_are_the_same_moment() {
         let now = now_us();
         assert_eq!(us_of(instant(now)), now);
+    }
+
+    #[test]
+    fn dates_are_those_of_the_calendar() {
+        for (seconds, date) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_399, "2000-02-28T23:59:59Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_709_164_799, "2024-02-28T23:59:59Z"),
+            (1_709_251_200, "2024-03-01T00:00:00Z"),
+            (1_735_689_599, "2024-12-31T23:59:59Z"),
+            (4_107_542_400, "2100-03-01T00:00:00Z"),
+        ] {
+            assert_eq!(utc_of(seconds), date);
+        }
+        assert!(utc(now_us()).as_str() > "2024");
     }
 
     #[test]

@@ -9,9 +9,9 @@
 //! ```
 //!
 //! [`media`] is the thread that moves packets and [`control`] the one that does everything else.
-//! [`tls`]
-//! is what HTTPS adds. [`limits`] holds every bound, [`mem`] the memory they add up to, [`net`] the sockets and
-//! [`clock`] the time. The cores of `rtsp`, `rtp`, `webrtc` and `egress` are sans-IO.
+//! [`tls`] is what HTTPS adds. [`limits`] holds every bound, [`mem`] the memory they add up to,
+//! [`net`] the sockets, [`clock`] the time, [`journal`] the log and [`process`] what the supervisor
+//! sees. The cores of `rtsp`, `rtp`, `webrtc` and `egress` are sans-IO.
 
 pub mod clock;
 pub mod config;
@@ -21,10 +21,12 @@ mod der;
 pub mod egress;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod journal;
 pub mod limits;
 pub mod media;
 pub mod mem;
 pub mod net;
+pub mod process;
 pub mod rtp;
 pub mod rtsp;
 pub mod status;
@@ -33,6 +35,7 @@ pub mod tls;
 pub mod web;
 pub mod webrtc;
 
-/// Version, commit and memory profile, as `weir --version` prints them.
-pub const VERSION: &str =
-    concat!(env!("CARGO_PKG_VERSION"), " (", env!("WEIR_COMMIT"), ", ", env!("WEIR_PROFILE"), ")");
+/// The version's number; [`process::version`] has all that tells one build from another.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// The commit it was built from, 12 digits; `unknown` outside a repository.
+pub const COMMIT: &str = env!("WEIR_COMMIT");

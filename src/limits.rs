@@ -86,6 +86,9 @@ pub const ADDRESSES_MAX: usize =
 
 /// Packets one ring chunk describes: 16 KiB of 1200-byte payloads are 13, small ones more.
 pub const CHUNK_PACKETS_MAX: usize = 64;
+/// Commands under way above which offers are refused: each session that there is may still be told
+/// that it lives and that it ends, and each camera to play and to stop.
+pub const COMMANDS_BEHIND: usize = PROFILE.commands - 3 * PROFILE.sessions - 2 * PROFILE.cameras;
 /// Ring chunks of all streams: floors and the shared remainder.
 pub const CHUNKS_MAX: usize =
     PROFILE.cameras * PROFILE.ring_floor_chunks + PROFILE.ring_shared_chunks;
@@ -277,6 +280,22 @@ pub const TLS_FRAGMENT_BYTES: usize = 4 * KIB;
 pub const TLS_FILE_BYTES_MAX: usize = 64 * KIB;
 /// Between two looks at the operator's certificate: two `stat`s each.
 pub const TLS_FILES_LOOK_MS: u64 = 5_000;
+/// Warnings and errors that `/api/status` shows, each text once.
+pub const EVENTS_KEPT: usize = 64;
+/// A text of those; longer ones are cut.
+pub const EVENT_BYTES_MAX: usize = 160;
+/// Lines of one text that the log takes at once, and then one in so long a time.
+pub const LOG_TEXT_LINES: u64 = 4;
+/// See [`LOG_TEXT_LINES`].
+pub const LOG_TEXT_US: u64 = 60_000_000;
+/// Lines from one place in the program, whatever their text: each camera may say two things.
+pub const LOG_SITE_LINES: u64 = 2 * PROFILE.cameras as u64 + 64;
+/// See [`LOG_SITE_LINES`].
+pub const LOG_SITE_US: u64 = 2_000_000;
+/// Places and texts whose lines are counted; one more takes the place of the quietest.
+pub const LOG_SITES_MAX: usize = 64;
+/// See [`LOG_SITES_MAX`].
+pub const LOG_TEXTS_MAX: usize = 256;
 
 /// A camera's name.
 pub const CAMERA_NAME_BYTES_MAX: usize = 64;

@@ -1,4 +1,5 @@
-//! The command line. Exit codes: 0 done, 1 the environment refused, 2 bad usage or configuration.
+//! The command line. Exit codes: 0 done, 1 the environment refused, 2 bad usage or configuration,
+//! 3 a panic or an exhausted library heap.
 
 mod arguments;
 
@@ -9,6 +10,8 @@ use clap::Parser;
 use log::error;
 use weir::config::{self, Config, Loaded, Source, Started, StateFolder};
 use weir::control::Start;
+use weir::journal;
+use weir::process::last_words;
 
 use arguments::{Arguments, Command, Run};
 
@@ -20,6 +23,7 @@ const ENVIRONMENT: u8 = 1;
 const CONFIGURATION: u8 = 2;
 
 fn main() -> ExitCode {
+    last_words::prepare();
     let done = match Arguments::parse().command {
         Command::Run(arguments) => run(arguments),
         Command::Check(file) => check(&file.config),
@@ -29,7 +33,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::Demo => {
-            log_to_stderr();
+            journal::to_stderr();
             let started = Started::without_file(Config::demo(0));
             serve(Start { started, state: StateFolder::none(), is_demo: true })
         }
@@ -38,7 +42,7 @@ fn main() -> ExitCode {
 }
 
 fn run(Run { file, state }: Run) -> Result<(), u8> {
-    log_to_stderr();
+    journal::to_stderr();
     let state = StateFolder::beside(&file.config, state);
     let started = Source::new(file.config, state.clone()).start();
     serve(Start { started, state, is_demo: false })
@@ -84,12 +88,4 @@ fn load(path: &Path) -> Result<Loaded, u8> {
         eprintln!("{}: {error}", path.display());
         CONFIGURATION
     })
-}
-
-/// One line an event, without time or colour: the journal adds its own. `RUST_LOG` sets the level.
-fn log_to_stderr() {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
-        .format_timestamp(None)
-        .format_target(false)
-        .init();
 }

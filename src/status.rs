@@ -1,9 +1,14 @@
 //! What the media thread lets others see: one card of atomics for each camera's slot and each
-//! session's slot. Written by one thread, read by any, never locked.
+//! session's slot. Written by one thread, read by any, never locked. How full things are is told
+//! in the same way ([`TABLES`]).
+
+mod usage;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 
 use crate::limits::{CAMERAS_MAX, SESSIONS_MAX};
+
+pub use usage::{Counts, TABLES, Tables, Usage};
 
 /// A camera's figures. Written by the media thread.
 #[derive(Debug)]
@@ -42,6 +47,10 @@ pub struct CameraCard {
     pub abandoned: [AtomicU64; 3],
     /// Why the media thread gave the connection up: a [`crate::media::Lost`] as its number.
     pub lost: AtomicU8,
+    /// Its RTP markers are missing or odd: each picture waits for the next one's start.
+    pub holds_back: AtomicBool,
+    /// It sends B-frames, which no browser shows smoothly.
+    pub b_frames: AtomicBool,
 }
 
 /// A session's figures. Written by the media thread once it is live.
@@ -79,10 +88,6 @@ pub struct Gauges {
     pub library_heap_high_water_bytes: AtomicU64,
     /// Heap allocations the media thread made since the start.
     pub media_allocations: AtomicU64,
-    /// Handshake slots in use.
-    pub handshakes: AtomicU64,
-    /// Sessions, in handshake or live.
-    pub sessions: AtomicU64,
     /// 1 while media leaves by UDP GSO.
     pub gso: AtomicU64,
     /// Calls of `sendmmsg`.
@@ -105,6 +110,10 @@ pub struct Gauges {
     pub tls_files_refused: AtomicU64,
     /// ICMP errors about what was sent, forged ones among them.
     pub icmp_errors: AtomicU64,
+    /// Reviews of the media thread, ten a second: while they go on, it turns.
+    pub media_reviews: AtomicU64,
+    /// Rounds of the handshake driver, at least one a second: while they go on, it drives.
+    pub driver_rounds: AtomicU64,
 }
 
 /// The process's gauges.
@@ -112,8 +121,6 @@ pub static GAUGES: Gauges = Gauges {
     library_heap_used_bytes: AtomicU64::new(0),
     library_heap_high_water_bytes: AtomicU64::new(0),
     media_allocations: AtomicU64::new(0),
-    handshakes: AtomicU64::new(0),
-    sessions: AtomicU64::new(0),
     gso: AtomicU64::new(0),
     udp_calls: AtomicU64::new(0),
     udp_messages: AtomicU64::new(0),
@@ -125,6 +132,8 @@ pub static GAUGES: Gauges = Gauges {
     tls_failed: AtomicU64::new(0),
     tls_files_refused: AtomicU64::new(0),
     icmp_errors: AtomicU64::new(0),
+    media_reviews: AtomicU64::new(0),
+    driver_rounds: AtomicU64::new(0),
 };
 
 /// One card a camera's slot.
@@ -154,6 +163,8 @@ impl CameraCard {
             viewers: AtomicU32::new(0),
             abandoned: [const { zero() }; 3],
             lost: AtomicU8::new(0),
+            holds_back: AtomicBool::new(false),
+            b_frames: AtomicBool::new(false),
         }
     }
 

@@ -25,8 +25,11 @@ const BANNED_WORDS: [&str; 9] = [
     "as discussed",
     "in this session we",
 ];
-/// The only places that may talk to memory and to the kernel behind the compiler's back.
-const UNSAFE_FOLDERS: [&str; 2] = ["src/mem/", "src/net/"];
+/// The only places that may talk to memory and to the kernel behind the compiler's back: the arenas
+/// and the heap, the sockets, and what the kernel knows of this process (its user, its end).
+const UNSAFE_FOLDERS: [&str; 3] = ["src/mem/", "src/net/", "src/process/"];
+/// What runs on the media thread. A log that nobody reads would stop it.
+const MEDIA_FOLDERS: [&str; 4] = ["src/media/", "src/stream/", "src/rtp/", "src/egress/"];
 const TABLE_BEGIN: &str = "<!-- memory table -->";
 const TABLE_END: &str = "<!-- /memory table -->";
 
@@ -182,7 +185,25 @@ fn unsafe_code_stays_in_its_folders() {
             }
         }
     }
-    assert_none("unsafe lives in src/mem and src/net", &offences);
+    assert_none("unsafe lives in src/mem, src/net and src/process", &offences);
+}
+
+#[test]
+fn the_media_thread_does_not_log() {
+    let levels = ["error!(", "warn!(", "info!(", "debug!(", "trace!("];
+    let mut offences = Vec::new();
+    for source in sources() {
+        let is_media = MEDIA_FOLDERS.iter().any(|folder| source.path.starts_with(folder));
+        if !is_media || source.is_test() {
+            continue;
+        }
+        for (number, line) in source.production_lines() {
+            if levels.iter().any(|level| line.contains(level)) {
+                offences.push(format!("{}:{number}: {}", source.path, line.trim()));
+            }
+        }
+    }
+    assert_none("the media thread counts, on its cards", &offences);
 }
 
 #[test]

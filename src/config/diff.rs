@@ -3,7 +3,7 @@
 //! Pure. Cameras are matched by name: a camera keeps what it has while its name stays, wherever in
 //! the file it moves to. What only a restart can change is named, and taken back.
 
-use super::{Camera, Config, Diagnostics, Http, Https, TlsMode, WebRtc};
+use super::{Camera, Config, Diagnostics, Http, Https, Process, TlsMode, WebRtc};
 
 /// What becomes of the cameras.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,11 +49,12 @@ fn is_reached_alike(old: &Camera, new: &Camera) -> bool {
 /// what it says is what is in force.
 pub fn take_back_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {
     // Every section is named here: a new one does not compile before a reload is thought of.
-    let Config { http, https, webrtc, diagnostics, cameras: _ } = new;
+    let Config { http, https, webrtc, diagnostics, process, cameras: _ } = new;
     let Http { listen: http_listen } = http;
     let WebRtc { listen: media_listen, payload_bytes, announce: _, resend: _ } = webrtc;
     let Https { listen: https_listen, tls } = https;
     let Diagnostics { listen: diagnostics_listen, token_hash: _ } = diagnostics;
+    let Process { user } = process;
     let mut keys = Vec::new();
     take_back("listen in [http]", &old.http.listen, http_listen, &mut keys);
     take_back("listen in [https]", &old.https.listen, https_listen, &mut keys);
@@ -64,6 +65,7 @@ pub fn take_back_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {
     take_back("listen in [webrtc]", &old.webrtc.listen, media_listen, &mut keys);
     take_back("payload_bytes in [webrtc]", &old.webrtc.payload_bytes, payload_bytes, &mut keys);
     take_back("listen in [diagnostics]", &old.diagnostics.listen, diagnostics_listen, &mut keys);
+    take_back("user in [process]", &old.process.user, user, &mut keys);
     keys
 }
 
@@ -149,6 +151,7 @@ mod tests {
             ("[webrtc]\nlisten = \"[::]:1\"", "listen in [webrtc]"),
             ("[webrtc]\npayload_bytes = 900", "payload_bytes in [webrtc]"),
             ("[diagnostics]\nlisten = \"127.0.0.1:1\"", "listen in [diagnostics]"),
+            ("[process]\nuser = \"weir\"", "user in [process]"),
         ] {
             let mut new = read(text);
             assert_ne!(new, old);

@@ -42,6 +42,8 @@ pub struct Config {
     pub webrtc: WebRtc,
     /// `[diagnostics]`
     pub diagnostics: Diagnostics,
+    /// `[process]`
+    pub process: Process,
     /// `[[camera]]`, in the file's order; at most [`crate::limits::CAMERAS_MAX`].
     pub cameras: Vec<Camera>,
 }
@@ -75,6 +77,13 @@ pub struct Diagnostics {
     pub token_hash: Option<TokenHash>,
 }
 
+/// As whom weir runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Process {
+    /// Whom to become when started as root: a name, or `uid:gid`.
+    pub user: Option<String>,
+}
+
 /// A camera to pull from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Camera {
@@ -105,6 +114,7 @@ impl Default for Config {
                 listen: SocketAddr::from(([127, 0, 0, 1], 9999)),
                 token_hash: None,
             },
+            process: Process::default(),
             cameras: Vec::new(),
         }
     }

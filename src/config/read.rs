@@ -133,6 +133,10 @@ fn read_root(table: &DeTable, directory: &Path, config: &mut Config, problems: &
     if let Some(section) = subsection(&mut root, "diagnostics", "[diagnostics]", problems) {
         read_diagnostics(section, &mut config.diagnostics, problems);
     }
+    if let Some(mut process) = subsection(&mut root, "process", "[process]", problems) {
+        config.process.user = process.user(problems);
+        process.finish(problems);
+    }
     if let Some(section) = subsection(&mut root, "webrtc", "[webrtc]", problems) {
         read_webrtc(section, &mut config.webrtc, problems);
     }

@@ -65,6 +65,17 @@ impl<'s, 't> Section<'s, 't> {
         })
     }
 
+    /// Asks for a user to become. Without it weir might stay root, so nonsense is no user either.
+    pub(super) fn user(&mut self, problems: &mut Problems) -> Option<String> {
+        match self.text("user") {
+            Ok(text) => text.map(|text| text.value.to_owned()),
+            Err(At { value, offset }) => {
+                problems.note(offset, Severity::Fatal, value);
+                None
+            }
+        }
+    }
+
     /// Asks for a whole number in `range`.
     pub(super) fn count(
         &mut self,

@@ -12,7 +12,7 @@ use crate::egress::srtp::{OpenKeys, SealKeys};
 use crate::egress::subscription::Wiring;
 use crate::limits::{HANDSHAKE_QUIET_US, PROFILE};
 use crate::media::{Command, HandshakeDatagram, Promote, SeatId};
-use crate::status;
+use crate::status::{self, TABLES};
 use crate::webrtc::ended::Ended;
 use crate::webrtc::handshake::{Connected, Failure, Handshake, Progress, Refusal as CipherRefusal};
 use crate::webrtc::session::Start;
@@ -104,6 +104,7 @@ impl Control {
         let bell = self.0.media.borrow().bell.clone();
         loop {
             let deadline_us = self.0.drive_once();
+            status::GAUGES.driver_rounds.fetch_add(1, Relaxed);
             let wait_us = deadline_us.saturating_sub(clock::now_us()).min(REST_US);
             tokio::select! {
                 () = bell.notified() => {}
@@ -231,10 +232,10 @@ impl State {
         self.begun.notify_one();
     }
 
-    fn gauge(&self) {
-        let handshakes = self.handshakes.borrow().active.len();
-        status::GAUGES.handshakes.store(handshakes as u64, Relaxed);
-        status::GAUGES.sessions.store(self.sessions.borrow().len() as u64, Relaxed);
+    pub(super) fn gauge(&self) {
+        TABLES.handshakes.set(self.handshakes.borrow().active.len());
+        TABLES.sessions.set(self.sessions.borrow().len());
+        TABLES.offers_waiting.set(self.waiting.borrow_mut().len());
     }
 }
 

@@ -4,16 +4,19 @@
 //! has a task that dials the camera ([`dial`]) and hands the connection to the media thread
 //! ([`cameras`]); an offer becomes a handshake in [`offers`], one task drives all of them
 //! ([`handshakes`]), and who has which session's slot is in [`sessions`]. [`reload`] goes over to
-//! a new configuration.
+//! a new configuration; [`report`] and [`supervisor`] tell how weir itself is.
 
 mod cameras;
 mod dial;
 mod handshakes;
+mod oddities;
 mod offers;
 mod reload;
+mod report;
 mod run;
 mod sessions;
 mod shapes;
+mod supervisor;
 mod waiting;
 
 use std::cell::RefCell;
@@ -30,6 +33,7 @@ use crate::net;
 use crate::tls::Tls;
 use crate::webrtc::handshake::Identity;
 
+pub use report::Report;
 pub use run::{RunError, Start, run};
 pub use shapes::{
     Answer, CameraStatus, Configuration, Offer, Refusal, ReloadError, Reloaded, SessionStatus,
@@ -39,6 +43,7 @@ use cameras::Camera;
 use handshakes::{Handshakes, Permit};
 pub use sessions::Place;
 use sessions::Sessions;
+use supervisor::Supervisor;
 use waiting::Waiting;
 
 /// Addresses offered to a browser, best first.
@@ -70,10 +75,17 @@ struct State {
     waiting: RefCell<Waiting<Permit>>,
     /// Rings when a handshake was begun: the driver has a new deadline.
     begun: Notify,
+    supervisor: Supervisor,
 }
 
 impl Control {
-    fn new(started: Started, media: Media, identity: Identity, tls: Option<Tls>) -> Self {
+    fn new(
+        started: Started,
+        media: Media,
+        identity: Identity,
+        tls: Option<Tls>,
+        supervisor: Supervisor,
+    ) -> Self {
         let Started { mut config, standing, source, text: _ } = started;
         let cameras: Vec<Camera> = (0..CAMERAS_MAX).map(|_| Camera::new()).collect();
         let sections = std::mem::take(&mut config.cameras);
@@ -96,6 +108,7 @@ impl Control {
             handshakes: RefCell::new(Handshakes::new()),
             waiting: RefCell::new(Waiting::new()),
             begun: Notify::new(),
+            supervisor,
         }));
         control.0.stand(standing);
         control

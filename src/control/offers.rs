@@ -10,7 +10,7 @@ use crate::clock;
 use crate::egress::subscription::Wiring;
 use crate::limits::{OFFER_WAIT_US, PROFILE};
 use crate::media::{Command, Expect};
-use crate::status;
+use crate::status::{self, TABLES};
 use crate::webrtc::consent::Credentials;
 use crate::webrtc::ended::Ended;
 use crate::webrtc::handshake::{Accepted, Handshake, Request};
@@ -63,9 +63,15 @@ impl State {
 
     /// Makes sure that a session finds room.
     fn make_room(&self) -> Result<(), Refusal> {
+        if self.media.borrow().is_behind() {
+            TABLES.commands.was_full();
+            let reason = "the media thread is behind with its commands".to_owned();
+            return Err(Refusal::Full { reason, retry_after_s: RETRY_FULL_S });
+        }
         if !self.sessions.borrow().is_full() {
             return Ok(());
         }
+        TABLES.sessions.was_full();
         let evictable = self.sessions.borrow().evictable(clock::now_us());
         let Some(seat) = evictable else {
             let reason = format!("sessions full, max {}", PROFILE.sessions);
@@ -80,9 +86,14 @@ impl State {
         if self.waiting.borrow_mut().is_empty() && self.handshakes.borrow().has_room() {
             return Ok(self.handshakes.borrow().permit());
         }
+        TABLES.handshakes.was_full();
         let full = |reason: String| Refusal::Full { reason, retry_after_s: RETRY_FULL_S };
         let grant = self.waiting.borrow_mut().admit(peer);
-        let grant = grant.map_err(|error| full(error.to_string()))?;
+        let grant = grant.map_err(|error| {
+            TABLES.offers_waiting.was_full();
+            full(error.to_string())
+        })?;
+        TABLES.offers_waiting.set(self.waiting.borrow_mut().len());
         // The driver may have to evict a quiet handshake now that somebody waits.
         self.begun.notify_one();
         match timeout(Duration::from_micros(OFFER_WAIT_US), grant).await {
@@ -155,6 +166,7 @@ impl State {
             candidates,
         };
         self.handshakes.borrow_mut().active.push(active);
+        self.gauge();
         self.media.borrow().tell(Command::Expect(Box::new(Expect { seat, credentials })));
         self.begun.notify_one();
         Ok(Answer { sdp: answer, secret, etag })

@@ -32,6 +32,15 @@ impl Control {
         let state = &self.0;
         let source = state.source.clone().ok_or(ReloadError::NoFile)?;
         let turn = state.reloading.acquire().await;
+        state.supervisor.reloading();
+        let done = self.read_anew(source).await;
+        state.supervisor.ready();
+        drop(turn);
+        done
+    }
+
+    async fn read_anew(&self, source: Source) -> Result<Reloaded, ReloadError> {
+        let state = &self.0;
         let Usable { loaded, text } = match source.read() {
             Ok(usable) => usable,
             Err(unusable) => return Err(state.unusable(&source, unusable)),
@@ -47,7 +56,6 @@ impl Control {
         reloaded.log();
         // What is synced to a disk takes its time, which is not the control thread's.
         let kept = spawn_blocking(move || source.keep(&text)).await;
-        drop(turn);
         if let Err(error) = kept {
             log::error!("the copy of a good configuration was not written: {error}");
         }
@@ -66,9 +74,9 @@ impl Control {
 impl State {
     pub(super) fn stand(&self, standing: Standing) {
         let Standing { origin, problems } = standing;
-        let since_us = clock::now_us();
+        let read_at = clock::utc(clock::now_us());
         let (state, sentence) = (origin.name(), origin.sentence());
-        *self.standing.borrow_mut() = Configuration { state, sentence, problems, since_us };
+        *self.standing.borrow_mut() = Configuration { state, sentence, problems, read_at };
     }
 
     fn unusable(&self, source: &Source, unusable: Unusable) -> ReloadError {

@@ -9,14 +9,17 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{LocalSet, spawn_local};
 
-use crate::config::{Config, Started, StateFolder};
+use crate::config::{Config, Source, Started, StateFolder};
 use crate::limits::PROFILE;
 use crate::media::{Media, Settings};
 use crate::mem::{heap, plan};
+use crate::net::udp::Socket;
+use crate::process::privileges;
 use crate::tls::Tls;
 use crate::webrtc::handshake::Identity;
-use crate::{VERSION, demo, status, web};
+use crate::{demo, process, status, web};
 
+use super::supervisor::Supervisor;
 use super::{Control, cameras};
 
 /// What the environment refused.
@@ -82,7 +85,7 @@ async fn serve(start: Start) -> Result<(), RunError> {
         let named = move |error| RunError::Listen { what, address: address.to_string(), error };
         web::bind(address).map_err(named)
     };
-    log::info!("weir {VERSION}");
+    log::info!("weir {}", process::version());
     // Before anybody can know that weir runs: a hang-up that nobody waits for ends a process.
     let hangup = signal(SignalKind::hangup()).map_err(refused)?;
     let http = listen("http", started.config.http.listen)?;
@@ -102,17 +105,23 @@ async fn serve(start: Start) -> Result<(), RunError> {
     let identity = Identity::new().map_err(|error| RunError::Start(error.to_string()))?;
     let webrtc = &started.config.webrtc;
     let settings = Settings { listen: webrtc.listen, payload_bytes: webrtc.payload_bytes };
-    let media = Media::start(settings).map_err(|error| RunError::Listen {
+    let socket = Socket::bind(webrtc.listen).map_err(|error| RunError::Listen {
         what: "webrtc",
         address: webrtc.listen.to_string(),
         error,
     })?;
+    let supervisor = Supervisor::of_environment();
+    // Everything that may be root's alone is bound and read by now, and this is the only thread.
+    let gave_up = privileges::give_up(started.config.process.user.as_deref());
+    gave_up.map_err(|error| RunError::Start(error.to_string()))?;
+    privileges::warn_of_closed(started.source.as_ref().map(Source::path), &state);
+    let media = Media::start(socket, settings).map_err(refused)?;
     announce(&started.config, &media, &http, https.as_ref().map(|(listener, _)| listener));
     // Now that weir runs with it.
     if let (Some(source), Some(text)) = (&started.source, started.text.take()) {
         source.keep(&text);
     }
-    let control = Control::new(started, media, identity, tls.clone());
+    let control = Control::new(started, media, identity, tls.clone(), supervisor);
     let dials = cameras::dials();
     for slot in 0..control.0.cameras.len() {
         spawn_local(control.clone().keep(slot, dials.clone()));
@@ -123,6 +132,8 @@ async fn serve(start: Start) -> Result<(), RunError> {
     }
     spawn_local(web::serve(web::Listeners { http, https }, control.clone()));
     spawn_local(web::serve_diagnostics(diagnostics, control.clone()));
+    spawn_local(control.clone().tell_oddities());
+    spawn_local(control.clone().supervise());
     spawn_local(gauge());
     spawn_local(control.clone().reload_at(hangup));
     let mut terminated = signal(SignalKind::terminate()).map_err(refused)?;
@@ -132,6 +143,7 @@ async fn serve(start: Start) -> Result<(), RunError> {
         _ = interrupted.recv() => {}
     }
     log::info!("stopping");
+    control.0.supervisor.stopping();
     control.0.media.borrow_mut().shutdown();
     Ok(())
 }

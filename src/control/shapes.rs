@@ -119,17 +119,18 @@ pub struct SessionStatus {
 }
 
 /// How the configuration in force and its file stand to each other.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Configuration {
     /// `good`, `warnings`, `last good` or `defaults`: see [`crate::config::Origin`].
     pub state: &'static str,
     /// The same in a sentence that anybody may read; absent when all is good.
+    #[serde(rename = "message")]
     pub sentence: Option<&'static str>,
     /// The file's mistakes with their places, for who may read the file; bounded by
     /// [`crate::limits::CONFIG_PROBLEMS_SHOWN`].
     pub problems: Vec<String>,
-    /// When it was read last, in [`crate::clock::now_us`] microseconds.
-    pub since_us: u64,
+    /// When it was read last, UTC.
+    pub read_at: String,
 }
 
 /// What a reload did.

@@ -29,6 +29,12 @@ impl<G> Waiting<G> {
         self.queue.is_empty()
     }
 
+    /// How many wait.
+    pub(super) fn len(&mut self) -> usize {
+        self.forget_gone();
+        self.queue.len()
+    }
+
     /// Puts an address into the queue; what it gets rings when it has a slot.
     pub(super) fn admit(&mut self, address: IpAddr) -> Result<oneshot::Receiver<G>, Full> {
         self.forget_gone();

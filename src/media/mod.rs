@@ -25,9 +25,10 @@ use std::thread::JoinHandle;
 use tokio::sync::Notify;
 
 use crate::egress::subscription::Wiring;
-use crate::limits::{DATAGRAM_BYTES_MAX, PROFILE};
+use crate::limits::{COMMANDS_BEHIND, DATAGRAM_BYTES_MAX, PROFILE};
 use crate::net::udp::Socket;
 use crate::rtsp;
+use crate::status::TABLES;
 use crate::webrtc::consent::Credentials;
 use crate::webrtc::ended::Ended;
 use crate::webrtc::session::Start;
@@ -182,13 +183,13 @@ pub struct Media {
 }
 
 impl Media {
-    /// Binds the socket and starts the thread.
+    /// Starts the thread on a socket that is bound to `settings.listen`.
     ///
     /// # Errors
-    /// The socket cannot be bound, or the thread not be started.
-    pub fn start(settings: Settings) -> io::Result<Self> {
+    /// The thread cannot be started.
+    pub fn start(socket: Socket, settings: Settings) -> io::Result<Self> {
         let memory = memory::take().ok_or_else(|| io::Error::other("media memory is taken"))?;
-        let socket = Arc::new(Socket::bind(settings.listen)?);
+        let socket = Arc::new(socket);
         let bell = Arc::new(Notify::new());
         let (commands, commanded) = sync_channel(PROFILE.commands);
         let (handed, datagrams) = sync_channel(PROFILE.handshake_datagrams);
@@ -207,9 +208,11 @@ impl Media {
     /// Tells the thread something.
     ///
     /// # Panics
-    /// When the queue is full, which its size rules out, or the thread is gone, which it never is
+    /// When the queue is full, which its size and [`Media::is_behind`] rule out, or the thread is gone, which it never is
     /// before [`Media::shutdown`].
     pub fn tell(&self, command: Command) {
+        // Counted before it is there: media may have obeyed it before we are back.
+        TABLES.commands.take();
         match self.commands.try_send(command) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => panic!("the command queue is sized never to be full"),
@@ -230,16 +233,23 @@ impl Media {
 
     /// The next datagram for a handshake.
     pub fn handshake_datagram(&self) -> Option<HandshakeDatagram> {
-        self.datagrams.try_recv().ok()
+        let datagram = self.datagrams.try_recv().ok()?;
+        TABLES.handshake_datagrams.give();
+        Some(datagram)
+    }
+
+    /// Whether the thread is so far behind with its commands that no session may be added: what is
+    /// left of the queue is for those there are.
+    pub fn is_behind(&self) -> bool {
+        TABLES.commands.used() >= COMMANDS_BEHIND as u64
     }
 
     /// Ends all sessions and cameras, and waits for the thread: at most half a second.
     pub fn shutdown(&mut self) {
         self.tell(Command::Shutdown);
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            log::error!("the media thread panicked");
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread would have ended the process.
+            let _ = thread.join();
         }
     }
 }

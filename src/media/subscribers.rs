@@ -79,6 +79,11 @@ impl Subscribers {
         self.table.find_mut(handle)
     }
 
+    /// Subscriptions of all streams.
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
     /// Subscriptions of a stream.
     pub(super) fn count(&mut self, stream: u16) -> u32 {
         let mut count = 0;

@@ -16,7 +16,7 @@ use crate::limits::{CAMERAS_MAX, PPS_MAX};
 use crate::mem::heap;
 use crate::net::udp::Socket;
 use crate::rtsp::Ready;
-use crate::status;
+use crate::status::{self, TABLES};
 use crate::webrtc::ended::Ended;
 
 use super::cameras::{Cutting, GOODBYE_US};
@@ -84,8 +84,8 @@ impl Turner {
         if !socket.has_gso() {
             memory.batch.disable_gso();
         }
-        for (slot, stream) in (0..).zip(&mut memory.streams) {
-            stream.configure(slot, settings.payload_bytes);
+        for stream in &mut memory.streams {
+            stream.configure(settings.payload_bytes);
         }
         Ok(Self {
             memory,
@@ -172,6 +172,7 @@ impl Turner {
 
     fn obey(&mut self) {
         while let Ok(command) = self.ends.commanded.try_recv() {
+            TABLES.commands.give();
             match command {
                 Command::Play(play) => self.play(*play),
                 Command::Stop { camera } => self.stop(usize::from(camera)),
@@ -280,6 +281,12 @@ impl Turner {
         gauges.udp_blocked.store(counters.blocked, Relaxed);
         gauges.icmp_errors.store(self.icmp_errors, Relaxed);
         gauges.gso.store(u64::from(self.memory.batch.has_gso()), Relaxed);
+        let [small, medium, large] = self.memory.carry.counts();
+        TABLES.carry_small.copy(small);
+        TABLES.carry_medium.copy(medium);
+        TABLES.carry_large.copy(large);
+        TABLES.ring_shared_chunks.copy(self.memory.chunks.shared());
+        gauges.media_reviews.fetch_add(1, Relaxed);
     }
 
     /// Has the readiness queue tell when the media socket is writable, or no longer.

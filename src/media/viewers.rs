@@ -7,7 +7,7 @@ use crate::egress::rtcp::{self, Feedback};
 use crate::egress::subscription::Subscription;
 use crate::limits::ICMP_ERRORS_PER_TURN;
 use crate::net::udp::RECEIVE_DATAGRAMS_MAX;
-use crate::status;
+use crate::status::{self, TABLES};
 use crate::webrtc::consent::{Check, REPLY_BYTES_MAX};
 use crate::webrtc::demux::Kind;
 use crate::webrtc::ended::Ended;
@@ -125,7 +125,10 @@ impl Turner {
         let Ok(bytes) = heapless::Vec::from_slice(datagram.bytes) else { return };
         let handed = HandshakeDatagram { seat, from: datagram.from, to: datagram.to, bytes };
         if self.ends.handed.try_send(handed).is_ok() {
+            TABLES.handshake_datagrams.take();
             self.ends.bell.notify_one();
+        } else {
+            TABLES.handshake_datagrams.was_full();
         }
     }
 
@@ -166,8 +169,10 @@ impl Turner {
         let Some(seat) = seats.find(id) else { return };
         let subscription = Subscription::new(wiring, random);
         let Ok(subscriber) = subscribers.admit(id.slot, stream, subscription) else {
-            // Control admits no more sessions than there are subscriptions.
-            log::error!("no subscription left for a session that was admitted");
+            // Control admits no more sessions than there are subscriptions: this is counted and
+            // never seen.
+            TABLES.subscriptions.was_full();
+            self.end(id, Ended::HandshakeFailed);
             return;
         };
         let path = start.path;
@@ -235,5 +240,6 @@ impl Turner {
     fn count_viewers(&mut self, stream: u16) {
         let viewers = self.memory.subscribers.count(stream);
         status::CAMERAS[usize::from(stream)].viewers.store(viewers, Relaxed);
+        TABLES.subscriptions.set(self.memory.subscribers.len());
     }
 }

@@ -9,14 +9,15 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::cell::{Cell, UnsafeCell};
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use rlsf::Tlsf;
 
 use crate::limits::PROFILE;
 
-const REGION_BYTES: usize = PROFILE.library_heap_bytes;
+/// What all of it can hold at once, headers included.
+pub const REGION_BYTES: usize = PROFILE.library_heap_bytes;
 /// First-level classes: blocks up to 32 << 20 bytes, which is above any region.
 const FIRST_LEVELS: usize = 20;
 const SECOND_LEVELS: usize = 16;
@@ -33,6 +34,7 @@ static REGION: Region = Region(UnsafeCell::new([MaybeUninit::uninit(); REGION_BY
 static USED_BYTES: AtomicUsize = AtomicUsize::new(0);
 static HIGH_WATER_BYTES: AtomicUsize = AtomicUsize::new(0);
 static COUNTED_ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+static WHEN_EXHAUSTED: OnceLock<fn(usize)> = OnceLock::new();
 
 thread_local! {
     static IS_COUNTED: Cell<bool> = const { Cell::new(false) };
@@ -46,6 +48,12 @@ pub fn count_this_thread() {
 /// Allocations (and growing reallocations) of the threads that are counted.
 pub fn counted_allocations() -> u64 {
     COUNTED_ALLOCATIONS.load(Ordering::Relaxed)
+}
+
+/// Has `end`, which ends the process, called with the bytes that the region has no room for. Until
+/// then, and where it returns, the allocator says null, as Rust has it.
+pub fn when_exhausted(end: fn(usize)) {
+    let _ = WHEN_EXHAUSTED.set(end);
 }
 
 /// Bytes of the region in use now, blocks' headers and rounding included.
@@ -120,6 +128,14 @@ fn count(bytes: usize) {
     }
 }
 
+/// There is no block of so many bytes; the lock is not held.
+fn exhausted(bytes: usize) -> *mut u8 {
+    if let Some(end) = WHEN_EXHAUSTED.get() {
+        end(bytes);
+    }
+    ptr::null_mut()
+}
+
 // SAFETY: TLSF gives out disjoint blocks of the static region with the layout asked for; null
 // says that none fits. The counters do not touch the blocks.
 unsafe impl GlobalAlloc for LibraryHeap {
@@ -129,7 +145,7 @@ unsafe impl GlobalAlloc for LibraryHeap {
                 count(layout.size());
                 block.as_ptr()
             }
-            None => ptr::null_mut(),
+            None => exhausted(layout.size()),
         }
     }
 
@@ -156,7 +172,7 @@ unsafe impl GlobalAlloc for LibraryHeap {
                 count(new_bytes);
                 moved.as_ptr()
             }
-            None => ptr::null_mut(),
+            None => exhausted(new_bytes),
         }
     }
 }

@@ -3,12 +3,13 @@
 
 use std::fmt::Write;
 
+use crate::journal;
 use crate::limits::{
     CAMERAS_MAX, CARRY_LARGE_BYTES, CARRY_MEDIUM_BYTES, CARRY_SMALL_BYTES, CHUNKS_MAX, PROFILE,
     SESSIONS_MAX, SUBSCRIPTIONS_MAX,
 };
 use crate::media::{Memory, sizes};
-use crate::status::{CameraCard, SessionCard};
+use crate::status::{CameraCard, SessionCard, Tables};
 
 /// Whose the memory is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +45,7 @@ const fn item(
     Item { tier, what, holder, count, bytes }
 }
 
-const ITEMS: [Item; 17] = [
+const ITEMS: [Item; 18] = [
     item(Tier::Arena, "history ring chunks", "stream", CHUNKS_MAX, sizes::CHUNKS / CHUNKS_MAX),
     item(Tier::Arena, "streams", "stream", CAMERAS_MAX, sizes::STREAM),
     item(Tier::Arena, "carry slots, small", "rtsp", PROFILE.carry_small, CARRY_SMALL_BYTES),
@@ -64,6 +65,7 @@ const ITEMS: [Item; 17] = [
     ),
     item(Tier::Arena, "address table", "webrtc", 1, sizes::DEMUX),
     item(Tier::Arena, "cards", "status", 1, sizes::CARDS),
+    item(Tier::Arena, "last warnings, log budgets", "journal", 1, journal::BYTES),
     item(Tier::LibraryHeap, "library heap", "str0m, hyper, tokio", 1, PROFILE.library_heap_bytes),
     item(Tier::Stack, "stacks", "threads", PROFILE.threads, PROFILE.stack_bytes),
     item(Tier::Program, "program pages", "text and data", 1, PROFILE.program_bytes),
@@ -71,16 +73,17 @@ const ITEMS: [Item; 17] = [
 ];
 
 /// Bytes of the cards, which are statics of their own.
-pub(crate) const CARDS_BYTES: usize =
-    CAMERAS_MAX * size_of::<CameraCard>() + SESSIONS_MAX * size_of::<SessionCard>();
+pub(crate) const CARDS_BYTES: usize = CAMERAS_MAX * size_of::<CameraCard>()
+    + SESSIONS_MAX * size_of::<SessionCard>()
+    + size_of::<Tables>();
 
 /// What the process may use at most.
 pub const TOTAL_BYTES: usize = total_of(None);
 /// What lies in arenas.
-const ARENA_BYTES: usize = total_of(Some(Tier::Arena));
+pub const ARENA_BYTES: usize = total_of(Some(Tier::Arena));
 
 const _: () = {
-    let memory = size_of::<Memory>() + CARDS_BYTES;
+    let memory = size_of::<Memory>() + CARDS_BYTES + journal::BYTES;
     // Division by a count rounds down, and carry slots have a flag each: less than a page.
     let slack = 4096 * 2;
     assert!(memory <= ARENA_BYTES + slack, "an item of the media thread's arena is not listed");

@@ -5,6 +5,7 @@
 //! caller is told which tier was missed and skips the frame's remaining bytes.
 
 use crate::limits::{CARRY_LARGE_BYTES, CARRY_MEDIUM_BYTES, CARRY_SMALL_BYTES, PROFILE};
+use crate::status::Counts;
 
 /// The sizes of a carry slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -97,7 +98,12 @@ impl CarryPool {
 
     /// Slots in use, by tier.
     pub fn in_use(&self) -> [usize; 3] {
-        [self.small.in_use(), self.medium.in_use(), self.large.in_use()]
+        self.counts().map(|counts| counts.used)
+    }
+
+    /// How full each tier is and was; found empty counts as full, though a larger one may help.
+    pub fn counts(&self) -> [Counts; 3] {
+        [self.small.counts, self.medium.counts, self.large.counts]
     }
 }
 
@@ -112,26 +118,28 @@ impl Default for CarryPool {
 struct Slots<const BYTES: usize, const N: usize> {
     bytes: [[u8; BYTES]; N],
     used: [bool; N],
+    counts: Counts,
 }
 
 impl<const BYTES: usize, const N: usize> Slots<BYTES, N> {
     const fn new() -> Self {
-        Self { bytes: [[0; BYTES]; N], used: [false; N] }
+        Self { bytes: [[0; BYTES]; N], used: [false; N], counts: Counts::ZERO }
     }
 
     fn take(&mut self) -> Option<u16> {
-        let index = self.used.iter().position(|used| !used)?;
+        let Some(index) = self.used.iter().position(|used| !used) else {
+            self.counts.full += 1;
+            return None;
+        };
         self.used[index] = true;
+        self.counts.take();
         u16::try_from(index).ok()
     }
 
     fn give(&mut self, index: u16) {
         debug_assert!(self.used[usize::from(index)], "a carry is given back once");
         self.used[usize::from(index)] = false;
-    }
-
-    fn in_use(&self) -> usize {
-        self.used.iter().filter(|used| **used).count()
+        self.counts.used -= 1;
     }
 }
 
@@ -149,6 +157,11 @@ mod tests {
         assert_eq!(taken[PROFILE.carry_small].tier, Tier::Medium);
         assert_eq!(pool.take(100).unwrap_err(), Tier::Small);
         assert_eq!(pool.take(60_000).unwrap_err(), Tier::Large);
+        let [small, _, large] = pool.counts();
+        let used = PROFILE.carry_small;
+        let full = (all - used + 1) as u64;
+        assert_eq!(small, Counts { used, most: used, full });
+        assert_eq!((large.used, large.full), (PROFILE.carry_large, 2));
         pool.give(taken.pop().expect("last"));
         assert_eq!(pool.take(60_000).expect("released").tier, Tier::Large);
     }

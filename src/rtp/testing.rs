@@ -161,7 +161,7 @@ pub(crate) struct Viewer {
 impl Viewer {
     pub(crate) fn new(chunks: &'static mut Chunks, payload_bytes: usize) -> Self {
         let mut stream = Stream::new();
-        stream.configure(0, payload_bytes);
+        stream.configure(payload_bytes);
         stream.connect(PAYLOAD_TYPE, None, &[]);
         Self { stream, chunks, now_us: 1_000_000, out: Vec::new(), payload_bytes }
     }

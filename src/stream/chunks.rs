@@ -6,6 +6,7 @@
 //! a floor is always there. All zeros are a valid empty state: a static of it costs no file bytes.
 
 use crate::limits::{CHUNK_PACKETS_MAX, CHUNKS_MAX, PROFILE};
+use crate::status::Counts;
 
 use super::ring::Flags;
 
@@ -18,7 +19,7 @@ pub struct Chunks {
     /// The chunk given back last, plus one; 0 for none.
     free: u16,
     in_use: u16,
-    shared_in_use: u16,
+    shared: Counts,
 }
 
 /// Some packets of one ring, one after the other.
@@ -53,7 +54,7 @@ impl Chunks {
             fresh: 0,
             free: 0,
             in_use: 0,
-            shared_in_use: 0,
+            shared: Counts::ZERO,
         }
     }
 
@@ -64,7 +65,12 @@ impl Chunks {
 
     /// Chunks held by rings beyond their floors.
     pub fn shared_in_use(&self) -> usize {
-        usize::from(self.shared_in_use)
+        self.shared.used
+    }
+
+    /// How full the shared remainder is and was.
+    pub fn shared(&self) -> Counts {
+        self.shared
     }
 
     /// Chunks held by nobody.
@@ -75,7 +81,8 @@ impl Chunks {
     /// Every chunk free again; no ring may be left that holds one.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn free_all(&mut self) {
-        (self.fresh, self.free, self.in_use, self.shared_in_use) = (0, 0, 0, 0);
+        (self.fresh, self.free, self.in_use) = (0, 0, 0);
+        self.shared = Counts::ZERO;
     }
 
     /// A chunk for a ring that holds less than its floor.
@@ -86,17 +93,18 @@ impl Chunks {
     /// A chunk of the shared remainder, while there is one.
     pub(super) fn take_shared(&mut self) -> Option<u16> {
         if self.shared_in_use() == PROFILE.ring_shared_chunks {
+            self.shared.full += 1;
             return None;
         }
         let chunk = self.take()?;
-        self.shared_in_use += 1;
+        self.shared.take();
         Some(chunk)
     }
 
     /// Gives a chunk back that a ring held beyond its floor.
     pub(super) fn give_shared(&mut self, chunk: u16) {
         self.give_floor(chunk);
-        self.shared_in_use -= 1;
+        self.shared.used -= 1;
     }
 
     /// Gives a chunk of a ring's floor back.

@@ -18,15 +18,12 @@ use super::ring::Ring;
 /// One camera slot's stream.
 #[derive(Debug)]
 pub struct Stream {
-    camera: u16,
     ring: Ring,
     receiver: Receiver,
     figures: Figures,
     /// The index of this camera's first packet.
     first: u64,
     connected: bool,
-    said_holds_back: bool,
-    said_b_frames: bool,
 }
 
 const _: () = assert!(size_of::<Stream>() <= 8 * 1024);
@@ -35,20 +32,16 @@ impl Stream {
     /// A stream without a camera.
     pub const fn new() -> Self {
         Self {
-            camera: 0,
             ring: Ring::new(),
             receiver: Receiver::new(),
             figures: Figures::new(),
             first: 0,
             connected: false,
-            said_holds_back: false,
-            said_b_frames: false,
         }
     }
 
-    /// Once, at start: the camera's slot, for the log, and the size of the payloads cut.
-    pub fn configure(&mut self, camera: u16, payload_bytes: usize) {
-        self.camera = camera;
+    /// Once, at start: the size of the payloads cut.
+    pub fn configure(&mut self, payload_bytes: usize) {
         self.receiver.configure(payload_bytes.clamp(PAYLOAD_BYTES_MIN, PAYLOAD_BYTES_MAX));
     }
 
@@ -74,7 +67,6 @@ impl Stream {
         self.figures.packets += 1;
         self.figures.bytes += packet.len() as u64;
         self.figures.last_rtp_us = now_us;
-        self.say_once();
     }
 
     /// Packets of the video track were lost on our side: wait for the next IDR.
@@ -98,8 +90,6 @@ impl Stream {
         self.figures = Figures::new();
         self.first = self.ring.head();
         self.connected = false;
-        self.said_holds_back = false;
-        self.said_b_frames = false;
     }
 
     /// Packets are about to come: none is overwritten in haste before it is [`Self::served`].
@@ -145,28 +135,12 @@ impl Stream {
         card.bits_per_s.store(bits_per_s, Relaxed);
         card.gop_ms.store(idrs.apart_ms, Relaxed);
         card.last_idr_us.store(idrs.last_us, Relaxed);
+        card.holds_back.store(self.receiver.holds_back(), Relaxed);
+        card.b_frames.store(self.receiver.b_frames(), Relaxed);
         if let Some(picture) = self.receiver.picture() {
             card.width.store(picture.width, Relaxed);
             card.height.store(picture.height, Relaxed);
             card.profile_level_id.store(picture.profile_level_id, Relaxed);
-        }
-    }
-
-    /// Says what is odd about this camera, the first time it is seen.
-    fn say_once(&mut self) {
-        if !self.said_holds_back && self.receiver.holds_back() {
-            self.said_holds_back = true;
-            log::info!(
-                "camera {}: no or odd rtp markers, each picture waits for the next one's start",
-                self.camera
-            );
-        }
-        if !self.said_b_frames && self.receiver.b_frames() {
-            self.said_b_frames = true;
-            log::warn!(
-                "camera {}: b-frames, which no browser shows smoothly; turn them off in the camera",
-                self.camera
-            );
         }
     }
 }

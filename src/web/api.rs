@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::content::Content;
 use super::problem::{self, problem};
 use super::{Reply, reply};
-use crate::control::{CameraStatus, Configuration, ReloadError, Reloaded, SessionStatus};
+use crate::control::{CameraStatus, Configuration, ReloadError, Reloaded, Report, SessionStatus};
 
 const SCHEMA: u32 = 1;
 const JSON: &str = "application/json";
@@ -33,6 +33,13 @@ struct Changes<'r> {
     schema: u32,
     #[serde(flatten)]
     reloaded: &'r Reloaded,
+}
+
+#[derive(Serialize)]
+struct Status<'r> {
+    schema: u32,
+    #[serde(flatten)]
+    report: &'r Report,
 }
 
 #[derive(Serialize)]
@@ -88,6 +95,11 @@ fn list<T: Serialize>(
     let mut reply = reply(StatusCode::OK, JSON, "");
     *reply.body_mut() = Content::Pieces(Box::new(pieces));
     reply
+}
+
+/// `/api/status`
+pub(super) fn status(report: &Report) -> Reply {
+    json(&Status { schema: SCHEMA, report })
 }
 
 /// `/healthz`: that this was answered is the health; cameras come and go.

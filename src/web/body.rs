@@ -12,12 +12,22 @@ use tokio::time::timeout;
 use super::Reply;
 use super::problem::{problem, retry};
 use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_BODY_MS_MAX, PROFILE};
+use crate::status::TABLES;
 
 /// The body buffers of a site.
 #[derive(Debug)]
 pub(super) struct Bodies {
     slots: Semaphore,
     patience: Duration,
+}
+
+/// A body being read; also one whose client went away meanwhile.
+struct Used;
+
+impl Drop for Used {
+    fn drop(&mut self) {
+        TABLES.http_bodies.give();
+    }
 }
 
 impl Bodies {
@@ -44,9 +54,12 @@ impl Bodies {
         }
         let slot = timeout(self.patience, self.slots.acquire()).await;
         let Ok(Ok(_slot)) = slot else {
+            TABLES.http_bodies.was_full();
             let detail = format!("request bodies full, max {}", PROFILE.http_bodies);
             return Err(retry(StatusCode::SERVICE_UNAVAILABLE, &detail, 1));
         };
+        TABLES.http_bodies.take();
+        let _used = Used;
         let read = Limited::new(body, HTTP_BODY_BYTES_MAX).collect();
         match timeout(self.patience, read).await {
             Ok(Ok(read)) => Ok(read.to_bytes()),

@@ -1,4 +1,4 @@
-//! `/metrics` in Prometheus's text format. Labels are cameras and tiers, so that the number of
+//! `/metrics` in Prometheus's text format. Labels are cameras, tables and tiers, so that the number of
 //! series is bounded by the profile; what belongs to one session is in `/api/sessions`.
 
 use std::fmt::Write as _;
@@ -8,7 +8,9 @@ use hyper::StatusCode;
 
 use super::Reply;
 use crate::control::CameraStatus;
-use crate::status::{CAMERAS, CameraCard, GAUGES};
+use crate::limits::PROFILE;
+use crate::process::build_id;
+use crate::status::{CAMERAS, CameraCard, GAUGES, TABLES, Usage};
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -34,8 +36,8 @@ static PROCESS: &[Whole] = &[
         "Heap allocations of the media thread.",
         &GAUGES.media_allocations,
     ),
-    ("weir_handshakes", "gauge", "Handshake slots in use.", &GAUGES.handshakes),
-    ("weir_sessions", "gauge", "Sessions, in handshake or live.", &GAUGES.sessions),
+    ("weir_handshakes", "gauge", "Handshake slots in use.", &TABLES.handshakes.used),
+    ("weir_sessions", "gauge", "Sessions, in handshake or live.", &TABLES.sessions.used),
     ("weir_udp_gso", "gauge", "1 while media leaves by UDP GSO.", &GAUGES.gso),
     ("weir_udp_calls_total", "counter", "Calls of sendmmsg.", &GAUGES.udp_calls),
     (
@@ -105,6 +107,8 @@ pub(super) fn reply(cameras: &[CameraStatus]) -> Reply {
 
 fn text(cameras: &[CameraStatus]) -> Result<String, std::fmt::Error> {
     let mut text = String::new();
+    build(&mut text)?;
+    tables(&mut text)?;
     for (name, kind, help, value) in PROCESS {
         head(&mut text, name, kind, help)?;
         writeln!(text, "{name} {}", value.load(Ordering::Relaxed))?;
@@ -133,6 +137,35 @@ fn text(cameras: &[CameraStatus]) -> Result<String, std::fmt::Error> {
         }
     }
     Ok(text)
+}
+
+/// Which build this is, as the labels of a 1.
+fn build(text: &mut String) -> std::fmt::Result {
+    let (version, commit, profile) = (crate::VERSION, crate::COMMIT, PROFILE.name);
+    let id = build_id::of_this_program();
+    head(text, "weir_build_info", "gauge", "1, with the build as labels.")?;
+    writeln!(
+        text,
+        "weir_build_info{{version=\"{version}\",commit=\"{commit}\",profile=\"{profile}\",\
+         build_id=\"{id}\"}} 1"
+    )
+}
+
+/// How full each table is.
+fn tables(text: &mut String) -> std::fmt::Result {
+    let figures: [(&str, &str, &str, fn(&Usage) -> u64); 4] = [
+        ("weir_table_used", "gauge", "Used now.", Usage::used),
+        ("weir_table_most", "gauge", "Used at most since the start.", Usage::most),
+        ("weir_table_max", "gauge", "The bound.", |table| table.max as u64),
+        ("weir_table_full_total", "counter", "Times it was found full.", Usage::full),
+    ];
+    for (name, kind, help, value) in figures {
+        head(text, name, kind, help)?;
+        for table in TABLES.all() {
+            writeln!(text, "{name}{{table=\"{}\"}} {}", table.what, value(table))?;
+        }
+    }
+    Ok(())
 }
 
 fn head(text: &mut String, name: &str, kind: &str, help: &str) -> std::fmt::Result {

@@ -22,6 +22,7 @@ pub(super) enum Action {
     Sessions,
     /// Read the configuration anew.
     Reload,
+    Status,
     Health,
     Metrics,
     /// The player, if there is such a camera.
@@ -54,6 +55,7 @@ enum Route<'p> {
     Cameras,
     Sessions,
     Reload,
+    Status,
     Health,
     Whep(&'p str),
     Session(&'p str),
@@ -67,6 +69,7 @@ impl<'p> Route<'p> {
             "/api/cameras" => return Some(Self::Cameras),
             "/api/sessions" => return Some(Self::Sessions),
             "/api/reload" => return Some(Self::Reload),
+            "/api/status" => return Some(Self::Status),
             _ => {}
         }
         if let Some(page) = pages::find(path) {
@@ -135,6 +138,7 @@ pub(super) async fn read(
             return Err(problem(StatusCode::FORBIDDEN, detail));
         }
         (Route::Reload, _) => Action::Reload,
+        (Route::Status, _) => Action::Status,
         (Route::Health, _) => Action::Health,
         (Route::Whep(_), &Method::OPTIONS) => Action::Done(whep::options(true)),
         (Route::Whep(camera), &Method::POST) => {
@@ -272,6 +276,7 @@ mod tests {
             ("/whep/whep", Some(Route::Whep("whep"))),
             (&session, Some(Route::Session(secret))),
             ("/api/cameras", Some(Route::Cameras)),
+            ("/api/status", Some(Route::Status)),
             ("/healthz", Some(Route::Health)),
             ("/api/reload", Some(Route::Reload)),
             ("/gate/whep/", None),

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use crate::clock;
 use crate::limits::HTTP_EVICTABLE_US;
 use crate::mem::Full;
+use crate::status::Usage;
 
 /// What a site allows over all its listeners.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +21,8 @@ pub(super) struct Bounds {
     pub(super) connections: usize,
     pub(super) per_address: usize,
     pub(super) idle: Duration,
+    /// Where it is told how full it is.
+    pub(super) usage: &'static Usage,
 }
 
 /// One connection, as the table sees it.
@@ -62,24 +65,29 @@ impl Seats {
     /// A seat for a connection from `address`, or why there is none to be had.
     pub(super) fn admit(&self, address: IpAddr, now_us: u64) -> Result<Rc<Seat>, Full> {
         let mut taken = self.taken.borrow_mut();
-        let Bounds { connections, per_address, .. } = self.bounds;
+        let Bounds { connections, per_address, usage, .. } = self.bounds;
         let of_address = taken.iter().filter(|seat| seat.address == address);
         if of_address.count() >= per_address {
+            usage.was_full();
             let full = Full { what: "http connections of one address", max: per_address };
             evict(&mut taken, now_us, |seat| seat.address == address).ok_or(full)?;
         } else if taken.len() >= connections {
+            usage.was_full();
             let full = Full { what: "http connections", max: connections };
             evict(&mut taken, now_us, |_| true).ok_or(full)?;
         }
         let seat =
             Rc::new(Seat { address, idle_since_us: Cell::new(Some(now_us)), leave: Notify::new() });
         taken.push(Rc::clone(&seat));
+        usage.set(taken.len());
         Ok(seat)
     }
 
     /// Gives a seat back; one that was evicted is gone already.
     pub(super) fn release(&self, seat: &Rc<Seat>) {
-        self.taken.borrow_mut().retain(|taken| !Rc::ptr_eq(taken, seat));
+        let mut taken = self.taken.borrow_mut();
+        taken.retain(|taken| !Rc::ptr_eq(taken, seat));
+        self.bounds.usage.set(taken.len());
     }
 }
 
@@ -102,9 +110,15 @@ fn evict(taken: &mut Vec<Rc<Seat>>, now_us: u64, matches: impl Fn(&Seat) -> bool
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::status::TABLES;
 
     fn seats(connections: usize, per_address: usize) -> Rc<Seats> {
-        Seats::new(Bounds { connections, per_address, idle: Duration::from_secs(5) })
+        Seats::new(Bounds {
+            connections,
+            per_address,
+            idle: Duration::from_secs(5),
+            usage: &TABLES.http_connections,
+        })
     }
 
     fn address(last: u8) -> IpAddr {

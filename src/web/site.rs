@@ -18,6 +18,7 @@ use super::server::{self, Client, Entrance};
 use super::{Reply, api, metrics, whep};
 use crate::control::{Control, Place};
 use crate::limits::{DIAGNOSTICS_CONNECTIONS_MAX, HTTP_KEEP_ALIVE_MS, PROFILE};
+use crate::status::TABLES;
 use crate::tls::Tls;
 
 /// Where the main site is served.
@@ -33,6 +34,7 @@ pub async fn serve(listeners: Listeners, control: Control) {
     let seats = Seats::new(Bounds {
         connections: PROFILE.http_connections,
         per_address: PROFILE.http_connections_per_address,
+        usage: &TABLES.http_connections,
         idle: Duration::from_millis(HTTP_KEEP_ALIVE_MS),
     });
     let bodies = Rc::new(Bodies::new());
@@ -68,6 +70,7 @@ pub async fn serve_diagnostics(listener: TcpListener, control: Control) {
     let seats = Seats::new(Bounds {
         connections: DIAGNOSTICS_CONNECTIONS_MAX,
         per_address: DIAGNOSTICS_CONNECTIONS_MAX,
+        usage: &TABLES.diagnostics_connections,
         idle: Duration::from_millis(HTTP_KEEP_ALIVE_MS),
     });
     let handler = move |request: Request<Incoming>, client: Client| {
@@ -118,6 +121,7 @@ async fn perform(control: &Control, action: Action) -> Reply {
             api::sessions(move || control.sessions_from(&mut next, PIECE_ITEMS))
         }
         Action::Reload => api::reloaded(control.reload().await),
+        Action::Status => api::status(&control.report()),
         Action::Health => api::health(&control.cameras()),
         Action::Metrics => metrics::reply(&control.cameras()),
         Action::Player { camera, if_none_match } => {

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use heapless::index_map::FnvIndexMap;
 
 use crate::limits::{ADDRESSES_MAX, PROFILE, SESSIONS_MAX};
+use crate::status::TABLES;
 
 /// What a datagram is, by its first byte (RFC 7983).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,11 +72,13 @@ impl Demux {
             let oldest = addresses.iter().position(|known| Some(*known) != current);
             let oldest = addresses.remove(oldest.unwrap_or(0));
             self.slots.remove(&oldest);
+            TABLES.addresses.was_full();
         }
         addresses.push(address).expect("room was made above");
         // The map has room for every session's addresses: see limits::ADDRESSES_MAX.
         let inserted = self.slots.insert(address, slot);
         debug_assert!(inserted.is_ok());
+        TABLES.addresses.set(self.slots.len());
     }
 
     /// Forgets the addresses of a slot, before its next use.
@@ -84,6 +87,7 @@ impl Demux {
             self.slots.remove(address);
         }
         self.addresses[usize::from(slot)].clear();
+        TABLES.addresses.set(self.slots.len());
     }
 
     /// Addresses known.

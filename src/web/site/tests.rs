@@ -9,7 +9,12 @@ use crate::limits::HTTP_BODY_BYTES_MAX;
 use crate::limits::HTTP_EVICTABLE_US;
 
 const SECRET: &str = "00112233445566778899aabbccddeeff";
-const BOUNDS: Bounds = Bounds { connections: 3, per_address: 3, idle: Duration::from_millis(300) };
+const BOUNDS: Bounds = Bounds {
+    connections: 3,
+    per_address: 3,
+    idle: Duration::from_millis(300),
+    usage: &crate::status::TABLES.http_connections,
+};
 
 /// What [`perform`] does, with canned answers for [`Control`]'s.
 async fn perform_canned(action: Action) -> Reply {

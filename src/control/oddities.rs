@@ -1,0 +1,50 @@
+//! What is odd about cameras' streams, said once a camera. The media thread sees it and says
+//! nothing: a log that nobody reads would stop it. It stands on the camera's card until then.
+
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use crate::status;
+
+use super::Control;
+
+const EVERY: Duration = Duration::from_secs(1);
+
+/// What was said of one camera.
+#[derive(Debug, Default)]
+struct Said {
+    camera: String,
+    holds_back: bool,
+    b_frames: bool,
+}
+
+impl Control {
+    /// Looks at all cameras' cards, for ever.
+    pub(super) async fn tell_oddities(self) {
+        let mut said: Vec<Said> = Vec::new();
+        loop {
+            tokio::time::sleep(EVERY).await;
+            let cameras = &self.0.cameras;
+            said.resize_with(cameras.len(), Said::default);
+            for ((camera, said), card) in cameras.iter().zip(&mut said).zip(&status::CAMERAS) {
+                let Some(section) = camera.section() else { continue };
+                let name = &section.name;
+                if said.camera != *name {
+                    *said = Said { camera: name.clone(), ..Said::default() };
+                }
+                if card.holds_back.load(Relaxed) && !std::mem::replace(&mut said.holds_back, true) {
+                    log::info!(
+                        "camera {name}: no or odd rtp markers, each picture waits for the next \
+                         one's start"
+                    );
+                }
+                if card.b_frames.load(Relaxed) && !std::mem::replace(&mut said.b_frames, true) {
+                    log::warn!(
+                        "camera {name}: b-frames, which no browser shows smoothly; turn them off \
+                         in the camera"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The log, bounded: what goes to stderr, and the last warnings and errors for `/api/status`.
+//!
+//! A line that is said again and again, and a place in the program that says much, are written a
+//! bounded number of times ([`limit`]); the next line that is written says how many were left out.
+//! Every warning and error is counted in [`events`], written or not. Both are static memory of a
+//! fixed size. The media thread does not come here: what it has to say is on its cards.
+
+pub mod events;
+mod limit;
+mod text;
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+
+use crate::clock;
+
+pub use text::Text;
+
+/// Bytes of the journal's statics, for the memory plan.
+pub(crate) const BYTES: usize = events::BYTES + limit::BYTES;
+
+static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
+
+/// Lines that were not written since the start, because they were said too often.
+pub fn lines_left_out() -> u64 {
+    LEFT_OUT.load(Relaxed)
+}
+
+/// Sends the program's log to stderr: one line an event, without time or colour, as the service
+/// manager's journal adds its own. `RUST_LOG` sets the level.
+pub fn to_stderr() {
+    let logger =
+        env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
+            .format_timestamp(None)
+            .format_target(false)
+            .build();
+    let level = logger.filter().max(LevelFilter::Warn);
+    if log::set_boxed_logger(Box::new(Journal { logger })).is_ok() {
+        log::set_max_level(level);
+    }
+}
+
+struct Journal {
+    logger: env_logger::Logger,
+}
+
+impl Log for Journal {
+    fn enabled(&self, metadata: &Metadata) -> bool {
+        metadata.level() <= Level::Warn || self.logger.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record) {
+        let now_us = clock::now_us();
+        if record.level() <= Level::Warn {
+            events::note(record.level(), record.args(), now_us);
+        }
+        if !self.logger.matches(record) {
+            return;
+        }
+        // Who asks for more than `info` wants all of it.
+        let left_out =
+            if record.level() <= Level::Info { limit::admit(record, now_us) } else { Some(0) };
+        match left_out {
+            None => {
+                LEFT_OUT.fetch_add(1, Relaxed);
+            }
+            Some(0) => self.logger.log(record),
+            Some(more) => self.logger.log(
+                &Record::builder()
+                    .metadata(record.metadata().clone())
+                    .args(format_args!("{} ({more} more like this)", record.args()))
+                    .build(),
+            ),
+        }
+    }
+
+    fn flush(&self) {
+        self.logger.flush();
+    }
+}

@@ -1,0 +1,192 @@
+//! What is asked of the kernel about this process.
+
+use std::ffi::{CStr, CString};
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::ptr;
+
+/// Room for one line of the user database.
+const USER_BYTES_MAX: usize = 4096;
+/// How long the last words wait for a reader of stderr.
+const WRITE_WAIT_MS: i32 = 1000;
+/// Words whose reader is slow are given up after so many pieces.
+const WRITES_MAX: usize = 16;
+/// Frames of a backtrace.
+pub(super) const FRAMES_MAX: usize = 32;
+
+fn checked(result: libc::c_int) -> io::Result<()> {
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The numbers of a user and its group, by the system's database.
+pub(super) fn user(name: &CStr) -> Option<(u32, u32)> {
+    let mut entry = MaybeUninit::<libc::passwd>::zeroed();
+    let mut buffer: [libc::c_char; USER_BYTES_MAX] = [0; USER_BYTES_MAX];
+    let mut found = ptr::null_mut();
+    // SAFETY: all pointers are to locals that outlive the call, with the buffer's own length.
+    let error = unsafe {
+        libc::getpwnam_r(
+            name.as_ptr(),
+            entry.as_mut_ptr(),
+            buffer.as_mut_ptr(),
+            buffer.len(),
+            &raw mut found,
+        )
+    };
+    if error != 0 || found.is_null() {
+        return None;
+    }
+    // SAFETY: the call succeeded and found one, so the entry is filled in.
+    let entry = unsafe { entry.assume_init_ref() };
+    Some((entry.pw_uid, entry.pw_gid))
+}
+
+/// Takes on the groups of a user, or only `gid` for one without a name.
+pub(super) fn take_groups(name: Option<&CStr>, gid: u32) -> io::Result<()> {
+    checked(match name {
+        // SAFETY: the name ends with a zero; the call reads it and nothing else.
+        Some(name) => unsafe { libc::initgroups(name.as_ptr(), gid) },
+        // SAFETY: with a length of one the call reads one gid.
+        None => unsafe { libc::setgroups(1, &raw const gid) },
+    })
+}
+
+/// Takes on a group and a user for good, in all threads.
+pub(super) fn take_identity(uid: u32, gid: u32) -> io::Result<()> {
+    // SAFETY: numbers go in and an error comes out. The group first: afterwards it is forbidden.
+    checked(unsafe { libc::setresgid(gid, gid, gid) })?;
+    // SAFETY: as above.
+    checked(unsafe { libc::setresuid(uid, uid, uid) })
+}
+
+/// Real, effective and saved user, then group.
+pub(super) fn identity() -> io::Result<([u32; 3], [u32; 3])> {
+    let (mut uids, mut gids) = ([0; 3], [0; 3]);
+    let [real, effective, saved] = &mut uids;
+    // SAFETY: the three places are ours and distinct.
+    checked(unsafe { libc::getresuid(real, effective, saved) })?;
+    let [real, effective, saved] = &mut gids;
+    // SAFETY: as above.
+    checked(unsafe { libc::getresgid(real, effective, saved) })?;
+    Ok((uids, gids))
+}
+
+/// Whether files can be made in a folder.
+pub(super) fn may_write(folder: &Path) -> io::Result<()> {
+    let path = CString::new(folder.as_os_str().as_bytes())?;
+    // SAFETY: the path ends with a zero; the call reads it and nothing else.
+    checked(unsafe { libc::access(path.as_ptr(), libc::W_OK | libc::X_OK) })
+}
+
+/// Tries to be root again; whether that worked.
+pub(super) fn can_return_to_root() -> bool {
+    // SAFETY: a number goes in and an error comes out.
+    unsafe { libc::seteuid(0) == 0 }
+}
+
+/// No program that this thread or its children may start gains privileges; whether it took.
+pub(super) fn forbid_new_privileges() -> bool {
+    // SAFETY: numbers go in and a number comes out; the unused ones must be zero.
+    unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
+            && libc::prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1
+    }
+}
+
+/// Writes to stderr, past all locks and buffers, as far as somebody reads.
+pub(super) fn write_to_stderr(mut bytes: &[u8]) {
+    for _ in 0..WRITES_MAX {
+        let mut stderr =
+            libc::pollfd { fd: libc::STDERR_FILENO, events: libc::POLLOUT, revents: 0 };
+        // SAFETY: one descriptor is ours for the call; the bytes are borrowed with their length.
+        let written = unsafe {
+            if libc::poll(&raw mut stderr, 1, WRITE_WAIT_MS) != 1 {
+                return;
+            }
+            libc::write(libc::STDERR_FILENO, bytes.as_ptr().cast(), bytes.len())
+        };
+        let Ok(written) = usize::try_from(written) else { return };
+        bytes = bytes.get(written..).unwrap_or_default();
+        if bytes.is_empty() {
+            return;
+        }
+    }
+}
+
+/// Ends the process now: no destructor runs, no lock is waited for.
+pub(super) fn end(code: i32) -> ! {
+    // SAFETY: the call does not return, and touches nothing of ours.
+    unsafe { libc::_exit(code) }
+}
+
+/// Return addresses of this thread, innermost first, as offsets into the program's file, which is
+/// what `addr2line` takes. Nothing is allocated and no symbol is looked up.
+#[cfg(not(target_arch = "arm"))]
+pub(super) fn backtrace() -> heapless::Vec<usize, FRAMES_MAX> {
+    type Frames = heapless::Vec<usize, FRAMES_MAX>;
+    /// The unwinder's state of one frame.
+    enum Context {}
+    const GO_ON: libc::c_int = 0;
+    const STOP: libc::c_int = 5;
+    unsafe extern "C" {
+        fn _Unwind_Backtrace(
+            frame: extern "C" fn(*mut Context, *mut libc::c_void) -> libc::c_int,
+            frames: *mut libc::c_void,
+        ) -> libc::c_int;
+        fn _Unwind_GetIP(context: *mut Context) -> usize;
+        static __executable_start: u8;
+    }
+    extern "C" fn frame(context: *mut Context, frames: *mut libc::c_void) -> libc::c_int {
+        // SAFETY: the unwinder passes on the pointer that `backtrace` gave it, to a live local
+        // that nobody else uses meanwhile, and a context that is good during this call.
+        let (frames, ip) = unsafe { (&mut *frames.cast::<Frames>(), _Unwind_GetIP(context)) };
+        let offset = ip.wrapping_sub((&raw const __executable_start).addr());
+        if frames.push(offset).is_ok() { GO_ON } else { STOP }
+    }
+    let mut frames = Frames::new();
+    // SAFETY: the callback gets back the pointer to `frames`, and returns without unwinding.
+    unsafe { _Unwind_Backtrace(frame, (&raw mut frames).cast()) };
+    frames
+}
+
+/// The unwinder of 32-bit ARM has another interface: there is no backtrace.
+#[cfg(target_arch = "arm")]
+pub(super) fn backtrace() -> heapless::Vec<usize, FRAMES_MAX> {
+    heapless::Vec::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_is_in_the_database_and_nobody_else_of_that_name() {
+        assert_eq!(user(c"root"), Some((0, 0)));
+        assert_eq!(user(c"no-such-user-here"), None);
+    }
+
+    #[test]
+    fn a_backtrace_has_frames_of_this_program() {
+        let frames = backtrace();
+        let bytes = std::fs::metadata("/proc/self/exe").expect("/proc").len();
+        assert!(frames.len() > 2);
+        let own = frames.iter().filter(|offset| (**offset as u64) < bytes);
+        assert!(own.count() > 2, "{frames:x?}");
+    }
+
+    #[test]
+    fn new_privileges_are_forbidden_and_it_is_seen() {
+        // In a thread of its own: it holds for that thread and what comes of it.
+        let took = std::thread::spawn(forbid_new_privileges).join().expect("no panic");
+        assert!(took);
+    }
+
+    #[test]
+    fn the_identity_is_whole() {
+        let (uids, gids) = identity().expect("always given");
+        assert!(uids.windows(2).all(|pair| pair[0] == pair[1]));
+        assert!(gids.windows(2).all(|pair| pair[0] == pair[1]));
+    }
+}

@@ -1,0 +1,45 @@
+//! The process as the kernel and the service manager see it: which build it is ([`build_id`]), as
+//! whom it runs ([`privileges`]), and what it says when it cannot go on ([`last_words`]).
+//!
+//! Calls to the kernel that no safe crate offers stand in `kernel`, a few lines each.
+
+pub mod build_id;
+mod kernel;
+pub mod last_words;
+pub mod privileges;
+
+use std::fs;
+use std::sync::LazyLock;
+
+use crate::limits::PROFILE;
+
+/// Version, commit, memory profile and build id, as `weir --version` prints them.
+pub fn version() -> &'static str {
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        let id = build_id::of_this_program();
+        format!("{} ({}, {}, build id {id})", crate::VERSION, crate::COMMIT, PROFILE.name)
+    });
+    &VERSION
+}
+
+/// Bytes resident now and at most since the start, as the kernel counts them; `None` without
+/// `/proc`.
+pub fn resident_bytes() -> Option<(u64, u64)> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let field = |name: &str| -> Option<u64> {
+        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse::<u64>().ok().map(|kib| kib * 1024)
+    };
+    Some((field("VmRSS:")?, field("VmHWM:")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_is_not_less_than_what_is_now() {
+        let (now, most) = resident_bytes().expect("/proc");
+        assert!(0 < now && now <= most);
+    }
+}

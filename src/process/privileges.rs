@@ -1,0 +1,170 @@
+//! As whom weir runs. Started as root it becomes `[process] user` once its sockets are bound and
+//! its keys are read, before there is a second thread, and for good. It never gains privileges
+//! again, nor does what it might start.
+//!
+//! Without the key it becomes `weir` where there is such a user, and stays root where there is
+//! none, with a warning: the folder that it keeps its state in would be closed to a user made up
+//! here. A user that is asked for and not there is another matter: weir then runs as nobody, since
+//! it was told not to be root, and a box that shows no picture helps no one.
+
+use std::ffi::CString;
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use super::kernel;
+use crate::config::StateFolder;
+
+/// Who it is without `[process] user`.
+const USER_DEFAULT: &str = "weir";
+/// Nobody, by the numbers that every Linux has for it.
+const NOBODY: u32 = 65_534;
+
+/// A user to become.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// As the configuration or the system's database names it.
+    name: Option<CString>,
+    /// Its number.
+    pub uid: u32,
+    /// Its group's.
+    pub gid: u32,
+}
+
+/// What stood in the way.
+#[derive(Debug)]
+pub enum PrivilegesError {
+    /// The kernel refused.
+    Refused {
+        /// Whom to become.
+        user: User,
+        /// Why not.
+        error: io::Error,
+    },
+    /// It said yes, and did not.
+    StillPrivileged,
+    /// New privileges cannot be ruled out.
+    NotForbidden,
+}
+
+impl fmt::Display for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(name) = &self.name {
+            write!(f, "{} ", name.to_string_lossy())?;
+        }
+        write!(f, "({}:{})", self.uid, self.gid)
+    }
+}
+
+impl fmt::Display for PrivilegesError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { user, error } => write!(f, "cannot become user {user}: {error}"),
+            Self::StillPrivileged => write!(f, "privileges were dropped and are still there"),
+            Self::NotForbidden => write!(f, "the kernel does not know PR_SET_NO_NEW_PRIVS"),
+        }
+    }
+}
+
+impl std::error::Error for PrivilegesError {}
+
+/// Gives up what is not needed any more: to be called once, when the sockets are bound, the keys
+/// read, and no other thread has begun.
+///
+/// # Errors
+/// The kernel refuses, or does not do what it said.
+pub fn give_up(user: Option<&str>) -> Result<(), PrivilegesError> {
+    let is_root = kernel::identity().is_ok_and(|(uids, _)| uids.contains(&0));
+    if is_root && let Some(user) = chosen(user) {
+        become_user(&user)?;
+        log::info!("runs as user {user}");
+    }
+    if kernel::forbid_new_privileges() { Ok(()) } else { Err(PrivilegesError::NotForbidden) }
+}
+
+/// Says what will be missed later: a reload reads the configuration again, and the state folder is
+/// written to.
+pub fn warn_of_closed(configuration: Option<&Path>, state: &StateFolder) {
+    if let Some(path) = configuration
+        && let Err(error) = File::open(path)
+    {
+        log::warn!("{}: {error}; a reload will not be able to read it", path.display());
+    }
+    if let Some(folder) = state.path("")
+        && let Err(error) = kernel::may_write(&folder)
+    {
+        log::warn!("{}: {error}; nothing can be kept over a restart", folder.display());
+    }
+}
+
+/// Whom to become; `None` to stay root.
+fn chosen(user: Option<&str>) -> Option<User> {
+    let Some(text) = user else {
+        let weir = User::find(USER_DEFAULT);
+        if weir.is_none() {
+            log::warn!(
+                "runs as root: there is no user {USER_DEFAULT}, and none is named by `user` in \
+                 [process]"
+            );
+        }
+        return weir;
+    };
+    let found = User::find(text).unwrap_or_else(|| {
+        log::error!("`user` in [process]: there is no user {text}; runs as nobody instead");
+        User { name: None, uid: NOBODY, gid: NOBODY }
+    });
+    if found.uid == 0 {
+        log::warn!("runs as root, as `user` in [process] asks");
+        return None;
+    }
+    Some(found)
+}
+
+impl User {
+    /// A user by its name, or by its numbers, `uid:gid`.
+    fn find(text: &str) -> Option<Self> {
+        if let Some((uid, gid)) = text.split_once(':') {
+            return Some(Self { name: None, uid: uid.parse().ok()?, gid: gid.parse().ok()? });
+        }
+        let name = CString::new(text).ok()?;
+        let (uid, gid) = kernel::user(&name)?;
+        Some(Self { name: Some(name), uid, gid })
+    }
+}
+
+fn become_user(user: &User) -> Result<(), PrivilegesError> {
+    let refused = |error| PrivilegesError::Refused { user: user.clone(), error };
+    kernel::take_groups(user.name.as_deref(), user.gid).map_err(refused)?;
+    kernel::take_identity(user.uid, user.gid).map_err(refused)?;
+    let is_whole =
+        kernel::identity().is_ok_and(|identity| identity == ([user.uid; 3], [user.gid; 3]));
+    if !is_whole || kernel::can_return_to_root() {
+        return Err(PrivilegesError::StillPrivileged);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_found_by_name_and_by_number() {
+        let numbers = User::find("1000:100").expect("numbers");
+        assert_eq!((numbers.uid, numbers.gid), (1000, 100));
+        assert_eq!(numbers.to_string(), "(1000:100)");
+        let root = User::find("root").expect("root");
+        assert_eq!(root.to_string(), "root (0:0)");
+        for nonsense in ["", "no-such-user-here", "1000", "a:b", "1:2:3", "-1:0", "a\0b"] {
+            assert_eq!(User::find(nonsense), None, "{nonsense:?}");
+        }
+    }
+
+    #[test]
+    fn a_user_that_is_not_there_is_nobody_and_never_root() {
+        let user = chosen(Some("no-such-user-here")).expect("somebody");
+        assert_eq!((user.uid, user.gid), (NOBODY, NOBODY));
+        assert_eq!(chosen(Some("0:0")), None);
+    }
+}
