@@ -13,6 +13,7 @@
 //! - [`pieces`]: a TCP relay in front of a camera that decides where weir's reads end.
 //! - [`relay`]: a UDP relay in front of the media port that loses, delays and counts.
 //! - [`process`]: CPU time and memory of a process.
+//! - [`ptrace`]: one thread of a process, stopped.
 //! - [`whep`]: the HTTP requests of all of them.
 //!
 //! An integration test takes them in by `mod common;` and uses a part of them.
@@ -24,6 +25,7 @@ pub mod camera;
 pub mod openssl;
 pub mod pieces;
 pub mod process;
+pub mod ptrace;
 pub mod reassemble;
 pub mod reception;
 pub mod relay;
