@@ -124,10 +124,12 @@ impl Turner {
         let datagram = self.memory.inbox.datagram(index, self.port);
         let Ok(bytes) = heapless::Vec::from_slice(datagram.bytes) else { return };
         let handed = HandshakeDatagram { seat, from: datagram.from, to: datagram.to, bytes };
+        // Counted before it is there: control may have read it before we are back.
+        TABLES.handshake_datagrams.take();
         if self.ends.handed.try_send(handed).is_ok() {
-            TABLES.handshake_datagrams.take();
             self.ends.bell.notify_one();
         } else {
+            TABLES.handshake_datagrams.give();
             TABLES.handshake_datagrams.was_full();
         }
     }

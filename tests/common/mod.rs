@@ -17,6 +17,7 @@
 //! - [`relay`]: a UDP relay in front of the media port that loses, delays and counts.
 //! - [`process`]: CPU time and memory of a process.
 //! - [`tls`]: openssl, curl and rustls as clients of HTTPS.
+//! - [`ptrace`]: one thread of a process, stopped.
 //! - [`whep`]: the HTTP requests of all of them.
 //!
 //! An integration test takes them in by `mod common;` and uses a part of them.
@@ -32,6 +33,7 @@ pub mod house;
 pub mod openssl;
 pub mod pieces;
 pub mod process;
+pub mod ptrace;
 pub mod reassemble;
 pub mod reception;
 pub mod relay;

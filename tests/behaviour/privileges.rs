@@ -1,0 +1,86 @@
+//! Started as root, weir is somebody else as soon as it serves; these need root themselves.
+
+use std::fs;
+
+use crate::common::server::{Server, Setup};
+use crate::common::stage::Stage;
+
+/// The words behind a field of `/proc/PID/status`.
+fn field(status: &str, name: &str) -> Vec<String> {
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a field");
+    line.split_whitespace().map(str::to_owned).collect()
+}
+
+fn is_root() -> bool {
+    let status = fs::read_to_string("/proc/self/status").expect("/proc");
+    let is_root = field(&status, "Uid:")[1] == "0";
+    if !is_root {
+        eprintln!("skipped: only root can become somebody else");
+    }
+    is_root
+}
+
+fn process(user: &str) -> String {
+    format!("[process]\nuser = \"{user}\"")
+}
+
+/// Every thread's user, group and groups are these, and none can gain privileges.
+fn assert_is(server: &Server, uid: &str, gid: &str) {
+    let tasks = fs::read_dir(format!("/proc/{}/task", server.pid())).expect("a process");
+    let mut threads = 0;
+    for task in tasks.flatten() {
+        let status = fs::read_to_string(task.path().join("status")).expect("a thread");
+        assert_eq!(field(&status, "Uid:"), [uid; 4], "real, effective, saved, file system");
+        assert_eq!(field(&status, "Gid:"), [gid; 4]);
+        assert_eq!(field(&status, "Groups:"), [gid]);
+        assert_eq!(field(&status, "NoNewPrivs:"), ["1"]);
+        assert_eq!(field(&status, "CapEff:"), ["0000000000000000"]);
+        assert_eq!(field(&status, "CapPrm:"), ["0000000000000000"]);
+        threads += 1;
+    }
+    assert!(threads >= 2, "control and media");
+}
+
+#[test]
+fn root_becomes_its_user_and_serves() {
+    if !is_root() {
+        return;
+    }
+    let stage = Stage::open_with(|setup| setup.webrtc = process("12345:12346"));
+    assert_is(&stage.server, "12345", "12346");
+    let viewer = stage.viewer();
+    assert!(viewer.is_connected());
+    assert_is(&stage.server, "12345", "12346");
+    let log = stage.server.log();
+    assert!(log.contains("runs as user (12345:12346)"), "{log}");
+    // Its configuration it can read; the folder that root made for it is closed to it.
+    assert!(!log.contains("a reload will not be able"), "{log}");
+    assert!(log.contains("nothing can be kept over a restart"), "{log}");
+}
+
+#[test]
+fn a_user_by_name_has_its_own_groups_alone() {
+    if !is_root() {
+        return;
+    }
+    let users = fs::read_to_string("/etc/passwd").expect("the user database");
+    let nobody =
+        users.lines().find(|line| line.starts_with("nobody:")).expect("every Linux has it");
+    let fields: Vec<&str> = nobody.split(':').collect();
+    let server = Server::start(&Setup { webrtc: process("nobody"), ..Setup::default() });
+    assert_is(&server, fields[2], fields[3]);
+}
+
+#[test]
+fn a_user_that_is_not_there_is_nobody_and_not_root() {
+    if !is_root() {
+        return;
+    }
+    let server = Server::start(&Setup { webrtc: process("no-such-user"), ..Setup::default() });
+    assert_is(&server, "65534", "65534");
+    let status = server.get("/api/status").json();
+    let expected = "`user` in [process]: there is no user no-such-user; runs as nobody instead";
+    assert_eq!(status["errors"][0]["text"], expected, "{status}");
+    assert_eq!(status["errors"][0]["level"], "error");
+    assert_eq!(status["errors_total"], 1);
+}
