@@ -1,6 +1,7 @@
 //! The command line. Exit codes: 0 done, 1 the environment refused, 2 bad usage or configuration.
 
 mod arguments;
+mod certificate;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -23,7 +24,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(arguments) => run(arguments),
         Command::Check(file) => check(&file.config),
-        Command::Tls(arguments) => tls(arguments),
+        Command::Tls(arguments) => certificate::show(arguments),
         Command::Memory => {
             print!("{}", weir::mem::plan::table());
             Ok(())
@@ -63,23 +64,10 @@ fn check(path: &Path) -> Result<(), u8> {
     for problem in &loaded.problems {
         eprintln!("{}: {problem}", path.display());
     }
-    if !loaded.problems.is_empty() {
+    if !certificate::is_usable(&loaded.config.https, path) || !loaded.problems.is_empty() {
         return Err(CONFIGURATION);
     }
     println!("{}: good", path.display());
-    Ok(())
-}
-
-fn tls(Run { file, state }: Run) -> Result<(), u8> {
-    let https = load(&file.config)?.config.https;
-    match weir::tls::look(&https, &StateFolder::beside(&file.config, state)) {
-        Ok(Some(facts)) => print!("{facts}"),
-        Ok(None) => println!("TLS is off"),
-        Err(error) => {
-            eprintln!("{error}");
-            return Err(ENVIRONMENT);
-        }
-    }
     Ok(())
 }
 

@@ -15,7 +15,7 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// A gauge or counter of the process.
 type Whole = (&'static str, &'static str, &'static str, &'static AtomicU64);
 
-static PROCESS: [Whole; 15] = [
+static PROCESS: [Whole; 16] = [
     (
         "weir_library_heap_used_bytes",
         "gauge",
