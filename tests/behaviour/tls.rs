@@ -189,7 +189,7 @@ fn plain_http_answers_health_and_the_way_to_https() {
         assert_eq!(answer.header("strict-transport-security"), None);
         assert_eq!(answer.body, "");
     }
-    // A name that somebody else's name server has pointed here; `Host` comes twice then.
+    // A name that somebody else's name server has pointed here.
     let mut stream = TcpStream::connect(server.http).expect("it listens");
     write!(stream, "GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
         .expect("sent");
