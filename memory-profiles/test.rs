@@ -22,6 +22,7 @@ Profile {
     http_connections: 8,
     http_connections_per_address: 4,
     tls_handshakes: 1,
+    tls_large_records: 1,
     http_bodies: 2,
     library_heap_bytes: 3 * MIB,
     threads: 2,

@@ -54,6 +54,9 @@ pub struct Profile {
     pub http_connections_per_address: usize,
     /// TLS handshakes at once; further ones wait in their HTTP connection's place.
     pub tls_handshakes: usize,
+    /// TLS connections that are in the middle of a record of more than 4 KiB, which take up to
+    /// 48 KiB each; further ones are not read meanwhile.
+    pub tls_large_records: usize,
     /// HTTP request bodies being read at once.
     pub http_bodies: usize,
     /// The region behind the global allocator: handshakes, HTTP, configuration.
@@ -269,6 +272,9 @@ pub const TLS_HANDSHAKE_MS_MAX: u64 = 5_000;
 /// A handshake that has had its turn this long makes room when others wait: on a LAN it takes
 /// some 10 ms, on a phone's sleepy Wi-Fi 200.
 pub const TLS_TURN_MS: u64 = 250;
+/// What rustls reads at a time. A connection with more than that unread takes one of the places
+/// for large records: the browsers' requests are smaller, but for a long offer.
+pub const TLS_READ_BYTES: usize = 4 * KIB;
 /// Bytes a TLS client may send before one of them is plaintext: a ClientHello has up to 2 KiB,
 /// the largest record 18. More ends the connection; rustls alone would gather 64 KiB.
 pub const TLS_UNREAD_BYTES_MAX: usize = 24 * KIB;
@@ -342,6 +348,7 @@ const _: () = {
     assert!(p.commands > 3 * p.sessions + 2 * p.cameras, "the command queue must never be full");
     assert!(p.http_connections_per_address <= p.http_connections);
     assert!(CONFIG_HEAP_BYTES_MAX <= p.library_heap_bytes / 2, "any file can be read at start");
+    assert!(p.tls_large_records > 0);
     assert!(p.tls_handshakes > 0 && p.tls_handshakes <= p.http_connections);
 };
 

@@ -2,6 +2,7 @@
 //! 3 a panic or an exhausted library heap.
 
 mod arguments;
+mod certificate;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(arguments) => run(arguments),
         Command::Check(file) => check(&file.config),
-        Command::Tls(arguments) => tls(arguments),
+        Command::Tls(arguments) => certificate::show(arguments),
         Command::Memory => {
             print!("{}", weir::mem::plan::table());
             Ok(())
@@ -63,23 +64,10 @@ fn check(path: &Path) -> Result<(), u8> {
     if loaded.unnamed_problems > 0 {
         eprintln!("{}: and {} more", path.display(), loaded.unnamed_problems);
     }
-    if !loaded.problems.is_empty() {
+    if !certificate::is_usable(&loaded.config.https, path) || !loaded.problems.is_empty() {
         return Err(CONFIGURATION);
     }
     println!("{}: good", path.display());
-    Ok(())
-}
-
-fn tls(Run { file, state }: Run) -> Result<(), u8> {
-    let https = load(&file.config)?.config.https;
-    match weir::tls::look(&https, &StateFolder::beside(&file.config, state)) {
-        Ok(Some(facts)) => print!("{facts}"),
-        Ok(None) => println!("TLS is off"),
-        Err(error) => {
-            eprintln!("{error}");
-            return Err(ENVIRONMENT);
-        }
-    }
     Ok(())
 }
 

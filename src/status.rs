@@ -102,6 +102,8 @@ pub struct Gauges {
     pub udp_blocked: AtomicU64,
     /// TLS handshakes under way.
     pub tls_handshakes: AtomicU64,
+    /// TLS connections in the middle of a large record.
+    pub tls_large_records: AtomicU64,
     /// TLS handshakes that ended well.
     pub tls_accepted: AtomicU64,
     /// TLS handshakes that did not.
@@ -128,6 +130,7 @@ pub static GAUGES: Gauges = Gauges {
     udp_refused: AtomicU64::new(0),
     udp_blocked: AtomicU64::new(0),
     tls_handshakes: AtomicU64::new(0),
+    tls_large_records: AtomicU64::new(0),
     tls_accepted: AtomicU64::new(0),
     tls_failed: AtomicU64::new(0),
     tls_files_refused: AtomicU64::new(0),

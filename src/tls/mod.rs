@@ -3,8 +3,8 @@
 //! [`Tls`] holds the certificate that new connections are shown: weir's own ([`self_signed`]) or
 //! the operator's files, read again when they change. [`pair`] reads certificate and key and
 //! proves that they belong together; [`facts`] is what a person wants to know of one.
-//! [`handshake`] lets connections in, bounded in number by [`turns`], in time, and, with the
-//! connection that follows, in memory by [`encrypted`].
+//! [`handshake`] lets connections in, bounded in time and, by [`turns`], in number; [`metered`]
+//! bounds what they and the connections that follow ([`encrypted`]) gather unread.
 //!
 //! Sessions are resumed by tickets whose keys live in the process, so that no client costs memory
 //! once it is gone. A client's certificate is never asked for. Everything but the handshakes'
@@ -14,6 +14,7 @@ mod encrypted;
 mod error;
 mod facts;
 mod handshake;
+mod metered;
 mod pair;
 mod self_signed;
 mod turns;
@@ -39,8 +40,8 @@ pub use facts::Facts;
 use crate::config::{Https, StateFolder, TlsMode};
 use crate::limits::TLS_FILES_LOOK_MS;
 use crate::status::GAUGES;
+use handshake::Door;
 use pair::Pair;
-use turns::Turns;
 
 /// What HTTPS is served with. Cheap to clone; one thread only.
 #[derive(Clone)]
@@ -54,7 +55,7 @@ struct Shared {
     config: RefCell<Arc<ServerConfig>>,
     /// What the operator's files were like when they were last read.
     read: Cell<Option<Stamp>>,
-    turns: Rc<Turns>,
+    door: Door,
 }
 
 /// What tells one version of two files from the next.
@@ -91,7 +92,7 @@ impl Tls {
             mode: RefCell::new(https.tls.clone()),
             config: RefCell::new(pair.config),
             read: Cell::new(read),
-            turns: Turns::new(),
+            door: Door::new(),
         }))))
     }
 
@@ -147,7 +148,7 @@ impl Tls {
         address: IpAddr,
     ) -> std::io::Result<Encrypted> {
         let config = || Arc::clone(&self.0.config.borrow());
-        let accepted = handshake::accept(stream, address, &self.0.turns, config).await;
+        let accepted = handshake::accept(stream, address, &self.0.door, config).await;
         let counter = if accepted.is_ok() { &GAUGES.tls_accepted } else { &GAUGES.tls_failed };
         counter.fetch_add(1, Relaxed);
         accepted

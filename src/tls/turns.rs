@@ -1,5 +1,5 @@
-//! Turns at a handshake: each costs memory and a signature, so only
-//! [`crate::limits::Profile::tls_handshakes`] are under way at once. Those who wait are served by
+//! Turns at what costs memory: a handshake, which is a signature as well, and a large record. Of
+//! each only so many are under way at once as the profile says. Those who wait are served by
 //! address, whose has the fewest turns first; a turn that takes long makes room when others wait.
 //!
 //! Who waits has a connection's place, and those are counted: the queue needs no bound of its own.
@@ -7,17 +7,19 @@
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 use tokio::time::sleep;
 
-use crate::limits::{PROFILE, TLS_TURN_MS};
-use crate::status::GAUGES;
+use crate::limits::TLS_TURN_MS;
 
+#[derive(Debug)]
 pub(super) struct Turns {
     max: usize,
+    /// How many there are, for all to see.
+    gauge: &'static AtomicU64,
     /// Whose turns there are.
     taken: RefCell<Vec<IpAddr>>,
     waiting: RefCell<Vec<Waiter>>,
@@ -25,25 +27,24 @@ pub(super) struct Turns {
     wanted: Notify,
 }
 
+#[derive(Debug)]
 struct Waiter {
     address: IpAddr,
     granted: oneshot::Sender<Turn>,
 }
 
 /// A turn; dropped, it is the next one's.
+#[derive(Debug)]
 pub(super) struct Turn {
     turns: Rc<Turns>,
     address: IpAddr,
 }
 
 impl Turns {
-    pub(super) fn new() -> Rc<Self> {
-        Self::with(PROFILE.tls_handshakes)
-    }
-
-    fn with(max: usize) -> Rc<Self> {
+    pub(super) fn new(max: usize, gauge: &'static AtomicU64) -> Rc<Self> {
         Rc::new(Self {
             max,
+            gauge,
             taken: RefCell::default(),
             waiting: RefCell::default(),
             wanted: Notify::new(),
@@ -64,7 +65,7 @@ impl Turns {
         while let Some(waiter) = self.next() {
             let address = waiter.address;
             self.taken.borrow_mut().push(address);
-            GAUGES.tls_handshakes.fetch_add(1, Relaxed);
+            self.gauge.fetch_add(1, Relaxed);
             // Who has gone meanwhile gives it back at once.
             drop(waiter.granted.send(Turn { turns: Rc::clone(self), address }));
         }
@@ -93,10 +94,13 @@ impl Turns {
 
 impl Turn {
     /// Returns when the turn has taken long and others wait for one.
-    pub(super) async fn overdue(&self) {
-        sleep(Duration::from_millis(TLS_TURN_MS)).await;
-        while !self.turns.is_wanted() {
-            self.turns.wanted.notified().await;
+    pub(super) fn overdue(&self) -> impl Future<Output = ()> + use<> {
+        let turns = Rc::clone(&self.turns);
+        async move {
+            sleep(Duration::from_millis(TLS_TURN_MS)).await;
+            while !turns.is_wanted() {
+                turns.wanted.notified().await;
+            }
         }
     }
 }
@@ -107,7 +111,7 @@ impl Drop for Turn {
         let at = taken.iter().position(|address| *address == self.address);
         taken.swap_remove(at.expect("a turn is in the list until it is dropped"));
         drop(taken);
-        GAUGES.tls_handshakes.fetch_sub(1, Relaxed);
+        self.turns.gauge.fetch_sub(1, Relaxed);
         self.turns.grant();
     }
 }
@@ -119,6 +123,11 @@ mod tests {
     use std::task::Poll;
 
     use super::*;
+
+    fn turns_of(max: usize) -> Rc<Turns> {
+        static GAUGE: AtomicU64 = AtomicU64::new(0);
+        Turns::new(max, &GAUGE)
+    }
 
     fn address(last: u8) -> IpAddr {
         IpAddr::from([192, 0, 2, last])
@@ -143,7 +152,7 @@ mod tests {
     #[test]
     fn an_address_without_a_turn_goes_before_one_that_has_some() {
         run(async {
-            let turns = Turns::with(2);
+            let turns = turns_of(2);
             let first = turns.take(address(1)).await;
             let _second = turns.take(address(1)).await;
             let mut greedy = pin!(turns.take(address(1)));
@@ -161,7 +170,7 @@ mod tests {
     #[test]
     fn who_has_gone_is_passed_over() {
         run(async {
-            let turns = Turns::with(1);
+            let turns = turns_of(1);
             let first = turns.take(address(1)).await;
             let mut last = pin!(turns.take(address(3)));
             {
@@ -179,7 +188,7 @@ mod tests {
     #[test]
     fn a_long_turn_ends_only_when_another_is_wanted() {
         run(async {
-            let turns = Turns::with(1);
+            let turns = turns_of(1);
             let first = turns.take(address(1)).await;
             let mut overdue = pin!(first.overdue());
             let long = Duration::from_millis(TLS_TURN_MS + 50);

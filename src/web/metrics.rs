@@ -55,6 +55,12 @@ static PROCESS: &[Whole] = &[
     ),
     ("weir_udp_blocked_total", "counter", "Times the socket was full.", &GAUGES.udp_blocked),
     ("weir_tls_handshakes", "gauge", "TLS handshakes under way.", &GAUGES.tls_handshakes),
+    (
+        "weir_tls_large_records",
+        "gauge",
+        "TLS connections in the middle of a large record.",
+        &GAUGES.tls_large_records,
+    ),
     ("weir_tls_accepted_total", "counter", "TLS handshakes that ended well.", &GAUGES.tls_accepted),
     ("weir_tls_failed_total", "counter", "TLS handshakes that did not.", &GAUGES.tls_failed),
     (

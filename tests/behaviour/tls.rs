@@ -50,7 +50,9 @@ fn tls_1_2_and_1_3_are_spoken_and_nothing_older() {
     for flag in ["-tls1", "-tls1_1"] {
         // Level 0 is where openssl would speak it.
         let said = handshake(server.https, &[flag, "-cipher", "ALL:@SECLEVEL=0"]);
-        assert!(!said.good && said.text.contains("alert protocol version"), "{}", said.text);
+        let alert = said.text.contains("alert protocol version")
+            || said.text.contains("alert handshake failure");
+        assert!(!said.good && alert, "{}", said.text);
     }
     // Debian's openssl has no SSL 3 any more. A fatal alert: protocol_version, handshake_failure.
     for version in [[3, 0], [3, 1], [3, 2]] {
@@ -64,8 +66,9 @@ fn tls_1_2_and_1_3_are_spoken_and_nothing_older() {
 #[test]
 fn of_all_that_openssl_has_only_aead_with_forward_secrecy_is_spoken() {
     let server = server();
-    let all = run("openssl", &["ciphers", "-s", "-tls1_2", "ALL:COMPLEMENTOFALL:@SECLEVEL=0"]);
-    let all: Vec<&str> = all.text.trim().split(':').collect();
+    let all = run("openssl", &["ciphers", "ALL:COMPLEMENTOFALL:@SECLEVEL=0"]);
+    let all = all.text.trim().split(':').filter(|suite| !suite.starts_with("TLS_"));
+    let all: Vec<&str> = all.collect();
     assert!(all.len() > 100 && TLS12.iter().all(|suite| all.contains(suite)), "{all:?}");
     let mut spoken: Vec<&str> = Vec::new();
     for suite in all {
@@ -186,7 +189,7 @@ fn plain_http_answers_health_and_the_way_to_https() {
         assert_eq!(answer.header("strict-transport-security"), None);
         assert_eq!(answer.body, "");
     }
-    // A name that somebody else's name server has pointed here; `Host` comes twice then.
+    // A name that somebody else's name server has pointed here.
     let mut stream = TcpStream::connect(server.http).expect("it listens");
     write!(stream, "GET / HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n")
         .expect("sent");

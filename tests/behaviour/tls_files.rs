@@ -82,9 +82,17 @@ fn a_bad_pair_at_the_start_leaves_weirs_own_until_it_is_mended() {
     assert_eq!(fingerprint(server.https), own);
     assert!(server.log().contains("weir's own certificate is used"), "{}", server.log());
     assert_eq!(whep::get(server.http, "/").expect("an answer").status, 308, "not in the open");
+    let config = server.config();
+    let check = || {
+        let config = config.to_str().expect("UTF-8");
+        run(env!("CARGO_BIN_EXE_weir"), &["check", "--config", config])
+    };
+    let checked = check();
+    assert!(!checked.good && checked.text.contains("cannot read"), "{checked:?}");
     make_certificate("rsa", &folder.at("c.pem"), &folder.at("k.pem"));
     let theirs = fingerprint_of(&folder.at("c.pem"));
     assert!(wait_for(TAKEN_UP_US, || fingerprint(server.https) == theirs), "{}", server.log());
+    assert!(check().good);
     assert!(handshake(server.https, &["-tls1_2"]).good, "an RSA key does for 1.2 too");
 }
 

@@ -12,7 +12,7 @@ import { sleep, until } from './weir.mjs';
 export const GCM_CIPHER = /^(SRTP_)?AEAD_AES_(128|256)_GCM$/;
 
 /** Debian's Chromium, headless, with nothing that looks for a network of its own. */
-export function launchChromium() {
+export function launchChromium({ args = [] } = {}) {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
@@ -24,6 +24,7 @@ export function launchChromium() {
       '--disable-component-update',
       '--disable-sync',
       '--autoplay-policy=no-user-gesture-required',
+      ...args,
     ],
   });
 }

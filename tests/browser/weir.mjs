@@ -58,12 +58,15 @@ const assignments = (table) =>
     .map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`)
     .join('');
 
-function configText({ cameras, webrtc = {} }, ports) {
+function configText({ cameras, webrtc = {}, https, diagnostics = {} }, ports) {
+  const figures = { listen: `127.0.0.1:${ports.diagnostics}`, ...diagnostics };
+  const encrypted = { listen: `[::]:${ports.https}`, ...https };
   return (
     'config_version = 1\n' +
     `[http]\n${assignments({ listen: `[::]:${ports.http}` })}` +
+    (https ? `[https]\n${assignments(encrypted)}` : '') +
     `[webrtc]\n${assignments({ listen: `[::]:${ports.media}`, ...webrtc })}` +
-    `[diagnostics]\n${assignments({ listen: `127.0.0.1:${ports.diagnostics}` })}` +
+    `[diagnostics]\n${assignments(figures)}` +
     cameras.map((camera) => `[[camera]]\n${assignments(camera)}`).join('')
   );
 }
@@ -72,6 +75,7 @@ class Weir {
   constructor(args, { ports, host = '127.0.0.1', command = [], folder }) {
     Object.assign(this, { args, ports, command, folder, log: '' });
     this.http = `http://${host}:${ports.http}`;
+    this.https = `https://${host}:${ports.https}`;
     process.on('exit', (code) => {
       this.child?.kill('SIGKILL');
       if (code !== 0) console.error(`--- weir's log\n${this.log.slice(-8000)}---`);
@@ -158,10 +162,11 @@ class Weir {
   }
 }
 
-/** `weir run` with these cameras ([[camera]] tables) and this [webrtc] table. */
+/** `weir run` with these cameras ([[camera]] tables), these further tables. */
 export async function startWeir({ ports, host, command, ...config }) {
   ports ??= {
     http: await freeTcpPort(),
+    https: await freeTcpPort(),
     media: await freeUdpPort(),
     diagnostics: await freeTcpPort(),
   };
@@ -172,7 +177,7 @@ export async function startWeir({ ports, host, command, ...config }) {
 }
 
 /** The ports that `weir demo` always has. */
-export const DEFAULT_PORTS = { http: 8117, media: 8118, diagnostics: 9999 };
+export const DEFAULT_PORTS = { http: 8117, https: 8443, media: 8118, diagnostics: 9999 };
 
 /** `weir demo`. */
 export async function startDemo() {

@@ -1,0 +1,146 @@
+//! The socket under TLS. It bounds what rustls gathers before it has plaintext: in all, where it
+//! would take 64 KiB of a handshake message; and in how many connections do so at once with more
+//! than a read's worth, because the buffer for a record of 16 KiB grows to twice that.
+//!
+//! Who has to wait for such a place is not read, so that its bytes stay in the kernel; who holds
+//! one, and says nothing more, loses it with its connection once others wait.
+
+use std::io;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::turns::{Turn, Turns};
+use crate::limits::{TLS_READ_BYTES, TLS_UNREAD_BYTES_MAX};
+
+/// Whose turns at large records there are, and who asks.
+#[derive(Debug)]
+pub(super) struct Places {
+    pub(super) turns: Rc<Turns>,
+    pub(super) address: IpAddr,
+}
+
+/// A socket that counts what was read and not yet of use.
+pub(super) struct Metered {
+    stream: TcpStream,
+    unread_bytes: usize,
+    /// `None` while the handshake is bounded by its own turn.
+    places: Option<Places>,
+    place: Place,
+}
+
+/// A place for a large record.
+enum Place {
+    None,
+    Wanted(Pin<Box<dyn Future<Output = Turn>>>),
+    Held { _turn: Turn, overdue: Pin<Box<dyn Future<Output = ()>>> },
+}
+
+impl Metered {
+    pub(super) fn new(stream: TcpStream) -> Self {
+        Self { stream, unread_bytes: 0, places: None, place: Place::None }
+    }
+
+    /// From now on large records take a place.
+    pub(super) fn share(&mut self, places: Places) {
+        self.places = Some(places);
+    }
+
+    /// What came was of use.
+    pub(super) fn was_read(&mut self) {
+        self.unread_bytes = 0;
+    }
+
+    fn stream(self: Pin<&mut Self>) -> Pin<&mut TcpStream> {
+        Pin::new(&mut self.get_mut().stream)
+    }
+
+    /// Waits for a place if there is more unread than a read's worth. rustls gives its large buffer
+    /// back when it reads the next time with nothing left over: then it asks for one read's worth.
+    fn poll_place(&mut self, context: &mut Context<'_>, asked_bytes: usize) -> Poll<()> {
+        if self.unread_bytes == 0 && asked_bytes <= TLS_READ_BYTES {
+            self.place = Place::None;
+        }
+        let Some(Places { turns, address }) = &self.places else { return Poll::Ready(()) };
+        if self.unread_bytes >= TLS_READ_BYTES && matches!(self.place, Place::None) {
+            let (turns, address) = (Rc::clone(turns), *address);
+            self.place = Place::Wanted(Box::pin(async move { turns.take(address).await }));
+        }
+        if let Place::Wanted(turn) = &mut self.place {
+            let turn = ready!(turn.as_mut().poll(context));
+            let overdue = Box::pin(turn.overdue());
+            self.place = Place::Held { _turn: turn, overdue };
+        }
+        Poll::Ready(())
+    }
+}
+
+impl std::fmt::Debug for Metered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Metered").field("unread_bytes", &self.unread_bytes).finish_non_exhaustive()
+    }
+}
+
+impl AsyncRead for Metered {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        ready!(self.poll_place(context, buffer.remaining()));
+        // Never more than a read's worth, so that no more is left over of what was not asked for.
+        let piece_bytes = buffer.remaining().min(TLS_READ_BYTES);
+        let mut piece = ReadBuf::new(buffer.initialize_unfilled_to(piece_bytes));
+        let read = self.as_mut().stream().poll_read(context, &mut piece);
+        let bytes = piece.filled().len();
+        if read.is_pending()
+            && let Place::Held { overdue, .. } = &mut self.place
+            && overdue.as_mut().poll(context).is_ready()
+        {
+            let error = io::Error::new(io::ErrorKind::TimedOut, "others wait for a large record");
+            return Poll::Ready(Err(error));
+        }
+        ready!(read)?;
+        buffer.advance(bytes);
+        self.unread_bytes += bytes;
+        if self.unread_bytes > TLS_UNREAD_BYTES_MAX {
+            let message = format!("{TLS_UNREAD_BYTES_MAX} bytes of TLS without plaintext");
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, message)));
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Metered {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.stream().poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.stream().poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream().poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.stream().poll_shutdown(context)
+    }
+}
