@@ -160,7 +160,8 @@ impl Dialog {
                 }
             }
         }
-        if !matches!(self.stage, Stage::Over) {
+        // What is left behind a redirect is the old connection's.
+        if self.connect.is_none() && !matches!(self.stage, Stage::Over) {
             self.input = rest.to_vec();
         }
         Ok(())

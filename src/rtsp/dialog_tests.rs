@@ -277,6 +277,15 @@ fn redirects_are_followed_with_credentials_for_the_same_host_only() {
 }
 
 #[test]
+fn what_stands_behind_a_redirect_is_not_the_new_connections() {
+    let moved = "RTSP/1.0 302 Moved\r\nLocation: rtsp://192.0.2.7:8554/other\r\n\r\n\
+        RTSP/1.0 404 Not F";
+    let mut talk = Talk::new(URL, viewer());
+    talk.answers(&[&status("200 OK"), moved, &describe("", SDP), SETUP]).expect("goes on");
+    assert!(talk.ready.is_some(), "{:?}", talk.lines());
+}
+
+#[test]
 fn a_404_is_asked_again_by_path_and_then_believed() {
     let mut talk = Talk::new(URL, None);
     talk.answers(&[&status("200 OK"), &status("404 x")]).expect("asks again");

@@ -80,6 +80,9 @@ fn agree(message: &[u8], head_bytes: usize) {
         Message::Data(_) => panic!("a message is no frame"),
     };
     assert_eq!(ours.kind, kind);
+    if ours.headers().any(|(name, _)| name.is_empty()) {
+        return; // which they take for more of the header before
+    }
     for (name, value) in headers {
         let mut all =
             ours.headers().filter(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes()));
