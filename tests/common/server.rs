@@ -1,9 +1,9 @@
 //! The weir program as a process of its own: a configuration in a directory of its own, free
 //! ports, its log in a file that is shown when a test fails.
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -56,14 +56,16 @@ pub struct Server {
     pub diagnostics: SocketAddr,
     child: Child,
     directory: PathBuf,
+    environment: Vec<(String, String)>,
 }
 
 /// Where a server is told to listen.
-struct Addresses {
-    http: SocketAddr,
-    https: SocketAddr,
-    media: SocketAddr,
-    diagnostics: SocketAddr,
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    pub http: SocketAddr,
+    pub https: SocketAddr,
+    pub media: SocketAddr,
+    pub diagnostics: SocketAddr,
 }
 
 impl Setup {
@@ -104,23 +106,62 @@ impl Server {
             None => free_udp(host),
         };
         let https = free_tcp(host);
+        Self::start_at(setup, Addresses { http, https, media, diagnostics })
+    }
+
+    /// The same at these addresses, whatever the setup says of them.
+    pub fn start_at(setup: &Setup, at: Addresses) -> Self {
         let directory = fresh_directory();
         let config = directory.join("weir.toml");
-        let text = setup.toml(&Addresses { http, https, media, diagnostics });
-        fs::write(&config, text).expect("a writable directory");
-        let log = File::create(directory.join("weir.log")).expect("a writable directory");
-        let child = Command::new(env!("CARGO_BIN_EXE_weir"))
-            .args(["run", "--config"])
-            .arg(&config)
-            .envs(setup.environment.iter().cloned())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a descriptor"))
-            .stderr(log)
-            .spawn()
-            .expect("the weir program runs");
-        let mut server = Self { http, https, media, diagnostics, child, directory };
+        fs::write(&config, setup.toml(&at)).expect("a writable directory");
+        let environment = setup.environment.clone();
+        let child = spawn(&directory, &environment);
+        let Addresses { http, https, media, diagnostics } = at;
+        let mut server = Self { http, https, media, diagnostics, child, directory, environment };
         server.wait_until_up();
         server
+    }
+
+    /// Kills it, as the kernel does when memory is short.
+    pub fn kill(&mut self) {
+        self.child.kill().expect("our child");
+        self.child.wait().expect("our child");
+    }
+
+    /// Starts it again after a [`Self::kill`], with the file as it is, and waits until it answers.
+    pub fn start_again(&mut self) {
+        self.child = spawn(&self.directory, &self.environment);
+        self.wait_until_up();
+    }
+
+    /// Replaces the configuration's file by one with these cameras on the same ports.
+    pub fn configure(&self, setup: &Setup) {
+        self.write(&self.text(setup));
+    }
+
+    /// The text of a configuration with these cameras on the same ports.
+    pub fn text(&self, setup: &Setup) -> String {
+        let Self { http, https, media, diagnostics, .. } = *self;
+        setup.toml(&Addresses { http, https, media, diagnostics })
+    }
+
+    /// Replaces the configuration's file, in one go.
+    pub fn write(&self, text: &str) {
+        let unfinished = self.directory.join("weir.toml.next");
+        fs::write(&unfinished, text).expect("a writable directory");
+        fs::rename(unfinished, self.config()).expect("a writable directory");
+    }
+
+    /// Has it read its configuration anew, over HTTP.
+    pub fn reload(&self) -> Response {
+        whep::request(self.http, "POST", "/api/reload", &[], "").expect("weir answers")
+    }
+
+    /// The same by SIGHUP.
+    pub fn hang_up(&self) {
+        let pid = self.pid().to_string();
+        let sent = Command::new("kill").args(["-HUP", &pid]).status().expect("kill runs");
+        assert!(sent.success());
     }
 
     fn wait_until_up(&mut self) {
@@ -216,6 +257,21 @@ impl Drop for Server {
         }
         let _ = fs::remove_dir_all(&self.directory);
     }
+}
+
+/// Starts the program; its log is added to what is there.
+fn spawn(directory: &Path, environment: &[(String, String)]) -> Child {
+    let log = OpenOptions::new().create(true).append(true).open(directory.join("weir.log"));
+    let log = log.expect("a writable directory");
+    Command::new(env!("CARGO_BIN_EXE_weir"))
+        .args(["run", "--config"])
+        .arg(directory.join("weir.toml"))
+        .envs(environment.iter().cloned())
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().expect("a descriptor"))
+        .stderr(log)
+        .spawn()
+        .expect("the weir program runs")
 }
 
 /// Asks every 5 ms whether `done`; whether it became so in time.

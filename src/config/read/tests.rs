@@ -234,7 +234,8 @@ fn a_password_file_is_read_from_beside_the_configuration() {
 
 #[test]
 fn a_user_to_become_is_a_name_or_nothing_at_all() {
-    let Loaded { config, problems, .. } = parsed("config_version = 1\n[process]\nuser = \"weir\"\n");
+    let Loaded { config, problems, .. } =
+        parsed("config_version = 1\n[process]\nuser = \"weir\"\n");
     assert_eq!(problems, []);
     assert_eq!(config.process.user.as_deref(), Some("weir"));
     assert_eq!(parsed(GOOD).config.process.user, None);

@@ -1,8 +1,11 @@
 //! One timeline for viewers.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use crate::limits::PAYLOAD_BYTES_DEFAULT;
 use crate::mem::arena::Arena;
-use crate::rtp::testing::{Camera, PAYLOAD_TYPE, Random, Viewer};
+use crate::rtp::testing::{Camera, PAYLOAD_TYPE, PPS, Random, SPS_1080, Viewer};
+use crate::status::CameraCard;
 use crate::stream::Chunks;
 
 #[test]
@@ -46,4 +49,56 @@ fn indexes_and_timeline_run_on_over_a_reconnect() {
     let elapsed = u32::try_from((now_us - at_us) * 9 / 100).unwrap();
     assert_eq!(stamp.wrapping_sub(last), elapsed);
     assert_eq!(viewer.stream.ring().newest_idr(), Some(head));
+}
+
+#[test]
+fn another_camera_finds_nothing_of_the_one_before_but_indexes_and_timeline() {
+    static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
+    let mut viewer = Viewer::new(CHUNKS.take().unwrap(), PAYLOAD_BYTES_DEFAULT);
+    let mut random = Random(53);
+    let mut camera = Camera::new();
+    camera.gop(&mut random, 20);
+    viewer.feed(&camera.packets);
+    let (last, at_us) = viewer.stream.last_timestamp().unwrap();
+    let head = viewer.stream.ring().head();
+    let card = CameraCard::new();
+    viewer.stream.report(viewer.chunks, &card, viewer.now_us);
+    assert!(viewer.stream.ready() && card.width.load(Relaxed) > 0);
+
+    viewer.stream.renew(viewer.chunks);
+    card.reset();
+    viewer.stream.report(viewer.chunks, &card, viewer.now_us);
+    assert!(!viewer.stream.ready() && !card.ready.load(Relaxed));
+    for figure in [&card.packets, &card.bytes, &card.frames, &card.packets_out, &card.last_idr_us] {
+        assert_eq!(figure.load(Relaxed), 0);
+    }
+    assert_eq!((card.width.load(Relaxed), card.profile_level_id.load(Relaxed)), (0, 0));
+    let ring = viewer.stream.ring();
+    assert_eq!((ring.head(), ring.tail(), ring.newest_idr()), (head, head, None));
+    assert_eq!((ring.chunks_held(), viewer.chunks.in_use()), (0, 0));
+    assert!(ring.packet(viewer.chunks, head - 1).is_none());
+    viewer.feed(&camera.packets);
+    assert_eq!(viewer.stream.ring().head(), head, "nothing is taken before the next connects");
+
+    viewer.now_us += 1_000_000;
+    viewer.stream.connect(PAYLOAD_TYPE, None, &[]);
+    let mut other = Camera::new();
+    other.timestamp = 7;
+    // Without parameter sets: those of the camera before are not lent to it.
+    let slice = random.nal(0x65, 500, true);
+    other.packet(&slice, true);
+    viewer.feed(&other.packets);
+    assert_eq!(viewer.stream.ring().head(), head);
+    other.packets.clear();
+    other.next_frame();
+    other.packet(&SPS_1080, false);
+    other.packet(&PPS, false);
+    other.packet(&slice, true);
+    viewer.feed(&other.packets);
+    assert_eq!(viewer.stream.ring().newest_idr(), Some(head));
+    let (stamp, now_us) = viewer.stream.last_timestamp().unwrap();
+    let elapsed = (now_us - at_us) * 9 / 100;
+    assert!(u64::from(stamp.wrapping_sub(last)).abs_diff(elapsed) <= 3600, "{stamp} {last}");
+    viewer.stream.report(viewer.chunks, &card, viewer.now_us);
+    assert_eq!(card.packets_out.load(Relaxed), viewer.stream.ring().head() - head);
 }

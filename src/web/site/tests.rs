@@ -142,7 +142,9 @@ fn each_request_has_its_status() {
             ("GET /a/b/c", "", "", 404, "\"status\":404"),
             ("POST /", "", "", 405, "allow: GET, HEAD\r\n"),
             ("DELETE /api/cameras", "", "", 405, "allow: GET, HEAD\r\n"),
-            ("GET /api/cameras", "", "", 200, "{\"schema\":1,\"cameras\":[]}"),
+            ("GET /api/cameras", "", "", 200, "\"message\":null},\"cameras\":[]}"),
+            ("POST /api/reload", "", "", 422, "\"line\":2,\"column\":3}"),
+            ("GET /api/reload", "", "", 405, "allow: POST\r\n"),
             ("GET /api/sessions", "", "", 200, "{\"schema\":1,\"sessions\":[]}"),
             ("GET /healthz", "", "", 200, "\"status\":\"ok\""),
             ("GET /metrics", "", "", 404, "problem+json"),
@@ -278,7 +280,7 @@ fn when_all_are_busy_the_next_is_told_so() {
 #[test]
 fn metrics_hold_the_gauges_and_every_camera() {
     let camera = crate::control::CameraStatus {
-        slot: 0,
+        slot: 1,
         name: "a\"b".to_owned(),
         state: "playing",
         reason: None,
