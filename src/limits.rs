@@ -227,6 +227,8 @@ pub const SESSION_HINTED_SILENCE_US: u64 = 4_000_000;
 pub const SESSION_FIRST_SRTCP_US: u64 = 15_000_000;
 /// When the table is full, a session silent for longer than this makes room.
 pub const SESSION_EVICTABLE_US: u64 = 3_000_000;
+/// Between two ICE restarts of a session; a sooner one gets 429 with Retry-After.
+pub const SESSION_RESTART_US: u64 = 1_000_000;
 /// Senders whose SRTCP a session keeps a replay window for.
 pub const SRTCP_SENDERS_MAX: usize = 4;
 /// Ended sessions that `/api/sessions` still shows.
@@ -276,8 +278,8 @@ const _: () = {
     assert!(p.ring_chunk_bytes <= u16::MAX as usize + 1, "offsets in a chunk are u16");
     assert!(p.ring_chunk_bytes >= 8 * PAYLOAD_BYTES_MAX);
     assert!(p.batch_bytes >= GSO_SEGMENTS_MAX * PACKET_BYTES_MAX, "one full GSO run must fit");
-    // Each session: expect, live, end; each camera: play, stop; and the shutdown.
-    assert!(p.commands > 3 * p.sessions + 2 * p.cameras, "the command queue must never be full");
+    // Each session: expect, live, restart, end; each camera: play, stop; and the shutdown.
+    assert!(p.commands > 4 * p.sessions + 2 * p.cameras, "the command queue must never be full");
     assert!(p.http_connections_per_address <= p.http_connections);
 };
 

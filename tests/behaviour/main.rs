@@ -9,6 +9,7 @@ mod carry;
 mod ciphers;
 mod clip_md5;
 mod dialling;
+mod ice_restart;
 mod lossy_viewer;
 mod lost_flight;
 mod offers_at_once;
