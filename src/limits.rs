@@ -199,6 +199,9 @@ pub const OFFER_CANDIDATES_MAX: usize = 32;
 pub const OFFER_WAIT_US: u64 = 5_000_000;
 /// A handshake that saw no valid check for this long makes room when others wait.
 pub const HANDSHAKE_QUIET_US: u64 = 500_000;
+/// The same for one that never saw a check, when it is its own address that waits: whoever asks
+/// again and again makes room for himself first. A browser's first check comes within 0.1 s.
+pub const HANDSHAKE_OWN_QUIET_US: u64 = 300_000;
 /// A handshake that is not connected by then is given up.
 pub const HANDSHAKE_US_MAX: u64 = 10_000_000;
 /// DTLS records a handshake holds before it can read them (the first of a flight was lost); one
@@ -227,6 +230,9 @@ pub const SESSION_HINTED_SILENCE_US: u64 = 4_000_000;
 pub const SESSION_FIRST_SRTCP_US: u64 = 15_000_000;
 /// When the table is full, a session silent for longer than this makes room.
 pub const SESSION_EVICTABLE_US: u64 = 3_000_000;
+/// The same when a POST comes from the session's own address: a player that vanished is back.
+/// Chromium is never silent for longer than 1.5 s.
+pub const SESSION_OWN_EVICTABLE_US: u64 = 1_600_000;
 /// Between two ICE restarts of a session; a sooner one gets 429 with Retry-After.
 pub const SESSION_RESTART_US: u64 = 1_000_000;
 /// Senders whose SRTCP a session keeps a replay window for.
@@ -264,6 +270,10 @@ pub const CAMERA_SECRET_BYTES_MAX: usize = 256;
 pub const CONFIG_BYTES_MAX: usize = 320 * KIB;
 /// Viewers of the demo camera's RTSP server; weir itself is one.
 pub const DEMO_CONNECTIONS_MAX: usize = 4;
+/// STUN servers that players are told of, and one's URI.
+pub const ICE_SERVERS_MAX: usize = 4;
+/// See [`ICE_SERVERS_MAX`].
+pub const ICE_SERVER_BYTES_MAX: usize = 128;
 /// Addresses offered as candidates: our own, or those of `announce`.
 pub const CANDIDATES_MAX: usize = 16;
 

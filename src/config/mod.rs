@@ -7,6 +7,7 @@
 //! [`crate::limits::CAMERAS_MAX`]. Does not resolve names or reach for the network.
 
 mod camera;
+mod ice_servers;
 mod place;
 mod read;
 mod secret;
@@ -41,6 +42,8 @@ pub struct Config {
 pub struct Http {
     /// `[::]` takes IPv4 too.
     pub listen: SocketAddr,
+    /// URIs of STUN servers that players are told of; weir asks none.
+    pub ice_servers: Vec<String>,
 }
 
 /// The media socket.
@@ -81,7 +84,7 @@ pub struct Camera {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            http: Http { listen: SocketAddr::from(([0; 8], 8117)) },
+            http: Http { listen: SocketAddr::from(([0; 8], 8117)), ice_servers: Vec::new() },
             webrtc: WebRtc {
                 listen: SocketAddr::from(([0; 8], 8118)),
                 announce: Vec::new(),

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::place::{Problem, Problems, Severity};
 use super::section::{At, Section, wrong_type};
-use super::{Camera, Config, WebRtc, camera};
+use super::{Camera, Config, WebRtc, camera, ice_servers};
 use crate::limits::{
     CAMERAS_MAX, CANDIDATES_MAX, CONFIG_BYTES_MAX, PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN,
 };
@@ -78,6 +78,7 @@ fn read_root(table: &DeTable, directory: &Path, config: &mut Config, problems: &
     }
     if let Some(mut http) = subsection(&mut root, "http", "[http]", problems) {
         config.http.listen = http.listen(config.http.listen, problems);
+        config.http.ice_servers = ice_servers::read(&mut http, problems);
         http.finish(problems);
     }
     if let Some(mut diagnostics) = subsection(&mut root, "diagnostics", "[diagnostics]", problems) {

@@ -86,6 +86,16 @@ impl Control {
         self.0.sessions.borrow().status(&self.0.config)
     }
 
+    /// Whether there is a camera of this name.
+    pub fn has_camera(&self, name: &str) -> bool {
+        self.0.cameras.iter().any(|camera| camera.name() == name)
+    }
+
+    /// STUN servers that players are told of.
+    pub fn ice_servers(&self) -> &[String] {
+        &self.0.config.http.ice_servers
+    }
+
     /// Whether a session lives, by its secret.
     pub fn has_session(&self, secret: &str) -> bool {
         self.0.sessions.borrow().find(secret).is_some()

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::clock;
 use crate::egress::subscription::Wiring;
-use crate::limits::{OFFER_WAIT_US, PROFILE};
+use crate::limits::{OFFER_WAIT_US, PROFILE, SESSION_EVICTABLE_US, SESSION_OWN_EVICTABLE_US};
 use crate::media::{Command, Expect};
 use crate::status;
 use crate::webrtc::consent::Credentials;
@@ -35,9 +35,10 @@ impl Control {
             .position(|camera| camera.name() == offer.camera)
             .ok_or(Refusal::UnknownCamera)?;
         state.cameras[camera].admits(camera)?;
-        state.make_room()?;
-        let permit = state.slot(offer.peer.ip()).await?;
-        state.make_room()?;
+        let peer = offer.peer.ip();
+        state.make_room(peer)?;
+        let permit = state.slot(peer).await?;
+        state.make_room(peer)?;
         let answer = state.begin(&offer, u16::try_from(camera).unwrap_or(u16::MAX));
         drop(permit);
         state.grant_next();
@@ -55,17 +56,27 @@ impl Control {
 }
 
 impl State {
-    /// Makes sure that a session finds room.
-    fn make_room(&self) -> Result<(), Refusal> {
+    /// Makes sure that a session finds room for `peer`: a session that is silent makes it, or a
+    /// handshake that is. A player that vanished and asks again does not wait until its old session
+    /// is known to be silent: for its own address that takes less.
+    fn make_room(&self, peer: IpAddr) -> Result<(), Refusal> {
         if !self.sessions.borrow().is_full() {
             return Ok(());
         }
-        let evictable = self.sessions.borrow().evictable(clock::now_us());
-        let Some(seat) = evictable else {
+        let now_us = clock::now_us();
+        let silent = self.sessions.borrow().evictable(now_us, SESSION_EVICTABLE_US, |_| true);
+        let quiet = || self.handshakes.borrow().quiet(now_us, |address| address == peer);
+        let own = || {
+            let sessions = self.sessions.borrow();
+            sessions.evictable(now_us, SESSION_OWN_EVICTABLE_US, |address| address == peer)
+        };
+        let found = silent.map(|seat| (seat, Ended::Evicted));
+        let found = found.or_else(|| Some((quiet()?, Ended::HandshakeEvicted)));
+        let Some((seat, ended)) = found.or_else(|| Some((own()?, Ended::Replaced))) else {
             let reason = format!("sessions full, max {}", PROFILE.sessions);
             return Err(Refusal::Full { reason, retry_after_s: RETRY_FULL_S });
         };
-        self.end(seat, Ended::Evicted, None);
+        self.end(seat, ended, None);
         Ok(())
     }
 
@@ -103,7 +114,8 @@ impl State {
         let etag = hex(&self.random::<8>());
         let ssrc = u32::from_be_bytes(self.random()) | 1;
         let candidates = self.candidates(offer.asked);
-        let admitted = self.sessions.borrow_mut().admit(camera, secret.clone(), etag.clone());
+        let peer = offer.peer.ip();
+        let admitted = self.sessions.borrow_mut().admit(camera, peer, secret.clone(), etag.clone());
         let seat = admitted.map_err(|full| Refusal::Full {
             reason: full.to_string(),
             retry_after_s: RETRY_FULL_S,
@@ -138,14 +150,14 @@ impl State {
             timestamp_offset: u32::from_be_bytes(self.random()),
             is_resending: resend,
         };
-        let peer = offer.peer.ip();
         let active = Active {
             seat,
             peer,
             handshake,
             wiring,
             camera,
-            checked_us: now_us,
+            begun_us: now_us,
+            checked_us: None,
             alias: None,
             candidates,
         };

@@ -1,7 +1,7 @@
 //! Who has which session's slot, from the POST to the end, and the last that ended.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::clock;
@@ -27,6 +27,8 @@ pub(super) struct Record {
     id: u64,
     /// The camera's slot.
     pub(super) camera: u16,
+    /// Who posted its offer.
+    peer: IpAddr,
     /// The secret part of its URL.
     pub(super) secret: String,
     /// Of its ICE credentials.
@@ -36,7 +38,6 @@ pub(super) struct Record {
     restarted_us: Option<u64>,
     since_us: u64,
     is_live: bool,
-    address: Option<SocketAddr>,
     cipher: Option<&'static str>,
 }
 
@@ -49,19 +50,20 @@ impl Sessions {
     pub(super) fn admit(
         &mut self,
         camera: u16,
+        peer: IpAddr,
         secret: String,
         etag: String,
     ) -> Result<SeatId, Full> {
         let record = Record {
             id: self.next_id,
             camera,
+            peer,
             secret,
             etag,
             remote_ufrags: Default::default(),
             restarted_us: None,
             since_us: clock::now_us(),
             is_live: false,
-            address: None,
             cipher: None,
         };
         let handle = self.table.admit("sessions", record)?;
@@ -80,24 +82,31 @@ impl Sessions {
         self.len() >= SESSIONS_MAX
     }
 
-    /// The live session that was silent longest, if that is long enough to make room.
-    pub(super) fn evictable(&self, now_us: u64) -> Option<SeatId> {
-        let live = self.table.iter().filter(|(_, record)| record.is_live);
+    /// The live session that was silent longest of those whose player's address `is_meant`, if that
+    /// is longer than `silence_us`.
+    pub(super) fn evictable(
+        &self,
+        now_us: u64,
+        silence_us: u64,
+        is_meant: impl Fn(IpAddr) -> bool,
+    ) -> Option<SeatId> {
+        let live = self.table.iter().filter(|(_, record)| record.is_live && is_meant(record.peer));
         let silent = live.map(|(handle, _)| {
             let sign_us = card(handle).last_sign_us.load(Relaxed);
             (now_us.saturating_sub(sign_us), handle)
         });
         let (silent_us, handle) = silent.max_by_key(|(silent_us, _)| *silent_us)?;
-        (silent_us > SESSION_EVICTABLE_US).then(|| seat_id(handle))
+        (silent_us > silence_us).then(|| seat_id(handle))
     }
 
     /// A session's handshake is over.
     pub(super) fn promote(&mut self, seat: SeatId, address: SocketAddr, cipher: &'static str) {
         let Some(record) = self.table.find_mut(handle(seat)) else { return };
-        // The media thread fills this in from its next review on.
-        card(handle(seat)).last_sign_us.store(clock::now_us(), Relaxed);
+        // The media thread fills these in from its next review on.
+        let card = card(handle(seat));
+        card.last_sign_us.store(clock::now_us(), Relaxed);
+        card.address.set(address);
         record.is_live = true;
-        record.address = Some(address);
         record.cipher = Some(cipher);
     }
 
@@ -197,7 +206,7 @@ impl Record {
             camera: camera.map(|camera| camera.name.clone()).unwrap_or_default(),
             state: if self.is_live { "live" } else { "handshake" },
             reason: None,
-            address: self.address.map(|address| address.to_string()),
+            address: card.address.shown().map(|address| address.to_string()),
             cipher: self.cipher,
             age_ms: clock::now_us().saturating_sub(self.since_us) / 1000,
             packets: card.packets.load(Relaxed),

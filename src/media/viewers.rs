@@ -200,6 +200,7 @@ impl Turner {
             let State::Live { live, subscriber } = &seat.state else { continue };
             let id = SeatId { slot, generation: seat.generation };
             let (subscriber, last_sign_us) = (*subscriber, live.last_sign_us());
+            status::SESSIONS[usize::from(slot)].address.set(live.path().to);
             let found = self.memory.subscribers.find(subscriber);
             let is_sending = found.is_some_and(|found| !found.subscription.is_waiting());
             let ended =

@@ -27,6 +27,15 @@ pub(super) enum Action {
         if_none_match: Option<HeaderValue>,
     },
     Offer(Offer),
+    /// Whether there is such a camera to watch.
+    LookForCamera {
+        camera: String,
+        is_head: bool,
+    },
+    /// What may be asked of WHEP.
+    Options {
+        is_endpoint: bool,
+    },
     /// Whether the session is there.
     Look {
         secret: String,
@@ -122,7 +131,7 @@ pub(super) async fn read(
         (Route::Cameras, _) => Action::Cameras,
         (Route::Sessions, _) => Action::Sessions,
         (Route::Health, _) => Action::Health,
-        (Route::Whep(_), &Method::OPTIONS) => Action::Done(whep::options(true)),
+        (Route::Whep(_), &Method::OPTIONS) => Action::Options { is_endpoint: true },
         (Route::Whep(camera), &Method::POST) => {
             whep::check_offer_type(&head.headers)?;
             Action::Offer(Offer {
@@ -132,8 +141,10 @@ pub(super) async fn read(
                 asked: client.asked,
             })
         }
-        (Route::Whep(_), method) => Action::Done(whep::present(method == Method::HEAD)),
-        (Route::Session(_), &Method::OPTIONS) => Action::Done(whep::options(false)),
+        (Route::Whep(camera), method) => {
+            Action::LookForCamera { camera: camera.to_owned(), is_head: method == Method::HEAD }
+        }
+        (Route::Session(_), &Method::OPTIONS) => Action::Options { is_endpoint: false },
         (Route::Session(secret), &Method::DELETE) => Action::End { secret: secret.to_owned() },
         (Route::Session(secret), &Method::PATCH) => {
             whep::check_fragment_type(&head.headers)?;

@@ -12,7 +12,7 @@ use super::pages::PLAYER;
 use super::route::{self, Action};
 use super::server::{self, Bounds, Client};
 use super::{Reply, api, metrics, whep};
-use crate::control::Control;
+use crate::control::{Control, Refusal};
 use crate::limits::{DIAGNOSTICS_CONNECTIONS_MAX, HTTP_KEEP_ALIVE_MS, PROFILE};
 
 /// Serves pages, API and WHEP, for ever.
@@ -80,16 +80,23 @@ async fn perform(control: &Control, action: Action) -> Reply {
         Action::Health => api::health(&control.cameras()),
         Action::Metrics => metrics::reply(&control.cameras()),
         Action::Player { camera, if_none_match } => {
-            let is_known = control.cameras().iter().any(|known| known.name == camera);
-            player(is_known, if_none_match.as_ref())
+            player(control.has_camera(&camera), if_none_match.as_ref())
         }
         Action::Offer(offer) => {
             let camera = offer.camera.clone();
             match control.offer(offer).await {
-                Ok(answer) => whep::created(&camera, answer),
+                Ok(answer) => whep::created(&camera, answer, control.ice_servers()),
                 Err(refusal) => whep::refused(&refusal),
             }
         }
+        Action::LookForCamera { camera, is_head } => {
+            if control.has_camera(&camera) {
+                whep::present(is_head)
+            } else {
+                whep::refused(&Refusal::UnknownCamera)
+            }
+        }
+        Action::Options { is_endpoint } => whep::options(is_endpoint, control.ice_servers()),
         Action::Look { secret, is_head } => {
             if control.has_session(&secret) {
                 whep::present(is_head)

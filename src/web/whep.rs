@@ -96,7 +96,7 @@ pub(super) fn if_match(headers: &HeaderMap) -> Result<IfMatch, Reply> {
 }
 
 /// 201: a session was made.
-pub(super) fn created(camera: &str, answer: Answer) -> Reply {
+pub(super) fn created(camera: &str, answer: Answer, ice_servers: &[String]) -> Reply {
     let location = format!("/{camera}/whep/{}", answer.secret);
     let location = HeaderValue::try_from(location).expect("names and digits are visible ASCII");
     let etag = quoted(&answer.etag);
@@ -105,7 +105,17 @@ pub(super) fn created(camera: &str, answer: Answer) -> Reply {
     headers.insert(header::LOCATION, location);
     headers.insert(header::ETAG, etag);
     headers.insert(ACCEPT_PATCH, HeaderValue::from_static(SDP_FRAGMENT));
+    link(&mut reply, ice_servers);
     reply
+}
+
+/// Tells of the STUN servers that the configuration has.
+fn link(reply: &mut Reply, ice_servers: &[String]) {
+    for uri in ice_servers {
+        let value = HeaderValue::try_from(format!("<{uri}>; rel=\"ice-server\""));
+        let value = value.expect("the configuration's URIs are visible ASCII");
+        reply.headers_mut().append(header::LINK, value);
+    }
 }
 
 /// No session was made.
@@ -173,11 +183,14 @@ pub(super) fn present(is_head: bool) -> Reply {
     if is_head { reply(StatusCode::OK, SDP, Bytes::new()) } else { empty(StatusCode::NO_CONTENT) }
 }
 
-/// An OPTIONS.
-pub(super) fn options(is_endpoint: bool) -> Reply {
+/// An OPTIONS. Some players look for ICE servers here and nowhere else.
+pub(super) fn options(is_endpoint: bool, ice_servers: &[String]) -> Reply {
     let mut reply = empty(StatusCode::OK);
     let (name, value) = if is_endpoint { (ACCEPT_POST, SDP) } else { (ACCEPT_PATCH, SDP_FRAGMENT) };
     reply.headers_mut().insert(name, HeaderValue::from_static(value));
+    if is_endpoint {
+        link(&mut reply, ice_servers);
+    }
     reply
 }
 
@@ -229,11 +242,13 @@ mod tests {
         let reply = created(
             "gate",
             Answer { sdp: "v=0".to_owned(), secret: "00ff".to_owned(), etag: "abc".to_owned() },
+            &["stun:a".to_owned()],
         );
         assert_eq!(reply.status(), 201);
         assert_eq!(reply.headers()["location"], "/gate/whep/00ff");
         assert_eq!(reply.headers()["etag"], "\"abc\"");
         assert_eq!(reply.headers()["content-type"], "application/sdp");
+        assert_eq!(reply.headers()["link"], "<stun:a>; rel=\"ice-server\"");
     }
 
     #[test]

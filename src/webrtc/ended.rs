@@ -26,12 +26,14 @@ pub enum Ended {
     NoGcm = 10,
     /// The peer offers no SRTP at all.
     NoSrtp = 11,
+    /// Made room in a full table for its own address, which came back.
+    Replaced = 12,
 }
 
 impl Ended {
     /// The reason of a card's number.
     pub fn from_number(number: u8) -> Option<Self> {
-        const ALL: [Ended; 11] = [
+        const ALL: [Ended; 12] = [
             Ended::Deleted,
             Ended::Silent,
             Ended::Left,
@@ -43,6 +45,7 @@ impl Ended {
             Ended::HandshakeFailed,
             Ended::NoGcm,
             Ended::NoSrtp,
+            Ended::Replaced,
         ];
         ALL.into_iter().find(|ended| *ended as u8 == number)
     }
@@ -60,6 +63,7 @@ impl Ended {
             Self::HandshakeEvicted => "no check came, and another player needed the room",
             Self::HandshakeFailed => "handshake failed",
             Self::NoGcm => "no AES-GCM: the player offers only other SRTP ciphers",
+            Self::Replaced => "silent, and its own address needed the room",
             Self::NoSrtp => "no SRTP: the player offers no use_srtp",
         }
     }
@@ -71,10 +75,10 @@ mod tests {
 
     #[test]
     fn numbers_lead_back_to_their_reason() {
-        for number in 1..=11 {
+        for number in 1..=12 {
             assert_eq!(Ended::from_number(number).map(|ended| ended as u8), Some(number));
         }
         assert_eq!(Ended::from_number(0), None);
-        assert_eq!(Ended::from_number(12), None);
+        assert_eq!(Ended::from_number(13), None);
     }
 }

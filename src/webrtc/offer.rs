@@ -55,6 +55,8 @@ struct Transport<'a> {
     ufrag: Option<&'a str>,
     password: Option<Password<'a>>,
     fingerprint: Option<[u8; 32]>,
+    /// A fingerprint by another hash than SHA-256 was there.
+    has_other_hash: bool,
     setup: Option<&'a str>,
 }
 
@@ -68,6 +70,7 @@ impl<'a> Transport<'a> {
             ufrag: credentials.and_then(|t| t.ufrag),
             password: credentials.and_then(|t| t.password),
             fingerprint: all().find_map(|t| t.fingerprint),
+            has_other_hash: all().any(|t| t.has_other_hash),
             setup: all().find_map(|t| t.setup),
         }
     }
@@ -79,11 +82,10 @@ impl<'a> Transport<'a> {
                 self.password = Some(Password(credential("ice-pwd", value, PASSWORD_CHARS_MIN)?))
             }
             "setup" => self.setup = Some(value),
-            "fingerprint" => {
-                if let Some(digest) = sha256(value)? {
-                    self.fingerprint = Some(digest);
-                }
-            }
+            "fingerprint" => match sha256(value)? {
+                Some(digest) => self.fingerprint = Some(digest),
+                None => self.has_other_hash = true,
+            },
             _ => {}
         }
         Ok(())
@@ -98,6 +100,9 @@ impl<'a> Offer<'a> {
     pub fn read(text: &'a str) -> Result<Self, OfferError> {
         if text.len() > OFFER_BYTES_MAX {
             return Err(OfferError::TooLarge { bytes: text.len() });
+        }
+        if text.lines().next().map(str::trim_end) != Some("v=0") {
+            return Err(OfferError::NoSdp);
         }
         check_counts(text)?;
         let mut session = Transport::default();
@@ -138,6 +143,9 @@ impl<'a> Offer<'a> {
         if formats.is_empty() {
             return Err(OfferError::NoH264);
         }
+        if !draft.has_rtcp_mux {
+            return Err(OfferError::NoRtcpMux);
+        }
         let transport = Transport::chosen(&draft.transport, session, drafts);
         if transport.setup == Some("passive") {
             return Err(OfferError::SetupPassive);
@@ -145,9 +153,11 @@ impl<'a> Offer<'a> {
         Ok(Self {
             ufrag: transport.ufrag.ok_or(OfferError::Missing("a=ice-ufrag"))?,
             password: transport.password.ok_or(OfferError::Missing("a=ice-pwd"))?,
-            fingerprint: transport
-                .fingerprint
-                .ok_or(OfferError::Missing("a=fingerprint with sha-256"))?,
+            fingerprint: transport.fingerprint.ok_or(if transport.has_other_hash {
+                OfferError::OtherHash
+            } else {
+                OfferError::Missing("a=fingerprint")
+            })?,
             sections: drafts.iter().map(|draft| draft.section).collect(),
             video,
             formats,

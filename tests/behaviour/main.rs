@@ -10,6 +10,7 @@ mod ciphers;
 mod clip_md5;
 mod dialling;
 mod ice_restart;
+mod junk_offers;
 mod lossy_viewer;
 mod lost_flight;
 mod offers_at_once;

@@ -57,10 +57,10 @@ const assignments = (table) =>
     .map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`)
     .join('');
 
-function configText({ cameras, webrtc = {} }, ports) {
+function configText({ cameras, http = {}, webrtc = {} }, ports) {
   return (
     'config_version = 1\n' +
-    `[http]\n${assignments({ listen: `[::]:${ports.http}` })}` +
+    `[http]\n${assignments({ listen: `[::]:${ports.http}`, ...http })}` +
     `[webrtc]\n${assignments({ listen: `[::]:${ports.media}`, ...webrtc })}` +
     `[diagnostics]\n${assignments({ listen: `127.0.0.1:${ports.diagnostics}` })}` +
     cameras.map((camera) => `[[camera]]\n${assignments(camera)}`).join('')
@@ -148,7 +148,7 @@ class Weir {
   }
 }
 
-/** `weir run` with these cameras ([[camera]] tables) and this [webrtc] table. */
+/** `weir run` with these cameras ([[camera]] tables) and these [http] and [webrtc] tables. */
 export async function startWeir({ ports, host, command, ...config }) {
   ports ??= {
     http: await freeTcpPort(),

@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::*;
-use crate::control::{Answer, PatchRefusal, Patched, Refusal};
+use crate::control::{Answer, PatchRefusal, Patched};
 use crate::limits::HTTP_BODY_BYTES_MAX;
 use crate::limits::HTTP_EVICTABLE_US;
 
@@ -26,9 +26,11 @@ async fn perform_canned(action: Action) -> Reply {
             assert_eq!(offer.asked, offer.peer.ip(), "unmapped loopback");
             let answer =
                 Answer { sdp: offer.sdp, secret: SECRET.to_owned(), etag: "tag".to_owned() };
-            whep::created("gate", answer)
+            whep::created("gate", answer, &[])
         }
         Action::Offer(_) => whep::refused(&Refusal::UnknownCamera),
+        Action::LookForCamera { is_head, .. } => whep::present(is_head),
+        Action::Options { is_endpoint } => whep::options(is_endpoint, &[]),
         Action::Look { secret, is_head } if secret == SECRET => whep::present(is_head),
         Action::Look { .. } => whep::no_session(),
         Action::Patch(patch) if patch.secret == SECRET => {
