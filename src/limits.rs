@@ -207,6 +207,9 @@ pub const OFFER_CANDIDATES_MAX: usize = 32;
 pub const OFFER_WAIT_US: u64 = 5_000_000;
 /// A handshake that saw no valid check for this long makes room when others wait.
 pub const HANDSHAKE_QUIET_US: u64 = 500_000;
+/// The same for one that never saw a check, when it is its own address that waits: whoever asks
+/// again and again makes room for himself first. A browser's first check comes within 0.1 s.
+pub const HANDSHAKE_OWN_QUIET_US: u64 = 300_000;
 /// A handshake that is not connected by then is given up.
 pub const HANDSHAKE_US_MAX: u64 = 10_000_000;
 /// DTLS records a handshake holds before it can read them (the first of a flight was lost); one
@@ -242,6 +245,11 @@ pub const ICMP_ERRORS_PER_TURN: usize = 64;
 pub const ICMP_RETRIES_MAX: u32 = 64;
 /// The same with none in the queue, which may be a moment late or out of memory.
 pub const ICMP_RETRIES_QUIET_MAX: u32 = 2;
+/// The same when a POST comes from the session's own address: a player that vanished is back.
+/// Chromium is never silent for longer than 1.5 s.
+pub const SESSION_OWN_EVICTABLE_US: u64 = 1_600_000;
+/// Between two ICE restarts of a session; a sooner one gets 429 with Retry-After.
+pub const SESSION_RESTART_US: u64 = 1_000_000;
 /// Senders whose SRTCP a session keeps a replay window for.
 pub const SRTCP_SENDERS_MAX: usize = 4;
 /// Ended sessions that `/api/sessions` still shows.
@@ -329,6 +337,10 @@ pub const CONFIG_PROBLEM_CHARS_MAX: usize = 240;
 pub const CONFIG_PROBLEMS_SHOWN: usize = 16;
 /// Viewers of the demo camera's RTSP server; weir itself is one.
 pub const DEMO_CONNECTIONS_MAX: usize = 4;
+/// STUN servers that players are told of, and one's URI.
+pub const ICE_SERVERS_MAX: usize = 4;
+/// See [`ICE_SERVERS_MAX`].
+pub const ICE_SERVER_BYTES_MAX: usize = 128;
 /// Addresses offered as candidates: our own, or those of `announce`.
 pub const CANDIDATES_MAX: usize = 16;
 
@@ -346,6 +358,8 @@ const _: () = {
     // Each session: expect, live, end; each camera: play, stop, and no more before the stop is
     // answered; and the shutdown.
     assert!(p.commands > 3 * p.sessions + 2 * p.cameras, "the command queue must never be full");
+    // Each session: expect, live, restart, end; each camera: play, stop; and the shutdown.
+    assert!(p.commands > 4 * p.sessions + 2 * p.cameras, "the command queue must never be full");
     assert!(p.http_connections_per_address <= p.http_connections);
     assert!(CONFIG_HEAP_BYTES_MAX <= p.library_heap_bytes / 2, "any file can be read at start");
     assert!(p.tls_large_records > 0);

@@ -4,7 +4,8 @@
 
 mod usage;
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 use crate::limits::{CAMERAS_MAX, SESSIONS_MAX};
 
@@ -59,6 +60,8 @@ pub struct SessionCard {
     /// The last end in this slot: which use of it, and an [`crate::webrtc::ended::Ended`] as its
     /// number in the low 8 bits.
     pub ended: AtomicU64,
+    /// Where its media goes.
+    pub address: CardAddress,
     /// RTP packets and payload bytes sealed, resends not counted.
     pub packets: AtomicU64,
     /// See `packets`.
@@ -77,6 +80,48 @@ pub struct SessionCard {
     pub round_trip_us: AtomicU32,
     /// The last sign of life, in [`crate::clock::now_us`] microseconds.
     pub last_sign_us: AtomicU64,
+}
+
+/// An address on a card, IPv4 as IPv6. A reader beside its writer may see half of a change, once.
+#[derive(Debug)]
+pub struct CardAddress {
+    high: AtomicU64,
+    low: AtomicU64,
+    /// 0 for none.
+    port: AtomicU16,
+}
+
+impl CardAddress {
+    const fn new() -> Self {
+        Self { high: zero(), low: zero(), port: AtomicU16::new(0) }
+    }
+
+    /// Shows an address.
+    pub fn set(&self, address: SocketAddr) {
+        let bits = match address.ip() {
+            IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(ip) => ip.to_bits(),
+        };
+        #[allow(clippy::cast_possible_truncation)] // the two halves
+        let (high, low) = ((bits >> 64) as u64, bits as u64);
+        self.high.store(high, Ordering::Relaxed);
+        self.low.store(low, Ordering::Relaxed);
+        self.port.store(address.port(), Ordering::Relaxed);
+    }
+
+    /// Shows none.
+    pub fn clear(&self) {
+        self.port.store(0, Ordering::Relaxed);
+    }
+
+    /// What is shown.
+    pub fn shown(&self) -> Option<SocketAddr> {
+        let port = self.port.load(Ordering::Relaxed);
+        let high = u128::from(self.high.load(Ordering::Relaxed));
+        let bits = high << 64 | u128::from(self.low.load(Ordering::Relaxed));
+        let ip = Ipv6Addr::from_bits(bits).to_canonical();
+        (port != 0).then_some(SocketAddr::new(ip, port))
+    }
 }
 
 /// Figures of the process as a whole. Each has one writer.
@@ -214,6 +259,7 @@ impl SessionCard {
     pub const fn new() -> Self {
         Self {
             ended: zero(),
+            address: CardAddress::new(),
             packets: zero(),
             bytes: zero(),
             resends: zero(),
@@ -239,6 +285,7 @@ impl SessionCard {
         ] {
             counter.store(0, Ordering::Relaxed);
         }
+        self.address.clear();
         self.fraction_lost.store(0, Ordering::Relaxed);
         self.round_trip_us.store(0, Ordering::Relaxed);
     }
@@ -263,4 +310,22 @@ impl Default for SessionCard {
 
 const fn zero() -> AtomicU64 {
     AtomicU64::new(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_as_it_was_set() {
+        let shown = CardAddress::new();
+        assert_eq!(shown.shown(), None);
+        for address in ["192.0.2.1:53124", "[2001:db8::1]:1"] {
+            let address = address.parse().unwrap();
+            shown.set(address);
+            assert_eq!(shown.shown(), Some(address));
+        }
+        shown.clear();
+        assert_eq!(shown.shown(), None);
+    }
 }

@@ -15,7 +15,7 @@ use common::camera::picture::Picture;
 use common::camera::{Mount, Park};
 use common::server::{Server, Setup, wait_for};
 use common::stage::{CAMERA, Stage};
-use common::viewer::{Viewer, wall};
+use common::viewer::{Options, Viewer, wall};
 use common::whep::{HttpError, Response};
 use socket2::{Domain, Socket, Type};
 use weir::clock;
@@ -42,9 +42,14 @@ fn full_house(stage: &Stage) -> Vec<Viewer> {
     viewers
 }
 
+/// What a newcomer at an address of its own is told.
 fn refusal(stage: &Stage) -> HttpError {
-    let newcomer = Viewer::connect(stage.server.http, CAMERA);
-    newcomer.err().expect("there is no room")
+    stranger(stage, 9).err().expect("there is no room")
+}
+
+fn stranger(stage: &Stage, last: u8) -> Result<Viewer, HttpError> {
+    let options = Options { local: loopback(last), ..Options::default() };
+    Viewer::connect_with(stage.server.http, CAMERA, &options)
 }
 
 #[test]
@@ -88,7 +93,7 @@ fn who_vanished_makes_room_for_a_newcomer_after_three_seconds() {
     wall::run(&mut viewers, 2 * PATIENCE_US, |_| {
         if clock::now_us() >= next_us {
             next_us = clock::now_us() + 100_000;
-            match Viewer::connect(stage.server.http, CAMERA) {
+            match stranger(&stage, 9) {
                 Ok(viewer) => newcomer = Some(viewer),
                 Err(refused) => assert_full(&refused, "sessions full, max 4", "2"),
             }
@@ -105,6 +110,64 @@ fn who_vanished_makes_room_for_a_newcomer_after_three_seconds() {
     let has_media = |viewer: &Viewer| viewer.reception.counts.packets > 0;
     assert!(wall::run_one(&mut newcomer, PATIENCE_US, has_media));
     assert!(viewers.iter().all(|viewer| viewer.ended.is_none()));
+}
+
+#[test]
+fn who_vanished_and_comes_back_does_not_wait_for_its_old_session() {
+    let stage = Stage::open();
+    let mut viewers: Vec<Viewer> = (0..PROFILE.sessions - 1).map(|_| stage.viewer()).collect();
+    let options = Options { local: loopback(2), ..Options::default() };
+    viewers.push(stage.viewer_with(&options));
+    wall::run(&mut viewers, 1_500_000, |_| false);
+    let gone = viewers.pop().expect("the last");
+    let address = gone.local();
+    gone.vanish();
+    let vanished_us = clock::now_us();
+    let (mut back, mut next_us) = (None, 0);
+    wall::run(&mut viewers, PATIENCE_US, |_| {
+        if clock::now_us() >= next_us {
+            next_us = clock::now_us() + 100_000;
+            back = stranger(&stage, 2).ok();
+            // Those who live are not driven out by their own address.
+            if back.is_none() {
+                assert_full(&stranger(&stage, 1).err().expect("full"), "sessions full, max 4", "2");
+            }
+        }
+        back.is_some()
+    });
+    let after_us = clock::now_us() - vanished_us;
+    let mut back = back.expect("room was made");
+    // Its last sign of life was up to a second before it vanished.
+    assert!((500_000..2_000_000).contains(&after_us), "{after_us} us");
+    let replaced = stage.session(address);
+    assert_eq!(replaced["state"], "ended");
+    assert_eq!(replaced["reason"], "silent, and its own address needed the room");
+    let has_media = |viewer: &Viewer| viewer.reception.counts.packets > 0;
+    assert!(wall::run_one(&mut back, PATIENCE_US, has_media));
+    assert!(viewers.iter().all(|viewer| viewer.ended.is_none()));
+}
+
+#[test]
+fn a_dead_handshake_makes_room_for_its_own_address_first() {
+    let stage = Stage::open();
+    // All three come at once: two take the slots, one waits until the first has been quiet.
+    let waits_us = |addresses: [u8; 3]| {
+        let took: Vec<u64> = addresses
+            .iter()
+            .map(|last| {
+                let began_us = clock::now_us();
+                post(&stage, loopback(*last)).expect("a slot");
+                clock::now_us() - began_us
+            })
+            .collect();
+        assert!(took[0] < 200_000 && took[1] < 200_000, "{took:?}");
+        assert!(stage.wait_until_empty(3 * PATIENCE_US), "they end by themselves");
+        took[2]
+    };
+    let own_us = waits_us([2, 2, 2]);
+    assert!((200_000..450_000).contains(&own_us), "{own_us} us");
+    let others_us = waits_us([2, 2, 3]);
+    assert!((450_000..700_000).contains(&others_us), "{others_us} us");
 }
 
 /// Handshakes that hold every slot by checks alone for `us`, while `during` runs.

@@ -10,6 +10,7 @@
 mod camera;
 pub mod diff;
 mod https;
+mod ice_servers;
 mod place;
 mod read;
 mod secret;
@@ -53,6 +54,8 @@ pub struct Config {
 pub struct Http {
     /// `[::]` takes IPv4 too.
     pub listen: SocketAddr,
+    /// URIs of STUN servers that players are told of; weir asks none.
+    pub ice_servers: Vec<String>,
 }
 
 /// The media socket.
@@ -102,7 +105,7 @@ pub struct Camera {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            http: Http { listen: SocketAddr::from(([0; 8], 8117)) },
+            http: Http { listen: SocketAddr::from(([0; 8], 8117)), ice_servers: Vec::new() },
             https: Https::default_for(false),
             webrtc: WebRtc {
                 listen: SocketAddr::from(([0; 8], 8118)),

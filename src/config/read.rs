@@ -11,7 +11,7 @@ use toml_parser::Source as Toml;
 
 use super::place::{Problem, Problems, Severity};
 use super::section::{At, Section, wrong_type};
-use super::{Camera, Config, Diagnostics, Https, TokenHash, WebRtc, camera, https};
+use super::{Camera, Config, Diagnostics, Https, TokenHash, WebRtc, camera, https, ice_servers};
 use crate::limits::{
     CAMERAS_MAX, CANDIDATES_MAX, CONFIG_BYTES_MAX, CONFIG_TOKENS_MAX, PAYLOAD_BYTES_MAX,
     PAYLOAD_BYTES_MIN,
@@ -122,6 +122,7 @@ fn read_root(table: &DeTable, directory: &Path, config: &mut Config, problems: &
     }
     if let Some(mut http) = subsection(&mut root, "http", "[http]", problems) {
         config.http.listen = http.listen(config.http.listen, problems);
+        config.http.ice_servers = ice_servers::read(&mut http, problems);
         http.finish(problems);
     }
     // Passwords and tokens are not for the open network.

@@ -10,7 +10,7 @@ use crate::clock;
 use crate::egress::batch::Path;
 use crate::egress::srtp::{OpenKeys, SealKeys};
 use crate::egress::subscription::Wiring;
-use crate::limits::{HANDSHAKE_QUIET_US, PROFILE};
+use crate::limits::{HANDSHAKE_OWN_QUIET_US, HANDSHAKE_QUIET_US, PROFILE};
 use crate::media::{Command, HandshakeDatagram, Promote, SeatId};
 use crate::status::{self, TABLES};
 use crate::webrtc::ended::Ended;
@@ -46,8 +46,9 @@ pub(super) struct Active {
     pub(super) handshake: Handshake,
     pub(super) wiring: Wiring,
     pub(super) camera: u16,
-    /// The last valid check, or the begin.
-    pub(super) checked_us: u64,
+    pub(super) begun_us: u64,
+    /// The last valid check.
+    pub(super) checked_us: Option<u64>,
     /// Behind an address translation: the candidate the browser knows, and our own address.
     pub(super) alias: Option<(SocketAddr, SocketAddr)>,
     pub(super) candidates: super::Candidates,
@@ -71,10 +72,16 @@ impl Handshakes {
         self.active.iter().filter(|active| active.peer == peer).count()
     }
 
-    /// The oldest one that saw no check for a while.
-    fn quiet(&self, now_us: u64) -> Option<SeatId> {
-        let oldest = self.active.iter().min_by_key(|active| active.checked_us)?;
-        (now_us >= oldest.checked_us + HANDSHAKE_QUIET_US).then_some(oldest.seat)
+    /// The one that makes room when others wait: the oldest that saw no check for a while. One
+    /// whose own address `waits`, and that never saw a check, does so sooner.
+    pub(super) fn quiet(&self, now_us: u64, waits: impl Fn(IpAddr) -> bool) -> Option<SeatId> {
+        let is_quiet = |active: &&Active| {
+            let quiet_us = now_us.saturating_sub(active.checked_us.unwrap_or(active.begun_us));
+            let is_own = active.checked_us.is_none() && waits(active.peer);
+            quiet_us >= if is_own { HANDSHAKE_OWN_QUIET_US } else { HANDSHAKE_QUIET_US }
+        };
+        let quiet = self.active.iter().filter(is_quiet);
+        Some(quiet.min_by_key(|active| active.checked_us.unwrap_or(active.begun_us))?.seat)
     }
 }
 
@@ -133,8 +140,7 @@ impl State {
             }
         }
         let deadline_us = self.advance();
-        self.evict_for_waiting();
-        self.grant_next();
+        self.serve_waiting();
         self.gauge();
         let is_waited_for = !self.waiting.borrow_mut().is_empty();
         // While somebody waits, a quiet handshake is due in a moment.
@@ -146,7 +152,7 @@ impl State {
         let found = handshakes.active.iter_mut().find(|active| active.seat == datagram.seat);
         let Some(active) = found else { return };
         let now_us = clock::now_us();
-        active.checked_us = now_us;
+        active.checked_us = Some(now_us);
         let to = active.given(datagram.to);
         active.handshake.receive(datagram.from, to, &datagram.bytes, now_us);
         drop(handshakes);
@@ -213,13 +219,17 @@ impl State {
         self.media.borrow().tell(Command::Live(Box::new(promote)));
     }
 
-    /// While others wait, the oldest handshake that saw no check for a while makes room.
-    fn evict_for_waiting(&self) {
-        if self.waiting.borrow_mut().is_empty() || self.handshakes.borrow().has_room() {
-            return;
-        }
-        let quiet = self.handshakes.borrow().quiet(clock::now_us());
-        if let Some(seat) = quiet {
+    /// Grants slots to those who wait, while there are some or a quiet handshake makes room.
+    fn serve_waiting(&self) {
+        loop {
+            self.grant_next();
+            if self.waiting.borrow_mut().is_empty() || self.handshakes.borrow().has_room() {
+                return;
+            }
+            let waiting = self.waiting.borrow();
+            let quiet = self.handshakes.borrow().quiet(clock::now_us(), |peer| waiting.has(peer));
+            drop(waiting);
+            let Some(seat) = quiet else { return };
             self.end(seat, Ended::HandshakeEvicted, None);
         }
     }

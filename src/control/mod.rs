@@ -3,8 +3,9 @@
 //! One tokio runtime on the main thread. [`Control`] is what the web sees of it. Each camera's slot
 //! has a task that dials the camera ([`dial`]) and hands the connection to the media thread
 //! ([`cameras`]); an offer becomes a handshake in [`offers`], one task drives all of them
-//! ([`handshakes`]), and who has which session's slot is in [`sessions`]. [`reload`] goes over to
-//! a new configuration; [`report`] and [`supervisor`] tell how weir itself is.
+//! ([`handshakes`]), who has which session's slot is in [`sessions`], and what a PATCH changes of a
+//! session in [`restarts`]. [`reload`] goes over to a new configuration; [`report`] and
+//! [`supervisor`] tell how weir itself is.
 
 mod cameras;
 mod dial;
@@ -13,6 +14,7 @@ mod oddities;
 mod offers;
 mod reload;
 mod report;
+mod restarts;
 mod run;
 mod sessions;
 mod shapes;
@@ -36,7 +38,8 @@ use crate::webrtc::handshake::Identity;
 pub use report::Report;
 pub use run::{RunError, Start, run};
 pub use shapes::{
-    Answer, CameraStatus, Configuration, Offer, Refusal, ReloadError, Reloaded, SessionStatus,
+    Answer, CameraStatus, Configuration, IfMatch, Offer, Patch, PatchRefusal, Patched, Refusal,
+    ReloadError, Reloaded, SessionStatus,
 };
 
 use cameras::Camera;
@@ -140,9 +143,19 @@ impl Control {
         self.0.config().diagnostics.token_hash
     }
 
-    /// The ETag of a session that lives, by its secret.
-    pub fn etag(&self, secret: &str) -> Option<String> {
-        self.0.sessions.borrow().etag(secret)
+    /// Whether there is a camera of this name.
+    pub fn has_camera(&self, name: &str) -> bool {
+        self.0.cameras.iter().any(|camera| camera.is(name))
+    }
+
+    /// STUN servers that players are told of.
+    pub fn ice_servers(&self) -> Vec<String> {
+        self.0.config().http.ice_servers.clone()
+    }
+
+    /// Whether a session lives, by its secret.
+    pub fn has_session(&self, secret: &str) -> bool {
+        self.0.sessions.borrow().find(secret).is_some()
     }
 }
 
@@ -159,7 +172,7 @@ impl State {
     }
 
     /// `N` random characters of those that ICE allows.
-    fn random_text<const N: usize>(&self) -> heapless::String<N> {
+    fn random_text<const N: usize>(&self) -> heapless::String<N, u8> {
         const ALPHABET: &[u8; 64] =
             b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let random: [u8; N] = self.random();

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use crate::clock;
 use crate::egress::subscription::Wiring;
-use crate::limits::{OFFER_WAIT_US, PROFILE};
+use crate::limits::{OFFER_WAIT_US, PROFILE, SESSION_EVICTABLE_US, SESSION_OWN_EVICTABLE_US};
 use crate::media::{Command, Expect};
 use crate::status::{self, TABLES};
 use crate::webrtc::consent::Credentials;
@@ -31,11 +31,12 @@ impl Control {
     pub async fn offer(&self, offer: Offer) -> Result<Answer, Refusal> {
         let state = &self.0;
         state.admitting(&offer.camera)?;
-        state.make_room()?;
-        let permit = state.slot(offer.peer.ip()).await?;
+        let peer = offer.peer.ip();
+        state.make_room(peer)?;
+        let permit = state.slot(peer).await?;
         // While it waited the camera may have got another slot, or none.
         let camera = state.admitting(&offer.camera)?;
-        state.make_room()?;
+        state.make_room(peer)?;
         let answer = state.begin(&offer, camera);
         drop(permit);
         state.grant_next();
@@ -61,8 +62,10 @@ impl State {
         Ok(number(slot))
     }
 
-    /// Makes sure that a session finds room.
-    fn make_room(&self) -> Result<(), Refusal> {
+    /// Makes sure that a session finds room for `peer`: a session that is silent makes it, or a
+    /// handshake that is. A player that vanished and asks again does not wait until its old session
+    /// is known to be silent: for its own address that takes less.
+    fn make_room(&self, peer: IpAddr) -> Result<(), Refusal> {
         if self.media.borrow().is_behind() {
             TABLES.commands.was_full();
             let reason = "the media thread is behind with its commands".to_owned();
@@ -72,12 +75,20 @@ impl State {
             return Ok(());
         }
         TABLES.sessions.was_full();
-        let evictable = self.sessions.borrow().evictable(clock::now_us());
-        let Some(seat) = evictable else {
+        let now_us = clock::now_us();
+        let silent = self.sessions.borrow().evictable(now_us, SESSION_EVICTABLE_US, |_| true);
+        let quiet = || self.handshakes.borrow().quiet(now_us, |address| address == peer);
+        let own = || {
+            let sessions = self.sessions.borrow();
+            sessions.evictable(now_us, SESSION_OWN_EVICTABLE_US, |address| address == peer)
+        };
+        let found = silent.map(|seat| (seat, Ended::Evicted));
+        let found = found.or_else(|| Some((quiet()?, Ended::HandshakeEvicted)));
+        let Some((seat, ended)) = found.or_else(|| Some((own()?, Ended::Replaced))) else {
             let reason = format!("sessions full, max {}", PROFILE.sessions);
             return Err(Refusal::Full { reason, retry_after_s: RETRY_FULL_S });
         };
-        self.end(seat, Ended::Evicted, None);
+        self.end(seat, ended, None);
         Ok(())
     }
 
@@ -120,8 +131,10 @@ impl State {
         let etag = hex(&self.random::<8>());
         let ssrc = u32::from_be_bytes(self.random()) | 1;
         let candidates = self.candidates(offer.asked);
-        let admitted =
-            self.sessions.borrow_mut().admit(camera, &offer.camera, secret.clone(), etag.clone());
+        let peer = offer.peer.ip();
+        let mut sessions = self.sessions.borrow_mut();
+        let admitted = sessions.admit(camera, &offer.camera, peer, secret.clone(), etag.clone());
+        drop(sessions);
         let seat = admitted.map_err(|full| Refusal::Full {
             reason: full.to_string(),
             retry_after_s: RETRY_FULL_S,
@@ -146,7 +159,8 @@ impl State {
                 return Err(refusal(error));
             }
         };
-        let Accepted { answer, payload_type, playout_delay_id, .. } = accepted;
+        let Accepted { answer, remote_ufrag, payload_type, playout_delay_id, .. } = accepted;
+        self.sessions.borrow_mut().name_remote(seat, remote_ufrag);
         let wiring = Wiring {
             ssrc,
             payload_type,
@@ -154,14 +168,14 @@ impl State {
             timestamp_offset: u32::from_be_bytes(self.random()),
             is_resending: resend,
         };
-        let peer = offer.peer.ip();
         let active = Active {
             seat,
             peer,
             handshake,
             wiring,
             camera,
-            checked_us: now_us,
+            begun_us: now_us,
+            checked_us: None,
             alias: None,
             candidates,
         };
@@ -173,9 +187,9 @@ impl State {
     }
 
     /// Credentials that name the session's slot.
-    fn credentials(&self, slot: u16) -> Credentials {
+    pub(super) fn credentials(&self, slot: u16) -> Credentials {
         let mut ufrag = heapless::String::new();
-        let random: heapless::String<8> = self.random_text();
+        let random: heapless::String<8, u8> = self.random_text();
         // Four digits and eight characters are what the string is made for.
         let _ = std::fmt::write(&mut ufrag, format_args!("{slot:04x}{random}"));
         Credentials { ufrag, password: self.random_text() }
@@ -192,6 +206,6 @@ fn refusal(error: OfferError) -> Refusal {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -77,15 +77,22 @@ struct EventReport {
 impl Control {
     /// How weir itself is.
     pub fn report(&self) -> Report {
+        Report::now(self.configuration())
+    }
+}
+
+impl Report {
+    /// What the process's own figures say.
+    pub(crate) fn now(configuration: Configuration) -> Self {
         let totals = events::totals();
-        Report {
+        Self {
             version: crate::VERSION,
             commit: crate::COMMIT,
             profile: PROFILE.name,
             build_id: build_id::of_this_program(),
             started_at: clock::utc(0),
             uptime_s: clock::now_us() / 1_000_000,
-            configuration: self.configuration(),
+            configuration,
             tables: tables(),
             memory: memory(),
             errors_total: totals.errors,

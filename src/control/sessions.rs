@@ -1,18 +1,18 @@
 //! Who has which session's slot, from the POST to the end, and the last that ended.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::clock;
-use crate::limits::{ENDED_SESSIONS_SHOWN, SESSION_EVICTABLE_US, SESSIONS_MAX};
+use crate::limits::{ENDED_SESSIONS_SHOWN, SESSION_RESTART_US, SESSIONS_MAX};
 use crate::media::SeatId;
 use crate::mem::Full;
 use crate::mem::table::{Handle, Table};
 use crate::status::{self, SessionCard};
 use crate::webrtc::ended::Ended;
 
-use super::SessionStatus;
+use super::{PatchRefusal, SessionStatus};
 
 /// All sessions.
 pub(super) struct Sessions {
@@ -41,13 +41,17 @@ pub(super) struct Record {
     pub(super) camera: u16,
     /// Its name.
     name: String,
+    /// Who posted its offer.
+    peer: IpAddr,
     /// The secret part of its URL.
     pub(super) secret: String,
     /// Of its ICE credentials.
     pub(super) etag: String,
+    /// The browser's ufrag, and the one before its last ICE restart.
+    remote_ufrags: [Box<str>; 2],
+    restarted_us: Option<u64>,
     since_us: u64,
     is_live: bool,
-    address: Option<SocketAddr>,
     cipher: Option<&'static str>,
 }
 
@@ -61,6 +65,7 @@ impl Sessions {
         &mut self,
         camera: u16,
         name: &str,
+        peer: IpAddr,
         secret: String,
         etag: String,
     ) -> Result<SeatId, Full> {
@@ -68,11 +73,13 @@ impl Sessions {
             id: self.next_id,
             camera,
             name: name.to_owned(),
+            peer,
             secret,
             etag,
+            remote_ufrags: Default::default(),
+            restarted_us: None,
             since_us: clock::now_us(),
             is_live: false,
-            address: None,
             cipher: None,
         };
         let handle = self.table.admit("sessions", record)?;
@@ -91,24 +98,31 @@ impl Sessions {
         self.len() >= SESSIONS_MAX
     }
 
-    /// The live session that was silent longest, if that is long enough to make room.
-    pub(super) fn evictable(&self, now_us: u64) -> Option<SeatId> {
-        let live = self.table.iter().filter(|(_, record)| record.is_live);
+    /// The live session that was silent longest of those whose player's address `is_meant`, if that
+    /// is longer than `silence_us`.
+    pub(super) fn evictable(
+        &self,
+        now_us: u64,
+        silence_us: u64,
+        is_meant: impl Fn(IpAddr) -> bool,
+    ) -> Option<SeatId> {
+        let live = self.table.iter().filter(|(_, record)| record.is_live && is_meant(record.peer));
         let silent = live.map(|(handle, _)| {
             let sign_us = card(handle).last_sign_us.load(Relaxed);
             (now_us.saturating_sub(sign_us), handle)
         });
         let (silent_us, handle) = silent.max_by_key(|(silent_us, _)| *silent_us)?;
-        (silent_us > SESSION_EVICTABLE_US).then(|| seat_id(handle))
+        (silent_us > silence_us).then(|| seat_id(handle))
     }
 
     /// A session's handshake is over.
     pub(super) fn promote(&mut self, seat: SeatId, address: SocketAddr, cipher: &'static str) {
         let Some(record) = self.table.find_mut(handle(seat)) else { return };
-        // The media thread fills this in from its next review on.
-        card(handle(seat)).last_sign_us.store(clock::now_us(), Relaxed);
+        // The media thread fills these in from its next review on.
+        let card = card(handle(seat));
+        card.last_sign_us.store(clock::now_us(), Relaxed);
+        card.address.set(address);
         record.is_live = true;
-        record.address = Some(address);
         record.cipher = Some(cipher);
     }
 
@@ -157,10 +171,16 @@ impl Sessions {
             .map(|(handle, _)| seat_id(handle))
     }
 
-    /// The ETag of a session, by its secret.
-    pub(super) fn etag(&self, secret: &str) -> Option<String> {
-        let seat = self.find(secret)?;
-        Some(self.table.find(handle(seat))?.etag.clone())
+    /// A session that is there.
+    pub(super) fn record(&mut self, seat: SeatId) -> Option<&mut Record> {
+        self.table.find_mut(handle(seat))
+    }
+
+    /// The browser's ufrag is known.
+    pub(super) fn name_remote(&mut self, seat: SeatId, ufrag: String) {
+        if let Some(record) = self.record(seat) {
+            record.remote_ufrags[0] = ufrag.into();
+        }
     }
 
     /// At most `max` from the `next` on, which moves on: the live ones, then the ended ones,
@@ -189,6 +209,30 @@ impl Sessions {
 }
 
 impl Record {
+    /// Whether `ufrag` is one the browser had already; candidates of the last but one may be late.
+    pub(super) fn knows(&self, ufrag: &str) -> bool {
+        self.remote_ufrags.iter().any(|known| **known == *ufrag)
+    }
+
+    /// Whether its credentials may be replaced now.
+    pub(super) fn admits_restart(&self, now_us: u64) -> Result<(), PatchRefusal> {
+        if !self.is_live {
+            return Err(PatchRefusal::Handshake);
+        }
+        match self.restarted_us {
+            Some(at_us) if now_us < at_us + SESSION_RESTART_US => Err(PatchRefusal::TooSoon),
+            _ => Ok(()),
+        }
+    }
+
+    /// Its credentials were replaced, as the browser's were.
+    pub(super) fn restarted(&mut self, etag: String, remote_ufrag: &str, now_us: u64) {
+        self.etag = etag;
+        self.remote_ufrags.swap(0, 1);
+        self.remote_ufrags[0] = remote_ufrag.into();
+        self.restarted_us = Some(now_us);
+    }
+
     fn status(&self, card: &SessionCard) -> SessionStatus {
         let round_trip_us = card.round_trip_us.load(Relaxed);
         SessionStatus {
@@ -196,7 +240,7 @@ impl Record {
             camera: self.name.clone(),
             state: if self.is_live { "live" } else { "handshake" },
             reason: None,
-            address: self.address.map(|address| address.to_string()),
+            address: card.address.shown().map(|address| address.to_string()),
             cipher: self.cipher,
             age_ms: clock::now_us().saturating_sub(self.since_us) / 1000,
             packets: card.packets.load(Relaxed),

@@ -178,6 +178,7 @@ impl Turner {
                 Command::Stop { camera } => self.stop(usize::from(camera)),
                 Command::Expect(expect) => self.expect(*expect),
                 Command::Live(promote) => self.promote(*promote),
+                Command::Restart(restart) => self.restart(*restart),
                 Command::End { seat, ended } => self.end(seat, ended),
                 Command::Shutdown => self.begin_goodbye(),
             }

@@ -11,7 +11,7 @@ use super::problem::{method_not_allowed, problem};
 use super::server::Client;
 use super::{Reply, empty, whep};
 use crate::config::{TokenHash, name_problem};
-use crate::control::Offer;
+use crate::control::{Offer, Patch};
 
 /// What a request asks of weir, with everything that could be wrong with the request checked.
 #[derive(Debug)]
@@ -31,15 +31,21 @@ pub(super) enum Action {
         if_none_match: Option<HeaderValue>,
     },
     Offer(Offer),
+    /// Whether there is such a camera to watch.
+    LookForCamera {
+        camera: String,
+        is_head: bool,
+    },
+    /// What may be asked of WHEP.
+    Options {
+        is_endpoint: bool,
+    },
     /// Whether the session is there.
     Look {
         secret: String,
         is_head: bool,
     },
-    Patch {
-        secret: String,
-        if_match: Option<String>,
-    },
+    Patch(Patch),
     End {
         secret: String,
     },
@@ -140,27 +146,29 @@ pub(super) async fn read(
         (Route::Reload, _) => Action::Reload,
         (Route::Status, _) => Action::Status,
         (Route::Health, _) => Action::Health,
-        (Route::Whep(_), &Method::OPTIONS) => Action::Done(whep::options(true)),
+        (Route::Whep(_), &Method::OPTIONS) => Action::Options { is_endpoint: true },
         (Route::Whep(camera), &Method::POST) => {
             whep::check_offer_type(&head.headers)?;
             Action::Offer(Offer {
                 camera: camera.to_owned(),
-                sdp: whep::offer_text(&bodies.read(body).await?)?,
+                sdp: whep::text(&bodies.read(body).await?, "the offer")?,
                 peer: client.peer,
                 asked: client.asked,
             })
         }
-        (Route::Whep(_), method) => Action::Done(whep::present(method == Method::HEAD)),
-        (Route::Session(_), &Method::OPTIONS) => Action::Done(whep::options(false)),
+        (Route::Whep(camera), method) => {
+            Action::LookForCamera { camera: camera.to_owned(), is_head: method == Method::HEAD }
+        }
+        (Route::Session(_), &Method::OPTIONS) => Action::Options { is_endpoint: false },
         (Route::Session(secret), &Method::DELETE) => Action::End { secret: secret.to_owned() },
         (Route::Session(secret), &Method::PATCH) => {
             whep::check_fragment_type(&head.headers)?;
-            bodies.read(body).await?;
-            let if_match = head.headers.get(header::IF_MATCH);
-            Action::Patch {
+            Action::Patch(Patch {
                 secret: secret.to_owned(),
-                if_match: if_match.map(|tag| String::from_utf8_lossy(tag.as_bytes()).into_owned()),
-            }
+                if_match: whep::if_match(&head.headers)?,
+                fragment: whep::text(&bodies.read(body).await?, "the fragment")?,
+                asked: client.asked,
+            })
         }
         (Route::Session(secret), method) => {
             Action::Look { secret: secret.to_owned(), is_head: method == Method::HEAD }

@@ -16,7 +16,7 @@ use super::route::{self, Action};
 use super::seats::{Bounds, Seats};
 use super::server::{self, Client, Entrance};
 use super::{Reply, api, metrics, whep};
-use crate::control::{Control, Place};
+use crate::control::{Control, Place, Refusal};
 use crate::limits::{DIAGNOSTICS_CONNECTIONS_MAX, HTTP_KEEP_ALIVE_MS, PROFILE};
 use crate::status::TABLES;
 use crate::tls::Tls;
@@ -125,23 +125,31 @@ async fn perform(control: &Control, action: Action) -> Reply {
         Action::Health => api::health(&control.cameras()),
         Action::Metrics => metrics::reply(&control.cameras()),
         Action::Player { camera, if_none_match } => {
-            let is_known = control.cameras().iter().any(|known| known.name == camera);
-            player(is_known, if_none_match.as_ref())
+            player(control.has_camera(&camera), if_none_match.as_ref())
         }
         Action::Offer(offer) => {
             let camera = offer.camera.clone();
             match control.offer(offer).await {
-                Ok(answer) => whep::created(&camera, answer),
+                Ok(answer) => whep::created(&camera, answer, &control.ice_servers()),
                 Err(refusal) => whep::refused(&refusal),
             }
         }
-        Action::Look { secret, is_head } => match control.etag(&secret) {
-            Some(_) => whep::present(is_head),
-            None => whep::no_session(),
-        },
-        Action::Patch { secret, if_match } => {
-            whep::patched(control.etag(&secret).as_deref(), if_match.as_deref())
+        Action::LookForCamera { camera, is_head } => {
+            if control.has_camera(&camera) {
+                whep::present(is_head)
+            } else {
+                whep::refused(&Refusal::UnknownCamera)
+            }
         }
+        Action::Options { is_endpoint } => whep::options(is_endpoint, &control.ice_servers()),
+        Action::Look { secret, is_head } => {
+            if control.has_session(&secret) {
+                whep::present(is_head)
+            } else {
+                whep::no_session()
+            }
+        }
+        Action::Patch(patch) => whep::patched(control.patch(&patch)),
         Action::End { secret } => whep::ended(control.end(&secret)),
     }
 }

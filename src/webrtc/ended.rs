@@ -30,12 +30,14 @@ pub enum Ended {
     CameraRemoved = 12,
     /// An ICMP error said that nobody is there, then no sign of life.
     Unreachable = 13,
+    /// Made room in a full table for its own address, which came back.
+    Replaced = 14,
 }
 
 impl Ended {
     /// The reason of a card's number.
     pub fn from_number(number: u8) -> Option<Self> {
-        const ALL: [Ended; 13] = [
+        const ALL: [Ended; 14] = [
             Ended::Deleted,
             Ended::Silent,
             Ended::Left,
@@ -49,6 +51,7 @@ impl Ended {
             Ended::NoSrtp,
             Ended::CameraRemoved,
             Ended::Unreachable,
+            Ended::Replaced,
         ];
         ALL.into_iter().find(|ended| *ended as u8 == number)
     }
@@ -66,6 +69,7 @@ impl Ended {
             Self::HandshakeEvicted => "no check came, and another player needed the room",
             Self::HandshakeFailed => "handshake failed",
             Self::NoGcm => "no AES-GCM: the player offers only other SRTP ciphers",
+            Self::Replaced => "silent, and its own address needed the room",
             Self::NoSrtp => "no SRTP: the player offers no use_srtp",
             Self::CameraRemoved => "the camera was taken out of the configuration",
             Self::Unreachable => "the player cannot be reached any more",
@@ -79,10 +83,10 @@ mod tests {
 
     #[test]
     fn numbers_lead_back_to_their_reason() {
-        for number in 1..=13 {
+        for number in 1..=14 {
             assert_eq!(Ended::from_number(number).map(|ended| ended as u8), Some(number));
         }
         assert_eq!(Ended::from_number(0), None);
-        assert_eq!(Ended::from_number(14), None);
+        assert_eq!(Ended::from_number(15), None);
     }
 }

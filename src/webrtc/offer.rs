@@ -9,8 +9,9 @@
 
 use crate::limits::{
     OFFER_BYTES_MAX, OFFER_CANDIDATES_MAX, OFFER_H264_FORMATS_MAX, OFFER_MEDIA_MAX,
-    OFFER_TOKEN_BYTES_MAX,
 };
+
+use super::sdp::{self, PASSWORD_CHARS_MIN, UFRAG_CHARS_MIN, WordError};
 
 mod error;
 mod section;
@@ -54,6 +55,8 @@ struct Transport<'a> {
     ufrag: Option<&'a str>,
     password: Option<Password<'a>>,
     fingerprint: Option<[u8; 32]>,
+    /// A fingerprint by another hash than SHA-256 was there.
+    has_other_hash: bool,
     setup: Option<&'a str>,
 }
 
@@ -67,20 +70,22 @@ impl<'a> Transport<'a> {
             ufrag: credentials.and_then(|t| t.ufrag),
             password: credentials.and_then(|t| t.password),
             fingerprint: all().find_map(|t| t.fingerprint),
+            has_other_hash: all().any(|t| t.has_other_hash),
             setup: all().find_map(|t| t.setup),
         }
     }
 
     fn read(&mut self, name: &str, value: &'a str) -> Result<(), OfferError> {
         match name {
-            "ice-ufrag" => self.ufrag = Some(credential("ice-ufrag", value, 4)?),
-            "ice-pwd" => self.password = Some(Password(credential("ice-pwd", value, 22)?)),
-            "setup" => self.setup = Some(value),
-            "fingerprint" => {
-                if let Some(digest) = sha256(value)? {
-                    self.fingerprint = Some(digest);
-                }
+            "ice-ufrag" => self.ufrag = Some(credential("ice-ufrag", value, UFRAG_CHARS_MIN)?),
+            "ice-pwd" => {
+                self.password = Some(Password(credential("ice-pwd", value, PASSWORD_CHARS_MIN)?))
             }
+            "setup" => self.setup = Some(value),
+            "fingerprint" => match sha256(value)? {
+                Some(digest) => self.fingerprint = Some(digest),
+                None => self.has_other_hash = true,
+            },
             _ => {}
         }
         Ok(())
@@ -95,6 +100,9 @@ impl<'a> Offer<'a> {
     pub fn read(text: &'a str) -> Result<Self, OfferError> {
         if text.len() > OFFER_BYTES_MAX {
             return Err(OfferError::TooLarge { bytes: text.len() });
+        }
+        if text.lines().next().map(str::trim_end) != Some("v=0") {
+            return Err(OfferError::NoSdp);
         }
         check_counts(text)?;
         let mut session = Transport::default();
@@ -135,6 +143,9 @@ impl<'a> Offer<'a> {
         if formats.is_empty() {
             return Err(OfferError::NoH264);
         }
+        if !draft.has_rtcp_mux {
+            return Err(OfferError::NoRtcpMux);
+        }
         let transport = Transport::chosen(&draft.transport, session, drafts);
         if transport.setup == Some("passive") {
             return Err(OfferError::SetupPassive);
@@ -142,9 +153,11 @@ impl<'a> Offer<'a> {
         Ok(Self {
             ufrag: transport.ufrag.ok_or(OfferError::Missing("a=ice-ufrag"))?,
             password: transport.password.ok_or(OfferError::Missing("a=ice-pwd"))?,
-            fingerprint: transport
-                .fingerprint
-                .ok_or(OfferError::Missing("a=fingerprint with sha-256"))?,
+            fingerprint: transport.fingerprint.ok_or(if transport.has_other_hash {
+                OfferError::OtherHash
+            } else {
+                OfferError::Missing("a=fingerprint")
+            })?,
             sections: drafts.iter().map(|draft| draft.section).collect(),
             video,
             formats,
@@ -167,29 +180,24 @@ fn check_counts(text: &str) -> Result<(), OfferError> {
     Ok(())
 }
 
-/// A word of visible ASCII, not empty and not too long, as it may be echoed.
+/// A word that may be echoed.
 fn token<'a>(what: &'static str, value: &'a str) -> Result<&'a str, OfferError> {
-    if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(OfferError::Malformed(what));
-    }
-    if value.len() > OFFER_TOKEN_BYTES_MAX {
-        let bytes = value.len();
-        return Err(OfferError::TokenTooLong { what, bytes });
-    }
-    Ok(value)
+    sdp::token(value).map_err(|error| word(what, error))
 }
 
 fn credential<'a>(
     what: &'static str,
     value: &'a str,
-    bytes_min: usize,
+    chars_min: usize,
 ) -> Result<&'a str, OfferError> {
-    let value = token(what, value)?;
-    // A colon would cut the USERNAME of a check in the wrong place (RFC 8839: ice-char has none).
-    if value.len() < bytes_min || value.contains(':') {
-        return Err(OfferError::Malformed(what));
+    sdp::credential(value, chars_min).map_err(|error| word(what, error))
+}
+
+fn word(what: &'static str, error: WordError) -> OfferError {
+    match error {
+        WordError::Malformed => OfferError::Malformed(what),
+        WordError::TooLong { bytes } => OfferError::TokenTooLong { what, bytes },
     }
-    Ok(value)
 }
 
 /// The digest of a fingerprint attribute; `None` for another hash than SHA-256.

@@ -214,7 +214,7 @@ fn a_viewer_that_moves_is_followed() {
     live(&mut viewer, 6 * SECOND_US);
     assert!(old.recv(&mut buffer).is_err());
     assert!(viewer.reception.counts.packets > packets + 100);
-    let session = stage.session(viewer.local());
+    let session = stage.session(viewer.bound());
     assert_eq!(session["state"], "live");
 }
 

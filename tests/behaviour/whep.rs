@@ -128,6 +128,47 @@ fn a_session_answers_at_its_address_while_it_lives() {
 }
 
 #[test]
+fn players_of_other_sites_are_told_what_they_may_do() {
+    let ice_servers = ["stun:stun.example.net", "stuns:[2001:db8::1]:5349"];
+    let stage = Stage::open_with(|setup| setup.http = format!("ice_servers = {ice_servers:?}"));
+    let created = post(&stage, CAMERA, &plain_offer());
+    let session = created.header("location").expect("a Location");
+    let ask = |method, path| {
+        let answer = whep::request(stage.server.http, method, path, &[], "");
+        answer.unwrap_or_else(|error| panic!("{error}"))
+    };
+    let (endpoint, session) = (ask("OPTIONS", "/gate/whep"), ask("OPTIONS", session));
+    assert_eq!((endpoint.status, session.status), (200, 200));
+    assert_eq!(endpoint.header("accept-post"), Some("application/sdp"));
+    let fragment = Some("application/trickle-ice-sdpfrag");
+    assert_eq!(
+        (session.header("accept-patch"), created.header("accept-patch")),
+        (fragment, fragment)
+    );
+    for answer in [&endpoint, &session, &created] {
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+        let allowed = answer.header("access-control-allow-headers").unwrap_or_default();
+        for name in ["Authorization", "Content-Type", "If-Match"] {
+            assert!(allowed.contains(name), "{name} in {allowed}");
+        }
+    }
+    for answer in [&endpoint, &created] {
+        let links: Vec<&str> = answer
+            .headers
+            .iter()
+            .filter(|(name, _)| name == "link")
+            .map(|(_, value)| value.as_str())
+            .collect();
+        let expected = ice_servers.map(|uri| format!("<{uri}>; rel=\"ice-server\""));
+        assert_eq!(links, expected);
+    }
+    let there = ask("HEAD", "/gate/whep");
+    assert_eq!((there.status, there.header("content-type")), (200, Some("application/sdp")));
+    assert_eq!(ask("GET", "/gate/whep").status, 204);
+    assert_eq!((ask("HEAD", "/attic/whep").status, ask("GET", "/attic/whep").status), (404, 404));
+}
+
+#[test]
 fn a_camera_that_is_down_is_a_conflict_with_its_reason() {
     let closed = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = closed.local_addr().expect("a bound socket");
@@ -181,10 +222,16 @@ fn an_offer_weir_cannot_serve_is_told_why() {
             "the offerer is ice-lite, and so is weir",
         ),
         (plain.replace("a=ice-ufrag:hand\r\n", ""), 400, "no a=ice-ufrag in offer"),
+        (plain.replace("a=fingerprint:", "a=x:"), 400, "no a=fingerprint in offer"),
         (
             plain.replace("a=fingerprint:sha-256", "a=fingerprint:sha-1"),
-            400,
-            "no a=fingerprint with sha-256 in offer",
+            422,
+            "a=fingerprint in offer is not by sha-256",
+        ),
+        (
+            plain.replace("a=rtcp-mux\r\n", ""),
+            422,
+            "no a=rtcp-mux in offer, and weir has one port for media and reports",
         ),
         (plain.replace("sha-256 00:", "sha-256 zz:"), 400, "malformed fingerprint in offer"),
         (
@@ -197,14 +244,22 @@ fn an_offer_weir_cannot_serve_is_told_why() {
             400,
             "malformed m-line in offer",
         ),
-        ("hello".to_owned(), 422, "no video in offer"),
+        ("hello".to_owned(), 400, "the offer is not SDP: it does not begin with v=0"),
+        ("v=0\r\n".to_owned(), 422, "no video in offer"),
         (String::new(), 400, "the offer is empty"),
     ] {
         let refused = post(&stage, CAMERA, &offer);
         assert_eq!((refused.status, detail(&refused).as_str()), (status, expected));
     }
-    let answer = whep::request(stage.server.http, "POST", "/gate/whep", &[], &plain);
-    assert_eq!(answer.expect("an answer").status, 415, "without its type");
+    for (headers, found) in
+        [(vec![], "none"), (vec![("Content-Type", "application/json")], "application/json")]
+    {
+        let answer = whep::request(stage.server.http, "POST", "/gate/whep", &headers, &plain);
+        let refused = answer.expect("an answer");
+        assert_eq!(refused.status, 415);
+        assert_eq!(detail(&refused), format!("an offer has the type application/sdp, not {found}"));
+        assert_eq!(refused.header("accept-post"), Some("application/sdp"));
+    }
     assert_eq!(stage.server.metric("weir_sessions"), Some(0.0));
 }
 

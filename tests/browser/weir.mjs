@@ -58,12 +58,12 @@ const assignments = (table) =>
     .map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`)
     .join('');
 
-function configText({ cameras, webrtc = {}, https, diagnostics = {} }, ports) {
+function configText({ cameras, http = {}, webrtc = {}, https, diagnostics = {} }, ports) {
   const figures = { listen: `127.0.0.1:${ports.diagnostics}`, ...diagnostics };
   const encrypted = { listen: `[::]:${ports.https}`, ...https };
   return (
     'config_version = 1\n' +
-    `[http]\n${assignments({ listen: `[::]:${ports.http}` })}` +
+    `[http]\n${assignments({ listen: `[::]:${ports.http}`, ...http })}` +
     (https ? `[https]\n${assignments(encrypted)}` : '') +
     `[webrtc]\n${assignments({ listen: `[::]:${ports.media}`, ...webrtc })}` +
     `[diagnostics]\n${assignments(figures)}` +

@@ -32,6 +32,8 @@ pub struct CameraEntry {
 pub struct Setup {
     /// The cameras.
     pub cameras: Vec<CameraEntry>,
+    /// Lines for the `[http]` table: `ice_servers`.
+    pub http: String,
     /// Lines for the `[webrtc]` table: `announce`, `resend`, `payload_bytes`.
     pub webrtc: String,
     /// The media port, where it must be known before the start (for `announce`).
@@ -78,9 +80,9 @@ impl Setup {
     fn toml(&self, at: &Addresses) -> String {
         let Addresses { http, https, media, diagnostics } = at;
         let mut text = format!(
-            "config_version = 1\n[http]\nlisten = \"{http}\"\n[webrtc]\nlisten = \"{media}\"\n\
-             {}\n[diagnostics]\nlisten = \"{diagnostics}\"\n",
-            self.webrtc
+            "config_version = 1\n[http]\nlisten = \"{http}\"\n{}\n[webrtc]\n\
+             listen = \"{media}\"\n{}\n[diagnostics]\nlisten = \"{diagnostics}\"\n",
+            self.http, self.webrtc
         );
         if !self.https.is_empty() {
             text += &format!("[https]\nlisten = \"{https}\"\n{}\n", self.https);

@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::*;
-use crate::control::{Answer, Configuration, Refusal, ReloadError};
+use crate::control::{Answer, Configuration, PatchRefusal, Patched, ReloadError, Report};
 use crate::limits::HTTP_BODY_BYTES_MAX;
 use crate::limits::HTTP_EVICTABLE_US;
 
@@ -26,6 +26,7 @@ async fn perform_canned(action: Action) -> Reply {
             detail: "line 2, column 3: no".to_owned(),
             place: Some((2, 3)),
         })),
+        Action::Status => api::status(&Report::now(Configuration::default())),
         Action::Health => api::health(&[]),
         Action::Metrics => metrics::reply(&[]),
         Action::Player { camera, if_none_match } => {
@@ -35,15 +36,19 @@ async fn perform_canned(action: Action) -> Reply {
             assert_eq!(offer.asked, offer.peer.ip(), "unmapped loopback");
             let answer =
                 Answer { sdp: offer.sdp, secret: SECRET.to_owned(), etag: "tag".to_owned() };
-            whep::created("gate", answer)
+            whep::created("gate", answer, &[])
         }
         Action::Offer(_) => whep::refused(&Refusal::UnknownCamera),
+        Action::LookForCamera { is_head, .. } => whep::present(is_head),
+        Action::Options { is_endpoint } => whep::options(is_endpoint, &[]),
         Action::Look { secret, is_head } if secret == SECRET => whep::present(is_head),
         Action::Look { .. } => whep::no_session(),
-        Action::Patch { secret, if_match } => {
-            let etag = (secret == SECRET).then_some("tag");
-            whep::patched(etag, if_match.as_deref())
+        Action::Patch(patch) if patch.secret == SECRET => {
+            let is_current = patch.if_match.admits("tag");
+            let patched = is_current.then_some(Patched::Unchanged);
+            whep::patched(patched.ok_or(PatchRefusal::Unmatched))
         }
+        Action::Patch(_) => whep::patched(Err(PatchRefusal::NoSession)),
         Action::End { secret } => whep::ended(secret == SECRET),
     }
 }

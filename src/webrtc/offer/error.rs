@@ -29,6 +29,8 @@ pub enum OfferError {
         /// Its size.
         bytes: usize,
     },
+    /// It does not begin with `v=0`.
+    NoSdp,
     /// An attribute that must be understood is not.
     Malformed(&'static str),
     /// An attribute that must be there is not.
@@ -43,6 +45,10 @@ pub enum OfferError {
     NotReceiving(&'static str),
     /// No H.264 with packetization-mode 1.
     NoH264,
+    /// Media and reports on two ports, and weir has one (RFC 8834 section 4.5).
+    NoRtcpMux,
+    /// The certificate's fingerprint is there, but by another hash than SHA-256.
+    OtherHash,
     /// weir has no address to be reached at: the fault is ours.
     NoCandidate,
 }
@@ -57,6 +63,8 @@ impl OfferError {
                 | Self::NoVideo
                 | Self::NotReceiving(_)
                 | Self::NoH264
+                | Self::NoRtcpMux
+                | Self::OtherHash
         )
     }
 }
@@ -76,6 +84,7 @@ impl std::fmt::Display for OfferError {
             Self::TokenTooLong { what, bytes } => {
                 write!(f, "{what} of {bytes} bytes in offer, max {OFFER_TOKEN_BYTES_MAX}")
             }
+            Self::NoSdp => write!(f, "the offer is not SDP: it does not begin with v=0"),
             Self::Malformed(what) => write!(f, "malformed {what} in offer"),
             Self::Missing(what) => write!(f, "no {what} in offer"),
             Self::IceLite => write!(f, "the offerer is ice-lite, and so is weir"),
@@ -85,6 +94,10 @@ impl std::fmt::Display for OfferError {
                 write!(f, "video is {direction} in offer, it must be recvonly or sendrecv")
             }
             Self::NoH264 => write!(f, "this browser offers no H.264"),
+            Self::NoRtcpMux => {
+                write!(f, "no a=rtcp-mux in offer, and weir has one port for media and reports")
+            }
+            Self::OtherHash => write!(f, "a=fingerprint in offer is not by sha-256"),
             Self::NoCandidate => write!(f, "weir has no address to offer"),
         }
     }

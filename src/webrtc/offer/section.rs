@@ -79,6 +79,7 @@ pub(super) struct Draft<'a> {
     payload_types: &'a str,
     port: &'a str,
     bundle_only: bool,
+    pub(super) has_rtcp_mux: bool,
     sends: bool,
     receives: bool,
     seen: [PayloadType<'a>; PAYLOAD_TYPES],
@@ -105,6 +106,7 @@ impl<'a> Draft<'a> {
             payload_types,
             port,
             bundle_only: false,
+            has_rtcp_mux: false,
             sends: true,
             receives: true,
             seen: [PayloadType {
@@ -121,6 +123,7 @@ impl<'a> Draft<'a> {
         match name {
             "mid" => self.section.mid = Some(token("a=mid", value)?),
             "bundle-only" => self.bundle_only = true,
+            "rtcp-mux" => self.has_rtcp_mux = true,
             "sendrecv" => (self.sends, self.receives) = (true, true),
             "sendonly" => (self.sends, self.receives) = (true, false),
             "recvonly" => (self.sends, self.receives) = (false, true),

@@ -78,6 +78,12 @@ fn what_weir_does_not_do_is_said() {
 
     let passive = offer().replace("actpass", "passive");
     assert_eq!(refused(&passive), OfferError::SetupPassive);
+    let apart = offer().replace("a=rtcp-mux\r\n", "");
+    assert_eq!(refused(&apart), OfferError::NoRtcpMux);
+    let sha1 = offer().replace("sha-256", "sha-1");
+    assert_eq!(refused(&sha1), OfferError::OtherHash);
+    let both = offer().replace("a=setup", "a=fingerprint:sha-1 00\r\na=setup");
+    assert!(Offer::read(&both).is_ok());
     let lite = offer().replace("t=0 0", "t=0 0\r\na=ice-lite");
     assert_eq!(refused(&lite), OfferError::IceLite);
 }
@@ -86,7 +92,7 @@ fn what_weir_does_not_do_is_said() {
 fn what_is_missing_or_malformed_is_named() {
     for (line, expected) in [
         ("a=ice-ufrag", OfferError::Missing("a=ice-ufrag")),
-        ("a=fingerprint", OfferError::Missing("a=fingerprint with sha-256")),
+        ("a=fingerprint", OfferError::Missing("a=fingerprint")),
     ] {
         assert_eq!(refused(&offer().replace(line, "a=other")), expected);
     }
@@ -105,7 +111,10 @@ fn what_is_missing_or_malformed_is_named() {
         assert_eq!(error, OfferError::Malformed(what), "{to}");
         assert!(!error.is_unsupported());
     }
-    assert_eq!(refused(""), OfferError::NoVideo);
+    for text in ["", "hello", "{\"type\":\"offer\"}", "v=1\r\n", "\u{feff}v=0\r\n"] {
+        assert_eq!(refused(text), OfferError::NoSdp, "{text}");
+    }
+    assert_eq!(refused("v=0\n"), OfferError::NoVideo);
 }
 
 #[test]
@@ -123,7 +132,7 @@ fn formats_are_in_the_m_lines_order_once_each_and_bounded() {
     let list = "98 96 98 300 x 97 -1 ".repeat(300);
     let text = offer().replace("SAVPF 96 97", &format!("SAVPF {list}")).replace(
         "a=rtcp-mux\r\n",
-        "a=fmtp:98 PACKETIZATION-MODE = 1 ; profile-level-id=zz\r\na=rtpmap:98 h264/90000\r\n\
+        "a=rtcp-mux\r\na=fmtp:98 PACKETIZATION-MODE = 1 ; profile-level-id=zz\r\na=rtpmap:98 h264/90000\r\n\
              a=rtpmap:97 H264/90000\r\na=rtpmap:999 H264/90000\r\na=fmtp:97 apt=96\r\n\
              a=rtcp-fb:* nack pli\r\na=rtcp-fb:98 ccm fir\r\na=rtcp-fb:98 nack \r\n",
     );
