@@ -13,7 +13,7 @@ use crate::media::{Command, Expect};
 use crate::status;
 use crate::webrtc::consent::Credentials;
 use crate::webrtc::ended::Ended;
-use crate::webrtc::handshake::{Accepted, Handshake, Request};
+use crate::webrtc::handshake::{Accepted, Answered, Request};
 use crate::webrtc::offer::OfferError;
 
 use super::handshakes::{Active, Permit};
@@ -60,7 +60,13 @@ impl State {
         if !self.sessions.borrow().is_full() {
             return Ok(());
         }
-        let evictable = self.sessions.borrow().evictable(clock::now_us());
+        let now_us = clock::now_us();
+        let unchecked = self.handshakes.borrow().unchecked(now_us);
+        if let Some(seat) = unchecked {
+            self.end(seat, Ended::HandshakeEvicted, None);
+            return Ok(());
+        }
+        let evictable = self.sessions.borrow().evictable(now_us);
         let Some(seat) = evictable else {
             let reason = format!("sessions full, max {}", PROFILE.sessions);
             return Err(Refusal::Full { reason, retry_after_s: RETRY_FULL_S });
@@ -96,7 +102,7 @@ impl State {
         }
     }
 
-    /// Begins a handshake in a slot that is free.
+    /// Answers the offer; the browser's first check begins the handshake.
     fn begin(&self, offer: &Offer, camera: u16) -> Result<Answer, Refusal> {
         let now_us = clock::now_us();
         let secret = hex(&self.random::<16>());
@@ -120,7 +126,7 @@ impl State {
             ssrc,
             resend,
         };
-        let (handshake, accepted) = match Handshake::accept(&self.identity, &request, now_us) {
+        let (answered, accepted) = match Answered::accept(&self.identity, &request, now_us) {
             Ok(accepted) => accepted,
             Err(error) => {
                 let words = Some(error.to_string());
@@ -141,14 +147,16 @@ impl State {
         let active = Active {
             seat,
             peer,
-            handshake,
+            answered,
+            handshake: None,
+            held: None,
             wiring,
             camera,
             checked_us: now_us,
             alias: None,
             candidates,
         };
-        self.handshakes.borrow_mut().active.push(active);
+        self.handshakes.borrow_mut().active.push(Box::new(active));
         self.media.borrow().tell(Command::Expect(Box::new(Expect { seat, credentials })));
         self.begun.notify_one();
         Ok(Answer { sdp: answer, secret, etag })

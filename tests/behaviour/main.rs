@@ -9,6 +9,7 @@ mod carry;
 mod ciphers;
 mod clip_md5;
 mod dialling;
+mod junk_offers;
 mod lossy_viewer;
 mod lost_flight;
 mod offers_at_once;

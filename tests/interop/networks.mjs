@@ -121,6 +121,19 @@ describe('a box with two addresses of each family', () => {
   }
 });
 
+test('an interface with frames smaller than a packet: they leave as fragments', async (t) => {
+  const resize = (bytes) => box.run('ip', 'link', 'set', 'eth0', 'mtu', bytes);
+  t.after(() => resize('1500'));
+  lan.narrow(WEIR[0], 1280); // the camera's
+  resize('1280'); // as a tunnel's: with IPv6 ours have 1284
+  const viewer = await openAt(v6(1));
+  t.after(() => viewer.close());
+  await viewer.picture();
+  await viewer.playing(2_000);
+  assert.equal(await weir.metric('weir_udp_gso'), 1, 'others have GSO as before');
+  assert.equal(await weir.metric('weir_udp_refused_total'), 0, 'nothing was dropped');
+});
+
 describe('somebody on the same network', () => {
   for (const ip of [v4(1), v6(1)]) {
     test(`what is forged and replayed at ${ip} changes nothing`, async (t) => {
