@@ -31,6 +31,8 @@ const REST_US: u64 = 1_000_000;
 
 /// The handshake slots.
 pub(super) struct Handshakes {
+    // Boxed, so that a wave of offers leaves a list of pointers behind and not one of its size.
+    #[allow(clippy::vec_box)]
     pub(super) active: Vec<Box<Active>>,
     /// Slots granted to offers that have not begun yet.
     granted: Rc<Cell<usize>>,
@@ -108,8 +110,8 @@ impl Handshakes {
     }
 
     pub(super) fn count_of(&self, peer: IpAddr) -> usize {
-        let of = |active: &&Box<Active>| active.handshake.is_some() && active.peer == peer;
-        self.active.iter().filter(of).count()
+        let of_peer = self.active.iter().filter(|active| active.peer == peer);
+        of_peer.filter(|active| active.handshake.is_some()).count()
     }
 
     /// The oldest one with a slot that saw no check for a while.
