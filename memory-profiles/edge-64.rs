@@ -18,7 +18,7 @@ Profile {
     batch_messages: 32,
     udp_receive_datagrams: 16,
     handshake_datagrams: 64,
-    commands: 1024,
+    commands: 1280,
     http_connections: 64,
     http_connections_per_address: 32,
     http_bodies: 8,

@@ -234,6 +234,8 @@ pub const ICMP_ERRORS_PER_TURN: usize = 64;
 pub const ICMP_RETRIES_MAX: u32 = 64;
 /// The same with none in the queue, which may be a moment late or out of memory.
 pub const ICMP_RETRIES_QUIET_MAX: u32 = 2;
+/// Between two ICE restarts of a session; a sooner one gets 429 with Retry-After.
+pub const SESSION_RESTART_US: u64 = 1_000_000;
 /// Senders whose SRTCP a session keeps a replay window for.
 pub const SRTCP_SENDERS_MAX: usize = 4;
 /// Ended sessions that `/api/sessions` still shows.
@@ -283,8 +285,8 @@ const _: () = {
     assert!(p.ring_chunk_bytes <= u16::MAX as usize + 1, "offsets in a chunk are u16");
     assert!(p.ring_chunk_bytes >= 8 * PAYLOAD_BYTES_MAX);
     assert!(p.batch_bytes >= GSO_SEGMENTS_MAX * PACKET_BYTES_MAX, "one full GSO run must fit");
-    // Each session: expect, live, end; each camera: play, stop; and the shutdown.
-    assert!(p.commands > 3 * p.sessions + 2 * p.cameras, "the command queue must never be full");
+    // Each session: expect, live, restart, end; each camera: play, stop; and the shutdown.
+    assert!(p.commands > 4 * p.sessions + 2 * p.cameras, "the command queue must never be full");
     assert!(p.http_connections_per_address <= p.http_connections);
 };
 

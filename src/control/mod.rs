@@ -2,12 +2,13 @@
 //!
 //! One tokio runtime on the main thread. [`Control`] is what the web sees of it. Each camera has a
 //! task that dials it and hands the connection to the media thread ([`cameras`]); an offer becomes
-//! a handshake in [`offers`], one task drives all of them ([`handshakes`]), and who has which
-//! session's slot is in [`sessions`].
+//! a handshake in [`offers`], one task drives all of them ([`handshakes`]), who has which session's
+//! slot is in [`sessions`], and what a PATCH changes of a session in [`restarts`].
 
 mod cameras;
 mod handshakes;
 mod offers;
+mod restarts;
 mod run;
 mod sessions;
 mod shapes;
@@ -27,7 +28,9 @@ use crate::net;
 use crate::webrtc::handshake::Identity;
 
 pub use run::{RunError, Start, run};
-pub use shapes::{Answer, CameraStatus, Offer, Refusal, SessionStatus};
+pub use shapes::{
+    Answer, CameraStatus, IfMatch, Offer, Patch, PatchRefusal, Patched, Refusal, SessionStatus,
+};
 
 use cameras::Camera;
 use handshakes::{Handshakes, Permit};
@@ -83,9 +86,9 @@ impl Control {
         self.0.sessions.borrow().status(&self.0.config)
     }
 
-    /// The ETag of a session that lives, by its secret.
-    pub fn etag(&self, secret: &str) -> Option<String> {
-        self.0.sessions.borrow().etag(secret)
+    /// Whether a session lives, by its secret.
+    pub fn has_session(&self, secret: &str) -> bool {
+        self.0.sessions.borrow().find(secret).is_some()
     }
 }
 
@@ -97,7 +100,7 @@ impl State {
     }
 
     /// `N` random characters of those that ICE allows.
-    fn random_text<const N: usize>(&self) -> heapless::String<N> {
+    fn random_text<const N: usize>(&self) -> heapless::String<N, u8> {
         const ALPHABET: &[u8; 64] =
             b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let random: [u8; N] = self.random();

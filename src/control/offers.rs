@@ -135,7 +135,8 @@ impl State {
                 return Err(refusal(error));
             }
         };
-        let Accepted { answer, payload_type, playout_delay_id, .. } = accepted;
+        let Accepted { answer, remote_ufrag, payload_type, playout_delay_id, .. } = accepted;
+        self.sessions.borrow_mut().name_remote(seat, remote_ufrag);
         let wiring = Wiring {
             ssrc,
             payload_type,
@@ -163,9 +164,9 @@ impl State {
     }
 
     /// Credentials that name the session's slot.
-    fn credentials(&self, slot: u16) -> Credentials {
+    pub(super) fn credentials(&self, slot: u16) -> Credentials {
         let mut ufrag = heapless::String::new();
-        let random: heapless::String<8> = self.random_text();
+        let random: heapless::String<8, u8> = self.random_text();
         // Four digits and eight characters are what the string is made for.
         let _ = std::fmt::write(&mut ufrag, format_args!("{slot:04x}{random}"));
         Credentials { ufrag, password: self.random_text() }
@@ -182,6 +183,6 @@ fn refusal(error: OfferError) -> Refusal {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -6,14 +6,14 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::clock;
 use crate::config::Config;
-use crate::limits::{ENDED_SESSIONS_SHOWN, SESSION_EVICTABLE_US, SESSIONS_MAX};
+use crate::limits::{ENDED_SESSIONS_SHOWN, SESSION_EVICTABLE_US, SESSION_RESTART_US, SESSIONS_MAX};
 use crate::media::SeatId;
 use crate::mem::Full;
 use crate::mem::table::{Handle, Table};
 use crate::status::{self, SessionCard};
 use crate::webrtc::ended::Ended;
 
-use super::SessionStatus;
+use super::{PatchRefusal, SessionStatus};
 
 /// All sessions.
 pub(super) struct Sessions {
@@ -31,6 +31,9 @@ pub(super) struct Record {
     pub(super) secret: String,
     /// Of its ICE credentials.
     pub(super) etag: String,
+    /// The browser's ufrag, and the one before its last ICE restart.
+    remote_ufrags: [Box<str>; 2],
+    restarted_us: Option<u64>,
     since_us: u64,
     is_live: bool,
     address: Option<SocketAddr>,
@@ -54,6 +57,8 @@ impl Sessions {
             camera,
             secret,
             etag,
+            remote_ufrags: Default::default(),
+            restarted_us: None,
             since_us: clock::now_us(),
             is_live: false,
             address: None,
@@ -140,10 +145,16 @@ impl Sessions {
             .map(|(handle, _)| seat_id(handle))
     }
 
-    /// The ETag of a session, by its secret.
-    pub(super) fn etag(&self, secret: &str) -> Option<String> {
-        let seat = self.find(secret)?;
-        Some(self.table.find(handle(seat))?.etag.clone())
+    /// A session that is there.
+    pub(super) fn record(&mut self, seat: SeatId) -> Option<&mut Record> {
+        self.table.find_mut(handle(seat))
+    }
+
+    /// The browser's ufrag is known.
+    pub(super) fn name_remote(&mut self, seat: SeatId, ufrag: String) {
+        if let Some(record) = self.record(seat) {
+            record.remote_ufrags[0] = ufrag.into();
+        }
     }
 
     /// The live ones, then the ended ones, newest last.
@@ -154,6 +165,30 @@ impl Sessions {
 }
 
 impl Record {
+    /// Whether `ufrag` is one the browser had already; candidates of the last but one may be late.
+    pub(super) fn knows(&self, ufrag: &str) -> bool {
+        self.remote_ufrags.iter().any(|known| **known == *ufrag)
+    }
+
+    /// Whether its credentials may be replaced now.
+    pub(super) fn admits_restart(&self, now_us: u64) -> Result<(), PatchRefusal> {
+        if !self.is_live {
+            return Err(PatchRefusal::Handshake);
+        }
+        match self.restarted_us {
+            Some(at_us) if now_us < at_us + SESSION_RESTART_US => Err(PatchRefusal::TooSoon),
+            _ => Ok(()),
+        }
+    }
+
+    /// Its credentials were replaced, as the browser's were.
+    pub(super) fn restarted(&mut self, etag: String, remote_ufrag: &str, now_us: u64) {
+        self.etag = etag;
+        self.remote_ufrags.swap(0, 1);
+        self.remote_ufrags[0] = remote_ufrag.into();
+        self.restarted_us = Some(now_us);
+    }
+
     fn status(&self, card: &SessionCard, config: &Config) -> SessionStatus {
         let camera = config.cameras.get(usize::from(self.camera));
         let round_trip_us = card.round_trip_us.load(Relaxed);

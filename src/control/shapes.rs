@@ -51,6 +51,71 @@ pub enum Refusal {
     },
 }
 
+/// What a player's PATCH asks for.
+#[derive(Debug)]
+pub struct Patch {
+    /// The secret part of the session's URL.
+    pub secret: String,
+    /// Which ICE credentials it is about.
+    pub if_match: IfMatch,
+    /// The SDP fragment, already bounded by [`crate::limits::OFFER_BYTES_MAX`].
+    pub fragment: String,
+    /// The address it asked: the first candidate of the answer.
+    pub asked: IpAddr,
+}
+
+/// The condition of a request (RFC 9110 section 13.1.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum IfMatch {
+    /// There is none.
+    Absent,
+    /// `*`: whatever the session's ETag is.
+    Any,
+    /// One of these strong ETags, without quotes.
+    Tags(Vec<String>),
+}
+
+impl IfMatch {
+    /// Whether a session with this ETag is meant.
+    pub fn admits(&self, etag: &str) -> bool {
+        match self {
+            Self::Absent | Self::Any => true,
+            Self::Tags(tags) => tags.iter().any(|tag| tag == etag),
+        }
+    }
+}
+
+/// What came of a PATCH.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Patched {
+    /// Candidates were taken note of: nothing changed.
+    Unchanged,
+    /// The session has new ICE credentials.
+    Restarted {
+        /// The answer's SDP fragment.
+        fragment: String,
+        /// The strong ETag of the new credentials, without quotes.
+        etag: String,
+    },
+}
+
+/// Why a PATCH changed nothing. The session lives on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PatchRefusal {
+    /// No such session: 404.
+    NoSession,
+    /// The fragment is malformed or over a limit: 400 with what is wrong.
+    BadFragment(String),
+    /// The session has another ETag: 412.
+    Unmatched,
+    /// A restart must say which credentials it replaces: 428.
+    Unconditional,
+    /// The handshake of the session is not over: 409 with Retry-After.
+    Handshake,
+    /// The last restart was a moment ago: 429 with Retry-After.
+    TooSoon,
+}
+
 /// A camera as `/api/cameras` shows it.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct CameraStatus {

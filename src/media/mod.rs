@@ -42,6 +42,8 @@ pub enum Command {
     Expect(Box<Expect>),
     /// A session's handshake is over.
     Live(Box<Promote>),
+    /// A live session has further ICE credentials, which its browser asked for.
+    Restart(Box<Expect>),
     /// End a session.
     End {
         /// Which.
@@ -63,7 +65,7 @@ pub struct Play {
     pub ready: Box<rtsp::Ready>,
 }
 
-/// A session in handshake.
+/// A session and what its checks may be made with.
 pub struct Expect {
     /// Which.
     pub seat: SeatId,

@@ -2,7 +2,7 @@
 
 use crate::limits::SESSIONS_MAX;
 use crate::mem::table::Handle;
-use crate::webrtc::consent::Credentials;
+use crate::webrtc::consent::{Credentials, Pairs};
 use crate::webrtc::session::{CloseNotify, Live};
 
 use super::SeatId;
@@ -15,7 +15,7 @@ pub struct Seats {
 /// One use of a slot.
 pub(super) struct Seat {
     pub(super) generation: u32,
-    pub(super) credentials: Credentials,
+    pub(super) pairs: Pairs,
     pub(super) state: State,
 }
 
@@ -41,8 +41,8 @@ impl Seats {
     /// Makes every seat, empty; before the first use.
     pub(super) fn prepare(&mut self) {
         while !self.seats.is_full() {
-            let seat =
-                Seat { generation: 0, credentials: Credentials::none(), state: State::Empty };
+            let pairs = Pairs::new(Credentials::none());
+            let seat = Seat { generation: 0, pairs, state: State::Empty };
             // Not full: the loop's condition.
             let _ = self.seats.push(seat);
         }

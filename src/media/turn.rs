@@ -178,6 +178,7 @@ impl Turner {
                 Command::Play(play) => self.play(*play),
                 Command::Expect(expect) => self.expect(*expect),
                 Command::Live(promote) => self.promote(*promote),
+                Command::Restart(restart) => self.restart(*restart),
                 Command::End { seat, ended } => self.end(seat, ended),
                 Command::Shutdown => self.begin_goodbye(),
             }

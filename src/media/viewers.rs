@@ -8,7 +8,7 @@ use crate::egress::subscription::Subscription;
 use crate::limits::ICMP_ERRORS_PER_TURN;
 use crate::net::udp::RECEIVE_DATAGRAMS_MAX;
 use crate::status;
-use crate::webrtc::consent::{Check, REPLY_BYTES_MAX};
+use crate::webrtc::consent::{Check, Pairs, REPLY_BYTES_MAX};
 use crate::webrtc::demux::Kind;
 use crate::webrtc::ended::Ended;
 use crate::webrtc::session::{CloseNotify, Live};
@@ -73,9 +73,7 @@ impl Turner {
         let Some(check) = Check::parse(datagram.bytes) else { return };
         let Some(slot) = check.slot() else { return };
         let Some(seat) = seats.slot(slot) else { return };
-        if !check.is_authentic(&seat.credentials) {
-            return;
-        }
+        let Some(credentials) = seat.pairs.verify(&check, path.to) else { return };
         match &mut seat.state {
             State::Empty => {}
             State::Handshake => {
@@ -87,7 +85,7 @@ impl Turner {
                 demux.learn(path.to, slot, Some(live.path().to));
                 live.check(path, check.nominates(), self.now_us);
                 let mut buffer = [0; REPLY_BYTES_MAX];
-                if let Some(reply) = check.reply(&seat.credentials, path.to, &mut buffer) {
+                if let Some(reply) = check.reply(credentials, path.to, &mut buffer) {
                     // Lost replies are repeated checks: there is nothing to do about an error.
                     let _ = self.socket.send_to(reply, path.to, path.from);
                 }
@@ -138,6 +136,7 @@ impl Turner {
         let State::Live { live, subscriber } = &mut seat.state else { return };
         let subscriber = *subscriber;
         let Ok(compound) = live.srtcp(datagram.bytes, path, self.now_us) else { return };
+        seat.pairs.prove(live.path().to);
         let mut all = heapless::Vec::<Feedback, FEEDBACK_MAX>::new();
         rtcp::parse(compound, |feedback| {
             let _ = all.push(feedback);
@@ -153,9 +152,18 @@ impl Turner {
         self.memory.demux.forget(id.slot);
         let Some(seat) = self.memory.seats.slot(id.slot) else { return };
         seat.generation = id.generation;
-        seat.credentials = credentials;
+        seat.pairs = Pairs::new(credentials);
         seat.state = State::Handshake;
         status::SESSIONS[usize::from(id.slot)].reset();
+    }
+
+    /// An ICE restart of a live session: nothing changes but what its checks may be made with.
+    pub(super) fn restart(&mut self, restart: Expect) {
+        let Expect { seat: id, credentials } = restart;
+        let Some(seat) = self.memory.seats.find(id) else { return };
+        if matches!(seat.state, State::Live { .. }) {
+            seat.pairs.restart(credentials);
+        }
     }
 
     /// A session's handshake is over: it subscribes, and gets what is there.

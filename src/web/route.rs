@@ -10,7 +10,7 @@ use super::problem::{method_not_allowed, problem};
 use super::server::Client;
 use super::{Reply, empty, whep};
 use crate::config::name_problem;
-use crate::control::Offer;
+use crate::control::{Offer, Patch};
 
 /// What a request asks of weir, with everything that could be wrong with the request checked.
 #[derive(Debug)]
@@ -32,10 +32,7 @@ pub(super) enum Action {
         secret: String,
         is_head: bool,
     },
-    Patch {
-        secret: String,
-        if_match: Option<String>,
-    },
+    Patch(Patch),
     End {
         secret: String,
     },
@@ -130,7 +127,7 @@ pub(super) async fn read(
             whep::check_offer_type(&head.headers)?;
             Action::Offer(Offer {
                 camera: camera.to_owned(),
-                sdp: whep::offer_text(&bodies.read(body).await?)?,
+                sdp: whep::text(&bodies.read(body).await?, "the offer")?,
                 peer: client.peer,
                 asked: client.asked,
             })
@@ -140,12 +137,12 @@ pub(super) async fn read(
         (Route::Session(secret), &Method::DELETE) => Action::End { secret: secret.to_owned() },
         (Route::Session(secret), &Method::PATCH) => {
             whep::check_fragment_type(&head.headers)?;
-            bodies.read(body).await?;
-            let if_match = head.headers.get(header::IF_MATCH);
-            Action::Patch {
+            Action::Patch(Patch {
                 secret: secret.to_owned(),
-                if_match: if_match.map(|tag| String::from_utf8_lossy(tag.as_bytes()).into_owned()),
-            }
+                if_match: whep::if_match(&head.headers)?,
+                fragment: whep::text(&bodies.read(body).await?, "the fragment")?,
+                asked: client.asked,
+            })
         }
         (Route::Session(secret), method) => {
             Action::Look { secret: secret.to_owned(), is_head: method == Method::HEAD }

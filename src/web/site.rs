@@ -90,13 +90,14 @@ async fn perform(control: &Control, action: Action) -> Reply {
                 Err(refusal) => whep::refused(&refusal),
             }
         }
-        Action::Look { secret, is_head } => match control.etag(&secret) {
-            Some(_) => whep::present(is_head),
-            None => whep::no_session(),
-        },
-        Action::Patch { secret, if_match } => {
-            whep::patched(control.etag(&secret).as_deref(), if_match.as_deref())
+        Action::Look { secret, is_head } => {
+            if control.has_session(&secret) {
+                whep::present(is_head)
+            } else {
+                whep::no_session()
+            }
         }
+        Action::Patch(patch) => whep::patched(control.patch(&patch)),
         Action::End { secret } => whep::ended(control.end(&secret)),
     }
 }

@@ -4,14 +4,22 @@
 
 use bytes::Bytes;
 use hyper::StatusCode;
-use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::problem::{problem, retry};
 use super::{Reply, empty, reply};
-use crate::control::{Answer, Refusal};
+use crate::control::{Answer, IfMatch, PatchRefusal, Patched, Refusal};
+use crate::limits::SESSION_RESTART_US;
 
 const SDP: &str = "application/sdp";
 const SDP_FRAGMENT: &str = "application/trickle-ice-sdpfrag";
+const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
+const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+/// When to ask for a restart again: a handshake takes a moment, and restarts have their distance.
+const RETRY_RESTART_S: u32 = {
+    assert!(SESSION_RESTART_US == 1_000_000);
+    1
+};
 /// Hex digits in the secret part of a session's URL.
 const SECRET_DIGITS: usize = 32;
 
@@ -43,35 +51,60 @@ fn check_type(headers: &HeaderMap, wanted: &'static str, what: &str) -> Result<(
     if essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(wanted)) {
         return Ok(());
     }
-    let detail = format!("{what} is {wanted}");
+    let found = found.unwrap_or("none");
+    let detail = format!("{what} has the type {wanted}, not {found}");
     let mut reply = problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, &detail);
-    if wanted == SDP {
-        accept_post(&mut reply);
-    }
+    let name = if wanted == SDP { ACCEPT_POST } else { ACCEPT_PATCH };
+    reply.headers_mut().insert(name, HeaderValue::from_static(wanted));
     Err(reply)
 }
 
-/// The body of a POST as text.
+/// A body as text; `what` is how an error calls it.
 ///
 /// # Errors
 /// 400 when it is none.
-pub(super) fn offer_text(body: &Bytes) -> Result<String, Reply> {
+pub(super) fn text(body: &Bytes, what: &str) -> Result<String, Reply> {
     match std::str::from_utf8(body) {
-        Ok("") => Err(problem(StatusCode::BAD_REQUEST, "the offer is empty")),
+        Ok("") => Err(problem(StatusCode::BAD_REQUEST, &format!("{what} is empty"))),
         Ok(text) => Ok(text.to_owned()),
-        Err(_) => Err(problem(StatusCode::BAD_REQUEST, "the offer is not text")),
+        Err(_) => Err(problem(StatusCode::BAD_REQUEST, &format!("{what} is not UTF-8"))),
     }
+}
+
+/// The condition of a PATCH. `"*"` with quotes is how RFC 9725 prints what it calls `*`.
+///
+/// # Errors
+/// 400 when it is not what RFC 9110 section 13.1.1 says.
+pub(super) fn if_match(headers: &HeaderMap) -> Result<IfMatch, Reply> {
+    let malformed = || problem(StatusCode::BAD_REQUEST, "malformed If-Match");
+    let mut tags = Vec::new();
+    for value in headers.get_all(header::IF_MATCH) {
+        for tag in value.to_str().map_err(|_| malformed())?.split(',') {
+            let tag = tag.trim();
+            let strong = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
+            match strong {
+                Some("*") => return Ok(IfMatch::Any),
+                Some(strong) => tags.push(strong.to_owned()),
+                None if tag == "*" => return Ok(IfMatch::Any),
+                // A weak one never matches (RFC 9110 section 13.1.1): no session has this one.
+                None if tag.starts_with("W/\"") => tags.push(String::new()),
+                None => return Err(malformed()),
+            }
+        }
+    }
+    Ok(if tags.is_empty() { IfMatch::Absent } else { IfMatch::Tags(tags) })
 }
 
 /// 201: a session was made.
 pub(super) fn created(camera: &str, answer: Answer) -> Reply {
     let location = format!("/{camera}/whep/{}", answer.secret);
-    let etag = format!("\"{}\"", answer.etag);
+    let location = HeaderValue::try_from(location).expect("names and digits are visible ASCII");
+    let etag = quoted(&answer.etag);
     let mut reply = reply(StatusCode::CREATED, SDP, answer.sdp);
-    for (name, value) in [(header::LOCATION, location), (header::ETAG, etag)] {
-        let value = HeaderValue::try_from(value).expect("names and hex digits are visible ASCII");
-        reply.headers_mut().insert(name, value);
-    }
+    let headers = reply.headers_mut();
+    headers.insert(header::LOCATION, location);
+    headers.insert(header::ETAG, etag);
+    headers.insert(ACCEPT_PATCH, HeaderValue::from_static(SDP_FRAGMENT));
     reply
 }
 
@@ -100,17 +133,39 @@ pub(super) fn ended(was_there: bool) -> Reply {
     if was_there { empty(StatusCode::OK) } else { no_session() }
 }
 
-/// A PATCH's answer. Candidates are welcome and of no use: an ICE-lite agent answers the checks
-/// that come, from wherever they come.
-pub(super) fn patched(etag: Option<&str>, if_match: Option<&str>) -> Reply {
-    match (etag, if_match) {
-        (None, _) => no_session(),
-        (Some(_), None | Some("*")) => empty(StatusCode::NO_CONTENT),
-        (Some(etag), Some(wanted)) if wanted.trim_matches('"') == etag => {
-            empty(StatusCode::NO_CONTENT)
+/// A PATCH's answer: 204 without an ETag for candidates, 200 for an ICE restart (RFC 9725
+/// section 4.3.3).
+pub(super) fn patched(patched: Result<Patched, PatchRefusal>) -> Reply {
+    let restarting = "an ICE restart";
+    match patched {
+        Ok(Patched::Unchanged) => empty(StatusCode::NO_CONTENT),
+        Ok(Patched::Restarted { fragment, etag }) => {
+            let mut reply = reply(StatusCode::OK, SDP_FRAGMENT, fragment);
+            reply.headers_mut().insert(header::ETAG, quoted(&etag));
+            reply
         }
-        _ => problem(StatusCode::PRECONDITION_FAILED, "the session has another etag"),
+        Err(PatchRefusal::NoSession) => no_session(),
+        Err(PatchRefusal::BadFragment(reason)) => problem(StatusCode::BAD_REQUEST, &reason),
+        Err(PatchRefusal::Unmatched) => {
+            problem(StatusCode::PRECONDITION_FAILED, "the session has another ETag")
+        }
+        Err(PatchRefusal::Unconditional) => {
+            let detail = format!("{restarting} needs If-Match with * or the session's ETag");
+            problem(StatusCode::PRECONDITION_REQUIRED, &detail)
+        }
+        Err(PatchRefusal::Handshake) => {
+            let detail = format!("{restarting} has to wait until the session is connected");
+            retry(StatusCode::CONFLICT, &detail, RETRY_RESTART_S)
+        }
+        Err(PatchRefusal::TooSoon) => {
+            let detail = format!("{restarting} was less than {RETRY_RESTART_S} s ago");
+            retry(StatusCode::TOO_MANY_REQUESTS, &detail, RETRY_RESTART_S)
+        }
     }
+}
+
+fn quoted(etag: &str) -> HeaderValue {
+    HeaderValue::try_from(format!("\"{etag}\"")).expect("hex digits are visible ASCII")
 }
 
 /// A GET or HEAD: there is nothing to read, but it is there (draft-03 section 4.1).
@@ -121,15 +176,9 @@ pub(super) fn present(is_head: bool) -> Reply {
 /// An OPTIONS.
 pub(super) fn options(is_endpoint: bool) -> Reply {
     let mut reply = empty(StatusCode::OK);
-    if is_endpoint {
-        accept_post(&mut reply);
-    }
+    let (name, value) = if is_endpoint { (ACCEPT_POST, SDP) } else { (ACCEPT_PATCH, SDP_FRAGMENT) };
+    reply.headers_mut().insert(name, HeaderValue::from_static(value));
     reply
-}
-
-fn accept_post(reply: &mut Reply) {
-    let headers = reply.headers_mut();
-    headers.insert("accept-post", HeaderValue::from_static(SDP));
 }
 
 /// Lets players on other sites use any answer of a WHEP address.
@@ -139,7 +188,10 @@ pub(super) fn allow_other_origins(reply: &mut Reply, methods: &'static str) {
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
         (header::ACCESS_CONTROL_ALLOW_METHODS, methods),
         (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, If-Match"),
-        (header::ACCESS_CONTROL_EXPOSE_HEADERS, "Location, ETag, Link, Retry-After"),
+        (
+            header::ACCESS_CONTROL_EXPOSE_HEADERS,
+            "Location, ETag, Link, Retry-After, Accept-Post, Accept-Patch",
+        ),
         (header::ACCESS_CONTROL_MAX_AGE, "86400"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
@@ -185,15 +237,46 @@ mod tests {
     }
 
     #[test]
-    fn a_patch_must_match_when_it_says_so() {
-        for (etag, if_match, status) in [
-            (Some("a"), None, 204),
-            (Some("a"), Some("*"), 204),
-            (Some("a"), Some("\"a\""), 204),
-            (Some("a"), Some("\"b\""), 412),
-            (None, Some("*"), 404),
+    fn each_outcome_of_a_patch_has_its_status() {
+        let restarted = Patched::Restarted { fragment: "a=x".to_owned(), etag: "b".to_owned() };
+        let bad = PatchRefusal::BadFragment("reason".to_owned());
+        for (outcome, status, etag, retry_after) in [
+            (Ok(Patched::Unchanged), 204, None, None),
+            (Ok(restarted), 200, Some("\"b\""), None),
+            (Err(PatchRefusal::NoSession), 404, None, None),
+            (Err(bad), 400, None, None),
+            (Err(PatchRefusal::Unmatched), 412, None, None),
+            (Err(PatchRefusal::Unconditional), 428, None, None),
+            (Err(PatchRefusal::Handshake), 409, None, Some("1")),
+            (Err(PatchRefusal::TooSoon), 429, None, Some("1")),
         ] {
-            assert_eq!(patched(etag, if_match).status(), status, "{etag:?} {if_match:?}");
+            let reply = patched(outcome);
+            assert_eq!(reply.status(), status);
+            let text = |name| reply.headers().get(name).map(|v| v.to_str().expect("text"));
+            assert_eq!((text("etag"), text("retry-after")), (etag, retry_after), "{status}");
         }
+    }
+
+    #[test]
+    fn a_condition_is_read_as_http_has_it() {
+        let read = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::IF_MATCH, HeaderValue::from_static(value));
+            }
+            if_match(&headers).map_err(|reply| reply.status())
+        };
+        let tags = |tags: &[&str]| Ok(IfMatch::Tags(tags.iter().map(|&tag| tag.into()).collect()));
+        assert_eq!(read(&[]), Ok(IfMatch::Absent));
+        for any in ["*", " * ", "\"*\"", "\"a\", *"] {
+            assert_eq!(read(&[any]), Ok(IfMatch::Any), "{any}");
+        }
+        assert_eq!(read(&["\"a\""]), tags(&["a"]));
+        assert_eq!(read(&["\"a\" ,\"b\"", "\"c\""]), tags(&["a", "b", "c"]));
+        for bad in ["a", "\"a", "", "'*'"] {
+            assert_eq!(read(&[bad]), Err(StatusCode::BAD_REQUEST), "{bad}");
+        }
+        let weak = read(&["W/\"a\""]).expect("it is well formed");
+        assert!(!weak.admits("a") && IfMatch::Any.admits("a") && IfMatch::Absent.admits("a"));
     }
 }

@@ -1,5 +1,8 @@
 //! STUN as a live session needs it: the browser's consent checks (RFC 7675), which are ICE
-//! binding requests (RFC 8445), are verified and answered. Nothing here keeps state.
+//! binding requests (RFC 8445), are verified and answered.
+//!
+//! A session has one pair of credentials, and a second one from an ICE restart on until the browser
+//! has proven it ([`Pairs`]). That is all the state there is.
 
 use std::net::SocketAddr;
 
@@ -21,9 +24,9 @@ const BINDING_REQUEST: [u8; 2] = [0, 1];
 #[derive(Clone)]
 pub struct Credentials {
     /// The session's slot in hex, then random characters.
-    pub ufrag: heapless::String<UFRAG_CHARS>,
+    pub ufrag: heapless::String<UFRAG_CHARS, u8>,
     /// Random characters.
-    pub password: heapless::String<PASSWORD_CHARS>,
+    pub password: heapless::String<PASSWORD_CHARS, u8>,
 }
 
 impl Credentials {
@@ -36,6 +39,67 @@ impl Credentials {
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Credentials").field("ufrag", &self.ufrag).finish_non_exhaustive()
+    }
+}
+
+/// The credentials that checks of one session may have.
+///
+/// After an ICE restart (RFC 8445 section 9) both pairs are answered: the browser goes on with the
+/// old one until it has found its way with the new one, and may never get our answer. The old pair
+/// goes when the browser has nominated an address with the new one and its media reports come from
+/// there. The check alone would not do: its MAC does not cover the address it came from.
+#[derive(Debug)]
+pub struct Pairs {
+    current: Credentials,
+    next: Option<Next>,
+}
+
+#[derive(Debug)]
+struct Next {
+    credentials: Credentials,
+    /// The browser has used them.
+    is_known: bool,
+    /// Where it wants its media, by a check with them.
+    nominated: Option<SocketAddr>,
+}
+
+impl Pairs {
+    /// One pair, from the answer to an offer.
+    pub const fn new(current: Credentials) -> Self {
+        Self { current, next: None }
+    }
+
+    /// A restart: `next` are valid from now on, beside those in use.
+    pub fn restart(&mut self, next: Credentials) {
+        // What the browser used last stays; what it never used is forgotten.
+        if let Some(former) = self.next.take()
+            && former.is_known
+        {
+            self.current = former.credentials;
+        }
+        self.next = Some(Next { credentials: next, is_known: false, nominated: None });
+    }
+
+    /// The pair that a check from `address` was made with.
+    pub fn verify(&mut self, check: &Check<'_>, address: SocketAddr) -> Option<&Credentials> {
+        if check.is_authentic(&self.current) {
+            return Some(&self.current);
+        }
+        let next = self.next.as_mut().filter(|next| check.is_authentic(&next.credentials))?;
+        next.is_known = true;
+        if check.nominates() {
+            next.nominated = Some(address);
+        }
+        Some(&next.credentials)
+    }
+
+    /// The session's reports come from `address`: the old pair goes if that is where the new one
+    /// leads.
+    pub fn prove(&mut self, address: SocketAddr) {
+        let is_proven = |next: &mut Next| next.nominated == Some(address);
+        if let Some(next) = self.next.take_if(is_proven) {
+            self.current = next.credentials;
+        }
     }
 }
 
@@ -150,6 +214,58 @@ mod tests {
         assert!(!Check::parse(&forged).expect("well formed").is_authentic(&ours));
         let stale = request(&ours.password, "00a3zzzzzzzz:them", false);
         assert!(!Check::parse(&stale).expect("well formed").is_authentic(&ours));
+    }
+
+    #[test]
+    fn the_old_pair_goes_when_the_new_one_is_proven_and_no_sooner() {
+        let ours = |ufrag: &str| Credentials { ufrag: ufrag.try_into().unwrap(), ..credentials() };
+        let (here, there) = (address(1), address(2));
+        let mut pairs = Pairs::new(ours("00a3old"));
+        let password = &credentials().password;
+        let old = request(password, "00a3old:them", true);
+        let unnominated = request(password, "00a3new:them", false);
+        let new = request(password, "00a3new:them", true);
+        let mut verify = |pairs: &mut Pairs, bytes: &[u8], from| {
+            let check = Check::parse(bytes).expect("a request");
+            pairs.verify(&check, from).map(|found| found.ufrag.as_str().to_owned())
+        };
+        assert_eq!(verify(&mut pairs, &new, there), None, "before the restart");
+        pairs.restart(ours("00a3new"));
+        pairs.prove(here);
+        assert_eq!(verify(&mut pairs, &unnominated, there).as_deref(), Some("00a3new"));
+        pairs.prove(there);
+        assert!(verify(&mut pairs, &old, here).is_some(), "not nominated");
+        assert!(verify(&mut pairs, &new, there).is_some());
+        pairs.prove(here);
+        assert!(verify(&mut pairs, &old, here).is_some(), "reports from where it was");
+        pairs.prove(there);
+        assert_eq!(verify(&mut pairs, &old, here), None, "it is proven");
+        assert!(verify(&mut pairs, &new, there).is_some());
+    }
+
+    #[test]
+    fn of_many_restarts_the_last_used_and_the_newest_pair_stay() {
+        let ours = |ufrag: &str| Credentials { ufrag: ufrag.try_into().unwrap(), ..credentials() };
+        let mut pairs = Pairs::new(ours("00a30"));
+        let mut is_valid = |pairs: &mut Pairs, ufrag: &str| {
+            let bytes = request(&credentials().password, &format!("{ufrag}:them"), true);
+            let check = Check::parse(&bytes).expect("a request");
+            pairs.verify(&check, address(1)).is_some()
+        };
+        // The browser never heard of the first two.
+        for ufrag in ["00a31", "00a32", "00a33"] {
+            pairs.restart(ours(ufrag));
+        }
+        assert!(is_valid(&mut pairs, "00a30") && is_valid(&mut pairs, "00a33"));
+        assert!(!is_valid(&mut pairs, "00a31") && !is_valid(&mut pairs, "00a32"));
+        // It used the third, and loses its way again.
+        pairs.restart(ours("00a34"));
+        assert!(is_valid(&mut pairs, "00a33") && is_valid(&mut pairs, "00a34"));
+        assert!(!is_valid(&mut pairs, "00a30"));
+    }
+
+    fn address(port: u16) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 1], port))
     }
 
     #[test]

@@ -3,8 +3,10 @@
 pub mod consent;
 pub mod demux;
 pub mod ended;
+pub mod fragment;
 pub mod handshake;
 pub mod offer;
 pub mod profile;
 pub mod provider;
+mod sdp;
 pub mod session;

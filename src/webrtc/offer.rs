@@ -9,8 +9,9 @@
 
 use crate::limits::{
     OFFER_BYTES_MAX, OFFER_CANDIDATES_MAX, OFFER_H264_FORMATS_MAX, OFFER_MEDIA_MAX,
-    OFFER_TOKEN_BYTES_MAX,
 };
+
+use super::sdp::{self, PASSWORD_CHARS_MIN, UFRAG_CHARS_MIN, WordError};
 
 mod error;
 mod section;
@@ -73,8 +74,10 @@ impl<'a> Transport<'a> {
 
     fn read(&mut self, name: &str, value: &'a str) -> Result<(), OfferError> {
         match name {
-            "ice-ufrag" => self.ufrag = Some(credential("ice-ufrag", value, 4)?),
-            "ice-pwd" => self.password = Some(Password(credential("ice-pwd", value, 22)?)),
+            "ice-ufrag" => self.ufrag = Some(credential("ice-ufrag", value, UFRAG_CHARS_MIN)?),
+            "ice-pwd" => {
+                self.password = Some(Password(credential("ice-pwd", value, PASSWORD_CHARS_MIN)?))
+            }
             "setup" => self.setup = Some(value),
             "fingerprint" => {
                 if let Some(digest) = sha256(value)? {
@@ -167,29 +170,24 @@ fn check_counts(text: &str) -> Result<(), OfferError> {
     Ok(())
 }
 
-/// A word of visible ASCII, not empty and not too long, as it may be echoed.
+/// A word that may be echoed.
 fn token<'a>(what: &'static str, value: &'a str) -> Result<&'a str, OfferError> {
-    if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(OfferError::Malformed(what));
-    }
-    if value.len() > OFFER_TOKEN_BYTES_MAX {
-        let bytes = value.len();
-        return Err(OfferError::TokenTooLong { what, bytes });
-    }
-    Ok(value)
+    sdp::token(value).map_err(|error| word(what, error))
 }
 
 fn credential<'a>(
     what: &'static str,
     value: &'a str,
-    bytes_min: usize,
+    chars_min: usize,
 ) -> Result<&'a str, OfferError> {
-    let value = token(what, value)?;
-    // A colon would cut the USERNAME of a check in the wrong place (RFC 8839: ice-char has none).
-    if value.len() < bytes_min || value.contains(':') {
-        return Err(OfferError::Malformed(what));
+    sdp::credential(value, chars_min).map_err(|error| word(what, error))
+}
+
+fn word(what: &'static str, error: WordError) -> OfferError {
+    match error {
+        WordError::Malformed => OfferError::Malformed(what),
+        WordError::TooLong { bytes } => OfferError::TokenTooLong { what, bytes },
     }
-    Ok(value)
 }
 
 /// The digest of a fingerprint attribute; `None` for another hash than SHA-256.

@@ -10,6 +10,7 @@ mod ciphers;
 mod clip_md5;
 mod dialling;
 mod junk_offers;
+mod ice_restart;
 mod lossy_viewer;
 mod lost_flight;
 mod offers_at_once;

@@ -74,14 +74,7 @@ impl Agent {
 
     /// A check that nominates, with a transaction of its own.
     pub fn check(&self) -> Vec<u8> {
-        let theirs = attribute(&self.answer, "ice-ufrag").expect("an answer has a ufrag");
-        let password = attribute(&self.answer, "ice-pwd").expect("an answer has a password");
-        let username = format!("{theirs}:{UFRAG}");
-        let message = StunMessage::binding_request(&username, TransId::new(), true, 7, 1, true);
-        let mut bytes = vec![0; 256];
-        let written = message.to_bytes(Some(password.as_bytes()), &mut bytes, sha1_hmac);
-        bytes.truncate(written.expect("room for a check"));
-        bytes
+        check(&self.answer, UFRAG)
     }
 
     /// Checks until weir answers.
@@ -105,6 +98,19 @@ impl Agent {
             std::thread::sleep(Duration::from_millis(100));
         }
     }
+}
+
+/// A check that nominates, with the credentials of an answer or of a fragment, by the browser of
+/// this ufrag.
+pub fn check(answer: &str, ufrag: &str) -> Vec<u8> {
+    let theirs = attribute(answer, "ice-ufrag").expect("an answer has a ufrag");
+    let password = attribute(answer, "ice-pwd").expect("an answer has a password");
+    let username = format!("{theirs}:{ufrag}");
+    let message = StunMessage::binding_request(&username, TransId::new(), true, 7, 1, true);
+    let mut bytes = vec![0; 256];
+    let written = message.to_bytes(Some(password.as_bytes()), &mut bytes, sha1_hmac);
+    bytes.truncate(written.expect("room for a check"));
+    bytes
 }
 
 /// The value of an attribute's first line.

@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::*;
-use crate::control::{Answer, Refusal};
+use crate::control::{Answer, PatchRefusal, Patched, Refusal};
 use crate::limits::HTTP_BODY_BYTES_MAX;
 use crate::limits::HTTP_EVICTABLE_US;
 
@@ -31,10 +31,12 @@ async fn perform_canned(action: Action) -> Reply {
         Action::Offer(_) => whep::refused(&Refusal::UnknownCamera),
         Action::Look { secret, is_head } if secret == SECRET => whep::present(is_head),
         Action::Look { .. } => whep::no_session(),
-        Action::Patch { secret, if_match } => {
-            let etag = (secret == SECRET).then_some("tag");
-            whep::patched(etag, if_match.as_deref())
+        Action::Patch(patch) if patch.secret == SECRET => {
+            let is_current = patch.if_match.admits("tag");
+            let patched = is_current.then_some(Patched::Unchanged);
+            whep::patched(patched.ok_or(PatchRefusal::Unmatched))
         }
+        Action::Patch(_) => whep::patched(Err(PatchRefusal::NoSession)),
         Action::End { secret } => whep::ended(secret == SECRET),
     }
 }

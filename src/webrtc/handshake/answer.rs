@@ -7,6 +7,7 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 
 use crate::webrtc::offer::{Format, Offer, Section};
+use crate::webrtc::sdp::write_ice;
 
 /// Stream and track as the browser's `track` event names them.
 const MSID: &str = "weir video";
@@ -82,19 +83,7 @@ impl Answer<'_> {
     }
 
     fn write_transport(&self, text: &mut String) -> std::fmt::Result {
-        for (index, address) in (0u32..).zip(self.candidates) {
-            // RFC 8445 section 5.1.2.1: host candidates of one component, in our order.
-            let priority = 126 << 24 | (65_535 - index) << 8 | 255;
-            write!(
-                text,
-                "a=candidate:{} 1 udp {priority} {} {} typ host\r\n",
-                index + 1,
-                address.ip(),
-                address.port()
-            )?;
-        }
-        write!(text, "a=end-of-candidates\r\n")?;
-        write!(text, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", self.ufrag, self.password)?;
+        write_ice(text, self.candidates, self.ufrag, self.password)?;
         // A browser's candidates may trickle in; they are taken and not needed.
         write!(text, "a=ice-options:trickle\r\n")?;
         write!(text, "a=fingerprint:sha-256 {}\r\na=setup:passive\r\n", self.fingerprint)

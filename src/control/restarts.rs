@@ -1,0 +1,51 @@
+//! PATCH: candidates that a browser found later, and ICE restarts.
+//!
+//! A restart gives a live session a second pair of ICE credentials; which of the two is in use is
+//! the media thread's to see ([`crate::webrtc::consent::Pairs`]). str0m, which left when the session
+//! was connected, has no part in it. Bounded to one restart a session in
+//! [`crate::limits::SESSION_RESTART_US`]; whatever is refused, the session lives on.
+
+use crate::clock;
+use crate::media::{Command, Expect};
+use crate::webrtc::fragment::{self, Fragment};
+
+use super::offers::hex;
+use super::{Control, Patch, PatchRefusal, Patched};
+
+impl Control {
+    /// Takes a PATCH in.
+    ///
+    /// Candidates are not needed, as weir learns a browser's addresses from its checks, and those
+    /// of a generation that is over, or was never heard of, are dropped without a word (RFC 8838
+    /// section 11). New credentials are a restart, and must say what they replace.
+    ///
+    /// # Errors
+    /// A [`PatchRefusal`], each with its HTTP status.
+    pub fn patch(&self, patch: &Patch) -> Result<Patched, PatchRefusal> {
+        let state = &self.0;
+        let seat = state.sessions.borrow().find(&patch.secret).ok_or(PatchRefusal::NoSession)?;
+        let fragment = Fragment::read(&patch.fragment)
+            .map_err(|error| PatchRefusal::BadFragment(error.to_string()))?;
+        let mut sessions = state.sessions.borrow_mut();
+        let record = sessions.record(seat).ok_or(PatchRefusal::NoSession)?;
+        if !patch.if_match.admits(&record.etag) {
+            return Err(PatchRefusal::Unmatched);
+        }
+        let is_new = |ufrag: &&str| fragment.has_password && !record.knows(ufrag);
+        let Some(ufrag) = fragment.ufrag.filter(is_new) else {
+            return Ok(Patched::Unchanged);
+        };
+        if patch.if_match == super::IfMatch::Absent {
+            return Err(PatchRefusal::Unconditional);
+        }
+        let now_us = clock::now_us();
+        record.admits_restart(now_us)?;
+        let etag = hex(&state.random::<8>());
+        record.restarted(etag.clone(), ufrag, now_us);
+        let credentials = state.credentials(seat.slot);
+        let candidates = state.candidates(patch.asked);
+        let fragment = fragment::answer(fragment.section.as_ref(), &credentials, &candidates);
+        state.media.borrow().tell(Command::Restart(Box::new(Expect { seat, credentials })));
+        Ok(Patched::Restarted { fragment, etag })
+    }
+}

@@ -1,0 +1,201 @@
+//! The fragments of SDP that a PATCH carries (RFC 8840 section 9): more candidates of a browser, or
+//! an ICE restart, and our answer to the latter.
+//!
+//! Read like an offer: bounded in bytes, media sections and candidates, by a short list of what is
+//! looked at. Candidates are counted and not read, as weir learns a browser's addresses from its
+//! checks. Who may restart what, and when, is not decided here.
+
+use std::fmt::Write;
+use std::net::SocketAddr;
+
+use crate::limits::{OFFER_BYTES_MAX, OFFER_CANDIDATES_MAX, OFFER_MEDIA_MAX};
+
+use super::consent::Credentials;
+use super::sdp::{PASSWORD_CHARS_MIN, UFRAG_CHARS_MIN, WordError, credential, token, write_ice};
+
+mod error;
+
+pub use error::FragmentError;
+
+/// A fragment that makes sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Fragment<'a> {
+    /// The browser's ufrag: which of its ICE generations this is about. Without one, the current.
+    pub ufrag: Option<&'a str>,
+    /// Whether its password is there too, as a restart needs it. weir, which sends no checks, has
+    /// no use for the password itself.
+    pub has_password: bool,
+    /// The section it speaks of: a video one before others.
+    pub section: Option<Section<'a>>,
+}
+
+/// A media section of a fragment, for the answer to repeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Section<'a> {
+    kind: &'a str,
+    protocol: &'a str,
+    format: &'a str,
+    mid: Option<&'a str>,
+}
+
+/// Credentials of the session or of a section.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ice<'a> {
+    ufrag: Option<&'a str>,
+    has_password: bool,
+}
+
+type Sections<'a> = heapless::Vec<(Section<'a>, Ice<'a>), OFFER_MEDIA_MAX>;
+
+impl<'a> Fragment<'a> {
+    /// Reads a fragment.
+    ///
+    /// # Errors
+    /// [`FragmentError`]: what is wrong, and in which line.
+    pub fn read(text: &'a str) -> Result<Self, FragmentError> {
+        check_bounds(text)?;
+        let mut session = Ice::default();
+        let mut sections = Sections::new();
+        for (line, text) in (1..).zip(text.lines()) {
+            let text = text.trim_end();
+            if text.is_empty() {
+                continue;
+            }
+            let (kind, value) = split(text).ok_or(FragmentError::NoSdp { line })?;
+            match kind {
+                "m" => {
+                    let section = Section::read(value, line)?;
+                    // Counted before.
+                    let _ = sections.push((section, Ice::default()));
+                }
+                "a" => {
+                    let (name, value) = value.split_once(':').unwrap_or((value, ""));
+                    match sections.last_mut() {
+                        None => session.read(name, value, line)?,
+                        Some((section, _)) if name == "mid" => {
+                            section.mid = Some(token(value).map_err(at(line, "a=mid"))?);
+                        }
+                        Some((_, ice)) => ice.read(name, value, line)?,
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(Self::of(session, &sections))
+    }
+
+    /// With BUNDLE there is one transport: the served section speaks for it, then the session, then
+    /// any other section.
+    fn of(session: Ice<'a>, sections: &Sections<'a>) -> Self {
+        let served = sections.iter().find(|(section, _)| section.kind == "video");
+        let served = served.or(sections.first());
+        let all = served.map(|(_, ice)| ice).into_iter().chain([&session]);
+        let mut all = all.chain(sections.iter().map(|(_, ice)| ice));
+        let ice = all.find(|ice| ice.ufrag.is_some()).unwrap_or(&session);
+        Self {
+            ufrag: ice.ufrag,
+            has_password: ice.has_password,
+            section: served.map(|(section, _)| *section),
+        }
+    }
+}
+
+impl<'a> Ice<'a> {
+    fn read(&mut self, name: &str, value: &'a str, line: usize) -> Result<(), FragmentError> {
+        match name {
+            "ice-ufrag" => {
+                let ufrag = credential(value, UFRAG_CHARS_MIN);
+                self.ufrag = Some(ufrag.map_err(at(line, "a=ice-ufrag"))?);
+            }
+            "ice-pwd" => {
+                let password = credential(value, PASSWORD_CHARS_MIN);
+                password.map_err(at(line, "a=ice-pwd"))?;
+                self.has_password = true;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Section<'a> {
+    /// An m-line, `m=` taken off.
+    fn read(media: &'a str, line: usize) -> Result<Self, FragmentError> {
+        let malformed = FragmentError::Malformed { what: "m-line", line };
+        let mut words = media.split(' ');
+        let mut word = || {
+            let word = words.next().ok_or(malformed)?;
+            token(word).map_err(at(line, "m-line"))
+        };
+        let (kind, _port, protocol, format) = (word()?, word()?, word()?, word()?);
+        Ok(Self { kind, protocol, format, mid: None })
+    }
+}
+
+/// The answer to a restart: our new credentials, and all our candidates again.
+pub fn answer(
+    section: Option<&Section<'_>>,
+    credentials: &Credentials,
+    candidates: &[SocketAddr],
+) -> String {
+    let mut text = String::with_capacity(512);
+    write(&mut text, section, credentials, candidates)
+        .expect("writing into a string does not fail");
+    text
+}
+
+fn write(
+    text: &mut String,
+    section: Option<&Section<'_>>,
+    credentials: &Credentials,
+    candidates: &[SocketAddr],
+) -> std::fmt::Result {
+    write!(text, "a=ice-lite\r\na=ice-options:trickle\r\n")?;
+    if let Some(Section { kind, protocol, format, mid }) = section {
+        if let Some(mid) = mid {
+            write!(text, "a=group:BUNDLE {mid}\r\n")?;
+        }
+        write!(text, "m={kind} 9 {protocol} {format}\r\n")?;
+        if let Some(mid) = mid {
+            write!(text, "a=mid:{mid}\r\n")?;
+        }
+    }
+    write_ice(text, candidates, &credentials.ufrag, &credentials.password)
+}
+
+/// The bounds, before anything is made of the text.
+fn check_bounds(text: &str) -> Result<(), FragmentError> {
+    if text.trim().is_empty() {
+        return Err(FragmentError::Empty);
+    }
+    if text.len() > OFFER_BYTES_MAX {
+        return Err(FragmentError::TooLarge { bytes: text.len() });
+    }
+    let count = |prefix| text.lines().filter(|line| line.starts_with(prefix)).count();
+    let media = count("m=");
+    if media > OFFER_MEDIA_MAX {
+        return Err(FragmentError::TooManyMedia { count: media });
+    }
+    let candidates = count("a=candidate:");
+    if candidates > OFFER_CANDIDATES_MAX {
+        return Err(FragmentError::TooManyCandidates { count: candidates });
+    }
+    Ok(())
+}
+
+/// The type of an SDP line, one letter, and its value.
+fn split(line: &str) -> Option<(&str, &str)> {
+    let (kind, value) = line.split_once('=')?;
+    let is_letter = kind.len() == 1 && kind.bytes().all(|byte| byte.is_ascii_lowercase());
+    is_letter.then_some((kind, value))
+}
+
+fn at(line: usize, what: &'static str) -> impl Fn(WordError) -> FragmentError {
+    move |error| match error {
+        WordError::Malformed => FragmentError::Malformed { what, line },
+        WordError::TooLong { bytes } => FragmentError::TokenTooLong { what, bytes, line },
+    }
+}
+
+#[cfg(test)]
+mod tests;

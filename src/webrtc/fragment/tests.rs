@@ -1,0 +1,112 @@
+//! Fragments as players send them, and as nobody should.
+
+use super::*;
+
+const ICE: &str = "a=ice-ufrag:Ab+/\r\na=ice-pwd:0123456789abcdefghijkl\r\n";
+const VIDEO: &str = "m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\na=mid:0\r\n";
+const CANDIDATE: &str = "a=candidate:1 1 udp 2113937151 a.local 53124 typ host\r\n";
+
+fn refused(text: &str) -> FragmentError {
+    Fragment::read(text).expect_err("refused")
+}
+
+#[test]
+fn credentials_are_found_where_players_put_them() {
+    let audio = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:1\r\n";
+    for text in [
+        [ICE, VIDEO, CANDIDATE].concat(),
+        [VIDEO, ICE, CANDIDATE].concat(),
+        [audio, ICE, VIDEO].concat(),
+        ["a=ice-options:trickle ice2\r\na=group:BUNDLE 0\r\n", VIDEO, ICE, audio].concat(),
+        [ICE, VIDEO].concat().replace("\r\n", "\n"),
+    ] {
+        let fragment = Fragment::read(&text).unwrap();
+        assert_eq!((fragment.ufrag, fragment.has_password), (Some("Ab+/"), true), "{text}");
+        let section = fragment.section.expect("a section");
+        assert_eq!((section.kind, section.mid), ("video", Some("0")));
+    }
+    let bare = Fragment::read(ICE).unwrap();
+    assert_eq!((bare.ufrag, bare.section), (Some("Ab+/"), None));
+}
+
+#[test]
+fn candidates_alone_are_no_restart() {
+    let text = [VIDEO, CANDIDATE, "a=end-of-candidates\r\na=\r\n"].concat();
+    let fragment = Fragment::read(&text).unwrap();
+    assert_eq!((fragment.ufrag, fragment.has_password), (None, false));
+}
+
+#[test]
+fn the_bounds_are_named_with_value_and_limit() {
+    let large = ICE.to_owned() + &"a=x\r\n".repeat(OFFER_BYTES_MAX / 5);
+    assert_eq!(refused(&large), FragmentError::TooLarge { bytes: large.len() });
+    let most = ICE.to_owned() + &VIDEO.repeat(OFFER_MEDIA_MAX);
+    assert!(Fragment::read(&most).is_ok());
+    let media = refused(&(most + VIDEO));
+    assert_eq!(media.to_string(), "fragment of 5 media sections, max 4");
+    let most = ICE.to_owned() + &CANDIDATE.repeat(OFFER_CANDIDATES_MAX);
+    assert!(Fragment::read(&most).is_ok());
+    let candidates = refused(&(most + CANDIDATE));
+    assert_eq!(candidates.to_string(), "fragment of 33 candidates, max 32");
+    let long = [VIDEO, "a=ice-ufrag:", &"y".repeat(257), "\r\n"].concat();
+    let words = "a=ice-ufrag of 257 bytes in line 3 of the fragment, max 256";
+    assert_eq!(refused(&long).to_string(), words);
+}
+
+#[test]
+fn what_is_malformed_is_named_with_its_line() {
+    for (text, words) in [
+        ("", "the fragment is empty"),
+        (" \r\n\r\n", "the fragment is empty"),
+        ("hello", "line 1 of the fragment is not SDP"),
+        ("a=mid:0\r\n\r\nx\r\n", "line 3 of the fragment is not SDP"),
+        ("{\"candidate\":\"a=b\"}", "line 1 of the fragment is not SDP"),
+        ("a=ice-ufrag:Ab+", "malformed a=ice-ufrag in line 1 of the fragment"),
+        ("a=ice-ufrag:Ab:+/", "malformed a=ice-ufrag in line 1 of the fragment"),
+        ("a=x\na=ice-pwd:short", "malformed a=ice-pwd in line 2 of the fragment"),
+        ("m=video 9 UDP/TLS/RTP/SAVPF", "malformed m-line in line 1 of the fragment"),
+        ("m=", "malformed m-line in line 1 of the fragment"),
+        ("m=video 9 \u{1f980} 96", "malformed m-line in line 1 of the fragment"),
+        ("m=video 9 X 96\na=mid:a b", "malformed a=mid in line 2 of the fragment"),
+    ] {
+        assert_eq!(refused(text).to_string(), words, "{text}");
+    }
+}
+
+#[test]
+fn the_answer_repeats_the_section_and_has_everything_of_ours() {
+    let text = [ICE, VIDEO, CANDIDATE].concat();
+    let fragment = Fragment::read(&text).unwrap();
+    let credentials = Credentials {
+        ufrag: "00a3abcdefgh".try_into().unwrap(),
+        password: "0123456789abcdefghijklmn".try_into().unwrap(),
+    };
+    let candidates = ["192.0.2.9:8118", "[2001:db8::9]:8118"].map(|at| at.parse().unwrap());
+    let answer = answer(fragment.section.as_ref(), &credentials, &candidates);
+    assert_eq!(
+        answer,
+        "a=ice-lite\r\na=ice-options:trickle\r\na=group:BUNDLE 0\r\n\
+         m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:0\r\n\
+         a=candidate:1 1 udp 2130706431 192.0.2.9 8118 typ host\r\n\
+         a=candidate:2 1 udp 2130706175 2001:db8::9 8118 typ host\r\n\
+         a=end-of-candidates\r\na=ice-ufrag:00a3abcdefgh\r\n\
+         a=ice-pwd:0123456789abcdefghijklmn\r\n"
+    );
+    let read = Fragment::read(&answer).expect("our own fragment is one");
+    assert_eq!(read.ufrag, Some("00a3abcdefgh"));
+}
+
+#[test]
+fn no_cut_and_no_bent_byte_makes_it_panic() {
+    let text = [ICE, VIDEO, CANDIDATE].concat();
+    for cut in 0..text.len() {
+        let _ = Fragment::read(&text[..cut]);
+        for byte in [0, b'\r', b'\n', b' ', b':', b'=', b'm', 0x7f] {
+            let mut bent = text.clone().into_bytes();
+            bent[cut] = byte;
+            if let Ok(fragment) = Fragment::read(std::str::from_utf8(&bent).unwrap()) {
+                let _ = super::answer(fragment.section.as_ref(), &Credentials::none(), &[]);
+            }
+        }
+    }
+}
