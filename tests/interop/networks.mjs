@@ -170,6 +170,18 @@ test('an interface with frames smaller than a packet: they leave as fragments', 
 });
 
 describe('somebody on the same network', () => {
+  /** The attack, and what the viewer shows meanwhile. */
+  async function attack(order, viewer) {
+    const attacker = stranger.python('attack.py');
+    attacker.stdin.write(`${JSON.stringify(order)}\n`);
+    let told = '';
+    attacker.stdout.on('data', (bytes) => (told += bytes));
+    const exited = once(attacker, 'exit');
+    const watched = await viewer.watch(ATTACK_S);
+    await exited;
+    return { ...JSON.parse(told), watched };
+  }
+
   for (const ip of [v4(1), v6(1)]) {
     test(`what is forged and replayed at ${ip} changes nothing`, async (t) => {
       const begin = sniffer.packets.length;
@@ -184,19 +196,19 @@ describe('somebody on the same network', () => {
       const icmpErrors = () => weir.metric('weir_icmp_errors_total');
       const before = { session: await session(), errors: await icmpErrors() };
       assert.equal(before.session.address, text(report.from, report.fromPort));
-      const attack = stranger.python('attack.py');
       const order = { weir: [ip, PORT], viewer: [report.from, report.fromPort], seconds: ATTACK_S };
-      attack.stdin.write(`${JSON.stringify({ ...order, check: check.hex, report: report.hex })}\n`);
-      let told = '';
-      attack.stdout.on('data', (bytes) => (told += bytes));
-      const exited = once(attack, 'exit');
-      const watched = await viewer.watchEachFrame(ATTACK_S, { weir, name: 'gate' }, 25);
-      await exited;
-      const { sent, received } = JSON.parse(told);
+      let attacked = await attack({ ...order, check: check.hex, report: report.hex }, viewer);
+      // On a busy machine the decoder may stand still as well: not twice.
+      if (attacked.watched.freezes > 0) {
+        attacked = await attack({ ...order, check: check.hex, report: report.hex }, viewer);
+      }
+      const { sent, received, watched } = attacked;
       t.diagnostic(`sent ${JSON.stringify(sent)}, received ${JSON.stringify(received)}`);
       assert.ok(Object.values(sent).every((count) => count > 100), 'each kind was sent');
       // A replayed check is answered where it came from; nothing else is.
       assert.deepEqual(Object.keys(received), ['stun-reply']);
+      assert.equal(watched.freezes, 0);
+      assert.ok(watched.framesPerS > 20, `${watched.framesPerS} frames/s`);
       const lost = watched.after.packetsLost - watched.before.packetsLost;
       assert.deepEqual([lost, watched.after.nackCount - watched.before.nackCount], [0, 0]);
       const now = await session();
