@@ -20,7 +20,8 @@ pub struct Profile {
     pub subscriptions: usize,
     /// Addresses a session may be checked from; a further one takes the oldest's place.
     pub addresses_per_session: usize,
-    /// `str0m` handshakes at once; further offers wait in the queue.
+    /// `str0m` handshakes at once, each from its browser's first check on; further checks and
+    /// offers wait.
     pub handshakes: usize,
     /// Offers waiting for a handshake slot; one more gets 503.
     pub offers_waiting: usize,
@@ -96,7 +97,8 @@ pub const COMMANDS_BEHIND: usize = PROFILE.commands - 3 * PROFILE.sessions - 2 *
 pub const CHUNKS_MAX: usize =
     PROFILE.cameras * PROFILE.ring_floor_chunks + PROFILE.ring_shared_chunks;
 
-/// RTP payload bytes by default, FU header included, header extension and tag not.
+/// RTP payload bytes by default, FU header included, header extension and tag not. A path behind
+/// the interface that takes no IPv6 packets of 1284 bytes needs less: no path MTU is learnt.
 pub const PAYLOAD_BYTES_DEFAULT: usize = 1200;
 /// The largest a configuration may ask for: 1400 + 12 + 8 + 16 fits an Ethernet frame with IPv4.
 pub const PAYLOAD_BYTES_MAX: usize = 1400;
@@ -205,11 +207,9 @@ pub const OFFER_MEDIA_MAX: usize = 4;
 pub const OFFER_CANDIDATES_MAX: usize = 32;
 /// The longest an offer waits for a handshake slot, then 503.
 pub const OFFER_WAIT_US: u64 = 5_000_000;
-/// A handshake that saw no valid check for this long makes room when others wait.
+/// A handshake that saw no valid check for this long makes room when others wait; so does, in a
+/// full table of sessions, an offer that none came for.
 pub const HANDSHAKE_QUIET_US: u64 = 500_000;
-/// The same for one that never saw a check, when it is its own address that waits: whoever asks
-/// again and again makes room for himself first. A browser's first check comes within 0.1 s.
-pub const HANDSHAKE_OWN_QUIET_US: u64 = 300_000;
 /// A handshake that is not connected by then is given up.
 pub const HANDSHAKE_US_MAX: u64 = 10_000_000;
 /// DTLS records a handshake holds before it can read them (the first of a flight was lost); one

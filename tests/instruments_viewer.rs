@@ -19,7 +19,7 @@ use common::server::wait_for;
 use common::srtp::Keys;
 use common::viewer::{Options, Viewer, wall};
 use weir::clock;
-use weir::webrtc::handshake::{Connected, Handshake, Identity, Progress, Request};
+use weir::webrtc::handshake::{Answered, Connected, Handshake, Identity, Progress, Request};
 
 const PACKETS: u16 = 40;
 /// So that the sequence number wraps. A viewer that misses the packets before the wrap can open
@@ -89,8 +89,9 @@ impl StandIn {
             resend: true,
         };
         let identity = Identity::new().unwrap();
-        let accepted = Handshake::accept(&identity, &asked, clock::now_us());
-        let (handshake, accepted) = accepted.unwrap();
+        let accepted = Answered::accept(&identity, &asked, clock::now_us());
+        let (answered, accepted) = accepted.unwrap();
+        let handshake = answered.begin(&identity, clock::now_us());
         let answer = accepted.answer;
         write!(
             stream,

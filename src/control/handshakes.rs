@@ -1,4 +1,8 @@
 //! Handshakes: a bounded number at once, each gone as soon as it is connected.
+//!
+//! An offer that was answered waits here for the browser's first check, and costs next to nothing
+//! until then: it has a session's slot, and no handshake slot. The check begins the handshake; when
+//! no slot is free the check is kept, and slots go round by address.
 
 use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
@@ -10,11 +14,14 @@ use crate::clock;
 use crate::egress::batch::Path;
 use crate::egress::srtp::{OpenKeys, SealKeys};
 use crate::egress::subscription::Wiring;
-use crate::limits::{HANDSHAKE_OWN_QUIET_US, HANDSHAKE_QUIET_US, PROFILE};
+use crate::limits::{HANDSHAKE_QUIET_US, PROFILE};
 use crate::media::{Command, HandshakeDatagram, Promote, SeatId};
 use crate::status::{self, TABLES};
+use crate::webrtc::demux::Kind;
 use crate::webrtc::ended::Ended;
-use crate::webrtc::handshake::{Connected, Failure, Handshake, Progress, Refusal as CipherRefusal};
+use crate::webrtc::handshake::{
+    Answered, Connected, Failure, Handshake, Identity, Progress, Refusal as CipherRefusal,
+};
 use crate::webrtc::session::Start;
 
 use super::{Control, State};
@@ -24,7 +31,9 @@ const REST_US: u64 = 1_000_000;
 
 /// The handshake slots.
 pub(super) struct Handshakes {
-    pub(super) active: Vec<Active>,
+    // Boxed, so that a wave of offers leaves a list of pointers behind and not one of its size.
+    #[allow(clippy::vec_box)]
+    pub(super) active: Vec<Box<Active>>,
     /// Slots granted to offers that have not begun yet.
     granted: Rc<Cell<usize>>,
 }
@@ -38,29 +47,61 @@ impl Drop for Permit {
     }
 }
 
-/// One handshake.
+/// One offer that was answered, and its handshake.
 pub(super) struct Active {
     pub(super) seat: SeatId,
     /// Who posted the offer.
     pub(super) peer: IpAddr,
-    pub(super) handshake: Handshake,
+    pub(super) answered: Answered,
+    /// From the browser's first check on.
+    pub(super) handshake: Option<Handshake>,
+    /// Its last check, while there is no slot.
+    pub(super) held: Option<Held>,
     pub(super) wiring: Wiring,
     pub(super) camera: u16,
-    pub(super) begun_us: u64,
-    /// The last valid check.
-    pub(super) checked_us: Option<u64>,
+    /// The last valid check, or the begin.
+    pub(super) checked_us: u64,
     /// Behind an address translation: the candidate the browser knows, and our own address.
     pub(super) alias: Option<(SocketAddr, SocketAddr)>,
     pub(super) candidates: super::Candidates,
 }
 
+/// A valid check that waits for a handshake slot.
+pub(super) struct Held {
+    from: SocketAddr,
+    to: SocketAddr,
+    bytes: Vec<u8>,
+    since_us: u64,
+}
+
 impl Handshakes {
     pub(super) fn new() -> Self {
-        Self { active: Vec::with_capacity(PROFILE.handshakes), granted: Rc::default() }
+        Self { active: Vec::new(), granted: Rc::default() }
     }
 
+    /// Whether an offer may be answered now: its check would find a slot.
     pub(super) fn has_room(&self) -> bool {
-        self.active.len() + self.granted.get() < PROFILE.handshakes
+        self.begun() + self.granted.get() < PROFILE.handshakes
+    }
+
+    /// Handshake slots in use.
+    fn begun(&self) -> usize {
+        self.active.iter().filter(|active| active.handshake.is_some()).count()
+    }
+
+    /// Whether a check waits for a slot.
+    fn has_held(&self) -> bool {
+        self.active.iter().any(|active| active.held.is_some())
+    }
+
+    /// Who waits for a slot with its check and is next: whose address has the fewest slots, and
+    /// among those the longest waiting.
+    fn next_held(&mut self) -> Option<&mut Active> {
+        let waits = |at: &usize| self.active[*at].held.as_ref().map(|held| held.since_us);
+        let next = (0..self.active.len())
+            .filter(|at| waits(at).is_some())
+            .min_by_key(|at| (self.count_of(self.active[*at].peer), waits(at)))?;
+        Some(&mut self.active[next])
     }
 
     pub(super) fn permit(&self) -> Permit {
@@ -69,23 +110,60 @@ impl Handshakes {
     }
 
     pub(super) fn count_of(&self, peer: IpAddr) -> usize {
-        self.active.iter().filter(|active| active.peer == peer).count()
+        let of_peer = self.active.iter().filter(|active| active.peer == peer);
+        of_peer.filter(|active| active.handshake.is_some()).count()
     }
 
-    /// The one that makes room when others wait: the oldest that saw no check for a while. One
-    /// whose own address `waits`, and that never saw a check, does so sooner.
-    pub(super) fn quiet(&self, now_us: u64, waits: impl Fn(IpAddr) -> bool) -> Option<SeatId> {
-        let is_quiet = |active: &&Active| {
-            let quiet_us = now_us.saturating_sub(active.checked_us.unwrap_or(active.begun_us));
-            let is_own = active.checked_us.is_none() && waits(active.peer);
-            quiet_us >= if is_own { HANDSHAKE_OWN_QUIET_US } else { HANDSHAKE_QUIET_US }
-        };
-        let quiet = self.active.iter().filter(is_quiet);
-        Some(quiet.min_by_key(|active| active.checked_us.unwrap_or(active.begun_us))?.seat)
+    /// The oldest one with a slot that saw no check for a while.
+    fn quiet(&self, now_us: u64) -> Option<SeatId> {
+        self.oldest(now_us, |active| active.handshake.is_some())
+    }
+
+    /// The oldest offer that was answered a while ago, and that no check came for.
+    pub(super) fn unchecked(&self, now_us: u64) -> Option<SeatId> {
+        self.oldest(now_us, |active| active.handshake.is_none() && active.held.is_none())
+    }
+
+    fn oldest(&self, now_us: u64, of: impl Fn(&Active) -> bool) -> Option<SeatId> {
+        let some = self.active.iter().filter(|active| of(active));
+        let oldest = some.min_by_key(|active| active.checked_us)?;
+        (now_us >= oldest.checked_us + HANDSHAKE_QUIET_US).then_some(oldest.seat)
     }
 }
 
 impl Active {
+    /// Takes in what the browser sent: without a slot it is kept.
+    fn receive(&mut self, datagram: &HandshakeDatagram, now_us: u64) {
+        self.checked_us = now_us;
+        let (from, to) = (datagram.from, self.given(datagram.to));
+        if let Some(handshake) = &mut self.handshake {
+            return handshake.receive(from, to, &datagram.bytes, now_us);
+        }
+        // DTLS without a handshake came in front of its check, and will come again.
+        if Kind::of(&datagram.bytes) != Kind::Stun {
+            return;
+        }
+        let since_us = self.held.as_ref().map_or(now_us, |held| held.since_us);
+        self.held = Some(Held { from, to, bytes: datagram.bytes.to_vec(), since_us });
+    }
+
+    /// Begins with the check that was kept.
+    fn begin(&mut self, identity: &Identity, now_us: u64) {
+        let Some(Held { from, to, bytes, .. }) = self.held.take() else { return };
+        let mut handshake = self.answered.begin(identity, now_us);
+        handshake.receive(from, to, &bytes, now_us);
+        self.handshake = Some(handshake);
+    }
+
+    fn poll(&mut self, now_us: u64) -> Progress {
+        let deadline_us = self.answered.give_up_us();
+        match &mut self.handshake {
+            Some(handshake) => handshake.poll(now_us),
+            None if now_us < deadline_us => Progress::Wait { deadline_us },
+            None => Progress::Failed(Failure::TimedOut),
+        }
+    }
+
     /// The candidate that a datagram to `to` is for.
     fn given(&mut self, to: SocketAddr) -> SocketAddr {
         if self.candidates.contains(&to) {
@@ -139,10 +217,15 @@ impl State {
                 camera.look();
             }
         }
-        let deadline_us = self.advance();
-        self.serve_waiting();
+        let mut deadline_us = self.advance();
+        self.evict_for_waiting();
+        // Offers first: an answer leaves the slot to a check.
+        self.grant_next();
+        while self.begin_held() {
+            deadline_us = self.advance();
+        }
         self.gauge();
-        let is_waited_for = !self.waiting.borrow_mut().is_empty();
+        let is_waited_for = self.is_waited_for();
         // While somebody waits, a quiet handshake is due in a moment.
         if is_waited_for { deadline_us.min(clock::now_us() + 50_000) } else { deadline_us }
     }
@@ -151,12 +234,27 @@ impl State {
         let mut handshakes = self.handshakes.borrow_mut();
         let found = handshakes.active.iter_mut().find(|active| active.seat == datagram.seat);
         let Some(active) = found else { return };
-        let now_us = clock::now_us();
-        active.checked_us = Some(now_us);
-        let to = active.given(datagram.to);
-        active.handshake.receive(datagram.from, to, &datagram.bytes, now_us);
+        active.receive(datagram, clock::now_us());
         drop(handshakes);
+        self.begin_held();
         self.advance();
+    }
+
+    /// Gives free slots to those whose check came; whether there were any.
+    fn begin_held(&self) -> bool {
+        let mut handshakes = self.handshakes.borrow_mut();
+        let mut has_begun = false;
+        while handshakes.begun() < PROFILE.handshakes {
+            let Some(active) = handshakes.next_held() else { break };
+            active.begin(&self.identity, clock::now_us());
+            has_begun = true;
+        }
+        has_begun
+    }
+
+    /// Whether somebody waits for a slot, with an offer or with a check.
+    fn is_waited_for(&self) -> bool {
+        !self.waiting.borrow_mut().is_empty() || self.handshakes.borrow().has_held()
     }
 
     /// Polls all handshakes; the earliest of their deadlines.
@@ -166,7 +264,7 @@ impl State {
         loop {
             let mut handshakes = self.handshakes.borrow_mut();
             let Some(active) = handshakes.active.get_mut(at) else { return earliest_us };
-            match active.handshake.poll(clock::now_us()) {
+            match active.poll(clock::now_us()) {
                 Progress::Transmit { to, from, datagram } => {
                     let from = active.actual(from).ip();
                     // A lost datagram is repeated: there is nothing to do about an error.
@@ -179,7 +277,7 @@ impl State {
                 Progress::Connected(connected) => {
                     let active = handshakes.active.remove(at);
                     drop(handshakes);
-                    self.promote(active, *connected);
+                    self.promote(&active, *connected);
                 }
                 Progress::Failed(failure) => {
                     let seat = handshakes.active.remove(at).seat;
@@ -194,7 +292,7 @@ impl State {
     }
 
     /// Hands a session over to the media thread.
-    fn promote(&self, active: Active, connected: Connected) {
+    fn promote(&self, active: &Active, connected: Connected) {
         let Connected { keys, remote, local, flight, close_notify } = connected;
         let seat = active.seat;
         let seal = SealKeys::derive(&keys.local_key, &keys.local_salt);
@@ -219,17 +317,13 @@ impl State {
         self.media.borrow().tell(Command::Live(Box::new(promote)));
     }
 
-    /// Grants slots to those who wait, while there are some or a quiet handshake makes room.
-    fn serve_waiting(&self) {
-        loop {
-            self.grant_next();
-            if self.waiting.borrow_mut().is_empty() || self.handshakes.borrow().has_room() {
-                return;
-            }
-            let waiting = self.waiting.borrow();
-            let quiet = self.handshakes.borrow().quiet(clock::now_us(), |peer| waiting.has(peer));
-            drop(waiting);
-            let Some(seat) = quiet else { return };
+    /// While others wait, the oldest handshake that saw no check for a while makes room.
+    fn evict_for_waiting(&self) {
+        if !self.is_waited_for() || self.handshakes.borrow().begun() < PROFILE.handshakes {
+            return;
+        }
+        let quiet = self.handshakes.borrow().quiet(clock::now_us());
+        if let Some(seat) = quiet {
             self.end(seat, Ended::HandshakeEvicted, None);
         }
     }
@@ -243,7 +337,7 @@ impl State {
     }
 
     pub(super) fn gauge(&self) {
-        TABLES.handshakes.set(self.handshakes.borrow().active.len());
+        TABLES.handshakes.set(self.handshakes.borrow().begun());
         TABLES.sessions.set(self.sessions.borrow().len());
         TABLES.offers_waiting.set(self.waiting.borrow_mut().len());
     }

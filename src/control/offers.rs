@@ -13,7 +13,7 @@ use crate::media::{Command, Expect};
 use crate::status::{self, TABLES};
 use crate::webrtc::consent::Credentials;
 use crate::webrtc::ended::Ended;
-use crate::webrtc::handshake::{Accepted, Handshake, Request};
+use crate::webrtc::handshake::{Accepted, Answered, Request};
 use crate::webrtc::offer::OfferError;
 
 use super::cameras::number;
@@ -62,8 +62,8 @@ impl State {
         Ok(number(slot))
     }
 
-    /// Makes sure that a session finds room for `peer`: a session that is silent makes it, or a
-    /// handshake that is. A player that vanished and asks again does not wait until its old session
+    /// Makes sure that a session finds room for `peer`: an offer that no check came for makes
+    /// it, or a session that is silent. A player that vanished and asks again does not wait until its old session
     /// is known to be silent: for its own address that takes less.
     fn make_room(&self, peer: IpAddr) -> Result<(), Refusal> {
         if self.media.borrow().is_behind() {
@@ -76,14 +76,14 @@ impl State {
         }
         TABLES.sessions.was_full();
         let now_us = clock::now_us();
-        let silent = self.sessions.borrow().evictable(now_us, SESSION_EVICTABLE_US, |_| true);
-        let quiet = || self.handshakes.borrow().quiet(now_us, |address| address == peer);
+        let unchecked = self.handshakes.borrow().unchecked(now_us);
+        let silent = || self.sessions.borrow().evictable(now_us, SESSION_EVICTABLE_US, |_| true);
         let own = || {
             let sessions = self.sessions.borrow();
             sessions.evictable(now_us, SESSION_OWN_EVICTABLE_US, |address| address == peer)
         };
-        let found = silent.map(|seat| (seat, Ended::Evicted));
-        let found = found.or_else(|| Some((quiet()?, Ended::HandshakeEvicted)));
+        let found = unchecked.map(|seat| (seat, Ended::HandshakeEvicted));
+        let found = found.or_else(|| Some((silent()?, Ended::Evicted)));
         let Some((seat, ended)) = found.or_else(|| Some((own()?, Ended::Replaced))) else {
             let reason = format!("sessions full, max {}", PROFILE.sessions);
             return Err(Refusal::Full { reason, retry_after_s: RETRY_FULL_S });
@@ -124,7 +124,7 @@ impl State {
         }
     }
 
-    /// Begins a handshake in a slot that is free.
+    /// Answers the offer; the browser's first check begins the handshake.
     fn begin(&self, offer: &Offer, camera: u16) -> Result<Answer, Refusal> {
         let now_us = clock::now_us();
         let secret = hex(&self.random::<16>());
@@ -151,7 +151,7 @@ impl State {
             ssrc,
             resend,
         };
-        let (handshake, accepted) = match Handshake::accept(&self.identity, &request, now_us) {
+        let (answered, accepted) = match Answered::accept(&self.identity, &request, now_us) {
             Ok(accepted) => accepted,
             Err(error) => {
                 let words = Some(error.to_string());
@@ -171,15 +171,16 @@ impl State {
         let active = Active {
             seat,
             peer,
-            handshake,
+            answered,
+            handshake: None,
+            held: None,
             wiring,
             camera,
-            begun_us: now_us,
-            checked_us: None,
+            checked_us: now_us,
             alias: None,
             candidates,
         };
-        self.handshakes.borrow_mut().active.push(active);
+        self.handshakes.borrow_mut().active.push(Box::new(active));
         self.gauge();
         self.media.borrow().tell(Command::Expect(Box::new(Expect { seat, credentials })));
         self.begun.notify_one();

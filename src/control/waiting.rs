@@ -35,11 +35,6 @@ impl<G> Waiting<G> {
         self.queue.len()
     }
 
-    /// Whether an address is in the queue.
-    pub(super) fn has(&self, address: IpAddr) -> bool {
-        self.queue.iter().any(|waiter| waiter.address == address)
-    }
-
     /// Puts an address into the queue; what it gets rings when it has a slot.
     pub(super) fn admit(&mut self, address: IpAddr) -> Result<oneshot::Receiver<G>, Full> {
         self.forget_gone();

@@ -8,7 +8,7 @@ use super::Tape;
 use crate::webrtc::consent::{Check, Credentials};
 use crate::webrtc::demux::{Demux, Kind};
 use crate::webrtc::handshake::client::{Client, local, remote};
-use crate::webrtc::handshake::{Handshake, Identity, Progress, Request};
+use crate::webrtc::handshake::{Answered, Handshake, Identity, Progress, Request};
 
 /// Instructions of one input, at most.
 const STEPS_MAX: usize = 200;
@@ -86,8 +86,9 @@ impl Link {
     fn new() -> Self {
         let mut client = Client::new();
         let offer = client.offer();
-        let accepted = Handshake::accept(identity(), &request(&offer), 0);
-        let (server, accepted) = accepted.expect("a browser's offer is taken");
+        let accepted = Answered::accept(identity(), &request(&offer), 0);
+        let (answered, accepted) = accepted.expect("a browser's offer is taken");
+        let server = answered.begin(identity(), 0);
         client.answer(&accepted.answer);
         Self {
             now_us: 0,

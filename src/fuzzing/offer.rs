@@ -2,7 +2,7 @@
 
 use super::handshake::{identity, request};
 use crate::limits::{OFFER_BYTES_MAX, OFFER_MEDIA_MAX};
-use crate::webrtc::handshake::Handshake;
+use crate::webrtc::handshake::Answered;
 use crate::webrtc::offer::Offer;
 
 /// An offer: a refusal shows nothing of its password and nothing that is not text; one that is
@@ -22,7 +22,7 @@ pub fn whep_offer(data: &[u8]) {
     let is_shown = format!("{offer:?}").contains(offer.password.0);
     assert!(!is_shown || text.matches(offer.password.0).count() > 1, "the password is a secret");
     let request = request(text);
-    let (_, accepted) = match Handshake::accept(identity(), &request, 0) {
+    let (_, accepted) = match Answered::accept(identity(), &request, 0) {
         Ok(taken) => taken,
         Err(error) => panic!("what was read is not answered: {error}"),
     };

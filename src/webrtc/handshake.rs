@@ -1,6 +1,9 @@
 //! One browser's handshake, from its offer to its keys: str0m's ICE-lite agent and DTLS server,
 //! driven by datagrams and time, and left as soon as it says Connected.
 //!
+//! An offer is answered without str0m ([`Answered`]): who posts offers and never sends a check
+//! costs some hundred bytes, and keeps nobody waiting.
+//!
 //! A handshake costs str0m's heap (tens of KB); a session that lives costs none of it. What a
 //! session still needs of the handshake fits in [`Connected`]: the keys, the two addresses, our last
 //! DTLS flight, to be sent again while the browser has not got it, and our close_notify, for the
@@ -74,7 +77,16 @@ pub struct Accepted {
     pub mid: Option<String>,
 }
 
-/// One handshake. After [`Self::accept`] and after each [`Self::receive`], poll until
+/// An offer that was answered: what a handshake begins with, once the browser's first check came.
+pub struct Answered {
+    local: IceCreds,
+    remote: IceCreds,
+    fingerprint: [u8; 32],
+    candidates: Vec<Candidate>,
+    give_up_us: u64,
+}
+
+/// One handshake. After [`Answered::begin`] and after each [`Self::receive`], poll until
 /// [`Progress::Wait`]; then again when its deadline is over.
 pub struct Handshake {
     rtc: Box<Rtc>,
@@ -102,11 +114,17 @@ impl std::fmt::Debug for Handshake {
     }
 }
 
-impl Handshake {
+impl std::fmt::Debug for Answered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answered").field("candidates", &self.candidates).finish_non_exhaustive()
+    }
+}
+
+impl Answered {
     /// Answers an offer.
     ///
     /// # Errors
-    /// [`OfferError`], before anything of str0m is allocated.
+    /// [`OfferError`].
     pub fn accept(
         identity: &Identity,
         request: &Request<'_>,
@@ -123,13 +141,7 @@ impl Handshake {
         if hosts.is_empty() {
             return Err(OfferError::NoCandidate);
         }
-        let tap = Tap::default();
-        let mut rtc = Box::new(identity.rtc(request, &tap, now_us));
         let candidates: Vec<_> = hosts.iter().map(Candidate::addr).collect();
-        for host in hosts {
-            rtc.add_local_candidate(host);
-        }
-        let failure = follow(&mut rtc, &offer).err();
         let answer = Answer {
             offer: &offer,
             format,
@@ -147,7 +159,34 @@ impl Handshake {
             playout_delay_id: offer.playout_delay_id,
             mid: offer.sections[offer.video].mid.map(str::to_owned),
         };
-        let handshake = Self {
+        let credentials = |ufrag: &str, password: &str| IceCreds {
+            ufrag: ufrag.to_owned(),
+            pass: password.to_owned(),
+        };
+        let answered = Self {
+            local: credentials(request.local_ufrag, request.local_password),
+            remote: credentials(offer.ufrag, offer.password.0),
+            fingerprint: offer.fingerprint,
+            candidates: hosts,
+            give_up_us: now_us + HANDSHAKE_US_MAX,
+        };
+        Ok((answered, accepted))
+    }
+
+    /// When it is too late to begin.
+    pub fn give_up_us(&self) -> u64 {
+        self.give_up_us
+    }
+
+    /// Begins the handshake: from here on it costs str0m's heap.
+    pub fn begin(&self, identity: &Identity, now_us: u64) -> Handshake {
+        let tap = Tap::default();
+        let mut rtc = Box::new(identity.rtc(&self.local, &tap, now_us));
+        for candidate in &self.candidates {
+            rtc.add_local_candidate(candidate.clone());
+        }
+        let failure = self.tell(&mut rtc).err();
+        Handshake {
             rtc,
             tap,
             state: State::Shaking,
@@ -155,11 +194,24 @@ impl Handshake {
             alerted: false,
             failure: failure.map(|error| Failure::of(&error)),
             deadline_us: now_us,
-            give_up_us: now_us + HANDSHAKE_US_MAX,
-        };
-        Ok((handshake, accepted))
+            give_up_us: self.give_up_us,
+        }
     }
 
+    /// Tells str0m what the offer says of the browser.
+    fn tell(&self, rtc: &mut Rtc) -> Result<(), RtcError> {
+        let mut api = rtc.direct_api();
+        api.set_ice_controlling(false);
+        api.set_remote_ice_credentials(self.remote.clone());
+        api.set_remote_fingerprint(Fingerprint {
+            hash_func: "sha-256".to_owned(),
+            bytes: self.fingerprint.to_vec(),
+        });
+        api.start_dtls(false)
+    }
+}
+
+impl Handshake {
     /// Takes a datagram in: STUN whose MAC was verified for this session, or DTLS from an address
     /// that such a check came from. Anything else is dropped.
     pub fn receive(&mut self, from: SocketAddr, to: SocketAddr, datagram: &[u8], now_us: u64) {
@@ -282,21 +334,6 @@ impl Handshake {
             }
         }
     }
-}
-
-/// Tells str0m what the offer says of the browser.
-fn follow(rtc: &mut Rtc, offer: &Offer<'_>) -> Result<(), RtcError> {
-    let mut api = rtc.direct_api();
-    api.set_ice_controlling(false);
-    api.set_remote_ice_credentials(IceCreds {
-        ufrag: offer.ufrag.to_owned(),
-        pass: offer.password.0.to_owned(),
-    });
-    api.set_remote_fingerprint(Fingerprint {
-        hash_func: "sha-256".to_owned(),
-        bytes: offer.fingerprint.to_vec(),
-    });
-    api.start_dtls(false)
 }
 
 #[cfg(test)]

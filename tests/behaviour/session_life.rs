@@ -119,6 +119,8 @@ fn who_vanishes_is_gone_after_eight_seconds_whatever_is_forged_meanwhile() {
     let (attacker, address) = (Attacker::on(&viewer), viewer.local());
     let check = last(&overheard, Kind::Stun).expect("a consent check");
     let report = last(&overheard, Kind::Rtcp).expect("a report");
+    // As a machine without power: its port stays open, so that nobody complains.
+    let _deaf = viewer.rebind();
     viewer.vanish();
     let began_us = clock::now_us();
     // Alerts from elsewhere do not shorten its life, and what was overheard does not prolong it.
@@ -135,6 +137,27 @@ fn who_vanishes_is_gone_after_eight_seconds_whatever_is_forged_meanwhile() {
     assert_eq!(stage.session(address)["reason"], "silent: no check and no report for 8 s");
     let (_, other) = attacker.received();
     assert!(other <= 2, "only the goodbye to a late check, got {other}");
+}
+
+#[test]
+fn who_is_killed_is_gone_four_seconds_after_its_kernel_said_so() {
+    let stage = Stage::open();
+    let (viewer, mut other) = (stage.viewer(), stage.viewer());
+    let address = viewer.local();
+    let began_us = clock::now_us();
+    viewer.vanish();
+    live(&mut other, 4 * SECOND_US - SECOND_US / 5);
+    assert_eq!(stage.session(address)["state"], "live");
+    live(&mut other, SECOND_US);
+    let (reason, _) = end(&stage, address, SECOND_US);
+    let after_us = clock::now_us() - began_us;
+    assert_eq!(reason, "the player cannot be reached any more");
+    assert!(after_us < 5_500_000, "{after_us} us");
+    // Whoever was served beside it has missed nothing of the many errors.
+    assert_eq!(other.reception.counts.lost(), 0);
+    let errors = stage.server.metric("weir_icmp_errors_total");
+    assert!(errors.is_some_and(|errors| errors > 50.0), "{errors:?}");
+    assert_eq!(stage.server.metric("weir_udp_refused_total"), Some(0.0));
 }
 
 #[test]

@@ -26,8 +26,12 @@ IPV6_HDRINCL = 36
 FINGERPRINT_BYTES = 8
 INTEGRITY_BYTES = 24
 # Type and code, and the second word of the header, where the MTU stands.
-ICMP_ERRORS = [(3, 3, 0), (3, 1, 0), (3, 0, 0), (3, 13, 0), (3, 4, 552), (3, 4, 68), (11, 0, 0), (12, 0, 0)]
-ICMP6_ERRORS = [(1, 4, 0), (1, 3, 0), (1, 0, 0), (1, 1, 0), (2, 0, 1280), (2, 0, 68), (3, 0, 0), (4, 0, 0)]
+ICMP_ERRORS = [
+    (3, 3, 0), (3, 1, 0), (3, 0, 0), (3, 13, 0), (3, 4, 552), (3, 4, 68), (11, 0, 0), (12, 0, 0),
+]
+ICMP6_ERRORS = [
+    (1, 4, 0), (1, 3, 0), (1, 0, 0), (1, 1, 0), (2, 0, 1280), (2, 0, 68), (3, 0, 0), (4, 0, 0),
+]
 
 
 def checksum(data):
@@ -73,7 +77,9 @@ def icmp(source, weir, viewer, error):
     quoted = udp(weir, viewer, b"\x80\x60" + bytes(60))
     protocol = ICMP if ipaddress.ip_address(weir[0]).version == 4 else ICMP6
     body = struct.pack("!BBHI", kind, code, 0, word) + quoted
-    pseudo = b"" if protocol == ICMP else pseudo_header(packed(source), packed(weir[0]), ICMP6, len(body))
+    pseudo = b""
+    if protocol == ICMP6:
+        pseudo = pseudo_header(packed(source), packed(weir[0]), ICMP6, len(body))
     body = body[:2] + struct.pack("!H", checksum(pseudo + body)) + body[4:]
     return ip_packet(source, weir[0], protocol, body)
 

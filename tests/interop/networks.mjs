@@ -1,4 +1,4 @@
-// Networks as they are: weir, a viewer's Chromium and an attacker in three namespaces on one switch.
+// Networks as they are: weir, a viewer's Chromium and an attacker in namespaces on one switch.
 // Two addresses of each family on weir's box, a viewer that changes its address or whose address
 // translation does, one that is killed, and all that can be forged and replayed beside it.
 //
@@ -60,10 +60,38 @@ function launchInside() {
 
 /** A page of another person, to whom weir has no candidate but this one. */
 function openAt(ip, port = PORT) {
-  return Viewer.open(browser, `${weir.http}/gate/`, (context) => context.addInitScript(onlyCandidate, { ip, port }));
+  return Viewer.open(browser, `${weir.http}/gate/`, (context) => {
+    return context.addInitScript(onlyCandidate, { ip, port });
+  });
 }
 
-/** In the page: answers have one candidate, and the longest time between two frames is kept. */
+/** In the page: asks weir for new ICE credentials; weir's new ufrag. */
+async function restartIce() {
+  const connection = window.connectionsMade.at(-1);
+  const line = (text, name) => new RegExp(`^a=${name}:.*$`, 'm').exec(text)[0].trim();
+  const answered = connection.remoteDescription.sdp;
+  await connection.setLocalDescription(await connection.createOffer({ iceRestart: true }));
+  const offer = connection.localDescription.sdp;
+  const section = ['m=video 9 UDP/TLS/RTP/SAVPF 96', line(offer, 'mid')];
+  const body = [line(offer, 'ice-ufrag'), line(offer, 'ice-pwd'), ...section, ''].join('\r\n');
+  const answer = await fetch(window.sessionUrl, {
+    method: 'PATCH',
+    headers: { 'Content-Type': 'application/trickle-ice-sdpfrag', 'If-Match': '*' },
+    body,
+  });
+  const fragment = await answer.text();
+  if (answer.status !== 200) throw new Error(`${answer.status} ${fragment}`);
+  const renewed = ['ice-ufrag', 'ice-pwd'].reduce((sdp, name) => {
+    return sdp.replace(line(sdp, name), line(fragment, name));
+  }, answered);
+  await connection.setRemoteDescription({ type: 'answer', sdp: renewed });
+  return line(fragment, 'ice-ufrag').split(':')[1];
+}
+
+/**
+ * In the page: answers have one candidate, and the session's address and the longest time between
+ * two frames are kept.
+ */
 function onlyCandidate({ ip, port }) {
   const native = RTCPeerConnection.prototype.setRemoteDescription;
   RTCPeerConnection.prototype.setRemoteDescription = function (description) {
@@ -71,6 +99,13 @@ function onlyCandidate({ ip, port }) {
     const at = lines.findIndex((line) => line.startsWith('m='));
     lines.splice(at + 2, 0, `a=candidate:1 1 udp 2130706431 ${ip} ${port} typ host`);
     return native.call(this, { type: description.type, sdp: lines.join('\r\n') });
+  };
+  const nativeFetch = window.fetch;
+  window.fetch = async (...request) => {
+    const answer = await nativeFetch(...request);
+    const location = answer.status === 201 && answer.headers.get('Location');
+    if (location) window.sessionUrl = new URL(location, answer.url).href;
+    return answer;
   };
   window.gapMs = 0;
   let last = null;
@@ -121,7 +156,32 @@ describe('a box with two addresses of each family', () => {
   }
 });
 
+test('an interface with frames smaller than a packet: they leave as fragments', async (t) => {
+  const resize = (bytes) => box.run('ip', 'link', 'set', 'eth0', 'mtu', bytes);
+  t.after(() => resize('1500'));
+  lan.narrow(WEIR[0], 1280); // the camera's
+  resize('1280'); // as a tunnel's: with IPv6 ours have 1284
+  const viewer = await openAt(v6(1));
+  t.after(() => viewer.close());
+  await viewer.picture();
+  await viewer.playing(2_000);
+  assert.equal(await weir.metric('weir_udp_gso'), 1, 'others have GSO as before');
+  assert.equal(await weir.metric('weir_udp_refused_total'), 0, 'nothing was dropped');
+});
+
 describe('somebody on the same network', () => {
+  /** The attack, and what the viewer shows meanwhile. */
+  async function attack(order, viewer) {
+    const attacker = stranger.python('attack.py');
+    attacker.stdin.write(`${JSON.stringify(order)}\n`);
+    let told = '';
+    attacker.stdout.on('data', (bytes) => (told += bytes));
+    const exited = once(attacker, 'exit');
+    const watched = await viewer.watch(ATTACK_S);
+    await exited;
+    return { ...JSON.parse(told), watched };
+  }
+
   for (const ip of [v4(1), v6(1)]) {
     test(`what is forged and replayed at ${ip} changes nothing`, async (t) => {
       const begin = sniffer.packets.length;
@@ -133,30 +193,30 @@ describe('somebody on the same network', () => {
           return sniffer.filter((p) => !fromWeir(p) && p.kind === kind, begin).at(-1);
         });
       const [check, report] = [await heard('stun'), await heard('rtcp')];
-      const before = { session: await session(), errors: await weir.metric('weir_icmp_errors_total') };
+      const icmpErrors = () => weir.metric('weir_icmp_errors_total');
+      const before = { session: await session(), errors: await icmpErrors() };
       assert.equal(before.session.address, text(report.from, report.fromPort));
-      const attack = stranger.python('attack.py');
       const order = { weir: [ip, PORT], viewer: [report.from, report.fromPort], seconds: ATTACK_S };
-      attack.stdin.write(`${JSON.stringify({ ...order, check: check.hex, report: report.hex })}\n`);
-      let told = '';
-      attack.stdout.on('data', (bytes) => (told += bytes));
-      const exited = once(attack, 'exit');
-      const watched = await viewer.watchEachFrame(ATTACK_S, { weir, name: 'gate' }, 25);
-      await exited;
-      const { sent, received } = JSON.parse(told);
+      let attacked = await attack({ ...order, check: check.hex, report: report.hex }, viewer);
+      // On a busy machine the decoder may stand still as well: not twice.
+      if (attacked.watched.freezes > 0) {
+        attacked = await attack({ ...order, check: check.hex, report: report.hex }, viewer);
+      }
+      const { sent, received, watched } = attacked;
       t.diagnostic(`sent ${JSON.stringify(sent)}, received ${JSON.stringify(received)}`);
       assert.ok(Object.values(sent).every((count) => count > 100), 'each kind was sent');
       // A replayed check is answered where it came from; nothing else is.
       assert.deepEqual(Object.keys(received), ['stun-reply']);
+      assert.equal(watched.freezes, 0);
+      assert.ok(watched.framesPerS > 20, `${watched.framesPerS} frames/s`);
       const lost = watched.after.packetsLost - watched.before.packetsLost;
       assert.deepEqual([lost, watched.after.nackCount - watched.before.nackCount], [0, 0]);
       const now = await session();
       assert.deepEqual([now.id, now.address], [before.session.id, before.session.address]);
-      const errors = (await weir.metric('weir_icmp_errors_total')) - before.errors;
+      const errors = (await icmpErrors()) - before.errors;
       assert.ok(errors > sent['icmp errors'] / 4, `${errors} of the errors reached weir`);
       assert.equal(await weir.metric('weir_udp_refused_total'), 0, 'nothing was dropped');
       assert.equal(await weir.metric('weir_media_thread_allocations'), 0);
-      // Nobody has talked the kernel into smaller packets either.
       const media = sniffer.filter((p) => fromWeir(p) && isMedia(p) && p.to !== report.from, begin);
       assert.deepEqual(media, []);
     });
@@ -184,7 +244,8 @@ describe('a viewer that moves', () => {
     assert.ok(media > proof, `media at ${media}, behind the report at ${proof}`);
   }
 
-  test('a new address: the picture goes on, in the same session', async (t) => {
+  /** The viewer's host gets other addresses while it watches; `meanwhile` is run on its page. */
+  async function move(t, from, to, meanwhile = () => {}) {
     const viewer = await openAt(v4(1));
     t.after(() => viewer.close());
     await viewer.picture();
@@ -192,17 +253,35 @@ describe('a viewer that moves', () => {
     const [before, begin] = [await viewer.sample(), sniffer.packets.length];
     const old = await session();
     await viewer.page.evaluate(() => (window.gapMs = 0));
-    home.forget(VIEWER);
-    home.address(MOVED);
+    home.forget(from);
+    home.address(to);
     home.route();
-    await until('weir has followed', 8_000, async () => {
-      return (await session())?.id === old.id && sniffer.filter(isMedia, begin).at(-1)?.to === v4(MOVED);
+    await meanwhile(viewer);
+    await until('weir has followed', 8_000, () => {
+      return sniffer.filter(isMedia, begin).at(-1)?.to === v4(to);
     });
     const { after, gapMs } = await goesOn(viewer, before, t);
+    assert.equal((await session()).id, old.id);
     assert.equal(after.connection, before.connection, 'it is one connection');
     // A check every 2.66 s teaches the address, and the next report proves it; then an IDR.
     assert.ok(gapMs < 4_500, `${gapMs} ms`);
-    assertProven(begin, (packet, end) => packet[end] === v4(MOVED));
+    assertProven(begin, (packet, end) => packet[end] === v4(to));
+    return sniffer.packets.slice(begin);
+  }
+
+  test('a new address: the picture goes on, in the same session', async (t) => {
+    await move(t, VIEWER, MOVED);
+  });
+
+  test('an ICE restart across a new address', async (t) => {
+    let ufrag;
+    const packets = await move(t, MOVED, VIEWER, async ({ page }) => {
+      ufrag = await page.evaluate(restartIce);
+    });
+    const name = Buffer.from(ufrag).toString('hex');
+    const checks = packets.filter(({ kind, hex }) => kind === 'stun' && hex.includes(name));
+    assert.ok(checks.length > 0, 'checks came with the new credentials');
+    assert.deepEqual([...new Set(checks.map(({ from }) => from))], [v4(VIEWER)]);
   });
 
   test('an address translation that was restarted', async (t) => {
@@ -217,7 +296,9 @@ describe('a viewer that moves', () => {
     const old = await session();
     await viewer.page.evaluate(() => (window.gapMs = 0));
     const ports = relay.rebind();
-    const isNew = (packet, end) => !ports.includes(packet[`${end}Port`]) && packet[end] === v4(SWITCH);
+    const isNew = (packet, end) => {
+      return packet[end] === v4(SWITCH) && !ports.includes(packet[`${end}Port`]);
+    };
     await until('weir has followed', 8_000, () => {
       const media = sniffer.filter(isMedia, begin).at(-1);
       return media && isNew(media, 'to');

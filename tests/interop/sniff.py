@@ -35,10 +35,13 @@ def udp_of(frame):
     packet = frame[ETHERNET_BYTES:]
     if ethertype == 0x0800 and packet[9] == UDP:
         header = (packet[0] & 15) * 4
-        return ipaddress.ip_address(packet[12:16]), ipaddress.ip_address(packet[16:20]), packet[header:]
-    if ethertype == 0x86DD and packet[6] == UDP:
-        return ipaddress.ip_address(packet[8:24]), ipaddress.ip_address(packet[24:40]), packet[40:]
-    return None
+        addresses, datagram = (packet[12:16], packet[16:20]), packet[header:]
+    elif ethertype == 0x86DD and packet[6] == UDP:
+        addresses, datagram = (packet[8:24], packet[24:40]), packet[40:]
+    else:
+        return None
+    source, destination = (ipaddress.ip_address(address) for address in addresses)
+    return source, destination, datagram
 
 
 def packets(interface, port):

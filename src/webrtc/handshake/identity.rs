@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use str0m::{IceCreds, Rtc, RtcConfig};
 
-use super::Request;
 use crate::clock;
 use crate::webrtc::provider::{self, DtlsCertificate, ProviderError, Tap};
 
@@ -31,15 +30,12 @@ impl Identity {
     }
 
     /// A new `Rtc` that reports to `tap`.
-    pub(super) fn rtc(&self, request: &Request<'_>, tap: &Tap, now_us: u64) -> Rtc {
+    pub(super) fn rtc(&self, local: &IceCreds, tap: &Tap, now_us: u64) -> Rtc {
         provider::attach(tap);
         RtcConfig::new()
             .set_crypto_provider(Arc::clone(&self.provider))
             .set_dtls_cert(self.certificate.clone())
-            .set_local_ice_credentials(IceCreds {
-                ufrag: request.local_ufrag.to_owned(),
-                pass: request.local_password.to_owned(),
-            })
+            .set_local_ice_credentials(local.clone())
             .set_ice_lite(true)
             .clear_codecs()
             .clear_extension_map()

@@ -24,7 +24,9 @@ fn request<'a>(offer: &'a str, candidates: &'a [SocketAddr]) -> Request<'a> {
 
 fn accept(offer: &str, now_us: u64) -> (Handshake, Accepted) {
     let identity = Identity::new().unwrap();
-    Handshake::accept(&identity, &request(offer, &[local()]), now_us).unwrap()
+    let (answered, accepted) =
+        Answered::accept(&identity, &request(offer, &[local()]), now_us).unwrap();
+    (answered.begin(&identity, now_us), accepted)
 }
 
 /// What a handshake came to.
@@ -254,7 +256,7 @@ fn no_address_of_ours_is_our_fault() {
     let identity = Identity::new().unwrap();
     let unspecified = ["0.0.0.0:8118".parse().unwrap()];
     for candidates in [&[][..], &unspecified[..]] {
-        let refused = Handshake::accept(&identity, &request(&offer, candidates), 0);
+        let refused = Answered::accept(&identity, &request(&offer, candidates), 0);
         assert_eq!(refused.err(), Some(OfferError::NoCandidate));
     }
 }
