@@ -1,6 +1,7 @@
 //! Handshakes: a bounded number at once, each gone as soon as it is connected.
 
 use std::cell::Cell;
+use std::cmp::Reverse;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -10,7 +11,7 @@ use crate::clock;
 use crate::egress::batch::Path;
 use crate::egress::srtp::{OpenKeys, SealKeys};
 use crate::egress::subscription::Wiring;
-use crate::limits::{HANDSHAKE_QUIET_US, PROFILE};
+use crate::limits::{HANDSHAKE_QUIET_US, HANDSHAKE_SLOW_US, PROFILE};
 use crate::media::{Command, HandshakeDatagram, Promote, SeatId};
 use crate::status;
 use crate::webrtc::ended::Ended;
@@ -46,6 +47,7 @@ pub(super) struct Active {
     pub(super) handshake: Handshake,
     pub(super) wiring: Wiring,
     pub(super) camera: u16,
+    pub(super) begun_us: u64,
     /// The last valid check, or the begin.
     pub(super) checked_us: u64,
     /// Behind an address translation: the candidate the browser knows, and our own address.
@@ -71,10 +73,17 @@ impl Handshakes {
         self.active.iter().filter(|active| active.peer == peer).count()
     }
 
-    /// The oldest one that saw no check for a while.
-    fn quiet(&self, now_us: u64) -> Option<SeatId> {
-        let oldest = self.active.iter().min_by_key(|active| active.checked_us)?;
-        (now_us >= oldest.checked_us + HANDSHAKE_QUIET_US).then_some(oldest.seat)
+    /// The one that makes room: who saw no check for longest, if that is a while; else of the
+    /// address with the most handshakes the oldest, if it had its time.
+    fn dispensable(&self, now_us: u64) -> Option<SeatId> {
+        let quiet = self.active.iter().min_by_key(|active| active.checked_us)?;
+        if now_us >= quiet.checked_us + HANDSHAKE_QUIET_US {
+            return Some(quiet.seat);
+        }
+        let slow =
+            self.active.iter().filter(|active| now_us >= active.begun_us + HANDSHAKE_SLOW_US);
+        let greed = |active: &&Active| (Reverse(self.count_of(active.peer)), active.begun_us);
+        slow.min_by_key(greed).map(|active| active.seat)
     }
 }
 
@@ -211,13 +220,13 @@ impl State {
         self.media.borrow().tell(Command::Live(Box::new(promote)));
     }
 
-    /// While others wait, the oldest handshake that saw no check for a while makes room.
+    /// While others wait, a handshake that makes no progress makes room.
     fn evict_for_waiting(&self) {
         if self.waiting.borrow_mut().is_empty() || self.handshakes.borrow().has_room() {
             return;
         }
-        let quiet = self.handshakes.borrow().quiet(clock::now_us());
-        if let Some(seat) = quiet {
+        let dispensable = self.handshakes.borrow().dispensable(clock::now_us());
+        if let Some(seat) = dispensable {
             self.end(seat, Ended::HandshakeEvicted, None);
         }
     }

@@ -144,6 +144,7 @@ impl State {
             handshake,
             wiring,
             camera,
+            begun_us: now_us,
             checked_us: now_us,
             alias: None,
             candidates,

@@ -130,7 +130,7 @@ pub(super) async fn read(
             whep::check_offer_type(&head.headers)?;
             Action::Offer(Offer {
                 camera: camera.to_owned(),
-                sdp: whep::offer_text(&bodies.read(body).await?)?,
+                sdp: whep::offer_text(&bodies.read(&head, body).await?)?,
                 peer: client.peer,
                 asked: client.asked,
             })
@@ -140,7 +140,7 @@ pub(super) async fn read(
         (Route::Session(secret), &Method::DELETE) => Action::End { secret: secret.to_owned() },
         (Route::Session(secret), &Method::PATCH) => {
             whep::check_fragment_type(&head.headers)?;
-            bodies.read(body).await?;
+            bodies.read(&head, body).await?;
             let if_match = head.headers.get(header::IF_MATCH);
             Action::Patch {
                 secret: secret.to_owned(),

@@ -3,7 +3,7 @@
 //! At most [`Bounds::connections`], of which one address has at most [`Bounds::per_address`]. When
 //! either is reached the connection idle longest makes room (of that address, or of all); when
 //! none is idle the new one is told 503 with what is full, and closed. Idle is: no request being
-//! answered. A connection idle for [`Bounds::idle`] is closed, which is also the time a request
+//! answered; one whose body is still to come is not yet. A connection idle for [`Bounds::idle`] is closed, which is also the time a request
 //! head may take.
 
 use std::cell::{Cell, RefCell};
@@ -13,9 +13,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
@@ -166,14 +167,20 @@ async fn converse<H, F>(
     H: Fn(Request<Incoming>, Client) -> F + 'static,
     F: Future<Output = Reply> + 'static,
 {
-    let service = service_fn(|request| {
-        seat.idle_since_us.set(None);
+    let service = service_fn(|mut request: Request<Incoming>| {
+        seat.idle_since_us.set(clock::now_us());
+        let is_whole = request.body().is_end_stream();
+        seat.is_busy.store(is_whole, Relaxed);
+        if !is_whole {
+            request.extensions_mut().insert(Awaited(Arc::clone(&seat.is_busy)));
+        }
         // hyper has room for this future from the connection's begin: boxed, an idle connection
         // does not pay for an answer.
         let answer = Box::pin(handler(request, client));
         async move {
             let reply = answer.await;
-            seat.idle_since_us.set(Some(clock::now_us()));
+            seat.idle_since_us.set(clock::now_us());
+            seat.is_busy.store(false, Relaxed);
             Ok::<_, Infallible>(reply)
         }
     });
@@ -209,25 +216,39 @@ async fn converse<H, F>(
     }
 }
 
+/// In a request whose body is still to come: its connection is as good as idle until then.
+#[derive(Debug, Clone)]
+pub(super) struct Awaited(Arc<AtomicBool>);
+
+impl Awaited {
+    /// The request is whole.
+    pub(super) fn came(&self) {
+        self.0.store(true, Relaxed);
+    }
+}
+
 /// One connection, as the table sees it.
 #[derive(Debug)]
 struct Seat {
     address: IpAddr,
-    /// Since when no request is being answered; `None` while one is.
-    idle_since_us: Cell<Option<u64>>,
+    /// A request is being answered.
+    is_busy: Arc<AtomicBool>,
+    /// Since when nothing is, while that is so.
+    idle_since_us: Cell<u64>,
     leave: Notify,
 }
 
 impl Seat {
     fn is_idle(&self) -> bool {
-        self.idle_since_us.get().is_some()
+        !self.is_busy.load(Relaxed)
     }
 
     /// How long it may still be idle; all of `idle` while it is not.
     fn idle_left(&self, idle: Duration) -> Duration {
-        let Some(since_us) = self.idle_since_us.get() else {
+        if !self.is_idle() {
             return idle;
-        };
+        }
+        let since_us = self.idle_since_us.get();
         let been = Duration::from_micros(clock::now_us().saturating_sub(since_us));
         idle.saturating_sub(been)
     }
@@ -257,8 +278,12 @@ impl Seats {
             let full = Full { what: "http connections", max: connections };
             evict(&mut taken, now_us, |_| true).ok_or(full)?;
         }
-        let seat =
-            Rc::new(Seat { address, idle_since_us: Cell::new(Some(now_us)), leave: Notify::new() });
+        let seat = Rc::new(Seat {
+            address,
+            is_busy: Arc::default(),
+            idle_since_us: Cell::new(now_us),
+            leave: Notify::new(),
+        });
         taken.push(Rc::clone(&seat));
         Ok(seat)
     }
@@ -275,8 +300,8 @@ fn evict(taken: &mut Vec<Rc<Seat>>, now_us: u64, matches: impl Fn(&Seat) -> bool
     let idle = taken
         .iter()
         .enumerate()
-        .filter(|(_, seat)| matches(seat))
-        .filter_map(|(index, seat)| Some((seat.idle_since_us.get()?, index)));
+        .filter(|(_, seat)| seat.is_idle() && matches(seat))
+        .map(|(index, seat)| (seat.idle_since_us.get(), index));
     let (since_us, index) = idle.min()?;
     if now_us < since_us + HTTP_EVICTABLE_US {
         return None;
@@ -305,18 +330,19 @@ mod tests {
         let seats = seats(2, 2);
         let first = seats.admit(address(1), 0).expect("room");
         let second = seats.admit(address(2), 0).expect("room");
-        first.idle_since_us.set(Some(20));
-        second.idle_since_us.set(Some(10));
+        first.idle_since_us.set(20);
+        second.idle_since_us.set(10);
         let third = seats.admit(address(3), LATER_US).expect("the second makes room");
         assert!(!seats.taken.borrow().iter().any(|seat| Rc::ptr_eq(seat, &second)));
-        first.idle_since_us.set(None);
-        third.idle_since_us.set(None);
+        first.is_busy.store(true, Relaxed);
+        third.is_busy.store(true, Relaxed);
         assert!(seats.admit(address(4), LATER_US).is_err());
         seats.release(&second);
         assert!(seats.admit(address(4), LATER_US).is_err(), "an evicted seat frees nothing twice");
         seats.release(&third);
         assert!(seats.admit(address(4), LATER_US).is_ok());
-        first.idle_since_us.set(Some(LATER_US));
+        first.is_busy.store(false, Relaxed);
+        first.idle_since_us.set(LATER_US);
         assert!(seats.admit(address(5), LATER_US).is_err(), "all have only just come");
     }
 
@@ -324,13 +350,14 @@ mod tests {
     fn an_address_at_its_bound_makes_room_only_for_itself() {
         let seats = seats(8, 2);
         let other = seats.admit(address(9), 0).expect("room");
-        other.idle_since_us.set(Some(1));
+        other.idle_since_us.set(1);
         let first = seats.admit(address(1), 0).expect("room");
         let second = seats.admit(address(1), 0).expect("room");
-        first.idle_since_us.set(None);
-        second.idle_since_us.set(None);
+        first.is_busy.store(true, Relaxed);
+        second.is_busy.store(true, Relaxed);
         assert!(seats.admit(address(1), LATER_US).is_err());
-        second.idle_since_us.set(Some(2));
+        second.is_busy.store(false, Relaxed);
+        second.idle_since_us.set(2);
         assert!(seats.admit(address(1), LATER_US).is_ok());
         assert!(seats.taken.borrow().iter().any(|seat| Rc::ptr_eq(seat, &other)));
     }

@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const WEIR_BINARY =
+export const WEIR_BINARY =
   process.env.WEIR_BINARY ??
   fileURLToPath(new URL('../../target/testing/weir', import.meta.url));
 
