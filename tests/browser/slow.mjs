@@ -69,6 +69,9 @@ const BEAT_MS = 4;
 /** Beats between two bytes of those who are slow. */
 const BEATS = 25;
 
+/** How long somebody who was closed stays away. */
+const RETURN_MS = 1_000;
+
 // What each kind writes at once, and then byte by byte.
 const KINDS = {
   heads: { begin: HEAD, more: 'x' },
@@ -79,7 +82,7 @@ const KINDS = {
   deaf: { begin: 'GET /api/sessions HTTP/1.1\r\nHost: weir\r\n\r\n'.repeat(50), more: '', deaf: true },
 };
 
-/** Slow clients of all kinds at once. Each that is closed comes back at once. */
+/** Slow clients of all kinds at once. Each that is closed comes back. */
 export class Slow {
   constructor(weir, count, addresses) {
     Object.assign(this, { port: weir.ports.http, addresses, sockets: new Map(), opened: 0 });
@@ -105,7 +108,7 @@ export class Slow {
     socket.on('connect', () => socket.write(kind.begin));
     socket.on('error', () => {});
     socket.on('close', async () => {
-      await sleep(20);
+      await sleep(RETURN_MS);
       if (this.timer) this.open(number, kind);
     });
   }
