@@ -210,6 +210,9 @@ pub const OFFER_WAIT_US: u64 = 5_000_000;
 /// A handshake that saw no valid check for this long makes room when others wait; so does, in a
 /// full table of sessions, an offer that none came for.
 pub const HANDSHAKE_QUIET_US: u64 = 500_000;
+/// A handshake that goes on for this long, checks or not, makes room when others wait: a browser
+/// needs a tenth of it, and this is room for four repetitions of a lost flight.
+pub const HANDSHAKE_SLOW_US: u64 = 1_000_000;
 /// A handshake that is not connected by then is given up.
 pub const HANDSHAKE_US_MAX: u64 = 10_000_000;
 /// DTLS records a handshake holds before it can read them (the first of a flight was lost); one
@@ -272,6 +275,8 @@ pub const HTTP_KEEP_ALIVE_MS: u64 = 5_000;
 /// The time a request body may take, and how long a request waits for one of the body buffers
 /// before it gets 503: 64 offers that come at once are read one after the other in milliseconds.
 pub const HTTP_BODY_MS_MAX: u64 = 2_000;
+/// A request body that took this long makes room when others wait for its buffer.
+pub const HTTP_BODY_QUIET_MS: u64 = 250;
 /// Connections to the diagnostics port: a scraper, a person, and one of each to spare.
 pub const DIAGNOSTICS_CONNECTIONS_MAX: usize = 4;
 

@@ -198,7 +198,7 @@ fn one_waiting_offer_too_many_is_refused_and_the_others_are_served_in_turn() {
             let waiting: Vec<_> = (0..PROFILE.offers_waiting)
                 .map(|_| scope.spawn(move || post(stage, loopback(2))))
                 .collect();
-            std::thread::sleep(Duration::from_millis(500));
+            std::thread::sleep(Duration::from_millis(200));
             assert!(waiting.iter().all(|offer| !offer.is_finished()), "they wait");
             let refused = post(stage, loopback(3)).expect_err("the queue is full");
             assert_full(&refused, "waiting offers full, max 4", "2");
@@ -212,22 +212,21 @@ fn one_waiting_offer_too_many_is_refused_and_the_others_are_served_in_turn() {
         assert_full(&refused, "sessions full, max 4", "2");
     });
     let sessions = stage.sessions();
-    let evicted = sessions
-        .iter()
-        .filter(|session| session["reason"] == "no check came, and another player needed the room");
+    let evicted = sessions.iter().filter(|session| {
+        session["reason"] == "the handshake came to no end, and another player needed the room"
+    });
     assert_eq!(evicted.count(), 1, "{sessions:?}");
 }
 
 #[test]
-fn an_offer_waits_five_seconds_at_most() {
+fn a_slot_that_is_held_by_checks_alone_comes_free_after_a_second() {
     let stage = Stage::open();
-    let (refused, waited_us) = with_slots_held(&stage, 6_000_000, || {
+    let waited_us = with_slots_held(&stage, 3_000_000, || {
         let began_us = clock::now_us();
-        let refused = post(&stage, loopback(2)).expect_err("no slot came free");
-        (refused, clock::now_us() - began_us)
+        post(&stage, loopback(2)).expect("a slot came free");
+        clock::now_us() - began_us
     });
-    assert_full(&refused, "no handshake slot within 5 s", "2");
-    assert!((4_900_000..5_500_000).contains(&waited_us), "{waited_us} us");
+    assert!((500_000..1_500_000).contains(&waited_us), "{waited_us} us");
 }
 
 /// A connection whose request never ends, so that it is busy.

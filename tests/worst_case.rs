@@ -107,10 +107,11 @@ fn established(server: SocketAddr) -> usize {
     table.lines().filter(is_held).count()
 }
 
-/// All HTTP connections, first with offers that wait, then with answers that nobody reads.
+/// All HTTP connections, first with answers that nobody reads, then with offers that wait, for
+/// which the handshakes make room in the end.
 fn hold(server: &Server) -> Held {
     let mut held = Held::default();
-    for habit in [Habit::Offers(OFFER_BYTES_MAX), Habit::NeverReads] {
+    for habit in [Habit::NeverReads, Habit::Offers(OFFER_BYTES_MAX)] {
         let crowd = crowd::gather(server.http, "cam1", PROFILE.http_connections, habit);
         let until_us = clock::now_us() + u64::try_from(HOLD.as_micros()).expect("seconds");
         while clock::now_us() < until_us {
@@ -132,8 +133,16 @@ fn the_worst_case_at_once_is_within_the_plan_and_nobody_loses_a_packet() {
     let urls = cameras.iter().map(|name| (name.clone(), park.url(name)));
     let server = Server::start(&Setup::of(urls));
     assert!(server.wait_until_ready(cameras.len(), PATIENCE_US));
+    let used = |when: &str| {
+        std::thread::sleep(Duration::from_millis(600)); // the gauge's period
+        let bytes = server.metric("weir_library_heap_used_bytes").expect("a gauge");
+        println!("library heap {when}: {bytes} bytes in use");
+    };
+    used("with every camera");
     let mut viewers = wall_of_viewers(&server, &cameras);
+    used("with the wall");
     let agents = full_handshakes(&server);
+    used("with the handshakes");
     for viewer in &mut viewers {
         viewer.reception.begin_window();
     }

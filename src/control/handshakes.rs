@@ -5,6 +5,7 @@
 //! no slot is free the check is kept, and slots go round by address.
 
 use std::cell::Cell;
+use std::cmp::Reverse;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -14,7 +15,7 @@ use crate::clock;
 use crate::egress::batch::Path;
 use crate::egress::srtp::{OpenKeys, SealKeys};
 use crate::egress::subscription::Wiring;
-use crate::limits::{HANDSHAKE_QUIET_US, PROFILE};
+use crate::limits::{HANDSHAKE_QUIET_US, HANDSHAKE_SLOW_US, PROFILE};
 use crate::media::{Command, HandshakeDatagram, Promote, SeatId};
 use crate::status::{self, TABLES};
 use crate::webrtc::demux::Kind;
@@ -59,6 +60,8 @@ pub(super) struct Active {
     pub(super) held: Option<Held>,
     pub(super) wiring: Wiring,
     pub(super) camera: u16,
+    /// When it got its slot.
+    pub(super) begun_us: Option<u64>,
     /// The last valid check, or the begin.
     pub(super) checked_us: u64,
     /// Behind an address translation: the candidate the browser knows, and our own address.
@@ -114,9 +117,15 @@ impl Handshakes {
         of_peer.filter(|active| active.handshake.is_some()).count()
     }
 
-    /// The oldest one with a slot that saw no check for a while.
-    fn quiet(&self, now_us: u64) -> Option<SeatId> {
-        self.oldest(now_us, |active| active.handshake.is_some())
+    /// The one that makes room: who has a slot and saw no check for longest, if that is a while;
+    /// else of the address with the most handshakes the oldest, if it had its time.
+    fn dispensable(&self, now_us: u64) -> Option<SeatId> {
+        let quiet = self.oldest(now_us, |active| active.handshake.is_some());
+        let slow = |active: &&Box<Active>| {
+            active.begun_us.is_some_and(|begun_us| now_us >= begun_us + HANDSHAKE_SLOW_US)
+        };
+        let greed = |active: &&Box<Active>| (Reverse(self.count_of(active.peer)), active.begun_us);
+        quiet.or_else(|| Some(self.active.iter().filter(slow).min_by_key(greed)?.seat))
     }
 
     /// The oldest offer that was answered a while ago, and that no check came for.
@@ -153,6 +162,7 @@ impl Active {
         let mut handshake = self.answered.begin(identity, now_us);
         handshake.receive(from, to, &bytes, now_us);
         self.handshake = Some(handshake);
+        self.begun_us = Some(now_us);
     }
 
     fn poll(&mut self, now_us: u64) -> Progress {
@@ -317,13 +327,13 @@ impl State {
         self.media.borrow().tell(Command::Live(Box::new(promote)));
     }
 
-    /// While others wait, the oldest handshake that saw no check for a while makes room.
+    /// While others wait, a handshake that makes no progress makes room.
     fn evict_for_waiting(&self) {
         if !self.is_waited_for() || self.handshakes.borrow().begun() < PROFILE.handshakes {
             return;
         }
-        let quiet = self.handshakes.borrow().quiet(clock::now_us());
-        if let Some(seat) = quiet {
+        let dispensable = self.handshakes.borrow().dispensable(clock::now_us());
+        if let Some(seat) = dispensable {
             self.end(seat, Ended::HandshakeEvicted, None);
         }
     }

@@ -176,6 +176,7 @@ impl State {
             held: None,
             wiring,
             camera,
+            begun_us: None,
             checked_us: now_us,
             alias: None,
             candidates,

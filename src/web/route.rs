@@ -151,7 +151,7 @@ pub(super) async fn read(
             whep::check_offer_type(&head.headers)?;
             Action::Offer(Offer {
                 camera: camera.to_owned(),
-                sdp: whep::text(&bodies.read(body).await?, "the offer")?,
+                sdp: whep::text(&bodies.read(&head, body).await?, "the offer")?,
                 peer: client.peer,
                 asked: client.asked,
             })
@@ -166,7 +166,7 @@ pub(super) async fn read(
             Action::Patch(Patch {
                 secret: secret.to_owned(),
                 if_match: whep::if_match(&head.headers)?,
-                fragment: whep::text(&bodies.read(body).await?, "the fragment")?,
+                fragment: whep::text(&bodies.read(&head, body).await?, "the fragment")?,
                 asked: client.asked,
             })
         }

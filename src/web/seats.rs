@@ -1,11 +1,13 @@
 //! Who is let in. Plain and encrypted connections share one table of [`Bounds::connections`], of
 //! which one address has at most [`Bounds::per_address`]. When either is reached the connection
 //! idle longest makes room (of that address, or of all); when none is idle the new one is refused.
-//! Idle is: no request being answered, a TLS handshake included.
+//! Idle is: no request being answered; one whose body is still to come is not yet, nor is a TLS handshake one.
 
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -29,24 +31,43 @@ pub(super) struct Bounds {
 #[derive(Debug)]
 pub(super) struct Seat {
     address: IpAddr,
-    /// Since when no request is being answered; `None` while one is.
-    pub(super) idle_since_us: Cell<Option<u64>>,
+    /// A request is being answered.
+    pub(super) is_busy: Arc<AtomicBool>,
+    /// Since when nothing is, while that is so.
+    pub(super) idle_since_us: Cell<u64>,
     /// Somebody else needs the place.
     pub(super) leave: Notify,
 }
 
 impl Seat {
     pub(super) fn is_idle(&self) -> bool {
-        self.idle_since_us.get().is_some()
+        !self.is_busy.load(Relaxed)
     }
 
     /// How long it may still be idle; all of `idle` while it is not.
     pub(super) fn idle_left(&self, idle: Duration) -> Duration {
-        let Some(since_us) = self.idle_since_us.get() else {
+        if !self.is_idle() {
             return idle;
-        };
+        }
+        let since_us = self.idle_since_us.get();
         let been = Duration::from_micros(clock::now_us().saturating_sub(since_us));
         idle.saturating_sub(been)
+    }
+}
+
+/// In a request whose body is still to come: its connection is as good as idle until then.
+#[derive(Debug, Clone)]
+pub(super) struct Awaited(Arc<AtomicBool>);
+
+impl Awaited {
+    /// For a connection's request.
+    pub(super) fn of(seat: &Seat) -> Self {
+        Self(Arc::clone(&seat.is_busy))
+    }
+
+    /// The request is whole.
+    pub(super) fn came(&self) {
+        self.0.store(true, Relaxed);
     }
 }
 
@@ -76,8 +97,12 @@ impl Seats {
             let full = Full { what: "http connections", max: connections };
             evict(&mut taken, now_us, |_| true).ok_or(full)?;
         }
-        let seat =
-            Rc::new(Seat { address, idle_since_us: Cell::new(Some(now_us)), leave: Notify::new() });
+        let seat = Rc::new(Seat {
+            address,
+            is_busy: Arc::default(),
+            idle_since_us: Cell::new(now_us),
+            leave: Notify::new(),
+        });
         taken.push(Rc::clone(&seat));
         usage.set(taken.len());
         Ok(seat)
@@ -97,8 +122,8 @@ fn evict(taken: &mut Vec<Rc<Seat>>, now_us: u64, matches: impl Fn(&Seat) -> bool
     let idle = taken
         .iter()
         .enumerate()
-        .filter(|(_, seat)| matches(seat))
-        .filter_map(|(index, seat)| Some((seat.idle_since_us.get()?, index)));
+        .filter(|(_, seat)| seat.is_idle() && matches(seat))
+        .map(|(index, seat)| (seat.idle_since_us.get(), index));
     let (since_us, index) = idle.min()?;
     if now_us < since_us + HTTP_EVICTABLE_US {
         return None;
@@ -133,18 +158,21 @@ mod tests {
         let seats = seats(2, 2);
         let first = seats.admit(address(1), 0).expect("room");
         let second = seats.admit(address(2), 0).expect("room");
-        first.idle_since_us.set(Some(20));
-        second.idle_since_us.set(Some(10));
+        first.is_busy.store(false, Relaxed);
+        first.idle_since_us.set(20);
+        second.is_busy.store(false, Relaxed);
+        second.idle_since_us.set(10);
         let third = seats.admit(address(3), LATER_US).expect("the second makes room");
         assert!(!seats.taken.borrow().iter().any(|seat| Rc::ptr_eq(seat, &second)));
-        first.idle_since_us.set(None);
-        third.idle_since_us.set(None);
+        first.is_busy.store(true, Relaxed);
+        third.is_busy.store(true, Relaxed);
         assert!(seats.admit(address(4), LATER_US).is_err());
         seats.release(&second);
         assert!(seats.admit(address(4), LATER_US).is_err(), "an evicted seat frees nothing twice");
         seats.release(&third);
         assert!(seats.admit(address(4), LATER_US).is_ok());
-        first.idle_since_us.set(Some(LATER_US));
+        first.is_busy.store(false, Relaxed);
+        first.idle_since_us.set(LATER_US);
         assert!(seats.admit(address(5), LATER_US).is_err(), "all have only just come");
     }
 
@@ -152,13 +180,15 @@ mod tests {
     fn an_address_at_its_bound_makes_room_only_for_itself() {
         let seats = seats(8, 2);
         let other = seats.admit(address(9), 0).expect("room");
-        other.idle_since_us.set(Some(1));
+        other.is_busy.store(false, Relaxed);
+        other.idle_since_us.set(1);
         let first = seats.admit(address(1), 0).expect("room");
         let second = seats.admit(address(1), 0).expect("room");
-        first.idle_since_us.set(None);
-        second.idle_since_us.set(None);
+        first.is_busy.store(true, Relaxed);
+        second.is_busy.store(true, Relaxed);
         assert!(seats.admit(address(1), LATER_US).is_err());
-        second.idle_since_us.set(Some(2));
+        second.is_busy.store(false, Relaxed);
+        second.idle_since_us.set(2);
         assert!(seats.admit(address(1), LATER_US).is_ok());
         assert!(seats.taken.borrow().iter().any(|seat| Rc::ptr_eq(seat, &other)));
     }

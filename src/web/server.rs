@@ -12,9 +12,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
@@ -28,7 +29,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Reply;
 use super::problem::{self, PROBLEM_JSON};
-use super::seats::{Seat, Seats};
+use super::seats::{Awaited, Seat, Seats};
 use crate::clock;
 use crate::limits::{
     HTTP_EVICTABLE_US, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_MS_MAX, HTTP_KEEP_ALIVE_MS,
@@ -140,7 +141,7 @@ async fn encrypt(stream: TcpStream, client: Client, seat: &Seat, tls: &Tls) -> O
     };
     match accepted {
         Ok(stream) => {
-            seat.idle_since_us.set(Some(clock::now_us()));
+            seat.idle_since_us.set(clock::now_us());
             Some(stream)
         }
         Err(error) => {
@@ -193,14 +194,20 @@ where
     H: Fn(Request<Incoming>, Client) -> F + 'static,
     F: Future<Output = Reply> + 'static,
 {
-    let service = service_fn(|request| {
-        seat.idle_since_us.set(None);
+    let service = service_fn(|mut request: Request<Incoming>| {
+        seat.idle_since_us.set(clock::now_us());
+        let is_whole = request.body().is_end_stream();
+        seat.is_busy.store(is_whole, Relaxed);
+        if !is_whole {
+            request.extensions_mut().insert(Awaited::of(seat));
+        }
         // hyper has room for this future from the connection's begin: boxed, an idle connection
         // does not pay for an answer.
         let answer = Box::pin(handler(request, client));
         async move {
             let reply = answer.await;
-            seat.idle_since_us.set(Some(clock::now_us()));
+            seat.idle_since_us.set(clock::now_us());
+            seat.is_busy.store(false, Relaxed);
             Ok::<_, Infallible>(reply)
         }
     });

@@ -66,7 +66,9 @@ impl Ended {
             Self::Evicted => "silent, and another player needed the room",
             Self::Stopping => "weir stopped",
             Self::HandshakeTimeout => "handshake not done within 10 s",
-            Self::HandshakeEvicted => "no check came, and another player needed the room",
+            Self::HandshakeEvicted => {
+                "the handshake came to no end, and another player needed the room"
+            }
             Self::HandshakeFailed => "handshake failed",
             Self::NoGcm => "no AES-GCM: the player offers only other SRTP ciphers",
             Self::Replaced => "silent, and its own address needed the room",

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-const WEIR_BINARY =
+export const WEIR_BINARY =
   process.env.WEIR_BINARY ??
   fileURLToPath(new URL('../../target/testing/weir', import.meta.url));
 

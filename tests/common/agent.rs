@@ -100,22 +100,24 @@ impl Agent {
 
     /// Checks until weir answers.
     pub fn nominate(&self) {
-        let mut buffer = [0; 2048];
-        for _ in 0..TRIES {
-            self.socket.send_to(&self.check(), self.media).expect("loopback takes it");
-            if let Ok((bytes, from)) = self.socket.recv_from(&mut buffer) {
-                assert_eq!((from, Kind::of(&buffer[..bytes])), (self.media, Kind::Stun));
-                return;
-            }
-        }
-        panic!("no answer to a check");
+        assert!(self.is_answered(), "no answer to a check");
     }
 
-    /// Keeps a handshake's slot by checks alone, for so long.
+    /// Whether one of a few checks is answered.
+    fn is_answered(&self) -> bool {
+        let mut buffer = [0; 2048];
+        (0..TRIES).any(|_| {
+            self.socket.send_to(&self.check(), self.media).expect("loopback takes it");
+            let Ok((bytes, from)) = self.socket.recv_from(&mut buffer) else { return false };
+            assert_eq!((from, Kind::of(&buffer[..bytes])), (self.media, Kind::Stun));
+            true
+        })
+    }
+
+    /// Keeps a handshake's slot by checks alone, for so long or until another gets it.
     pub fn dawdle(&self, us: u64) {
         let until_us = clock::now_us() + us;
-        while clock::now_us() < until_us {
-            self.nominate();
+        while clock::now_us() < until_us && self.is_answered() {
             std::thread::sleep(Duration::from_millis(100));
         }
     }
