@@ -64,6 +64,10 @@ fn one_session_too_many_is_refused_and_who_leaves_makes_room() {
     assert_eq!(first.delete().expect("an answer"), 200);
     viewers.push(stage.viewer());
     assert_full(&refusal(&stage), "sessions full, max 4", "2");
+    let status = stage.server.get("/api/status").json();
+    let table = &status["tables"][0];
+    let figures = ["used", "most", "max", "full"].map(|figure| table[figure].as_u64());
+    assert_eq!((&table["what"], figures), (&"sessions".into(), [4, 4, 4, 2].map(Some)));
     // Those who were there all the time did not notice.
     let more = viewers[0].reception.counts.packets + 50;
     assert!(wall::run(&mut viewers, PATIENCE_US, |viewers| {

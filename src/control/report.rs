@@ -76,8 +76,15 @@ struct EventReport {
 impl Control {
     /// How weir itself is.
     pub fn report(&self) -> Report {
+        Report::now()
+    }
+}
+
+impl Report {
+    /// What the process's own figures say.
+    pub(crate) fn now() -> Self {
         let totals = events::totals();
-        Report {
+        Self {
             version: crate::VERSION,
             commit: crate::COMMIT,
             profile: PROFILE.name,

@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::*;
-use crate::control::{Answer, Refusal};
+use crate::control::{Answer, Refusal, Report};
 use crate::limits::HTTP_BODY_BYTES_MAX;
 use crate::limits::HTTP_EVICTABLE_US;
 
@@ -22,6 +22,7 @@ async fn perform_canned(action: Action) -> Reply {
         Action::Done(reply) => reply,
         Action::Cameras => api::cameras(&[]),
         Action::Sessions => api::sessions(&[]),
+        Action::Status => api::status(&Report::now()),
         Action::Health => api::health(&[]),
         Action::Metrics => metrics::reply(&[]),
         Action::Player { camera, if_none_match } => {
