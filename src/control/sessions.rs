@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::clock;
 use crate::config::Config;
-use crate::limits::{ENDED_SESSIONS_SHOWN, SESSION_EVICTABLE_US, SESSION_RESTART_US, SESSIONS_MAX};
+use crate::limits::{ENDED_SESSIONS_SHOWN, SESSION_RESTART_US, SESSIONS_MAX};
 use crate::media::SeatId;
 use crate::mem::Full;
 use crate::mem::table::{Handle, Table};
