@@ -157,7 +157,7 @@ fn each_request_has_its_status() {
             ("POST /gate/whep", sdp, "v=0", 201, "\r\n\r\nv=0"),
             ("POST /yard/whep", sdp, "v=0", 404, "no camera"),
             ("POST /gate/whep", "", "v=0", 415, "accept-post: application/sdp"),
-            ("POST /gate/whep", fragment, "v=0", 415, "has the type application/sdp, not"),
+            ("POST /gate/whep", fragment, "v=0", 415, "an offer has the type application/sdp"),
             ("POST /gate/whep", sdp, "", 400, "empty"),
             ("POST /gate/whep", sdp, &"v".repeat(HTTP_BODY_BYTES_MAX), 201, "vvv"),
             ("POST /gate/whep", sdp, &"v".repeat(HTTP_BODY_BYTES_MAX + 1), 413, "max 16384"),
