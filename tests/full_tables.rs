@@ -233,7 +233,7 @@ fn a_slot_that_is_held_by_checks_alone_comes_free_after_a_second() {
     assert!((500_000..1_500_000).contains(&waited_us), "{waited_us} us");
 }
 
-/// A connection whose request never ends, so that it is busy.
+/// A connection whose request never ends; for a tenth of a second it keeps its place.
 fn busy(http: SocketAddr, local: IpAddr) -> TcpStream {
     let mut stream = connect(http, local);
     let head = "POST /gate/whep HTTP/1.1\r\nHost: weir\r\nContent-Type: application/sdp\r\n\
@@ -279,10 +279,12 @@ fn one_http_connection_too_many_is_refused_and_a_closed_one_makes_room() {
 
     drop(taken.pop());
     assert!(wait_for(PATIENCE_US, || others(200).is_ok()), "room was made");
-    // Who never ends a request is told so, and in the end everybody has gone.
+    // Who never ends a request is told so, unless somebody else needs the room; in the end
+    // everybody has gone.
     for stream in taken {
         let answer = read(stream);
-        assert!(answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.1 503"), "{answer}");
+        let is_told = answer.starts_with("HTTP/1.1 4") || answer.starts_with("HTTP/1.1 503");
+        assert!(is_told || answer.is_empty(), "{answer}");
     }
 }
 
