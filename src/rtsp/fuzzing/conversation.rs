@@ -29,13 +29,13 @@ pub fn framing(data: &[u8]) {
     let whole = items(data, &[], pool);
     if data.len() <= SPLITS_MAX {
         for cut in 1..data.len() {
-            assert_eq!(items(data, &[cut], pool), whole, "cut at {cut}");
+            check_same(&items(data, &[cut], pool), &whole, cut);
         }
     }
     // A head that comes in bytes is looked through once for each: too slow for a long one.
     for step in if data.len() <= 4 * SPLITS_MAX { [1, 2, 7] } else { [61, 300, 1448] } {
         let cuts: Vec<usize> = (1..data.len()).step_by(step).collect();
-        assert_eq!(items(data, &cuts, pool), whole, "{step} bytes a read");
+        check_same(&items(data, &cuts, pool), &whole, step);
     }
     let found = whole.iter().filter(|found| found.kind == "rtp").count();
     let mut heard = Heard::default();
@@ -43,8 +43,17 @@ pub fn framing(data: &[u8]) {
     assert!(heard.packets == found || has_ended, "{} of {found} packets", heard.packets);
 }
 
+/// The same items. After garbage the framer may wait for up to nine bytes before it looks at them
+/// again, so at the very end word of the loss may be out in one and not yet in the other.
+fn check_same(cut: &[Found], whole: &[Found], at: usize) {
+    let common = cut.len().min(whole.len());
+    let pending = [&cut[common..], &whole[common..]].concat();
+    let is_pending = pending.len() <= 1 && pending.iter().all(|found| found.kind == "broken");
+    assert!(cut[..common] == whole[..common] && is_pending, "{at}: {cut:?} and not {whole:?}");
+}
+
 /// What a framer found, by a hash of its bytes.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Found {
     kind: &'static str,
     bytes: usize,
@@ -150,6 +159,9 @@ fn without_frames(mut transmit: &[u8]) -> Vec<u8> {
 /// A dialog: the same requests and the same end however the camera's bytes are cut into reads;
 /// what is asked cannot be mistaken for something else; the password shows nowhere but in Basic.
 pub fn dialog(data: &[u8]) {
+    if String::from_utf8_lossy(data).contains(SECRET) {
+        return; // a camera that knows it may be told it
+    }
     let whole = converse(data, data.len());
     for step in if data.len() <= 4 * SPLITS_MAX { [1, 7] } else { [61, 300] } {
         let pieces = converse(data, step);

@@ -98,6 +98,10 @@ pub fn challenge(data: &[u8]) {
         return;
     }
     let Ok(theirs) = http_auth::parse_challenges(text) else { return };
+    // Of one challenge alone: where the next begins is a question of how lenient one is.
+    if theirs.len() > 1 || text.to_ascii_lowercase().matches("digest").count() > 1 {
+        return;
+    }
     let theirs: Vec<DigestClient> =
         theirs.iter().filter_map(|challenge| DigestClient::try_from(challenge).ok()).collect();
     if let ([ours], Ok([theirs])) = (digests.as_slice(), <[DigestClient; 1]>::try_from(theirs)) {
