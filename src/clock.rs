@@ -42,6 +42,12 @@ pub fn ntp(at_us: u64) -> u64 {
     ((wall_us / 1_000_000 + SECONDS_1900_TO_1970) << 32) | fraction
 }
 
+/// Seconds since 1970 by the wall clock; for what has to outlive the process.
+#[allow(clippy::disallowed_methods)]
+pub fn unix_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,9 +9,10 @@
 //! ```
 //!
 //! [`media`] is the thread that moves packets and [`control`] the one that does everything else.
-//! [`limits`] holds every bound, [`mem`] the memory they add up to, [`net`] the sockets and
+//! [`access`] says who may. [`limits`] holds every bound, [`mem`] the memory they add up to, [`net`] the sockets and
 //! [`clock`] the time. The cores of `rtsp`, `rtp`, `webrtc` and `egress` are sans-IO.
 
+pub mod access;
 pub mod clock;
 pub mod config;
 pub mod control;

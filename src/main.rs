@@ -1,6 +1,7 @@
 //! The command line. Exit codes: 0 done, 1 the environment refused, 2 bad usage or configuration.
 
 mod arguments;
+mod credentials;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -25,6 +26,14 @@ fn main() -> ExitCode {
         Command::Check(file) => check(&file.config),
         Command::Memory => {
             print!("{}", weir::mem::plan::table());
+            Ok(())
+        }
+        Command::Password => credentials::password().map_err(|why| {
+            eprintln!("{why}");
+            CONFIGURATION
+        }),
+        Command::Token => {
+            credentials::token();
             Ok(())
         }
         Command::Demo => {

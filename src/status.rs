@@ -95,6 +95,10 @@ pub struct Gauges {
     pub udp_refused: AtomicU64,
     /// Times the socket was full.
     pub udp_blocked: AtomicU64,
+    /// Passwords hashed.
+    pub password_hashes: AtomicU64,
+    /// Requests whose credentials were missing, wrong or too many.
+    pub denials: AtomicU64,
 }
 
 /// The process's gauges.
@@ -110,6 +114,8 @@ pub static GAUGES: Gauges = Gauges {
     udp_packets: AtomicU64::new(0),
     udp_refused: AtomicU64::new(0),
     udp_blocked: AtomicU64::new(0),
+    password_hashes: AtomicU64::new(0),
+    denials: AtomicU64::new(0),
 };
 
 /// One card a camera's slot.

@@ -6,6 +6,7 @@
 //! reason. Bounded by [`crate::limits::CONFIG_BYTES_MAX`] and, in number of cameras,
 //! [`crate::limits::CAMERAS_MAX`]. Does not resolve names or reach for the network.
 
+mod account;
 mod camera;
 mod place;
 mod read;
@@ -14,6 +15,7 @@ mod section;
 mod state;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 pub use camera::name_problem;
 pub use place::{Problem, Severity};
@@ -21,6 +23,7 @@ pub use read::{Loaded, load, parse};
 pub use secret::Secret;
 pub use state::StateFolder;
 
+use crate::access::Policy;
 use crate::limits::PAYLOAD_BYTES_DEFAULT;
 
 /// The configuration; everything in it has been checked.
@@ -32,6 +35,8 @@ pub struct Config {
     pub webrtc: WebRtc,
     /// `[diagnostics]`
     pub diagnostics: Diagnostics,
+    /// `[[user]]`, `[[token]]`, and what [http] says about whom to answer.
+    pub access: Arc<Policy>,
     /// `[[camera]]`, in the file's order; at most [`crate::limits::CAMERAS_MAX`].
     pub cameras: Vec<Camera>,
 }
@@ -89,6 +94,7 @@ impl Default for Config {
                 resend: true,
             },
             diagnostics: Diagnostics { listen: SocketAddr::from(([127, 0, 0, 1], 9999)) },
+            access: Arc::default(),
             cameras: Vec::new(),
         }
     }

@@ -4,12 +4,14 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
 use super::place::{Problem, Problems, Severity};
 use super::section::{At, Section, wrong_type};
-use super::{Camera, Config, WebRtc, camera};
+use super::{Camera, Config, WebRtc, account, camera};
+use crate::access::Policy;
 use crate::limits::{
     CAMERAS_MAX, CANDIDATES_MAX, CONFIG_BYTES_MAX, PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN,
 };
@@ -66,6 +68,7 @@ pub fn parse(text: &str, directory: &Path) -> Loaded {
 
 fn read_root(table: &DeTable, directory: &Path, config: &mut Config, problems: &mut Problems) {
     let mut root = Section::new("the file", table);
+    let mut policy = Policy::default();
     match root.value("config_version") {
         None => {
             let message = format!("`config_version = {CONFIG_VERSION}` is missing");
@@ -78,8 +81,11 @@ fn read_root(table: &DeTable, directory: &Path, config: &mut Config, problems: &
     }
     if let Some(mut http) = subsection(&mut root, "http", "[http]", problems) {
         config.http.listen = http.listen(config.http.listen, problems);
+        account::read_http(&mut http, &mut policy, problems);
         http.finish(problems);
     }
+    account::read_all(&mut root, &mut policy, problems);
+    config.access = Arc::new(policy);
     if let Some(mut diagnostics) = subsection(&mut root, "diagnostics", "[diagnostics]", problems) {
         config.diagnostics.listen = diagnostics.listen(config.diagnostics.listen, problems);
         diagnostics.finish(problems);

@@ -16,10 +16,12 @@ mod waiting;
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::Notify;
 
+use crate::access::{Guard, Policy};
 use crate::config::{Config, StateFolder};
 use crate::limits::CANDIDATES_MAX;
 use crate::media::Media;
@@ -45,6 +47,7 @@ pub struct Control(Rc<State>);
 struct State {
     config: Config,
     state: StateFolder,
+    guard: Guard,
     media: RefCell<Media>,
     identity: Identity,
     random: SystemRandom,
@@ -61,6 +64,7 @@ impl Control {
         let cameras = config.cameras.iter().map(Camera::new).collect();
         Self(Rc::new(State {
             config,
+            guard: Guard::new(state.clone()),
             state,
             media: RefCell::new(media),
             identity,
@@ -81,6 +85,21 @@ impl Control {
     /// The sessions that live, then the last [`crate::limits::ENDED_SESSIONS_SHOWN`] ended.
     pub fn sessions(&self) -> Vec<SessionStatus> {
         self.0.sessions.borrow().status(&self.0.config)
+    }
+
+    /// Who is let in, with the tables for it.
+    pub fn guard(&self) -> Guard {
+        self.0.guard.clone()
+    }
+
+    /// Whom to let in, as the configuration has it now.
+    pub fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.0.config.access)
+    }
+
+    /// Why a session ended, by its secret; `None` when that is not known, or it has not.
+    pub fn reason_of(&self, secret: &str) -> Option<String> {
+        self.0.sessions.borrow().reason_of(secret)
     }
 
     /// The ETag of a session that lives, by its secret.

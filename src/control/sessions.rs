@@ -18,7 +18,8 @@ use super::SessionStatus;
 /// All sessions.
 pub(super) struct Sessions {
     table: Table<Record, SESSIONS_MAX>,
-    ended: VecDeque<SessionStatus>,
+    /// With their secrets: who knows one may ask for the reason.
+    ended: VecDeque<(String, SessionStatus)>,
     next_id: u64,
 }
 
@@ -106,13 +107,14 @@ impl Sessions {
     ) {
         let figures = self.table.find(handle(seat)).map(|record| {
             let reason = words.unwrap_or_else(|| ended.reason().to_owned());
-            SessionStatus {
+            let figures = SessionStatus {
                 state: "ended",
                 reason: Some(reason),
                 ..record.status(card(handle(seat)), config)
-            }
+            };
+            (record.secret.clone(), figures)
         });
-        let Some(figures) = figures else { return };
+        let Some((secret, figures)) = figures else { return };
         self.table.release(handle(seat));
         let camera = &figures.camera;
         let reason = figures.reason.as_deref().unwrap_or_default();
@@ -120,7 +122,7 @@ impl Sessions {
         if self.ended.len() == ENDED_SESSIONS_SHOWN {
             self.ended.pop_front();
         }
-        self.ended.push_back(figures);
+        self.ended.push_back((secret, figures));
     }
 
     /// Sessions that the media thread has ended, with its reason.
@@ -140,6 +142,12 @@ impl Sessions {
             .map(|(handle, _)| seat_id(handle))
     }
 
+    /// Why a session ended, by its secret.
+    pub(super) fn reason_of(&self, secret: &str) -> Option<String> {
+        let (_, figures) = self.ended.iter().find(|(known, _)| known == secret)?;
+        figures.reason.clone()
+    }
+
     /// The ETag of a session, by its secret.
     pub(super) fn etag(&self, secret: &str) -> Option<String> {
         let seat = self.find(secret)?;
@@ -149,7 +157,7 @@ impl Sessions {
     /// The live ones, then the ended ones, newest last.
     pub(super) fn status(&self, config: &Config) -> Vec<SessionStatus> {
         let living = self.table.iter().map(|(handle, record)| record.status(card(handle), config));
-        living.chain(self.ended.iter().cloned()).collect()
+        living.chain(self.ended.iter().map(|(_, figures)| figures.clone())).collect()
     }
 }
 

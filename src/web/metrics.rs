@@ -15,7 +15,7 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// A gauge or counter of the process.
 type Whole = (&'static str, &'static str, &'static str, &'static AtomicU64);
 
-static PROCESS: [Whole; 11] = [
+static PROCESS: [Whole; 13] = [
     (
         "weir_library_heap_used_bytes",
         "gauge",
@@ -52,6 +52,13 @@ static PROCESS: [Whole; 11] = [
         &GAUGES.udp_refused,
     ),
     ("weir_udp_blocked_total", "counter", "Times the socket was full.", &GAUGES.udp_blocked),
+    ("weir_password_hashes_total", "counter", "Passwords hashed.", &GAUGES.password_hashes),
+    (
+        "weir_denials_total",
+        "counter",
+        "Requests without the credentials they need.",
+        &GAUGES.denials,
+    ),
 ];
 
 /// A figure of one camera.

@@ -1,14 +1,19 @@
 //! HTTP: WHEP for players, pages for people, JSON for programs, and the diagnostics port.
 //!
-//! [`server`] owns connections and their bounds, [`body`] the buffers of request bodies. A request
+//! [`server`] owns connections and their bounds, [`body`] the buffers of request bodies. [`gate`]
+//! asks [`crate::access`] whether a request is let in, [`login`] has the page for it. A request
 //! is read into an [`route::Action`], which says what it asks of weir without touching it;
 //! [`site`] does that and nothing else. Everything runs on the control thread, in a
-//! [`tokio::task::LocalSet`]. No TLS and no login.
+//! [`tokio::task::LocalSet`]. No TLS.
 
 mod api;
 mod body;
+mod form;
+mod gate;
+mod login;
 mod metrics;
 mod pages;
+mod presented;
 mod problem;
 mod route;
 mod server;

@@ -8,7 +8,8 @@ use super::body::Bodies;
 use super::pages::{self, Page};
 use super::problem::{method_not_allowed, problem};
 use super::server::Client;
-use super::{Reply, empty, whep};
+use super::{Reply, empty, form, login, presented, whep};
+use crate::access::Role;
 use crate::config::name_problem;
 use crate::control::Offer;
 
@@ -41,9 +42,15 @@ pub(super) enum Action {
     },
 }
 
+/// What a request wants: something of weir, or to become or cease to be somebody.
+pub(super) enum Wanted {
+    Action(Action),
+    Login(login::Ask),
+}
+
 /// An address of the site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Route<'p> {
+pub(super) enum Route<'p> {
     Page(&'static Page),
     Player(&'p str),
     /// The player without its last slash.
@@ -53,15 +60,22 @@ enum Route<'p> {
     Health,
     Whep(&'p str),
     Session(&'p str),
+    Login,
+    Logout,
+    /// Who asks.
+    Identity,
 }
 
 impl<'p> Route<'p> {
     /// What `path` names; camera names and session secrets are well formed, no more.
-    fn of(path: &'p str) -> Option<Self> {
+    pub(super) fn of(path: &'p str) -> Option<Self> {
         match path {
             "/healthz" => return Some(Self::Health),
             "/api/cameras" => return Some(Self::Cameras),
             "/api/sessions" => return Some(Self::Sessions),
+            "/api/identity" => return Some(Self::Identity),
+            "/-/login" => return Some(Self::Login),
+            "/-/logout" => return Some(Self::Logout),
             _ => {}
         }
         if let Some(page) = pages::find(path) {
@@ -80,23 +94,56 @@ impl<'p> Route<'p> {
         }
     }
 
-    fn methods(self) -> &'static str {
+    pub(super) fn methods(self) -> &'static str {
         match self {
             Self::Whep(_) => "GET, HEAD, OPTIONS, POST",
             Self::Session(_) => "DELETE, GET, HEAD, OPTIONS, PATCH",
+            Self::Login => "GET, HEAD, POST",
+            Self::Logout => "POST",
             _ => "GET, HEAD",
         }
     }
 
-    fn is_whep(self) -> bool {
-        matches!(self, Self::Whep(_) | Self::Session(_))
+    /// Refuses a method that it does not have.
+    ///
+    /// # Errors
+    /// 405.
+    pub(super) fn check_method(self, asked: &Method) -> Result<(), Reply> {
+        let methods = self.methods();
+        let has = methods.split(", ").any(|method| asked == method);
+        if has { Ok(()) } else { Err(method_not_allowed(methods)) }
     }
-}
 
-/// Gives WHEP answers at `path` what other sites need to read them.
-pub(super) fn finish(path: &str, reply: &mut Reply) {
-    if let Some(route) = Route::of(path).filter(|route| route.is_whep()) {
-        whep::allow_other_origins(reply, route.methods());
+    /// What somebody must be to ask for it; `None` for what everybody may.
+    pub(super) fn needs(self) -> Option<Role> {
+        match self {
+            // The program's own files, and how to become somebody.
+            Self::Page(page) if page.is_public() => None,
+            Self::Login | Self::Logout | Self::Health => None,
+            // Its address is a secret that only its maker was told.
+            Self::Session(_) => None,
+            Self::Page(_)
+            | Self::Player(_)
+            | Self::PlayerBare(_)
+            | Self::Cameras
+            | Self::Identity
+            | Self::Whep(_) => Some(Role::Viewer),
+            Self::Sessions => Some(Role::Operator),
+        }
+    }
+
+    /// Whether a person asks for it.
+    pub(super) fn is_page(self) -> bool {
+        matches!(self, Self::Page(_) | Self::Player(_) | Self::PlayerBare(_) | Self::Login)
+    }
+
+    /// Whether to know its address is to be allowed.
+    pub(super) fn is_capability(self) -> bool {
+        matches!(self, Self::Session(_))
+    }
+
+    pub(super) fn is_whep(self) -> bool {
+        matches!(self, Self::Whep(_) | Self::Session(_))
     }
 }
 
@@ -108,20 +155,19 @@ pub(super) async fn read(
     request: Request<Incoming>,
     client: Client,
     bodies: &Bodies,
-) -> Result<Action, Reply> {
+) -> Result<Wanted, Reply> {
     let (head, body) = request.into_parts();
     let route = Route::of(head.uri.path()).ok_or_else(not_found)?;
-    let methods = route.methods();
     let if_none_match = head.headers.get(header::IF_NONE_MATCH);
-    if !methods.split(", ").any(|method| head.method == *method) {
-        return Err(method_not_allowed(methods));
-    }
-    Ok(match (route, &head.method) {
+    Ok(Wanted::Action(match (route, &head.method) {
         (Route::Page(page), _) => Action::Done(page.reply(StatusCode::OK, if_none_match)),
         (Route::Player(camera), _) => {
             Action::Player { camera: camera.to_owned(), if_none_match: if_none_match.cloned() }
         }
-        (Route::PlayerBare(camera), _) => Action::Done(redirect(&format!("/{camera}/"))),
+        (Route::PlayerBare(camera), _) => {
+            let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+            Action::Done(redirect(&format!("/{camera}/{query}")))
+        }
         (Route::Cameras, _) => Action::Cameras,
         (Route::Sessions, _) => Action::Sessions,
         (Route::Health, _) => Action::Health,
@@ -147,10 +193,23 @@ pub(super) async fn read(
                 if_match: if_match.map(|tag| String::from_utf8_lossy(tag.as_bytes()).into_owned()),
             }
         }
+        (Route::Login, &Method::POST) => {
+            login::check_form_type(&head.headers)?;
+            return Ok(Wanted::Login(login::Ask::Enter { form: bodies.read(body).await? }));
+        }
+        (Route::Login, _) => {
+            let next = head.uri.query().and_then(|query| form::value(query, "next"));
+            return Ok(Wanted::Login(login::Ask::Page { next }));
+        }
+        (Route::Logout, _) => {
+            let login = presented::cookie(&head.headers);
+            return Ok(Wanted::Login(login::Ask::Leave { login }));
+        }
+        (Route::Identity, _) => return Ok(Wanted::Login(login::Ask::Identity)),
         (Route::Session(secret), method) => {
             Action::Look { secret: secret.to_owned(), is_head: method == Method::HEAD }
         }
-    })
+    }))
 }
 
 /// Reads a request of the diagnostics port.
@@ -170,13 +229,13 @@ pub(super) fn read_diagnostics(request: &Request<Incoming>) -> Result<Action, Re
     }
 }
 
-fn not_found() -> Reply {
+pub(super) fn not_found() -> Reply {
     problem(StatusCode::NOT_FOUND, "there is nothing at this address")
 }
 
 fn redirect(location: &str) -> Reply {
     let mut reply = empty(StatusCode::TEMPORARY_REDIRECT);
-    let location = HeaderValue::try_from(location).expect("a camera's name is visible ASCII");
+    let location = HeaderValue::try_from(location).expect("a name and a query are visible ASCII");
     reply.headers_mut().insert(header::LOCATION, location);
     reply
 }
@@ -196,6 +255,8 @@ mod tests {
             ("/whep/whep", Some(Route::Whep("whep"))),
             (&session, Some(Route::Session(secret))),
             ("/api/cameras", Some(Route::Cameras)),
+            ("/-/login", Some(Route::Login)),
+            ("/-/login/", None),
             ("/healthz", Some(Route::Health)),
             ("/gate/whep/", None),
             ("/gate/whep/0123", None),

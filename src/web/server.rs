@@ -56,6 +56,8 @@ pub(super) struct Bounds {
 pub(super) struct Client {
     pub(super) peer: SocketAddr,
     pub(super) asked: IpAddr,
+    /// What is said on it is encrypted.
+    pub(super) is_tls: bool,
 }
 
 /// Listens on `address`; `[::]` takes IPv4 too, and is `0.0.0.0` where there is no IPv6.
@@ -125,6 +127,7 @@ async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, Client)> {
     let client = Client {
         peer: SocketAddr::new(peer.ip().to_canonical(), peer.port()),
         asked: stream.local_addr()?.ip().to_canonical(),
+        is_tls: false,
     };
     stream.set_nodelay(true)?;
     Ok((stream, client))

@@ -8,10 +8,11 @@ use hyper::{Request, StatusCode, body::Incoming};
 use tokio::net::TcpListener;
 
 use super::body::Bodies;
+use super::gate::{Gate, Visit};
 use super::pages::PLAYER;
-use super::route::{self, Action};
+use super::route::{self, Action, Route, Wanted};
 use super::server::{self, Bounds, Client};
-use super::{Reply, api, metrics, whep};
+use super::{Reply, api, login, metrics, whep};
 use crate::control::Control;
 use crate::limits::{DIAGNOSTICS_CONNECTIONS_MAX, HTTP_KEEP_ALIVE_MS, PROFILE};
 
@@ -23,13 +24,13 @@ pub async fn serve(listener: TcpListener, control: Control) {
         idle: Duration::from_millis(HTTP_KEEP_ALIVE_MS),
     };
     let bodies = Rc::new(Bodies::new());
-    let handler =
-        move |request: Request<Incoming>, client| {
-            let (control, bodies) = (control.clone(), Rc::clone(&bodies));
-            respond(request, client, bodies, move |action| async move {
-                perform(&control, action).await
-            })
-        };
+    let handler = move |request: Request<Incoming>, client| {
+        let (control, bodies) = (control.clone(), Rc::clone(&bodies));
+        let gate = Gate { guard: control.guard(), policy: control.policy() };
+        respond(request, client, bodies, gate, move |action| async move {
+            perform(&control, action).await
+        })
+    };
     server::serve(listener, bounds, handler).await;
 }
 
@@ -52,11 +53,12 @@ pub async fn serve_diagnostics(listener: TcpListener, control: Control) {
     server::serve(listener, bounds, handler).await;
 }
 
-/// Reads a request of the main site and has `perform` do what it asks.
+/// Takes a request of the main site through the gate and has `perform` do what it asks.
 async fn respond<P, F>(
     request: Request<Incoming>,
     client: Client,
     bodies: Rc<Bodies>,
+    gate: Gate,
     perform: P,
 ) -> Reply
 where
@@ -64,12 +66,32 @@ where
     F: Future<Output = Reply>,
 {
     let path = request.uri().path().to_owned();
-    let mut reply = match route::read(request, client, &bodies).await {
-        Ok(action) => perform(action).await,
-        Err(reply) => reply,
+    let route = Route::of(&path);
+    let mut visit = Visit::default();
+    let mut reply = match route {
+        None => route::not_found(),
+        Some(route) => match admit(&request, client, route, &gate, &mut visit).await {
+            Err(reply) => reply,
+            Ok(()) => match route::read(request, client, &bodies).await {
+                Err(reply) => reply,
+                Ok(Wanted::Action(action)) => perform(action).await,
+                Ok(Wanted::Login(ask)) => login::answer(&gate, &visit, client, ask).await,
+            },
+        },
     };
-    route::finish(&path, &mut reply);
+    gate.finish(route, visit, &mut reply);
     reply
+}
+
+async fn admit(
+    request: &Request<Incoming>,
+    client: Client,
+    route: Route<'_>,
+    gate: &Gate,
+    visit: &mut Visit,
+) -> Result<(), Reply> {
+    route.check_method(request.method())?;
+    gate.admit(request, client, route, visit).await
 }
 
 async fn perform(control: &Control, action: Action) -> Reply {
@@ -92,7 +114,7 @@ async fn perform(control: &Control, action: Action) -> Reply {
         }
         Action::Look { secret, is_head } => match control.etag(&secret) {
             Some(_) => whep::present(is_head),
-            None => whep::no_session(),
+            None => whep::over(control.reason_of(&secret).as_deref()),
         },
         Action::Patch { secret, if_match } => {
             whep::patched(control.etag(&secret).as_deref(), if_match.as_deref())

@@ -57,13 +57,20 @@ const assignments = (table) =>
     .map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`)
     .join('');
 
-function configText({ cameras, webrtc = {} }, ports) {
+const sections = (name, tables) =>
+  tables.map((table) => `[[${name}]]\n${assignments(table)}`).join('');
+
+function configText(config, ports) {
+  const { cameras, http = {}, https = {}, webrtc = {}, users = [], tokens = [] } = config;
   return (
     'config_version = 1\n' +
-    `[http]\n${assignments({ listen: `[::]:${ports.http}` })}` +
+    `[http]\n${assignments({ listen: `[::]:${ports.http}`, ...http })}` +
+    (Object.keys(https).length ? `[https]\n${assignments(https)}` : '') +
     `[webrtc]\n${assignments({ listen: `[::]:${ports.media}`, ...webrtc })}` +
     `[diagnostics]\n${assignments({ listen: `127.0.0.1:${ports.diagnostics}` })}` +
-    cameras.map((camera) => `[[camera]]\n${assignments(camera)}`).join('')
+    sections('user', users) +
+    sections('token', tokens) +
+    sections('camera', cameras)
   );
 }
 
@@ -111,7 +118,7 @@ class Weir {
   }
 
   async json(path) {
-    const answer = await fetch(this.http + path);
+    const answer = await fetch(this.http + path, { headers: this.headers });
     if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
     return answer.json();
   }
@@ -148,7 +155,7 @@ class Weir {
   }
 }
 
-/** `weir run` with these cameras ([[camera]] tables) and this [webrtc] table. */
+/** `weir run` with these cameras, users and tokens, and these [http], [https], [webrtc] tables. */
 export async function startWeir({ ports, host, command, ...config }) {
   ports ??= {
     http: await freeTcpPort(),

@@ -38,6 +38,10 @@ pub struct Setup {
     pub media_port: Option<u16>,
     /// The host part of the HTTP and media addresses; `127.0.0.1` when empty.
     pub host: String,
+    /// Lines for the `[http]` table: `open`, `names`, `origins`.
+    pub http: String,
+    /// `[[user]]` and `[[token]]` sections.
+    pub accounts: String,
     /// Environment variables.
     pub environment: Vec<(String, String)>,
 }
@@ -63,10 +67,11 @@ impl Setup {
 
     fn toml(&self, http: SocketAddr, media: SocketAddr, diagnostics: SocketAddr) -> String {
         let mut text = format!(
-            "config_version = 1\n[http]\nlisten = \"{http}\"\n[webrtc]\nlisten = \"{media}\"\n\
+            "config_version = 1\n[http]\nlisten = \"{http}\"\n{}\n[webrtc]\nlisten = \"{media}\"\n\
              {}\n[diagnostics]\nlisten = \"{diagnostics}\"\n",
-            self.webrtc
+            self.http, self.webrtc
         );
+        text += &self.accounts;
         for camera in &self.cameras {
             text += &format!("[[camera]]\nname = \"{}\"\nurl = \"{}\"\n", camera.name, camera.url);
             if let Some((user, password)) = &camera.login {
