@@ -22,6 +22,10 @@ pub(crate) enum Command {
     Tls(Run),
     /// Print what memory is for, item by item, and the total
     Memory,
+    /// Ask for a user's password and print the line of its hash for weir.toml
+    Password,
+    /// Make a token for a player and print the line of its hash for weir.toml
+    Token,
     /// Serve a camera of weir's own at http://127.0.0.1:8117/
     Demo,
 }

@@ -67,6 +67,12 @@ fn utc_of(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// Seconds since 1970 by the wall clock; for what has to outlive the process.
+#[allow(clippy::disallowed_methods)]
+pub fn unix_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

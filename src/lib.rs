@@ -9,10 +9,11 @@
 //! ```
 //!
 //! [`media`] is the thread that moves packets and [`control`] the one that does everything else.
-//! [`tls`] is what HTTPS adds. [`limits`] holds every bound, [`mem`] the memory they add up to,
+//! [`access`] says who may, [`tls`] is what HTTPS adds. [`limits`] holds every bound, [`mem`] the memory they add up to,
 //! [`net`] the sockets, [`clock`] the time, [`journal`] the log and [`process`] what the supervisor
 //! sees. The cores of `rtsp`, `rtp`, `webrtc` and `egress` are sans-IO.
 
+pub mod access;
 pub mod clock;
 pub mod config;
 pub mod control;

@@ -3,6 +3,7 @@
 
 mod arguments;
 mod certificate;
+mod credentials;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -31,6 +32,14 @@ fn main() -> ExitCode {
         Command::Tls(arguments) => certificate::show(arguments),
         Command::Memory => {
             print!("{}", weir::mem::plan::table());
+            Ok(())
+        }
+        Command::Password => credentials::password().map_err(|why| {
+            eprintln!("{why}");
+            CONFIGURATION
+        }),
+        Command::Token => {
+            credentials::token();
             Ok(())
         }
         Command::Demo => {

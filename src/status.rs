@@ -161,6 +161,10 @@ pub struct Gauges {
     pub media_reviews: AtomicU64,
     /// Rounds of the handshake driver, at least one a second: while they go on, it drives.
     pub driver_rounds: AtomicU64,
+    /// Passwords hashed.
+    pub password_hashes: AtomicU64,
+    /// Requests whose credentials were missing, wrong or too many.
+    pub denials: AtomicU64,
 }
 
 /// The process's gauges.
@@ -182,6 +186,8 @@ pub static GAUGES: Gauges = Gauges {
     icmp_errors: AtomicU64::new(0),
     media_reviews: AtomicU64::new(0),
     driver_rounds: AtomicU64::new(0),
+    password_hashes: AtomicU64::new(0),
+    denials: AtomicU64::new(0),
 };
 
 /// One card a camera's slot.

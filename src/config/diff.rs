@@ -49,7 +49,7 @@ fn is_reached_alike(old: &Camera, new: &Camera) -> bool {
 /// what it says is what is in force.
 pub fn take_back_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {
     // Every section is named here: a new one does not compile before a reload is thought of.
-    let Config { http, https, webrtc, diagnostics, process, cameras: _ } = new;
+    let Config { http, https, webrtc, diagnostics, process, access: _, cameras: _ } = new;
     let Http { listen: http_listen, ice_servers: _ } = http;
     let WebRtc { listen: media_listen, payload_bytes, announce: _, resend: _ } = webrtc;
     let Https { listen: https_listen, tls } = https;

@@ -7,6 +7,7 @@
 //! in [`diff`]. Bounded by [`crate::limits::CONFIG_BYTES_MAX`], `CONFIG_TOKENS_MAX` and, in number
 //! of cameras, [`crate::limits::CAMERAS_MAX`]. Does not resolve names or reach for the network.
 
+mod account;
 mod camera;
 pub mod diff;
 mod https;
@@ -17,9 +18,9 @@ mod secret;
 mod section;
 mod source;
 mod state;
-mod token;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 pub use camera::name_problem;
 pub use https::{Https, TlsMode};
@@ -28,8 +29,8 @@ pub use read::{Loaded, load, parse};
 pub use secret::Secret;
 pub use source::{Origin, Source, Standing, Started, Unusable, Usable};
 pub use state::StateFolder;
-pub use token::TokenHash;
 
+use crate::access::{Policy, TokenHash};
 use crate::limits::PAYLOAD_BYTES_DEFAULT;
 
 /// The configuration; everything in it has been checked.
@@ -45,6 +46,8 @@ pub struct Config {
     pub diagnostics: Diagnostics,
     /// `[process]`
     pub process: Process,
+    /// `[[user]]`, `[[token]]`, and what [http] says about whom to answer.
+    pub access: Arc<Policy>,
     /// `[[camera]]`, in the file's order; at most [`crate::limits::CAMERAS_MAX`].
     pub cameras: Vec<Camera>,
 }
@@ -118,6 +121,7 @@ impl Default for Config {
                 token_hash: None,
             },
             process: Process::default(),
+            access: Arc::default(),
             cameras: Vec::new(),
         }
     }

@@ -5,13 +5,15 @@ use std::io::{self, Read as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 use toml_parser::Source as Toml;
 
 use super::place::{Problem, Problems, Severity};
 use super::section::{At, Section, wrong_type};
-use super::{Camera, Config, Diagnostics, Https, TokenHash, WebRtc, camera, https, ice_servers};
+use super::{Camera, Config, Diagnostics, Https, WebRtc, account, camera, https, ice_servers};
+use crate::access::{Policy, TokenHash};
 use crate::limits::{
     CAMERAS_MAX, CANDIDATES_MAX, CONFIG_BYTES_MAX, CONFIG_TOKENS_MAX, PAYLOAD_BYTES_MAX,
     PAYLOAD_BYTES_MIN,
@@ -110,6 +112,7 @@ pub(super) fn tokens(text: &str) -> usize {
 
 fn read_root(table: &DeTable, directory: &Path, config: &mut Config, problems: &mut Problems) {
     let mut root = Section::new("the file", table);
+    let mut policy = Policy::default();
     match root.value("config_version") {
         None => {
             let message = format!("`config_version = {CONFIG_VERSION}` is missing");
@@ -123,8 +126,11 @@ fn read_root(table: &DeTable, directory: &Path, config: &mut Config, problems: &
     if let Some(mut http) = subsection(&mut root, "http", "[http]", problems) {
         config.http.listen = http.listen(config.http.listen, problems);
         config.http.ice_servers = ice_servers::read(&mut http, problems);
+        account::read_http(&mut http, &mut policy, problems);
         http.finish(problems);
     }
+    account::read_all(&mut root, &mut policy, problems);
+    config.access = Arc::new(policy);
     // Passwords and tokens are not for the open network.
     let has_logins = ["user", "token"].iter().any(|key| table.contains_key(*key));
     config.https = Https::default_for(has_logins);

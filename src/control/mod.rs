@@ -24,11 +24,13 @@ mod waiting;
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use ring::rand::{SecureRandom, SystemRandom};
 use tokio::sync::{Notify, Semaphore};
 
-use crate::config::{Config, Source, Started, TokenHash};
+use crate::access::{Guard, Policy, TokenHash};
+use crate::config::{Config, Source, Started, StateFolder};
 use crate::limits::{CAMERAS_MAX, CANDIDATES_MAX};
 use crate::media::Media;
 use crate::net;
@@ -66,6 +68,7 @@ struct State {
     /// One reload at a time.
     reloading: Semaphore,
     tls: Option<Tls>,
+    guard: Guard,
     media: RefCell<Media>,
     identity: Identity,
     random: SystemRandom,
@@ -84,6 +87,7 @@ struct State {
 impl Control {
     fn new(
         started: Started,
+        state: StateFolder,
         media: Media,
         identity: Identity,
         tls: Option<Tls>,
@@ -102,6 +106,7 @@ impl Control {
             standing: RefCell::default(),
             reloading: Semaphore::new(1),
             tls,
+            guard: Guard::new(state),
             media: RefCell::new(media),
             identity,
             random: SystemRandom::new(),
@@ -132,6 +137,21 @@ impl Control {
         slots.filter_map(|slot| self.0.cameras[slot].status(slot)).collect()
     }
 
+    /// Who is let in, with the tables for it.
+    pub fn guard(&self) -> Guard {
+        self.0.guard.clone()
+    }
+
+    /// Whom to let in, as the configuration has it now.
+    pub fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.0.config().access)
+    }
+
+    /// Why a session ended, by its secret; `None` when that is not known, or it has not.
+    pub fn reason_of(&self, secret: &str) -> Option<String> {
+        self.0.sessions.borrow().reason_of(secret)
+    }
+
     /// The same for sessions: those that live, then the last
     /// [`crate::limits::ENDED_SESSIONS_SHOWN`] ended, newest last.
     pub fn sessions_from(&self, next: &mut Place, max: usize) -> Vec<SessionStatus> {
@@ -140,7 +160,7 @@ impl Control {
 
     /// What a token for the diagnostics port must hash to.
     pub fn diagnostics_token(&self) -> Option<TokenHash> {
-        self.0.config().diagnostics.token_hash
+        self.0.config().diagnostics.token_hash.clone()
     }
 
     /// Whether there is a camera of this name.

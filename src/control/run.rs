@@ -121,7 +121,7 @@ async fn serve(start: Start) -> Result<(), RunError> {
     if let (Some(source), Some(text)) = (&started.source, started.text.take()) {
         source.keep(&text);
     }
-    let control = Control::new(started, media, identity, tls.clone(), supervisor);
+    let control = Control::new(started, state, media, identity, tls.clone(), supervisor);
     let dials = cameras::dials();
     for slot in 0..control.0.cameras.len() {
         spawn_local(control.clone().keep(slot, dials.clone()));

@@ -17,7 +17,8 @@ use super::{PatchRefusal, SessionStatus};
 /// All sessions.
 pub(super) struct Sessions {
     table: Table<Record, SESSIONS_MAX>,
-    ended: VecDeque<SessionStatus>,
+    /// With their secrets: who knows one may ask for the reason.
+    ended: VecDeque<(String, SessionStatus)>,
     /// Sessions that ended since the start; the last ones are in `ended`.
     ends: u64,
     next_id: u64,
@@ -130,13 +131,14 @@ impl Sessions {
     pub(super) fn release(&mut self, seat: SeatId, ended: Ended, words: Option<String>) {
         let figures = self.table.find(handle(seat)).map(|record| {
             let reason = words.unwrap_or_else(|| ended.reason().to_owned());
-            SessionStatus {
+            let figures = SessionStatus {
                 state: "ended",
                 reason: Some(reason),
                 ..record.status(card(handle(seat)))
-            }
+            };
+            (record.secret.clone(), figures)
         });
-        let Some(figures) = figures else { return };
+        let Some((secret, figures)) = figures else { return };
         self.table.release(handle(seat));
         let camera = &figures.camera;
         let reason = figures.reason.as_deref().unwrap_or_default();
@@ -144,7 +146,7 @@ impl Sessions {
         if self.ended.len() == ENDED_SESSIONS_SHOWN {
             self.ended.pop_front();
         }
-        self.ended.push_back(figures);
+        self.ended.push_back((secret, figures));
         self.ends += 1;
     }
 
@@ -169,6 +171,12 @@ impl Sessions {
             .iter()
             .find(|(_, record)| record.secret == secret)
             .map(|(handle, _)| seat_id(handle))
+    }
+
+    /// Why a session ended, by its secret.
+    pub(super) fn reason_of(&self, secret: &str) -> Option<String> {
+        let (_, figures) = self.ended.iter().find(|(known, _)| known == secret)?;
+        figures.reason.clone()
     }
 
     /// A session that is there.
@@ -201,7 +209,7 @@ impl Sessions {
             let count = until.saturating_sub(next.ended).min(max as u64);
             let from = usize::try_from(next.ended - forgotten).unwrap_or(usize::MAX);
             let ended = self.ended.iter().skip(from).take(usize::try_from(count).unwrap_or(0));
-            shown.extend(ended.cloned());
+            shown.extend(ended.map(|(_, figures)| figures.clone()));
             next.ended += shown.len() as u64;
         }
         shown

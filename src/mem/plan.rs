@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use crate::journal;
 use crate::limits::{
-    CAMERAS_MAX, CARRY_LARGE_BYTES, CARRY_MEDIUM_BYTES, CARRY_SMALL_BYTES, CHUNKS_MAX, PROFILE,
-    SESSIONS_MAX, SUBSCRIPTIONS_MAX,
+    CAMERAS_MAX, CARRY_LARGE_BYTES, CARRY_MEDIUM_BYTES, CARRY_SMALL_BYTES, CHUNKS_MAX,
+    PASSWORD_STACK_BYTES, PROFILE, SESSIONS_MAX, SUBSCRIPTIONS_MAX,
 };
 use crate::media::{Memory, sizes};
 use crate::status::{CameraCard, SessionCard, Tables};
@@ -45,7 +45,7 @@ const fn item(
     Item { tier, what, holder, count, bytes }
 }
 
-const ITEMS: [Item; 18] = [
+const ITEMS: [Item; 19] = [
     item(Tier::Arena, "history ring chunks", "stream", CHUNKS_MAX, sizes::CHUNKS / CHUNKS_MAX),
     item(Tier::Arena, "streams", "stream", CAMERAS_MAX, sizes::STREAM),
     item(Tier::Arena, "carry slots, small", "rtsp", PROFILE.carry_small, CARRY_SMALL_BYTES),
@@ -68,6 +68,7 @@ const ITEMS: [Item; 18] = [
     item(Tier::Arena, "last warnings, log budgets", "journal", 1, journal::BYTES),
     item(Tier::LibraryHeap, "library heap", "str0m, hyper, tokio", 1, PROFILE.library_heap_bytes),
     item(Tier::Stack, "stacks", "threads", PROFILE.threads, PROFILE.stack_bytes),
+    item(Tier::Stack, "stack for password hashes", "access", 1, PASSWORD_STACK_BYTES),
     item(Tier::Program, "program pages", "text and data", 1, PROFILE.program_bytes),
     item(Tier::Kernel, "udp socket buffers", "kernel", 2, PROFILE.udp_socket_buffer_bytes),
 ];

@@ -70,6 +70,13 @@ static PROCESS: &[Whole] = &[
         &GAUGES.tls_files_refused,
     ),
     ("weir_icmp_errors_total", "counter", "ICMP errors about what was sent.", &GAUGES.icmp_errors),
+    ("weir_password_hashes_total", "counter", "Passwords hashed.", &GAUGES.password_hashes),
+    (
+        "weir_denials_total",
+        "counter",
+        "Requests without the credentials they need.",
+        &GAUGES.denials,
+    ),
 ];
 
 /// A figure of one camera.

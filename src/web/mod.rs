@@ -1,22 +1,26 @@
 //! HTTP: WHEP for players, pages for people, JSON for programs, and the diagnostics port.
 //!
 //! [`server`] owns connections, [`seats`] their number, [`body`] the buffers of request bodies,
-//! [`content`] what answers may keep. A request
-//! is read into an [`route::Action`], which says what it asks of weir without touching it;
-//! [`site`] does that and nothing else. Everything runs on the control thread, in a
-//! [`tokio::task::LocalSet`]. With TLS, everything but health is served encrypted, and the plain
-//! port shows the way there. No login.
+//! [`content`] what answers may keep. [`gate`] asks [`crate::access`] whether a request is let in,
+//! [`login`] has the page for it. A request is read into an [`route::Action`], which says what it
+//! asks of weir without touching it; [`site`] does that and nothing else. Everything runs on the
+//! control thread, in a [`tokio::task::LocalSet`]. With TLS, everything but health is served
+//! encrypted, and the plain port shows the way there ([`signpost`]).
 
 mod api;
 mod body;
 mod content;
-mod host;
+mod form;
+mod gate;
+mod login;
 mod metrics;
 mod pages;
+mod presented;
 mod problem;
 mod route;
 mod seats;
 mod server;
+mod signpost;
 mod site;
 mod whep;
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use hyper::header::{self, HeaderValue};
 use hyper::{Response, StatusCode};
 
-use super::{Content, Reply};
+use super::{Content, Reply, reply};
 
 /// A file of the viewer.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,8 +15,7 @@ pub(super) struct Page {
     bytes: &'static [u8],
 }
 
-/// Only our own files, whatever a camera's name or a reason may hold.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'self'";
+const HTML: &str = "text/html; charset=utf-8";
 
 macro_rules! page {
     ($path:literal, $file:literal, $content_type:literal) => {
@@ -28,7 +27,7 @@ macro_rules! page {
     };
 }
 
-static PAGES: [Page; 9] = [
+static PAGES: [Page; 10] = [
     page!("/", "index.html", "text/html; charset=utf-8"),
     page!("/-/style.css", "style.css", "text/css; charset=utf-8"),
     page!("/-/icon.svg", "icon.svg", "image/svg+xml"),
@@ -37,6 +36,7 @@ static PAGES: [Page; 9] = [
     page!("/-/player.js", "player.js", "text/javascript; charset=utf-8"),
     page!("/-/viewer.js", "viewer.js", "text/javascript; charset=utf-8"),
     page!("/-/details.js", "details.js", "text/javascript; charset=utf-8"),
+    page!("/-/account.js", "account.js", "text/javascript; charset=utf-8"),
     page!("/-/whep.js", "whep.js", "text/javascript; charset=utf-8"),
 ];
 
@@ -48,7 +48,52 @@ pub(super) fn find(path: &str) -> Option<&'static Page> {
     PAGES.iter().find(|page| page.path == path)
 }
 
+/// The login page, with what was wrong with the last try.
+pub(super) fn login(status: StatusCode, problem: &str, user: &str, next: &str) -> Reply {
+    let values = [("notice", sentence(problem)), ("user", user.into()), ("next", next.into())];
+    reply(status, HTML, filled(include_str!("pages/login.html"), &values))
+}
+
+/// A page that says why another is not shown.
+pub(super) fn notice(status: StatusCode, headline: &str, detail: &str) -> Reply {
+    let values = [("headline", headline.to_owned()), ("detail", sentence(detail))];
+    reply(status, HTML, filled(include_str!("pages/notice.html"), &values))
+}
+
+/// A page with a text in the place of each `{{name}}`.
+fn filled(page: &str, values: &[(&str, String)]) -> String {
+    let mut parts = page.split("{{");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (name, rest) = part.split_once("}}").unwrap_or((part, ""));
+        let value = values.iter().find(|(known, _)| *known == name).map(|(_, value)| value);
+        for letter in value.map_or("", String::as_str).chars() {
+            match letter {
+                '&' => text.push_str("&amp;"),
+                '<' => text.push_str("&lt;"),
+                '>' => text.push_str("&gt;"),
+                '"' => text.push_str("&quot;"),
+                '\'' => text.push_str("&#39;"),
+                _ => text.push(letter),
+            }
+        }
+        text.push_str(rest);
+    }
+    text
+}
+
+/// weir's own words, which begin small, as a sentence begins.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
 impl Page {
+    /// Whether everybody may have it: the program's own files, not what it shows.
+    pub(super) fn is_public(&self) -> bool {
+        self.path.starts_with("/-/")
+    }
+
     /// The file, or 304 when the browser has it.
     pub(super) fn reply(&self, status: StatusCode, if_none_match: Option<&HeaderValue>) -> Reply {
         let etag = format!("\"{:016x}\"", fnv1a(self.bytes));
@@ -62,13 +107,9 @@ impl Page {
         }
         let headers = reply.headers_mut();
         headers.insert(header::ETAG, etag);
-        for (name, value) in [
-            (header::CONTENT_TYPE, self.content_type),
-            (header::CACHE_CONTROL, "no-cache"),
-            (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
-            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-            (header::REFERRER_POLICY, "same-origin"),
-        ] {
+        for (name, value) in
+            [(header::CONTENT_TYPE, self.content_type), (header::CACHE_CONTROL, "no-cache")]
+        {
             headers.insert(name, HeaderValue::from_static(value));
         }
         reply
@@ -80,4 +121,16 @@ fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_in_a_page_cannot_be_markup() {
+        let values = [("user", "\"><script>&'".to_owned()), ("next", "{{user}}".to_owned())];
+        let text = filled("a {{user}} b {{next}} c {{other}} d", &values);
+        assert_eq!(text, "a &quot;&gt;&lt;script&gt;&amp;&#39; b {{user}} c  d");
+    }
 }

@@ -5,12 +5,12 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 
 use super::body::Bodies;
-use super::host::Names;
 use super::pages::{self, Page};
 use super::problem::{method_not_allowed, problem};
 use super::server::Client;
-use super::{Reply, empty, whep};
-use crate::config::{TokenHash, name_problem};
+use super::{Reply, empty, form, login, presented, whep};
+use crate::access::{Role, TokenHash};
+use crate::config::name_problem;
 use crate::control::{Offer, Patch};
 
 /// What a request asks of weir, with everything that could be wrong with the request checked.
@@ -51,9 +51,15 @@ pub(super) enum Action {
     },
 }
 
+/// What a request wants: something of weir, or to become or cease to be somebody.
+pub(super) enum Wanted {
+    Action(Action),
+    Login(login::Ask),
+}
+
 /// An address of the site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Route<'p> {
+pub(super) enum Route<'p> {
     Page(&'static Page),
     Player(&'p str),
     /// The player without its last slash.
@@ -65,17 +71,24 @@ enum Route<'p> {
     Health,
     Whep(&'p str),
     Session(&'p str),
+    Login,
+    Logout,
+    /// Who asks.
+    Identity,
 }
 
 impl<'p> Route<'p> {
     /// What `path` names; camera names and session secrets are well formed, no more.
-    fn of(path: &'p str) -> Option<Self> {
+    pub(super) fn of(path: &'p str) -> Option<Self> {
         match path {
             "/healthz" => return Some(Self::Health),
             "/api/cameras" => return Some(Self::Cameras),
             "/api/sessions" => return Some(Self::Sessions),
             "/api/reload" => return Some(Self::Reload),
             "/api/status" => return Some(Self::Status),
+            "/api/identity" => return Some(Self::Identity),
+            "/-/login" => return Some(Self::Login),
+            "/-/logout" => return Some(Self::Logout),
             _ => {}
         }
         if let Some(page) = pages::find(path) {
@@ -94,24 +107,57 @@ impl<'p> Route<'p> {
         }
     }
 
-    fn methods(self) -> &'static str {
+    pub(super) fn methods(self) -> &'static str {
         match self {
             Self::Reload => "POST",
             Self::Whep(_) => "GET, HEAD, OPTIONS, POST",
             Self::Session(_) => "DELETE, GET, HEAD, OPTIONS, PATCH",
+            Self::Login => "GET, HEAD, POST",
+            Self::Logout => "POST",
             _ => "GET, HEAD",
         }
     }
 
-    fn is_whep(self) -> bool {
-        matches!(self, Self::Whep(_) | Self::Session(_))
+    /// Refuses a method that it does not have.
+    ///
+    /// # Errors
+    /// 405.
+    pub(super) fn check_method(self, asked: &Method) -> Result<(), Reply> {
+        let methods = self.methods();
+        let has = methods.split(", ").any(|method| asked == method);
+        if has { Ok(()) } else { Err(method_not_allowed(methods)) }
     }
-}
 
-/// Gives WHEP answers at `path` what other sites need to read them.
-pub(super) fn finish(path: &str, reply: &mut Reply) {
-    if let Some(route) = Route::of(path).filter(|route| route.is_whep()) {
-        whep::allow_other_origins(reply, route.methods());
+    /// What somebody must be to ask for it; `None` for what everybody may.
+    pub(super) fn needs(self) -> Option<Role> {
+        match self {
+            // The program's own files, and how to become somebody.
+            Self::Page(page) if page.is_public() => None,
+            Self::Login | Self::Logout | Self::Health => None,
+            // Its address is a secret that only its maker was told.
+            Self::Session(_) => None,
+            Self::Page(_)
+            | Self::Player(_)
+            | Self::PlayerBare(_)
+            | Self::Cameras
+            | Self::Identity
+            | Self::Whep(_) => Some(Role::Viewer),
+            Self::Sessions | Self::Status | Self::Reload => Some(Role::Operator),
+        }
+    }
+
+    /// Whether a person asks for it.
+    pub(super) fn is_page(self) -> bool {
+        matches!(self, Self::Page(_) | Self::Player(_) | Self::PlayerBare(_) | Self::Login)
+    }
+
+    /// Whether to know its address is to be allowed.
+    pub(super) fn is_capability(self) -> bool {
+        matches!(self, Self::Session(_))
+    }
+
+    pub(super) fn is_whep(self) -> bool {
+        matches!(self, Self::Whep(_) | Self::Session(_))
     }
 }
 
@@ -123,26 +169,21 @@ pub(super) async fn read(
     request: Request<Incoming>,
     client: Client,
     bodies: &Bodies,
-) -> Result<Action, Reply> {
+) -> Result<Wanted, Reply> {
     let (head, body) = request.into_parts();
     let route = Route::of(head.uri.path()).ok_or_else(not_found)?;
-    let methods = route.methods();
     let if_none_match = head.headers.get(header::IF_NONE_MATCH);
-    if !methods.split(", ").any(|method| head.method == *method) {
-        return Err(method_not_allowed(methods));
-    }
-    Ok(match (route, &head.method) {
+    Ok(Wanted::Action(match (route, &head.method) {
         (Route::Page(page), _) => Action::Done(page.reply(StatusCode::OK, if_none_match)),
         (Route::Player(camera), _) => {
             Action::Player { camera: camera.to_owned(), if_none_match: if_none_match.cloned() }
         }
-        (Route::PlayerBare(camera), _) => Action::Done(redirect(&format!("/{camera}/"))),
+        (Route::PlayerBare(camera), _) => {
+            let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+            Action::Done(redirect(&format!("/{camera}/{query}")))
+        }
         (Route::Cameras, _) => Action::Cameras,
         (Route::Sessions, _) => Action::Sessions,
-        (Route::Reload, _) if !client.peer.ip().is_loopback() => {
-            let detail = "the configuration is read anew only for who asks from the same machine";
-            return Err(problem(StatusCode::FORBIDDEN, detail));
-        }
         (Route::Reload, _) => Action::Reload,
         (Route::Status, _) => Action::Status,
         (Route::Health, _) => Action::Health,
@@ -170,10 +211,23 @@ pub(super) async fn read(
                 asked: client.asked,
             })
         }
+        (Route::Login, &Method::POST) => {
+            login::check_form_type(&head.headers)?;
+            return Ok(Wanted::Login(login::Ask::Enter { form: bodies.read(&head, body).await? }));
+        }
+        (Route::Login, _) => {
+            let next = head.uri.query().and_then(|query| form::value(query, "next"));
+            return Ok(Wanted::Login(login::Ask::Page { next }));
+        }
+        (Route::Logout, _) => {
+            let login = presented::cookie(&head.headers);
+            return Ok(Wanted::Login(login::Ask::Leave { login }));
+        }
+        (Route::Identity, _) => return Ok(Wanted::Login(login::Ask::Identity)),
         (Route::Session(secret), method) => {
             Action::Look { secret: secret.to_owned(), is_head: method == Method::HEAD }
         }
-    })
+    }))
 }
 
 /// Reads a request of the diagnostics port.
@@ -222,49 +276,13 @@ pub(super) fn admit_diagnostics<B>(
     Err(reply)
 }
 
-/// What plain HTTP answers beside HTTPS: health, and where everything else is.
-#[derive(Debug)]
-pub(super) struct Signpost {
-    pub(super) names: Names,
-    /// Where HTTPS is served.
-    pub(super) port: u16,
-}
-
-impl Signpost {
-    /// Reads a request of the plain port.
-    ///
-    /// # Errors
-    /// The reply for everything but health. There is no HSTS beside it: that would hold for all
-    /// ports of the host, and keep theirs (RFC 6797 section 8.3), so that what was typed as
-    /// `http://box:8117/` became TLS to this very port.
-    pub(super) fn read<B>(&self, request: &Request<B>) -> Result<Action, Reply> {
-        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-        if request.uri().path() == "/healthz" && is_read {
-            return Ok(Action::Health);
-        }
-        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-        let host = self.names.asked_for(request).filter(|_| path.starts_with('/'));
-        let Some(host) = host else {
-            let detail = format!("this is served by https on port {} only", self.port);
-            return Err(problem(StatusCode::MISDIRECTED_REQUEST, &detail));
-        };
-        let mut reply = empty(StatusCode::PERMANENT_REDIRECT);
-        let location = HeaderValue::try_from(format!("https://{host}:{}{path}", self.port));
-        let location = location.expect("parts of a URI are visible ASCII");
-        reply.headers_mut().insert(header::LOCATION, location);
-        // TLS may be switched off again, or move.
-        reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        Err(reply)
-    }
-}
-
-fn not_found() -> Reply {
+pub(super) fn not_found() -> Reply {
     problem(StatusCode::NOT_FOUND, "there is nothing at this address")
 }
 
 fn redirect(location: &str) -> Reply {
     let mut reply = empty(StatusCode::TEMPORARY_REDIRECT);
-    let location = HeaderValue::try_from(location).expect("a camera's name is visible ASCII");
+    let location = HeaderValue::try_from(location).expect("a name and a query are visible ASCII");
     reply.headers_mut().insert(header::LOCATION, location);
     reply
 }
@@ -285,6 +303,8 @@ mod tests {
             (&session, Some(Route::Session(secret))),
             ("/api/cameras", Some(Route::Cameras)),
             ("/api/status", Some(Route::Status)),
+            ("/-/login", Some(Route::Login)),
+            ("/-/login/", None),
             ("/healthz", Some(Route::Health)),
             ("/api/reload", Some(Route::Reload)),
             ("/gate/whep/", None),

@@ -57,6 +57,7 @@ pub(super) struct Entrance {
 pub(super) struct Client {
     pub(super) peer: SocketAddr,
     pub(super) asked: IpAddr,
+    /// What is said on it is encrypted.
     pub(super) is_tls: bool,
 }
 

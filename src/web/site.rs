@@ -9,13 +9,13 @@ use tokio::net::TcpListener;
 
 use super::body::Bodies;
 use super::content::PIECE_ITEMS;
-use super::host::Names;
+use super::gate::{Gate, Visit};
 use super::pages::PLAYER;
-use super::route::Signpost;
-use super::route::{self, Action};
+use super::route::{self, Action, Route, Wanted};
 use super::seats::{Bounds, Seats};
 use super::server::{self, Client, Entrance};
-use super::{Reply, api, metrics, whep};
+use super::signpost::Signpost;
+use super::{Reply, api, login, metrics, whep};
 use crate::control::{Control, Place, Refusal};
 use crate::limits::{DIAGNOSTICS_CONNECTIONS_MAX, HTTP_KEEP_ALIVE_MS, PROFILE};
 use crate::status::TABLES;
@@ -42,7 +42,8 @@ pub async fn serve(listeners: Listeners, control: Control) {
         let control = control.clone();
         move |request: Request<Incoming>, client| {
             let (control, bodies) = (control.clone(), Rc::clone(&bodies));
-            respond(request, client, bodies, move |action| async move {
+            let gate = Gate { guard: control.guard(), policy: control.policy() };
+            respond(request, client, bodies, gate, move |action| async move {
                 perform(&control, action).await
             })
         }
@@ -53,10 +54,11 @@ pub async fn serve(listeners: Listeners, control: Control) {
         return server::serve(http, seats, whole).await;
     };
     let port = listener.local_addr().map_or(0, |address| address.port());
-    let signpost = Rc::new(Signpost { names: Names::of_this_box(), port });
     let plain = move |request: Request<Incoming>, _: Client| {
-        let (control, signpost) = (control.clone(), Rc::clone(&signpost));
+        let control = control.clone();
         async move {
+            let (guard, policy) = (control.guard(), control.policy());
+            let signpost = Signpost { own_name: guard.own_name(), names: &policy.names, port };
             let action = signpost.read(&request).unwrap_or_else(Action::Done);
             perform(&control, action).await
         }
@@ -88,11 +90,12 @@ pub async fn serve_diagnostics(listener: TcpListener, control: Control) {
     server::serve(Entrance { listener, tls: None }, seats, handler).await;
 }
 
-/// Reads a request of the main site and has `perform` do what it asks.
+/// Takes a request of the main site through the gate and has `perform` do what it asks.
 async fn respond<P, F>(
     request: Request<Incoming>,
     client: Client,
     bodies: Rc<Bodies>,
+    gate: Gate,
     perform: P,
 ) -> Reply
 where
@@ -100,12 +103,32 @@ where
     F: Future<Output = Reply>,
 {
     let path = request.uri().path().to_owned();
-    let mut reply = match route::read(request, client, &bodies).await {
-        Ok(action) => perform(action).await,
-        Err(reply) => reply,
+    let route = Route::of(&path);
+    let mut visit = Visit::default();
+    let mut reply = match route {
+        None => route::not_found(),
+        Some(route) => match admit(&request, client, route, &gate, &mut visit).await {
+            Err(reply) => reply,
+            Ok(()) => match route::read(request, client, &bodies).await {
+                Err(reply) => reply,
+                Ok(Wanted::Action(action)) => perform(action).await,
+                Ok(Wanted::Login(ask)) => login::answer(&gate, &visit, client, ask).await,
+            },
+        },
     };
-    route::finish(&path, &mut reply);
+    gate.finish(route, visit, &mut reply);
     reply
+}
+
+async fn admit(
+    request: &Request<Incoming>,
+    client: Client,
+    route: Route<'_>,
+    gate: &Gate,
+    visit: &mut Visit,
+) -> Result<(), Reply> {
+    route.check_method(request.method())?;
+    gate.admit(request, client, route, visit).await
 }
 
 async fn perform(control: &Control, action: Action) -> Reply {
@@ -146,7 +169,7 @@ async fn perform(control: &Control, action: Action) -> Reply {
             if control.has_session(&secret) {
                 whep::present(is_head)
             } else {
-                whep::no_session()
+                whep::over(control.reason_of(&secret).as_deref())
             }
         }
         Action::Patch(patch) => whep::patched(control.patch(&patch)),

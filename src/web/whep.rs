@@ -138,6 +138,11 @@ pub(super) fn no_session() -> Reply {
     problem(StatusCode::NOT_FOUND, "there is no such session")
 }
 
+/// The same, with the reason that it ended for, where that is still known.
+pub(super) fn over(reason: Option<&str>) -> Reply {
+    reason.map_or_else(no_session, |reason| problem(StatusCode::NOT_FOUND, reason))
+}
+
 /// A DELETE's answer.
 pub(super) fn ended(was_there: bool) -> Reply {
     if was_there { empty(StatusCode::OK) } else { no_session() }
@@ -194,11 +199,18 @@ pub(super) fn options(is_endpoint: bool, ice_servers: &[String]) -> Reply {
     reply
 }
 
-/// Lets players on other sites use any answer of a WHEP address.
-pub(super) fn allow_other_origins(reply: &mut Reply, methods: &'static str) {
+/// What players on other sites need; the answer itself is for `reader`'s pages, and for our own.
+pub(super) fn allow_other_origins(
+    reply: &mut Reply,
+    methods: &'static str,
+    reader: Option<HeaderValue>,
+) {
     let headers = reply.headers_mut();
+    if let Some(reader) = reader {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, reader);
+    }
     for (name, value) in [
-        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (header::VARY, "Origin"),
         (header::ACCESS_CONTROL_ALLOW_METHODS, methods),
         (header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, If-Match"),
         (

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod access;
 mod allocations;
 mod camera_trouble;
 mod carry;

@@ -35,7 +35,7 @@ fn an_answer_says_what_weir_does_and_nothing_else() {
     let created = post(&stage, CAMERA, &plain_offer());
     assert_eq!(created.status, 201, "{}", created.body);
     assert_eq!(created.header("content-type"), Some("application/sdp"));
-    assert_eq!(created.header("access-control-allow-origin"), Some("*"));
+    assert_eq!(created.header("access-control-allow-origin"), None, "no page asked");
     let exposed = created.header("access-control-expose-headers").unwrap_or_default();
     assert!(exposed.contains("Location") && exposed.contains("ETag"), "{exposed}");
     let location = created.header("location").expect("a Location");

@@ -58,7 +58,11 @@ const assignments = (table) =>
     .map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`)
     .join('');
 
-function configText({ cameras, http = {}, webrtc = {}, https, diagnostics = {} }, ports) {
+const sections = (name, tables) =>
+  tables.map((table) => `[[${name}]]\n${assignments(table)}`).join('');
+
+function configText(config, ports) {
+  const { cameras, http = {}, webrtc = {}, https, diagnostics = {}, users = [], tokens = [] } = config;
   const figures = { listen: `127.0.0.1:${ports.diagnostics}`, ...diagnostics };
   const encrypted = { listen: `[::]:${ports.https}`, ...https };
   return (
@@ -67,7 +71,9 @@ function configText({ cameras, http = {}, webrtc = {}, https, diagnostics = {} }
     (https ? `[https]\n${assignments(encrypted)}` : '') +
     `[webrtc]\n${assignments({ listen: `[::]:${ports.media}`, ...webrtc })}` +
     `[diagnostics]\n${assignments(figures)}` +
-    cameras.map((camera) => `[[camera]]\n${assignments(camera)}`).join('')
+    sections('user', users) +
+    sections('token', tokens) +
+    sections('camera', cameras)
   );
 }
 
@@ -116,7 +122,7 @@ class Weir {
   }
 
   async json(path) {
-    const answer = await fetch(this.http + path);
+    const answer = await fetch(this.http + path, { headers: this.headers });
     if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
     return answer.json();
   }
@@ -162,7 +168,7 @@ class Weir {
   }
 }
 
-/** `weir run` with these cameras ([[camera]] tables), these further tables. */
+/** `weir run` with these cameras, users and tokens, and these further tables. */
 export async function startWeir({ ports, host, command, ...config }) {
   ports ??= {
     http: await freeTcpPort(),

@@ -32,8 +32,6 @@ pub struct CameraEntry {
 pub struct Setup {
     /// The cameras.
     pub cameras: Vec<CameraEntry>,
-    /// Lines for the `[http]` table: `ice_servers`.
-    pub http: String,
     /// Lines for the `[webrtc]` table: `announce`, `resend`, `payload_bytes`.
     pub webrtc: String,
     /// The media port, where it must be known before the start (for `announce`).
@@ -42,6 +40,10 @@ pub struct Setup {
     pub https: String,
     /// The host part of the HTTP and media addresses; `127.0.0.1` when empty.
     pub host: String,
+    /// Lines for the `[http]` table: `open`, `names`, `origins`, `ice_servers`.
+    pub http: String,
+    /// `[[user]]` and `[[token]]` sections.
+    pub accounts: String,
     /// Environment variables.
     pub environment: Vec<(String, String)>,
 }
@@ -87,6 +89,7 @@ impl Setup {
         if !self.https.is_empty() {
             text += &format!("[https]\nlisten = \"{https}\"\n{}\n", self.https);
         }
+        text += &self.accounts;
         for camera in &self.cameras {
             text += &format!("[[camera]]\nname = \"{}\"\nurl = \"{}\"\n", camera.name, camera.url);
             if let Some((user, password)) = &camera.login {

@@ -60,6 +60,7 @@ before(async () => {
   cameras = await startCameras([{ path: '/gate' }], { address: LAN });
   weir = await startWeir({
     cameras: [{ name: 'gate', url: cameras.url('/gate', LAN) }],
+    http: { open: true },
     ports: DEFAULT_PORTS,
     host: WEIR,
     command: inside,

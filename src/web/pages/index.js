@@ -1,5 +1,6 @@
 // The list of cameras, asked for again every two seconds while somebody looks.
 
+import { showAccount, withToken } from "./account.js";
 import {
   bitRate, count, fetchCameras, frameRate, picture, seconds, sentence, stateOf,
 } from "./cameras.js";
@@ -27,7 +28,7 @@ function fill(row, camera) {
   const link = row.querySelector(".name");
   write(link, camera.name);
   if (camera.state === "disabled") link.removeAttribute("href");
-  else link.href = `/${encodeURIComponent(camera.name)}/`;
+  else link.href = withToken(`/${encodeURIComponent(camera.name)}/`);
   const pill = row.querySelector(".pill");
   write(pill, word);
   pill.dataset.tone = tone;
@@ -93,3 +94,4 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) update();
 });
 update();
+showAccount(element("account")).catch(() => {});

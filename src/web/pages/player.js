@@ -1,5 +1,6 @@
 // The player's page: what the viewer says goes to the screen, what the person does to the viewer.
 
+import { showAccount, withToken } from "./account.js";
 import { sentence } from "./cameras.js";
 import { Details } from "./details.js";
 import { Viewer } from "./viewer.js";
@@ -96,4 +97,6 @@ window.addEventListener("pageshow", (event) => event.persisted && viewer.wake())
 
 document.title = `${camera} · weir`;
 write("name", camera);
+element("all").href = withToken("/");
 viewer.start();
+showAccount(element("account")).catch(() => {});

@@ -192,7 +192,7 @@ export class Viewer {
     if (!session.wasRefusedByDtls) {
       return this.#retry("retrying", "The media connection broke", "");
     }
-    const reason = await refusalReason(this.camera).catch(() => "");
+    const reason = await session.endReason().catch(() => "");
     if (session !== this.#session) return;
     this.#retry("refused", "No encrypted connection", reason, HOPELESS_MS);
   }
@@ -210,19 +210,4 @@ async function decodedFrames(receiver) {
     if (report.type === "inbound-rtp") frames += report.framesDecoded ?? 0;
   }
   return frames;
-}
-
-/** Why weir refused this camera's newest handshake: its list of sessions says it soon. */
-async function refusalReason(camera) {
-  for (let tries = 0; tries < 4; tries += 1) {
-    const response = await fetch("/api/sessions", { cache: "no-store" });
-    const { sessions } = await response.json();
-    const refused = sessions.filter((session) => {
-      return session.camera === camera && /GCM|SRTP|DTLS/.test(session.reason ?? "");
-    });
-    refused.sort((a, b) => b.id - a.id);
-    if (refused.length) return refused[0].reason;
-    await new Promise((done) => setTimeout(done, LOOK_MS / 2));
-  }
-  return "";
 }

@@ -1,6 +1,9 @@
 // A WHEP session: one offer, one answer, and the DELETE at the end.
 
+import { request } from "./account.js";
+
 const POST_MS_MAX = 12000;
+const LOOK_MS = 500;
 
 /** Why there is no session: weir's own words, and when to ask again. */
 export class Refused extends Error {
@@ -33,7 +36,7 @@ export class WhepSession {
       throw new Refused(422, "This browser offers no H.264.");
     }
     await this.peerConnection.setLocalDescription(offer);
-    const response = await fetch(this.#endpoint, {
+    const response = await request(this.#endpoint, {
       method: "POST",
       headers: { "Content-Type": "application/sdp" },
       body: offer.sdp,
@@ -52,6 +55,16 @@ export class WhepSession {
   async exists() {
     const response = await fetch(this.#url, { cache: "no-store", signal: AbortSignal.timeout(4000) });
     return response.status !== 404;
+  }
+
+  /** Why it ended, in weir's words, which come soon after the end. */
+  async endReason() {
+    for (let tries = 0; tries < 4; tries += 1) {
+      const response = await fetch(this.#url, { cache: "no-store" });
+      if (response.status === 404) return (await response.json()).detail;
+      await new Promise((done) => setTimeout(done, LOOK_MS));
+    }
+    return "";
   }
 
   /** True when ICE found its way but DTLS was refused. */

@@ -3,7 +3,11 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use std::sync::Arc;
+
 use super::*;
+use crate::access::Guard;
+use crate::config::StateFolder;
 use crate::control::{Answer, Configuration, PatchRefusal, Patched, ReloadError, Report};
 use crate::limits::HTTP_BODY_BYTES_MAX;
 use crate::limits::HTTP_EVICTABLE_US;
@@ -61,8 +65,11 @@ fn beside_site<F: Future<Output = ()>>(test: impl FnOnce(Site) -> F) {
         let listener = server::bind("[::]:0".parse().expect("address")).expect("bound");
         let port = listener.local_addr().expect("address").port();
         let bodies = Rc::new(Bodies::with(1, BOUNDS.idle));
+        let guard = Guard::new(StateFolder::none());
         let handler = move |request: Request<Incoming>, client| {
-            respond(request, client, Rc::clone(&bodies), perform_canned)
+            let guard = guard.clone();
+            let gate = Gate { guard, policy: Arc::default() };
+            respond(request, client, Rc::clone(&bodies), gate, perform_canned)
         };
         let server = tokio::task::spawn_local(server::serve(
             Entrance { listener, tls: None },
@@ -136,7 +143,11 @@ fn each_request_has_its_status() {
         let stale = format!("/gate/whep/{}", SECRET.replace('0', "9"));
         let sdp = "Content-Type: Application/SDP; charset=utf-8\r\n";
         let fragment = "Content-Type: application/trickle-ice-sdpfrag\r\n";
+        let (own, evil) = ("Origin: http://weir\r\n", "Origin: http://evil.example\r\n");
+        let from = |origin: &str| format!("{sdp}{origin}");
         for (line, headers, body, status, holds) in [
+            ("POST /gate/whep", from(own).as_str(), "v=0", 201, "location"),
+            ("POST /gate/whep", &from(evil), "v=0", 403, "a page of another site"),
             ("GET /", "", "", 200, "text/html"),
             ("GET /gate", "", "", 307, "location: /gate/\r\n"),
             ("GET /gate/", "", "", 200, "default-src 'self'"),
@@ -162,20 +173,21 @@ fn each_request_has_its_status() {
             ("POST /gate/whep", sdp, &"v".repeat(HTTP_BODY_BYTES_MAX), 201, "vvv"),
             ("POST /gate/whep", sdp, &"v".repeat(HTTP_BODY_BYTES_MAX + 1), 413, "max 16384"),
             ("PUT /gate/whep", "", "", 405, "allow: GET, HEAD, OPTIONS, POST"),
-            ("GET /gate/whep", "", "", 204, "access-control-allow-origin: *"),
+            ("GET /gate/whep", "", "", 204, "access-control-allow-methods: GET, HEAD, OPTIONS"),
             ("HEAD /gate/whep", "", "", 200, "content-type: application/sdp"),
             ("OPTIONS /gate/whep", "", "", 200, "accept-post: application/sdp"),
             ("OPTIONS /gate/whep", "", "", 200, "-methods: GET, HEAD, OPTIONS, POST"),
             ("OPTIONS /yard/whep", "", "", 200, "expose-headers: Location, ETag"),
             ("OPTIONS /", "", "", 405, "allow"),
             (&format!("OPTIONS {session}"), "", "", 200, "DELETE, GET, HEAD, OPTIONS, PATCH"),
-            (&format!("GET {session}"), "", "", 204, "allow-origin"),
+            (&format!("GET {session}"), own, "", 204, "vary: Origin"),
+            (&format!("GET {session}"), evil, "", 204, "allow-origin: http://evil.example\r\n"),
             (&format!("HEAD {session}"), "", "", 200, "application/sdp"),
             (&format!("HEAD {stale}"), "", "", 404, "problem+json"),
-            (&format!("PATCH {session}"), fragment, "a=candidate", 204, "allow-origin"),
+            (&format!("PATCH {session}"), fragment, "a=candidate", 204, "allow-methods"),
             (&format!("PATCH {session}"), sdp, "a=candidate", 415, "sdpfrag"),
             (&format!("PATCH {stale}"), fragment, "a=candidate", 404, "no such session"),
-            (&format!("DELETE {session}"), "", "", 200, "allow-origin"),
+            (&format!("DELETE {session}"), evil, "", 200, "allow-origin: http://evil.example\r\n"),
             (&format!("DELETE {stale}"), "", "", 404, "no such session"),
             ("DELETE /gate/whep/short", "", "", 404, "nothing at this address"),
         ] {

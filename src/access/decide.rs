@@ -1,0 +1,287 @@
+//! The decision: who asks, or why that is nobody. No clock, no socket, no file, no hashing here.
+
+use std::net::IpAddr;
+
+use tokio::sync::oneshot;
+
+use super::account::{Account, Fingerprint, Policy, Role};
+use super::failures::{Failures, Tried};
+use super::logins::Logins;
+use super::password::PasswordHash;
+use super::remembered::{Mark, Remembered};
+use crate::limits::PASSWORDS_WAITING_MAX;
+
+/// The time, on both clocks.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// As [`crate::clock::now_us`] has it.
+    pub us: u64,
+    /// By the wall clock, since 1970: a login outlives the process.
+    pub unix_s: u64,
+}
+
+/// What a request presents.
+pub enum Presented {
+    /// Nothing.
+    Nothing,
+    /// A token.
+    Token(String),
+    /// A user and a password.
+    Password {
+        /// The user's name.
+        user: String,
+        /// What is said to be the password.
+        password: String,
+    },
+    /// Something that cannot be read.
+    Unreadable,
+}
+
+/// A request, as far as it matters here.
+pub struct Asked {
+    /// The client's address.
+    pub client: IpAddr,
+    /// It is on this machine, and no proxy says that it asks for another.
+    pub is_local: bool,
+    /// Its credentials.
+    pub presented: Presented,
+    /// The login in its cookie.
+    pub login: Option<String>,
+}
+
+/// Somebody who may do something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The user's or token's name, where there is one.
+    pub name: Option<String>,
+    /// What he may do.
+    pub role: Role,
+    /// How he is known.
+    pub means: Means,
+}
+
+/// How somebody is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Means {
+    /// There are no accounts, and he is on this machine.
+    Local,
+    /// There are no accounts, and viewing is open.
+    Open,
+    /// By a token that the request has.
+    Token,
+    /// By user and password that the request has.
+    Password,
+    /// By the cookie of a login.
+    Login,
+}
+
+/// Why a request is not answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denial {
+    /// It was not meant for this box: [`super::host_is_ours`].
+    Host,
+    /// It comes from the page of another site.
+    Origin,
+    /// There are no accounts, and it comes from elsewhere.
+    NoAccounts,
+    /// It presents nothing, or a login that is over.
+    Unknown,
+    /// It presents something wrong.
+    Wrong,
+    /// Its address failed too often: when to ask again.
+    Wait {
+        /// From now.
+        seconds: u32,
+    },
+    /// Too many passwords are waiting for their hash.
+    Busy,
+    /// It needs this role.
+    Role(Role),
+}
+
+/// What came of a password.
+pub(super) enum Verdict {
+    /// It was found right a moment ago.
+    Known(Identity),
+    /// It is being hashed, by `job` or by one that came before: `outcome` says whether it is right.
+    Hashing { identity: Identity, outcome: oneshot::Receiver<bool>, job: Option<Job> },
+}
+
+/// A password to be hashed.
+pub(super) struct Job {
+    pub(super) mark: Mark,
+    pub(super) client: IpAddr,
+    pub(super) hash: PasswordHash,
+    pub(super) rounds: u32,
+    pub(super) password: String,
+    /// A right answer is of no use: there is no such user.
+    pub(super) is_vain: bool,
+}
+
+/// The tables. See the module.
+pub struct Access {
+    logins: Logins,
+    failures: Failures,
+    remembered: Remembered,
+    /// Passwords being hashed, and who waits for each; bounded by [`PASSWORDS_WAITING_MAX`] and,
+    /// in those who wait, by the HTTP connections.
+    hashing: Vec<(Mark, Vec<oneshot::Sender<bool>>)>,
+    /// The users of the policy last seen.
+    users: Vec<Fingerprint>,
+}
+
+impl Access {
+    pub(super) fn new(logins: Logins) -> Self {
+        Self {
+            logins,
+            failures: Failures::default(),
+            remembered: Remembered::new(),
+            hashing: Vec::new(),
+            users: Vec::new(),
+        }
+    }
+
+    /// Ends the logins of users that are no longer as they were; whether there were some.
+    pub(super) fn follow(&mut self, policy: &Policy) -> bool {
+        let users = || policy.users.iter().map(|user| *user.fingerprint());
+        if users().eq(self.users.iter().copied()) {
+            return false;
+        }
+        self.users = users().collect();
+        self.logins.follow(policy)
+    }
+
+    /// Who asks; a password is a [`Verdict`] of its own.
+    pub(super) fn identify(
+        &mut self,
+        policy: &Policy,
+        asked: &Asked,
+        now: Now,
+    ) -> Result<Verdict, Denial> {
+        let identity = |name, role, means| Ok(Verdict::Known(Identity { name, role, means }));
+        if !policy.has_accounts {
+            return if asked.is_local {
+                identity(None, Role::Operator, Means::Local)
+            } else if policy.open {
+                identity(None, Role::Viewer, Means::Open)
+            } else {
+                Err(Denial::NoAccounts)
+            };
+        }
+        let by =
+            |account: &Account, means| identity(Some(account.name.clone()), account.role, means);
+        match &asked.presented {
+            Presented::Token(token) => match policy.token(token) {
+                Some(account) => by(account, Means::Token),
+                None => Err(self.wrong_token(asked.client, now)),
+            },
+            Presented::Password { user, password } => {
+                self.try_password(policy, user, password, asked.client, now)
+            }
+            Presented::Unreadable => Err(Denial::Wrong),
+            Presented::Nothing => {
+                let login = asked.login.as_deref();
+                let login = login.and_then(|id| self.logins.find(id, now.unix_s));
+                match login.and_then(|fingerprint| policy.user_of(fingerprint)) {
+                    Some(user) => by(&user.account, Means::Login),
+                    None => Err(Denial::Unknown),
+                }
+            }
+        }
+    }
+
+    /// A wrong token counts by itself, and never keeps a right one or a password out.
+    fn wrong_token(&mut self, client: IpAddr, now: Now) -> Denial {
+        if let Some(seconds) = self.failures.wait_s(client, Tried::Token, now.us) {
+            return Denial::Wait { seconds };
+        }
+        self.failures.charge(client, Tried::Token, now.us);
+        Denial::Wrong
+    }
+
+    /// Looks whether a password is known, being looked at, or may be looked at.
+    pub(super) fn try_password(
+        &mut self,
+        policy: &Policy,
+        user: &str,
+        password: &str,
+        client: IpAddr,
+        now: Now,
+    ) -> Result<Verdict, Denial> {
+        let known = policy.user(user);
+        let fingerprint = known.map_or(&[][..], |known| known.fingerprint());
+        let mark = self.remembered.mark(fingerprint, user, password);
+        let identity = Identity {
+            name: Some(user.to_owned()),
+            role: known.map_or(Role::Viewer, |known| known.account.role),
+            means: Means::Password,
+        };
+        let (sender, outcome) = oneshot::channel();
+        if let Some((_, waiting)) = self.hashing.iter_mut().find(|(other, _)| *other == mark) {
+            waiting.push(sender);
+            return Ok(Verdict::Hashing { identity, outcome, job: None });
+        }
+        // Before what is remembered, which would tell a right guess from a wrong one for nothing.
+        if let Some(seconds) = self.failures.wait_s(client, Tried::Password, now.us) {
+            return Err(Denial::Wait { seconds });
+        }
+        if self.remembered.knows(&mark, now.us) {
+            return Ok(Verdict::Known(identity));
+        }
+        if self.hashing.len() >= PASSWORDS_WAITING_MAX {
+            return Err(Denial::Busy);
+        }
+        self.failures.charge(client, Tried::Password, now.us);
+        self.hashing.push((mark, vec![sender]));
+        // All users take as long as the one who takes longest, and so does one there is not.
+        let rounds = policy.users.iter().map(|user| user.password.rounds()).max().unwrap_or(0);
+        let hash = known.map(|known| known.password.clone());
+        let job = Job {
+            mark,
+            client,
+            hash: hash.unwrap_or_else(|| PasswordHash::of_nobody(rounds)),
+            rounds,
+            password: password.to_owned(),
+            is_vain: known.is_none(),
+        };
+        Ok(Verdict::Hashing { identity, outcome, job: Some(job) })
+    }
+
+    /// A password was hashed; `None` when it could not be.
+    pub(super) fn hashed(&mut self, mark: Mark, client: IpAddr, is_right: Option<bool>, now: Now) {
+        let index = self.hashing.iter().position(|(other, _)| *other == mark);
+        let waiting = index.map(|index| self.hashing.swap_remove(index).1).unwrap_or_default();
+        let Some(is_right) = is_right else { return };
+        if is_right {
+            self.remembered.insert(mark, now.us);
+            self.failures.clear(client, Tried::Password);
+        } else if let Some(seconds) = self.failures.wait_s(client, Tried::Password, now.us) {
+            log::warn!("{client}: wrong password again, next try in {seconds} s");
+        }
+        for waiter in waiting {
+            // Who left does not want to know.
+            let _ = waiter.send(is_right);
+        }
+    }
+
+    /// Begins a login of somebody whose password was right; what goes into the cookie.
+    pub(super) fn log_in(&mut self, policy: &Policy, user: &str, now: Now) -> Option<String> {
+        let user = policy.user(user)?;
+        let lifetime_s = policy.login_hours as u64 * 3600;
+        Some(self.logins.admit(*user.fingerprint(), now.unix_s, lifetime_s))
+    }
+
+    /// Ends a login; whether there was one.
+    pub(super) fn log_out(&mut self, id: &str) -> bool {
+        self.logins.release(id)
+    }
+
+    /// The logins' file.
+    pub(super) fn logins_text(&self) -> String {
+        self.logins.text()
+    }
+}
+
+#[cfg(test)]
+mod tests;

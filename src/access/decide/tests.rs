@@ -1,0 +1,237 @@
+//! Decisions, with a clock turned by hand and hashes that are made up.
+
+use super::*;
+use crate::access::{Token, TokenHash, User};
+use crate::limits::{CREDENTIALS_REMEMBERED_US, FAILURES_FREE};
+
+const NOW: Now = Now { us: 1_000_000_000, unix_s: 1_800_000_000 };
+
+fn later(us: u64) -> Now {
+    Now { us: NOW.us + us, unix_s: NOW.unix_s + us / 1_000_000 }
+}
+
+fn account(name: &str, role: Role) -> Account {
+    Account { name: name.to_owned(), role }
+}
+
+/// anna the operator, bert the viewer, and the token "wall-token" of a wall.
+fn policy() -> Policy {
+    let user = |name, role| User::new(account(name, role), PasswordHash::of_nobody(0));
+    let wall = account("wall", Role::Viewer);
+    Policy {
+        users: vec![user("anna", Role::Operator), user("bert", Role::Viewer)],
+        tokens: vec![Token { account: wall, hash: TokenHash::of("wall-token") }],
+        has_accounts: true,
+        ..Policy::default()
+    }
+}
+
+fn access() -> Access {
+    Access::new(Logins::default())
+}
+
+fn client(last: u8) -> IpAddr {
+    IpAddr::from([192, 0, 2, last])
+}
+
+fn asked(presented: Presented) -> Asked {
+    Asked { client: client(1), is_local: false, presented, login: None }
+}
+
+/// What comes of it at once.
+fn known(verdict: Result<Verdict, Denial>) -> Result<(Option<String>, Role, Means), Denial> {
+    match verdict? {
+        Verdict::Known(Identity { name, role, means }) => Ok((name, role, means)),
+        Verdict::Hashing { .. } => panic!("it is being hashed"),
+    }
+}
+
+/// Tries a password that has to be hashed, and says how that ended.
+fn hash(access: &mut Access, user: &str, password: &str, from: u8, now: Now, is_right: bool) {
+    let verdict = access.try_password(&policy(), user, password, client(from), now);
+    let Ok(Verdict::Hashing { job: Some(job), mut outcome, .. }) = verdict else {
+        panic!("{:?}", known(verdict));
+    };
+    assert_eq!((job.password.as_str(), job.is_vain), (password, user == "nobody"));
+    access.hashed(job.mark, job.client, Some(is_right), now);
+    assert_eq!(outcome.try_recv(), Ok(is_right));
+}
+
+#[test]
+fn without_accounts_this_machine_may_everything_and_others_what_is_open() {
+    let mut policy = Policy::default();
+    let ask = |policy: &Policy, is_local| {
+        let asked = Asked { is_local, ..asked(Presented::Token("any".to_owned())) };
+        known(access().identify(policy, &asked, NOW))
+    };
+    assert_eq!(ask(&policy, true), Ok((None, Role::Operator, Means::Local)));
+    assert_eq!(ask(&policy, false), Err(Denial::NoAccounts));
+    policy.open = true;
+    assert_eq!(ask(&policy, false), Ok((None, Role::Viewer, Means::Open)));
+    policy.has_accounts = true;
+    assert_eq!(ask(&policy, false), Err(Denial::Wrong), "a bad section opens nothing");
+    assert_eq!(ask(&policy, true), Err(Denial::Wrong), "not even to this machine");
+}
+
+#[test]
+fn a_token_is_known_at_once_and_wrong_ones_keep_nobody_out() {
+    let mut access = access();
+    let policy = policy();
+    let ask = |access: &mut Access, token: &str| {
+        known(access.identify(&policy, &asked(Presented::Token(token.to_owned())), NOW))
+    };
+    let right = Ok((Some("wall".to_owned()), Role::Viewer, Means::Token));
+    assert_eq!(ask(&mut access, "wall-token"), right);
+    for _ in 0..FAILURES_FREE {
+        assert_eq!(ask(&mut access, "wrong"), Err(Denial::Wrong));
+    }
+    assert_eq!(ask(&mut access, "wrong"), Err(Denial::Wait { seconds: 10 }));
+    assert_eq!(ask(&mut access, "wall-token"), right);
+    hash(&mut access, "anna", "right", 1, NOW, true);
+}
+
+#[test]
+fn a_right_password_is_remembered_for_a_while() {
+    let mut access = access();
+    let policy = policy();
+    let Ok(Verdict::Hashing { job: Some(job), .. }) =
+        access.try_password(&policy, "anna", "right", client(1), NOW)
+    else {
+        panic!("not known yet");
+    };
+    access.hashed(job.mark, job.client, Some(true), NOW);
+    let role = |access: &mut Access, now| {
+        access.try_password(&policy, "anna", "right", client(2), now).map(|verdict| match verdict {
+            Verdict::Known(identity) => Some(identity.role),
+            Verdict::Hashing { .. } => None,
+        })
+    };
+    let last = later(CREDENTIALS_REMEMBERED_US - 1);
+    assert_eq!(role(&mut access, last), Ok(Some(Role::Operator)));
+    let mut changed = policy.clone();
+    changed.users[0] = User::new(account("anna", Role::Viewer), policy.users[0].password.clone());
+    let verdict = access.try_password(&changed, "anna", "right", client(3), NOW);
+    assert!(matches!(verdict, Ok(Verdict::Hashing { .. })), "another section, another password");
+    assert_eq!(role(&mut access, later(CREDENTIALS_REMEMBERED_US)), Ok(None));
+}
+
+#[test]
+fn the_same_password_at_one_instant_is_hashed_once() {
+    let mut access = access();
+    let policy = policy();
+    let (mut jobs, mut outcomes) = (Vec::new(), Vec::new());
+    for number in 0..64 {
+        let verdict = access.try_password(&policy, "anna", "right", client(number), NOW);
+        let Ok(Verdict::Hashing { job, outcome, .. }) = verdict else { panic!("not known yet") };
+        jobs.extend(job);
+        outcomes.push(outcome);
+    }
+    assert_eq!(jobs.len(), 1);
+    access.hashed(jobs[0].mark, jobs[0].client, Some(true), NOW);
+    assert!(outcomes.iter_mut().all(|outcome| outcome.try_recv() == Ok(true)));
+}
+
+#[test]
+fn tries_at_one_instant_count_before_they_are_known_to_fail() {
+    let mut access = access();
+    let policy = policy();
+    let mut try_from = |from: u8, number: u32| {
+        access.try_password(&policy, "anna", &format!("guess {number}"), client(from), NOW)
+    };
+    for number in 0..FAILURES_FREE {
+        assert!(try_from(1, number).is_ok());
+    }
+    let wait = Err(Denial::Wait { seconds: 10 });
+    assert_eq!(try_from(1, FAILURES_FREE).map(|_| ()), wait);
+    for number in 0..3 {
+        assert!(try_from(2, 100 + number).is_ok(), "another address");
+    }
+    assert_eq!(try_from(3, 200).map(|_| ()), Err(Denial::Busy), "eight are waiting");
+}
+
+#[test]
+fn who_is_locked_out_learns_nothing_and_a_right_password_later_clears_it() {
+    let mut access = access();
+    let policy = policy();
+    let try_one = |access: &mut Access, password: &str, from: u8, now, is_right| {
+        let verdict = access.try_password(&policy, "anna", password, client(from), now);
+        match verdict {
+            Err(denial) => Some(denial),
+            Ok(Verdict::Known(_)) => None,
+            Ok(Verdict::Hashing { job, .. }) => {
+                let job = job.expect("nothing else is being hashed");
+                access.hashed(job.mark, job.client, Some(is_right), now);
+                None
+            }
+        }
+    };
+    assert_eq!(try_one(&mut access, "right", 2, NOW, true), None);
+    for number in 0..FAILURES_FREE {
+        assert_eq!(try_one(&mut access, &number.to_string(), 1, NOW, false), None);
+    }
+    // The password is remembered, for another address; a guess at it gets no other answer.
+    for guess in ["right", "wrong"] {
+        let seconds = 10;
+        assert_eq!(try_one(&mut access, guess, 1, NOW, true), Some(Denial::Wait { seconds }));
+    }
+    let after = later(10_000_000);
+    assert_eq!(try_one(&mut access, "new and right", 1, after, true), None);
+    for number in 0..FAILURES_FREE {
+        assert_eq!(try_one(&mut access, &number.to_string(), 1, after, false), None);
+    }
+}
+
+#[test]
+fn a_user_there_is_not_takes_as_long() {
+    let mut access = access();
+    let policy = policy();
+    let Ok(Verdict::Hashing { job: Some(nobody), .. }) =
+        access.try_password(&policy, "nobody", "x", client(1), NOW)
+    else {
+        panic!("a password of nobody is hashed too");
+    };
+    assert!(nobody.is_vain);
+    assert_eq!(nobody.rounds, policy.users[0].password.rounds());
+    assert_eq!(nobody.hash.rounds(), nobody.rounds);
+    access.hashed(nobody.mark, nobody.client, Some(false), NOW);
+    assert!(access.log_in(&policy, "nobody", NOW).is_none());
+}
+
+#[test]
+fn a_login_is_its_users_as_long_as_the_section_stays_as_it_is() {
+    let mut access = access();
+    let mut policy = policy();
+    assert!(!access.follow(&policy));
+    let anna = access.log_in(&policy, "anna", NOW).expect("a user");
+    let bert = access.log_in(&policy, "bert", NOW).expect("a user");
+    let ask = |access: &mut Access, policy: &Policy, login: &str, now| {
+        let asked = Asked { login: Some(login.to_owned()), ..asked(Presented::Nothing) };
+        known(access.identify(policy, &asked, now)).map(|(name, ..)| name.unwrap_or_default())
+    };
+    assert_eq!(ask(&mut access, &policy, &anna, NOW), Ok("anna".to_owned()));
+    let month = Now { unix_s: NOW.unix_s + 720 * 3600, ..NOW };
+    assert_eq!(ask(&mut access, &policy, &anna, month), Err(Denial::Unknown));
+
+    let before = policy.clone();
+    policy.users[1] = User::new(account("bert", Role::Operator), policy.users[1].password.clone());
+    assert!(access.follow(&policy), "a role is part of the section");
+    assert_eq!(ask(&mut access, &policy, &anna, NOW), Ok("anna".to_owned()));
+    assert_eq!(ask(&mut access, &policy, &bert, NOW), Err(Denial::Unknown));
+    access.follow(&before);
+    assert_eq!(ask(&mut access, &before, &bert, NOW), Err(Denial::Unknown), "it does not return");
+
+    assert!(access.log_out(&anna));
+    assert_eq!(ask(&mut access, &policy, &anna, NOW), Err(Denial::Unknown));
+}
+
+#[test]
+fn a_hash_that_failed_is_no_answer_to_anybody() {
+    let mut access = access();
+    let verdict = access.try_password(&policy(), "anna", "right", client(1), NOW);
+    let Ok(Verdict::Hashing { job: Some(job), mut outcome, .. }) = verdict else {
+        panic!("not known yet");
+    };
+    access.hashed(job.mark, job.client, None, NOW);
+    assert!(outcome.try_recv().is_err());
+    assert!(access.hashing.is_empty());
+}

@@ -1,0 +1,172 @@
+//! [`Access`] at work: with the clock, the thread that hashes, and the file of the logins.
+
+use std::cell::RefCell;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use tokio::sync::oneshot;
+use tokio::task::spawn_local;
+
+use super::Policy;
+use super::decide::{Access, Asked, Denial, Identity, Job, Now, Verdict};
+use super::hashing::Hashing;
+use super::logins::Logins;
+use crate::clock;
+use crate::config::StateFolder;
+use crate::limits::LOGINS_FILE_BYTES_MAX;
+use crate::status::GAUGES;
+
+const FILE: &str = "weir-logins";
+/// Where Linux says what the box is called.
+const HOSTNAME: &str = "/proc/sys/kernel/hostname";
+
+/// One for all of the web. Cheap to clone; one thread only.
+#[derive(Clone)]
+pub struct Guard(Rc<State>);
+
+struct State {
+    access: RefCell<Access>,
+    hashing: RefCell<Option<Hashing>>,
+    folder: StateFolder,
+    own_name: String,
+}
+
+/// A login that has begun.
+pub struct LoggedIn {
+    /// What goes into the cookie.
+    pub id: String,
+    /// How long it lasts.
+    pub lifetime_s: u64,
+}
+
+impl Guard {
+    /// With the logins that the folder has.
+    pub fn new(folder: StateFolder) -> Self {
+        let access = RefCell::new(Access::new(read(&folder)));
+        let own_name = std::fs::read_to_string(HOSTNAME).unwrap_or_default().trim().to_owned();
+        Self(Rc::new(State { access, hashing: RefCell::new(None), folder, own_name }))
+    }
+
+    /// What the box is called.
+    pub fn own_name(&self) -> &str {
+        &self.0.own_name
+    }
+
+    /// Who asks.
+    ///
+    /// # Errors
+    /// Why that is nobody.
+    pub async fn identify(&self, policy: &Policy, asked: &Asked) -> Result<Identity, Denial> {
+        if self.0.access.borrow_mut().follow(policy) {
+            drop(self.write());
+        }
+        let verdict = self.0.access.borrow_mut().identify(policy, asked, now());
+        self.settle(verdict).await
+    }
+
+    /// Begins a login. It is in the file when this is over.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn log_in(
+        &self,
+        policy: &Policy,
+        user: &str,
+        password: &str,
+        client: IpAddr,
+    ) -> Result<LoggedIn, Denial> {
+        let verdict =
+            self.0.access.borrow_mut().try_password(policy, user, password, client, now());
+        self.settle(verdict).await?;
+        let id = self.0.access.borrow_mut().log_in(policy, user, now()).ok_or(Denial::Wrong)?;
+        log::info!("{client}: logged in");
+        if let Some(written) = self.write() {
+            let _ = written.await;
+        }
+        Ok(LoggedIn { id, lifetime_s: policy.login_hours as u64 * 3600 })
+    }
+
+    /// Ends a login, in the file too.
+    pub async fn log_out(&self, id: &str) {
+        if !self.0.access.borrow_mut().log_out(id) {
+            return;
+        }
+        if let Some(written) = self.write() {
+            let _ = written.await;
+        }
+    }
+
+    async fn settle(&self, verdict: Result<Verdict, Denial>) -> Result<Identity, Denial> {
+        let denied = |denial| {
+            GAUGES.denials.fetch_add(1, Relaxed);
+            denial
+        };
+        match verdict.map_err(denied)? {
+            Verdict::Known(identity) => Ok(identity),
+            Verdict::Hashing { identity, outcome, job } => {
+                if let Some(job) = job {
+                    self.hash(job);
+                }
+                match outcome.await {
+                    Ok(true) => Ok(identity),
+                    Ok(false) => Err(denied(Denial::Wrong)),
+                    Err(_) => Err(denied(Denial::Busy)),
+                }
+            }
+        }
+    }
+
+    /// Has a password hashed, whoever still waits for it then.
+    fn hash(&self, job: Job) {
+        let (mark, client) = (job.mark, job.client);
+        let outcome = self.with_thread(|thread| thread.hash(job));
+        let guard = self.clone();
+        spawn_local(async move {
+            let is_right = match outcome {
+                Some(outcome) => outcome.await.ok(),
+                None => None,
+            };
+            guard.0.access.borrow_mut().hashed(mark, client, is_right, now());
+        });
+    }
+
+    /// Has the logins written; what is returned rings when they are.
+    fn write(&self) -> Option<oneshot::Receiver<()>> {
+        let State { access, folder, .. } = &*self.0;
+        folder.path(FILE)?;
+        let text = access.borrow().logins_text();
+        self.with_thread(|thread| thread.write(folder.clone(), FILE, text))
+    }
+
+    fn with_thread<T>(&self, ask: impl FnOnce(&Hashing) -> T) -> Option<T> {
+        let mut hashing = self.0.hashing.borrow_mut();
+        if hashing.is_none() {
+            match Hashing::start() {
+                Ok(started) => *hashing = Some(started),
+                Err(error) => log::error!("no thread for passwords: {error}"),
+            }
+        }
+        hashing.as_ref().map(ask)
+    }
+}
+
+fn now() -> Now {
+    Now { us: clock::now_us(), unix_s: clock::unix_s() }
+}
+
+/// What the folder has of the logins; a file that makes no sense costs a new login, no more.
+fn read(folder: &StateFolder) -> Logins {
+    let bytes = match folder.read(FILE, LOGINS_FILE_BYTES_MAX) {
+        Ok(bytes) => bytes.unwrap_or_default(),
+        Err(error) => {
+            log::warn!("{FILE}: {error}");
+            return Logins::default();
+        }
+    };
+    let (logins, is_whole) = Logins::read(&String::from_utf8_lossy(&bytes));
+    if !is_whole {
+        log::warn!("{FILE}: not all of it makes sense, some have to log in again");
+    }
+    logins
+}

@@ -1,0 +1,81 @@
+//! The one thread that does what takes long: it hashes passwords, one after the other, and writes
+//! the file of the logins. It is started by the first of these, so that there is none without
+//! users. Its queue holds what may wait by proof: [`PASSWORDS_WAITING_MAX`] passwords, and a write
+//! for each HTTP connection and each reload under way.
+
+use std::io;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use tokio::sync::oneshot;
+
+use super::decide::Job;
+use crate::config::StateFolder;
+use crate::limits::{PASSWORD_STACK_BYTES, PASSWORDS_WAITING_MAX, PROFILE};
+use crate::status::GAUGES;
+
+const WRITES_WAITING_MAX: usize = PROFILE.http_connections + 1;
+
+/// What the thread is asked.
+enum Order {
+    Hash(Job, oneshot::Sender<bool>),
+    Write { folder: StateFolder, name: &'static str, text: String, done: oneshot::Sender<()> },
+}
+
+/// The thread. It ends when this is dropped and its queue is empty.
+pub(super) struct Hashing(SyncSender<Order>);
+
+impl Hashing {
+    /// Starts it.
+    pub(super) fn start() -> io::Result<Self> {
+        let (orders, queue) = sync_channel(PASSWORDS_WAITING_MAX + WRITES_WAITING_MAX);
+        let thread = thread::Builder::new().name("weir-passwords".to_owned());
+        thread.stack_size(PASSWORD_STACK_BYTES).spawn(move || work(&queue))?;
+        Ok(Self(orders))
+    }
+
+    /// Has a password hashed: whether it is right.
+    pub(super) fn hash(&self, job: Job) -> oneshot::Receiver<bool> {
+        let (done, outcome) = oneshot::channel();
+        self.order(Order::Hash(job, done));
+        outcome
+    }
+
+    /// Has a file of the state folder written; rings when that is over, well or not.
+    pub(super) fn write(
+        &self,
+        folder: StateFolder,
+        name: &'static str,
+        text: String,
+    ) -> oneshot::Receiver<()> {
+        let (done, outcome) = oneshot::channel();
+        self.order(Order::Write { folder, name, text, done });
+        outcome
+    }
+
+    fn order(&self, order: Order) {
+        // A dropped order is one whose outcome never comes, which is an answer too.
+        if self.0.try_send(order).is_err() {
+            log::error!("the thread for passwords takes no more");
+        }
+    }
+}
+
+fn work(queue: &Receiver<Order>) {
+    while let Ok(order) = queue.recv() {
+        match order {
+            Order::Hash(job, done) => {
+                GAUGES.password_hashes.fetch_add(1, Relaxed);
+                let is_right = job.hash.fits(&job.password, job.rounds) && !job.is_vain;
+                let _ = done.send(is_right);
+            }
+            Order::Write { folder, name, text, done } => {
+                if let Err(error) = folder.write(name, text.as_bytes()) {
+                    log::warn!("{name}: {error}; logins will not outlive a restart");
+                }
+                let _ = done.send(());
+            }
+        }
+    }
+}

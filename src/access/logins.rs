@@ -1,0 +1,159 @@
+//! Who is logged in. A browser has a random id in its cookie; here, and in the file that brings
+//! the table over a restart, is only the id's hash, which user's section it is bound to, and until
+//! when it is good, by the wall clock.
+//!
+//! The file is text, a line for each login after the first, which names the form:
+//!
+//! ```text
+//! weir-logins 1
+//! <SHA-256 of the id> <seconds since 1970> <the section's fingerprint>
+//! ```
+
+use super::{Fingerprint, Policy, from_hex, hex, random, sha256};
+use crate::limits::LOGINS_MAX;
+
+const FORM: &str = "weir-logins 1";
+
+/// The table, oldest first.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Logins {
+    entries: Vec<Login>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Login {
+    id_hash: [u8; 32],
+    until_s: u64,
+    user: Fingerprint,
+}
+
+impl Logins {
+    /// Reads what [`Logins::text`] wrote, as far as it can, and whether it could read all of it.
+    pub(super) fn read(text: &str) -> (Self, bool) {
+        let mut lines = text.lines();
+        if lines.next() != Some(FORM) {
+            return (Self::default(), text.is_empty());
+        }
+        let read = |line: &str| {
+            let mut words = line.split(' ');
+            let id_hash = from_hex(words.next()?)?;
+            let until_s = words.next()?.parse().ok()?;
+            let user = from_hex(words.next()?)?;
+            words.next().is_none().then_some(Login { id_hash, until_s, user })
+        };
+        let (mut entries, mut is_whole) = (Vec::new(), true);
+        for line in lines {
+            match read(line) {
+                Some(login) if entries.len() < LOGINS_MAX => entries.push(login),
+                _ => is_whole = false,
+            }
+        }
+        (Self { entries }, is_whole)
+    }
+
+    /// For the file.
+    pub(super) fn text(&self) -> String {
+        let lines = self.entries.iter().map(|login| {
+            format!("{} {} {}\n", hex(&login.id_hash), login.until_s, hex(&login.user))
+        });
+        std::iter::once(format!("{FORM}\n")).chain(lines).collect()
+    }
+
+    /// Begins a login; what goes into the cookie. When full, instead of the oldest.
+    pub(super) fn admit(&mut self, user: Fingerprint, now_s: u64, lifetime_s: u64) -> String {
+        self.entries.retain(|login| now_s < login.until_s);
+        if self.entries.len() >= LOGINS_MAX {
+            self.entries.remove(0);
+        }
+        let id = hex(&random::<16>());
+        let id_hash = sha256(&[id.as_bytes()]);
+        self.entries.push(Login { id_hash, until_s: now_s.saturating_add(lifetime_s), user });
+        id
+    }
+
+    /// The section of a login that is good.
+    pub(super) fn find(&self, id: &str, now_s: u64) -> Option<&Fingerprint> {
+        let id_hash = sha256(&[id.as_bytes()]);
+        let found = self.entries.iter().find(|login| login.id_hash == id_hash)?;
+        (now_s < found.until_s).then_some(&found.user)
+    }
+
+    /// Ends a login; whether there was one.
+    pub(super) fn release(&mut self, id: &str) -> bool {
+        let before = self.entries.len();
+        let id_hash = sha256(&[id.as_bytes()]);
+        self.entries.retain(|login| login.id_hash != id_hash);
+        self.entries.len() < before
+    }
+
+    /// Ends the logins of sections that are no longer there; whether there were some.
+    pub(super) fn follow(&mut self, policy: &Policy) -> bool {
+        let before = self.entries.len();
+        self.entries.retain(|login| policy.user_of(&login.user).is_some());
+        self.entries.len() < before
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY_S: u64 = 86_400;
+
+    #[test]
+    fn a_login_lasts_as_long_as_it_should_and_ends_when_it_is_ended() {
+        let mut logins = Logins::default();
+        let anna = logins.admit([1; 32], 100, DAY_S);
+        let bert = logins.admit([2; 32], 100, DAY_S);
+        assert_eq!(anna.len(), 32, "128 bits");
+        assert_eq!(logins.find(&anna, 99 + DAY_S), Some(&[1; 32]));
+        assert_eq!(logins.find(&anna, 100 + DAY_S), None);
+        assert!(logins.release(&anna));
+        assert!(!logins.release(&anna));
+        assert_eq!(logins.find(&anna, 101), None);
+        assert_eq!(logins.find(&bert, 101), Some(&[2; 32]));
+        assert_eq!(logins.find("", 101), None);
+    }
+
+    #[test]
+    fn the_oldest_makes_room() {
+        let mut logins = Logins::default();
+        let ids: Vec<String> = (0..=LOGINS_MAX).map(|_| logins.admit([1; 32], 0, 9)).collect();
+        assert_eq!(logins.find(&ids[0], 1), None);
+        assert!(ids[1..].iter().all(|id| logins.find(id, 1).is_some()));
+        let later = logins.admit([1; 32], 9, 9);
+        assert_eq!(logins.entries.len(), 1, "the others are over");
+        assert!(logins.find(&later, 10).is_some());
+    }
+
+    #[test]
+    fn the_file_brings_them_back_without_their_ids() {
+        let mut logins = Logins::default();
+        let ids: Vec<String> = (0..LOGINS_MAX).map(|_| logins.admit([7; 32], 0, DAY_S)).collect();
+        let text = logins.text();
+        assert!(text.len() <= crate::limits::LOGINS_FILE_BYTES_MAX, "{}", text.len());
+        assert!(ids.iter().all(|id| !text.contains(id.as_str())));
+        assert_eq!(Logins::read(&text), (logins, true));
+    }
+
+    #[test]
+    fn a_file_is_read_as_far_as_it_makes_sense() {
+        let mut logins = Logins::default();
+        let id = logins.admit([7; 32], 0, DAY_S);
+        let text = logins.text();
+        let line = text.lines().nth(1).expect("a login");
+        for bad in [
+            format!("{text}rubbish\n"),
+            format!("{text}{}\n", &line[..60]),
+            format!("{text}{line} more\n"),
+            format!("{text}{}", line.replacen(' ', " -", 1)),
+            text.clone() + &format!("{line}\n").repeat(LOGINS_MAX),
+        ] {
+            let (read, is_whole) = Logins::read(&bad);
+            assert!(!is_whole, "{bad}");
+            assert!(read.find(&id, 1).is_some(), "{bad}");
+        }
+        assert_eq!(Logins::read("weir-logins 2\nx"), (Logins::default(), false));
+        assert_eq!(Logins::read(""), (Logins::default(), true));
+    }
+}

@@ -1,0 +1,67 @@
+//! Who may do what.
+//!
+//! [`Access`] decides from what a request presents, who sends it and the time, and keeps the
+//! tables for it: logins ([`logins`]), failures by address ([`failures`]), credentials known to be
+//! right ([`remembered`]). It touches no socket, file or clock. A password is the one thing it
+//! cannot decide at once: it is hashed on a thread of its own ([`hashing`]), and [`Guard`] is
+//! [`Access`] with that thread and the file of the logins. Whom there is to let in is the
+//! configuration's [`Policy`]. What HTTP calls it all is in [`crate::web`].
+
+mod account;
+mod decide;
+mod failures;
+mod guard;
+mod hashing;
+mod host;
+mod logins;
+mod origin;
+mod password;
+mod remembered;
+mod token;
+
+pub use account::{Account, Fingerprint, Policy, Role, Token, User};
+pub use decide::{Access, Asked, Denial, Identity, Means, Now, Presented};
+pub use guard::{Guard, LoggedIn};
+pub use host::{host_is_ours, host_without_port};
+pub use origin::{Origin, is_own as origin_is_own};
+pub use password::{PasswordHash, PasswordProblem};
+pub use token::TokenHash;
+
+use ring::digest;
+
+/// SHA-256.
+fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(part);
+    }
+    let mut hash = [0; 32];
+    hash.copy_from_slice(context.finish().as_ref());
+    hash
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// `N` bytes from twice as many hexadecimal digits.
+fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
+    if text.len() != 2 * N || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut bytes = [0; N];
+    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
+        let digits = std::str::from_utf8(digits).ok()?;
+        *byte = u8::from_str_radix(digits, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+/// Bytes nobody can guess.
+fn random<const N: usize>() -> [u8; N] {
+    use ring::rand::{SecureRandom as _, SystemRandom};
+    let mut bytes = [0; N];
+    let filled = SystemRandom::new().fill(&mut bytes);
+    filled.expect("the kernel has random bytes once it has booted");
+    bytes
+}

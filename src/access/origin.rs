@@ -1,0 +1,104 @@
+//! Which site's page a request comes from (RFC 6454), and which sites may.
+
+/// A site of `[http] origins`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// `*`
+    Any,
+    /// `scheme://host[:port]`, in lower case, without the scheme's own port.
+    Site(String),
+}
+
+impl Origin {
+    /// Reads `*` or a site as a browser writes it.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text == "*" { Some(Self::Any) } else { normal(text).map(Self::Site) }
+    }
+
+    /// Whether it is `origin`, as a request has it.
+    pub fn allows(&self, origin: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Site(site) => normal(origin).as_ref() == Some(site),
+        }
+    }
+
+    /// As a policy for content writes it.
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Any => "*",
+            Self::Site(site) => site,
+        }
+    }
+}
+
+/// Whether `origin` is that of the site at `host`, a Host header.
+pub fn is_own(origin: &str, host: &str, is_tls: bool) -> bool {
+    let scheme = if is_tls { "https" } else { "http" };
+    let own = normal(&format!("{scheme}://{host}"));
+    own.is_some() && own == normal(origin)
+}
+
+/// An origin's one way to be written; `None` for `null` and what is no origin.
+fn normal(text: &str) -> Option<String> {
+    let text = text.to_ascii_lowercase();
+    let (scheme, rest) = text.split_once("://")?;
+    let own_port = match scheme {
+        "http" => ":80",
+        "https" => ":443",
+        _ => return None,
+    };
+    let host = rest.strip_suffix(own_port).unwrap_or(rest);
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    let is_host = !host.is_empty() && host.bytes().all(fits);
+    is_host.then(|| format!("{scheme}://{host}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_is_the_host_that_was_asked_with_scheme_and_port() {
+        for (origin, host, is_tls) in [
+            ("http://weir:8117", "weir:8117", false),
+            ("http://weir", "weir:80", false),
+            ("https://Weir.local", "weir.local", true),
+            ("https://[::1]:8443", "[::1]:8443", true),
+        ] {
+            assert!(is_own(origin, host, is_tls), "{origin} {host}");
+        }
+        for (origin, host, is_tls) in [
+            ("http://weir:8118", "weir:8117", false),
+            ("https://weir:8117", "weir:8117", false),
+            ("http://weir:8443", "weir:8443", true),
+            ("http://evil.example", "weir:8117", false),
+            ("null", "weir", false),
+            ("", "", false),
+            ("http://", "", false),
+        ] {
+            assert!(!is_own(origin, host, is_tls), "{origin} {host}");
+        }
+    }
+
+    #[test]
+    fn a_site_of_the_list_is_that_site_alone() {
+        let portal = Origin::parse("https://Portal.example:443").expect("an origin");
+        assert_eq!(portal.text(), "https://portal.example");
+        assert!(portal.allows("https://portal.example"));
+        for other in [
+            "http://portal.example",
+            "https://portal.example:8443",
+            "https://portal.example.evil",
+            "null",
+        ] {
+            assert!(!portal.allows(other), "{other}");
+        }
+        assert!(Origin::parse("*").expect("any").allows("null"));
+        for bad in
+            ["portal.example", "https://portal.example/", "ftp://x", "https://", "https://a b"]
+        {
+            assert_eq!(Origin::parse(bad), None, "{bad}");
+        }
+    }
+}

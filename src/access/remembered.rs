@@ -1,0 +1,88 @@
+//! Credentials known to be right, for a while: a wall of pages that all send the same user and
+//! password is hashed once. What is kept is a keyed hash, with a key that ends with the process.
+
+use ring::hmac;
+
+use super::random;
+use crate::limits::{CREDENTIALS_REMEMBERED_MAX, CREDENTIALS_REMEMBERED_US};
+
+/// A user's section, name and password, under the process's key.
+pub(super) type Mark = [u8; 32];
+
+/// The table.
+pub(super) struct Remembered {
+    key: hmac::Key,
+    entries: Vec<(Mark, u64)>,
+}
+
+impl Remembered {
+    pub(super) fn new() -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &random::<32>());
+        Self { key, entries: Vec::new() }
+    }
+
+    /// Stands for these credentials. With the section's fingerprint in it, a changed password is
+    /// another mark.
+    pub(super) fn mark(&self, fingerprint: &[u8], user: &str, password: &str) -> Mark {
+        let mut context = hmac::Context::with_key(&self.key);
+        for part in [fingerprint, user.as_bytes(), password.as_bytes()] {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        let mut mark = [0; 32];
+        mark.copy_from_slice(context.sign().as_ref());
+        mark
+    }
+
+    pub(super) fn knows(&self, mark: &Mark, now_us: u64) -> bool {
+        self.entries.iter().any(|(known, until_us)| known == mark && now_us < *until_us)
+    }
+
+    /// Remembers credentials that were found right; when full, instead of the oldest.
+    pub(super) fn insert(&mut self, mark: Mark, now_us: u64) {
+        self.entries.retain(|(known, until_us)| *known != mark && now_us < *until_us);
+        if self.entries.len() >= CREDENTIALS_REMEMBERED_MAX {
+            self.entries.remove(0);
+        }
+        self.entries.push((mark, now_us + CREDENTIALS_REMEMBERED_US));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_are_known_for_a_while_and_only_as_they_were() {
+        let mut remembered = Remembered::new();
+        let mark = remembered.mark(b"section", "anna", "password");
+        remembered.insert(mark, 5);
+        assert!(remembered.knows(&mark, 4 + CREDENTIALS_REMEMBERED_US));
+        assert!(!remembered.knows(&mark, 5 + CREDENTIALS_REMEMBERED_US));
+        for (fingerprint, user, password) in [
+            ("changed", "anna", "password"),
+            ("section", "ann", "apassword"),
+            ("section", "anna", "Password"),
+        ] {
+            let other = remembered.mark(fingerprint.as_bytes(), user, password);
+            assert!(!remembered.knows(&other, 6), "{fingerprint} {user} {password}");
+        }
+        let elsewhere = Remembered::new().mark(b"section", "anna", "password");
+        assert_ne!(elsewhere, mark, "another process has another key");
+    }
+
+    #[test]
+    fn the_oldest_makes_room() {
+        let mut remembered = Remembered::new();
+        let marks: Vec<Mark> = (0..=CREDENTIALS_REMEMBERED_MAX)
+            .map(|number| remembered.mark(b"", "anna", &number.to_string()))
+            .collect();
+        for mark in &marks {
+            remembered.insert(*mark, 0);
+            remembered.insert(*mark, 0);
+        }
+        assert_eq!(remembered.entries.len(), CREDENTIALS_REMEMBERED_MAX);
+        assert!(!remembered.knows(&marks[0], 1));
+        assert!(marks[1..].iter().all(|mark| remembered.knows(mark, 1)));
+    }
+}

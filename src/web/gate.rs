@@ -1,0 +1,215 @@
+//! In front of every request: is it meant for us, from a page that may, by somebody who may? And
+//! behind every reply: which pages may read it, and what browsers may do with it.
+
+use std::sync::Arc;
+
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::{Method, Request, StatusCode};
+
+use super::pages;
+use super::presented::{self, Source};
+use super::problem::{problem, retry};
+use super::route::Route;
+use super::server::Client;
+use super::{Reply, empty, whep};
+use crate::access::{Denial, Guard, Identity, Means, Policy, Presented, host_is_ours};
+
+/// When to ask again after the queue of passwords was full.
+const RETRY_BUSY_S: u32 = 2;
+/// Programs read it, nothing is shown.
+const NO_CONTENT_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
+/// Who is let in at the moment of one request.
+pub(super) struct Gate {
+    pub(super) guard: Guard,
+    pub(super) policy: Arc<Policy>,
+}
+
+/// A request that was let in.
+#[derive(Default)]
+pub(super) struct Visit {
+    /// Who asks, where that was asked.
+    pub(super) identity: Option<Identity>,
+    /// The foreign page that may read the reply.
+    reader: Option<HeaderValue>,
+}
+
+impl Gate {
+    /// Lets a request in, or says why not; `visit` is filled as far as that goes.
+    ///
+    /// # Errors
+    /// The reply that says why not.
+    pub(super) async fn admit(
+        &self,
+        request: &Request<Incoming>,
+        client: Client,
+        route: Route<'_>,
+        visit: &mut Visit,
+    ) -> Result<(), Reply> {
+        let denied = |denial| denied(denial, route, request.uri().path());
+        if route == Route::Health {
+            return Ok(());
+        }
+        let (uri, headers, method) = (request.uri(), request.headers(), request.method());
+        let (own_name, names) = (self.guard.own_name(), &self.policy.names);
+        let host = presented::host(uri, headers);
+        if !host.is_some_and(|host| host_is_ours(host, own_name, names)) {
+            return Err(denied(Denial::Host));
+        }
+        let source = Source::of(uri, headers, client.is_tls, &self.policy);
+        visit.reader = match &source {
+            Source::Own => None,
+            Source::Listed(origin) => Some(origin.clone()),
+            Source::Foreign(origin) => {
+                let may = route.is_capability() || presented::announces_token(method, uri, headers);
+                origin.clone().filter(|_| may)
+            }
+        };
+        if method == Method::OPTIONS {
+            return Ok(());
+        }
+        if let Some(role) = route.needs() {
+            let asked = presented::asked(uri, headers, client);
+            if let (Source::Foreign(origin), Presented::Token(_)) = (&source, &asked.presented) {
+                // It may read that its token is wrong.
+                visit.reader = origin.clone().filter(|_| self.policy.has_accounts);
+            }
+            let identity = self.guard.identify(&self.policy, &asked).await.map_err(denied)?;
+            if identity.role < role {
+                return Err(denied(Denial::Role(role)));
+            }
+            visit.identity = Some(identity);
+        }
+        let is_harmless = matches!(*method, Method::GET | Method::HEAD) || route.is_capability();
+        // A token is nothing that a browser adds by itself, as it adds a cookie or its address.
+        let has_token = visit.identity.as_ref().is_some_and(|who| who.means == Means::Token);
+        if matches!(source, Source::Foreign(_)) && !is_harmless && !has_token {
+            return Err(denied(Denial::Origin));
+        }
+        Ok(())
+    }
+
+    /// Gives a reply the headers that every one has.
+    pub(super) fn finish(&self, route: Option<Route>, visit: Visit, reply: &mut Reply) {
+        if let Some(route) = route.filter(|route| route.is_whep()) {
+            whep::allow_other_origins(reply, route.methods(), visit.reader);
+        }
+        let headers = reply.headers_mut();
+        let of_program = headers
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|found| found.as_bytes().starts_with(b"application/"));
+        let content = if of_program {
+            HeaderValue::from_static(NO_CONTENT_POLICY)
+        } else {
+            self.content_policy()
+        };
+        headers.insert(header::CONTENT_SECURITY_POLICY, content);
+        // A browser gives a form's origin as `null` where there is to be no referrer at all, so
+        // that the login page says who it is to itself; all others may have a token in their URL.
+        let is_login = route == Some(Route::Login);
+        let referrer = if is_login { "same-origin" } else { "no-referrer" };
+        for (name, value) in [
+            (header::REFERRER_POLICY, referrer),
+            (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+            (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+            (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        ] {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+    }
+
+    /// Only our own files, whatever a camera's name or a reason may hold; in frames of our own and
+    /// of the sites that the configuration names.
+    fn content_policy(&self) -> HeaderValue {
+        let origins: String =
+            self.policy.origins.iter().map(|origin| format!(" {}", origin.text())).collect();
+        let text = format!(
+            "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; \
+             frame-ancestors 'self'{origins}"
+        );
+        HeaderValue::try_from(text).expect("origins are visible ASCII")
+    }
+}
+
+/// Why a request is not answered: a page for a person who asks for one, else a problem.
+pub(super) fn denied(denial: Denial, route: Route, path: &str) -> Reply {
+    let (status, headline, detail) = words(denial);
+    match (denial, retry_after_s(denial)) {
+        (Denial::Unknown | Denial::Wrong, _) if route.is_page() => to_login(path),
+        (Denial::Unknown | Denial::Wrong, _) => challenge(&detail),
+        (_, Some(seconds)) => retry(status, &detail, seconds),
+        _ if route.is_page() => pages::notice(status, headline, &detail),
+        _ => problem(status, &detail),
+    }
+}
+
+/// When to ask again, where that helps.
+pub(super) fn retry_after_s(denial: Denial) -> Option<u32> {
+    match denial {
+        Denial::Wait { seconds } => Some(seconds),
+        Denial::Busy => Some(RETRY_BUSY_S),
+        _ => None,
+    }
+}
+
+/// Status, headline and explanation.
+pub(super) fn words(denial: Denial) -> (StatusCode, &'static str, String) {
+    let forbidden = StatusCode::FORBIDDEN;
+    let (status, headline, detail) = match denial {
+        Denial::Host => (
+            StatusCode::MISDIRECTED_REQUEST,
+            "weir does not know itself by this name",
+            "this is no name of weir's: ask for its address, or add the name to `names` in [http]",
+        ),
+        Denial::Origin => (
+            forbidden,
+            "Not from that page",
+            "this comes from a page of another site, which is not among `origins` in [http]",
+        ),
+        Denial::NoAccounts => (
+            forbidden,
+            "No users are configured",
+            "no users are configured: the cameras are shown on this machine alone. Set a password \
+             with `weir password` and add a [[user]] to weir.toml, or set `open = true` in [http] \
+             to show them to everybody",
+        ),
+        Denial::Unknown => (StatusCode::UNAUTHORIZED, "Log in", "this needs a login or a token"),
+        Denial::Wrong => {
+            (StatusCode::UNAUTHORIZED, "Wrong", "user and password, or the token, are wrong")
+        }
+        Denial::Wait { seconds } => {
+            let detail = format!("too many failed logins from your address: wait {seconds} s");
+            return (StatusCode::TOO_MANY_REQUESTS, "Too many failed logins", detail);
+        }
+        Denial::Busy => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Too many logins at once",
+            "too many logins at once: try again in a moment",
+        ),
+        Denial::Role(role) => {
+            let detail = format!("this needs the role {}", role.name());
+            return (forbidden, "Not allowed", detail);
+        }
+    };
+    (status, headline, detail.to_owned())
+}
+
+/// 303 to the login page, which leads back. Only the path: a query may have a token in it.
+fn to_login(path: &str) -> Reply {
+    let mut reply = empty(StatusCode::SEE_OTHER);
+    let location = HeaderValue::try_from(format!("/-/login?next={path}"));
+    let location = location.unwrap_or(HeaderValue::from_static("/-/login"));
+    let headers = reply.headers_mut();
+    headers.insert(header::LOCATION, location);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
+/// 401. Basic is taken but never asked for: a browser would show a dialog of its own.
+fn challenge(detail: &str) -> Reply {
+    let mut reply = problem(StatusCode::UNAUTHORIZED, detail);
+    let bearer = HeaderValue::from_static("Bearer realm=\"weir\"");
+    reply.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+    reply
+}

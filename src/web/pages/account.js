@@ -1,0 +1,36 @@
+// Who looks: the token of this page's address, or the login of this browser.
+
+/** A token in the page's address, for players on a wall; it goes wherever the page goes. */
+const token = new URLSearchParams(location.search).get("token");
+
+/** fetch, with the token if there is one. Without a right to look it leads to the login page. */
+export async function request(url, options = {}) {
+  const headers = new Headers(options.headers);
+  if (token) headers.set("Authorization", `Bearer ${token}`);
+  const response = await fetch(url, { ...options, headers });
+  if (response.status === 401) {
+    location.assign(`/-/login?next=${encodeURIComponent(location.pathname)}`);
+  }
+  return response;
+}
+
+/** A page of weir's, with this page's token. */
+export function withToken(path) {
+  return token ? `${path}?token=${encodeURIComponent(token)}` : path;
+}
+
+/** Shows in `element` who is logged in, with a button that ends it. */
+export async function showAccount(element) {
+  const response = await request("/api/identity", { cache: "no-store" });
+  if (!response.ok) return;
+  const { name, role, means } = await response.json();
+  element.hidden = name === null;
+  if (name === null) return;
+  element.querySelector(".who").textContent = role === "viewer" ? name : `${name}, ${role}`;
+  const button = element.querySelector("button");
+  button.hidden = means !== "login";
+  button.addEventListener("click", async () => {
+    await fetch("/-/logout", { method: "POST", redirect: "manual" }).catch(() => {});
+    location.assign("/-/login");
+  });
+}

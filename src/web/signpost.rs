@@ -1,0 +1,89 @@
+//! What plain HTTP answers beside HTTPS: health, and where everything else is.
+
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, Request, StatusCode};
+
+use super::problem::problem;
+use super::route::Action;
+use super::{Reply, empty, presented};
+use crate::access::{host_is_ours, host_without_port};
+
+/// The way to HTTPS.
+#[derive(Debug)]
+pub(super) struct Signpost<'n> {
+    /// What the box is called.
+    pub(super) own_name: &'n str,
+    /// Its further names.
+    pub(super) names: &'n [String],
+    /// Where HTTPS is served.
+    pub(super) port: u16,
+}
+
+impl Signpost<'_> {
+    /// Reads a request of the plain port.
+    ///
+    /// # Errors
+    /// The reply for everything but health. There is no HSTS beside it: that would hold for all
+    /// ports of the host, and keep theirs (RFC 6797 section 8.3), so that what was typed as
+    /// `http://box:8117/` became TLS to this very port.
+    pub(super) fn read<B>(&self, request: &Request<B>) -> Result<Action, Reply> {
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        if request.uri().path() == "/healthz" && is_read {
+            return Ok(Action::Health);
+        }
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let host = presented::host(request.uri(), request.headers())
+            .filter(|host| path.starts_with('/') && host_is_ours(host, self.own_name, self.names))
+            .and_then(host_without_port);
+        let Some(host) = host else {
+            let detail = format!("this is served by https on port {} only", self.port);
+            return Err(problem(StatusCode::MISDIRECTED_REQUEST, &detail));
+        };
+        let mut reply = empty(StatusCode::PERMANENT_REDIRECT);
+        let location = HeaderValue::try_from(format!("https://{host}:{}{path}", self.port));
+        let location = location.expect("parts of a URI are visible ASCII");
+        reply.headers_mut().insert(header::LOCATION, location);
+        // TLS may be switched off again, or move.
+        reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Err(reply)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where a request for `host` is sent.
+    fn sent(host: &str) -> Option<String> {
+        let names = ["gate.example".to_owned()];
+        let signpost = Signpost { own_name: "weir", names: &names, port: 8443 };
+        let request = Request::builder().uri("/gate/?a=b").header(header::HOST, host).body(());
+        let reply = signpost.read(&request.expect("a request")).expect_err("not health");
+        let location = reply.headers().get(header::LOCATION)?;
+        assert_eq!(reply.status(), StatusCode::PERMANENT_REDIRECT);
+        Some(location.to_str().expect("text").to_owned())
+    }
+
+    #[test]
+    fn the_way_leads_to_the_same_host_if_that_is_ours() {
+        for (host, expected) in [
+            ("192.0.2.7:8117", "192.0.2.7"),
+            ("192.0.2.7", "192.0.2.7"),
+            ("[2001:db8::7]:8117", "[2001:db8::7]"),
+            ("gate.example:8117", "gate.example"),
+            ("weir", "weir"),
+        ] {
+            assert_eq!(sent(host), Some(format!("https://{expected}:8443/gate/?a=b")));
+        }
+        for host in ["", "evil.example", "gate.example.evil.example", "a@192.0.2.7", "[::1"] {
+            assert_eq!(sent(host), None, "{host}");
+        }
+    }
+
+    #[test]
+    fn health_needs_no_host() {
+        let signpost = Signpost { own_name: "weir", names: &[], port: 8443 };
+        let request = Request::builder().uri("/healthz").body(()).expect("a request");
+        assert!(matches!(signpost.read(&request), Ok(Action::Health)));
+    }
+}

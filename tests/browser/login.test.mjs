@@ -1,0 +1,227 @@
+// Users in a browser: logging in and out, wrong passwords and the wait after them, logins that
+// outlive weir and those that are over, tokens in an address, and what each may see.
+
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { createHash, pbkdf2Sync, randomBytes } from 'node:crypto';
+import { after, before, test } from 'node:test';
+
+import { startCameras } from './cameras.mjs';
+import { Viewer, launchChromium } from './viewer.mjs';
+import { startWeir, until } from './weir.mjs';
+
+const PASSWORD = 'correct horse';
+const TOKEN = 'a token for the wall';
+
+function passwordHash(password) {
+  const salt = randomBytes(16);
+  const hash = pbkdf2Sync(password, salt, 600_000, 32, 'sha256');
+  return ['pbkdf2-sha256', 600_000, salt.toString('base64'), hash.toString('base64')].join('$');
+}
+
+const users = [
+  { name: 'anna', role: 'operator', password: passwordHash(PASSWORD) },
+  { name: 'bert', role: 'viewer', password: passwordHash(PASSWORD) },
+];
+const hash = `sha256$${createHash('sha256').update(TOKEN).digest('hex')}`;
+const tokens = [{ name: 'wall', role: 'viewer', hash }];
+const withToken = `?token=${encodeURIComponent(TOKEN)}`;
+
+let cameras, weir, browser;
+
+before(async () => {
+  cameras = await startCameras([{ path: '/gate', width: 320, height: 240, fps: 25, gop: 25 }]);
+  const gate = { name: 'gate', url: cameras.url('/gate') };
+  weir = await startWeir({ cameras: [gate], https: { tls: 'off' }, users, tokens });
+  weir.headers = { authorization: `Bearer ${TOKEN}` };
+  browser = await launchChromium();
+  await weir.ready('gate');
+});
+
+after(async () => {
+  await browser?.close();
+  await weir?.stop();
+  await cameras?.kill();
+});
+
+async function open(t, path, prepare) {
+  const viewer = await Viewer.open(browser, weir.http + path, prepare);
+  t.after(() => viewer.close());
+  return viewer;
+}
+
+async function logIn({ page }, user, password) {
+  await page.getByLabel('User').fill(user);
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Log in' }).click();
+}
+
+const isAt = ({ page }, path) => page.waitForURL((url) => url.pathname + url.search === path);
+
+/** What the page's own browser gets for a path. */
+const status = ({ page }, path) => page.evaluate(async (p) => (await fetch(p)).status, path);
+
+test('who is not logged in is led to the login and back; the picture comes', async (t) => {
+  const viewer = await open(t, '/gate/');
+  await isAt(viewer, '/-/login?next=/gate/');
+  await logIn(viewer, 'anna', PASSWORD);
+  await isAt(viewer, '/gate/');
+  await viewer.picture();
+  await viewer.page.getByText('anna, operator').waitFor();
+  const [cookie] = await viewer.page.context().cookies();
+  assert.deepEqual(
+    { name: cookie.name, httpOnly: cookie.httpOnly, sameSite: cookie.sameSite },
+    { name: 'weir-login', httpOnly: true, sameSite: 'Strict' },
+  );
+});
+
+test('it works without JavaScript', async (t) => {
+  const context = await browser.newContext({ javaScriptEnabled: false });
+  t.after(() => context.close());
+  const page = await context.newPage();
+  await page.goto(`${weir.http}/`);
+  await logIn({ page }, 'bert', PASSWORD);
+  await isAt({ page }, '/');
+  await page.getByText('This page needs JavaScript').waitFor();
+});
+
+test('a viewer sees the cameras and not who else looks; an operator does', async (t) => {
+  for (const [user, expected] of [['bert', 403], ['anna', 200]]) {
+    const viewer = await open(t, '/');
+    await logIn(viewer, user, PASSWORD);
+    await viewer.page.getByRole('link', { name: 'gate' }).waitFor();
+    assert.equal(await status(viewer, '/api/cameras'), 200);
+    assert.equal(await status(viewer, '/api/sessions'), expected, user);
+  }
+});
+
+test('after logging out, the same cookie opens nothing', async (t) => {
+  const viewer = await open(t, '/');
+  await logIn(viewer, 'bert', PASSWORD);
+  const cookies = await viewer.page.context().cookies();
+  await viewer.page.getByRole('button', { name: 'Log out' }).click();
+  await isAt(viewer, '/-/login');
+  assert.deepEqual(await viewer.page.context().cookies(), [], 'it is gone from the browser');
+  await viewer.page.context().addCookies(cookies);
+  await viewer.page.goto(`${weir.http}/gate/`);
+  await isAt(viewer, '/-/login?next=/gate/');
+});
+
+test('logins outlive a weir that is killed, and are over when their time is', async (t) => {
+  const viewer = await open(t, '/gate/');
+  await logIn(viewer, 'anna', PASSWORD);
+  await viewer.picture();
+  await weir.kill();
+  await weir.start();
+  await weir.ready('gate');
+  await viewer.playing(20_000);
+  assert.equal(new URL(viewer.page.url()).pathname, '/gate/', 'without a person');
+
+  // The file says until when a login is good: that is brought forward to a moment from now.
+  await weir.kill();
+  const path = join(weir.folder, 'weir-logins');
+  const soon = Math.floor(Date.now() / 1000) + 4;
+  const lines = readFileSync(path, 'utf8').trimEnd().split('\n');
+  const changed = lines.map((line) => line.replace(/ \d+ /, ` ${soon} `));
+  assert.notDeepEqual(changed, lines);
+  writeFileSync(path, `${changed.join('\n')}\n`);
+  await weir.start();
+  await until('the login is over', 10_000, () => Date.now() / 1000 > soon);
+  await viewer.page.goto(`${weir.http}/gate/`);
+  await isAt(viewer, '/-/login?next=/gate/');
+});
+
+test('a page whose login ends while it is looked at leads to the login', async (t) => {
+  const viewer = await open(t, '/');
+  await logIn(viewer, 'bert', PASSWORD);
+  await viewer.page.getByRole('link', { name: 'gate' }).waitFor();
+  await viewer.page.context().clearCookies();
+  await isAt(viewer, '/-/login?next=%2F');
+});
+
+test('a page with a token in its address plays, and so does what it leads to', async (t) => {
+  const viewer = await open(t, `/gate/${withToken}`);
+  await viewer.picture();
+  await viewer.page.getByText('wall').waitFor();
+  const list = await open(t, `/${withToken}`);
+  await list.page.getByRole('link', { name: 'gate' }).click();
+  await list.picture();
+  const wrong = await open(t, '/gate/?token=wrong');
+  await isAt(wrong, '/-/login?next=/gate/');
+});
+
+test('a page of another site plays with a token, and not with the login', async (t) => {
+  const server = createServer((_, response) => {
+    response.setHeader('content-type', 'text/html').end('<video muted autoplay playsinline>');
+  });
+  await new Promise((listening) => server.listen(0, '127.0.0.1', listening));
+  t.after(() => server.close());
+  const viewer = await open(t, '/');
+  await logIn(viewer, 'bert', PASSWORD);
+  await isAt(viewer, '/');
+  await viewer.page.goto(`http://localhost:${server.address().port}/`);
+  const play = (headers) => viewer.page.evaluate(playFrom, [`${weir.http}/gate/whep`, headers]);
+  assert.match(await play({}), /TypeError: Failed to fetch/);
+  assert.equal(await play({ authorization: `Bearer ${TOKEN}` }), 'answered');
+  await viewer.picture();
+});
+
+/** A player as small as it can be. */
+async function playFrom([endpoint, headers]) {
+  const connection = new RTCPeerConnection();
+  connection.addTransceiver('video', { direction: 'recvonly' });
+  connection.addEventListener('track', ({ track }) => {
+    document.querySelector('video').srcObject = new MediaStream([track]);
+  });
+  await connection.setLocalDescription();
+  try {
+    const response = await fetch(endpoint, {
+      method: 'POST',
+      headers: { 'content-type': 'application/sdp', ...headers },
+      body: connection.localDescription.sdp,
+      credentials: 'include',
+    });
+    await connection.setRemoteDescription({ type: 'answer', sdp: await response.text() });
+    return response.headers.get('location') ? 'answered' : `${response.status}`;
+  } catch (error) {
+    return String(error);
+  }
+}
+
+test('without users another machine is told what to do', async (t) => {
+  const others = Object.values(networkInterfaces()).flat();
+  const address = others.find(({ family, internal }) => family === 'IPv4' && !internal)?.address;
+  if (!address) return t.skip('this machine has no address but loopback');
+  const bare = await startWeir({ cameras: [] });
+  t.after(() => bare.stop());
+  const page = await browser.newPage();
+  t.after(() => page.close());
+  const answer = await page.goto(`http://${address}:${bare.ports.http}/`);
+  assert.equal(answer.status(), 403);
+  await page.getByRole('heading', { name: 'No users are configured' }).waitFor();
+  await page.getByText('Set a password with weir password').waitFor();
+});
+
+// The last: the address of this machine is locked out by it.
+test('a wrong password says so, and after five of them there is a wait', async (t) => {
+  const viewer = await open(t, '/gate/');
+  for (let tries = 0; tries < 5; tries += 1) {
+    await logIn(viewer, 'anna', `wrong ${tries}`);
+    await viewer.page.getByText('User or password is wrong').waitFor();
+    assert.equal(await viewer.page.getByLabel('User').inputValue(), 'anna');
+    assert.equal(await viewer.page.getByLabel('Password').inputValue(), '');
+  }
+  await logIn(viewer, 'anna', PASSWORD);
+  const says = viewer.page.getByText(/Too many failed logins from your address: wait \d+ s/);
+  await says.waitFor();
+  const wait = Number(/wait (\d+) s/.exec(await says.innerText())[1]);
+  assert.ok(wait >= 1 && wait <= 10, `${wait} s`);
+  await until('the wait is over', 15_000, async () => {
+    await logIn(viewer, 'anna', PASSWORD);
+    return new URL(viewer.page.url()).pathname === '/gate/';
+  }).catch(async (error) => assert.fail(`${error}: ${await viewer.page.innerText('body')}`));
+  await viewer.picture();
+});
