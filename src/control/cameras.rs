@@ -215,6 +215,7 @@ impl Control {
     pub(super) async fn keep(self, slot: usize, dials: Rc<Semaphore>) {
         let camera = &self.0.cameras[slot];
         loop {
+            self.clear(slot).await;
             let (section, turn) = (camera.section(), camera.turn.get());
             match section.filter(|section| section.problem.is_none()) {
                 Some(section) => tokio::select! {
@@ -224,7 +225,6 @@ impl Control {
                 },
                 None => camera.told_since(turn).await,
             }
-            self.clear(slot).await;
         }
     }
 
@@ -276,6 +276,8 @@ impl Control {
         card.lost.store(0, Relaxed);
         self.0.media.borrow().tell(Command::Stop { camera: number(slot) });
         camera.answered(card, |lost| lost == Lost::Stopped).await;
+        // Heard: the driver has nothing to tell of this slot any more.
+        card.lost.store(0, Relaxed);
         camera.card.set(CardOf::This);
     }
 }

@@ -77,7 +77,7 @@ impl State {
             // That says nothing about the file.
             return ReloadError::NoRoom(unusable.to_string());
         }
-        // A start would now find the same as one that had gone before.
+        // What is in force is now what a start would find: the last good one, if there was one.
         let is_default = self.standing.borrow().state == Origin::Defaults.name();
         let origin = if is_default { Origin::Defaults } else { Origin::LastGood };
         self.stand(Standing { origin, problems: vec![unusable.to_string()] });

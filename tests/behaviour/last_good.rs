@@ -39,7 +39,7 @@ fn a_torn_file_gives_way_to_the_last_good_one() {
     assert_eq!(names(&cameras), ["gate", "yard"]);
     assert_eq!(cameras["configuration"]["state"], "last good");
     let log = server.log();
-    assert!(log.contains("ERROR") && log.contains("weir.toml: line 4, column 10: "), "{log}");
+    assert!(log.contains("ERROR") && log.contains("weir.toml: line 4, column 11: "), "{log}");
     assert!(log.contains("goes on with the last one that could"), "{log}");
     assert!(!log.contains("hunter2"), "{log}");
     assert_eq!(fs::read_to_string(&copy).expect("kept"), good, "a torn file is never kept");
