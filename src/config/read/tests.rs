@@ -176,10 +176,9 @@ fn each_mistake_in_a_camera_disables_it_and_no_other() {
         let place: Vec<_> = problems.iter().map(|p| (p.line, p.column, p.severity)).collect();
         assert_eq!(place, [(line, column, Severity::Camera)], "{body}: {problems:?}");
         assert!(problems[0].message.ends_with(&format!(": {expected}")), "{problems:?}");
-        let reason = format!("line {line}, column {column}: {expected}");
-        assert_eq!(config.cameras[1].problem.as_deref(), Some(reason.as_str()));
-        assert_eq!(config.cameras[0].problem, None);
-        assert_eq!(config.cameras[2].problem, None);
+        let reason = Some(format!("line {line}, column {column}: {expected}"));
+        assert_eq!(config.cameras[1].problem, reason);
+        assert!(config.cameras[0].problem.is_none() && config.cameras[2].problem.is_none());
         assert_eq!(config.cameras[2].name, "last");
     }
 }

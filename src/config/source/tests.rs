@@ -102,7 +102,7 @@ fn without_a_last_good_one_the_defaults_are_used() {
 fn a_file_with_mistakes_is_used_and_kept() {
     let folder = Folder::new("mistakes");
     let bad = "[[camera]]\nname = \"bad\"\nurl = \"http://h/\"\n";
-    let text = format!("{}{bad}{}", with_camera("gate"), "x = 1\n".repeat(1));
+    let text = format!("{}{bad}x = 1\n", with_camera("gate"));
     fs::write(folder.file(), &text).expect("written");
     let started = folder.run();
     assert_eq!(names(&started), ["gate", "bad"]);
