@@ -225,7 +225,7 @@ mod tests {
         let old = request(password, "00a3old:them", true);
         let unnominated = request(password, "00a3new:them", false);
         let new = request(password, "00a3new:them", true);
-        let mut verify = |pairs: &mut Pairs, bytes: &[u8], from| {
+        let verify = |pairs: &mut Pairs, bytes: &[u8], from| {
             let check = Check::parse(bytes).expect("a request");
             pairs.verify(&check, from).map(|found| found.ufrag.as_str().to_owned())
         };
@@ -247,7 +247,7 @@ mod tests {
     fn of_many_restarts_the_last_used_and_the_newest_pair_stay() {
         let ours = |ufrag: &str| Credentials { ufrag: ufrag.try_into().unwrap(), ..credentials() };
         let mut pairs = Pairs::new(ours("00a30"));
-        let mut is_valid = |pairs: &mut Pairs, ufrag: &str| {
+        let is_valid = |pairs: &mut Pairs, ufrag: &str| {
             let bytes = request(&credentials().password, &format!("{ufrag}:them"), true);
             let check = Check::parse(&bytes).expect("a request");
             pairs.verify(&check, address(1)).is_some()

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::common::agent::{self, Agent, NO_FINGERPRINT, attribute, candidates};
 use crate::common::stage::{CAMERA, Stage};
-use crate::common::viewer::{PATCH_TYPE, Viewer, wall};
+use crate::common::viewer::restart::PATCH_TYPE;
+use crate::common::viewer::{Viewer, wall};
 use crate::common::whep::{self, Response};
 
 const SECOND_US: u64 = 1_000_000;

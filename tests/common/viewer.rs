@@ -5,7 +5,7 @@
 //! viewer that is not being run: it is as silent as a browser that was killed.
 
 mod options;
-mod restart;
+pub mod restart;
 pub mod wall;
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
@@ -24,7 +24,6 @@ use super::srtp::Keys;
 use super::tap::Tap;
 use super::whep::{self, HttpError};
 pub use options::Options;
-pub use restart::PATCH_TYPE;
 
 /// Between two receiver reports.
 const REPORT_US: u64 = 1_000_000;
