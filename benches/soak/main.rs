@@ -46,6 +46,10 @@ fn main() -> ExitCode {
         let books = Books::default();
         let stayed = house.churn(load.sessions_per_second, MINUTE_US, &books);
         row(minute, &books, &stayed, &house.holding());
+        if stayed.broken_frames > 0 {
+            let log = house.server.log();
+            log.lines().filter(|line| line.contains("WARN")).for_each(|line| println!("{line}"));
+        }
         note(minute, &books, &stayed, &mut troubles);
         if minute == 0 {
             before = house.rested(REST_US);
@@ -90,9 +94,15 @@ fn note(minute: u64, books: &Books, stayed: &Stayed, troubles: &mut Vec<String>)
     let (answer, media) = (books.answer_us_max.load(Relaxed), books.media_us_max.load(Relaxed));
     let late = books.late.load(Relaxed);
     println!(
-        "       longest answer {} ms, longest from there to media {} ms, {late} came late",
+        "       longest answer {} ms, from there to media {} ms; {late} visitors came late; since \
+         the start {} camera writes stalled, the latest {} ms behind its time, {} streams broke, \
+         {} skips to an IDR",
         answer / 1000,
-        media / 1000
+        media / 1000,
+        stayed.camera_stalls,
+        stayed.camera_late_us / 1000,
+        stayed.breaks,
+        stayed.skips
     );
 }
 

@@ -18,7 +18,7 @@ const STEP_US: u64 = 10_000;
 pub(super) const SLOT: u16 = 3;
 const UFRAG: &str = "0003abcdefgh";
 pub(super) const PASSWORD: &str = "0123456789abcdefghijklmn";
-const CANDIDATES: [SocketAddr; 1] =
+pub(super) const CANDIDATES: [SocketAddr; 1] =
     [SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 8118))];
 
 /// One certificate for all inputs, as a process has one.

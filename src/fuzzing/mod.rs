@@ -38,6 +38,7 @@ pub const TARGETS: &[Target] = &[
     ("srtcp", srtcp),
     ("stun", stun),
     ("url", url),
+    ("whep_fragment", whep_fragment),
     ("whep_offer", whep_offer),
 ];
 
@@ -48,4 +49,4 @@ pub use camera::{rtp_cut, rtp_whole, sps};
 pub use configuration::config;
 pub use handshake::dtls_demux;
 pub use media::{srtcp, stun};
-pub use offer::whep_offer;
+pub use offer::{whep_fragment, whep_offer};

@@ -1,7 +1,8 @@
-//! What a stranger posts as an offer.
+//! What a stranger sends by POST and PATCH: offers and fragments.
 
-use super::handshake::{identity, request};
+use super::handshake::{CANDIDATES, credentials, identity, request};
 use crate::limits::{OFFER_BYTES_MAX, OFFER_MEDIA_MAX};
+use crate::webrtc::fragment::{self, Fragment};
 use crate::webrtc::handshake::Answered;
 use crate::webrtc::offer::Offer;
 
@@ -46,4 +47,26 @@ pub fn whep_offer(data: &[u8]) {
     assert_eq!(media[offer.video], served);
     let parsed = sdp_types::Session::parse(answer.as_bytes()).expect("an answer is sdp");
     assert_eq!(parsed.medias.len(), media.len());
+}
+
+/// A fragment: refused in words that are short and have nothing of it; the answer to one that is
+/// taken is lines of visible ASCII and itself a fragment, with our credentials and its section.
+pub fn whep_fragment(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let fragment = match Fragment::read(text) {
+        Ok(fragment) => fragment,
+        Err(error) => {
+            let words = error.to_string();
+            assert!(words.len() < 200 && !words.contains(char::is_control), "{words:?}");
+            return;
+        }
+    };
+    assert!(text.len() <= OFFER_BYTES_MAX);
+    assert!(fragment.ufrag.is_none_or(|ufrag| ufrag.len() >= 4 && text.contains(ufrag)));
+    let ours = credentials();
+    let answer = fragment::answer(fragment.section.as_ref(), &ours, &CANDIDATES);
+    assert!(answer.split("\r\n").all(|line| line.bytes().all(|b| (b' '..=b'~').contains(&b))));
+    let again = Fragment::read(&answer).expect("an answer is a fragment");
+    assert_eq!((again.ufrag, again.has_password), (Some(ours.ufrag.as_str()), true));
+    assert_eq!(again.section, fragment.section);
 }

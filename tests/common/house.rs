@@ -1,6 +1,7 @@
 //! A full house: 64 cameras that play, a viewer for each, and what weir holds for it.
 
 use std::fs;
+use std::sync::atomic::Ordering::Relaxed;
 
 use weir::clock;
 
@@ -57,6 +58,15 @@ pub struct Stayed {
     pub broken_frames: u64,
     /// Viewers that weir ended.
     pub ended: usize,
+    /// What tells whose fault it is: camera writes that weir did not take at once, and the most
+    /// that a frame was written behind its time, since the start.
+    pub camera_stalls: u64,
+    /// See `camera_stalls`.
+    pub camera_late_us: u64,
+    /// Times a stream waited for its next IDR, since the start.
+    pub breaks: f64,
+    /// Times a viewer skipped to an IDR, since it came.
+    pub skips: u64,
 }
 
 impl House {
@@ -96,7 +106,14 @@ impl House {
             wall::run(&mut self.viewers, us + PATIENCE_US, |_| visitors.is_finished());
         });
         self.pass(TRAIL_US);
-        let mut stayed = Stayed::default();
+        let late_us = |name: &String| self.park.counts(name).late_us_max.load(Relaxed);
+        let mut stayed = Stayed {
+            camera_stalls: self.park.total(|counts| &counts.stalls),
+            camera_late_us: self.cameras.iter().map(late_us).max().unwrap_or(0),
+            breaks: self.server.metric("weir_camera_breaks_total").expect("a counter"),
+            skips: self.skips(),
+            ..Stayed::default()
+        };
         for viewer in &self.viewers {
             let counts = &viewer.reception.counts;
             stayed.packets += counts.packets;
@@ -105,6 +122,12 @@ impl House {
             stayed.ended += usize::from(viewer.ended.is_some());
         }
         stayed
+    }
+
+    fn skips(&self) -> u64 {
+        let listed = self.server.get("/api/sessions").json();
+        let sessions = listed["sessions"].as_array().expect("a list of sessions");
+        sessions.iter().filter_map(|session| session["skips"].as_u64()).sum()
     }
 
     /// What weir holds now.
