@@ -54,6 +54,7 @@ test('it waits for a key frame and says how long that takes, then shows its figu
 
   await viewer.page.getByRole('button', { name: 'Details' }).click();
   await says(viewer, '320 × 240');
+  await says(viewer, 'Frames/s');
   await says(viewer, 'Delay');
   const text = (await viewer.page.locator('#figures').innerText()).replaceAll('\n', ' ');
   t.diagnostic(text);
