@@ -363,7 +363,7 @@ pub const FAILURE_WAIT_US_MIN: u64 = 10_000_000;
 pub const FAILURE_WAIT_US_MAX: u64 = 900_000_000;
 /// An address without a failure for so long has none.
 pub const FAILURES_FORGOTTEN_US: u64 = 3_600_000_000;
-/// `names` and `origins` in [http], of each.
+/// `names` and `origins` in `[http]`, of each.
 pub const HTTP_NAMES_MAX: usize = 16;
 /// One of them: what DNS allows (RFC 1035 section 2.3.4), with scheme and port around it.
 pub const HTTP_NAME_BYTES_MAX: usize = 255 + 16;

@@ -130,7 +130,9 @@ impl Policy {
     /// The account of a token. Looks at all of them, however early one fits.
     pub fn token(&self, text: &str) -> Option<&Account> {
         let hash = TokenHash::of(text);
-        let fits = self.tokens.iter().filter(|token| token.hash.fits(&hash));
-        fits.last().map(|token| &token.account)
+        self.tokens.iter().fold(None, |found, token| {
+            let fits = token.hash.fits(&hash);
+            found.or(fits.then_some(&token.account))
+        })
     }
 }

@@ -46,7 +46,7 @@ pub struct Config {
     pub diagnostics: Diagnostics,
     /// `[process]`
     pub process: Process,
-    /// `[[user]]`, `[[token]]`, and what [http] says about whom to answer.
+    /// `[[user]]`, `[[token]]`, and what `[http]` says about whom to answer.
     pub access: Arc<Policy>,
     /// `[[camera]]`, in the file's order; at most [`crate::limits::CAMERAS_MAX`].
     pub cameras: Vec<Camera>,

@@ -121,11 +121,12 @@ impl Handshakes {
     /// else of the address with the most handshakes the oldest, if it had its time.
     fn dispensable(&self, now_us: u64) -> Option<SeatId> {
         let quiet = self.oldest(now_us, |active| active.handshake.is_some());
-        let slow = |active: &&Box<Active>| {
+        let slow = |active: &&Active| {
             active.begun_us.is_some_and(|begun_us| now_us >= begun_us + HANDSHAKE_SLOW_US)
         };
-        let greed = |active: &&Box<Active>| (Reverse(self.count_of(active.peer)), active.begun_us);
-        quiet.or_else(|| Some(self.active.iter().filter(slow).min_by_key(greed)?.seat))
+        let greed = |active: &&Active| (Reverse(self.count_of(active.peer)), active.begun_us);
+        let active = self.active.iter().map(|active| &**active);
+        quiet.or_else(|| Some(active.filter(slow).min_by_key(greed)?.seat))
     }
 
     /// The oldest offer that was answered a while ago, and that no check came for.

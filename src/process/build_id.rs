@@ -103,7 +103,10 @@ mod tests {
     use super::*;
 
     fn note(name: &[u8], kind: u8, content: &[u8]) -> Vec<u8> {
-        let mut note = vec![name.len() as u8, 0, 0, 0, content.len() as u8, 0, 0, 0, kind, 0, 0, 0];
+        let mut note = Vec::new();
+        for word in [name.len(), content.len(), kind.into()] {
+            note.extend_from_slice(&u32::try_from(word).expect("a short note").to_ne_bytes());
+        }
         for part in [name, content] {
             note.extend_from_slice(part);
             note.resize(note.len().next_multiple_of(4), 0);

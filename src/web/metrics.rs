@@ -166,7 +166,8 @@ fn build(text: &mut String) -> std::fmt::Result {
 
 /// How full each table is.
 fn tables(text: &mut String) -> std::fmt::Result {
-    let figures: [(&str, &str, &str, fn(&Usage) -> u64); 4] = [
+    type Figure = (&'static str, &'static str, &'static str, fn(&Usage) -> u64);
+    let figures: [Figure; 4] = [
         ("weir_table_used", "gauge", "Used now.", Usage::used),
         ("weir_table_most", "gauge", "Used at most since the start.", Usage::most),
         ("weir_table_max", "gauge", "The bound.", |table| table.max as u64),

@@ -130,13 +130,18 @@ fn a_session_answers_at_its_address_while_it_lives() {
 #[test]
 fn players_of_other_sites_are_told_what_they_may_do() {
     let ice_servers = ["stun:stun.example.net", "stuns:[2001:db8::1]:5349"];
-    let stage = Stage::open_with(|setup| setup.http = format!("ice_servers = {ice_servers:?}"));
-    let created = post(&stage, CAMERA, &plain_offer());
-    let session = created.header("location").expect("a Location");
-    let ask = |method, path| {
-        let answer = whep::request(stage.server.http, method, path, &[], "");
+    let portal = "https://portal.example";
+    let stage = Stage::open_with(|setup| {
+        setup.http = format!("ice_servers = {ice_servers:?}\norigins = [{portal:?}]");
+    });
+    let send = |method: &str, path: &str, content_type, body: &str| {
+        let headers = [("Origin", portal), ("Content-Type", content_type)];
+        let answer = whep::request(stage.server.http, method, path, &headers, body);
         answer.unwrap_or_else(|error| panic!("{error}"))
     };
+    let created = send("POST", "/gate/whep", "application/sdp", &plain_offer());
+    let session = created.header("location").expect("a Location");
+    let ask = |method, path| send(method, path, "", "");
     let (endpoint, session) = (ask("OPTIONS", "/gate/whep"), ask("OPTIONS", session));
     assert_eq!((endpoint.status, session.status), (200, 200));
     assert_eq!(endpoint.header("accept-post"), Some("application/sdp"));
@@ -146,7 +151,7 @@ fn players_of_other_sites_are_told_what_they_may_do() {
         (fragment, fragment)
     );
     for answer in [&endpoint, &session, &created] {
-        assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+        assert_eq!(answer.header("access-control-allow-origin"), Some(portal));
         let allowed = answer.header("access-control-allow-headers").unwrap_or_default();
         for name in ["Authorization", "Content-Type", "If-Match"] {
             assert!(allowed.contains(name), "{name} in {allowed}");

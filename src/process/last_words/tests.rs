@@ -30,8 +30,7 @@ fn fail() {
         "names" => {
             let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
             runtime.block_on(async {
-                let _ =
-                    tokio::task::spawn_blocking(|| Option::<u8>::None.expect("an address")).await;
+                let _ = tokio::task::spawn_blocking(|| panic!("an address")).await;
             });
         }
         "long" => panic!("{}", "x".repeat(10_000)),
