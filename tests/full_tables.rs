@@ -151,29 +151,6 @@ fn who_vanished_and_comes_back_does_not_wait_for_its_old_session() {
     assert!(viewers.iter().all(|viewer| viewer.ended.is_none()));
 }
 
-#[test]
-fn a_dead_handshake_makes_room_for_its_own_address_first() {
-    let stage = Stage::open();
-    // All three come at once: two take the slots, one waits until the first has been quiet.
-    let waits_us = |addresses: [u8; 3]| {
-        let took: Vec<u64> = addresses
-            .iter()
-            .map(|last| {
-                let began_us = clock::now_us();
-                post(&stage, loopback(*last)).expect("a slot");
-                clock::now_us() - began_us
-            })
-            .collect();
-        assert!(took[0] < 200_000 && took[1] < 200_000, "{took:?}");
-        assert!(stage.wait_until_empty(3 * PATIENCE_US), "they end by themselves");
-        took[2]
-    };
-    let own_us = waits_us([2, 2, 2]);
-    assert!((200_000..450_000).contains(&own_us), "{own_us} us");
-    let others_us = waits_us([2, 2, 3]);
-    assert!((450_000..700_000).contains(&others_us), "{others_us} us");
-}
-
 /// Handshakes that hold every slot by checks alone for `us`, while `during` runs.
 fn with_slots_held<T>(stage: &Stage, us: u64, during: impl FnOnce() -> T) -> T {
     let agents: Vec<Agent> = (0..PROFILE.handshakes)
