@@ -151,8 +151,10 @@ for (const [who, addresses] of [
   for (const [what, depth, act] of HALVES) {
     test(`half-open handshakes from ${who}: ${what}`, async (t) => {
       await bears(t, async (viewer) => {
+        const before = new Set((await weir.sessions()).map(({ id }) => id));
         const halves = halfOpen(addresses, 3, act);
         await sleep(1_200);
+        const held = await weir.metric('weir_handshakes');
         const { viewer: newcomer, shownMs } = await watcher();
         await newcomer.close();
         await watchesWell(viewer, 1);
@@ -162,11 +164,14 @@ for (const [who, addresses] of [
           `${made} of ${statuses.length} answered, STUN ${heard.stun}, DTLS ${heard.dtls}; ` +
             `a newcomer's picture after ${shownMs.toFixed(0)} ms`,
         );
-        assert.ok(made >= 8, 'every slot was held');
+        assert.ok(made >= 8, 'as many as there are slots');
+        assert.ok(depth < 1 ? held === 0 : held > 0, `${held} slots held: a check takes one`);
         assert.ok(depth < 1 || heard.stun > 0, 'checks were answered');
         assert.ok(depth < 2 || heard.dtls > 0, 'DTLS had begun');
-        const ended = (await weir.sessions()).filter(({ state }) => state === 'ended');
-        assert.ok(ended.some(({ reason }) => /another player needed the room/.test(reason)));
+        const evicted = (await weir.sessions()).filter(({ id, reason }) => {
+          return !before.has(id) && /another player needed the room/.test(reason);
+        });
+        assert.ok(depth < 1 || evicted.length > 0, 'who went no further made room');
       });
     });
   }
@@ -180,8 +185,8 @@ test('offers with 200 media sections, and offers at the bound and over it', asyn
       [offer(sections), 400],
       [offerOfBytes(OFFER_BYTES_MAX), 201],
       [offerOfBytes(OFFER_BYTES_MAX + 1), 413],
-      ['\r\n'.repeat(8_000), 422],
-      ['m=video '.repeat(2_000), 422],
+      ['\r\n'.repeat(8_000), 400],
+      ['m=video '.repeat(2_000), 400],
     ];
     const beganMs = performance.now();
     for (let round = 0; round < 20; round += 1) {

@@ -85,7 +85,7 @@ test('it works without JavaScript', async (t) => {
   await page.goto(`${weir.http}/`);
   await logIn({ page }, 'bert', PASSWORD);
   await isAt({ page }, '/');
-  await page.getByText('This page needs JavaScript').waitFor();
+  await page.locator('noscript', { hasText: 'This page needs JavaScript' }).waitFor();
 });
 
 test('a viewer sees the cameras and not who else looks; an operator does', async (t) => {
@@ -163,14 +163,15 @@ test('a page of another site plays with a token, and not with the login', async 
   await logIn(viewer, 'bert', PASSWORD);
   await isAt(viewer, '/');
   await viewer.page.goto(`http://localhost:${server.address().port}/`);
-  const play = (headers) => viewer.page.evaluate(playFrom, [`${weir.http}/gate/whep`, headers]);
-  assert.match(await play({}), /TypeError: Failed to fetch/);
-  assert.equal(await play({ authorization: `Bearer ${TOKEN}` }), 'answered');
+  const play = (init) => viewer.page.evaluate(playFrom, [`${weir.http}/gate/whep`, init]);
+  assert.match(await play({ credentials: 'include' }), /TypeError: Failed to fetch/);
+  const authorization = `Bearer ${TOKEN}`;
+  assert.equal(await play({ headers: { authorization } }), 'answered');
   await viewer.picture();
 });
 
 /** A player as small as it can be. */
-async function playFrom([endpoint, headers]) {
+async function playFrom([endpoint, { headers, ...init }]) {
   const connection = new RTCPeerConnection();
   connection.addTransceiver('video', { direction: 'recvonly' });
   connection.addEventListener('track', ({ track }) => {
@@ -182,7 +183,7 @@ async function playFrom([endpoint, headers]) {
       method: 'POST',
       headers: { 'content-type': 'application/sdp', ...headers },
       body: connection.localDescription.sdp,
-      credentials: 'include',
+      ...init,
     });
     await connection.setRemoteDescription({ type: 'answer', sdp: await response.text() });
     return response.headers.get('location') ? 'answered' : `${response.status}`;
@@ -202,7 +203,7 @@ test('without users another machine is told what to do', async (t) => {
   const answer = await page.goto(`http://${address}:${bare.ports.http}/`);
   assert.equal(answer.status(), 403);
   await page.getByRole('heading', { name: 'No users are configured' }).waitFor();
-  await page.getByText('Set a password with weir password').waitFor();
+  await page.getByText('Set a password with `weir password`').waitFor();
 });
 
 // The last: the address of this machine is locked out by it.

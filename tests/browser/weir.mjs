@@ -32,25 +32,28 @@ export async function until(what, limitMs, probe) {
 
 export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
-export function freeTcpPort() {
-  return new Promise((done, fail) => {
-    const server = createServer().on('error', fail);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address();
-      server.close(() => done(port));
-    });
-  });
+/**
+ * A port that nobody listens on, below those that the kernel gives to connections: between the look
+ * and its use, a browser's connection cannot take it.
+ */
+async function freePort(listen) {
+  for (;;) {
+    const port = 10_000 + Math.floor(Math.random() * 22_000);
+    if (await new Promise((done) => listen(port, done))) return port;
+  }
 }
 
-export function freeUdpPort() {
-  return new Promise((done, fail) => {
-    const socket = createSocket('udp4').on('error', fail);
-    socket.bind(0, '127.0.0.1', () => {
-      const { port } = socket.address();
-      socket.close(() => done(port));
-    });
+export const freeTcpPort = () =>
+  freePort((port, done) => {
+    const server = createServer().on('error', () => done(false));
+    server.listen(port, () => server.close(() => done(true)));
   });
-}
+
+export const freeUdpPort = () =>
+  freePort((port, done) => {
+    const socket = createSocket('udp6').on('error', () => done(false));
+    socket.bind(port, () => socket.close(() => done(true)));
+  });
 
 // A JSON string is a TOML basic string; so are its numbers, booleans and arrays of strings.
 const assignments = (table) =>

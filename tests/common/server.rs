@@ -291,16 +291,26 @@ pub fn wait_for(timeout_us: u64, mut done: impl FnMut() -> bool) -> bool {
     false
 }
 
-/// A TCP address that was free a moment ago.
+/// A TCP address that nobody listens on.
 pub fn free_tcp(host: &str) -> SocketAddr {
-    let listener = TcpListener::bind(format!("{host}:0")).expect("a free port");
-    listener.local_addr().expect("a bound socket")
+    let listener = ports().find_map(|port| TcpListener::bind(format!("{host}:{port}")).ok());
+    listener.and_then(|listener| listener.local_addr().ok()).expect("a free port")
 }
 
-/// A UDP address that was free a moment ago.
+/// A UDP address that nobody listens on.
 pub fn free_udp(host: &str) -> SocketAddr {
-    let socket = UdpSocket::bind(format!("{host}:0")).expect("a free port");
-    socket.local_addr().expect("a bound socket")
+    let socket = ports().find_map(|port| UdpSocket::bind(format!("{host}:{port}")).ok());
+    socket.and_then(|socket| socket.local_addr().ok()).expect("a free port")
+}
+
+/// Ports below those that the kernel gives to connections, each for one caller: between the look
+/// and its use nobody takes it.
+fn ports() -> impl Iterator<Item = u32> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    const FIRST: u32 = 10_000;
+    const COUNT: u32 = 22_000;
+    let start = std::process::id().wrapping_mul(677) % COUNT;
+    (0..COUNT).map(move |_| FIRST + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT)
 }
 
 fn fresh_directory() -> PathBuf {
