@@ -1,7 +1,9 @@
 //! Who is let in. Plain and encrypted connections share one table of [`Bounds::connections`], of
 //! which one address has at most [`Bounds::per_address`]. When either is reached the connection
 //! idle longest makes room (of that address, or of all); when none is idle the new one is refused.
-//! Idle is: no request being answered; one whose body is still to come is not yet, nor is a TLS handshake one.
+//! Idle is: no request being answered; one whose body is still to come is not yet, nor is a TLS
+//! handshake one. Who has only just come is about to ask, and is left alone for
+//! [`HTTP_EVICTABLE_US`]: that long a newcomer waits at the door.
 
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
@@ -71,6 +73,15 @@ impl Awaited {
     }
 }
 
+/// Why there is no seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct NoSeat {
+    pub(super) full: Full,
+    /// When a connection that has only just come may be closed, if it has not asked by then and
+    /// nothing but that is in the way.
+    pub(super) again_us: Option<u64>,
+}
+
 /// The connections that are let in.
 #[derive(Debug)]
 pub(super) struct Seats {
@@ -84,18 +95,20 @@ impl Seats {
     }
 
     /// A seat for a connection from `address`, or why there is none to be had.
-    pub(super) fn admit(&self, address: IpAddr, now_us: u64) -> Result<Rc<Seat>, Full> {
+    pub(super) fn admit(&self, address: IpAddr, now_us: u64) -> Result<Rc<Seat>, NoSeat> {
         let mut taken = self.taken.borrow_mut();
         let Bounds { connections, per_address, usage, .. } = self.bounds;
         let of_address = taken.iter().filter(|seat| seat.address == address);
         if of_address.count() >= per_address {
             usage.was_full();
             let full = Full { what: "http connections of one address", max: per_address };
-            evict(&mut taken, now_us, |seat| seat.address == address).ok_or(full)?;
+            // Nobody else waits for what one address does.
+            evict(&mut taken, now_us, |seat| seat.address == address)
+                .map_err(|_| NoSeat { full, again_us: None })?;
         } else if taken.len() >= connections {
             usage.was_full();
             let full = Full { what: "http connections", max: connections };
-            evict(&mut taken, now_us, |_| true).ok_or(full)?;
+            evict(&mut taken, now_us, |_| true).map_err(|again_us| NoSeat { full, again_us })?;
         }
         let seat = Rc::new(Seat {
             address,
@@ -116,20 +129,25 @@ impl Seats {
     }
 }
 
-/// Closes the connection idle longest among those that `matches`; `None` when none was idle for
-/// [`HTTP_EVICTABLE_US`]: one that has only just come is about to ask.
-fn evict(taken: &mut Vec<Rc<Seat>>, now_us: u64, matches: impl Fn(&Seat) -> bool) -> Option<()> {
+/// Closes the connection idle longest among those that `matches`; when none was idle for
+/// [`HTTP_EVICTABLE_US`], when the first will have been.
+fn evict(
+    taken: &mut Vec<Rc<Seat>>,
+    now_us: u64,
+    matches: impl Fn(&Seat) -> bool,
+) -> Result<(), Option<u64>> {
     let idle = taken
         .iter()
         .enumerate()
         .filter(|(_, seat)| seat.is_idle() && matches(seat))
         .map(|(index, seat)| (seat.idle_since_us.get(), index));
-    let (since_us, index) = idle.min()?;
-    if now_us < since_us + HTTP_EVICTABLE_US {
-        return None;
+    let (since_us, index) = idle.min().ok_or(None)?;
+    let evictable_us = since_us + HTTP_EVICTABLE_US;
+    if now_us < evictable_us {
+        return Err(Some(evictable_us));
     }
     taken.swap_remove(index).leave.notify_one();
-    Some(())
+    Ok(())
 }
 
 #[cfg(test)]
@@ -166,14 +184,19 @@ mod tests {
         assert!(!seats.taken.borrow().iter().any(|seat| Rc::ptr_eq(seat, &second)));
         first.is_busy.store(true, Relaxed);
         third.is_busy.store(true, Relaxed);
-        assert!(seats.admit(address(4), LATER_US).is_err());
+        let full = Full { what: "http connections", max: 2 };
+        let refused = seats.admit(address(4), LATER_US).expect_err("all are busy");
+        assert_eq!(refused, NoSeat { full, again_us: None });
         seats.release(&second);
         assert!(seats.admit(address(4), LATER_US).is_err(), "an evicted seat frees nothing twice");
         seats.release(&third);
         assert!(seats.admit(address(4), LATER_US).is_ok());
         first.is_busy.store(false, Relaxed);
         first.idle_since_us.set(LATER_US);
-        assert!(seats.admit(address(5), LATER_US).is_err(), "all have only just come");
+        let refused = seats.admit(address(5), LATER_US).expect_err("all have only just come");
+        let again_us = LATER_US + HTTP_EVICTABLE_US;
+        assert_eq!(refused, NoSeat { full, again_us: Some(again_us) });
+        assert!(seats.admit(address(5), again_us).is_ok());
     }
 
     #[test]

@@ -29,7 +29,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Reply;
 use super::problem::{self, PROBLEM_JSON};
-use super::seats::{Awaited, Seat, Seats};
+use super::seats::{Awaited, NoSeat, Seat, Seats};
 use crate::clock;
 use crate::limits::{
     HTTP_EVICTABLE_US, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_MS_MAX, HTTP_KEEP_ALIVE_MS,
@@ -107,7 +107,7 @@ where
                 continue;
             }
         };
-        let seat = match seats.admit(client.peer.ip(), clock::now_us()) {
+        let seat = match admit(&seats, client.peer.ip()).await {
             Ok(seat) => seat,
             Err(full) => {
                 debug!("http: {} refused, {full}", client.peer);
@@ -131,6 +131,22 @@ where
             }
             seats.release(&seat);
         });
+    }
+}
+
+/// A seat, for which a newcomer waits until those who have only just come had their time: a crowd
+/// that comes at once is let in one by one, and keeps nobody out.
+async fn admit(seats: &Seats, address: IpAddr) -> Result<Rc<Seat>, Full> {
+    let deadline_us = clock::now_us() + HTTP_EVICTABLE_US;
+    loop {
+        let now_us = clock::now_us();
+        match seats.admit(address, now_us) {
+            Ok(seat) => return Ok(seat),
+            Err(NoSeat { again_us: Some(again_us), .. }) if now_us < deadline_us => {
+                sleep(Duration::from_micros(again_us.min(deadline_us) - now_us)).await;
+            }
+            Err(NoSeat { full, .. }) => return Err(full),
+        }
     }
 }
 

@@ -144,11 +144,11 @@ async function halfOpen(addresses, seconds, act) {
   return { statuses, heard };
 }
 
-for (const [who, addresses] of [
-  ['one address', ['127.0.0.9']],
-  ['many addresses', MANY],
-]) {
-  for (const [what, depth, act] of HALVES) {
+for (const [what, depth, act] of HALVES) {
+  for (const [who, addresses] of [
+    ['one address', ['127.0.0.9']],
+    ['many addresses', MANY],
+  ]) {
     test(`half-open handshakes from ${who}: ${what}`, async (t) => {
       await bears(t, async (viewer) => {
         const before = new Set((await weir.sessions()).map(({ id }) => id));
@@ -219,16 +219,16 @@ test('cameras that send for ever without an end', async (t) => {
   await bearing.ready('gate');
   const { viewer } = await watcher(bearing);
   await watchesWell(viewer, 6, bearing);
-  const { cameras: states } = await bearing.json('/api/cameras');
   for (const name of ENDLESS) {
-    const { state, reason, ready } = states.find((camera) => camera.name === name);
+    // Who is cut off at a bound has a reason that names it, until it is dialled again.
+    const { state, reason } = await until(`${name} sent, or was cut off`, 15_000, async () => {
+      const camera = await bearing.camera(name);
+      return (camera.reason || endless.sent[name] > 100_000) && camera;
+    });
     const breaks = await bearing.metric(`weir_camera_breaks_total{camera="${name}"}`);
     t.diagnostic(`${name}: ${endless.sent[name]} bytes, ${state}, ${reason}, ${breaks} breaks`);
-    // Who is cut off at a bound has a reason that names it.
     if (reason) assert.match(reason, /max \d+|10 s/, name);
-    else assert.ok(endless.sent[name] > 100_000, `${name} sent for a while`);
     assert.notEqual(state, reason ? 'playing' : 'waiting', name);
-    assert.ok(!ready || state === 'playing');
   }
   await assertServesAsBefore(t, viewer, bearing);
   endless.close();
