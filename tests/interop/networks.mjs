@@ -5,6 +5,7 @@
 // Run as `unshare -n` (root) or `unshare -Urn` (anybody) `node --test tests/interop/networks.mjs`.
 
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
 
@@ -21,6 +22,8 @@ const VIEWER = 11;
 const MOVED = 12;
 const ATTACKER = 66;
 const ATTACK_S = 5;
+const TOKEN = 'a-token-for-the-test';
+const TOKEN_HASH = `sha256$${createHash('sha256').update(TOKEN).digest('hex')}`;
 
 let lan, box, home, stranger, cameras, weir, browser, sniffer;
 
@@ -35,6 +38,8 @@ before(async () => {
   [weir, sniffer, browser] = await Promise.all([
     startWeir({
       cameras: [{ name: 'gate', url: cameras.url('/gate', v4(SWITCH)) }],
+      https: { tls: 'off' },
+      tokens: [{ name: 'the test', role: 'operator', hash: TOKEN_HASH }],
       ports: DEFAULT_PORTS,
       host: v4(1),
       command: box.command,
@@ -42,6 +47,7 @@ before(async () => {
     Sniffer.open(box, PORT),
     launchInside(),
   ]);
+  weir.headers = { authorization: `Bearer ${TOKEN}` };
   await weir.ready('gate');
 });
 
@@ -60,7 +66,7 @@ function launchInside() {
 
 /** A page of another person, to whom weir has no candidate but this one. */
 function openAt(ip, port = PORT) {
-  return Viewer.open(browser, `${weir.http}/gate/`, (context) => {
+  return Viewer.open(browser, `${weir.http}/gate/?token=${TOKEN}`, (context) => {
     return context.addInitScript(onlyCandidate, { ip, port });
   });
 }
