@@ -133,13 +133,15 @@ impl House {
     /// What weir holds now.
     pub fn holding(&self) -> Holding {
         let usage = Usage::of(self.server.pid()).expect("weir runs");
-        let metric = |name| self.server.metric(name).expect("a gauge");
+        // Before a request of ours is one of them.
         let descriptors = fs::read_dir(format!("/proc/{}/fd", self.server.pid()));
+        let descriptors = descriptors.expect("weir runs").count();
+        let metric = |name| self.server.metric(name).expect("a gauge");
         Holding {
             resident_kib: usage.resident_kib,
             peak_kib: usage.peak_kib,
             heap_bytes: metric("weir_library_heap_used_bytes"),
-            descriptors: descriptors.expect("weir runs").count(),
+            descriptors,
             sessions: metric("weir_sessions"),
             handshakes: metric("weir_handshakes"),
         }
