@@ -9,9 +9,9 @@
 //! ```
 //!
 //! [`media`] is the thread that moves packets and [`control`] the one that does everything else.
-//! [`access`] says who may, [`tls`] is what HTTPS adds. [`limits`] holds every bound, [`mem`] the memory they add up to,
-//! [`net`] the sockets, [`clock`] the time, [`journal`] the log and [`process`] what the supervisor
-//! sees. The cores of `rtsp`, `rtp`, `webrtc` and `egress` are sans-IO.
+//! [`access`] says who may, [`tls`] is what HTTPS adds. [`limits`] holds every bound, [`plan`] adds
+//! them up, [`mem`] is the memory, [`net`] the sockets, [`clock`] the time, [`journal`] the log and
+//! [`process`] what the supervisor sees. The cores of `rtsp`, `rtp`, `webrtc` and `egress` are sans-IO.
 
 pub mod access;
 pub mod clock;
@@ -27,6 +27,7 @@ pub mod limits;
 pub mod media;
 pub mod mem;
 pub mod net;
+pub mod plan;
 pub mod process;
 pub mod rtp;
 pub mod rtsp;

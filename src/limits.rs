@@ -1,8 +1,6 @@
 //! Every bound of weir. The memory profile, a literal of one struct chosen at build time by
 //! `WEIR_PROFILE`, states those that cost memory; what follows from them, and the few that
-//! protocols fix, stands here with its reason. A profile over its total does not compile.
-
-use crate::mem::plan;
+//! protocols fix, stands here with its reason. What they add up to is [`crate::plan`].
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
@@ -412,9 +410,6 @@ const _: () = {
     assert!(p.ring_chunk_bytes <= u16::MAX as usize + 1, "offsets in a chunk are u16");
     assert!(p.ring_chunk_bytes >= 8 * PAYLOAD_BYTES_MAX);
     assert!(p.batch_bytes >= GSO_SEGMENTS_MAX * PACKET_BYTES_MAX, "one full GSO run must fit");
-    // Each session: expect, live, end; each camera: play, stop, and no more before the stop is
-    // answered; and the shutdown.
-    assert!(p.commands > 3 * p.sessions + 2 * p.cameras, "the command queue must never be full");
     // Each session: expect, live, restart, end; each camera: play, stop; and the shutdown.
     assert!(p.commands > 4 * p.sessions + 2 * p.cameras, "the command queue must never be full");
     assert!(p.http_connections_per_address <= p.http_connections);
@@ -422,12 +417,3 @@ const _: () = {
     assert!(p.tls_large_records > 0);
     assert!(p.tls_handshakes > 0 && p.tls_handshakes <= p.http_connections);
 };
-
-/// Bytes of the plan's total and of the profile's bound, for the message of the assert.
-const fn assert_within_total() {
-    if plan::TOTAL_BYTES > PROFILE.total_bytes {
-        let message = plan::over_total_message();
-        panic!("{}", message.as_str());
-    }
-}
-const _: () = assert_within_total();

@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         Command::Check(file) => check(&file.config),
         Command::Tls(arguments) => certificate::show(arguments),
         Command::Memory => {
-            print!("{}", weir::mem::plan::table());
+            print!("{}", weir::plan::table());
             Ok(())
         }
         Command::Password => credentials::password().map_err(|why| {

@@ -22,7 +22,7 @@ use common::server::{Server, Setup};
 use common::viewer::{Options, Viewer, wall};
 use weir::clock;
 use weir::limits::{HANDSHAKE_RECORDS_HELD_MAX, OFFER_BYTES_MAX, PROFILE};
-use weir::mem::plan;
+use weir::plan;
 
 const PATIENCE_US: u64 = 20_000_000;
 const OFFERS_AT_ONCE: usize = 64;
@@ -65,10 +65,10 @@ fn early_record(number: u16) -> Vec<u8> {
     record
 }
 
-/// Handshakes that hold as much as they may, in all slots but one.
+/// Handshakes that hold as much as they may, in every slot.
 fn full_handshakes(server: &Server) -> Vec<Agent> {
     let offer = offer_of_bytes(NO_FINGERPRINT, OFFER_BYTES_MAX);
-    (1..PROFILE.handshakes)
+    (0..PROFILE.handshakes)
         .map(|_| {
             let local = IpAddr::from(Ipv4Addr::new(127, 0, 0, 50));
             let agent = Agent::post_from(local, server.http, "cam0", &offer).expect("a slot");

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use clap::Parser;
 use weir::limits::SESSION_SILENCE_US;
-use weir::mem::plan;
+use weir::plan;
 
 use common::churn::Books;
 use common::house::{Holding, House, Stayed};

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
+use super::file::open;
 use super::place::{Problems, Severity};
-use super::read::open;
 use super::section::{At, Section};
 use super::{Camera, Secret};
 use crate::limits::{CAMERA_NAME_BYTES_MAX, CAMERA_SECRET_BYTES_MAX, CAMERA_URL_BYTES_MAX};

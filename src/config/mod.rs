@@ -10,6 +10,7 @@
 mod account;
 mod camera;
 pub mod diff;
+mod file;
 mod https;
 mod ice_servers;
 mod place;

@@ -1,22 +1,20 @@
 //! The whole file: from its path or its text to a [`Config`] and the mistakes in it.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _};
+use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 use toml_parser::Source as Toml;
 
+use super::file::text as text_of;
 use super::place::{Problem, Problems, Severity};
 use super::section::{At, Section, wrong_type};
 use super::{Camera, Config, Diagnostics, Https, WebRtc, account, camera, https, ice_servers};
 use crate::access::{Policy, TokenHash};
 use crate::limits::{
-    CAMERAS_MAX, CANDIDATES_MAX, CONFIG_BYTES_MAX, CONFIG_TOKENS_MAX, PAYLOAD_BYTES_MAX,
-    PAYLOAD_BYTES_MIN,
+    CAMERAS_MAX, CANDIDATES_MAX, CONFIG_TOKENS_MAX, PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN,
 };
 
 /// The only form of the file so far.
@@ -48,35 +46,9 @@ impl Loaded {
 /// Reads the file at `path`; a relative `password_file` is looked for beside it.
 ///
 /// # Errors
-/// The file cannot be read, is not UTF-8, or is over [`CONFIG_BYTES_MAX`].
+/// The file cannot be read, is not UTF-8, or is over [`crate::limits::CONFIG_BYTES_MAX`].
 pub fn load(path: &Path) -> io::Result<Loaded> {
-    Ok(parse(&text(path)?, path.parent().unwrap_or(Path::new(""))))
-}
-
-/// The file's text.
-pub(super) fn text(path: &Path) -> io::Result<String> {
-    let file = open(path)?;
-    let too_long = || {
-        let message = format!("more than {CONFIG_BYTES_MAX} bytes");
-        io::Error::new(io::ErrorKind::FileTooLarge, message)
-    };
-    let bytes = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
-    if bytes > CONFIG_BYTES_MAX {
-        return Err(too_long());
-    }
-    let mut text = String::with_capacity(bytes + 1);
-    let bytes = file.take(CONFIG_BYTES_MAX as u64 + 1).read_to_string(&mut text)?;
-    if bytes > CONFIG_BYTES_MAX { Err(too_long()) } else { Ok(text) }
-}
-
-/// Opens a regular file: a pipe would keep the one who reads it waiting, and a device for ever.
-pub(super) fn open(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
-    if file.metadata()?.is_file() {
-        Ok(file)
-    } else {
-        Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
-    }
+    Ok(parse(&text_of(path)?, path.parent().unwrap_or(Path::new(""))))
 }
 
 /// Reads the file's text; a relative `password_file` is looked for in `directory`.

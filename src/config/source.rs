@@ -8,8 +8,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::file::text;
 use super::place::Problem;
-use super::read::{Loaded, parse, text, tokens};
+use super::read::{Loaded, parse, tokens};
 use super::{Config, StateFolder};
 use crate::limits::{
     CONFIG_BYTES_MAX, CONFIG_HEAP_BYTES_PER_BYTE, CONFIG_HEAP_BYTES_PER_TOKEN,

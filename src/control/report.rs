@@ -3,7 +3,8 @@
 
 use crate::journal::events;
 use crate::limits::PROFILE;
-use crate::mem::{heap, plan};
+use crate::mem::heap;
+use crate::plan;
 use crate::process::{self, build_id};
 use crate::status::TABLES;
 use crate::{clock, journal};

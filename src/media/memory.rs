@@ -75,6 +75,4 @@ pub mod sizes {
     pub const SUBSCRIBERS: usize = size_of::<Subscribers>();
     /// All cameras' connections.
     pub const CAMERAS: usize = size_of::<Cameras>();
-    /// The cards.
-    pub const CARDS: usize = crate::mem::plan::CARDS_BYTES;
 }

@@ -1,12 +1,11 @@
-//! The memory weir runs in: arenas that are taken once at start, pools and tables over them, the
-//! library heap behind the global allocator, and the plan that adds them all up.
+//! The memory weir runs in: arenas that are taken once at start, pools and tables over them, and
+//! the library heap behind the global allocator.
 //!
 //! Words: a pool's slot is `take`n and `give`n back; a table `admit`s and `release`s. A pool sized
 //! by proof is never empty; a table of clients can be [`Full`], which is a value and not a panic.
 
 pub mod arena;
 pub mod heap;
-pub mod plan;
 pub mod pool;
 pub mod table;
 

@@ -17,17 +17,6 @@ use super::transmit::{Transmit, TransmitFull};
 use super::url::Credentials;
 use crate::limits::RTSP_CREDENTIAL_BYTES_MAX;
 
-/// How we can prove who we are, weakest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Scheme {
-    /// The password, in base64.
-    Basic = 0,
-    /// Digest with MD5.
-    DigestMd5 = 1,
-    /// Digest with SHA-256.
-    DigestSha256 = 2,
-}
-
 /// Schemes that a camera refused us with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tried([bool; 3]);

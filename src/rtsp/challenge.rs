@@ -7,9 +7,19 @@
 
 use heapless::Vec;
 
-use super::auth::Scheme;
 use super::digest::Algorithm;
 use crate::limits::{RTSP_NONCE_BYTES_MAX, RTSP_REALM_BYTES_MAX};
+
+/// How we can prove who we are, weakest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Scheme {
+    /// The password, in base64.
+    Basic = 0,
+    /// Digest with MD5.
+    DigestMd5 = 1,
+    /// Digest with SHA-256.
+    DigestSha256 = 2,
+}
 
 /// A challenge weir can answer. Not boxed: it is renewed on the media thread.
 #[allow(clippy::large_enum_variant)]

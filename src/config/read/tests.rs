@@ -1,6 +1,7 @@
 //! Files with mistakes, and where they are.
 
 use super::*;
+use crate::limits::CONFIG_BYTES_MAX;
 
 const GOOD: &str = r#"
 config_version = 1

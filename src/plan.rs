@@ -64,7 +64,7 @@ const ITEMS: [Item; 19] = [
         sizes::SUBSCRIBERS / SUBSCRIPTIONS_MAX,
     ),
     item(Tier::Arena, "address table", "webrtc", 1, sizes::DEMUX),
-    item(Tier::Arena, "cards", "status", 1, sizes::CARDS),
+    item(Tier::Arena, "cards", "status", 1, CARDS_BYTES),
     item(Tier::Arena, "last warnings, log budgets", "journal", 1, journal::BYTES),
     item(Tier::LibraryHeap, "library heap", "str0m, hyper, tokio", 1, PROFILE.library_heap_bytes),
     item(Tier::Stack, "stacks", "threads", PROFILE.threads, PROFILE.stack_bytes),
@@ -74,7 +74,7 @@ const ITEMS: [Item; 19] = [
 ];
 
 /// Bytes of the cards, which are statics of their own.
-pub(crate) const CARDS_BYTES: usize = CAMERAS_MAX * size_of::<CameraCard>()
+const CARDS_BYTES: usize = CAMERAS_MAX * size_of::<CameraCard>()
     + SESSIONS_MAX * size_of::<SessionCard>()
     + size_of::<Tables>();
 
@@ -195,7 +195,7 @@ const fn digit(number: usize) -> u8 {
 }
 
 /// What a profile over its total is told: the need and the limit.
-pub(crate) const fn over_total_message() -> Message {
+const fn over_total_message() -> Message {
     Message { bytes: [0; 128], length: 0 }
         .text("memory profile ")
         .text(PROFILE.name)
@@ -204,6 +204,14 @@ pub(crate) const fn over_total_message() -> Message {
         .text(" bytes, its total_bytes allows ")
         .number(PROFILE.total_bytes)
 }
+
+const fn assert_within_total() {
+    if TOTAL_BYTES > PROFILE.total_bytes {
+        let message = over_total_message();
+        panic!("{}", message.as_str());
+    }
+}
+const _: () = assert_within_total();
 
 #[cfg(test)]
 mod tests {
