@@ -16,6 +16,7 @@
 pub mod access;
 pub mod clock;
 pub mod config;
+pub mod console;
 pub mod control;
 pub mod demo;
 mod der;

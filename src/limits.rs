@@ -366,6 +366,31 @@ pub const HTTP_NAMES_MAX: usize = 16;
 /// One of them: what DNS allows (RFC 1035 section 2.3.4), with scheme and port around it.
 pub const HTTP_NAME_BYTES_MAX: usize = 255 + 16;
 
+/// Consoles at once: one by a serial cable, the others by the socket in the state folder; one more
+/// is told so and closed.
+pub const CONSOLES_MAX: usize = 3;
+/// A line typed at a console; the longest, that adds a camera, has a name and a URL.
+pub const CONSOLE_LINE_BYTES_MAX: usize = 512;
+/// Lines of before that a console keeps; the oldest makes room. 8 KiB each console.
+pub const CONSOLE_HISTORY_LINES: usize = 16;
+/// Bytes waiting to be sent to a console, 0.7 s of a cable of 115200 baud; a line without room is
+/// left out as a whole, and counted.
+pub const CONSOLE_OUTPUT_BYTES: usize = 8 * KIB;
+/// Bytes typed while a command answers, for after it; more are not taken.
+pub const CONSOLE_TYPED_AHEAD_BYTES: usize = 256;
+/// What a terminal shows.
+pub const CONSOLE_COLUMNS: usize = 80;
+/// See [`CONSOLE_COLUMNS`].
+pub const CONSOLE_ROWS: usize = 24;
+/// Nothing typed for this long logs out from a cable, which does not say that it was pulled.
+pub const CONSOLE_IDLE_US_MAX: u64 = 1_800_000_000;
+/// Wrong passwords at a console before one has to wait.
+pub const CONSOLE_FAILURES_FREE: u32 = 3;
+/// The wait after that; doubled for each further one.
+pub const CONSOLE_WAIT_US_MIN: u64 = 10_000_000;
+/// The longest: who stands before the box with the right password has come a long way.
+pub const CONSOLE_WAIT_US_MAX: u64 = 300_000_000;
+
 /// A camera's name.
 pub const CAMERA_NAME_BYTES_MAX: usize = 64;
 /// A camera's URL; the longest seen in the field is 180 bytes.

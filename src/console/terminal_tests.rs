@@ -1,0 +1,263 @@
+//! The terminal, by what a person would see of it.
+
+use super::super::testing::Screen;
+use super::*;
+use crate::limits::{CONSOLE_FAILURES_FREE, CONSOLE_OUTPUT_BYTES};
+
+const S: u64 = 1_000_000;
+const CABLE: Way = Way::Cable { baud: 115_200 };
+const PASSWORD: &str = "correct horse";
+
+/// A person, a terminal, and somebody who answers: `PASSWORD` is right, commands echo.
+struct Desk {
+    terminal: Terminal,
+    screen: Screen,
+    now_us: u64,
+    commands: Vec<String>,
+    hellos: u32,
+    is_slow: bool,
+}
+
+impl Desk {
+    fn new(way: Way) -> Self {
+        let terminal = Terminal::new(way, 0);
+        let mut desk = Self {
+            terminal,
+            screen: Screen::default(),
+            now_us: 0,
+            commands: Vec::new(),
+            hellos: 0,
+            is_slow: false,
+        };
+        desk.settle();
+        desk
+    }
+
+    fn inside() -> Self {
+        let mut desk = Self::new(CABLE);
+        desk.types(&format!("{PASSWORD}\r"));
+        desk
+    }
+
+    fn types(&mut self, text: &str) {
+        self.sends(text.as_bytes());
+    }
+
+    fn sends(&mut self, bytes: &[u8]) {
+        self.terminal.receive(bytes, self.now_us);
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        while let Some(event) = self.terminal.event() {
+            match event {
+                Event::Hello => {
+                    self.hellos += 1;
+                    self.terminal.greet("weir here", self.now_us);
+                }
+                Event::Password(password) if password.reveal() == PASSWORD => {
+                    self.terminal.let_in(self.now_us);
+                }
+                Event::Password(_) => self.terminal.keep_out("wrong", true, self.now_us),
+                Event::Command(command) => {
+                    self.commands.push(command.clone());
+                    if self.is_slow {
+                        continue;
+                    }
+                    if command == "ask" {
+                        self.terminal.ask("name: ", true, self.now_us);
+                        continue;
+                    }
+                    self.terminal.line(&format!("<{command}>"));
+                    self.terminal.done(self.now_us);
+                }
+                Event::Answer(answer) => {
+                    self.commands.push(format!("answer {}", answer.reveal()));
+                    self.terminal.done(self.now_us);
+                }
+                Event::Cancel => {
+                    self.commands.push("cancel".to_owned());
+                    self.terminal.done(self.now_us);
+                }
+                Event::Leave => {
+                    self.terminal.close();
+                }
+            }
+        }
+        while !self.terminal.waiting().is_empty() {
+            let bytes = self.terminal.waiting().to_vec();
+            self.screen.receive(&bytes);
+            self.terminal.sent(bytes.len());
+        }
+    }
+
+    fn shows(&self, text: &str) -> bool {
+        self.screen.text().contains(text)
+    }
+}
+
+#[test]
+fn a_cable_asks_for_the_password_and_a_file_does_not() {
+    let mut desk = Desk::new(CABLE);
+    assert!(desk.shows("weir here"));
+    assert_eq!(desk.screen.row(), "password:");
+    desk.types("status\r");
+    assert_eq!((desk.screen.row().as_str(), desk.commands.len()), ("password:", 0));
+    assert!(!desk.shows("status"));
+    desk.types("\r");
+    assert_eq!(desk.hellos, 2, "who presses Enter is told where he is");
+    desk.types(&format!("{PASSWORD}\r"));
+    assert_eq!(desk.screen.row(), "weir>");
+    assert!(!desk.shows("horse"));
+    desk.types("status\r");
+    assert!(desk.shows("weir> status\n<status>"));
+    let desk = Desk::new(Way::Local);
+    assert_eq!(desk.screen.row(), "weir>");
+}
+
+#[test]
+fn after_wrong_passwords_even_the_right_one_waits() {
+    let mut desk = Desk::new(CABLE);
+    for _ in 0..CONSOLE_FAILURES_FREE {
+        desk.types("wrong\r");
+    }
+    assert!(desk.shows("next try in 10 s"));
+    desk.types(&format!("{PASSWORD}\r"));
+    assert!(desk.shows("too many wrong ones: next try in 10 s"));
+    desk.now_us += 10 * S;
+    desk.types(&format!("{PASSWORD}\r"));
+    assert_eq!(desk.screen.row(), "weir>");
+}
+
+#[test]
+fn noise_is_no_password_and_no_command() {
+    let mut desk = Desk::new(CABLE);
+    for _ in 0..100 {
+        desk.sends(b"\xfe\xf0\x80stat\x00\r");
+    }
+    assert!(desk.shows("4 bytes of noise: this side speaks 115200 baud"));
+    desk.types(&format!("{PASSWORD}\r"));
+    assert_eq!(desk.screen.row(), "weir>", "none of it counted as a try");
+    desk.sends(b"reb\xffoot\r");
+    assert!(desk.commands.is_empty());
+    desk.types("ask\r");
+    desk.sends(b"ga\xfdte\r");
+    assert_eq!(desk.screen.row(), "name:");
+    desk.types("gate\r");
+    assert_eq!(desk.commands, ["ask", "answer gate"]);
+}
+
+#[test]
+fn what_is_typed_ahead_waits_and_is_bounded() {
+    let mut desk = Desk::inside();
+    desk.is_slow = true;
+    desk.types("first\rsecond\rthi");
+    assert_eq!(desk.commands, ["first"]);
+    desk.is_slow = false;
+    desk.terminal.done(0);
+    desk.settle();
+    desk.types("rd\r");
+    assert_eq!(desk.commands, ["first", "second", "third"]);
+    desk.is_slow = true;
+    desk.types("slow\r");
+    desk.types(&"x".repeat(100_000));
+    assert_eq!(desk.terminal.ahead.len(), CONSOLE_TYPED_AHEAD_BYTES);
+    desk.is_slow = false;
+    desk.types("\x03");
+    assert_eq!(desk.commands.last().map(String::as_str), Some("cancel"));
+    assert_eq!(desk.screen.row(), "weir>", "and what was typed is gone");
+}
+
+#[test]
+fn lines_of_before_come_back_but_not_for_the_next_one() {
+    let mut desk = Desk::inside();
+    desk.types("status\rcameras\r");
+    desk.types("\x1b[A\x1b[A\r");
+    assert_eq!(desk.commands.last().map(String::as_str), Some("status"));
+    desk.types("\x04");
+    assert_eq!(desk.screen.row(), "password:");
+    desk.types("\x1b[A\x1b[A");
+    desk.types(&format!("\x15{PASSWORD}\r"));
+    desk.types("\x1b[A");
+    assert_eq!(desk.screen.row(), "weir>");
+}
+
+#[test]
+fn who_went_away_is_logged_out() {
+    let mut desk = Desk::inside();
+    let deadline_us = desk.terminal.deadline_us().expect("somebody is in");
+    desk.now_us = deadline_us - 1;
+    desk.terminal.timeout(desk.now_us);
+    desk.types("status\r");
+    assert_eq!(desk.commands, ["status"], "not yet, and now it begins anew");
+    desk.now_us = desk.terminal.deadline_us().expect("still in");
+    desk.terminal.timeout(desk.now_us);
+    desk.settle();
+    assert!(desk.shows("logged out"));
+    assert_eq!((desk.screen.row().as_str(), desk.terminal.deadline_us()), ("password:", None));
+    assert_eq!(Desk::new(Way::Local).terminal.deadline_us(), None);
+}
+
+/// A generator of no consequence (xorshift).
+struct Dice(u64);
+
+impl Dice {
+    fn throw(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+}
+
+/// All that a terminal holds has a fixed size, so that what could grow is what it hands out: a
+/// line, and the queue. A sixteenth of the bytes are those that mean something.
+#[test]
+fn a_million_random_lines_neither_panic_nor_grow() {
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    let mut terminal = Terminal::new(CABLE, 0);
+    let (mut lines, mut commands, mut now_us) = (0_u32, 0_u32, 0);
+    while lines < 1_000_000 {
+        let mut bytes = [0; 32];
+        for byte in &mut bytes {
+            let thrown = dice.throw();
+            let meant = b"\x1b[ABCD3~\x03\x04\x0c\x17\x15 rtsp://\xe2\x82\xac";
+            *byte = match thrown & 0xf {
+                0..=4 => meant[usize::from((thrown >> 8) as u8) % meant.len()],
+                5..=12 => b' ' + ((thrown >> 16) as u8) % 95,
+                13 => b'\r',
+                _ => (thrown >> 24) as u8,
+            };
+            lines += u32::from(*byte == b'\r');
+        }
+        now_us += dice.throw() % 100_000;
+        terminal.receive(&bytes, now_us);
+        while let Some(event) = terminal.event() {
+            let held = match &event {
+                Event::Password(text) | Event::Answer(text) => text.reveal().len(),
+                Event::Command(text) => text.len(),
+                Event::Hello | Event::Cancel | Event::Leave => 0,
+            };
+            assert!(held <= crate::limits::CONSOLE_LINE_BYTES_MAX);
+            match event {
+                Event::Hello => terminal.greet("weir", now_us),
+                Event::Leave => terminal.close(),
+                Event::Password(_) if dice.throw() % 4 > 0 => terminal.let_in(now_us),
+                Event::Password(_) => terminal.keep_out("wrong", true, now_us),
+                Event::Command(text) if text.len() % 5 == 0 => terminal.ask("?", true, now_us),
+                Event::Command(text) => {
+                    commands += 1;
+                    terminal.line(&text);
+                    terminal.done(now_us);
+                }
+                Event::Answer(_) | Event::Cancel => terminal.done(now_us),
+            }
+        }
+        terminal.timeout(now_us);
+        // A cable that is slower than what comes in.
+        let waiting = terminal.waiting().len();
+        assert!(waiting <= CONSOLE_OUTPUT_BYTES);
+        terminal.sent(waiting.min(24));
+    }
+    assert!(commands > 10_000, "{commands}: the noise got somewhere");
+}
