@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use weir::console::Device;
+use weir::limits::{CONSOLE_BAUD_DEFAULT, CONSOLE_BAUD_MAX, CONSOLE_BAUD_MIN};
 
 /// Camera-to-browser gateway: RTSP in, WebRTC out, in memory that is counted before it runs.
 #[derive(Parser)]
@@ -15,7 +17,9 @@ pub(crate) struct Arguments {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Serve the cameras of a configuration
-    Run(Run),
+    Run(Serve),
+    /// Be the console of a weir that runs on this machine, or ask it one thing
+    Console(Console),
     /// Name every mistake in a configuration, with line and column
     Check(File),
     /// Print what HTTPS is served with: the certificate's fingerprint, names and dates
@@ -28,6 +32,29 @@ pub(crate) enum Command {
     Token,
     /// Serve a camera of weir's own at http://127.0.0.1:8117/
     Demo,
+}
+
+#[derive(Args)]
+pub(crate) struct Serve {
+    #[command(flatten)]
+    pub(crate) run: Run,
+    /// The serial line to answer on, in place of the one in the configuration
+    #[arg(long, value_name = "DEVICE[,BAUD]", value_parser = device)]
+    pub(crate) console: Option<Device>,
+}
+
+#[derive(Args)]
+pub(crate) struct Console {
+    /// The configuration file of the weir that is meant
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Its folder [default: $STATE_DIRECTORY, else the folder of the configuration file, else
+    /// /var/lib/weir]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) state: Option<PathBuf>,
+    /// What to ask, like `status --json`; `help` names it all. Without one it is a terminal
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) words: Vec<String>,
 }
 
 #[derive(Args)]
@@ -45,4 +72,16 @@ pub(crate) struct File {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     pub(crate) config: PathBuf,
+}
+
+/// `/dev/ttyS0` or, as the kernel writes it, `/dev/ttyS0,115200`.
+fn device(text: &str) -> Result<Device, String> {
+    let (path, baud) = match text.split_once(',') {
+        None => (text, Some(CONSOLE_BAUD_DEFAULT)),
+        Some((path, baud)) => (path, baud.parse().ok()),
+    };
+    let is_speed = |baud: &u32| (CONSOLE_BAUD_MIN..=CONSOLE_BAUD_MAX).contains(&(*baud as usize));
+    let baud = baud.filter(is_speed);
+    let no_speed = || format!("the speed is none of {CONSOLE_BAUD_MIN} to {CONSOLE_BAUD_MAX}");
+    Ok(Device { path: PathBuf::from(path), baud: baud.ok_or_else(no_speed)? })
 }

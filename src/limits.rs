@@ -301,6 +301,8 @@ pub const TLS_FILES_LOOK_MS: u64 = 5_000;
 pub const EVENTS_KEPT: usize = 64;
 /// A text of those; longer ones are cut.
 pub const EVENT_BYTES_MAX: usize = 160;
+/// Lines of the log that a console can be shown: 11 KiB.
+pub const LOG_LINES_KEPT: usize = 64;
 /// Lines of one text that the log takes at once, and then one in so long a time.
 pub const LOG_TEXT_LINES: u64 = 4;
 /// See [`LOG_TEXT_LINES`].
@@ -366,6 +368,10 @@ pub const HTTP_NAMES_MAX: usize = 16;
 /// One of them: what DNS allows (RFC 1035 section 2.3.4), with scheme and port around it.
 pub const HTTP_NAME_BYTES_MAX: usize = 255 + 16;
 
+/// Network interfaces that `/api/status` and the console show, and addresses of each.
+pub const LINKS_MAX: usize = 16;
+/// What is read of a table in `/proc/self/net`.
+pub const NET_FILE_BYTES_MAX: u64 = 64 * KIB as u64;
 /// Consoles at once: one by a serial cable, the others by the socket in the state folder; one more
 /// is told so and closed.
 pub const CONSOLES_MAX: usize = 3;
@@ -378,6 +384,20 @@ pub const CONSOLE_HISTORY_LINES: usize = 16;
 pub const CONSOLE_OUTPUT_BYTES: usize = 8 * KIB;
 /// Bytes typed while a command answers, for after it; more are not taken.
 pub const CONSOLE_TYPED_AHEAD_BYTES: usize = 256;
+/// What `weir console` sends first: its words, or that it wants to be a terminal.
+pub const CONSOLE_REQUEST_BYTES_MAX: usize = 2 * KIB;
+/// How long `weir console` may take to say what it wants, and to take each piece of the answer.
+pub const CONSOLE_REQUEST_MS_MAX: u64 = 10_000;
+/// How often a console that follows the log looks for new lines.
+pub const CONSOLE_FOLLOW_MS: u64 = 200;
+/// Between two tries to open a serial device that is not there.
+pub const CONSOLE_REOPEN_MS: u64 = 2_000;
+/// Speeds of a serial line; a number in between is the operator's affair.
+pub const CONSOLE_BAUD_MIN: usize = 1_200;
+/// See [`CONSOLE_BAUD_MIN`].
+pub const CONSOLE_BAUD_MAX: usize = 4_000_000;
+/// What most boards' serial lines are set to.
+pub const CONSOLE_BAUD_DEFAULT: u32 = 115_200;
 /// What a terminal shows.
 pub const CONSOLE_COLUMNS: usize = 80;
 /// See [`CONSOLE_COLUMNS`].
@@ -409,6 +429,8 @@ pub const CONFIG_HEAP_BYTES_PER_TOKEN: usize = 100;
 /// Library heap while the largest file is read.
 pub const CONFIG_HEAP_BYTES_MAX: usize =
     CONFIG_HEAP_BYTES_PER_BYTE * CONFIG_BYTES_MAX + CONFIG_HEAP_BYTES_PER_TOKEN * CONFIG_TOKENS_MAX;
+/// How much more it takes to change a file than to read it: each token has what is around it.
+pub const CONFIG_EDIT_HEAP_FACTOR: usize = 3;
 /// Mistakes in a file that are named one by one, and characters of each.
 pub const CONFIG_PROBLEMS_MAX: usize = 128;
 /// See [`CONFIG_PROBLEMS_MAX`].

@@ -4,6 +4,7 @@
 mod arguments;
 mod certificate;
 mod credentials;
+mod visit;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,7 +16,7 @@ use weir::control::Start;
 use weir::journal;
 use weir::process::last_words;
 
-use arguments::{Arguments, Command, Run};
+use arguments::{Arguments, Command, Run, Serve};
 
 /// Everything that a library allocates comes from one fixed region.
 #[global_allocator]
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     last_words::prepare();
     let done = match Arguments::parse().command {
         Command::Run(arguments) => run(arguments),
+        Command::Console(arguments) => visit::visit(arguments),
         Command::Check(file) => check(&file.config),
         Command::Tls(arguments) => certificate::show(arguments),
         Command::Memory => {
@@ -45,17 +47,17 @@ fn main() -> ExitCode {
         Command::Demo => {
             journal::to_stderr();
             let started = Started::without_file(Config::demo(0));
-            serve(Start { started, state: StateFolder::none(), is_demo: true })
+            serve(Start { started, state: StateFolder::none(), is_demo: true, console: None })
         }
     };
     done.map_or_else(ExitCode::from, |()| ExitCode::SUCCESS)
 }
 
-fn run(Run { file, state }: Run) -> Result<(), u8> {
+fn run(Serve { run: Run { file, state }, console }: Serve) -> Result<(), u8> {
     journal::to_stderr();
     let state = StateFolder::beside(&file.config, state);
     let started = Source::new(file.config, state.clone()).start();
-    serve(Start { started, state, is_demo: false })
+    serve(Start { started, state, is_demo: false, console })
 }
 
 fn serve(start: Start) -> Result<(), u8> {

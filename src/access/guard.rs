@@ -8,12 +8,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use tokio::sync::oneshot;
 use tokio::task::spawn_local;
 
-use super::Policy;
 use super::decide::{Access, Asked, Denial, Identity, Job, Now, Verdict};
 use super::hashing::Hashing;
 use super::logins::Logins;
+use super::{PasswordHash, Policy};
 use crate::clock;
-use crate::config::StateFolder;
+use crate::config::{Secret, StateFolder};
 use crate::limits::LOGINS_FILE_BYTES_MAX;
 use crate::status::GAUGES;
 
@@ -95,6 +95,29 @@ impl Guard {
         if let Some(written) = self.write() {
             let _ = written.await;
         }
+    }
+
+    /// Whether a console's password is the one of this hash; `None` when nobody could say.
+    pub async fn fits(&self, hash: PasswordHash, password: Secret) -> Option<bool> {
+        self.with_thread(|thread| thread.fits(hash, password))?.await.ok()
+    }
+
+    /// The hash of a new password; `None` when none could be made.
+    pub async fn make(&self, password: Secret) -> Option<PasswordHash> {
+        self.with_thread(|thread| thread.make(password))?.await.ok()?
+    }
+
+    /// Has a file of the state folder written; over when it is, well or not.
+    pub async fn write_file(&self, name: &'static str, text: String) {
+        let folder = self.0.folder.clone();
+        if let Some(written) = self.with_thread(|thread| thread.write(folder, name, text)) {
+            let _ = written.await;
+        }
+    }
+
+    /// The folder itself.
+    pub fn folder(&self) -> &StateFolder {
+        &self.0.folder
     }
 
     async fn settle(&self, verdict: Result<Verdict, Denial>) -> Result<Identity, Denial> {

@@ -1,7 +1,7 @@
 //! The one thread that does what takes long: it hashes passwords, one after the other, and writes
 //! the file of the logins. It is started by the first of these, so that there is none without
-//! users. Its queue holds what may wait by proof: [`PASSWORDS_WAITING_MAX`] passwords, and a write
-//! for each HTTP connection and each reload under way.
+//! users. Its queue holds what may wait by proof: [`PASSWORDS_WAITING_MAX`] passwords, a write for
+//! each HTTP connection and each reload under way, and what the consoles ask.
 
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
@@ -10,16 +10,21 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
+use super::PasswordHash;
 use super::decide::Job;
-use crate::config::StateFolder;
-use crate::limits::{PASSWORD_STACK_BYTES, PASSWORDS_WAITING_MAX, PROFILE};
+use crate::config::{Secret, StateFolder};
+use crate::limits::{CONSOLES_MAX, PASSWORD_STACK_BYTES, PASSWORDS_WAITING_MAX, PROFILE};
 use crate::status::GAUGES;
 
 const WRITES_WAITING_MAX: usize = PROFILE.http_connections + 1;
+/// A console has one thing done at a time, and one that it did not wait for.
+const CONSOLE_ORDERS_MAX: usize = 2 * CONSOLES_MAX;
 
 /// What the thread is asked.
 enum Order {
     Hash(Job, oneshot::Sender<bool>),
+    Fits(PasswordHash, Secret, oneshot::Sender<bool>),
+    Make(Secret, oneshot::Sender<Option<PasswordHash>>),
     Write { folder: StateFolder, name: &'static str, text: String, done: oneshot::Sender<()> },
 }
 
@@ -29,7 +34,8 @@ pub(super) struct Hashing(SyncSender<Order>);
 impl Hashing {
     /// Starts it.
     pub(super) fn start() -> io::Result<Self> {
-        let (orders, queue) = sync_channel(PASSWORDS_WAITING_MAX + WRITES_WAITING_MAX);
+        let (orders, queue) =
+            sync_channel(PASSWORDS_WAITING_MAX + WRITES_WAITING_MAX + CONSOLE_ORDERS_MAX);
         let thread = thread::Builder::new().name("weir-passwords".to_owned());
         thread.stack_size(PASSWORD_STACK_BYTES).spawn(move || work(&queue))?;
         Ok(Self(orders))
@@ -39,6 +45,20 @@ impl Hashing {
     pub(super) fn hash(&self, job: Job) -> oneshot::Receiver<bool> {
         let (done, outcome) = oneshot::channel();
         self.order(Order::Hash(job, done));
+        outcome
+    }
+
+    /// Whether a password is the one of this hash.
+    pub(super) fn fits(&self, hash: PasswordHash, password: Secret) -> oneshot::Receiver<bool> {
+        let (done, outcome) = oneshot::channel();
+        self.order(Order::Fits(hash, password, done));
+        outcome
+    }
+
+    /// The hash of a new password; `None` when it cannot be one.
+    pub(super) fn make(&self, password: Secret) -> oneshot::Receiver<Option<PasswordHash>> {
+        let (done, outcome) = oneshot::channel();
+        self.order(Order::Make(password, done));
         outcome
     }
 
@@ -70,9 +90,17 @@ fn work(queue: &Receiver<Order>) {
                 let is_right = job.hash.fits(&job.password, job.rounds) && !job.is_vain;
                 let _ = done.send(is_right);
             }
+            Order::Fits(hash, password, done) => {
+                GAUGES.password_hashes.fetch_add(1, Relaxed);
+                let _ = done.send(hash.fits(password.reveal(), 0));
+            }
+            Order::Make(password, done) => {
+                GAUGES.password_hashes.fetch_add(1, Relaxed);
+                let _ = done.send(PasswordHash::make(password.reveal()).ok());
+            }
             Order::Write { folder, name, text, done } => {
                 if let Err(error) = folder.write(name, text.as_bytes()) {
-                    log::warn!("{name}: {error}; logins will not outlive a restart");
+                    log::warn!("{name}: {error}; what is new in it will not outlive a restart");
                 }
                 let _ = done.send(());
             }

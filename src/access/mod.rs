@@ -58,7 +58,7 @@ fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
 }
 
 /// Bytes nobody can guess.
-fn random<const N: usize>() -> [u8; N] {
+pub(crate) fn random<const N: usize>() -> [u8; N] {
     use ring::rand::{SecureRandom as _, SystemRandom};
     let mut bytes = [0; N];
     let filled = SystemRandom::new().fill(&mut bytes);

@@ -3,7 +3,7 @@
 //! Pure. Cameras are matched by name: a camera keeps what it has while its name stays, wherever in
 //! the file it moves to. What only a restart can change is named, and taken back.
 
-use super::{Camera, Config, Diagnostics, Http, Https, Process, TlsMode, WebRtc};
+use super::{Camera, Config, Console, Diagnostics, Http, Https, Process, TlsMode, WebRtc};
 
 /// What becomes of the cameras.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,12 +49,13 @@ fn is_reached_alike(old: &Camera, new: &Camera) -> bool {
 /// what it says is what is in force.
 pub fn take_back_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {
     // Every section is named here: a new one does not compile before a reload is thought of.
-    let Config { http, https, webrtc, diagnostics, process, access: _, cameras: _ } = new;
+    let Config { http, https, webrtc, diagnostics, process, console, access: _, cameras: _ } = new;
     let Http { listen: http_listen, ice_servers: _ } = http;
     let WebRtc { listen: media_listen, payload_bytes, announce: _, resend: _ } = webrtc;
     let Https { listen: https_listen, tls } = https;
     let Diagnostics { listen: diagnostics_listen, token_hash: _ } = diagnostics;
     let Process { user } = process;
+    let Console { device, baud, password: _ } = console;
     let mut keys = Vec::new();
     take_back("listen in [http]", &old.http.listen, http_listen, &mut keys);
     take_back("listen in [https]", &old.https.listen, https_listen, &mut keys);
@@ -66,6 +67,8 @@ pub fn take_back_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {
     take_back("payload_bytes in [webrtc]", &old.webrtc.payload_bytes, payload_bytes, &mut keys);
     take_back("listen in [diagnostics]", &old.diagnostics.listen, diagnostics_listen, &mut keys);
     take_back("user in [process]", &old.process.user, user, &mut keys);
+    take_back("device in [console]", &old.console.device, device, &mut keys);
+    take_back("baud in [console]", &old.console.baud, baud, &mut keys);
     keys
 }
 

@@ -4,17 +4,20 @@
 //! found, with its line and column: `weir check` refuses on any of them, `weir run` goes on
 //! where it safely can ([`Severity`]), and with the last good file where it cannot ([`Source`]).
 //! A bad `[[camera]]` is kept in the list, disabled, with its reason. What a new file changes is
-//! in [`diff`]. Bounded by [`crate::limits::CONFIG_BYTES_MAX`], `CONFIG_TOKENS_MAX` and, in number
+//! in [`diff`]; what weir itself changes in a file, for a person at its console, in `edit`. Bounded by [`crate::limits::CONFIG_BYTES_MAX`], `CONFIG_TOKENS_MAX` and, in number
 //! of cameras, [`crate::limits::CAMERAS_MAX`]. Does not resolve names or reach for the network.
 
 mod account;
 mod camera;
+mod console;
 pub mod diff;
+mod edit;
 mod file;
 mod https;
 mod ice_servers;
 mod place;
 mod read;
+mod redacted;
 mod secret;
 mod section;
 mod source;
@@ -24,9 +27,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 pub use camera::name_problem;
+pub use console::Console;
+pub use edit::{Edit, EditError, NewCamera};
 pub use https::{Https, TlsMode};
 pub use place::{Problem, Severity};
 pub use read::{Loaded, load, parse};
+pub(crate) use redacted::url as redacted_url;
 pub use secret::Secret;
 pub use source::{Origin, Source, Standing, Started, Unusable, Usable};
 pub use state::StateFolder;
@@ -47,6 +53,8 @@ pub struct Config {
     pub diagnostics: Diagnostics,
     /// `[process]`
     pub process: Process,
+    /// `[console]`
+    pub console: Console,
     /// `[[user]]`, `[[token]]`, and what `[http]` says about whom to answer.
     pub access: Arc<Policy>,
     /// `[[camera]]`, in the file's order; at most [`crate::limits::CAMERAS_MAX`].
@@ -122,6 +130,7 @@ impl Default for Config {
                 token_hash: None,
             },
             process: Process::default(),
+            console: Console::default(),
             access: Arc::default(),
             cameras: Vec::new(),
         }

@@ -11,7 +11,9 @@ use toml_parser::Source as Toml;
 use super::file::text as text_of;
 use super::place::{Problem, Problems, Severity};
 use super::section::{At, Section, wrong_type};
-use super::{Camera, Config, Diagnostics, Https, WebRtc, account, camera, https, ice_servers};
+use super::{
+    Camera, Config, Diagnostics, Https, WebRtc, account, camera, console, https, ice_servers,
+};
 use crate::access::{Policy, TokenHash};
 use crate::limits::{
     CAMERAS_MAX, CANDIDATES_MAX, CONFIG_TOKENS_MAX, PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN,
@@ -115,6 +117,9 @@ fn read_root(table: &DeTable, directory: &Path, config: &mut Config, problems: &
     if let Some(mut process) = subsection(&mut root, "process", "[process]", problems) {
         config.process.user = process.user(problems);
         process.finish(problems);
+    }
+    if let Some(section) = subsection(&mut root, "console", "[console]", problems) {
+        console::read(section, &mut config.console, problems);
     }
     if let Some(section) = subsection(&mut root, "webrtc", "[webrtc]", problems) {
         read_webrtc(section, &mut config.webrtc, problems);

@@ -1,10 +1,11 @@
 //! The state folder: the few small files that weir itself writes, each replaced whole or not at
 //! all, and only when what it holds has changed. In steady state nothing is written.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+
+use super::file::write;
 
 /// Readable by weir's own user alone: what is kept here may hold secrets.
 const FILE_MODE: u32 = 0o600;
@@ -73,23 +74,13 @@ impl StateFolder {
         if self.read(name, bytes.len()).is_ok_and(|held| held.as_deref() == Some(bytes)) {
             return Ok(());
         }
-        let unfinished = folder.join(format!(".{name}.new"));
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(FILE_MODE)
-            .open(&unfinished)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&unfinished, folder.join(name))?;
-        // The name is in the folder, which has to reach the disk as well.
-        File::open(folder)?.sync_all()
+        write(&folder.join(name), bytes, FILE_MODE)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 
     use super::*;

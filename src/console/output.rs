@@ -18,18 +18,25 @@ impl Output {
     /// Adds a line, or counts it as left out. Control characters, which a camera may have sent,
     /// become question marks: what is shown moves no cursor.
     pub fn line(&mut self, text: &str) {
+        if self.part(text) {
+            self.push(b"\r\n");
+        }
+    }
+
+    /// The same for a part of a line; whether it had room, with the line's end.
+    pub fn part(&mut self, text: &str) -> bool {
         self.note();
         let has_room = self.left_out == 0 && self.room_bytes() >= text.len() + 2 + NOTE_BYTES;
         if !has_room {
             self.left_out += 1;
-            return;
+            return false;
         }
         let mut utf8 = [0; 4];
         for character in text.chars() {
             let character = if character.is_control() { '?' } else { character };
             self.push(character.encode_utf8(&mut utf8).as_bytes());
         }
-        self.push(b"\r\n");
+        true
     }
 
     /// Adds what moves the cursor, or an echo: all of it or nothing.

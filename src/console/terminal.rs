@@ -13,6 +13,8 @@ use super::output::Output;
 use crate::config::Secret;
 use crate::limits::{CONSOLE_IDLE_US_MAX, CONSOLE_TYPED_AHEAD_BYTES};
 
+/// `^C`
+const CANCEL: u8 = 0x03;
 const PROMPT: &str = "weir> ";
 const PASSWORD_PROMPT: &str = "password: ";
 
@@ -64,6 +66,8 @@ enum State {
 pub struct Terminal {
     way: Way,
     state: State,
+    /// Nothing is asked for but the password before this.
+    is_in: bool,
     keys: Keys,
     line: Line,
     history: History,
@@ -80,6 +84,7 @@ impl Terminal {
         let mut terminal = Self {
             way,
             state: State::Outside,
+            is_in: false,
             keys: Keys::default(),
             line: Line::default(),
             history: History::default(),
@@ -97,8 +102,9 @@ impl Terminal {
     pub fn receive(&mut self, bytes: &[u8], now_us: u64) {
         self.last_key_us = now_us;
         for byte in bytes {
-            // Looked for in what waits as well, or a command could not be ended.
-            if *byte == 0x03 && self.is_busy() {
+            // Behind what waits as well, or a command could not be ended. A password's way is not
+            // left halfway.
+            if *byte == CANCEL && self.is_in && self.state == State::Busy {
                 self.ahead.clear();
                 self.event = Some(Event::Cancel);
             } else if self.ahead.push_back(*byte).is_err() {
@@ -129,6 +135,11 @@ impl Terminal {
         self.output.line(text);
     }
 
+    /// Shows a part of a line, as [`Terminal::line`].
+    pub fn part(&mut self, text: &str) {
+        self.output.part(text);
+    }
+
     /// Whether a line of so many bytes has room.
     pub fn has_room(&self, bytes: usize) -> bool {
         self.output.has_room(bytes)
@@ -140,15 +151,13 @@ impl Terminal {
         for line in banner.lines() {
             self.output.line(line);
         }
-        self.state = match self.way {
-            Way::Cable { .. } => State::Outside,
-            Way::Local => State::Inside,
-        };
-        self.prompt(now_us);
+        self.is_in = self.way == Way::Local;
+        self.done(now_us);
     }
 
     /// The password was right.
     pub fn let_in(&mut self, now_us: u64) {
+        self.is_in = self.state == State::Knocking;
         self.tries.passed();
         self.done(now_us);
     }
@@ -162,13 +171,12 @@ impl Terminal {
                 self.output.line(&format!("next try in {wait_s} s"));
             }
         }
-        self.state = State::Outside;
-        self.prompt(now_us);
+        self.done(now_us);
     }
 
     /// What was wanted is done.
     pub fn done(&mut self, now_us: u64) {
-        self.state = State::Inside;
+        self.state = if self.is_in { State::Inside } else { State::Outside };
         self.prompt(now_us);
     }
 
@@ -185,15 +193,26 @@ impl Terminal {
         self.history.clear();
         self.ahead.clear();
         self.keys = Keys::default();
+        self.is_in = false;
         self.state = State::Busy;
         self.event = Some(Event::Hello);
+    }
+
+    /// The cable is gone, and what was to be sent over it.
+    pub fn hang_up(&mut self) {
+        self.close();
+        self.output.clear();
+    }
+
+    /// Whether nothing is under way and nothing is to be sent.
+    pub fn is_at_rest(&self) -> bool {
+        !self.is_busy() && self.event.is_none() && self.output.waiting().is_empty()
     }
 
     /// When [`Terminal::timeout`] is to be called.
     pub fn deadline_us(&self) -> Option<u64> {
         let is_guarded = matches!(self.way, Way::Cable { .. });
-        let is_in = !matches!(self.state, State::Outside | State::Knocking);
-        (is_guarded && is_in).then(|| self.last_key_us.saturating_add(CONSOLE_IDLE_US_MAX))
+        (is_guarded && self.is_in).then(|| self.last_key_us.saturating_add(CONSOLE_IDLE_US_MAX))
     }
 
     /// Who went away without a word is logged out: a cable does not say that it was pulled.

@@ -183,6 +183,25 @@ fn lines_of_before_come_back_but_not_for_the_next_one() {
 }
 
 #[test]
+fn nobody_gets_in_by_leaving_halfway() {
+    let mut terminal = Terminal::new(CABLE, 0);
+    terminal.receive(b"\x03", 0);
+    assert_eq!(terminal.event(), Some(Event::Hello));
+    terminal.greet("weir", 0);
+    terminal.receive(b"guess\r\x03\x03\x04", 0);
+    let event = terminal.event().expect("a password to look at");
+    assert!(matches!(event, Event::Password(_)));
+    terminal.receive(b"\x03status\r\x03", 0);
+    assert_eq!(terminal.event(), None, "it is still being looked at");
+    terminal.done(0);
+    assert!(!matches!(terminal.event(), Some(Event::Command(_))));
+    let mut terminal = Terminal::new(CABLE, 0);
+    terminal.let_in(0);
+    terminal.receive(b"status\r", 0);
+    assert_eq!(terminal.event(), Some(Event::Hello), "no password was asked for yet");
+}
+
+#[test]
 fn who_went_away_is_logged_out() {
     let mut desk = Desk::inside();
     let deadline_us = desk.terminal.deadline_us().expect("somebody is in");
@@ -216,7 +235,7 @@ impl Dice {
 fn a_million_random_lines_neither_panic_nor_grow() {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let mut terminal = Terminal::new(CABLE, 0);
-    let (mut lines, mut commands, mut now_us) = (0_u32, 0_u32, 0);
+    let (mut lines, mut commands, mut now_us, mut is_in) = (0_u32, 0_u32, 0, false);
     while lines < 1_000_000 {
         let mut bytes = [0; 32];
         for byte in &mut bytes {
@@ -239,10 +258,22 @@ fn a_million_random_lines_neither_panic_nor_grow() {
                 Event::Hello | Event::Cancel | Event::Leave => 0,
             };
             assert!(held <= crate::limits::CONSOLE_LINE_BYTES_MAX);
+            let is_for_insiders =
+                matches!(&event, Event::Command(_) | Event::Answer(_) | Event::Cancel);
+            assert!(is_in || !is_for_insiders, "{event:?}");
             match event {
-                Event::Hello => terminal.greet("weir", now_us),
-                Event::Leave => terminal.close(),
-                Event::Password(_) if dice.throw() % 4 > 0 => terminal.let_in(now_us),
+                Event::Hello => {
+                    is_in = false;
+                    terminal.greet("weir", now_us);
+                }
+                Event::Leave => {
+                    is_in = false;
+                    terminal.close();
+                }
+                Event::Password(_) if dice.throw() % 4 > 0 => {
+                    is_in = true;
+                    terminal.let_in(now_us);
+                }
                 Event::Password(_) => terminal.keep_out("wrong", true, now_us),
                 Event::Command(text) if text.len() % 5 == 0 => terminal.ask("?", true, now_us),
                 Event::Command(text) => {

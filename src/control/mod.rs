@@ -5,9 +5,10 @@
 //! ([`cameras`]); an offer becomes a handshake in [`offers`], one task drives all of them
 //! ([`handshakes`]), who has which session's slot is in [`sessions`], and what a PATCH changes of a
 //! session in [`restarts`]. [`reload`] goes over to a new configuration; [`report`] and
-//! [`supervisor`] tell how weir itself is.
+//! [`supervisor`] tell how weir itself is; what [`crate::console`] asks besides is in [`console`].
 
 mod cameras;
+mod console;
 mod dial;
 mod handshakes;
 mod oddities;
@@ -37,6 +38,7 @@ use crate::net;
 use crate::tls::Tls;
 use crate::webrtc::handshake::Identity;
 
+pub use console::Found;
 pub use report::Report;
 pub use run::{RunError, Start, run};
 pub use shapes::{
@@ -67,6 +69,8 @@ struct State {
     standing: RefCell<Configuration>,
     /// One reload at a time.
     reloading: Semaphore,
+    /// One camera at a time is tried for a console.
+    trying: Semaphore,
     tls: Option<Tls>,
     guard: Guard,
     media: RefCell<Media>,
@@ -105,6 +109,7 @@ impl Control {
             source,
             standing: RefCell::default(),
             reloading: Semaphore::new(1),
+            trying: Semaphore::new(1),
             tls,
             guard: Guard::new(state),
             media: RefCell::new(media),

@@ -1,12 +1,15 @@
 //! How weir itself is, for `/api/status`: which build, since when, how full its tables are, its
 //! memory against the plan, and the last warnings and errors.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use crate::journal::events;
 use crate::limits::PROFILE;
 use crate::mem::heap;
+use crate::net::links::{self, Link};
 use crate::plan;
 use crate::process::{self, build_id};
-use crate::status::TABLES;
+use crate::status::{GAUGES, TABLES};
 use crate::{clock, journal};
 
 use super::{Configuration, Control};
@@ -14,77 +17,94 @@ use super::{Configuration, Control};
 /// Everything about weir that is not a camera's or a session's.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Report {
-    version: &'static str,
-    commit: &'static str,
-    profile: &'static str,
-    build_id: &'static str,
+    pub(crate) version: &'static str,
+    pub(crate) commit: &'static str,
+    pub(crate) profile: &'static str,
+    pub(crate) build_id: &'static str,
     /// UTC by the wall clock as it is set now.
-    started_at: String,
-    uptime_s: u64,
-    configuration: Configuration,
-    tables: Vec<TableReport>,
-    memory: MemoryReport,
-    errors_total: u64,
-    warnings_total: u64,
-    log_lines_left_out: u64,
+    pub(crate) started_at: String,
+    pub(crate) uptime_s: u64,
+    pub(crate) configuration: Configuration,
+    pub(crate) tables: Vec<TableReport>,
+    pub(crate) memory: MemoryReport,
+    pub(crate) network: NetworkReport,
+    pub(crate) errors_total: u64,
+    pub(crate) warnings_total: u64,
+    pub(crate) log_lines_left_out: u64,
     /// The last warnings and errors, each text once, the newest last.
-    errors: Vec<EventReport>,
+    pub(crate) errors: Vec<EventReport>,
 }
 
 /// One thing with a bound.
 #[derive(Debug, Clone, serde::Serialize)]
-struct TableReport {
-    what: &'static str,
-    used: u64,
+pub(crate) struct TableReport {
+    pub(crate) what: &'static str,
+    pub(crate) used: u64,
     /// At most since the start.
-    most: u64,
-    max: usize,
+    pub(crate) most: u64,
+    pub(crate) max: usize,
     /// How often it was found full since the start.
-    full: u64,
+    pub(crate) full: u64,
 }
 
 /// Memory against the plan.
 #[derive(Debug, Clone, serde::Serialize)]
-struct MemoryReport {
+pub(crate) struct MemoryReport {
     /// The sum that `weir memory` prints; the process never passes it.
-    plan_bytes: usize,
+    pub(crate) plan_bytes: usize,
     /// Of those, static memory that was touched at start.
-    arena_bytes: usize,
+    pub(crate) arena_bytes: usize,
     /// By the kernel's count, now and at most since the start.
-    resident_bytes: Option<u64>,
-    resident_most_bytes: Option<u64>,
-    library_heap: LibraryHeapReport,
+    pub(crate) resident_bytes: Option<u64>,
+    pub(crate) resident_most_bytes: Option<u64>,
+    pub(crate) library_heap: LibraryHeapReport,
 }
 
 #[derive(Debug, Clone, serde::Serialize)]
-struct LibraryHeapReport {
-    used_bytes: usize,
+pub(crate) struct LibraryHeapReport {
+    pub(crate) used_bytes: usize,
     /// At most since the start.
-    most_bytes: usize,
-    region_bytes: usize,
+    pub(crate) most_bytes: usize,
+    pub(crate) region_bytes: usize,
+}
+
+/// The network, as far as the kernel tells this process.
+#[derive(Debug, Clone, serde::Serialize)]
+pub(crate) struct NetworkReport {
+    pub(crate) links: Vec<Link>,
+    /// The media port.
+    pub(crate) udp_port: u16,
+    /// Datagrams that came in faster than they were read.
+    pub(crate) udp_receive_dropped: u64,
+    pub(crate) udp_packets_sent: u64,
+    /// Messages that the kernel refused for good.
+    pub(crate) udp_refused: u64,
+    /// Times the socket was full, which costs nobody a packet.
+    pub(crate) udp_blocked: u64,
+    pub(crate) icmp_errors: u64,
 }
 
 /// A warning or an error, and how often it was said.
 #[derive(Debug, Clone, serde::Serialize)]
-struct EventReport {
+pub(crate) struct EventReport {
     /// `error` or `warning`.
-    level: &'static str,
-    text: String,
-    count: u64,
-    first_at: String,
-    last_at: String,
+    pub(crate) level: &'static str,
+    pub(crate) text: String,
+    pub(crate) count: u64,
+    pub(crate) first_at: String,
+    pub(crate) last_at: String,
 }
 
 impl Control {
     /// How weir itself is.
     pub fn report(&self) -> Report {
-        Report::now(self.configuration())
+        Report::now(self.configuration(), self.0.media.borrow().port())
     }
 }
 
 impl Report {
     /// What the process's own figures say.
-    pub(crate) fn now(configuration: Configuration) -> Self {
+    pub(crate) fn now(configuration: Configuration, udp_port: u16) -> Self {
         let totals = events::totals();
         Self {
             version: crate::VERSION,
@@ -96,6 +116,7 @@ impl Report {
             configuration,
             tables: tables(),
             memory: memory(),
+            network: network(udp_port),
             errors_total: totals.errors,
             warnings_total: totals.warnings,
             log_lines_left_out: journal::lines_left_out(),
@@ -127,6 +148,19 @@ fn memory() -> MemoryReport {
             most_bytes: heap::high_water_bytes(),
             region_bytes: heap::REGION_BYTES,
         },
+    }
+}
+
+fn network(udp_port: u16) -> NetworkReport {
+    let gauges = &GAUGES;
+    NetworkReport {
+        links: links::all(),
+        udp_port,
+        udp_receive_dropped: links::udp_dropped(udp_port),
+        udp_packets_sent: gauges.udp_packets.load(Relaxed),
+        udp_refused: gauges.udp_refused.load(Relaxed),
+        udp_blocked: gauges.udp_blocked.load(Relaxed),
+        icmp_errors: gauges.icmp_errors.load(Relaxed),
     }
 }
 

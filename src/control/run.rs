@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{LocalSet, spawn_local};
 
 use crate::config::{Config, Source, Started, StateFolder};
+use crate::console::{self, Cable, Device};
 use crate::limits::PROFILE;
 use crate::media::{Media, Settings};
 use crate::mem::heap;
@@ -61,6 +62,8 @@ pub struct Start {
     pub state: StateFolder,
     /// The configuration's only camera is our own.
     pub is_demo: bool,
+    /// The serial line to answer on, in place of the one in the configuration.
+    pub console: Option<Device>,
 }
 
 /// Runs weir until SIGTERM or SIGINT.
@@ -80,7 +83,7 @@ pub fn run(start: Start) -> Result<(), RunError> {
 }
 
 async fn serve(start: Start) -> Result<(), RunError> {
-    let Start { mut started, state, is_demo } = start;
+    let Start { mut started, state, is_demo, console } = start;
     let refused = |error: io::Error| RunError::Start(error.to_string());
     let listen = |what, address: std::net::SocketAddr| {
         let named = move |error| RunError::Listen { what, address: address.to_string(), error };
@@ -112,6 +115,7 @@ async fn serve(start: Start) -> Result<(), RunError> {
         error,
     })?;
     let supervisor = Supervisor::of_environment();
+    let cable = console.or_else(|| configured(&started.config)).map(Cable::open);
     // Everything that may be root's alone is bound and read by now, and this is the only thread.
     let gave_up = privileges::give_up(started.config.process.user.as_deref());
     gave_up.map_err(|error| RunError::Start(error.to_string()))?;
@@ -133,6 +137,7 @@ async fn serve(start: Start) -> Result<(), RunError> {
     }
     spawn_local(web::serve(web::Listeners { http, https }, control.clone()));
     spawn_local(web::serve_diagnostics(diagnostics, control.clone()));
+    console::serve(&control, cable);
     spawn_local(control.clone().tell_oddities());
     spawn_local(control.clone().supervise());
     spawn_local(gauge());
@@ -144,9 +149,16 @@ async fn serve(start: Start) -> Result<(), RunError> {
         _ = interrupted.recv() => {}
     }
     log::info!("stopping");
+    console::end(&control);
     control.0.supervisor.stopping();
     control.0.media.borrow_mut().shutdown();
     Ok(())
+}
+
+/// The serial line of the configuration.
+fn configured(config: &Config) -> Option<Device> {
+    let path = config.console.device.clone()?;
+    Some(Device { path, baud: config.console.baud })
 }
 
 /// What an installer wants to know first.

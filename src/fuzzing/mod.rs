@@ -8,6 +8,7 @@
 
 mod camera;
 mod configuration;
+mod console;
 mod handshake;
 mod media;
 mod offer;
@@ -27,6 +28,7 @@ pub type Target = (&'static str, fn(&[u8]));
 pub const TARGETS: &[Target] = &[
     ("challenge", challenge),
     ("config", config),
+    ("console", console),
     ("dtls_demux", dtls_demux),
     ("rtp_cut", rtp_cut),
     ("rtp_whole", rtp_whole),
@@ -47,6 +49,7 @@ pub use crate::rtsp::fuzzing::{
 };
 pub use camera::{rtp_cut, rtp_whole, sps};
 pub use configuration::config;
+pub use console::console;
 pub use handshake::dtls_demux;
 pub use media::{srtcp, stun};
 pub use offer::{whep_fragment, whep_offer};

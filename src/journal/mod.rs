@@ -2,11 +2,12 @@
 //!
 //! A line that is said again and again, and a place in the program that says much, are written a
 //! bounded number of times ([`limit`]); the next line that is written says how many were left out.
-//! Every warning and error is counted in [`events`], written or not. Both are static memory of a
-//! fixed size. The media thread does not come here: what it has to say is on its cards.
+//! Every warning and error is counted in [`events`], written or not, and [`lines`] has the last
+//! lines that were written, for the console. All are static memory of a fixed size. The media thread does not come here: what it has to say is on its cards.
 
 pub mod events;
 mod limit;
+pub mod lines;
 mod text;
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -18,7 +19,7 @@ use crate::clock;
 pub use text::Text;
 
 /// Bytes of the journal's statics, for the memory plan.
-pub(crate) const BYTES: usize = events::BYTES + limit::BYTES;
+pub(crate) const BYTES: usize = events::BYTES + limit::BYTES + lines::BYTES;
 
 static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
 
@@ -45,6 +46,13 @@ struct Journal {
     logger: env_logger::Logger,
 }
 
+impl Journal {
+    fn write(&self, record: &Record, now_us: u64) {
+        lines::note(record.level(), record.args(), now_us);
+        self.logger.log(record);
+    }
+}
+
 impl Log for Journal {
     fn enabled(&self, metadata: &Metadata) -> bool {
         metadata.level() <= Level::Warn || self.logger.enabled(metadata)
@@ -65,12 +73,13 @@ impl Log for Journal {
             None => {
                 LEFT_OUT.fetch_add(1, Relaxed);
             }
-            Some(0) => self.logger.log(record),
-            Some(more) => self.logger.log(
+            Some(0) => self.write(record, now_us),
+            Some(more) => self.write(
                 &Record::builder()
                     .metadata(record.metadata().clone())
                     .args(format_args!("{} ({more} more like this)", record.args()))
                     .build(),
+                now_us,
             ),
         }
     }

@@ -9,6 +9,7 @@ pub mod last_words;
 pub mod privileges;
 
 use std::fs;
+use std::io;
 use std::sync::LazyLock;
 
 use crate::limits::PROFILE;
@@ -20,6 +21,15 @@ pub fn version() -> &'static str {
         format!("{} ({}, {}, build id {id})", crate::VERSION, crate::COMMIT, PROFILE.name)
     });
     &VERSION
+}
+
+/// Starts the box anew, once what was written is on its disks. Returns only where that may not be.
+pub fn reboot() -> io::Error {
+    rustix::fs::sync();
+    match rustix::system::reboot(rustix::system::RebootCommand::Restart) {
+        Ok(()) => io::ErrorKind::Other.into(),
+        Err(error) => error.into(),
+    }
 }
 
 /// Bytes resident now and at most since the start, as the kernel counts them; `None` without

@@ -4,7 +4,8 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::limits::{
-    ADDRESSES_MAX, DIAGNOSTICS_CONNECTIONS_MAX, PROFILE, SESSIONS_MAX, SUBSCRIPTIONS_MAX,
+    ADDRESSES_MAX, CONSOLES_MAX, DIAGNOSTICS_CONNECTIONS_MAX, PROFILE, SESSIONS_MAX,
+    SUBSCRIPTIONS_MAX,
 };
 
 /// The use of one thing with a bound.
@@ -66,6 +67,8 @@ tables! {
     http_connections: "http connections", PROFILE.http_connections;
     /// HTTP request bodies being read; full: refused.
     http_bodies: "http bodies", PROFILE.http_bodies;
+    /// Consoles by the socket in the state folder; full: one was sent away.
+    consoles: "consoles", CONSOLES_MAX - 1;
     /// Connections to the diagnostics port; full: as with HTTP connections.
     diagnostics_connections: "diagnostics connections", DIAGNOSTICS_CONNECTIONS_MAX;
 }

@@ -51,17 +51,33 @@ struct Health {
     cameras_playing: usize,
 }
 
+/// A list as it is made, piece by piece, of whole characters.
+pub(crate) type Pieces = Box<dyn FnMut() -> Option<String>>;
+
 /// `/api/cameras`; `more` gives the next ones, and none behind the last.
 pub(super) fn cameras(
     configuration: &Configuration,
     more: impl FnMut() -> Vec<CameraStatus> + 'static,
 ) -> Reply {
+    in_pieces(cameras_text(configuration, more))
+}
+
+/// The text of it.
+pub(crate) fn cameras_text(
+    configuration: &Configuration,
+    more: impl FnMut() -> Vec<CameraStatus> + 'static,
+) -> Pieces {
     let standing = Standing { state: configuration.state, message: configuration.sentence };
     list(&Head { schema: SCHEMA, configuration: Some(standing) }, "cameras", more)
 }
 
 /// `/api/sessions`; the same.
 pub(super) fn sessions(more: impl FnMut() -> Vec<SessionStatus> + 'static) -> Reply {
+    in_pieces(sessions_text(more))
+}
+
+/// The text of it.
+pub(crate) fn sessions_text(more: impl FnMut() -> Vec<SessionStatus> + 'static) -> Pieces {
     list(&Head { schema: SCHEMA, configuration: None }, "sessions", more)
 }
 
@@ -70,36 +86,44 @@ fn list<T: Serialize>(
     head: &Head,
     name: &str,
     mut more: impl FnMut() -> Vec<T> + 'static,
-) -> Reply {
-    let head = serde_json::to_string(head).expect("these shapes are JSON");
+) -> Pieces {
+    let head = text(head);
     let open = head.strip_suffix('}').unwrap_or(&head);
     let mut head = format!("{open},\"{name}\":[");
-    let mut between: &[u8] = b"";
+    let mut between = "";
     let mut is_over = false;
-    let pieces = move || {
+    Box::new(move || {
         if is_over {
             return None;
         }
-        let mut piece = std::mem::take(&mut head).into_bytes();
+        let mut piece = std::mem::take(&mut head);
         let items = more();
         for item in &items {
-            piece.extend(std::mem::replace(&mut between, b","));
-            serde_json::to_writer(&mut piece, item).expect("these shapes are JSON");
+            piece += std::mem::replace(&mut between, ",");
+            piece += &text(item);
         }
         is_over = items.is_empty();
         if is_over {
-            piece.extend(b"]}");
+            piece += "]}";
         }
-        Some(piece.into())
-    };
+        Some(piece)
+    })
+}
+
+fn in_pieces(mut pieces: Pieces) -> Reply {
     let mut reply = reply(StatusCode::OK, JSON, "");
-    *reply.body_mut() = Content::Pieces(Box::new(pieces));
+    *reply.body_mut() = Content::Pieces(Box::new(move || pieces().map(Into::into)));
     reply
 }
 
 /// `/api/status`
 pub(super) fn status(report: &Report) -> Reply {
-    json(&Status { schema: SCHEMA, report })
+    reply(StatusCode::OK, JSON, status_text(report))
+}
+
+/// The text of it.
+pub(crate) fn status_text(report: &Report) -> String {
+    text(&Status { schema: SCHEMA, report })
 }
 
 /// `/healthz`: that this was answered is the health; cameras come and go.
@@ -129,8 +153,11 @@ pub(super) fn reloaded(done: Result<Reloaded, ReloadError>) -> Reply {
 }
 
 fn json(value: &impl Serialize) -> Reply {
-    let body = serde_json::to_vec(value).expect("these shapes are JSON");
-    reply(StatusCode::OK, JSON, body)
+    reply(StatusCode::OK, JSON, text(value))
+}
+
+fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("these shapes are JSON")
 }
 
 #[cfg(test)]
@@ -141,9 +168,8 @@ mod tests {
 
     fn whole(mut pieces: Vec<Vec<u32>>) -> serde_json::Value {
         pieces.reverse();
-        let reply = list(&Head { schema: SCHEMA, configuration: None }, "numbers", move || {
-            pieces.pop().unwrap_or_default()
-        });
+        let head = Head { schema: SCHEMA, configuration: None };
+        let reply = in_pieces(list(&head, "numbers", move || pieces.pop().unwrap_or_default()));
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
         let body = runtime.block_on(reply.into_body().collect()).expect("no error").to_bytes();
         serde_json::from_slice(&body).expect("JSON")

@@ -10,6 +10,7 @@ mod carry;
 mod churn;
 mod ciphers;
 mod clip_md5;
+mod console;
 mod dialling;
 mod ice_restart;
 mod identity;

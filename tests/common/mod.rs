@@ -9,6 +9,7 @@
 //! - [`flood`]: datagrams that mean nothing, thousands a second.
 //! - [`stage`]: one camera and a weir that serves it.
 //! - [`server`]: the weir program as a process, with its configuration, its log and its figures.
+//! - [`cable`]: a serial cable with somebody at its end.
 //! - [`camera`]: simulated RTSP cameras, well-behaved or not, all in one thread.
 //! - [`viewer`]: WHEP viewers; [`tap`] takes the keys out of their handshake, [`srtp`] and
 //!   [`rtcp`] speak with them, [`reception`] keeps the books of what arrived.
@@ -25,6 +26,7 @@
 
 pub mod agent;
 pub mod annexb;
+pub mod cable;
 pub mod camera;
 pub mod churn;
 pub mod crowd;

@@ -30,7 +30,7 @@ async fn perform_canned(action: Action) -> Reply {
             detail: "line 2, column 3: no".to_owned(),
             place: Some((2, 3)),
         })),
-        Action::Status => api::status(&Report::now(Configuration::default())),
+        Action::Status => api::status(&Report::now(Configuration::default(), 8118)),
         Action::Health => api::health(&[]),
         Action::Metrics => metrics::reply(&[]),
         Action::Player { camera, if_none_match } => {

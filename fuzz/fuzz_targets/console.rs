@@ -1,0 +1,5 @@
+//! A consoleuration file: no panic, every mistake with its place, no password in any message.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| weir::fuzzing::console(data));

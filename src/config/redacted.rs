@@ -1,0 +1,175 @@
+//! The file as it may be shown to others: without passwords, hashes, tokens, what a URL has beyond
+//! its path, and without comments, in which all of these may stand. Only keys that are known to
+//! hold no secret have their value shown.
+
+use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
+
+const HIDDEN: &str = "(hidden)";
+const UNKNOWN: &str = "(unknown)";
+/// Keys whose value may be seen.
+const OPEN: [&str; 21] = [
+    "announce",
+    "baud",
+    "cameras",
+    "certificate",
+    "config_version",
+    "device",
+    "ice_servers",
+    "key",
+    "listen",
+    "login_hours",
+    "name",
+    "names",
+    "open",
+    "origins",
+    "password_file",
+    "payload_bytes",
+    "resend",
+    "role",
+    "tls",
+    "url",
+    "user",
+];
+/// Further keys and sections that are weir's; what is none of these may be a secret itself.
+const CLOSED: [&str; 11] = [
+    "camera",
+    "console",
+    "diagnostics",
+    "hash",
+    "http",
+    "https",
+    "password",
+    "process",
+    "token",
+    "token_hash",
+    "webrtc",
+];
+
+/// The text without what is secret.
+///
+/// # Errors
+/// It is no TOML; the message quotes nothing of it.
+pub(super) fn redacted(text: &str) -> Result<String, String> {
+    let document: DocumentMut =
+        text.parse().map_err(|error: toml_edit::TomlError| error.message().to_owned())?;
+    let mut shown = String::new();
+    section(document.as_table(), "", &mut shown);
+    Ok(shown)
+}
+
+/// The keys of a table, and then the tables in it.
+fn section(table: &Table, path: &str, shown: &mut String) {
+    for (key, item) in table.iter() {
+        if let Item::Value(value) = item {
+            *shown += &format!("{} = {}\n", name(key), masked(key, value));
+        }
+    }
+    for (key, item) in table.iter() {
+        let path =
+            if path.is_empty() { name(key).to_owned() } else { format!("{path}.{}", name(key)) };
+        match item {
+            Item::Table(table) => {
+                *shown += &format!("\n[{path}]\n");
+                section(table, &path, shown);
+            }
+            Item::ArrayOfTables(tables) => {
+                for table in tables {
+                    *shown += &format!("\n[[{path}]]\n");
+                    section(table, &path, shown);
+                }
+            }
+            Item::Value(_) | Item::None => {}
+        }
+    }
+}
+
+/// A key, where it is one of weir's.
+fn name(key: &str) -> &str {
+    if OPEN.contains(&key) || CLOSED.contains(&key) { key } else { UNKNOWN }
+}
+
+/// A value, or that it is hidden.
+fn masked(key: &str, value: &Value) -> String {
+    let joined = |items: Vec<String>| items.join(", ");
+    match value {
+        Value::InlineTable(table) => {
+            let of = |(key, item): (&str, &Item)| {
+                let value = item.as_value().map_or(HIDDEN.to_owned(), |value| masked(key, value));
+                format!("{} = {value}", name(key))
+            };
+            format!("{{ {} }}", joined(TableLike::iter(table).map(of).collect()))
+        }
+        // What `user = [{ … }]` has in it are tables.
+        Value::Array(list) => {
+            format!("[{}]", joined(list.iter().map(|item| masked(key, item)).collect()))
+        }
+        _ if !OPEN.contains(&key) => format!("\"{HIDDEN}\""),
+        Value::String(text) if key == "url" => format!("{:?}", url(text.value())),
+        Value::String(text) => format!("{:?}", text.value()),
+        Value::Integer(number) => number.value().to_string(),
+        Value::Boolean(switch) => switch.value().to_string(),
+        Value::Float(_) | Value::Datetime(_) => format!("\"{HIDDEN}\""),
+    }
+}
+
+/// A URL without login, and without what some cameras have instead: `/user=admin_password=…`.
+pub(crate) fn url(text: &str) -> String {
+    let Some((scheme, rest)) = text.split_once("://") else { return HIDDEN.to_owned() };
+    // A password may have any of these in it: what is behind the last `@` is not part of one.
+    let (login, place) = match rest.rsplit_once('@') {
+        Some((_, place)) => ("(hidden)@", place),
+        None => ("", rest),
+    };
+    match place.find(['?', '=', '#', '&']) {
+        Some(at) => format!("{scheme}://{login}{}{HIDDEN}", &place[..=at]),
+        None => format!("{scheme}://{login}{place}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fuzzing::SECRET;
+
+    #[test]
+    fn nothing_secret_is_shown_wherever_it_stands() {
+        let s = SECRET;
+        let text = format!(
+            "# {s}\nconfig_version = 1\nunknown = \"{s}\"\n[console]\npassword = \"{s}\"\n\
+             [diagnostics]\ntoken_hash = \"{s}\"\n[[user]]\nname = \"anna\"\npassword = \"{s}\"\n\
+             pasword = \"{s}\"\n[[token]]\nname = \"wall\"\nhash = \"{s}\"\ncameras = [\"gate\"]\n\
+             [[camera]]\nname = \"gate\"\nurl = \"rtsp://admin:{s}@192.0.2.7/1\" # {s}\n\
+             [[camera]]\nname = \"yard\"\nurl = \"rtsp://192.0.2.8/user=a_password={s}\"\n\
+             user = \"admin\"\npassword = \"\"\"{s}\"\"\"\n[new.\"{s}\"]\nx = {{ y = \"{s}\" }}\n\
+             z = [[\"{s}\"]]\n"
+        );
+        let shown = redacted(&text).expect("TOML");
+        assert!(!shown.contains(s), "{shown}");
+        for line in [
+            "config_version = 1",
+            "[console]",
+            "password = \"(hidden)\"",
+            "name = \"anna\"",
+            "cameras = [\"gate\"]",
+            "url = \"rtsp://(hidden)@192.0.2.7/1\"",
+            "url = \"rtsp://192.0.2.8/user=(hidden)\"",
+            "(unknown) = { (unknown) = \"(hidden)\" }",
+        ] {
+            assert!(shown.lines().any(|shown| shown == line), "{line}:\n{shown}");
+        }
+        let error = redacted(&format!("password = {s}")).expect_err("no TOML");
+        assert!(!error.contains(s), "{error}");
+    }
+
+    #[test]
+    fn a_password_with_anything_in_it_is_hidden() {
+        for (full, shown) in [
+            ("rtsp://u:p@ss/w?rd@192.0.2.7:554/1", "rtsp://(hidden)@192.0.2.7:554/1"),
+            ("rtsp://192.0.2.7/cam?channel=1", "rtsp://192.0.2.7/cam?(hidden)"),
+            ("rtsp://192.0.2.7/1", "rtsp://192.0.2.7/1"),
+            ("nonsense", HIDDEN),
+        ] {
+            assert_eq!(url(full), shown);
+        }
+    }
+}

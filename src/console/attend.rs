@@ -1,0 +1,288 @@
+//! One terminal attended to: between its wire, its [`Terminal`] and the [`Desk`] that answers.
+//!
+//! Nothing here waits for a wire that nobody reads: an answer is made as its pieces have room, and
+//! lines of the log that have none are left out. When the wire is gone, so is what was under way.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::command::Command;
+use super::desk::{Answer, Desk, Question, Then, log_line};
+use super::password::Verdict;
+use super::terminal::{Event, Terminal, Way};
+use super::wire::Wire;
+use crate::clock;
+use crate::journal::lines;
+use crate::limits::CONSOLE_FOLLOW_MS;
+
+/// What is shown of a line at once.
+const CHUNK_BYTES: usize = 256;
+/// Where nothing is due, a look now and then costs nothing.
+const NOTHING_DUE_US: u64 = 60_000_000;
+
+/// What comes of a task.
+enum Outcome {
+    Judged(Verdict),
+    Answered(Answer),
+}
+
+/// What is under way at one terminal.
+struct Seat<'t> {
+    desk: Desk,
+    way: Way,
+    terminal: &'t mut Terminal,
+    task: Option<Pin<Box<dyn Future<Output = Outcome>>>>,
+    answer: Option<Answer>,
+    /// A piece of the answer, and how much of it was shown.
+    piece: (String, usize),
+    question: Option<Question>,
+    /// The number of the line of the log that is shown next.
+    follow: Option<u64>,
+    is_left: bool,
+}
+
+/// Attends to a terminal until somebody leaves it, where that can be.
+///
+/// # Errors
+/// The wire is gone.
+pub(super) async fn attend(
+    desk: &Desk,
+    way: Way,
+    terminal: &mut Terminal,
+    wire: &Wire,
+) -> io::Result<()> {
+    let mut seat = Seat {
+        desk: desk.clone(),
+        way,
+        terminal,
+        task: None,
+        answer: None,
+        piece: (String::new(), 0),
+        question: None,
+        follow: None,
+        is_left: false,
+    };
+    let mut bytes = [0; CHUNK_BYTES];
+    let mut is_read = true;
+    loop {
+        seat.turn();
+        let is_over = seat.is_left || !is_read;
+        if is_over && seat.is_at_rest() {
+            return Ok(());
+        }
+        let now_us = clock::now_us();
+        let due_us =
+            seat.terminal.deadline_us().map_or(NOTHING_DUE_US, |at| at.saturating_sub(now_us));
+        let is_followed = seat.follow.is_some();
+        let is_waiting = !seat.terminal.waiting().is_empty();
+        let task = &mut seat.task;
+        tokio::select! {
+            read = wire.read(&mut bytes), if is_read => match read? {
+                0 => {
+                    is_read = false;
+                    // Who listens to nothing but the log would never be at rest.
+                    seat.follow = None;
+                }
+                count => seat.receive(&bytes[..count]),
+            },
+            sent = wire.write(seat.terminal.waiting()), if is_waiting => {
+                seat.terminal.sent(sent?);
+            }
+            outcome = of(task), if task.is_some() => {
+                seat.task = None;
+                seat.take(outcome);
+            }
+            () = sleep(Duration::from_millis(CONSOLE_FOLLOW_MS)), if is_followed => {}
+            () = sleep(Duration::from_micros(due_us)) => seat.terminal.timeout(clock::now_us()),
+        }
+    }
+}
+
+/// The outcome of a task that is there.
+async fn of(task: &mut Option<Pin<Box<dyn Future<Output = Outcome>>>>) -> Outcome {
+    match task {
+        Some(task) => task.await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Seat<'_> {
+    fn receive(&mut self, bytes: &[u8]) {
+        self.terminal.receive(bytes, clock::now_us());
+    }
+
+    /// Does what can be done now.
+    fn turn(&mut self) {
+        self.show();
+        while let Some(event) = self.terminal.event() {
+            self.begin(event);
+            self.show();
+        }
+    }
+
+    fn is_at_rest(&self) -> bool {
+        self.is_left || (self.terminal.is_at_rest() && self.task.is_none() && self.answer.is_none())
+    }
+
+    fn begin(&mut self, event: Event) {
+        let (desk, now_us) = (self.desk.clone(), clock::now_us());
+        match event {
+            Event::Hello => {
+                let is_cable = matches!(self.way, Way::Cable { .. });
+                let banner = self.desk.banner(is_cable);
+                self.terminal.greet(&banner, now_us);
+            }
+            Event::Password(typed) => {
+                self.task = Some(Box::pin(async move { Outcome::Judged(desk.judge(typed).await) }));
+            }
+            Event::Command(line) => match Command::parse(&line) {
+                Ok(command) => {
+                    let task = async move { Outcome::Answered(desk.answer(command).await) };
+                    self.task = Some(Box::pin(task));
+                }
+                Err(why) => self.take(Outcome::Answered(Answer::failure(&why))),
+            },
+            Event::Answer(text) => match self.question.take() {
+                Some(question) => {
+                    let task = async move { Outcome::Answered(desk.go_on(question, text).await) };
+                    self.task = Some(Box::pin(task));
+                }
+                None => self.terminal.done(now_us),
+            },
+            Event::Cancel => {
+                self.forget();
+                self.terminal.line("^C");
+                self.terminal.done(now_us);
+            }
+            Event::Leave => self.leave(),
+        }
+    }
+
+    fn take(&mut self, outcome: Outcome) {
+        let now_us = clock::now_us();
+        match outcome {
+            Outcome::Judged(Verdict::Right) => {
+                log::info!("console: logged in");
+                self.terminal.let_in(now_us);
+            }
+            Outcome::Judged(Verdict::Wrong) => {
+                log::warn!("console: wrong password");
+                self.terminal.keep_out("wrong password", true, now_us);
+            }
+            Outcome::Judged(Verdict::Unknown) => {
+                self.terminal.keep_out("too busy to look at it: try again", false, now_us);
+            }
+            Outcome::Answered(answer) => self.answer = Some(answer),
+        }
+    }
+
+    fn forget(&mut self) {
+        self.task = None;
+        self.answer = None;
+        self.piece = (String::new(), 0);
+        self.question = None;
+        self.follow = None;
+    }
+
+    fn leave(&mut self) {
+        self.forget();
+        match self.way {
+            Way::Cable { .. } => {
+                log::info!("console: logged out");
+                self.terminal.close();
+            }
+            Way::Local => self.is_left = true,
+        }
+    }
+
+    /// Shows as much as has room.
+    fn show(&mut self) {
+        if let Some(next) = self.follow {
+            let since = lines::since(next);
+            if since.missed > 0 {
+                self.terminal.line(&format!("({} lines missed)", since.missed));
+            }
+            for line in &since.lines {
+                self.terminal.line(&log_line(line));
+            }
+            self.follow = Some(since.next);
+        }
+        loop {
+            let (piece, shown) = &mut self.piece;
+            let rest = &piece[*shown..];
+            if rest.is_empty() {
+                let Some(answer) = &mut self.answer else { return };
+                match (answer.pieces)() {
+                    Some(next) => self.piece = (next, 0),
+                    None => return self.answered(),
+                }
+                continue;
+            }
+            let (chunk, is_line, bytes) = chunk(rest);
+            if !self.terminal.has_room(chunk.len()) {
+                return;
+            }
+            if is_line {
+                self.terminal.line(chunk);
+            } else {
+                self.terminal.part(chunk);
+            }
+            *shown += bytes;
+        }
+    }
+
+    /// An answer was shown to its end.
+    fn answered(&mut self) {
+        let Some(answer) = self.answer.take() else { return };
+        let now_us = clock::now_us();
+        match answer.then {
+            Then::Next => self.terminal.done(now_us),
+            Then::Follow(next) => self.follow = Some(next),
+            Then::Ask(question) => {
+                let (prompt, is_shown) = question.prompt();
+                self.question = Some(question);
+                self.terminal.ask(&prompt, is_shown, now_us);
+            }
+            Then::Leave => self.leave(),
+        }
+    }
+}
+
+/// What is shown next: a line, or as much of it as is shown at once, and how many bytes that takes.
+fn chunk(text: &str) -> (&str, bool, usize) {
+    let line = text.find('\n').unwrap_or(text.len());
+    if line <= CHUNK_BYTES {
+        return (&text[..line], line < text.len(), (line + 1).min(text.len()));
+    }
+    let mut end = CHUNK_BYTES;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    (&text[..end], false, end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_shown_in_chunks_of_whole_characters() {
+        let text = format!("one\n\n{}\nlast", "é".repeat(300));
+        let (mut rest, mut shown, mut lines) = (text.as_str(), String::new(), 0);
+        while !rest.is_empty() {
+            let (chunk, is_line, bytes) = chunk(rest);
+            assert!(chunk.len() <= CHUNK_BYTES && bytes > 0);
+            shown += chunk;
+            if is_line {
+                shown += "\n";
+                lines += 1;
+            }
+            rest = &rest[bytes..];
+        }
+        assert_eq!((shown, lines), (text, 3));
+    }
+}

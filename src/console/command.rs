@@ -1,0 +1,200 @@
+//! Commands as they are typed: words with blanks between them, `"…"` around a word that has some.
+
+use crate::config::{NewCamera, Secret};
+
+/// What can be asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Everything at a glance; as `/api/status` has it where `json` is set.
+    Status {
+        /// For a script.
+        json: bool,
+    },
+    /// All cameras, a line each.
+    Cameras {
+        /// For a script.
+        json: bool,
+    },
+    /// One camera.
+    Camera(String),
+    /// A camera more.
+    CameraAdd(NewCamera),
+    /// A camera less.
+    CameraRemove(String),
+    /// To try a camera once, by its name or by a URL.
+    CameraTest(Secret),
+    /// Who watches.
+    Sessions {
+        /// For a script.
+        json: bool,
+    },
+    /// Memory and tables.
+    Memory,
+    /// The network.
+    Net,
+    /// The log.
+    Log {
+        /// And what comes, until `^C`.
+        follow: bool,
+    },
+    /// The certificate.
+    Tls,
+    /// A new password: the console's, or a user's.
+    PasswordReset(Option<String>),
+    /// The configuration without secrets.
+    ConfigShow,
+    /// The configuration read anew.
+    ConfigReload,
+    /// All that somebody who helps wants to know.
+    Report,
+    /// The box, from the start.
+    Reboot,
+    /// Which build it is.
+    Version,
+    /// What can be asked.
+    Help,
+    /// To leave.
+    Exit,
+}
+
+/// What can be asked, for people.
+pub(super) const HELP: &str = "\
+status                         everything at a glance (--json for scripts)
+cameras                        a line for each camera (--json)
+camera NAME                    one camera
+camera add NAME URL [USER]     a camera more; its password is asked for
+camera remove NAME             a camera less
+camera test NAME|URL           connects once and says what it found
+sessions                       who watches (--json)
+memory                         memory against its plan, and what may be full
+net                            addresses, cables, what was dropped
+log [follow]                   the last lines of the log; follow: and those that come
+tls                            the certificate's fingerprint
+password reset [USER]          a new password for this console, or for a user
+config show                    the configuration, without secrets
+config reload                  reads the configuration anew
+report                         all of this for whoever helps, without secrets
+reboot                         starts the box anew
+version                        which build this is
+exit                           leaves (^D)
+Keys: cursor keys, ^A ^E begin and end, ^U ^K ^W take, ^L draws anew, ^C ends a command.";
+
+impl Command {
+    /// Reads a line.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn parse(line: &str) -> Result<Self, String> {
+        let words = words(line)?;
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        Self::of(&words)
+    }
+
+    /// The same of words.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn of(words: &[&str]) -> Result<Self, String> {
+        Ok(match *words {
+            ["status"] => Self::Status { json: false },
+            ["status", "--json"] => Self::Status { json: true },
+            ["cameras"] => Self::Cameras { json: false },
+            ["cameras", "--json"] => Self::Cameras { json: true },
+            ["sessions"] => Self::Sessions { json: false },
+            ["sessions", "--json"] => Self::Sessions { json: true },
+            ["camera", "add", name, url] => Self::CameraAdd(new_camera(name, url, None)),
+            ["camera", "add", name, url, user] => {
+                Self::CameraAdd(new_camera(name, url, Some(user.to_owned())))
+            }
+            ["camera", "add", ..] => return Err("camera add NAME URL [USER]".to_owned()),
+            ["camera", "remove", name] => Self::CameraRemove(name.to_owned()),
+            ["camera", "remove", ..] => return Err("camera remove NAME".to_owned()),
+            ["camera", "test", which] => Self::CameraTest(Secret::new(which.to_owned())),
+            ["camera", "test", ..] => return Err("camera test NAME or camera test URL".to_owned()),
+            ["camera", name] => Self::Camera(name.to_owned()),
+            ["camera", ..] => return Err("camera NAME, camera add, remove or test".to_owned()),
+            ["memory"] => Self::Memory,
+            ["net"] => Self::Net,
+            ["log"] => Self::Log { follow: false },
+            ["log", "follow"] => Self::Log { follow: true },
+            ["tls"] => Self::Tls,
+            ["password", "reset"] => Self::PasswordReset(None),
+            ["password", "reset", user] => Self::PasswordReset(Some(user.to_owned())),
+            ["password", ..] => return Err("password reset [USER]".to_owned()),
+            ["config", "show"] => Self::ConfigShow,
+            ["config", "reload"] => Self::ConfigReload,
+            ["config", ..] => return Err("config show or config reload".to_owned()),
+            ["report"] => Self::Report,
+            ["reboot"] => Self::Reboot,
+            ["version"] => Self::Version,
+            ["help" | "?", ..] => Self::Help,
+            ["exit" | "logout" | "quit"] => Self::Exit,
+            // The line is not said again: what somebody took for a password prompt may be in it.
+            _ => return Err("that is no command; `help` names them".to_owned()),
+        })
+    }
+}
+
+fn new_camera(name: &str, url: &str, user: Option<String>) -> NewCamera {
+    let (name, url) = (name.to_owned(), Secret::new(url.to_owned()));
+    NewCamera { name, url, user, password: Secret::default() }
+}
+
+/// The words of a line.
+fn words(line: &str) -> Result<Vec<String>, String> {
+    let mut words = Vec::new();
+    let mut rest = line.trim_start();
+    while !rest.is_empty() {
+        let (word, behind) = match rest.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"').ok_or("a \" has no other one")?,
+            None => rest.split_at(rest.find(' ').unwrap_or(rest.len())),
+        };
+        words.push(word.to_owned());
+        rest = behind.trim_start();
+    }
+    Ok(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{CONSOLE_COLUMNS, CONSOLE_ROWS};
+
+    #[test]
+    fn commands_are_what_help_says() {
+        for line in HELP.lines().filter(|line| !line.starts_with("Keys:")) {
+            let usage = line.split("  ").next().unwrap_or_default();
+            for form in [
+                usage.replace("NAME|URL", "NAME"),
+                usage.split(" [").next().unwrap_or_default().to_owned(),
+            ] {
+                let typed = form.replace(['[', ']'], "");
+                assert!(Command::parse(&typed).is_ok(), "{typed}");
+            }
+            assert!(line.len() < CONSOLE_COLUMNS, "{line}");
+        }
+        assert!(HELP.lines().count() < CONSOLE_ROWS);
+    }
+
+    #[test]
+    fn words_may_have_blanks_in_quotes() {
+        let words = |line| words(line).map_err(|_| ());
+        let owned = |list: &[&str]| Ok(list.iter().map(|word| (*word).to_owned()).collect());
+        assert_eq!(words("  camera   add gate "), owned(&["camera", "add", "gate"]));
+        assert_eq!(words("a \"b c\" \"\""), owned(&["a", "b c", ""]));
+        assert_eq!(words("a \"b"), Err(()));
+        assert_eq!(words(""), owned(&[]));
+    }
+
+    #[test]
+    fn what_is_no_command_is_not_repeated() {
+        let error = Command::parse("correct horse").expect_err("no command");
+        assert!(!error.contains("horse"));
+        assert!(
+            !format!("{:?}", Command::parse("camera add a rtsp://u:secret@h/")).contains("secret")
+        );
+        assert!(
+            !format!("{:?}", Command::parse("camera test rtsp://u:secret@h/")).contains("secret")
+        );
+    }
+}

@@ -1,0 +1,377 @@
+//! Commands answered: what control knows, as text. An answer is made piece by piece as it is sent,
+//! so that a long list on a slow line costs one piece of memory.
+
+use std::rc::Rc;
+
+use super::command::{Command, HELP};
+use super::password::{self, Password, Verdict};
+use super::screens;
+use crate::config::{Camera, Edit, NewCamera, Secret, redacted_url};
+use crate::control::{Control, Place};
+use crate::journal::lines::{self, Line};
+use crate::limits::RTSP_CREDENTIAL_BYTES_MAX;
+use crate::web::{self, Pieces};
+use crate::{clock, plan, process};
+
+/// Cameras, sessions or lines of the log in one piece.
+const PIECE_ITEMS: usize = 4;
+
+/// Who answers. Cheap to clone; one thread only.
+#[derive(Clone)]
+pub(super) struct Desk(Rc<Inner>);
+
+struct Inner {
+    control: Control,
+    password: Password,
+}
+
+/// An answer.
+pub(super) struct Answer {
+    /// What is shown, until there is none.
+    pub(super) pieces: Pieces,
+    /// It was not done.
+    pub(super) is_failure: bool,
+    /// What comes after it.
+    pub(super) then: Then,
+}
+
+/// What comes after an answer.
+#[derive(Debug)]
+pub(super) enum Then {
+    /// The next command.
+    Next,
+    /// The lines of the log from this one on, until somebody has enough of them.
+    Follow(u64),
+    /// A question.
+    Ask(Question),
+    /// Nothing: somebody leaves.
+    Leave,
+}
+
+/// What a command wants to know first.
+#[derive(Debug, Clone)]
+pub(super) enum Question {
+    /// The password of a new camera's user.
+    CameraPassword(NewCamera),
+    /// Whether that was meant.
+    Reboot,
+}
+
+impl Question {
+    /// What is asked, and whether the answer may be seen.
+    pub(super) fn prompt(&self) -> (String, bool) {
+        match self {
+            Self::CameraPassword(camera) => {
+                let user = camera.user.as_deref().unwrap_or_default();
+                (format!("password of {user:.24}: "), false)
+            }
+            Self::Reboot => ("the pictures stop; type yes: ".to_owned(), true),
+        }
+    }
+}
+
+impl Answer {
+    fn of(pieces: Pieces, then: Then) -> Self {
+        Self { pieces, is_failure: false, then }
+    }
+
+    fn text(text: impl Into<String>) -> Self {
+        Self::of(whole(text), Then::Next)
+    }
+
+    pub(super) fn failure(why: &str) -> Self {
+        Self { is_failure: true, ..Self::text(format!("{why}\n")) }
+    }
+
+    fn result(result: Result<String, String>) -> Self {
+        result.map_or_else(|why| Self::failure(&why), Self::text)
+    }
+}
+
+impl Desk {
+    pub(super) fn new(control: Control) -> Self {
+        let password = Password::read(control.guard().folder());
+        Self(Rc::new(Inner { control, password }))
+    }
+
+    /// What is shown before anybody has said who he is.
+    pub(super) fn banner(&self, is_cable: bool) -> String {
+        let control = &self.0.control;
+        let report = control.report();
+        let cameras = control.cameras();
+        let mut text = format!(
+            "weir {} on {}: {}\n",
+            report.version,
+            control.host_name(),
+            screens::sentence(&report, &cameras)
+        );
+        for link in report.network.links.iter().filter(|link| link.name != "lo") {
+            let addresses: Vec<String> = link.addresses.iter().map(ToString::to_string).collect();
+            let addresses =
+                if addresses.is_empty() { "no address".to_owned() } else { addresses.join(", ") };
+            text += &format!("{} ({}): {addresses}\n", link.name, link.state);
+        }
+        for url in control.urls() {
+            text += &format!("open {url}\n");
+        }
+        if let Some(first) = self.0.password.first(control).filter(|_| is_cable) {
+            text += &format!(
+                "the first password is {}, shown until somebody has used it\n",
+                first.reveal()
+            );
+        }
+        text
+    }
+
+    /// Whether a password is the console's.
+    pub(super) async fn judge(&self, typed: Secret) -> Verdict {
+        self.0.password.judge(&self.0.control, typed).await
+    }
+
+    /// Answers a command.
+    pub(super) async fn answer(&self, command: Command) -> Answer {
+        let control = self.0.control.clone();
+        match command {
+            Command::Status { json } => Answer::text(self.status(json)),
+            Command::Cameras { json } => Answer::of(self.cameras(json), Then::Next),
+            Command::Sessions { json } => Answer::of(self.sessions(json), Then::Next),
+            Command::Camera(name) => Answer::result(self.camera(&name)),
+            Command::CameraAdd(camera) if camera.user.is_some() => {
+                Answer::of(whole(""), Then::Ask(Question::CameraPassword(camera)))
+            }
+            Command::CameraAdd(camera) => self.add(camera).await,
+            Command::CameraRemove(name) => self.edit(Edit::RemoveCamera(name)).await,
+            Command::CameraTest(which) => self.test(which.reveal()).await,
+            Command::Memory => Answer::text(screens::memory(&control.report())),
+            Command::Net => Answer::text(screens::net(&control.report(), &control.urls())),
+            Command::Log { follow } => {
+                let since = lines::since(0);
+                let then = if follow { Then::Follow(since.next) } else { Then::Next };
+                Answer::of(log(since.lines), then)
+            }
+            Command::Tls => {
+                Answer::result(control.certificate().map(|facts| {
+                    facts.map_or("TLS is off\n".to_owned(), |facts| facts.to_string())
+                }))
+            }
+            Command::PasswordReset(user) => Answer::result(self.reset(user).await),
+            Command::ConfigShow => Answer::result(control.configuration_text().await),
+            Command::ConfigReload => {
+                let reloaded = control.reload().await;
+                Answer::result(
+                    reloaded
+                        .map(|done| screens::reloaded(&done))
+                        .map_err(|error| error.to_string()),
+                )
+            }
+            Command::Report => Answer::of(self.bundle().await, Then::Next),
+            Command::Reboot => Answer::of(whole(""), Then::Ask(Question::Reboot)),
+            Command::Version => Answer::text(format!("weir {}\n", process::version())),
+            Command::Help => Answer::text(format!("{HELP}\n")),
+            Command::Exit => Answer::of(whole(""), Then::Leave),
+        }
+    }
+
+    /// Goes on with what a question was answered.
+    pub(super) async fn go_on(&self, question: Question, answer: Secret) -> Answer {
+        match question {
+            Question::CameraPassword(camera) => {
+                if answer.reveal().len() > RTSP_CREDENTIAL_BYTES_MAX {
+                    let max = RTSP_CREDENTIAL_BYTES_MAX;
+                    return Answer::failure(&format!(
+                        "a camera's password has at most {max} bytes"
+                    ));
+                }
+                self.add(NewCamera { password: answer, ..camera }).await
+            }
+            Question::Reboot if answer.reveal() == "yes" => {
+                log::warn!("the box starts anew, as was asked for at the console");
+                let error = process::reboot();
+                Answer::failure(&format!(
+                    "weir may not start this box anew ({error}): that takes CAP_SYS_BOOT"
+                ))
+            }
+            Question::Reboot => Answer::failure("nothing was done"),
+        }
+    }
+
+    fn status(&self, json: bool) -> String {
+        let control = &self.0.control;
+        let report = control.report();
+        if json {
+            return format!("{}\n", web::status_text(&report));
+        }
+        screens::status(&report, &control.host_name(), &control.cameras())
+    }
+
+    fn cameras(&self, json: bool) -> Pieces {
+        let (control, mut next) = (self.0.control.clone(), 0);
+        let configuration = control.configuration();
+        let mut more = move || control.cameras_from(&mut next, PIECE_ITEMS);
+        if json {
+            return ended(web::cameras_text(&configuration, more));
+        }
+        rows(screens::CAMERA_HEAD, move || more().iter().map(screens::camera_row).collect())
+    }
+
+    fn sessions(&self, json: bool) -> Pieces {
+        let (control, mut next) = (self.0.control.clone(), Place::default());
+        let mut more = move || control.sessions_from(&mut next, PIECE_ITEMS);
+        if json {
+            return ended(web::sessions_text(more));
+        }
+        rows(screens::SESSION_HEAD, move || more().iter().map(screens::session_row).collect())
+    }
+
+    fn camera(&self, name: &str) -> Result<String, String> {
+        let control = &self.0.control;
+        let section = control.camera(name).ok_or("there is no camera of this name")?;
+        let status = control.cameras().into_iter().find(|camera| camera.name == name);
+        let status = status.ok_or("there is no camera of this name")?;
+        Ok(screens::camera(&status, &redacted_url(&section.url), section.user.as_deref()))
+    }
+
+    async fn add(&self, camera: NewCamera) -> Answer {
+        let name = camera.name.clone();
+        let added = self.edit(Edit::AddCamera(camera)).await;
+        if added.is_failure {
+            return added;
+        }
+        let mut first = Some(added);
+        let hint = format!("`camera test {name}` says what is to be had from it\n");
+        let mut hint = Some(hint);
+        let pieces = move || {
+            let piece = first.as_mut().and_then(|answer| (answer.pieces)());
+            piece.or_else(|| {
+                first = None;
+                hint.take()
+            })
+        };
+        Answer::of(Box::new(pieces), Then::Next)
+    }
+
+    async fn edit(&self, edit: Edit) -> Answer {
+        let done = self.0.control.edit(edit).await;
+        Answer::result(done.map(|done| screens::reloaded(&done)))
+    }
+
+    async fn test(&self, which: &str) -> Answer {
+        let control = &self.0.control;
+        let camera: Rc<Camera> = match control.camera(which) {
+            Some(camera) => camera,
+            None if which.contains("://") => {
+                let (name, url) = ("test".to_owned(), Secret::new(which.to_owned()));
+                let new = NewCamera { name, url, user: None, password: Secret::default() };
+                Rc::new(new.checked())
+            }
+            None => return Answer::failure("there is no camera of this name"),
+        };
+        let found = match control.try_camera(&camera).await {
+            Ok(found) => found,
+            Err(why) => return Answer::failure(&format!("no pictures: {why}")),
+        };
+        let mut text = format!("it answers, and would send H.264; {} ms\n", found.took_ms);
+        if let Some((width, height)) = found.size {
+            text += &format!("picture {width} x {height}\n");
+        }
+        if let Some(profile) = found.profile_level_id {
+            text += &format!("profile and level {profile:06x}\n");
+        }
+        Answer::text(text)
+    }
+
+    async fn reset(&self, user: Option<String>) -> Result<String, String> {
+        let control = &self.0.control;
+        let Some(user) = user else {
+            let password = self.0.password.reset(control).await?;
+            log::warn!("the console has a new password, as was asked for at the console");
+            return Ok(format!("the console's password is now {}\n", password.reveal()));
+        };
+        let (password, hash) = password::made(control).await?;
+        control.edit(Edit::UserPassword(user.clone(), hash)).await?;
+        log::warn!("user {user} has a new password, as was asked for at the console");
+        Ok(format!("the password of {user} is now {}\n", password.reveal()))
+    }
+
+    /// All that somebody who helps wants to know, and no secret.
+    async fn bundle(&self) -> Pieces {
+        let control = &self.0.control;
+        let configuration = control.configuration_text().await.unwrap_or_else(|why| why + "\n");
+        let report = control.report();
+        let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let head = format!(
+            "report of weir {}\nat {}, linux {}\n",
+            process::version(),
+            clock::utc(clock::now_us()),
+            kernel.trim()
+        );
+        let title = |title: &str| whole(format!("\n--- {title}\n"));
+        let parts = vec![
+            whole(head),
+            title("status"),
+            whole(self.status(true)),
+            title("cameras"),
+            self.cameras(true),
+            title("sessions"),
+            self.sessions(true),
+            title("net"),
+            whole(screens::net(&report, &control.urls())),
+            title("memory"),
+            whole(screens::memory(&report)),
+            whole(plan::table()),
+            title("configuration, without secrets"),
+            whole(configuration),
+            title("log"),
+            log(lines::since(0).lines),
+            whole("--- end of the report\n"),
+        ];
+        one_after_another(parts)
+    }
+}
+
+/// A line of the log as it is shown.
+pub(super) fn log_line(line: &Line) -> String {
+    let at = clock::utc(line.at_us);
+    let text = line.text.as_str().replace('\n', " ");
+    format!("{at} {} {text}", line.level.as_str().to_lowercase())
+}
+
+fn log(lines: Vec<Line>) -> Pieces {
+    let mut lines = lines.into_iter();
+    Box::new(move || lines.next().map(|line| log_line(&line) + "\n"))
+}
+
+fn whole(text: impl Into<String>) -> Pieces {
+    let mut text = Some(text.into());
+    Box::new(move || text.take())
+}
+
+/// With the end of the line behind it.
+fn ended(pieces: Pieces) -> Pieces {
+    one_after_another(vec![pieces, whole("\n")])
+}
+
+/// A head, and rows until there are none.
+fn rows(head: &str, mut more: impl FnMut() -> Vec<String> + 'static) -> Pieces {
+    let mut head = Some(head.to_owned());
+    Box::new(move || {
+        head.take().or_else(|| {
+            let rows = more();
+            (!rows.is_empty()).then(|| rows.concat())
+        })
+    })
+}
+
+fn one_after_another(parts: Vec<Pieces>) -> Pieces {
+    let mut parts = parts.into_iter();
+    let mut current = parts.next();
+    Box::new(move || {
+        while let Some(pieces) = &mut current {
+            if let Some(piece) = pieces() {
+                return Some(piece);
+            }
+            current = parts.next();
+        }
+        None
+    })
+}

@@ -1,0 +1,207 @@
+//! The socket in the state folder, which `weir console` connects to. Its permissions are the login:
+//! it is for weir's own user and root, which the kernel tells of whoever connects.
+//!
+//! A connection says first what it wants: a line with nothing but `terminal`, and it is one; or
+//! the words of one command as a list in JSON. The answer to a command ends with a byte of zero and
+//! a sign: `0` it was done, `1` it was not, `?` and a line: somebody is to be asked this, `*` in
+//! front of it where the answer must not be seen, and what he says is expected as a line.
+
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::spawn_local;
+use tokio::time::{sleep, timeout};
+
+use super::attend::attend;
+use super::command::Command;
+use super::desk::{Answer, Desk, Then, log_line};
+use super::terminal::{Terminal, Way};
+use super::wire::Wire;
+use crate::clock;
+use crate::config::{Secret, StateFolder};
+use crate::journal::lines;
+use crate::limits::{
+    CONSOLE_FOLLOW_MS, CONSOLE_REQUEST_BYTES_MAX, CONSOLE_REQUEST_MS_MAX, CONSOLES_MAX,
+};
+use crate::status::TABLES;
+
+/// The socket's name in the state folder.
+pub const SOCKET: &str = "weir-console";
+/// What a connection says that wants to be a terminal.
+pub const TERMINAL: &str = "terminal";
+const MODE: u32 = 0o600;
+const ROOT: u32 = 0;
+/// After an error that may be there again at once.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Makes the socket. One that is left over from before is replaced.
+///
+/// # Errors
+/// The folder is none that can be written to, or its path is too long for a socket's address.
+pub(super) fn bind(folder: &StateFolder) -> io::Result<Option<UnixListener>> {
+    let (Some(path), Some(unfinished)) =
+        (folder.path(SOCKET), folder.path(&format!(".{SOCKET}.new")))
+    else {
+        return Ok(None);
+    };
+    remove(&unfinished)?;
+    let listener = UnixListener::bind(&unfinished)?;
+    // Under its name only once it is closed to others; what connected before is looked at too.
+    std::fs::set_permissions(&unfinished, std::fs::Permissions::from_mode(MODE))?;
+    std::fs::rename(&unfinished, path)?;
+    Ok(Some(listener))
+}
+
+/// Takes the socket away again.
+pub(super) fn unbind(folder: &StateFolder) {
+    if let Some(path) = folder.path(SOCKET) {
+        // It may be another weir's by now, or gone.
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Serves whoever connects, for ever.
+pub(super) async fn serve(listener: UnixListener, path: PathBuf, desk: Desk) {
+    let own = std::fs::metadata(path).map_or(ROOT, |socket| socket.uid());
+    loop {
+        let socket = match listener.accept().await {
+            Ok((socket, _)) => socket,
+            Err(error) => {
+                log::warn!("console: {error}");
+                sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let is_known = socket.peer_cred().is_ok_and(|peer| [own, ROOT].contains(&peer.uid()));
+        if !is_known {
+            log::warn!("console: somebody who is neither weir's user nor root was sent away");
+            continue;
+        }
+        if TABLES.consoles.used() >= CONSOLES_MAX as u64 - 1 {
+            TABLES.consoles.was_full();
+            let _ = socket.try_write(b"there are too many consoles already\n\x001");
+            continue;
+        }
+        TABLES.consoles.take();
+        let desk = desk.clone();
+        spawn_local(async move {
+            // Who leaves halfway is gone, and that is all there is to know.
+            let _ = visit(&desk, socket).await;
+            TABLES.consoles.give();
+        });
+    }
+}
+
+async fn visit(desk: &Desk, socket: UnixStream) -> io::Result<()> {
+    let wire = Wire::Local(socket);
+    let mut first = Lines::default();
+    let wanted = within(first.next(&wire)).await?;
+    if wanted == TERMINAL {
+        let mut terminal = Terminal::new(Way::Local, clock::now_us());
+        terminal.receive(&first.rest(), clock::now_us());
+        return attend(desk, Way::Local, &mut terminal, &wire).await;
+    }
+    let words: Vec<String> = serde_json::from_str(&wanted).unwrap_or_default();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut answer = match Command::of(&words) {
+        Ok(command) => desk.answer(command).await,
+        Err(why) => Answer::failure(&why),
+    };
+    loop {
+        while let Some(piece) = (answer.pieces)() {
+            send(&wire, &shown(&piece)).await?;
+        }
+        match answer.then {
+            Then::Ask(question) => {
+                let (prompt, is_shown) = question.prompt();
+                let hide = if is_shown { "" } else { "*" };
+                send(&wire, &format!("\0?{hide}{prompt}\n")).await?;
+                // A person may think about it.
+                let said = first.next(&wire).await?;
+                answer = desk.go_on(question, Secret::new(said)).await;
+            }
+            Then::Follow(next) => return follow(&wire, next).await,
+            Then::Next | Then::Leave => {
+                return send(&wire, if answer.is_failure { "\x001" } else { "\x000" }).await;
+            }
+        }
+    }
+}
+
+/// Sends the log as it is written, until nobody takes it any more.
+async fn follow(wire: &Wire, mut next: u64) -> io::Result<()> {
+    let mut bytes = [0; 16];
+    loop {
+        let since = lines::since(next);
+        next = since.next;
+        if since.missed > 0 {
+            send(wire, &format!("({} lines missed)\n", since.missed)).await?;
+        }
+        for line in &since.lines {
+            send(wire, &shown(&(log_line(line) + "\n"))).await?;
+        }
+        tokio::select! {
+            read = wire.read(&mut bytes) => if read? == 0 { return Ok(()) },
+            () = sleep(Duration::from_millis(CONSOLE_FOLLOW_MS)) => {}
+        }
+    }
+}
+
+/// Nothing that is shown moves a cursor, or looks like the end.
+fn shown(text: &str) -> String {
+    let is_other = |character: char| character.is_control() && character != '\n';
+    text.replace(is_other, "?")
+}
+
+async fn send(wire: &Wire, text: &str) -> io::Result<()> {
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        let sent = within(wire.write(rest)).await?;
+        rest = &rest[sent..];
+    }
+    Ok(())
+}
+
+async fn within<T>(what: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let limit = Duration::from_millis(CONSOLE_REQUEST_MS_MAX);
+    timeout(limit, what).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+}
+
+/// Lines out of what comes in, none longer than [`CONSOLE_REQUEST_BYTES_MAX`].
+#[derive(Debug, Default)]
+struct Lines(Vec<u8>);
+
+impl Lines {
+    async fn next(&mut self, wire: &Wire) -> io::Result<String> {
+        let mut bytes = [0; 256];
+        loop {
+            if let Some(end) = self.0.iter().position(|byte| *byte == b'\n') {
+                let line = String::from_utf8_lossy(&self.0[..end]).into_owned();
+                self.0.drain(..=end);
+                return Ok(line);
+            }
+            if self.0.len() > CONSOLE_REQUEST_BYTES_MAX {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            match wire.read(&mut bytes).await? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                count => self.0.extend(&bytes[..count]),
+            }
+        }
+    }
+
+    /// What came behind the last line.
+    fn rest(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.0)
+    }
+}

@@ -1,0 +1,288 @@
+//! What the console shows, as text of 80 columns, out of what `/api/status`, `/api/cameras` and
+//! `/api/sessions` are made of. Pure.
+
+use std::fmt::Write as _;
+
+use crate::control::{CameraStatus, Reloaded, Report, SessionStatus};
+use crate::limits::PROFILE;
+
+/// Cameras on one screen: four columns of 16.
+const CELLS: usize = 64;
+const COLUMNS: usize = 4;
+const CELL_CHARACTERS: usize = 19;
+
+/// Everything at a glance: of 24 rows, with the command above it and the prompt below.
+pub(super) fn status(report: &Report, host: &str, cameras: &[CameraStatus]) -> String {
+    let mut text = String::new();
+    let head = format!("weir {} ({}) on {host}", report.version, report.profile);
+    let up = format!("up {}", duration(report.uptime_s));
+    line(&mut text, &format!("{:<60.60} {up:>18}", head));
+    line(&mut text, &sentence(report, cameras));
+    let memory = &report.memory;
+    let resident = memory.resident_bytes.map_or("?".to_owned(), mib);
+    line(
+        &mut text,
+        &format!(
+            "memory {resident} of {} MiB, library heap at most {} of {} MiB, {} errors, {} warnings",
+            mib(memory.plan_bytes as u64),
+            mib(memory.library_heap.most_bytes as u64),
+            mib(memory.library_heap.region_bytes as u64),
+            report.errors_total,
+            report.warnings_total,
+        ),
+    );
+    if cameras.is_empty() {
+        return text;
+    }
+    let mut shown: Vec<&CameraStatus> = cameras.iter().collect();
+    let left_out = cameras.len().saturating_sub(CELLS);
+    if left_out > 0 {
+        // Those that play can wait.
+        shown.sort_by_key(|camera| camera.state == "playing");
+        shown.truncate(CELLS);
+    }
+    line(&mut text, "");
+    let rows = shown.len().div_ceil(COLUMNS);
+    for row in 0..rows {
+        let cells: Vec<String> =
+            (row..shown.len()).step_by(rows).map(|at| cell(shown[at])).collect();
+        line(&mut text, cells.join(" ").trim_end());
+    }
+    line(&mut text, "");
+    line(
+        &mut text,
+        &match left_out {
+            0 => {
+                "+ playing, frames a second  ~ connecting  ! waiting  # needs a person  - disabled"
+                    .to_owned()
+            }
+            more => format!(
+                "+ playing  ~ connecting  ! waiting  # needs a person  - disabled; {more} more"
+            ),
+        },
+    );
+    text
+}
+
+/// How it goes, in one line.
+pub(super) fn sentence(report: &Report, cameras: &[CameraStatus]) -> String {
+    let playing = cameras.iter().filter(|camera| camera.state == "playing").count();
+    let sessions = report.tables.iter().find(|table| table.what == "sessions");
+    let sessions = sessions.map_or(0, |table| table.used);
+    let state = report.configuration.state;
+    format!(
+        "{playing} of {} cameras playing, {sessions} sessions, configuration: {state}",
+        cameras.len()
+    )
+}
+
+fn cell(camera: &CameraStatus) -> String {
+    let sign = sign(camera.state);
+    match camera.frames_per_s {
+        Some(rate) => format!("{sign} {:<11} {rate:>5.1}", short(&camera.name, 11)),
+        None => format!("{sign} {:<17}", short(&camera.name, CELL_CHARACTERS - 2)),
+    }
+}
+
+fn sign(state: &str) -> char {
+    match state {
+        "playing" => '+',
+        "connecting" => '~',
+        "waiting" => '!',
+        "disabled" => '-',
+        _ => '#',
+    }
+}
+
+/// A name in so many characters: both ends of it, which are what tells names apart.
+fn short(name: &str, characters: usize) -> String {
+    let all: Vec<char> = name.chars().collect();
+    if all.len() <= characters {
+        return name.to_owned();
+    }
+    let begin = (characters - 2) / 2;
+    let end = characters - 2 - begin;
+    all[..begin].iter().chain(&['.', '.']).chain(&all[all.len() - end..]).collect()
+}
+
+/// What stands above [`camera_row`]s.
+pub(super) const CAMERA_HEAD: &str =
+    "camera             state      picture      fps    kbit/s  key frame  viewers\n";
+
+/// One camera, and a line more where it does not play.
+pub(super) fn camera_row(camera: &CameraStatus) -> String {
+    let picture = match (camera.width, camera.height) {
+        (Some(width), Some(height)) => format!("{width}x{height}"),
+        _ => String::new(),
+    };
+    let rate = camera.frames_per_s.map_or(String::new(), |rate| format!("{rate:.1}"));
+    let kbit = camera.bits_per_s.map_or(String::new(), |bits| (bits / 1000).to_string());
+    let gop = camera.gop_ms.map_or(String::new(), |ms| format!("{:.1} s", f64::from(ms) / 1000.0));
+    let name = short(&camera.name, 18);
+    let row = format!(
+        "{name:<18} {:<10} {picture:<9} {rate:>6} {kbit:>9}  {gop:>9}  {:>7}\n",
+        camera.state, camera.viewers
+    );
+    match &camera.reason {
+        Some(reason) => format!("{row}    {reason}\n"),
+        None => row,
+    }
+}
+
+/// All that is known of one camera; `url` is without its login.
+pub(super) fn camera(camera: &CameraStatus, url: &str, user: Option<&str>) -> String {
+    let mut text = String::new();
+    let mut row = |what: &str, value: String| line(&mut text, &format!("{what:<12}{value}"));
+    row("name", camera.name.clone());
+    row("state", camera.state.to_owned());
+    if let Some(reason) = &camera.reason {
+        row("reason", reason.clone());
+    }
+    row("url", url.to_owned());
+    row("user", user.unwrap_or("none").to_owned());
+    if let (Some(width), Some(height)) = (camera.width, camera.height) {
+        row("picture", format!("{} {width} x {height}", camera.codec.unwrap_or("")));
+    }
+    if let Some(rate) = camera.frames_per_s {
+        row("frames", format!("{rate:.1} a second"));
+    }
+    if let Some(bits) = camera.bits_per_s {
+        row("bit rate", format!("{} kbit/s", bits / 1000));
+    }
+    if let Some(ms) = camera.gop_ms {
+        row("key frames", format!("every {:.1} s", f64::from(ms) / 1000.0));
+    }
+    row("viewers", camera.viewers.to_string());
+    row("ready", if camera.ready { "yes" } else { "no" }.to_owned());
+    text
+}
+
+/// What stands above [`session_row`]s.
+pub(super) const SESSION_HEAD: &str =
+    "    id camera           state      address                    age   loss    delay\n";
+
+/// One session.
+pub(super) fn session_row(session: &SessionStatus) -> String {
+    let address = session.address.as_deref().unwrap_or("");
+    let delay = session.round_trip_ms.map_or(String::new(), |ms| format!("{ms:.0} ms"));
+    let row = format!(
+        "{:>6} {:<16} {:<10} {address:<22} {:>7} {:>5.1}% {delay:>8}\n",
+        session.id,
+        short(&session.camera, 16),
+        session.state,
+        duration(session.age_ms / 1000),
+        session.loss_percent,
+    );
+    match &session.reason {
+        Some(reason) => format!("{row}       {reason}\n"),
+        None => row,
+    }
+}
+
+/// Memory against the plan, and everything that may be full.
+pub(super) fn memory(report: &Report) -> String {
+    let (memory, mut text) = (&report.memory, String::new());
+    let known = |bytes: Option<u64>| bytes.map_or("?".to_owned(), mib);
+    line(
+        &mut text,
+        &format!(
+            "resident {} MiB, at most {}; the plan is {} ({})",
+            known(memory.resident_bytes),
+            known(memory.resident_most_bytes),
+            mib(memory.plan_bytes as u64),
+            PROFILE.name
+        ),
+    );
+    let heap = &memory.library_heap;
+    let [used, most, region] =
+        [heap.used_bytes, heap.most_bytes, heap.region_bytes].map(|bytes| mib(bytes as u64));
+    line(&mut text, &format!("library heap {used} MiB, at most {most}, of {region}"));
+    line(&mut text, "");
+    line(&mut text, "what                           used     most      max  times full");
+    for table in &report.tables {
+        let row = format!(
+            "{:<26} {:>8} {:>8} {:>8} {:>11}",
+            table.what, table.used, table.most, table.max, table.full
+        );
+        line(&mut text, &row);
+    }
+    text
+}
+
+/// The network.
+pub(super) fn net(report: &Report, urls: &[String]) -> String {
+    let (network, mut text) = (&report.network, String::new());
+    for link in &network.links {
+        line(&mut text, &format!("{:<12} {}", link.name, link.state));
+        for address in &link.addresses {
+            line(&mut text, &format!("             {address}"));
+        }
+        let (received, sent) = (&link.received, &link.sent);
+        let row = format!(
+            "             in {} MiB, {} dropped, {} errors; out {} MiB, {} dropped, {} errors",
+            received.bytes >> 20,
+            received.dropped,
+            received.errors,
+            sent.bytes >> 20,
+            sent.dropped,
+            sent.errors
+        );
+        line(&mut text, &row);
+    }
+    let row = format!(
+        "media port   udp {}: {} datagrams dropped on the way in",
+        network.udp_port, network.udp_receive_dropped
+    );
+    line(&mut text, &row);
+    let row = format!(
+        "             {} packets out, {} refused, {} times full, {} icmp errors",
+        network.udp_packets_sent, network.udp_refused, network.udp_blocked, network.icmp_errors
+    );
+    line(&mut text, &row);
+    for url in urls {
+        line(&mut text, &format!("open         {url}"));
+    }
+    text
+}
+
+/// What a reload did.
+pub(super) fn reloaded(reloaded: &Reloaded) -> String {
+    let mut text = format!("the configuration is in force: {}\n", reloaded.state);
+    for (what, names) in [
+        ("added", &reloaded.added),
+        ("removed", &reloaded.removed),
+        ("changed", &reloaded.changed),
+        ("mistake", &reloaded.problems),
+    ] {
+        for name in names {
+            line(&mut text, &format!("{what}: {name}"));
+        }
+    }
+    for key in &reloaded.needs_restart {
+        line(&mut text, &format!("needs a restart: {key}"));
+    }
+    text
+}
+
+fn line(text: &mut String, line: &str) {
+    // Writing to a String does not fail.
+    let _ = writeln!(text, "{line}");
+}
+
+/// `3 d 04:12`, `04:12:33`
+pub(super) fn duration(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
+    match days {
+        0 => format!("{hours:02}:{minutes:02}:{:02}", seconds % 60),
+        days => format!("{days} d {hours:02}:{minutes:02}"),
+    }
+}
+
+fn mib(bytes: u64) -> String {
+    let tenths = bytes * 10 >> 20;
+    format!("{}.{}", tenths / 10, tenths % 10)
+}
+
+#[cfg(test)]
+#[path = "screens_tests.rs"]
+mod tests;

@@ -1,0 +1,90 @@
+//! The consoles of a running weir: the serial line, for ever, and the socket.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::task::spawn_local;
+use tokio::time::sleep;
+
+use super::attend::attend;
+use super::desk::Desk;
+use super::local;
+use super::terminal::{Terminal, Way};
+use super::wire::{self, Wire};
+use crate::clock;
+use crate::control::Control;
+use crate::limits::CONSOLE_REOPEN_MS;
+
+/// A serial line: its device and speed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// `/dev/ttyS0`
+    pub path: PathBuf,
+    /// Bits a second.
+    pub baud: u32,
+}
+
+/// A serial line that is open, or is to be.
+#[derive(Debug)]
+pub struct Cable {
+    device: Device,
+    file: Option<File>,
+}
+
+impl Cable {
+    /// Opens it, while weir may still be root. One that cannot be opened is tried again.
+    pub fn open(device: Device) -> Self {
+        let file = match wire::open(&device.path, device.baud) {
+            Ok(file) => Some(file),
+            Err(error) => {
+                log::warn!("console: {}: {error}", device.path.display());
+                None
+            }
+        };
+        Self { device, file }
+    }
+}
+
+/// Begins to serve; the tasks run as long as weir does.
+pub fn serve(control: &Control, cable: Option<Cable>) {
+    let desk = Desk::new(control.clone());
+    let guard = control.guard();
+    let folder = guard.folder();
+    match (local::bind(folder), folder.path(local::SOCKET)) {
+        (Ok(Some(listener)), Some(path)) => {
+            spawn_local(local::serve(listener, path, desk.clone()));
+        }
+        (Err(error), _) => log::warn!("console: no socket for `weir console`: {error}"),
+        _ => {}
+    }
+    if let Some(cable) = cable {
+        log::info!("console: {} at {} baud", cable.device.path.display(), cable.device.baud);
+        spawn_local(attend_cable(desk, cable));
+    }
+}
+
+/// Takes away what is for others to find.
+pub fn end(control: &Control) {
+    local::unbind(control.guard().folder());
+}
+
+async fn attend_cable(desk: Desk, cable: Cable) {
+    let Cable { device, mut file } = cable;
+    let way = Way::Cable { baud: device.baud };
+    // One for all time: who pulls the cable does not get new tries.
+    let mut terminal = Box::new(Terminal::new(way, clock::now_us()));
+    loop {
+        let opened = file.take().map_or_else(|| wire::open(&device.path, device.baud), Ok);
+        match opened.and_then(Wire::cable) {
+            Ok(wire) => {
+                if let Err(error) = attend(&desk, way, &mut terminal, &wire).await {
+                    log::warn!("console: {}: {error}", device.path.display());
+                }
+                terminal.hang_up();
+            }
+            Err(error) => log::debug!("console: {}: {error}", device.path.display()),
+        }
+        sleep(Duration::from_millis(CONSOLE_REOPEN_MS)).await;
+    }
+}

@@ -1,0 +1,163 @@
+//! `weir console`: the other end of the socket in the state folder.
+
+use std::io::{self, BufRead as _, ErrorKind, IsTerminal as _, Read, Write as _};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use rustix::termios::{self, LocalModes, OptionalActions, Termios};
+use weir::config::StateFolder;
+use weir::console::{SOCKET, TERMINAL};
+
+use crate::arguments::Console;
+use crate::{CONFIGURATION, ENVIRONMENT};
+
+/// Where a package keeps it.
+const STATE: &str = "/var/lib/weir";
+
+/// `weir console`
+pub(crate) fn visit(Console { config, state, words }: Console) -> Result<(), u8> {
+    let folder = match config {
+        Some(config) => StateFolder::beside(&config, state),
+        // Beside nothing: the folder of a configuration that would be in it.
+        None => StateFolder::beside(&Path::new(STATE).join("weir.toml"), state),
+    };
+    let path = folder.path(SOCKET).unwrap_or_else(|| PathBuf::from(SOCKET));
+    let socket = UnixStream::connect(&path).map_err(|error| {
+        eprintln!("{}: {}", path.display(), why(&error));
+        ENVIRONMENT
+    })?;
+    let done = if words.is_empty() { terminal(&socket) } else { ask(&socket, &words) };
+    done.unwrap_or_else(|error| {
+        eprintln!("{error}");
+        Err(ENVIRONMENT)
+    })
+}
+
+fn why(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
+            "no weir runs here (--state names its folder)".to_owned()
+        }
+        ErrorKind::PermissionDenied => "this is for root and weir's own user".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+/// Is a terminal until one of both ends has enough.
+fn terminal(mut socket: &UnixStream) -> io::Result<Result<(), u8>> {
+    socket.write_all(format!("{TERMINAL}\n").as_bytes())?;
+    let before = Mode::raw();
+    let mut typed = socket.try_clone()?;
+    // Ends with the process: nothing interrupts a read of a terminal.
+    thread::spawn(move || {
+        let _ = io::copy(&mut io::stdin(), &mut typed);
+        let _ = typed.shutdown(Shutdown::Write);
+    });
+    let mut shown = io::stdout();
+    let mut bytes = [0; 1024];
+    loop {
+        let count = socket.read(&mut bytes)?;
+        if count == 0 {
+            break;
+        }
+        shown.write_all(&bytes[..count])?;
+        shown.flush()?;
+    }
+    drop(before);
+    Ok(Ok(()))
+}
+
+/// Asks one thing.
+fn ask(mut socket: &UnixStream, words: &[String]) -> io::Result<Result<(), u8>> {
+    let words = serde_json::to_string(words)?;
+    socket.write_all(format!("{words}\n").as_bytes())?;
+    let mut answer = io::BufReader::new(socket);
+    loop {
+        copy_until_zero(&mut answer)?;
+        let mut sign = [0];
+        answer.read_exact(&mut sign)?;
+        match sign[0] {
+            b'0' => return Ok(Ok(())),
+            b'?' => {
+                let mut prompt = String::new();
+                answer.read_line(&mut prompt)?;
+                let said = said(prompt.trim_end_matches('\n'))?;
+                socket.write_all(format!("{said}\n").as_bytes())?;
+            }
+            _ => return Ok(Err(CONFIGURATION)),
+        }
+    }
+}
+
+fn copy_until_zero(answer: &mut impl io::BufRead) -> io::Result<()> {
+    let mut shown = io::stdout();
+    loop {
+        let bytes = answer.fill_buf()?;
+        if bytes.is_empty() {
+            return Err(ErrorKind::UnexpectedEof.into());
+        }
+        let end = bytes.iter().position(|byte| *byte == 0);
+        let text = &bytes[..end.unwrap_or(bytes.len())];
+        shown.write_all(text)?;
+        shown.flush()?;
+        let taken = end.map_or(bytes.len(), |end| end + 1);
+        answer.consume(taken);
+        if end.is_some() {
+            return Ok(());
+        }
+    }
+}
+
+/// Asks the person, or whoever pipes something in.
+fn said(prompt: &str) -> io::Result<String> {
+    let (prompt, is_hidden) = match prompt.strip_prefix('*') {
+        Some(prompt) => (prompt, true),
+        None => (prompt, false),
+    };
+    eprint!("{prompt}");
+    let before = is_hidden.then(Mode::hidden);
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    if before.is_some() {
+        eprintln!();
+    }
+    Ok(line.trim_end_matches(['\n', '\r']).to_owned())
+}
+
+/// The terminal's mode as it was before, and will be again.
+struct Mode(Option<Termios>);
+
+impl Mode {
+    /// Every key is passed on as it is.
+    fn raw() -> Self {
+        Self::with(Termios::make_raw)
+    }
+
+    /// What is typed does not show.
+    fn hidden() -> Self {
+        Self::with(|mode| mode.local_modes &= !LocalModes::ECHO)
+    }
+
+    fn with(change: impl FnOnce(&mut Termios)) -> Self {
+        if !io::stdin().is_terminal() {
+            return Self(None);
+        }
+        let before = termios::tcgetattr(io::stdin()).ok();
+        if let Some(mut mode) = before.clone() {
+            change(&mut mode);
+            // A terminal that cannot be told stays as it is.
+            let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, &mode);
+        }
+        Self(before)
+    }
+}
+
+impl Drop for Mode {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, before);
+        }
+    }
+}
