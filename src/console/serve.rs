@@ -11,10 +11,11 @@ use super::attend::attend;
 use super::desk::Desk;
 use super::local;
 use super::terminal::{Terminal, Way};
-use super::wire::{self, Wire};
+use super::wire::Wire;
 use crate::clock;
 use crate::control::Control;
 use crate::limits::CONSOLE_REOPEN_MS;
+use crate::net::serial::{self, Line};
 
 /// A serial line: its device and speed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +36,7 @@ pub struct Cable {
 impl Cable {
     /// Opens it, while weir may still be root. One that cannot be opened is tried again.
     pub fn open(device: Device) -> Self {
-        let file = match wire::open(&device.path, device.baud) {
+        let file = match serial::open(&device.path, device.baud) {
             Ok(file) => Some(file),
             Err(error) => {
                 log::warn!("console: {}: {error}", device.path.display());
@@ -75,9 +76,10 @@ async fn attend_cable(desk: Desk, cable: Cable) {
     // One for all time: who pulls the cable does not get new tries.
     let mut terminal = Box::new(Terminal::new(way, clock::now_us()));
     loop {
-        let opened = file.take().map_or_else(|| wire::open(&device.path, device.baud), Ok);
-        match opened.and_then(Wire::cable) {
-            Ok(wire) => {
+        let opened = file.take().map_or_else(|| serial::open(&device.path, device.baud), Ok);
+        match opened.and_then(Line::new) {
+            Ok(line) => {
+                let wire = Wire::Cable(line);
                 if let Err(error) = attend(&desk, way, &mut terminal, &wire).await {
                     log::warn!("console: {}: {error}", device.path.display());
                 }
