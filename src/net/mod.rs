@@ -4,6 +4,7 @@
 //! An IPv4 address that the kernel shows mapped into IPv6 is unmapped before anyone sees it.
 
 pub mod interfaces;
+pub mod names;
 pub mod udp;
 
 use std::net::{IpAddr, SocketAddr};
