@@ -131,6 +131,16 @@ pub const CAMERA_RETRY_MS_MAX: u64 = 60_000;
 /// A camera that played this long is dialled again as if for the first time.
 pub const CAMERA_SETTLED_US: u64 = 10_000_000;
 
+/// What is read of `/etc/passwd` and of `/etc/group`.
+pub const USER_DATABASE_BYTES_MAX: u64 = 256 * KIB as u64;
+/// Groups that a user's membership is kept in.
+pub const USER_GROUPS_MAX: usize = 32;
+
+/// Addresses that are tried of a camera's name.
+pub const NAME_ADDRESSES_MAX: usize = 4;
+/// What is read of `/etc/hosts` and of `/etc/resolv.conf`.
+pub const HOSTS_BYTES_MAX: u64 = 16 * KIB as u64;
+
 /// An RTSP message head, and the body of a DESCRIBE answer (Hikvision's largest is 1.5 KiB).
 pub const RTSP_HEAD_BYTES_MAX: usize = 8 * KIB;
 /// See [`RTSP_HEAD_BYTES_MAX`].

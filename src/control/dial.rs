@@ -11,13 +11,14 @@ use tokio::time::timeout;
 
 use crate::config;
 use crate::limits::{CAMERA_DIAL_MS_MAX, RTSP_EARLY_BYTES_MAX};
+use crate::net::names::{self, NameError};
 use crate::rtsp::{CameraUrl, Credentials, Dialog, DialogError, Ready, Step};
 
 /// Why a try came to nothing.
 #[derive(Debug)]
 pub(super) enum DialError {
     Camera(DialogError),
-    Address(io::Error),
+    Name(NameError),
     Network(io::Error),
     Timeout,
 }
@@ -59,13 +60,19 @@ async fn converse(
 }
 
 async fn connect(url: &CameraUrl) -> Result<TcpStream, DialError> {
-    let address = (url.host(), url.port());
-    let mut addresses = tokio::net::lookup_host(address).await.map_err(DialError::Address)?;
-    let no_address = || DialError::Address(io::ErrorKind::NotFound.into());
-    let socket = TcpStream::connect(addresses.next().ok_or_else(no_address)?).await;
-    let socket = socket.map_err(DialError::Network)?;
-    socket.set_nodelay(true).map_err(DialError::Network)?;
-    Ok(socket)
+    let addresses = names::resolve(url.host()).await.map_err(DialError::Name)?;
+    let mut refused = None;
+    for address in addresses {
+        match TcpStream::connect((address, url.port())).await {
+            Ok(socket) => {
+                socket.set_nodelay(true).map_err(DialError::Network)?;
+                return Ok(socket);
+            }
+            // What the first says is told: it is the one that is meant.
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    Err(DialError::Network(refused.expect("a name that was resolved has an address")))
 }
 
 impl DialError {
@@ -85,7 +92,7 @@ impl std::fmt::Display for DialError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Camera(error) => write!(f, "{error}"),
-            Self::Address(error) => write!(f, "the camera's name leads nowhere: {error}"),
+            Self::Name(error) => write!(f, "the camera's name leads nowhere: {error}"),
             Self::Network(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 write!(f, "the camera refuses the connection: is its RTSP port right?")
             }

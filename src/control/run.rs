@@ -72,7 +72,7 @@ pub struct Start {
 /// What the environment refused.
 pub fn run(start: Start) -> Result<(), RunError> {
     let refused = |error: io::Error| RunError::Start(error.to_string());
-    // One thread for names: the resolver of the C library blocks.
+    // One thread for what blocks: keeping a copy of the configuration.
     let runtime = Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(1)

@@ -3,7 +3,8 @@
 //! A line that is said again and again, and a place in the program that says much, are written a
 //! bounded number of times ([`limit`]); the next line that is written says how many were left out.
 //! Every warning and error is counted in [`events`], written or not, and [`lines`] has the last
-//! lines that were written, for the console. All are static memory of a fixed size. The media thread does not come here: what it has to say is on its cards.
+//! lines that were written, for the console. All are static memory of a fixed size. The media thread
+//! does not come here: what it has to say is on its cards.
 
 pub mod events;
 mod limit;
@@ -29,7 +30,8 @@ pub fn lines_left_out() -> u64 {
 }
 
 /// Sends the program's log to stderr: one line an event, without time or colour, as the service
-/// manager's journal adds its own. `RUST_LOG` sets the level.
+/// manager's journal adds its own. `RUST_LOG` sets the level, of weir's own lines: of libraries there
+/// is nothing below `info`, where ICE passwords stand.
 pub fn to_stderr() {
     let logger =
         env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
@@ -53,9 +55,15 @@ impl Journal {
     }
 }
 
+/// Whether a line may be shown at all, whatever level is asked for.
+fn may_be_shown(metadata: &Metadata) -> bool {
+    let own = metadata.target().split("::").next() == Some(env!("CARGO_CRATE_NAME"));
+    own || metadata.level() <= Level::Info
+}
+
 impl Log for Journal {
     fn enabled(&self, metadata: &Metadata) -> bool {
-        metadata.level() <= Level::Warn || self.logger.enabled(metadata)
+        metadata.level() <= Level::Warn || may_be_shown(metadata) && self.logger.enabled(metadata)
     }
 
     fn log(&self, record: &Record) {
@@ -63,7 +71,7 @@ impl Log for Journal {
         if record.level() <= Level::Warn {
             events::note(record.level(), record.args(), now_us);
         }
-        if !self.logger.matches(record) {
+        if !may_be_shown(record.metadata()) || !self.logger.matches(record) {
             return;
         }
         // Who asks for more than `info` wants all of it.
@@ -86,5 +94,21 @@ impl Log for Journal {
 
     fn flush(&self) {
         self.logger.flush();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_show_nothing_below_info() {
+        let shown =
+            |target, level| may_be_shown(&Metadata::builder().target(target).level(level).build());
+        assert!(shown("weir::control", Level::Trace) && shown("weir", Level::Debug));
+        assert!(shown("str0m::ice", Level::Info));
+        for target in ["str0m::ice", "is", "weird", ""] {
+            assert!(!shown(target, Level::Debug), "{target}");
+        }
     }
 }

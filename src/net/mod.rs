@@ -1,10 +1,12 @@
 //! The sockets. UDP with what no safe crate offers together (GSO, `sendmmsg`, `recvmmsg`,
-//! `IP_PKTINFO`), the listening and dialling of TCP, and the serial line. With `mem` the only place for `unsafe`.
+//! `IP_PKTINFO`), the listening and dialling of TCP, and the serial line. With `mem` the only place
+//! for `unsafe`.
 //!
 //! An IPv4 address that the kernel shows mapped into IPv6 is unmapped before anyone sees it.
 
 pub mod interfaces;
 pub mod links;
+pub mod names;
 pub mod serial;
 pub mod udp;
 

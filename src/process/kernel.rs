@@ -1,14 +1,10 @@
 //! What is asked of the kernel about this process.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CString;
 use std::io;
-use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
-use std::ptr;
 
-/// Room for one line of the user database.
-const USER_BYTES_MAX: usize = 4096;
 /// How long the last words wait for a reader of stderr.
 const WRITE_WAIT_MS: i32 = 1000;
 /// Words whose reader is slow are given up after so many pieces.
@@ -20,37 +16,10 @@ fn checked(result: libc::c_int) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// The numbers of a user and its group, by the system's database.
-pub(super) fn user(name: &CStr) -> Option<(u32, u32)> {
-    let mut entry = MaybeUninit::<libc::passwd>::zeroed();
-    let mut buffer: [libc::c_char; USER_BYTES_MAX] = [0; USER_BYTES_MAX];
-    let mut found = ptr::null_mut();
-    // SAFETY: all pointers are to locals that outlive the call, with the buffer's own length.
-    let error = unsafe {
-        libc::getpwnam_r(
-            name.as_ptr(),
-            entry.as_mut_ptr(),
-            buffer.as_mut_ptr(),
-            buffer.len(),
-            &raw mut found,
-        )
-    };
-    if error != 0 || found.is_null() {
-        return None;
-    }
-    // SAFETY: the call succeeded and found one, so the entry is filled in.
-    let entry = unsafe { entry.assume_init_ref() };
-    Some((entry.pw_uid, entry.pw_gid))
-}
-
-/// Takes on the groups of a user, or only `gid` for one without a name.
-pub(super) fn take_groups(name: Option<&CStr>, gid: u32) -> io::Result<()> {
-    checked(match name {
-        // SAFETY: the name ends with a zero; the call reads it and nothing else.
-        Some(name) => unsafe { libc::initgroups(name.as_ptr(), gid) },
-        // SAFETY: with a length of one the call reads one gid.
-        None => unsafe { libc::setgroups(1, &raw const gid) },
-    })
+/// Takes on these groups and no others.
+pub(super) fn take_groups(groups: &[u32]) -> io::Result<()> {
+    // SAFETY: the call reads as many numbers as the slice has.
+    checked(unsafe { libc::setgroups(groups.len(), groups.as_ptr()) })
 }
 
 /// Takes on a group and a user for good, in all threads.
@@ -160,12 +129,6 @@ pub(super) fn backtrace() -> heapless::Vec<usize, FRAMES_MAX> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn root_is_in_the_database_and_nobody_else_of_that_name() {
-        assert_eq!(user(c"root"), Some((0, 0)));
-        assert_eq!(user(c"no-such-user-here"), None);
-    }
 
     #[test]
     fn a_backtrace_has_frames_of_this_program() {

@@ -7,6 +7,7 @@ pub mod build_id;
 mod kernel;
 pub mod last_words;
 pub mod privileges;
+mod user;
 
 use std::fs;
 use std::io;

@@ -7,13 +7,13 @@
 //! here. A user that is asked for and not there is another matter: weir then runs as nobody, since
 //! it was told not to be root, and a box that shows no picture helps no one.
 
-use std::ffi::CString;
 use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use super::kernel;
+use super::user::User;
 use crate::config::StateFolder;
 
 /// Who it is without `[process] user`.
@@ -21,24 +21,13 @@ const USER_DEFAULT: &str = "weir";
 /// Nobody, by the numbers that every Linux has for it.
 const NOBODY: u32 = 65_534;
 
-/// A user to become.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct User {
-    /// As the configuration or the system's database names it.
-    name: Option<CString>,
-    /// Its number.
-    pub uid: u32,
-    /// Its group's.
-    pub gid: u32,
-}
-
 /// What stood in the way.
 #[derive(Debug)]
 pub enum PrivilegesError {
     /// The kernel refused.
     Refused {
         /// Whom to become.
-        user: User,
+        user: Box<User>,
         /// Why not.
         error: io::Error,
     },
@@ -46,15 +35,6 @@ pub enum PrivilegesError {
     StillPrivileged,
     /// New privileges cannot be ruled out.
     NotForbidden,
-}
-
-impl fmt::Display for User {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(name) = &self.name {
-            write!(f, "{} ", name.to_string_lossy())?;
-        }
-        write!(f, "({}:{})", self.uid, self.gid)
-    }
 }
 
 impl fmt::Display for PrivilegesError {
@@ -112,7 +92,7 @@ fn chosen(user: Option<&str>) -> Option<User> {
     };
     let found = User::find(text).unwrap_or_else(|| {
         log::error!("`user` in [process]: there is no user {text}; runs as nobody instead");
-        User { name: None, uid: NOBODY, gid: NOBODY }
+        User::of(NOBODY, NOBODY)
     });
     if found.uid == 0 {
         log::warn!("runs as root, as `user` in [process] asks");
@@ -121,21 +101,9 @@ fn chosen(user: Option<&str>) -> Option<User> {
     Some(found)
 }
 
-impl User {
-    /// A user by its name, or by its numbers, `uid:gid`.
-    fn find(text: &str) -> Option<Self> {
-        if let Some((uid, gid)) = text.split_once(':') {
-            return Some(Self { name: None, uid: uid.parse().ok()?, gid: gid.parse().ok()? });
-        }
-        let name = CString::new(text).ok()?;
-        let (uid, gid) = kernel::user(&name)?;
-        Some(Self { name: Some(name), uid, gid })
-    }
-}
-
 fn become_user(user: &User) -> Result<(), PrivilegesError> {
-    let refused = |error| PrivilegesError::Refused { user: user.clone(), error };
-    kernel::take_groups(user.name.as_deref(), user.gid).map_err(refused)?;
+    let refused = |error| PrivilegesError::Refused { user: Box::new(user.clone()), error };
+    kernel::take_groups(&user.groups).map_err(refused)?;
     kernel::take_identity(user.uid, user.gid).map_err(refused)?;
     let is_whole =
         kernel::identity().is_ok_and(|identity| identity == ([user.uid; 3], [user.gid; 3]));
@@ -148,18 +116,6 @@ fn become_user(user: &User) -> Result<(), PrivilegesError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn users_are_found_by_name_and_by_number() {
-        let numbers = User::find("1000:100").expect("numbers");
-        assert_eq!((numbers.uid, numbers.gid), (1000, 100));
-        assert_eq!(numbers.to_string(), "(1000:100)");
-        let root = User::find("root").expect("root");
-        assert_eq!(root.to_string(), "root (0:0)");
-        for nonsense in ["", "no-such-user-here", "1000", "a:b", "1:2:3", "-1:0", "a\0b"] {
-            assert_eq!(User::find(nonsense), None, "{nonsense:?}");
-        }
-    }
 
     #[test]
     fn a_user_that_is_not_there_is_nobody_and_never_root() {

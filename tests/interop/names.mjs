@@ -1,0 +1,73 @@
+// Cameras by name: weir asks the DNS servers of /etc/resolv.conf, here dnsmasq.
+//
+// Run as `unshare -n` (root) or `unshare -Urn` (anybody) `node --test tests/interop/names.mjs`:
+// port 53 is this namespace's own, and weir's /etc/resolv.conf is in its mount namespace alone.
+
+import assert from 'node:assert/strict';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { networkInterfaces, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+
+import { startCameras } from '../browser/cameras.mjs';
+import { startWeir, until } from '../browser/weir.mjs';
+
+const ADDRESSES = {
+  'gate.lan': ['127.0.0.1'],
+  // Nobody listens at the first two.
+  'many.lan': ['127.0.0.8', '127.0.0.9', '127.0.0.1'],
+};
+const RESOLV_CONF = '# by the test\nnameserver 127.0.0.1\nsearch lan\noptions timeout:1\n';
+const folder = mkdtempSync(join(tmpdir(), 'weir-names-'));
+
+let dnsmasq, cameras, weir;
+
+before(async () => {
+  const others = Object.keys(networkInterfaces()).filter((name) => name !== 'lo');
+  assert.deepEqual(others, [], 'run this under unshare, see its first lines');
+  execFileSync('ip', ['link', 'set', 'lo', 'up']);
+  const resolvConf = join(folder, 'resolv.conf');
+  writeFileSync(resolvConf, RESOLV_CONF);
+  const records = Object.entries(ADDRESSES).flatMap(([name, addresses]) =>
+    addresses.map((address) => `--host-record=${name},${address}`),
+  );
+  dnsmasq = spawn(
+    'dnsmasq',
+    ['--keep-in-foreground', '--no-resolv', '--no-hosts', '--conf-file=/dev/null', '--user=root',
+      '--pid-file', '--listen-address=127.0.0.1', '--bind-interfaces', '--local=/lan/', ...records],
+    { stdio: 'inherit' },
+  );
+  cameras = await startCameras([{ path: '/gate' }]);
+  const camera = (name, host) => ({ name, url: cameras.url('/gate', host) });
+  const mounted = `mount --bind ${resolvConf} /etc/resolv.conf && exec "$0" "$@"`;
+  weir = await startWeir({
+    cameras: [
+      camera('whole', 'gate.lan'),
+      camera('searched', 'gate'),
+      camera('absolute', 'gate.lan.'),
+      camera('many', 'many.lan'),
+      camera('localhost', 'localhost'),
+      camera('nobody', 'nobody.lan'),
+    ],
+    command: ['unshare', '-m', 'sh', '-c', mounted],
+  });
+});
+
+after(async () => {
+  await weir?.stop();
+  await cameras?.kill();
+  dnsmasq?.kill();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+for (const name of ['whole', 'searched', 'absolute', 'many', 'localhost']) {
+  test(`the camera "${name}" is found and plays`, () => weir.ready(name));
+}
+
+test('a name that nobody knows is said to be unknown', async () => {
+  await until('the reason is there', 10_000, async () => {
+    const { state, reason } = await weir.camera('nobody');
+    return state === 'waiting' && /no DNS server knows an address for it/.test(reason);
+  });
+});
