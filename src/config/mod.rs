@@ -24,6 +24,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 pub use camera::name_problem;
+pub(crate) use file::text as file_text;
 pub use https::{Https, TlsMode};
 pub use place::{Problem, Severity};
 pub use read::{Loaded, load, parse};

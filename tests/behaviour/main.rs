@@ -13,6 +13,7 @@ mod clip_md5;
 mod dialling;
 mod ice_restart;
 mod identity;
+mod import;
 mod junk_offers;
 mod kills;
 mod largest_file;
