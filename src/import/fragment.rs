@@ -97,7 +97,8 @@ impl Fragment {
         }
         let loaded = config::parse(&format!("{VERSION_LINE}{section}"), Path::new(""));
         if let Some(problem) = loaded.problems.first() {
-            return Err(format!("weir would refuse it: {}", problem.message));
+            let why = problem.message.split_once(": ").map_or(&*problem.message, |(_, why)| why);
+            return Err(format!("weir would refuse it: {why}"));
         }
         if self.text.len() + section.len() > CONFIG_BYTES_MAX {
             return Err(format!("a weir.toml has at most {CONFIG_BYTES_MAX} bytes"));

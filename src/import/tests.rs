@@ -152,17 +152,17 @@ fn json_is_yaml_too() {
 
 #[test]
 fn what_weir_would_refuse_is_said_in_its_words_and_left_out() {
-    let long = "x".repeat(500);
+    let long = "x".repeat(600);
     let text = format!(
-        "streams:\n  a: rtsp://u:p@/x\n  b: 'rtsp://h/a b'\n  c: rtsp://h/{long}\n  d: \
-         rtsp://:pw-secret@192.0.2.7/\n  e: rtsp://u:{long}@192.0.2.7/\n  f: rtsp://é.example/\n  \
-         rtsp://u:key-secret@h/: rtsps://h/\n"
+        "streams:\n  a: rtsp://u:p@/x\n  b: 'rtsp://h/a b'\n  c: rtsp://h/{long}\n  e: \
+         rtsp://u:{long}@192.0.2.7/\n  f: rtsp://é.example/\n  rtsp://u:key-secret@h/: \
+         rtsps://h/\n"
     );
     let imported = import(&text, None).expect("a go2rtc.yaml");
     let text = imported.notes.join("\n");
     assert!(!text.contains("secret") && !text.contains("xxxx"), "{text}");
     assert!(imported.notes.iter().all(|note| note.contains(": not taken over: ")), "{text}");
-    assert_eq!((imported.taken, imported.found), (0, 7), "{text}");
+    assert_eq!((imported.taken, imported.found), (0, 6), "{text}");
     assert_eq!(imported.fragment, "");
 }
 
