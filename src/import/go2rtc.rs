@@ -92,9 +92,11 @@ fn fetched(text: &str) -> Result<Fetched, String> {
         .map(|option| option.split_once('=').unwrap_or((option, "")))
         .collect();
     let (scheme, input) = url.split_at(url.find(':').map_or(0, |colon| colon + 1));
-    if scheme.eq_ignore_ascii_case("ffmpeg:") && is_rtsp(input) {
+    if scheme.eq_ignore_ascii_case("ffmpeg:") {
         let remark = through_ffmpeg(&options)?;
-        return Ok(Fetched { source: rtsp(input)?, remarks: vec![remark] });
+        if is_rtsp(input) {
+            return Ok(Fetched { source: rtsp(input)?, remarks: vec![remark] });
+        }
     }
     if !is_rtsp(url) {
         return Err(refusal(url));

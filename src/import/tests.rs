@@ -73,7 +73,7 @@ fn the_cameras_of_go2rtc_come_over() {
         ]
     );
     let begins = [
-        "porch: source 2: not taken over: its source (`ffmpeg:`) is ffmpeg's output",
+        "porch: source 2: not taken over: it has sound alone",
         "front door: is called front-door in weir",
         "front door: source 1: not taken over: its source (`onvif:`) is ONVIF",
         "front door: source 3: not taken over: weir has one source for a camera",
@@ -142,6 +142,18 @@ fn whose_file_it_is_stands_in_it_or_is_said() {
         import("rtspAddress: :8554\n", None),
         Err(ImportError::NotOf(Kind::MediaMtx))
     ));
+}
+
+#[test]
+fn what_ffmpeg_makes_of_a_file_or_another_stream_stays_behind() {
+    let text =
+        "streams:\n  film: ffmpeg:/media/film.mp4\n  small: ffmpeg:film#video=h264#width=640\n";
+    let imported = import(text, None).expect("a go2rtc.yaml");
+    let begins = [
+        "film: not taken over: its source (`ffmpeg:`) is ffmpeg's output",
+        "small: not taken over: ffmpeg transcodes it",
+    ];
+    assert_notes(&imported, &begins);
 }
 
 #[test]
