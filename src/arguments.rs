@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use weir::console::Device;
 use weir::limits::{CONSOLE_BAUD_DEFAULT, CONSOLE_BAUD_MAX, CONSOLE_BAUD_MIN};
 
@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Password,
     /// Make a token for a player and print the line of its hash for weir.toml
     Token,
+    /// Print the cameras of a mediamtx.yml or a go2rtc.yaml as a weir.toml, and say what stays behind
+    Import(Import),
     /// Serve a camera of weir's own at http://127.0.0.1:8117/
     Demo,
 }
@@ -65,6 +67,21 @@ pub(crate) struct Run {
     /// the configuration file]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) state: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct Import {
+    /// The other program's configuration
+    pub(crate) file: PathBuf,
+    /// Whose it is [default: what its content tells]
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) from: Option<Program>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Program {
+    Mediamtx,
+    Go2rtc,
 }
 
 #[derive(Args)]

@@ -23,6 +23,7 @@ mod der;
 pub mod egress;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+pub mod import;
 pub mod journal;
 pub mod limits;
 pub mod media;

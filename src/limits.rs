@@ -441,6 +441,11 @@ pub const CONFIG_HEAP_BYTES_MAX: usize =
     CONFIG_HEAP_BYTES_PER_BYTE * CONFIG_BYTES_MAX + CONFIG_HEAP_BYTES_PER_TOKEN * CONFIG_TOKENS_MAX;
 /// How much more it takes to change a file than to read it: each token has what is around it.
 pub const CONFIG_EDIT_HEAP_FACTOR: usize = 3;
+/// A file that `weir import` reads: mediamtx's own example has 33 KiB.
+pub const IMPORT_BYTES_MAX: usize = 256 * KIB;
+/// Values and keys in it, with what aliases repeat: 100 bytes of the library heap each, of which
+/// this command has all.
+pub const IMPORT_NODES_MAX: usize = 8192;
 /// Mistakes in a file that are named one by one, and characters of each.
 pub const CONFIG_PROBLEMS_MAX: usize = 128;
 /// See [`CONFIG_PROBLEMS_MAX`].

@@ -4,6 +4,7 @@
 mod arguments;
 mod certificate;
 mod credentials;
+mod takeover;
 mod visit;
 
 use std::path::Path;
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
             credentials::token();
             Ok(())
         }
+        Command::Import(arguments) => takeover::import(&arguments),
         Command::Demo => {
             journal::to_stderr();
             let started = Started::without_file(Config::demo(0));

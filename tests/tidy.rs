@@ -74,7 +74,7 @@ fn repository() -> &'static Path {
 /// Every text of ours, save this file, which must name what it bans.
 fn sources() -> Vec<Source> {
     let mut folders: Vec<PathBuf> =
-        [".ci", "board", "docs", "memory-profiles", "scripts", "src", "tests"]
+        [".ci", "board", "docs", "memory-profiles", "packaging", "scripts", "src", "tests"]
             .map(|folder| repository().join(folder))
             .into();
     let mut files: Vec<PathBuf> = ["build.rs", "README.md", "ARCHITECTURE.md", "CHANGELOG.md"]
@@ -245,4 +245,17 @@ fn readme_has_the_memory_table() {
     } else {
         assert_eq!(shown, expected, "run UPDATE_README=1 cargo test --test tidy");
     }
+}
+
+/// As scripts/package works it out for any profile: the plan's total, the media socket's buffers,
+/// 128 KiB for each camera's connection, 8 MiB for what else the kernel holds of the process.
+#[test]
+fn the_service_may_take_what_the_profile_says() {
+    if PROFILE.name != "edge-64" {
+        return;
+    }
+    let kernel = 2 * PROFILE.udp_socket_buffer_bytes + PROFILE.cameras * (128 << 10) + (8 << 20);
+    let limit = format!("\nMemoryMax={}M\n", (PROFILE.total_bytes + kernel).div_ceil(1 << 20));
+    let unit = fs::read_to_string(repository().join("packaging/weir.service")).expect("a unit");
+    assert!(unit.contains(&limit), "the unit lacks {limit:?}");
 }

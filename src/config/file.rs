@@ -6,22 +6,20 @@ use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use crate::limits::CONFIG_BYTES_MAX;
-
-/// The text of a configuration.
-pub(super) fn text(path: &Path) -> io::Result<String> {
+/// The text of a file of at most `bytes_max`.
+pub(crate) fn text(path: &Path, bytes_max: usize) -> io::Result<String> {
     let file = open(path)?;
     let too_long = || {
-        let message = format!("more than {CONFIG_BYTES_MAX} bytes");
+        let message = format!("more than {bytes_max} bytes");
         io::Error::new(io::ErrorKind::FileTooLarge, message)
     };
     let bytes = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
-    if bytes > CONFIG_BYTES_MAX {
+    if bytes > bytes_max {
         return Err(too_long());
     }
     let mut text = String::with_capacity(bytes + 1);
-    let bytes = file.take(CONFIG_BYTES_MAX as u64 + 1).read_to_string(&mut text)?;
-    if bytes > CONFIG_BYTES_MAX { Err(too_long()) } else { Ok(text) }
+    let bytes = file.take(bytes_max as u64 + 1).read_to_string(&mut text)?;
+    if bytes > bytes_max { Err(too_long()) } else { Ok(text) }
 }
 
 /// Opens a regular file: a pipe would keep the one who reads it waiting, and a device for ever.

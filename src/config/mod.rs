@@ -29,6 +29,7 @@ use std::sync::Arc;
 pub use camera::name_problem;
 pub use console::Console;
 pub use edit::{Edit, EditError, NewCamera};
+pub(crate) use file::text as file_text;
 pub use https::{Https, TlsMode};
 pub use place::{Problem, Severity};
 pub use read::{Loaded, load, parse};

@@ -16,7 +16,8 @@ use super::{
 };
 use crate::access::{Policy, TokenHash};
 use crate::limits::{
-    CAMERAS_MAX, CANDIDATES_MAX, CONFIG_TOKENS_MAX, PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN,
+    CAMERAS_MAX, CANDIDATES_MAX, CONFIG_BYTES_MAX, CONFIG_TOKENS_MAX, PAYLOAD_BYTES_MAX,
+    PAYLOAD_BYTES_MIN,
 };
 
 /// The only form of the file so far.
@@ -50,7 +51,7 @@ impl Loaded {
 /// # Errors
 /// The file cannot be read, is not UTF-8, or is over [`crate::limits::CONFIG_BYTES_MAX`].
 pub fn load(path: &Path) -> io::Result<Loaded> {
-    Ok(parse(&text_of(path)?, path.parent().unwrap_or(Path::new(""))))
+    Ok(parse(&text_of(path, CONFIG_BYTES_MAX)?, path.parent().unwrap_or(Path::new(""))))
 }
 
 /// Reads the file's text; a relative `password_file` is looked for in `directory`.

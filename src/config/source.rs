@@ -149,7 +149,7 @@ impl Source {
     /// # Errors
     /// It cannot be used.
     pub fn read(&self) -> Result<Usable, Unusable> {
-        let text = text(&self.path).map_err(Unusable::Unreadable)?;
+        let text = text(&self.path, CONFIG_BYTES_MAX).map_err(Unusable::Unreadable)?;
         let needed =
             CONFIG_HEAP_BYTES_PER_BYTE * text.len() + CONFIG_HEAP_BYTES_PER_TOKEN * tokens(&text);
         if needed > heap::room_bytes() {

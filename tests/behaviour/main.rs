@@ -14,6 +14,7 @@ mod console;
 mod dialling;
 mod ice_restart;
 mod identity;
+mod import;
 mod junk_offers;
 mod kills;
 mod largest_file;

@@ -1,0 +1,143 @@
+//! `go2rtc.yaml`: `streams`, each with one source or several, of which the first that weir can
+//! fetch is taken. A source has its options behind `#`.
+
+use super::source::{is_rtsp, refusal, rtsp};
+use super::yaml::{Node, Tree};
+use super::{Findings, Found, Source};
+
+/// Sections with something in them that weir has under another name, or not at all.
+const SECTIONS: [(&str, &str); 4] = [
+    ("publish", "publishing to other servers is not taken over: weir serves browsers alone"),
+    ("homekit", "HomeKit is not taken over: weir serves browsers alone"),
+    ("hass", "cameras that Home Assistant knows are not taken over: this file does not name them"),
+    ("ngrok", "the tunnel of `ngrok` is not taken over"),
+];
+/// Options of an RTSP source that change nothing in weir.
+const IDLE_OPTIONS: [&str; 5] = ["backchannel", "timeout", "pkt_size", "gop", "reconnect"];
+/// Those of ffmpeg that make another picture.
+const PICTURE_OPTIONS: [&str; 5] = ["rotate", "width", "height", "raw", "drawtext"];
+
+/// A source without its options, and what of it stays behind.
+struct Fetched {
+    source: Source,
+    remarks: Vec<String>,
+}
+
+pub(super) fn is_of(tree: &Tree) -> bool {
+    tree.root().value("streams").is_some_and(Node::is_map)
+}
+
+/// The streams; `None` where there are none to read.
+pub(super) fn read(tree: &Tree) -> Option<Findings> {
+    let root = tree.root();
+    let streams = root.value("streams").filter(|streams| streams.is_map())?;
+    let streams = streams.entries().map(|(name, value)| stream(name, value)).collect();
+    let mut remarks: Vec<String> = SECTIONS
+        .iter()
+        .filter(|(section, _)| root.value(section).is_some_and(Node::is_map))
+        .map(|(_, remark)| (*remark).to_owned())
+        .collect();
+    let has_login = |section: &&str| {
+        let login = root.value(section).and_then(|section| section.value("username"));
+        login.and_then(Node::words).is_some()
+    };
+    if ["api", "rtsp"].iter().any(has_login) {
+        remarks.push(
+            "users and passwords of viewers are not taken over: make them with `weir password`"
+                .to_owned(),
+        );
+    }
+    Some(Findings { streams, remarks })
+}
+
+fn stream(name: &str, value: Node) -> Found {
+    let value = value.value("url").unwrap_or(value);
+    let sources: Vec<&str> =
+        value.words().into_iter().chain(value.members().filter_map(Node::words)).collect();
+    let mut remarks = Vec::new();
+    let mut taken = None;
+    let mut why = "it has no source".to_owned();
+    for (index, text) in sources.iter().enumerate() {
+        // The only one needs no number.
+        let number =
+            if sources.len() > 1 { format!("source {}: ", index + 1) } else { String::new() };
+        match fetched(text) {
+            Ok(_) if taken.is_some() => {
+                remarks.push(format!("{number}not taken over: weir has one source for a camera"));
+            }
+            Ok(fetched) => {
+                taken = Some(fetched.source);
+                remarks.extend(fetched.remarks.into_iter().map(|remark| number.clone() + &remark));
+            }
+            Err(reason) => {
+                if index == 0 {
+                    why.clone_from(&reason);
+                }
+                remarks.push(format!("{number}not taken over: {reason}"));
+            }
+        }
+    }
+    if taken.is_none() && sources.len() > 1 {
+        why = format!("none of its {} sources can be: {why}", sources.len());
+    }
+    Found { name: name.to_owned(), source: taken.ok_or(why), remarks }
+}
+
+/// A source as weir would fetch it.
+fn fetched(text: &str) -> Result<Fetched, String> {
+    let (url, options) = text.split_once('#').unwrap_or((text, ""));
+    let options: Vec<(&str, &str)> = options
+        .split('#')
+        .filter(|option| !option.is_empty())
+        .map(|option| option.split_once('=').unwrap_or((option, "")))
+        .collect();
+    let (scheme, input) = url.split_at(url.find(':').map_or(0, |colon| colon + 1));
+    if scheme.eq_ignore_ascii_case("ffmpeg:") {
+        let remark = through_ffmpeg(&options)?;
+        if is_rtsp(input) {
+            return Ok(Fetched { source: rtsp(input)?, remarks: vec![remark] });
+        }
+    }
+    if !is_rtsp(url) {
+        return Err(refusal(url));
+    }
+    let remarks = of_rtsp(&options)?;
+    Ok(Fetched { source: rtsp(url)?, remarks })
+}
+
+/// What the options of an RTSP source come to.
+fn of_rtsp(options: &[(&str, &str)]) -> Result<Vec<String>, String> {
+    let mut remarks = Vec::new();
+    for (key, value) in options {
+        match (*key, *value) {
+            ("transport", "" | "tcp") | ("media", "video") => {}
+            ("transport", "udp") => {
+                remarks.push("`#transport=udp` not taken over: weir asks for TCP".to_owned());
+            }
+            ("transport", _) => return Err("it is RTSP within a WebSocket".to_owned()),
+            ("media", "audio") => return Err("it has sound alone, and weir has none".to_owned()),
+            (key, _) if IDLE_OPTIONS.contains(&key) => {}
+            ("video" | "audio", _) => {
+                remarks.push(format!("`#{key}` not taken over: weir passes on the camera's H.264"));
+            }
+            _ => remarks.push("an option behind `#` not taken over: weir has no such".to_owned()),
+        }
+    }
+    Ok(remarks)
+}
+
+/// What becomes of a camera that ffmpeg read: weir reads it itself where ffmpeg only copied.
+fn through_ffmpeg(options: &[(&str, &str)]) -> Result<String, String> {
+    let has = |key: &str| options.iter().any(|(name, _)| *name == key);
+    let is_sound = has("audio") && !has("video");
+    let transcodes = options.iter().any(|(key, value)| *key == "video" && *value != "copy");
+    if is_sound {
+        Err("it has sound alone, and weir has none".to_owned())
+    } else if transcodes || PICTURE_OPTIONS.iter().any(|key| has(key)) {
+        Err("ffmpeg transcodes it (`#video=`, `#rotate=` and such), and weir does not; set the \
+             camera to H.264 and give its own `rtsp://` address"
+            .to_owned())
+    } else {
+        Ok("without ffmpeg, which only copied it: weir reads the camera itself".to_owned())
+    }
+}

@@ -1,0 +1,203 @@
+//! Where a stream comes from, as both programs write it: an RTSP URL, taken apart, or something
+//! else, with the words for why weir has no use for it. Those never repeat the text.
+
+use crate::rtsp::CameraUrl;
+
+/// A camera's address and login.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Source {
+    /// `rtsp://…` without a login.
+    pub(super) url: String,
+    pub(super) user: Option<String>,
+    pub(super) password: Option<String>,
+    /// Variables in the login, by name; the part of the login that they were in is left out.
+    pub(super) variables: Vec<String>,
+}
+
+const TLS: &str = "is RTSP within TLS (`rtsps://`), and weir asks cameras for plain RTSP; if the \
+                   camera has an `rtsp://` address too, use that";
+const TUNNEL: &str = "is RTSP within HTTP or a WebSocket, and weir asks cameras for plain RTSP";
+const RTMP: &str = "is RTMP, and weir takes RTSP alone; most cameras have both";
+const HTTP: &str = "is HTTP (HLS, FLV or MJPEG), and weir takes RTSP alone";
+const ONVIF: &str = "is ONVIF, by which weir does not ask; the camera's own page or an ONVIF tool \
+                     tells its `rtsp://` address";
+const PROGRAM: &str = "is a program's output, and weir runs no programs";
+const FFMPEG: &str = "is ffmpeg's output, and weir runs no programs; set the camera to H.264 and \
+                      give its own `rtsp://` address";
+const OTHER: &str = "is of a kind that weir has no part in: it takes RTSP alone";
+
+/// Schemes of both programs, and what to say of them.
+const REFUSED: [(&[&str], &str); 8] = [
+    (&["rtsps", "rtspx"], TLS),
+    (&["rtsp+http", "rtsps+http", "rtsp+ws", "rtsps+ws"], TUNNEL),
+    (&["rtmp", "rtmps", "rtmpx"], RTMP),
+    (&["http", "https", "httpx"], HTTP),
+    (&["onvif"], ONVIF),
+    (&["exec", "echo", "expr"], PROGRAM),
+    (&["ffmpeg"], FFMPEG),
+    (
+        &[
+            "srt",
+            "whep",
+            "wheps",
+            "moq",
+            "udp",
+            "udp+mpegts",
+            "unix+mpegts",
+            "udp+rtp",
+            "unix+rtp",
+            "tcp",
+            "alsa",
+            "bubble",
+            "doorbird",
+            "dvrip",
+            "eseecloud",
+            "flussonic",
+            "gopro",
+            "hass",
+            "homekit",
+            "isapi",
+            "ivideon",
+            "kasa",
+            "multitrans",
+            "nest",
+            "ring",
+            "roborock",
+            "tapo",
+            "tuya",
+            "v4l2",
+            "webrtc",
+            "webtorrent",
+            "wyze",
+            "xiaomi",
+            "yandex",
+        ],
+        OTHER,
+    ),
+];
+
+/// Whether `text` is a plain RTSP URL.
+pub(super) fn is_rtsp(text: &str) -> bool {
+    text.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("rtsp://"))
+}
+
+/// Why a source that is not plain RTSP stays behind.
+pub(super) fn refusal(text: &str) -> String {
+    if text.starts_with('$') && !variables(text).is_empty() {
+        return unknown_address(&variables(text));
+    }
+    let scheme = text.split(':').next().unwrap_or_default();
+    let known = REFUSED.iter().find_map(|(schemes, words)| {
+        let scheme = schemes.iter().find(|known| scheme.eq_ignore_ascii_case(known))?;
+        Some(format!("its source (`{scheme}:`) {words}"))
+    });
+    known.unwrap_or_else(|| "its source is of no kind that weir knows".to_owned())
+}
+
+/// Takes an RTSP URL apart.
+///
+/// # Errors
+/// In words.
+pub(super) fn rtsp(text: &str) -> Result<Source, String> {
+    let url = CameraUrl::parse(text).map_err(|error| match variables(text) {
+        names if names.is_empty() => format!("its URL cannot be used: {error}"),
+        // One with another text in it, which may be anything.
+        names => unknown_address(&names),
+    })?;
+    let mut variables = variables(url.text());
+    if !variables.is_empty() {
+        return Err(unknown_address(&variables));
+    }
+    let mut user = None;
+    let mut password = None;
+    if let Some(credentials) = url.credentials() {
+        let of_user = self::variables(&credentials.user);
+        let of_password = self::variables(&credentials.password);
+        if of_user.is_empty() {
+            user = Some(credentials.user.clone());
+            if of_password.is_empty() && !credentials.password.is_empty() {
+                password = Some(credentials.password.clone());
+            }
+        }
+        variables = of_user;
+        variables.extend(of_password);
+    }
+    Ok(Source { url: url.text().to_owned(), user, password, variables })
+}
+
+fn unknown_address(variables: &[String]) -> String {
+    let names = variables.join(", ");
+    format!(
+        "its address has a variable in it ({names}), and weir.toml has none: put in what it \
+             stands for"
+    )
+}
+
+/// The names of variables in a text: `${NAME}`, or `${NAME:what else}` of which only the name may
+/// be shown, and mediamtx's `$G1` and `$MTX_QUERY`.
+fn variables(text: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for piece in text.split('$').skip(1) {
+        let braced = piece.strip_prefix('{');
+        let name: String = braced
+            .unwrap_or(piece)
+            .chars()
+            .take_while(|char| char.is_ascii_alphanumeric() || *char == '_')
+            .collect();
+        let is_group = name.strip_prefix('G').is_some_and(|number| {
+            !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+        });
+        match braced {
+            Some(rest) if rest.contains('}') => names.push(format!("${{{name}}}")),
+            None if is_group || name == "MTX_QUERY" => names.push(format!("${name}")),
+            _ => {}
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_login_leaves_the_url() {
+        let source = rtsp("rtsp://anna:p%40ss:w@192.0.2.7:554/a?b=c").expect("good");
+        assert_eq!(source.url, "rtsp://192.0.2.7:554/a?b=c");
+        assert_eq!(source.user.as_deref(), Some("anna"));
+        assert_eq!(source.password.as_deref(), Some("p@ss:w"));
+        let source = rtsp("rtsp://anna@192.0.2.7/").expect("good");
+        assert_eq!((source.user.as_deref(), source.password), (Some("anna"), None));
+    }
+
+    #[test]
+    fn variables_are_named_without_what_stands_in_for_them() {
+        let source = rtsp("rtsp://rtsp:${CAM_PASS:hunter2}@192.0.2.7/a").expect("good");
+        assert_eq!((source.user.as_deref(), source.password), (Some("rtsp"), None));
+        assert_eq!(source.variables, ["${CAM_PASS}"]);
+        let source = rtsp("rtsp://${U}:${P}@192.0.2.7/a").expect("good");
+        assert_eq!((source.user, source.password), (None, None));
+        assert_eq!(source.variables, ["${U}", "${P}"]);
+        let error = rtsp("rtsp://u:hunter2@${HOST}/a").expect_err("an address unknown");
+        assert!(error.contains("${HOST}") && !error.contains("hunter2"), "{error}");
+        let error = rtsp("rtsp://u:hunter2@${HOST:192.0.2.7}/a").expect_err("an address unknown");
+        assert!(error.contains("${HOST}") && !error.contains("hunter2"), "{error}");
+        assert!(refusal("${CAMERA}").contains("${CAMERA}"));
+        assert!(rtsp("rtsp://192.0.2.7/$G1").expect_err("a group").contains("$G1"));
+        let source = rtsp("rtsp://u:pa$word$5@192.0.2.7/").expect("good");
+        assert_eq!(source.password.as_deref(), Some("pa$word$5"), "a dollar is no variable");
+    }
+
+    #[test]
+    fn every_other_kind_has_its_words() {
+        for (schemes, words) in REFUSED {
+            for scheme in schemes {
+                let said = refusal(&format!("{scheme}://u:hunter2@h/x"));
+                assert!(said.contains(words) && said.contains(scheme), "{said}");
+                assert!(!said.contains("hunter2"), "{said}");
+            }
+        }
+        let said = refusal("hunter2:hunter3@192.0.2.7");
+        assert!(!said.contains("hunter"), "{said}");
+    }
+}

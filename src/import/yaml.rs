@@ -1,0 +1,321 @@
+//! A YAML document as a tree that can be asked for keys.
+//!
+//! The parser gives events; the nodes stand in one list and name each other by their place in it,
+//! so that an alias costs one number however large what it repeats, and depth costs no stack.
+//! Bounded by [`IMPORT_NODES_MAX`]. Only the first document of a file is read. What a scalar means
+//! is for who asks: everything is text.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+
+use saphyr_parser::{Event, Parser, ScanError};
+
+use crate::limits::IMPORT_NODES_MAX;
+
+/// A document; its root is what [`Tree::root`] gives.
+pub(super) struct Tree<'t> {
+    items: Vec<Item<'t>>,
+    root: usize,
+}
+
+/// A value in a tree.
+#[derive(Clone, Copy)]
+pub(super) struct Node<'a, 't> {
+    tree: &'a Tree<'t>,
+    index: usize,
+}
+
+enum Item<'t> {
+    Text(Cow<'t, str>),
+    List(Vec<usize>),
+    /// Keys and values by turns.
+    Map(Vec<usize>),
+}
+
+/// Why a text is no document.
+#[derive(Debug, PartialEq, Eq)]
+pub enum YamlError {
+    /// It is not YAML at this place.
+    Syntax {
+        /// From 1.
+        line: usize,
+        /// In characters, from 1.
+        column: usize,
+        /// In the parser's words.
+        what: String,
+    },
+    /// There is more in it than there is room for.
+    Nodes,
+    /// There is nothing in it.
+    Empty,
+}
+
+/// A list or map whose end has not come yet.
+struct Open {
+    index: usize,
+    anchor: usize,
+}
+
+/// The document while it is read.
+#[derive(Default)]
+struct Builder<'t> {
+    items: Vec<Item<'t>>,
+    open: Vec<Open>,
+    anchors: HashMap<usize, usize>,
+    /// Items, and places that aliases have in lists and maps.
+    nodes: usize,
+    root: Option<usize>,
+}
+
+impl<'t> Tree<'t> {
+    /// Reads the first document of `text`.
+    ///
+    /// # Errors
+    /// [`YamlError`], which never quotes the text.
+    pub(super) fn parse(text: &'t str) -> Result<Self, YamlError> {
+        let mut builder = Builder::default();
+        let mut parser = Parser::new_from_str(text);
+        while let Some(event) = parser.next_event() {
+            let (event, _) = event.map_err(|error| YamlError::of(&error))?;
+            if matches!(event, Event::DocumentEnd) {
+                break;
+            }
+            builder.take(event)?;
+        }
+        let Builder { items, root, .. } = builder;
+        root.map(|root| Self { items, root }).ok_or(YamlError::Empty)
+    }
+
+    /// The document itself.
+    pub(super) fn root(&self) -> Node<'_, 't> {
+        Node { tree: self, index: self.root }
+    }
+}
+
+impl<'t> Builder<'t> {
+    fn take(&mut self, event: Event<'t>) -> Result<(), YamlError> {
+        match event {
+            Event::Scalar(text, _, anchor, _) => {
+                let index = self.push(Item::Text(text))?;
+                self.place(index, anchor);
+            }
+            Event::SequenceStart(anchor, _) => {
+                let index = self.push(Item::List(Vec::new()))?;
+                self.open.push(Open { index, anchor });
+            }
+            Event::MappingStart(anchor, _) => {
+                let index = self.push(Item::Map(Vec::new()))?;
+                self.open.push(Open { index, anchor });
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                if let Some(Open { index, anchor }) = self.open.pop() {
+                    self.place(index, anchor);
+                }
+            }
+            Event::Alias(anchor) => {
+                self.count()?;
+                // What is still open is not among them, so nothing holds itself.
+                match self.anchors.get(&anchor) {
+                    Some(index) => self.place(*index, 0),
+                    None => {
+                        let index = self.push(Item::Text(Cow::Borrowed("")))?;
+                        self.place(index, 0);
+                    }
+                }
+            }
+            Event::Nothing
+            | Event::StreamStart
+            | Event::StreamEnd
+            | Event::DocumentStart(_)
+            | Event::DocumentEnd => {}
+        }
+        Ok(())
+    }
+
+    fn count(&mut self) -> Result<(), YamlError> {
+        self.nodes += 1;
+        if self.nodes > IMPORT_NODES_MAX { Err(YamlError::Nodes) } else { Ok(()) }
+    }
+
+    fn push(&mut self, item: Item<'t>) -> Result<usize, YamlError> {
+        self.count()?;
+        self.items.push(item);
+        Ok(self.items.len() - 1)
+    }
+
+    /// Puts what is complete where it belongs; `anchor` is 0 for none.
+    fn place(&mut self, index: usize, anchor: usize) {
+        if anchor > 0 {
+            self.anchors.insert(anchor, index);
+        }
+        match self.open.last().map(|open| &mut self.items[open.index]) {
+            Some(Item::List(children) | Item::Map(children)) => children.push(index),
+            _ => self.root = Some(index),
+        }
+    }
+}
+
+impl<'a, 't> Node<'a, 't> {
+    fn item(self) -> &'a Item<'t> {
+        &self.tree.items[self.index]
+    }
+
+    fn at(self, index: usize) -> Self {
+        Self { tree: self.tree, index }
+    }
+
+    /// The text of a scalar, empty for an empty value.
+    pub(super) fn text(self) -> Option<&'a str> {
+        match self.item() {
+            Item::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The text of a scalar that has one; YAML writes an empty value as `~` and `null` too.
+    pub(super) fn words(self) -> Option<&'a str> {
+        self.text().filter(|text| !matches!(*text, "" | "~" | "null" | "Null" | "NULL"))
+    }
+
+    /// Whether this is a switch that is on.
+    pub(super) fn is_on(self) -> bool {
+        let words = ["true", "yes", "on", "y"];
+        self.text().is_some_and(|text| words.iter().any(|word| text.eq_ignore_ascii_case(word)))
+    }
+
+    pub(super) fn is_map(self) -> bool {
+        matches!(self.item(), Item::Map(_))
+    }
+
+    /// The members of a list; nothing for what is none.
+    pub(super) fn members(self) -> impl Iterator<Item = Self> {
+        let members = match self.item() {
+            Item::List(members) => members.as_slice(),
+            _ => &[],
+        };
+        members.iter().map(move |index| self.at(*index))
+    }
+
+    /// Keys and values of a map; nothing for what is none. Keys that are no text are passed over.
+    pub(super) fn entries(self) -> impl Iterator<Item = (&'a str, Self)> {
+        let entries = match self.item() {
+            Item::Map(entries) => entries.as_slice(),
+            _ => &[],
+        };
+        entries
+            .chunks_exact(2)
+            .filter_map(move |pair| Some((self.at(pair[0]).text()?, self.at(pair[1]))))
+    }
+
+    /// The value of a key, its own or one that `<<` brings in.
+    pub(super) fn value(self, key: &str) -> Option<Self> {
+        let mut node = self;
+        loop {
+            if let Some(value) = node.own(key) {
+                return Some(value);
+            }
+            let merged = node.own("<<")?;
+            if let Some(value) = merged.members().find_map(|member| member.own(key)) {
+                return Some(value);
+            }
+            node = merged;
+        }
+    }
+
+    fn own(self, key: &str) -> Option<Self> {
+        self.entries().find(|(name, _)| *name == key).map(|(_, value)| value)
+    }
+}
+
+impl YamlError {
+    fn of(error: &ScanError) -> Self {
+        let mark = error.marker();
+        // The one message with a character of the file in it has that behind a colon.
+        let what = error.info().split(": `").next().unwrap_or_default().to_owned();
+        Self::Syntax { line: mark.line(), column: mark.col() + 1, what }
+    }
+}
+
+impl fmt::Display for YamlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syntax { line, column, what } => {
+                write!(f, "line {line}, column {column}: {what}")
+            }
+            Self::Nodes => write!(f, "more than {IMPORT_NODES_MAX} values in it"),
+            Self::Empty => f.write_str("there is nothing in it"),
+        }
+    }
+}
+
+impl std::error::Error for YamlError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(text: &str, path: &[&str]) -> Option<String> {
+        let tree = Tree::parse(text).expect("YAML");
+        let mut node = tree.root();
+        for key in path {
+            node = node.value(key)?;
+        }
+        node.text().map(str::to_owned)
+    }
+
+    #[test]
+    fn keys_are_found_in_every_style() {
+        let text = "a:\n  b: plain # remark\n  'c': 'it''s'\nd: {e: \"x\\ty\", f: [1, 2]}\n";
+        assert_eq!(value(text, &["a", "b"]).as_deref(), Some("plain"));
+        assert_eq!(value(text, &["a", "c"]).as_deref(), Some("it's"));
+        assert_eq!(value(text, &["d", "e"]).as_deref(), Some("x\ty"));
+        assert_eq!(value(text, &["d", "f"]), None, "a list is no text");
+        assert_eq!(value(text, &["d", "g"]), None);
+    }
+
+    #[test]
+    fn aliases_and_merges_are_followed() {
+        let text = "base: &b {source: x, record: no}\none: *b\ntwo:\n  <<: *b\n  source: y\n\
+                    three: {<<: [*b, {more: z}]}\n";
+        assert_eq!(value(text, &["one", "source"]).as_deref(), Some("x"));
+        assert_eq!(value(text, &["two", "source"]).as_deref(), Some("y"));
+        assert_eq!(value(text, &["two", "record"]).as_deref(), Some("no"));
+        assert_eq!(value(text, &["three", "more"]).as_deref(), Some("z"));
+    }
+
+    #[test]
+    fn what_would_hold_itself_ends() {
+        assert_eq!(value("a: &a\n  <<: *a\n  b: c\n", &["a", "b"]).as_deref(), Some("c"));
+        assert_eq!(value("a: &a\n  <<: *a\n", &["a", "z"]), None);
+    }
+
+    #[test]
+    fn a_thousand_laughs_cost_a_thousand_numbers() {
+        let mut text = "a0: &a0 [x]\n".to_owned();
+        for n in 1..200 {
+            let many = format!("*a{}, ", n - 1).repeat(10);
+            text.push_str(&format!("a{n}: &a{n} [{many}]\n"));
+        }
+        assert!(Tree::parse(&text).is_ok());
+    }
+
+    #[test]
+    fn values_have_a_bound() {
+        let list = |items: usize| format!("[{}]", "x, ".repeat(items));
+        assert!(Tree::parse(&list(IMPORT_NODES_MAX - 1)).is_ok());
+        assert_eq!(Tree::parse(&list(IMPORT_NODES_MAX)).err(), Some(YamlError::Nodes));
+        let aliases = format!("- &a x\n- [{}]", "*a, ".repeat(IMPORT_NODES_MAX - 2));
+        assert_eq!(Tree::parse(&aliases).err(), Some(YamlError::Nodes));
+        let deep = "- ".repeat(IMPORT_NODES_MAX - 1) + "x";
+        assert!(Tree::parse(&deep).is_ok(), "depth costs no stack");
+    }
+
+    #[test]
+    fn what_is_no_yaml_says_where_and_not_what() {
+        let error = Tree::parse("a: 1\nb: @hunter2\n").err().expect("an error").to_string();
+        assert!(error.starts_with("line 2, column 4: ") && !error.contains('@'), "{error}");
+        assert!(Tree::parse("a: [hunter2\nb: }").err().is_some());
+        assert_eq!(Tree::parse("# nothing\n").err(), Some(YamlError::Empty));
+    }
+}
