@@ -65,7 +65,8 @@ const sections = (name, tables) =>
   tables.map((table) => `[[${name}]]\n${assignments(table)}`).join('');
 
 function configText(config, ports) {
-  const { cameras, http = {}, webrtc = {}, https, diagnostics = {}, users = [], tokens = [] } = config;
+  const { cameras, http = {}, webrtc = {}, https, diagnostics = {} } = config;
+  const { console: cable, users = [], tokens = [] } = config;
   const figures = { listen: `127.0.0.1:${ports.diagnostics}`, ...diagnostics };
   const encrypted = { listen: `[::]:${ports.https}`, ...https };
   return (
@@ -74,6 +75,7 @@ function configText(config, ports) {
     (https ? `[https]\n${assignments(encrypted)}` : '') +
     `[webrtc]\n${assignments({ listen: `[::]:${ports.media}`, ...webrtc })}` +
     `[diagnostics]\n${assignments(figures)}` +
+    (cable ? `[console]\n${assignments(cable)}` : '') +
     sections('user', users) +
     sections('token', tokens) +
     sections('camera', cameras)
@@ -188,7 +190,7 @@ export async function startWeir({ ports, host, command, ...config }) {
 /** The ports that `weir demo` always has. */
 export const DEFAULT_PORTS = { http: 8117, https: 8443, media: 8118, diagnostics: 9999 };
 
-/** `weir demo`. */
-export async function startDemo() {
-  return new Weir(['demo'], { ports: DEFAULT_PORTS }).start();
+/** `weir demo`, by another program where one is named. */
+export async function startDemo(command) {
+  return new Weir(['demo'], { ports: DEFAULT_PORTS, command }).start();
 }

@@ -1,0 +1,78 @@
+// The OCI image as others see it: skopeo reads its layout, umoci unpacks it, runc runs it, and a
+// browser shows its camera. Run as root, `unshare -n node --test tests/packages/oci.mjs`: an address
+// is made in there. $WEIR_BINARY is the static program that is put in.
+
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import { startCameras } from '../browser/cameras.mjs';
+import { Viewer, launchChromium } from '../browser/viewer.mjs';
+import { DEFAULT_PORTS, WEIR_BINARY, startWeir } from '../browser/weir.mjs';
+
+const script = (path) => fileURLToPath(new URL(path, import.meta.url));
+const run = (program, ...args) => execFileSync(program, args, { encoding: 'utf8' });
+const folder = mkdtempSync(join(tmpdir(), 'weir-oci-'));
+const bundle = join(folder, 'bundle');
+/** An address of this machine that is not loopback's: whoever asks it is a stranger. */
+const ADDRESS = '10.81.18.1';
+
+let image, cameras, weir, browser;
+
+before(async () => {
+  run('ip', 'link', 'set', 'lo', 'up');
+  run('ip', 'address', 'add', `${ADDRESS}/32`, 'dev', 'lo');
+  const layout = run(script('../../scripts/oci'), '--version', '1.2.3', WEIR_BINARY).trim();
+  image = `${layout.split('\n').at(-1)}:1.2.3-amd64`;
+  run('umoci', 'unpack', '--image', image, bundle);
+  cameras = await startCameras([{ path: '/gate' }]);
+  browser = await launchChromium();
+});
+
+after(async () => {
+  await browser?.close();
+  await weir?.stop();
+  await cameras?.kill();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+test('skopeo finds in it what a registry wants to know', () => {
+  const about = JSON.parse(run('skopeo', 'inspect', `oci:${image}`));
+  assert.equal(about.Architecture, 'amd64');
+  assert.equal(about.Layers.length, 1);
+  assert.equal(about.Labels['org.opencontainers.image.version'], '1.2.3');
+  const { config } = JSON.parse(run('skopeo', 'inspect', '--config', `oci:${image}`));
+  assert.equal(config.User, '65532:65532');
+  assert.ok(config.ExposedPorts['8118/udp']);
+});
+
+test('there is nothing in it but weir', () => {
+  const files = readdirSync(join(bundle, 'rootfs'), { recursive: true, withFileTypes: true });
+  const names = files.filter((file) => file.isFile()).map((file) => file.name);
+  assert.deepEqual(names.sort(), ['weir', 'weir.toml']);
+});
+
+test('it plays, as nobody, and its figures are for those who have the token', async (t) => {
+  const printed = run(WEIR_BINARY, 'token');
+  const [, token] = /: (\S+)\n/.exec(printed);
+  const [, tokenHash] = /hash = "(.+)"/.exec(printed);
+  weir = await startWeir({
+    cameras: [{ name: 'gate', url: cameras.url('/gate') }],
+    ports: DEFAULT_PORTS,
+    diagnostics: { listen: `[::]:${DEFAULT_PORTS.diagnostics}`, token_hash: tokenHash },
+    command: [script('runc.mjs'), bundle],
+  });
+  await weir.ready('gate');
+  const viewer = await Viewer.open(browser, `${weir.http}/gate/`);
+  t.after(() => viewer.close());
+  await viewer.picture(5_000);
+  await viewer.playing(5_000);
+  const figures = `http://${ADDRESS}:${DEFAULT_PORTS.diagnostics}/metrics`;
+  assert.equal((await fetch(figures)).status, 401);
+  const known = await fetch(figures, { headers: { authorization: `Bearer ${token}` } });
+  assert.equal(known.status, 200);
+});
