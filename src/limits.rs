@@ -138,6 +138,10 @@ pub const USER_GROUPS_MAX: usize = 32;
 
 /// Addresses that are tried of a camera's name.
 pub const NAME_ADDRESSES_MAX: usize = 4;
+/// DNS servers that are asked, and domains that a name is looked for in (resolv.conf(5)).
+pub const NAME_SERVERS_MAX: usize = 3;
+/// See [`NAME_SERVERS_MAX`].
+pub const NAME_DOMAINS_MAX: usize = 6;
 /// What is read of `/etc/hosts` and of `/etc/resolv.conf`.
 pub const HOSTS_BYTES_MAX: u64 = 16 * KIB as u64;
 

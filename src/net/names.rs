@@ -7,18 +7,20 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::time::Duration;
 
 use domain::base::name::RelativeName;
 use domain::resolv::StubResolver;
-use domain::resolv::stub::conf::ResolvConf;
+use domain::resolv::stub::conf::{ResolvConf, ResolvOptions, SearchList, ServerConf, Transport};
 use heapless::Vec;
 
-use crate::limits::{HOSTS_BYTES_MAX, NAME_ADDRESSES_MAX};
+use crate::limits::{HOSTS_BYTES_MAX, NAME_ADDRESSES_MAX, NAME_DOMAINS_MAX, NAME_SERVERS_MAX};
 
 const HOSTS: &str = "/etc/hosts";
 const RESOLV_CONF: &str = "/etc/resolv.conf";
+const DNS_PORT: u16 = 53;
 
 /// A host's addresses, in the order in which to try them.
 pub type Addresses = Vec<IpAddr, NAME_ADDRESSES_MAX>;
@@ -57,11 +59,7 @@ pub async fn resolve(host: &str) -> Result<Addresses, NameError> {
     if !known.is_empty() {
         return Ok(known);
     }
-    let mut servers = ResolvConf::new();
-    // Without the file, or with a line in it that makes no sense, what was read of it counts.
-    let _ = servers.parse(&mut read(Path::new(RESOLV_CONF)).as_bytes());
-    servers.finalize();
-    ask(servers, host).await
+    ask(servers(&read(Path::new(RESOLV_CONF))), host).await
 }
 
 /// As much of a text file as there may be; nothing where it cannot be read.
@@ -90,6 +88,52 @@ fn in_hosts(text: &str, host: &str) -> Addresses {
     found
 }
 
+/// What a resolver file (resolv.conf(5)) says: servers by their addresses, domains to search, and
+/// how long to ask. A line that makes no sense is passed over. The library has a reader of its own,
+/// which takes a server's name to the C library's resolver.
+fn servers(text: &str) -> ResolvConf {
+    let mut conf = ResolvConf::new();
+    for line in text.lines() {
+        let mut words = line.split(['#', ';']).next().unwrap_or_default().split_whitespace();
+        match words.next() {
+            Some("nameserver") if conf.servers.len() < NAME_SERVERS_MAX => {
+                if let Some(address) = words.next().and_then(|word| word.parse().ok()) {
+                    let address = SocketAddr::new(address, DNS_PORT);
+                    conf.servers.push(ServerConf::new(address, Transport::UdpTcp));
+                }
+            }
+            // The last one counts.
+            Some("search" | "domain") => conf.options.search = domains(words),
+            Some("options") => words.for_each(|word| option(&mut conf.options, word)),
+            _ => {}
+        }
+    }
+    // Where none is named there may be one on this machine.
+    conf.finalize();
+    conf
+}
+
+fn domains<'a>(words: impl Iterator<Item = &'a str>) -> SearchList {
+    let mut list = SearchList::new();
+    words
+        .take(NAME_DOMAINS_MAX)
+        .filter_map(|word| word.parse().ok())
+        .for_each(|name| list.push(name));
+    list.push_root();
+    list
+}
+
+fn option(options: &mut ResolvOptions, word: &str) {
+    let Some((name, number)) = word.split_once(':') else { return };
+    let Ok(number) = number.parse::<u8>() else { return };
+    match name {
+        "ndots" => options.ndots = usize::from(number),
+        "timeout" => options.timeout = Duration::from_secs(u64::from(number)),
+        "attempts" => options.attempts = usize::from(number),
+        _ => {}
+    }
+}
+
 async fn ask(servers: ResolvConf, host: &str) -> Result<Addresses, NameError> {
     let host = host.strip_suffix('.').unwrap_or(host);
     let name: RelativeName<std::vec::Vec<u8>> = host.parse().map_err(|_| NameError::NotAName)?;
@@ -115,6 +159,25 @@ mod tests {
         assert!(in_hosts(text, "at").is_empty());
         let many = "192.0.2.1 wall\n".repeat(NAME_ADDRESSES_MAX + 1);
         assert_eq!(in_hosts(&many, "wall").len(), NAME_ADDRESSES_MAX);
+    }
+
+    #[test]
+    fn a_resolver_file_is_read_leniently_and_to_a_bound() {
+        let text = "; by hand\nnameserver 192.0.2.53 # the router\nnameserver dns.lan\nnameserver\n\
+                    domain old.lan\nsearch lan x..y example.net\noptions timeout:2 ndots:x rotate \
+                    attempts:3\nnameserver 2001:db8::53\nnonsense\n";
+        let conf = servers(text);
+        let addresses: std::vec::Vec<String> =
+            conf.servers.iter().map(|server| server.addr.to_string()).collect();
+        assert_eq!(addresses, ["192.0.2.53:53", "[2001:db8::53]:53"]);
+        assert!(conf.servers.iter().all(|s| s.request_timeout == Duration::from_secs(2)));
+        let searched: std::vec::Vec<String> =
+            conf.options.search.as_slice().iter().map(ToString::to_string).collect();
+        assert_eq!(searched, ["lan", "example.net", "."]);
+        assert_eq!((conf.options.ndots, conf.options.attempts), (1, 3));
+        let many = "nameserver 192.0.2.53\n".repeat(NAME_SERVERS_MAX + 1);
+        assert_eq!(servers(&many).servers.len(), NAME_SERVERS_MAX);
+        assert_eq!(servers("").servers[0].addr.to_string(), "127.0.0.1:53");
     }
 
     #[tokio::test(flavor = "current_thread")]
