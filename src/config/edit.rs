@@ -112,7 +112,7 @@ impl Source {
 
     /// The file's text, when there is memory to take it apart.
     fn text_with_room(&self) -> Result<String, EditError> {
-        let text = text_of(self.path()).map_err(EditError::Unreadable)?;
+        let text = text_of(self.path(), CONFIG_BYTES_MAX).map_err(EditError::Unreadable)?;
         let needed = CONFIG_EDIT_HEAP_FACTOR
             * (CONFIG_HEAP_BYTES_PER_BYTE * text.len()
                 + CONFIG_HEAP_BYTES_PER_TOKEN * tokens(&text));

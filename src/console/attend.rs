@@ -81,7 +81,7 @@ pub(super) async fn attend(
         let is_waiting = !seat.terminal.waiting().is_empty();
         let task = &mut seat.task;
         tokio::select! {
-            read = wire.read(&mut bytes), if is_read => match read? {
+            read = wire.read(&mut bytes), if is_read && !seat.is_left => match read? {
                 0 => {
                     is_read = false;
                     // Who listens to nothing but the log would never be at rest.
@@ -118,14 +118,18 @@ impl Seat<'_> {
     /// Does what can be done now.
     fn turn(&mut self) {
         self.show();
-        while let Some(event) = self.terminal.event() {
+        while !self.is_left
+            && let Some(event) = self.terminal.event()
+        {
             self.begin(event);
             self.show();
         }
     }
 
     fn is_at_rest(&self) -> bool {
-        self.is_left || (self.terminal.is_at_rest() && self.task.is_none() && self.answer.is_none())
+        let is_idle = self.terminal.is_at_rest() && self.task.is_none() && self.answer.is_none();
+        // Who leaves sees what was said before.
+        is_idle || (self.is_left && self.terminal.waiting().is_empty())
     }
 
     fn begin(&mut self, event: Event) {

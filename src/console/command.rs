@@ -68,7 +68,7 @@ camera test NAME|URL           connects once and says what it found
 sessions                       who watches (--json)
 memory                         memory against its plan, and what may be full
 net                            addresses, cables, what was dropped
-log [follow]                   the last lines of the log; follow: and those that come
+log [follow]                   the last lines of the log; follow: and new ones
 tls                            the certificate's fingerprint
 password reset [USER]          a new password for this console, or for a user
 config show                    the configuration, without secrets

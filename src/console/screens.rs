@@ -23,7 +23,7 @@ pub(super) fn status(report: &Report, host: &str, cameras: &[CameraStatus]) -> S
     line(
         &mut text,
         &format!(
-            "memory {resident} of {} MiB, library heap at most {} of {} MiB, {} errors, {} warnings",
+            "memory {resident} of {} MiB, heap at most {} of {}, {} errors, {} warnings",
             mib(memory.plan_bytes as u64),
             mib(memory.library_heap.most_bytes as u64),
             mib(memory.library_heap.region_bytes as u64),
@@ -52,10 +52,8 @@ pub(super) fn status(report: &Report, host: &str, cameras: &[CameraStatus]) -> S
     line(
         &mut text,
         &match left_out {
-            0 => {
-                "+ playing, frames a second  ~ connecting  ! waiting  # needs a person  - disabled"
-                    .to_owned()
-            }
+            0 => "+ playing, frames/s  ~ connecting  ! waiting  # needs a person  - disabled"
+                .to_owned(),
             more => format!(
                 "+ playing  ~ connecting  ! waiting  # needs a person  - disabled; {more} more"
             ),
@@ -159,16 +157,16 @@ pub(super) fn camera(camera: &CameraStatus, url: &str, user: Option<&str>) -> St
 
 /// What stands above [`session_row`]s.
 pub(super) const SESSION_HEAD: &str =
-    "    id camera           state      address                    age   loss    delay\n";
+    "    id camera        state      address                      age   loss   delay\n";
 
 /// One session.
 pub(super) fn session_row(session: &SessionStatus) -> String {
     let address = session.address.as_deref().unwrap_or("");
     let delay = session.round_trip_ms.map_or(String::new(), |ms| format!("{ms:.0} ms"));
     let row = format!(
-        "{:>6} {:<16} {:<10} {address:<22} {:>7} {:>5.1}% {delay:>8}\n",
+        "{:>6} {:<13} {:<10} {address:<21} {:>10} {:>5.1}% {delay:>7}\n",
         session.id,
-        short(&session.camera, 16),
+        short(&session.camera, 13),
         session.state,
         duration(session.age_ms / 1000),
         session.loss_percent,
@@ -217,17 +215,12 @@ pub(super) fn net(report: &Report, urls: &[String]) -> String {
         for address in &link.addresses {
             line(&mut text, &format!("             {address}"));
         }
-        let (received, sent) = (&link.received, &link.sent);
-        let row = format!(
-            "             in {} MiB, {} dropped, {} errors; out {} MiB, {} dropped, {} errors",
-            received.bytes >> 20,
-            received.dropped,
-            received.errors,
-            sent.bytes >> 20,
-            sent.dropped,
-            sent.errors
-        );
-        line(&mut text, &row);
+        for (way, traffic) in [("in", &link.received), ("out", &link.sent)] {
+            let (mib, dropped, errors) = (traffic.bytes >> 20, traffic.dropped, traffic.errors);
+            let row =
+                format!("             {way:<3} {mib:>9} MiB, {dropped} dropped, {errors} errors");
+            line(&mut text, &row);
+        }
     }
     let row = format!(
         "media port   udp {}: {} datagrams dropped on the way in",
@@ -279,7 +272,7 @@ pub(super) fn duration(seconds: u64) -> String {
 }
 
 fn mib(bytes: u64) -> String {
-    let tenths = bytes * 10 >> 20;
+    let tenths = (bytes * 10) >> 20;
     format!("{}.{}", tenths / 10, tenths % 10)
 }
 

@@ -239,13 +239,13 @@ fn a_million_random_lines_neither_panic_nor_grow() {
     while lines < 1_000_000 {
         let mut bytes = [0; 32];
         for byte in &mut bytes {
-            let thrown = dice.throw();
+            let [kind, one, other, any, ..] = dice.throw().to_le_bytes();
             let meant = b"\x1b[ABCD3~\x03\x04\x0c\x17\x15 rtsp://\xe2\x82\xac";
-            *byte = match thrown & 0xf {
-                0..=4 => meant[usize::from((thrown >> 8) as u8) % meant.len()],
-                5..=12 => b' ' + ((thrown >> 16) as u8) % 95,
+            *byte = match kind & 0xf {
+                0..=4 => meant[usize::from(one) % meant.len()],
+                5..=12 => b' ' + other % 95,
                 13 => b'\r',
-                _ => (thrown >> 24) as u8,
+                _ => any,
             };
             lines += u32::from(*byte == b'\r');
         }
@@ -275,7 +275,9 @@ fn a_million_random_lines_neither_panic_nor_grow() {
                     terminal.let_in(now_us);
                 }
                 Event::Password(_) => terminal.keep_out("wrong", true, now_us),
-                Event::Command(text) if text.len() % 5 == 0 => terminal.ask("?", true, now_us),
+                Event::Command(text) if text.len().is_multiple_of(5) => {
+                    terminal.ask("?", true, now_us)
+                }
                 Event::Command(text) => {
                     commands += 1;
                     terminal.line(&text);
