@@ -14,7 +14,7 @@ async function plug(path) {
   return until('the emulator takes the cable', 5_000, async () => {
     const socket = connect(path);
     await new Promise((done, failed) => socket.on('connect', done).on('error', failed));
-    return new Cable(socket, socket);
+    return new Cable(socket, socket, () => socket.destroy());
   });
 }
 
@@ -58,6 +58,8 @@ export class Box {
   async stop() {
     this.child.kill('SIGKILL');
     await this.ended;
+    this.serial?.close();
+    this.shell?.close();
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

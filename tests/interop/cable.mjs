@@ -10,16 +10,16 @@ export async function layCable(path) {
   const child = spawn('socat', [`pty,rawer,link=${path}`, 'stdio'], {
     stdio: ['pipe', 'pipe', 'inherit'],
   });
-  process.on('exit', () => child.kill());
   await until('the cable has an end', 5_000, () => existsSync(path));
-  return new Cable(child.stdout, child.stdin);
+  return new Cable(child.stdout, child.stdin, () => child.kill());
 }
 
 /** What a person at one end sees and types. */
 export class Cable {
-  /** A stream that comes from the other end, and one that goes there. */
-  constructor(from, to) {
+  /** A stream that comes from the other end, one that goes there, and how to end both. */
+  constructor(from, to, close) {
     this.to = to;
+    this.close = close;
     this.shown = '';
     this.seen = 0;
     from.setEncoding('utf8');

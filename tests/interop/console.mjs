@@ -38,6 +38,7 @@ before(async () => {
 
 after(async () => {
   await weir?.stop();
+  cable?.close();
   await cameras?.kill();
   lan?.close();
   rmSync(folder, { recursive: true, force: true });
