@@ -27,7 +27,7 @@ Profile {
     library_heap_bytes: 7 * MIB, // 5.6 MiB at once, see docs/performance.md, over 0.8
     threads: 2,
     stack_bytes: 256 * KIB,
-    program_bytes: 5 * MIB,
+    program_bytes: 5376 * KIB,
     udp_socket_buffer_bytes: 2 * MIB,
     total_bytes: 19 * MIB,
 }

@@ -19,12 +19,12 @@ async function plug(path) {
 }
 
 export class Box {
-  /** Switches one on; `folder` is what `make` filled. */
-  static async start(folder, ramMib) {
+  /** Switches one on; `folder` is what `make` filled, `address` where its ports are to be had. */
+  static async start(folder, ramMib, address) {
     const box = new Box();
     box.folder = mkdtempSync(join(tmpdir(), 'weir-box-'));
     const [serial, shell] = ['serial', 'shell'].map((name) => join(box.folder, name));
-    const forwards = ['tcp:127.0.0.1:8117-:8117', 'udp:127.0.0.1:8118-:8118'];
+    const forwards = [`tcp:${address}:8117-:8117`, `udp:${address}:8118-:8118`];
     const network = ['user', 'id=lan', ...forwards.map((forward) => `hostfwd=${forward}`)];
     box.log = '';
     box.child = spawn('qemu-system-aarch64', [
@@ -49,9 +49,8 @@ export class Box {
 
   /** What a command says in the box itself. */
   async run(command) {
-    this.shell.types(`${command}; echo the-end`);
-    // The shell's echo of the line has it first.
-    await this.shell.sees('echo the-end');
+    // The shell's echo of the line, which it may break, has the mark in two.
+    this.shell.types(`${command}; echo the-''end`);
     return (await this.shell.sees('the-end')).replace('the-end', '');
   }
 

@@ -12,16 +12,19 @@ import { fileURLToPath } from 'node:url';
 
 import { Viewer, launchChromium } from '../browser/viewer.mjs';
 import { WEIR_BINARY, startDemo } from '../browser/weir.mjs';
+import { Lan } from '../interop/lan.mjs';
 
 const EMULATOR = 'qemu-aarch64-static';
-const run = (program, ...args) => execFileSync(program, args, { encoding: 'utf8' });
+const run = (program, ...args) =>
+  execFileSync(program, args, { encoding: 'utf8', maxBuffer: 2 ** 26 });
 const readme = fileURLToPath(new URL('../../README.md', import.meta.url));
 
-let weir, browser;
+let lan, weir, browser;
 
 after(async () => {
   await browser?.close();
   await weir?.stop();
+  lan?.close();
 });
 
 test('its memory table is the README\'s', () => {
@@ -49,20 +52,22 @@ test('what is loaded of it is what the table says', (t) => {
 });
 
 test('symbols are kept, and no path of this machine', () => {
-  assert.match(run('nm', '--demangle', WEIR_BINARY).slice(0, 1e7), /weir::media/);
+  assert.ok(run('nm', '--demangle', WEIR_BINARY).includes('weir::media::'));
   const text = readFileSync(WEIR_BINARY, 'latin1');
   assert.ok(!text.includes(fileURLToPath(new URL('../..', import.meta.url))));
 });
 
 test('its demo is seen in a browser, frame after frame', async (t) => {
+  lan = await Lan.open();
   weir = await startDemo([EMULATOR]);
   browser = await launchChromium();
   const [{ name }] = (await weir.json('/api/cameras')).cameras;
   await weir.ready(name);
   const viewer = await Viewer.open(browser, `${weir.http}/${name}/`);
   await viewer.picture(15_000);
-  const { framesPerS, arrivedPerS, after: last } = await viewer.watch(5, { weir, name });
-  t.diagnostic(`${framesPerS.toFixed(1)} frames/s decoded of ${arrivedPerS.toFixed(1)}`);
-  assert.ok(framesPerS > 0.9 * arrivedPerS);
+  const { framesPerS, after: last } = await viewer.watch(5);
+  const { frames_per_s: sent } = await weir.camera(name);
+  t.diagnostic(`${framesPerS.toFixed(1)} frames/s decoded of ${sent.toFixed(1)}`);
+  assert.ok(framesPerS > 0.9 * sent);
   assert.equal(last.packetsLost, 0);
 });
