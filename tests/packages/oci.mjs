@@ -1,6 +1,6 @@
 // The OCI image as others see it: skopeo reads its layout, umoci unpacks it, runc runs it, and a
-// browser shows its camera. Run as root, `unshare -n node --test tests/packages/oci.mjs`: an address
-// is made in there. $WEIR_BINARY is the static program that is put in.
+// browser shows its camera. Run as root, `unshare -n node --test tests/packages/oci.mjs`: it has a
+// network of its own. $WEIR_BINARY is the static program that is put in.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
@@ -13,19 +13,19 @@ import { fileURLToPath } from 'node:url';
 import { startCameras } from '../browser/cameras.mjs';
 import { Viewer, launchChromium } from '../browser/viewer.mjs';
 import { DEFAULT_PORTS, WEIR_BINARY, startWeir } from '../browser/weir.mjs';
+import { Lan, v4 } from '../interop/lan.mjs';
 
 const script = (path) => fileURLToPath(new URL(path, import.meta.url));
 const run = (program, ...args) => execFileSync(program, args, { encoding: 'utf8' });
 const folder = mkdtempSync(join(tmpdir(), 'weir-oci-'));
 const bundle = join(folder, 'bundle');
 /** An address of this machine that is not loopback's: whoever asks it is a stranger. */
-const ADDRESS = '10.81.18.1';
+const ADDRESS = v4(254);
 
-let image, cameras, weir, browser;
+let lan, image, cameras, weir, browser;
 
 before(async () => {
-  run('ip', 'link', 'set', 'lo', 'up');
-  run('ip', 'address', 'add', `${ADDRESS}/32`, 'dev', 'lo');
+  lan = await Lan.open();
   const layout = run(script('../../scripts/oci'), '--version', '1.2.3', WEIR_BINARY).trim();
   image = `${layout.split('\n').at(-1)}:1.2.3-amd64`;
   run('umoci', 'unpack', '--image', image, bundle);
@@ -37,6 +37,7 @@ after(async () => {
   await browser?.close();
   await weir?.stop();
   await cameras?.kill();
+  lan?.close();
   rmSync(folder, { recursive: true, force: true });
 });
 
