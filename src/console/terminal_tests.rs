@@ -270,7 +270,7 @@ fn a_million_random_lines_neither_panic_nor_grow() {
                     is_in = false;
                     terminal.close();
                 }
-                Event::Password(_) if dice.throw() % 4 > 0 => {
+                Event::Password(_) if !dice.throw().is_multiple_of(4) => {
                     is_in = true;
                     terminal.let_in(now_us);
                 }
