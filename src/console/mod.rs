@@ -1,7 +1,7 @@
 //! The console: what a person with a serial cable, or at a shell of the box, asks and tells weir
 //! when the network is dead.
 //!
-//! [`terminal`] is a terminal sans-IO: keys ([`keys`]), the line being typed ([`line`]), lines of
+//! [`terminal`] is a terminal sans-IO: keys ([`keys`]), the line being typed ([`mod@line`]), lines of
 //! before ([`history`]), the password ([`login`]), and the queue of what is to be sent
 //! ([`output`]). All of it has a fixed size, whatever a cable at the wrong speed sends.
 //!
