@@ -15,6 +15,7 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=memory-profiles");
     println!("cargo::rerun-if-env-changed=WEIR_PROFILE");
+    println!("cargo::rerun-if-env-changed=WEIR_SERIAL_BAUD");
     let commit = git(&["rev-parse", "--short=12", "HEAD"]);
     println!("cargo::rustc-env=WEIR_COMMIT={}", commit.as_deref().unwrap_or("unknown"));
     let profile = std::env::var("WEIR_PROFILE").unwrap_or_default();

@@ -410,8 +410,20 @@ pub const CONSOLE_REOPEN_MS: u64 = 2_000;
 pub const CONSOLE_BAUD_MIN: usize = 1_200;
 /// See [`CONSOLE_BAUD_MIN`].
 pub const CONSOLE_BAUD_MAX: usize = 4_000_000;
-/// What most boards' serial lines are set to.
-pub const CONSOLE_BAUD_DEFAULT: u32 = 115_200;
+/// What the board's serial line is set to where weir is built for one (`scripts/build --board`), else
+/// what most are.
+pub const CONSOLE_BAUD_DEFAULT: u32 = match option_env!("WEIR_SERIAL_BAUD") {
+    None => 115_200,
+    Some(baud) => match u32::from_str_radix(baud, 10) {
+        Ok(baud) => baud,
+        Err(_) => panic!("WEIR_SERIAL_BAUD is no number"),
+    },
+};
+const _: () = assert!(
+    CONSOLE_BAUD_DEFAULT as usize >= CONSOLE_BAUD_MIN
+        && CONSOLE_BAUD_DEFAULT as usize <= CONSOLE_BAUD_MAX,
+    "WEIR_SERIAL_BAUD is no speed of a serial line"
+);
 /// What a terminal shows.
 pub const CONSOLE_COLUMNS: usize = 80;
 /// See [`CONSOLE_COLUMNS`].
