@@ -12,7 +12,7 @@ import { startCameras } from '../browser/cameras.mjs';
 import { Viewer, launchChromium } from '../browser/viewer.mjs';
 import { sleep, until } from '../browser/weir.mjs';
 import { Lan, v4 } from '../interop/lan.mjs';
-import { Box } from './qemu.mjs';
+import { Box, virt } from './qemu.mjs';
 
 const RAM_MIB = 256;
 const USED_KIB_MAX = 100_000;
@@ -34,7 +34,7 @@ before(async () => {
   );
   cameras = await startCameras([{ path: '/gate' }], { auth: AUTH });
   browser = await launchChromium();
-  box = await Box.start(process.env.WEIR_BOX, RAM_MIB, ADDRESS);
+  box = await Box.start(process.env.WEIR_BOX, virt(RAM_MIB, ADDRESS));
 });
 
 after(async () => {

@@ -1,5 +1,5 @@
-// An emulated aarch64 box: QEMU's virt machine with its serial line and its virtio console as
-// sockets, and weir's ports forwarded to those of this machine.
+// Emulated aarch64 boxes, with their serial line and, where they have one, a virtio console as
+// sockets.
 
 import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -18,24 +18,41 @@ async function plug(path) {
   });
 }
 
+/** QEMU's virt machine of `ramMib`, with its ports at `address` of this one. */
+export function virt(ramMib, address) {
+  const forwards = [`tcp:${address}:8117-:8117`, `udp:${address}:8118-:8118`];
+  const network = ['user', 'id=lan', ...forwards.map((forward) => `hostfwd=${forward}`)];
+  return (serial, shell) => [
+    ...['-M', 'virt', '-cpu', 'cortex-a72', '-m', String(ramMib), '-serial', serial],
+    ...['-netdev', network.join(','), '-device', 'virtio-net-pci,netdev=lan,romfile='],
+    ...['-device', 'virtio-serial-pci', '-device', 'virtconsole,chardev=shell'],
+    ...['-chardev', shell, '-device', 'i6300esb', '-append', 'quiet loglevel=1 panic=5'],
+  ];
+}
+
+/** A Raspberry Pi 3, whose network QEMU does not have; its second serial line is the one outside. */
+export function rpi3(folder) {
+  const line = 'quiet loglevel=1 panic=5 serial=/dev/ttyS1,115200';
+  return (serial) => [
+    ...['-M', 'raspi3b', '-dtb', join(folder, 'rpi3.dtb'), '-append', line],
+    ...['-serial', 'null', '-serial', serial],
+  ];
+}
+
 export class Box {
-  /** Switches one on; `folder` is what `make` filled, `address` where its ports are to be had. */
-  static async start(folder, ramMib, address) {
+  /** Switches a machine on; `folder` is what `make` filled. */
+  static async start(folder, machine) {
     const box = new Box();
     box.folder = mkdtempSync(join(tmpdir(), 'weir-box-'));
     const [serial, shell] = ['serial', 'shell'].map((name) => join(box.folder, name));
-    const forwards = [`tcp:${address}:8117-:8117`, `udp:${address}:8118-:8118`];
-    const network = ['user', 'id=lan', ...forwards.map((forward) => `hostfwd=${forward}`)];
+    const wired = machine(
+      `unix:${serial},server=on,wait=off`,
+      `socket,id=shell,path=${shell},server=on,wait=off`,
+    );
     box.log = '';
     box.child = spawn('qemu-system-aarch64', [
-      ...['-M', 'virt', '-cpu', 'cortex-a72', '-m', String(ramMib), '-nographic', '-no-reboot'],
-      ...['-monitor', 'none', '-serial', `unix:${serial},server=on,wait=off`],
+      ...['-nographic', '-no-reboot', '-monitor', 'none', ...wired],
       ...['-kernel', join(folder, 'kernel'), '-initrd', join(folder, 'initramfs')],
-      ...['-append', 'quiet loglevel=1 panic=5'],
-      ...['-netdev', network.join(','), '-device', 'virtio-net-pci,netdev=lan,romfile='],
-      ...['-device', 'virtio-serial-pci', '-device', 'virtconsole,chardev=shell'],
-      ...['-chardev', `socket,id=shell,path=${shell},server=on,wait=off`],
-      ...['-device', 'i6300esb'],
     ]);
     for (const stream of [box.child.stdout, box.child.stderr]) {
       stream.on('data', (bytes) => (box.log += bytes));
@@ -43,7 +60,7 @@ export class Box {
     box.ended = new Promise((done) => box.child.on('exit', done));
     process.on('exit', () => box.child.kill('SIGKILL'));
     box.serial = await plug(serial);
-    box.shell = await plug(shell);
+    if (wired.includes('-chardev')) box.shell = await plug(shell);
     return box;
   }
 

@@ -4,9 +4,10 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect } from 'node:tls';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -18,17 +19,34 @@ import { Lan, v4 } from '../interop/lan.mjs';
 const script = (path) => fileURLToPath(new URL(path, import.meta.url));
 const run = (program, ...args) => execFileSync(program, args, { encoding: 'utf8' });
 const folder = mkdtempSync(join(tmpdir(), 'weir-oci-'));
-const bundle = join(folder, 'bundle');
+process.env.WEIR_STATE = join(folder, 'state');
 /** An address of this machine that is not loopback's: whoever asks it is a stranger. */
 const ADDRESS = v4(254);
 
-let lan, image, cameras, weir, browser;
+let lan, image, bundle, cameras, weir, browser;
+
+/** Makes the image of a version and unpacks it; its name and where it is. */
+function unpack(version) {
+  const said = run(script('../../scripts/oci'), '--version', version, WEIR_BINARY).trim();
+  const image = `${said.split('\n').at(-1)}:${version}-amd64`;
+  const bundle = join(folder, version);
+  run('umoci', 'unpack', '--image', image, bundle);
+  return { image, bundle };
+}
+
+/** The fingerprint of the certificate that is shown at a port. */
+const fingerprint = (port) =>
+  new Promise((done, failed) => {
+    const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false }, () => {
+      done(socket.getPeerCertificate().fingerprint256);
+      socket.destroy();
+    }).on('error', failed);
+  });
 
 before(async () => {
   lan = await Lan.open();
-  const layout = run(script('../../scripts/oci'), '--version', '1.2.3', WEIR_BINARY).trim();
-  image = `${layout.split('\n').at(-1)}:1.2.3-amd64`;
-  run('umoci', 'unpack', '--image', image, bundle);
+  mkdirSync(process.env.WEIR_STATE);
+  ({ image, bundle } = unpack('1.2.3'));
   cameras = await startCameras([{ path: '/gate' }]);
   browser = await launchChromium();
 });
@@ -76,4 +94,22 @@ test('it plays, as nobody, and its figures are for those who have the token', as
   assert.equal((await fetch(figures)).status, 401);
   const known = await fetch(figures, { headers: { authorization: `Bearer ${token}` } });
   assert.equal(known.status, 200);
+});
+
+test('an upgrade and a rollback keep what is in the volume', async () => {
+  await weir.stop();
+  const newer = unpack('1.2.4');
+  const seen = [];
+  for (const version of [bundle, newer.bundle, bundle]) {
+    weir = await startWeir({
+      cameras: [{ name: 'gate', url: cameras.url('/gate') }],
+      ports: DEFAULT_PORTS,
+      https: { tls: 'self-signed' },
+      command: [script('runc.mjs'), version],
+    });
+    seen.push(await fingerprint(DEFAULT_PORTS.https));
+    await weir.stop();
+  }
+  assert.match(seen[0], /^([0-9A-F]{2}:){31}/);
+  assert.deepEqual(seen, [seen[0], seen[0], seen[0]]);
 });

@@ -1,29 +1,31 @@
 #!/usr/bin/env node
 // usage: runc.mjs BUNDLE PROGRAM run --config FILE
 // Runs an unpacked image's entry point by runc, on this machine's network, with a configuration from
-// outside: the folder of FILE is all of the machine that is to be seen in there.
+// outside: the folder of FILE and the volume $WEIR_STATE are all of the machine that is to be seen.
 
 import { spawn } from 'node:child_process';
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 
 const [bundle, , , , config] = process.argv.slice(2);
 const folder = dirname(config);
-const path = join(bundle, 'config.json');
-const spec = JSON.parse(readFileSync(path, 'utf8'));
+const [path, unpacked] = ['config.json', 'unpacked.json'].map((name) => join(bundle, name));
+if (!fs.existsSync(unpacked)) fs.copyFileSync(path, unpacked);
+const spec = JSON.parse(fs.readFileSync(unpacked, 'utf8'));
 // What the image says to run, with another configuration.
 spec.process.args = spec.process.args.map((word) => (word.endsWith('.toml') ? config : word));
 spec.process.terminal = false;
 spec.root.readonly = true;
 spec.linux.namespaces = spec.linux.namespaces.filter(({ type }) => type !== 'network');
 spec.mounts.push({ destination: folder, type: 'bind', source: folder, options: ['bind', 'ro'] });
-const state = { destination: '/var/lib/weir', type: 'tmpfs', source: 'tmpfs' };
+const volume = { destination: '/var/lib/weir', type: 'bind', source: process.env.WEIR_STATE };
+spec.mounts.push({ ...volume, options: ['bind', 'nosuid', 'nodev'] });
+fs.writeFileSync(path, JSON.stringify(spec));
+// The image's user is nobody here; the volume is his.
 const { uid, gid } = spec.process.user;
-spec.mounts.push({ ...state, options: ['nosuid', 'nodev', `uid=${uid}`, `gid=${gid}`, 'mode=0700'] });
-writeFileSync(path, JSON.stringify(spec));
-// The image's user is nobody here.
-chmodSync(folder, 0o755);
-chmodSync(config, 0o644);
+fs.chownSync(process.env.WEIR_STATE, uid, gid);
+fs.chmodSync(folder, 0o755);
+fs.chmodSync(config, 0o644);
 
 const child = spawn('runc', ['run', '--bundle', bundle, `weir-${process.pid}`], {
   stdio: 'inherit',
