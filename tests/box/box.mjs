@@ -5,12 +5,12 @@
 // namespace's own. $WEIR_BOX is the folder that tests/box/make filled.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { after, before, test } from 'node:test';
 
 import { startCameras } from '../browser/cameras.mjs';
 import { Viewer, launchChromium } from '../browser/viewer.mjs';
 import { sleep, until } from '../browser/weir.mjs';
+import { startDns } from '../interop/dns.mjs';
 import { Lan, v4 } from '../interop/lan.mjs';
 import { Box, virt } from './qemu.mjs';
 
@@ -25,13 +25,7 @@ let lan, dnsmasq, cameras, browser, box, viewer, password;
 before(async () => {
   lan = await Lan.open();
   // The emulator's network has this machine's loopback at 10.0.2.2, names and cameras with it.
-  dnsmasq = spawn(
-    'dnsmasq',
-    ['--keep-in-foreground', '--no-resolv', '--no-hosts', '--conf-file=/dev/null', '--user=root',
-      '--pid-file', '--listen-address=127.0.0.1', '--bind-interfaces', '--local=/lan/',
-      '--host-record=gate.lan,10.0.2.2'],
-    { stdio: 'inherit' },
-  );
+  dnsmasq = startDns({ 'gate.lan': ['10.0.2.2'] });
   cameras = await startCameras([{ path: '/gate' }], { auth: AUTH });
   browser = await launchChromium();
   box = await Box.start(process.env.WEIR_BOX, virt(RAM_MIB, ADDRESS));

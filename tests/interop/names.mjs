@@ -4,7 +4,7 @@
 // port 53 is this namespace's own, and weir's /etc/resolv.conf is in its mount namespace alone.
 
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import { after, before, test } from 'node:test';
 
 import { startCameras } from '../browser/cameras.mjs';
 import { startWeir, until } from '../browser/weir.mjs';
+import { startDns } from './dns.mjs';
 
 const ADDRESSES = {
   'gate.lan': ['127.0.0.1'],
@@ -29,15 +30,7 @@ before(async () => {
   execFileSync('ip', ['link', 'set', 'lo', 'up']);
   const resolvConf = join(folder, 'resolv.conf');
   writeFileSync(resolvConf, RESOLV_CONF);
-  const records = Object.entries(ADDRESSES).flatMap(([name, addresses]) =>
-    addresses.map((address) => `--host-record=${name},${address}`),
-  );
-  dnsmasq = spawn(
-    'dnsmasq',
-    ['--keep-in-foreground', '--no-resolv', '--no-hosts', '--conf-file=/dev/null', '--user=root',
-      '--pid-file', '--listen-address=127.0.0.1', '--bind-interfaces', '--local=/lan/', ...records],
-    { stdio: 'inherit' },
-  );
+  dnsmasq = startDns(ADDRESSES);
   cameras = await startCameras([{ path: '/gate' }]);
   const camera = (name, host) => ({ name, url: cameras.url('/gate', host) });
   const mounted = `mount --bind ${resolvConf} /etc/resolv.conf && exec "$0" "$@"`;
