@@ -10,16 +10,13 @@ use std::path::Path;
 
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
-use super::file::{replace, text as text_of};
-use super::read::{parse, tokens};
+use super::file::replace;
+use super::read::parse;
 use super::redacted::redacted;
+use super::source::Unusable;
 use super::{Camera, Secret, Source};
 use crate::access::PasswordHash;
-use crate::limits::{
-    CONFIG_BYTES_MAX, CONFIG_EDIT_HEAP_FACTOR, CONFIG_HEAP_BYTES_PER_BYTE,
-    CONFIG_HEAP_BYTES_PER_TOKEN,
-};
-use crate::mem::heap;
+use crate::limits::{CONFIG_BYTES_MAX, CONFIG_EDIT_HEAP_FACTOR};
 
 /// A change.
 #[derive(Debug, Clone)]
@@ -82,6 +79,16 @@ impl std::fmt::Display for EditError {
 
 impl std::error::Error for EditError {}
 
+impl From<Unusable> for EditError {
+    fn from(unusable: Unusable) -> Self {
+        match unusable {
+            Unusable::Unreadable(error) => Self::Unreadable(error),
+            Unusable::Wrong(problem) => Self::Broken(problem.to_string()),
+            Unusable::NoRoom(bytes) => Self::NoRoom(bytes),
+        }
+    }
+}
+
 impl NewCamera {
     /// The camera as the configuration would have it, with what would be wrong with it.
     pub fn checked(&self) -> Camera {
@@ -106,17 +113,9 @@ impl Source {
     /// # Errors
     /// In words.
     pub fn read_redacted(&self) -> Result<String, String> {
-        let text = self.text_with_room().map_err(|error| error.to_string())?;
+        let text = self.text_with_room(CONFIG_EDIT_HEAP_FACTOR);
+        let text = text.map_err(|error| EditError::from(error).to_string())?;
         redacted(&text)
-    }
-
-    /// The file's text, when there is memory to take it apart.
-    fn text_with_room(&self) -> Result<String, EditError> {
-        let text = text_of(self.path(), CONFIG_BYTES_MAX).map_err(EditError::Unreadable)?;
-        let needed = CONFIG_EDIT_HEAP_FACTOR
-            * (CONFIG_HEAP_BYTES_PER_BYTE * text.len()
-                + CONFIG_HEAP_BYTES_PER_TOKEN * tokens(&text));
-        if needed > heap::room_bytes() { Err(EditError::NoRoom(needed)) } else { Ok(text) }
     }
 
     /// Changes the file. What is in force changes with the next reload.
@@ -124,7 +123,7 @@ impl Source {
     /// # Errors
     /// Why it is as it was.
     pub fn edit(&self, edit: &Edit) -> Result<(), EditError> {
-        let text = self.text_with_room()?;
+        let text = self.text_with_room(CONFIG_EDIT_HEAP_FACTOR)?;
         let edited = edited(&text, edit, self.path().parent().unwrap_or(Path::new("")))?;
         replace(self.path(), edited.as_bytes()).map_err(EditError::Unwritable)
     }

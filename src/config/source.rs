@@ -149,13 +149,16 @@ impl Source {
     /// # Errors
     /// It cannot be used.
     pub fn read(&self) -> Result<Usable, Unusable> {
+        self.parse(self.text_with_room(1)?).map_err(Unusable::Wrong)
+    }
+
+    /// The file's text, when there is memory for `factor` times what reading it takes.
+    pub(super) fn text_with_room(&self, factor: usize) -> Result<String, Unusable> {
         let text = text(&self.path, CONFIG_BYTES_MAX).map_err(Unusable::Unreadable)?;
-        let needed =
-            CONFIG_HEAP_BYTES_PER_BYTE * text.len() + CONFIG_HEAP_BYTES_PER_TOKEN * tokens(&text);
-        if needed > heap::room_bytes() {
-            return Err(Unusable::NoRoom(needed));
-        }
-        self.parse(text).map_err(Unusable::Wrong)
+        let needed = factor
+            * (CONFIG_HEAP_BYTES_PER_BYTE * text.len()
+                + CONFIG_HEAP_BYTES_PER_TOKEN * tokens(&text));
+        if needed > heap::room_bytes() { Err(Unusable::NoRoom(needed)) } else { Ok(text) }
     }
 
     /// Finds something to start with, and says in the log what.
