@@ -1,0 +1,52 @@
+//! Users, tokens, passwords and logins.
+
+use super::KIB;
+
+/// `[[user]]` and `[[token]]` sections, of each; further ones are disabled, with a warning.
+pub const USERS_MAX: usize = 32;
+/// See [`USERS_MAX`].
+pub const TOKENS_MAX: usize = 32;
+/// The name of a user or of a token.
+pub const ACCOUNT_NAME_BYTES_MAX: usize = 64;
+/// A user's password; `weir password` refuses shorter and longer ones.
+pub const PASSWORD_BYTES_MIN: usize = 8;
+/// See [`PASSWORD_BYTES_MIN`].
+pub const PASSWORD_BYTES_MAX: usize = 256;
+/// Rounds of PBKDF2-HMAC-SHA256: what OWASP asks for, 0.2 s of a desktop's core and 1 s of a small
+/// box's. A hash with fewer is refused.
+pub const PASSWORD_ROUNDS_MIN: u32 = 600_000;
+/// More would keep everybody waiting for one.
+pub const PASSWORD_ROUNDS_MAX: u32 = 10_000_000;
+/// Salt of a password's hash: made with so many bytes, read from 16 to so many.
+pub const PASSWORD_SALT_BYTES_MAX: usize = 64;
+/// Passwords waiting for their hash or in it, one at a time; one more gets 503.
+pub const PASSWORDS_WAITING_MAX: usize = 8;
+/// The stack of the thread that hashes: ring needs 2 KiB, the C library's start 16.
+pub const PASSWORD_STACK_BYTES: usize = 64 * KIB;
+/// A token as a request has it; `weir token` makes 43 characters.
+pub const TOKEN_BYTES_MAX: usize = 256;
+/// Credentials known to be right, so that a wall of pages is hashed once; the oldest makes room.
+pub const CREDENTIALS_REMEMBERED_MAX: usize = 64;
+/// How long they are known.
+pub const CREDENTIALS_REMEMBERED_US: u64 = 600_000_000;
+/// Browsers logged in; the oldest makes room. 90 bytes each in `weir-logins`.
+pub const LOGINS_MAX: usize = 64;
+/// How long a login lasts, unless `login_hours` says otherwise: 30 days.
+pub const LOGIN_HOURS_DEFAULT: usize = 720;
+/// A year.
+pub const LOGIN_HOURS_MAX: usize = 8760;
+/// What is read of `weir-logins`: a line for each login, twice over.
+pub const LOGINS_FILE_BYTES_MAX: usize = LOGINS_MAX * 256;
+/// The form of the login page.
+pub const LOGIN_FORM_BYTES_MAX: usize = 4 * KIB;
+/// Addresses whose failed logins are counted; one more takes the place of the one least locked
+/// out, and has one free try instead of [`FAILURES_FREE`].
+pub const FAILURE_ADDRESSES_MAX: usize = 64;
+/// Failed logins of an address before it has to wait.
+pub const FAILURES_FREE: u32 = 5;
+/// The wait after that; doubled for each further failure.
+pub const FAILURE_WAIT_US_MIN: u64 = 10_000_000;
+/// The longest wait.
+pub const FAILURE_WAIT_US_MAX: u64 = 900_000_000;
+/// An address without a failure for so long has none.
+pub const FAILURES_FORGOTTEN_US: u64 = 3_600_000_000;

@@ -1,0 +1,37 @@
+//! The configuration, and files that are imported.
+
+use super::{KIB, PROFILE};
+
+/// A camera's name.
+pub const CAMERA_NAME_BYTES_MAX: usize = 64;
+/// A camera's URL; the longest seen in the field is 180 bytes.
+pub const CAMERA_URL_BYTES_MAX: usize = 1024;
+/// A camera's user or password, and what is read of a `password_file`.
+pub const CAMERA_SECRET_BYTES_MAX: usize = 256;
+/// `weir.toml`: 500 bytes for every camera, and 16 KiB for all the rest.
+pub const CONFIG_BYTES_MAX: usize = 16 * KIB + 512 * PROFILE.cameras;
+/// Its TOML tokens: a line `key = "value"` has six, so a camera may have 16 lines. What a file
+/// costs while it is read goes by its tokens as well as by its bytes.
+pub const CONFIG_TOKENS_MAX: usize = 1024 + 96 * PROFILE.cameras;
+/// Library heap for each byte of a file while it is read: the parser makes room for as many tokens.
+pub const CONFIG_HEAP_BYTES_PER_BYTE: usize = 25;
+/// Library heap for each token, or what becomes of it, at worst.
+pub const CONFIG_HEAP_BYTES_PER_TOKEN: usize = 100;
+/// Library heap while the largest file is read.
+pub const CONFIG_HEAP_BYTES_MAX: usize =
+    CONFIG_HEAP_BYTES_PER_BYTE * CONFIG_BYTES_MAX + CONFIG_HEAP_BYTES_PER_TOKEN * CONFIG_TOKENS_MAX;
+/// How much more it takes to change a file than to read it: each token has what is around it.
+pub const CONFIG_EDIT_HEAP_FACTOR: usize = 3;
+/// A file that `weir import` reads: mediamtx's own example has 33 KiB.
+pub const IMPORT_BYTES_MAX: usize = 256 * KIB;
+/// Values and keys in it, with what aliases repeat: 100 bytes of the library heap each, of which
+/// this command has all.
+pub const IMPORT_NODES_MAX: usize = 8192;
+/// Mistakes in a file that are named one by one, and characters of each.
+pub const CONFIG_PROBLEMS_MAX: usize = 128;
+/// See [`CONFIG_PROBLEMS_MAX`].
+pub const CONFIG_PROBLEM_CHARS_MAX: usize = 240;
+/// Mistakes of the configuration that an answer of the API has.
+pub const CONFIG_PROBLEMS_SHOWN: usize = 16;
+/// Viewers of the demo camera's RTSP server; weir itself is one.
+pub const DEMO_CONNECTIONS_MAX: usize = 4;

@@ -1,0 +1,49 @@
+//! HTTP and TLS connections.
+
+use super::{KIB, OFFER_BYTES_MAX};
+
+/// An HTTP request head, and the time it may take.
+pub const HTTP_HEAD_BYTES_MAX: usize = 8 * KIB;
+/// See [`HTTP_HEAD_BYTES_MAX`].
+pub const HTTP_HEAD_MS_MAX: u64 = 5_000;
+/// A request body; the largest is an offer.
+pub const HTTP_BODY_BYTES_MAX: usize = OFFER_BYTES_MAX;
+/// An HTTP connection idle for this long makes room for the next one when all are taken.
+pub const HTTP_EVICTABLE_US: u64 = 100_000;
+/// HTTP connections over the bound that are being told so; one more is closed without a word.
+pub const HTTP_REFUSALS_MAX: usize = 8;
+/// How long each of them may take to hear it.
+pub const HTTP_REFUSAL_MS_MAX: u64 = 500;
+/// How long an idle HTTP connection is kept.
+pub const HTTP_KEEP_ALIVE_MS: u64 = 5_000;
+/// The time a request body may take, and how long a request waits for one of the body buffers
+/// before it gets 503: 64 offers that come at once are read one after the other in milliseconds.
+pub const HTTP_BODY_MS_MAX: u64 = 2_000;
+/// A request body that took this long makes room when others wait for its buffer.
+pub const HTTP_BODY_QUIET_MS: u64 = 250;
+/// Connections to the diagnostics port: a scraper, a person, and one of each to spare.
+pub const DIAGNOSTICS_CONNECTIONS_MAX: usize = 4;
+
+/// A TLS handshake, from the connection's begin.
+pub const TLS_HANDSHAKE_MS_MAX: u64 = 5_000;
+/// A handshake that has had its turn this long makes room when others wait: on a LAN it takes
+/// some 10 ms, on a phone's sleepy Wi-Fi 200.
+pub const TLS_TURN_MS: u64 = 250;
+/// What rustls reads at a time. A connection with more than that unread takes one of the places
+/// for large records: the browsers' requests are smaller, but for a long offer.
+pub const TLS_READ_BYTES: usize = 4 * KIB;
+/// Bytes a TLS client may send before one of them is plaintext: a ClientHello has up to 2 KiB,
+/// the largest record 18. More ends the connection; rustls alone would gather 64 KiB.
+pub const TLS_UNREAD_BYTES_MAX: usize = 24 * KIB;
+/// Sealed bytes of a TLS connection that wait for a slow client; the answer waits with them.
+pub const TLS_SEALED_BYTES_MAX: usize = 8 * KIB;
+/// Plaintext of a TLS record that we send: one is sealed at a time.
+pub const TLS_FRAGMENT_BYTES: usize = 4 * KIB;
+/// A file with a certificate, those it depends on, or a key; a chain of four has 8 KiB.
+pub const TLS_FILE_BYTES_MAX: usize = 64 * KIB;
+/// Between two looks at the operator's certificate: two `stat`s each.
+pub const TLS_FILES_LOOK_MS: u64 = 5_000;
+/// `names` and `origins` in `[http]`, of each.
+pub const HTTP_NAMES_MAX: usize = 16;
+/// One of them: what DNS allows (RFC 1035 section 2.3.4), with scheme and port around it.
+pub const HTTP_NAME_BYTES_MAX: usize = 255 + 16;

@@ -1,0 +1,63 @@
+//! What packets, history rings and sending are bounded by.
+
+use super::{KIB, PROFILE};
+
+/// Packets one ring chunk describes: 16 KiB of 1200-byte payloads are 13, small ones more.
+pub const CHUNK_PACKETS_MAX: usize = 64;
+
+/// RTP payload bytes by default, FU header included, header extension and tag not. A path behind
+/// the interface that takes no IPv6 packets of 1284 bytes needs less: no path MTU is learnt.
+pub const PAYLOAD_BYTES_DEFAULT: usize = 1200;
+/// The largest a configuration may ask for: 1400 + 12 + 8 + 16 fits an Ethernet frame with IPv4.
+pub const PAYLOAD_BYTES_MAX: usize = 1400;
+/// The smallest: below this headers cost more than they carry.
+pub const PAYLOAD_BYTES_MIN: usize = 500;
+/// RTP header (12), playout-delay extension (8) and GCM tag (16) around a payload.
+pub const RTP_OVERHEAD_BYTES: usize = 12 + 8 + 16;
+/// A sealed packet.
+pub const PACKET_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + RTP_OVERHEAD_BYTES;
+/// Segments of one GSO message: 64 is what every kernel with UDP GSO takes.
+pub const GSO_SEGMENTS_MAX: usize = 64;
+/// Bytes of one GSO message: an IPv4 datagram less its headers.
+pub const GSO_BYTES_MAX: usize = 65_507;
+/// A datagram we read: what fits an Ethernet frame; longer ones are truncated and dropped.
+pub const DATAGRAM_BYTES_MAX: usize = 1500;
+
+/// Carry slot sizes. An interleaved frame is at most 4 + 65 535 bytes.
+pub const CARRY_SMALL_BYTES: usize = 2 * KIB;
+/// See [`CARRY_SMALL_BYTES`].
+pub const CARRY_MEDIUM_BYTES: usize = 8 * KIB;
+/// See [`CARRY_SMALL_BYTES`].
+pub const CARRY_LARGE_BYTES: usize = 64 * KIB + 4;
+/// An SPS or PPS: the largest seen in the field is 64 bytes.
+pub const PARAMETER_SET_BYTES_MAX: usize = 256;
+/// Access units watched before a stream's marker habit is latched and viewers are let in.
+pub const MARKER_PROBE_ACCESS_UNITS: u32 = 8;
+/// How long a stream may keep shared chunks for its newest IDR, or for packets that a viewer who
+/// is behind has yet to get.
+pub const IDR_HOLD_US: u64 = 250_000;
+/// Chunks one stream can hold: its floor and the whole shared remainder.
+pub const RING_CHUNKS_MAX: usize = PROFILE.ring_floor_chunks + PROFILE.ring_shared_chunks;
+/// SPS a stream remembers; one with a further id takes the oldest's place. Cameras send one.
+pub const SPS_MAX: usize = 2;
+/// PPS a stream remembers, in the same way; two were seen. 256 bytes each, as an SPS.
+pub const PPS_MAX: usize = 4;
+/// RTP video clock (RFC 6184 section 8.2.1).
+pub const VIDEO_CLOCK_HZ: u32 = 90_000;
+/// A camera's timestamp further than this from the last one is a jump, and replaced.
+pub const TIMESTAMP_JUMP_S: u32 = 5;
+/// A step back of less than this is a B-frame's; a longer one is a jump.
+pub const TIMESTAMP_BACK_S: u32 = 1;
+/// Jumps in a row after which the camera's new timeline is adopted.
+pub const TIMESTAMP_JUMPS_MAX: u8 = 3;
+/// How far media time may fall behind arrival before it is brought forward.
+pub const TIMESTAMP_DRIFT_MS_MAX: u64 = 250;
+/// The least time between frames over a gap that we stamp ourselves: 30 frames a second.
+pub const TIMESTAMP_STEP_MIN: u32 = VIDEO_CLOCK_HZ / 30;
+
+/// Segments a subscription may send at once, and then again each millisecond.
+pub const PACING_SEGMENTS_PER_MS: u32 = 64;
+/// Resends a second every subscription may ask for; 10 % of its bytes where that is more.
+pub const RESEND_PACKETS_PER_S: u32 = 32;
+/// Between sender reports of one subscription.
+pub const SENDER_REPORT_INTERVAL_US: u64 = 3_000_000;

@@ -1,0 +1,68 @@
+//! Offers, handshakes and sessions.
+
+use super::KIB;
+
+/// An SDP offer; `str0m` needs about 12.5 times its bytes to answer it.
+pub const OFFER_BYTES_MAX: usize = 16 * KIB;
+/// Media sections of an offer.
+pub const OFFER_MEDIA_MAX: usize = 4;
+/// Candidates of an offer.
+pub const OFFER_CANDIDATES_MAX: usize = 32;
+/// The longest an offer waits for a handshake slot, then 503.
+pub const OFFER_WAIT_US: u64 = 5_000_000;
+/// A handshake that saw no valid check for this long makes room when others wait; so does, in a
+/// full table of sessions, an offer that none came for.
+pub const HANDSHAKE_QUIET_US: u64 = 500_000;
+/// A handshake that goes on for this long, checks or not, makes room when others wait: a browser
+/// needs a tenth of it, and this is room for four repetitions of a lost flight.
+pub const HANDSHAKE_SLOW_US: u64 = 1_000_000;
+/// A handshake that is not connected by then is given up.
+pub const HANDSHAKE_US_MAX: u64 = 10_000_000;
+/// DTLS records a handshake holds before it can read them (the first of a flight was lost); one
+/// more ends it. A browser's flight has 5; each costs about 5 KB while it is held.
+pub const HANDSHAKE_RECORDS_HELD_MAX: usize = 16;
+/// A browser's certificate message (300 bytes seen); a larger one is dropped unread.
+pub const PEER_CERTIFICATE_BYTES_MAX: usize = 1900;
+/// H.264 formats (packetization-mode 1) of an offer that are weighed; Chromium has 4 to 8.
+pub const OFFER_H264_FORMATS_MAX: usize = 16;
+/// An ICE ufrag or password, or a media section's name: longer ones are refused.
+pub const OFFER_TOKEN_BYTES_MAX: usize = 256;
+/// Our last DTLS flight (75 bytes seen) as one datagram.
+pub const FLIGHT_BYTES_MAX: usize = 128;
+/// Our close_notify (39 bytes) as one datagram.
+pub const CLOSE_NOTIFY_BYTES_MAX: usize = 64;
+/// Times the stored flight is sent again, and the least time between two.
+pub const FLIGHT_RESENDS_MAX: u32 = 20;
+/// See [`FLIGHT_RESENDS_MAX`].
+pub const FLIGHT_RESEND_US: u64 = 50_000;
+
+/// A session without a sign of life is gone after this.
+pub const SESSION_SILENCE_US: u64 = 8_000_000;
+/// The same once a DTLS alert or an ICMP error hinted at its end.
+pub const SESSION_HINTED_SILENCE_US: u64 = 4_000_000;
+/// No SRTCP at all this long after the hand-over, while media is sent: it never got our Finished.
+pub const SESSION_FIRST_SRTCP_US: u64 = 15_000_000;
+/// When the table is full, a session silent for longer than this makes room.
+pub const SESSION_EVICTABLE_US: u64 = 3_000_000;
+/// ICMP errors taken out of the media socket's queue in a turn; more wait for the next one.
+pub const ICMP_ERRORS_PER_TURN: usize = 64;
+/// How often a call of the media socket is made again while ICMP errors arrive, which it may meet
+/// in place of its own result: a burst that another core takes in lasts some 100 us, a call 1 us.
+pub const ICMP_RETRIES_MAX: u32 = 64;
+/// The same with none in the queue, which may be a moment late or out of memory.
+pub const ICMP_RETRIES_QUIET_MAX: u32 = 2;
+/// The same when a POST comes from the session's own address: a player that vanished is back.
+/// Chromium is never silent for longer than 1.5 s.
+pub const SESSION_OWN_EVICTABLE_US: u64 = 1_600_000;
+/// Between two ICE restarts of a session; a sooner one gets 429 with Retry-After.
+pub const SESSION_RESTART_US: u64 = 1_000_000;
+/// Senders whose SRTCP a session keeps a replay window for.
+pub const SRTCP_SENDERS_MAX: usize = 4;
+/// Ended sessions that `/api/sessions` still shows.
+pub const ENDED_SESSIONS_SHOWN: usize = 64;
+/// STUN servers that players are told of, and one's URI.
+pub const ICE_SERVERS_MAX: usize = 4;
+/// See [`ICE_SERVERS_MAX`].
+pub const ICE_SERVER_BYTES_MAX: usize = 128;
+/// Addresses offered as candidates: our own, or those of `announce`.
+pub const CANDIDATES_MAX: usize = 16;
