@@ -6,6 +6,7 @@
 mod access;
 mod config;
 mod console;
+mod heap;
 mod http;
 mod journal;
 mod media;
@@ -16,6 +17,7 @@ mod webrtc;
 pub use access::*;
 pub use config::*;
 pub use console::*;
+pub use heap::*;
 pub use http::*;
 pub use journal::*;
 pub use media::*;
@@ -81,6 +83,26 @@ pub struct Profile {
     pub http_bodies: usize,
     /// The region behind the global allocator: handshakes, HTTP, configuration.
     pub library_heap_bytes: usize,
+    /// Of it, what an HTTP connection may hold with its TLS and the request it is at; more ends it.
+    pub http_connection_heap_bytes: usize,
+    /// What a TLS connection may hold besides while it has a place for large records.
+    pub tls_large_record_heap_bytes: usize,
+    /// What a request may hold besides while its body is read.
+    pub http_body_heap_bytes: usize,
+    /// What a connection to the diagnostics port may hold.
+    pub diagnostics_connection_heap_bytes: usize,
+    /// What an offer may hold until its browser is connected or gone.
+    pub offer_heap_bytes: usize,
+    /// What a handshake slot may hold.
+    pub handshake_heap_bytes: usize,
+    /// What dialling a camera may hold, the lookup of its name included.
+    pub camera_dial_heap_bytes: usize,
+    /// What a console may hold.
+    pub console_heap_bytes: usize,
+    /// What is nobody's own: the configuration in force, the runtime, logins, sessions that live.
+    pub shared_heap_bytes: usize,
+    /// Kept free: below it nothing new is admitted, so that what is under way has room.
+    pub heap_reserve_bytes: usize,
     /// Threads, each with one stack.
     pub threads: usize,
     /// Stack of a thread.
@@ -128,6 +150,11 @@ const _: () = {
     assert!(p.commands > 4 * p.sessions + 2 * p.cameras, "the command queue must never be full");
     assert!(p.http_connections_per_address <= p.http_connections);
     assert!(CONFIG_HEAP_BYTES_MAX <= p.library_heap_bytes / 2, "any file can be read at start");
+    assert!(
+        CONFIG_HEAP_BYTES_MAX + p.shared_heap_bytes + p.heap_reserve_bytes <= p.library_heap_bytes,
+        "any file can be read anew"
+    );
+    assert!(HEAP_PROBE_BYTES <= p.heap_reserve_bytes, "the reserve has such a block when unbroken");
     assert!(p.tls_large_records > 0);
     assert!(p.tls_handshakes > 0 && p.tls_handshakes <= p.http_connections);
 };

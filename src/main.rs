@@ -21,7 +21,7 @@ use arguments::{Arguments, Command, Run, Serve};
 
 /// Everything that a library allocates comes from one fixed region.
 #[global_allocator]
-static LIBRARY_HEAP: weir::mem::heap::LibraryHeap = weir::mem::heap::LibraryHeap::new();
+static LIBRARY_HEAP: weir::mem::heap::LibraryHeap = weir::mem::heap::LibraryHeap;
 
 const ENVIRONMENT: u8 = 1;
 const CONFIGURATION: u8 = 2;

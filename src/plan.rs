@@ -9,6 +9,7 @@ use crate::limits::{
     PASSWORD_STACK_BYTES, PROFILE, SESSIONS_MAX, SUBSCRIPTIONS_MAX,
 };
 use crate::media::{Memory, sizes};
+use crate::mem::accounts::Kind;
 use crate::status::{CameraCard, SessionCard, Tables};
 
 /// Whose the memory is.
@@ -45,7 +46,7 @@ const fn item(
     Item { tier, what, holder, count, bytes }
 }
 
-const ITEMS: [Item; 19] = [
+const ITEMS: [Item; 29] = [
     item(Tier::Arena, "history ring chunks", "stream", CHUNKS_MAX, sizes::CHUNKS / CHUNKS_MAX),
     item(Tier::Arena, "streams", "stream", CAMERAS_MAX, sizes::STREAM),
     item(Tier::Arena, "carry slots, small", "rtsp", PROFILE.carry_small, CARRY_SMALL_BYTES),
@@ -66,12 +67,53 @@ const ITEMS: [Item; 19] = [
     item(Tier::Arena, "address table", "webrtc", 1, sizes::DEMUX),
     item(Tier::Arena, "cards", "status", 1, CARDS_BYTES),
     item(Tier::Arena, "last warnings, log budgets", "journal", 1, journal::BYTES),
-    item(Tier::LibraryHeap, "library heap", "str0m, hyper, tokio", 1, PROFILE.library_heap_bytes),
+    heap("http connections", Kind::HttpConnection),
+    heap_more("while a request body is read", PROFILE.http_bodies, PROFILE.http_body_heap_bytes),
+    heap_more(
+        "while in a large TLS record",
+        PROFILE.tls_large_records,
+        PROFILE.tls_large_record_heap_bytes,
+    ),
+    heap("diagnostics connections", Kind::DiagnosticsConnection),
+    heap("offers", Kind::Offer),
+    heap("handshakes", Kind::Handshake),
+    heap("cameras being dialled", Kind::CameraDial),
+    heap("consoles", Kind::Console),
+    item(Tier::LibraryHeap, "shared", "all", 1, PROFILE.shared_heap_bytes),
+    item(Tier::LibraryHeap, "reserve", "what is under way", 1, PROFILE.heap_reserve_bytes),
+    item(Tier::LibraryHeap, "rest", "reading a configuration", 1, HEAP_REST_BYTES),
     item(Tier::Stack, "stacks", "threads", PROFILE.threads, PROFILE.stack_bytes),
     item(Tier::Stack, "stack for password hashes", "access", 1, PASSWORD_STACK_BYTES),
     item(Tier::Program, "program pages", "text and data", 1, PROFILE.program_bytes),
     item(Tier::Kernel, "udp socket buffers", "kernel", 2, PROFILE.udp_socket_buffer_bytes),
 ];
+
+/// What the accounts of a kind may hold.
+const fn heap(what: &'static str, kind: Kind) -> Item {
+    item(Tier::LibraryHeap, what, kind.name(), kind.max(), kind.budget_bytes())
+}
+
+/// What some HTTP connections may hold besides.
+const fn heap_more(what: &'static str, count: usize, bytes: usize) -> Item {
+    item(Tier::LibraryHeap, what, Kind::HttpConnection.name(), count, bytes)
+}
+
+/// What all accounts that can be open at once may hold, with what they share and the reserve. A
+/// configuration is not among them: it is read in what happens to be free, in one go, or later.
+const HEAP_PROMISED_BYTES: usize = {
+    let (mut sum, mut at) = (PROFILE.shared_heap_bytes + PROFILE.heap_reserve_bytes, 0);
+    while at < Kind::ALL.len() {
+        let kind = Kind::ALL[at];
+        if !matches!(kind, Kind::Configuration) {
+            sum += kind.max() * kind.budget_bytes();
+        }
+        at += 1;
+    }
+    sum + PROFILE.http_bodies * PROFILE.http_body_heap_bytes
+        + PROFILE.tls_large_records * PROFILE.tls_large_record_heap_bytes
+};
+/// What is left of the region, so that its lines add up to it.
+const HEAP_REST_BYTES: usize = PROFILE.library_heap_bytes.saturating_sub(HEAP_PROMISED_BYTES);
 
 /// Bytes of the cards, which are statics of their own.
 const CARDS_BYTES: usize = CAMERAS_MAX * size_of::<CameraCard>()
@@ -194,24 +236,27 @@ const fn digit(number: usize) -> u8 {
     (number % 10) as u8
 }
 
-/// What a profile over its total is told: the need and the limit.
-const fn over_total_message() -> Message {
+/// What a profile over its bounds is told: the need and the limit.
+const fn over(need: usize, limit_name: &str, limit: usize) -> Message {
     Message { bytes: [0; 128], length: 0 }
         .text("memory profile ")
         .text(PROFILE.name)
         .text(" needs ")
-        .number(TOTAL_BYTES)
-        .text(" bytes, its total_bytes allows ")
-        .number(PROFILE.total_bytes)
+        .number(need)
+        .text(" bytes, its ")
+        .text(limit_name)
+        .text(" allows ")
+        .number(limit)
 }
 
-const fn assert_within_total() {
-    if TOTAL_BYTES > PROFILE.total_bytes {
-        let message = over_total_message();
+const fn assert_within(need: usize, limit_name: &str, limit: usize) {
+    if need > limit {
+        let message = over(need, limit_name, limit);
         panic!("{}", message.as_str());
     }
 }
-const _: () = assert_within_total();
+const _: () = assert_within(TOTAL_BYTES, "total_bytes", PROFILE.total_bytes);
+const _: () = assert_within(HEAP_PROMISED_BYTES, "library_heap_bytes", PROFILE.library_heap_bytes);
 
 #[cfg(test)]
 mod tests {
@@ -219,13 +264,19 @@ mod tests {
 
     #[test]
     fn the_message_names_need_and_limit() {
-        let message = over_total_message();
-        let (need, limit) = (TOTAL_BYTES, PROFILE.total_bytes);
-        let name = PROFILE.name;
+        let message = over(usize::MAX, "library_heap_bytes", usize::MAX);
+        let (name, most) = (PROFILE.name, usize::MAX);
         assert_eq!(
             message.as_str(),
-            format!("memory profile {name} needs {need} bytes, its total_bytes allows {limit}")
+            format!(
+                "memory profile {name} needs {most} bytes, its library_heap_bytes allows {most}"
+            )
         );
+    }
+
+    #[test]
+    fn the_library_heaps_lines_add_up_to_its_region() {
+        assert_eq!(total_of(Some(Tier::LibraryHeap)), PROFILE.library_heap_bytes);
     }
 
     #[test]

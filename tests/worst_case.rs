@@ -134,6 +134,13 @@ fn the_worst_case_at_once_is_within_the_plan_and_nobody_loses_a_packet() {
     assert!(losses.len() < TRIES, "packets lost, frames broken, viewers ended: {losses:?}");
 }
 
+/// Whose the library heap is.
+fn print_accounts(server: &Server) {
+    let figures = ["weir_accounts_used", "weir_accounts_most", "weir_library_heap_shared"];
+    let is_meant = |line: &&str| figures.iter().any(|figure| line.starts_with(figure));
+    server.metrics().lines().filter(is_meant).for_each(|line| println!("  {line}"));
+}
+
 fn is_loss(losses: &[u64; 3]) -> bool {
     losses != &[0; 3]
 }
@@ -149,6 +156,7 @@ fn worst_case() -> [u64; 3] {
         std::thread::sleep(Duration::from_millis(600)); // the gauge's period
         let bytes = server.metric("weir_library_heap_used_bytes").expect("a gauge");
         println!("library heap {when}: {bytes} bytes in use");
+        print_accounts(&server);
     };
     used("with every camera");
     let mut viewers = wall_of_viewers(&server, &cameras);
@@ -180,6 +188,7 @@ fn worst_case() -> [u64; 3] {
     wall::run(&mut viewers, TRAIL_US, |_| false);
     let usage = Usage::of(server.pid()).expect("weir runs");
     let heap = server.metric("weir_library_heap_high_water_bytes").expect("a gauge");
+    print_accounts(&server);
     let sum = |figure: fn(&Viewer) -> u64| viewers.iter().map(figure).sum::<u64>();
     let packets = sum(|viewer| viewer.reception.counts.packets);
     let lost = sum(|viewer| viewer.reception.counts.lost());

@@ -15,6 +15,7 @@ use super::{PasswordHash, Policy};
 use crate::clock;
 use crate::config::{Secret, StateFolder};
 use crate::limits::LOGINS_FILE_BYTES_MAX;
+use crate::mem::accounts::{self, Demand};
 use crate::status::GAUGES;
 
 const FILE: &str = "weir-logins";
@@ -129,6 +130,10 @@ impl Guard {
             Verdict::Known(identity) => Ok(identity),
             Verdict::Hashing { identity, outcome, job } => {
                 if let Some(job) = job {
+                    if accounts::admit(Demand::Password).is_err() {
+                        self.0.access.borrow_mut().hashed(job.mark, job.client, None, now());
+                        return Err(denied(Denial::Busy));
+                    }
                     self.hash(job);
                 }
                 match outcome.await {
@@ -165,7 +170,7 @@ impl Guard {
     fn with_thread<T>(&self, ask: impl FnOnce(&Hashing) -> T) -> Option<T> {
         let mut hashing = self.0.hashing.borrow_mut();
         if hashing.is_none() {
-            match Hashing::start() {
+            match accounts::shared(Hashing::start) {
                 Ok(started) => *hashing = Some(started),
                 Err(error) => log::error!("no thread for passwords: {error}"),
             }

@@ -17,6 +17,7 @@ use super::source::Unusable;
 use super::{Camera, Secret, Source};
 use crate::access::PasswordHash;
 use crate::limits::{CONFIG_BYTES_MAX, CONFIG_EDIT_HEAP_FACTOR};
+use crate::mem::accounts::OverBudget;
 
 /// A change.
 #[derive(Debug, Clone)]
@@ -61,6 +62,8 @@ pub enum EditError {
     Refused(String),
     /// There is no memory for it now: the bytes it needs.
     NoRoom(usize),
+    /// It took more memory than it may.
+    OverBudget(OverBudget),
 }
 
 impl std::fmt::Display for EditError {
@@ -73,6 +76,7 @@ impl std::fmt::Display for EditError {
             Self::Known(name) => write!(f, "there is a camera {name} already"),
             Self::Refused(problem) => write!(f, "{problem}"),
             Self::NoRoom(bytes) => write!(f, "this needs {bytes} bytes of the library heap"),
+            Self::OverBudget(over) => write!(f, "this took {over}"),
         }
     }
 }
@@ -84,7 +88,8 @@ impl From<Unusable> for EditError {
         match unusable {
             Unusable::Unreadable(error) => Self::Unreadable(error),
             Unusable::Wrong(problem) => Self::Broken(problem.to_string()),
-            Unusable::NoRoom(bytes) => Self::NoRoom(bytes),
+            Unusable::NoRoom(bytes, _) => Self::NoRoom(bytes),
+            Unusable::OverBudget(over) => Self::OverBudget(over),
         }
     }
 }
@@ -114,8 +119,8 @@ impl Source {
     /// In words.
     pub fn read_redacted(&self) -> Result<String, String> {
         let text = self.text_with_room(CONFIG_EDIT_HEAP_FACTOR);
-        let text = text.map_err(|error| EditError::from(error).to_string())?;
-        redacted(&text)
+        let (text, account) = text.map_err(|error| EditError::from(error).to_string())?;
+        account.enter(|| redacted(&text))
     }
 
     /// Changes the file. What is in force changes with the next reload.
@@ -123,8 +128,10 @@ impl Source {
     /// # Errors
     /// Why it is as it was.
     pub fn edit(&self, edit: &Edit) -> Result<(), EditError> {
-        let text = self.text_with_room(CONFIG_EDIT_HEAP_FACTOR)?;
-        let edited = edited(&text, edit, self.path().parent().unwrap_or(Path::new("")))?;
+        let (text, account) = self.text_with_room(CONFIG_EDIT_HEAP_FACTOR)?;
+        let folder = self.path().parent().unwrap_or(Path::new(""));
+        let edited = account.enter(|| edited(&text, edit, folder))?;
+        self.within_budget(&account)?;
         replace(self.path(), edited.as_bytes()).map_err(EditError::Unwritable)
     }
 }

@@ -16,7 +16,7 @@ use crate::limits::{
     CONFIG_BYTES_MAX, CONFIG_HEAP_BYTES_PER_BYTE, CONFIG_HEAP_BYTES_PER_TOKEN,
     CONFIG_PROBLEMS_SHOWN,
 };
-use crate::mem::heap;
+use crate::mem::accounts::{self, Account, Kind, OverBudget, Refused};
 
 /// A configuration's file, and the folder with its last good copy.
 #[derive(Debug, Clone)]
@@ -77,8 +77,10 @@ pub enum Unusable {
     Unreadable(io::Error),
     /// There is a mistake in it that leaves nothing to go by.
     Wrong(Problem),
-    /// There is no memory to read it now: the bytes it needs.
-    NoRoom(usize),
+    /// There is no memory to read it now: the bytes it needs, and what is in the way.
+    NoRoom(usize, Refused),
+    /// What became of it took more memory than it may.
+    OverBudget(OverBudget),
 }
 
 impl Started {
@@ -149,16 +151,29 @@ impl Source {
     /// # Errors
     /// It cannot be used.
     pub fn read(&self) -> Result<Usable, Unusable> {
-        self.parse(self.text_with_room(1)?).map_err(Unusable::Wrong)
+        let (text, account) = self.text_with_room(1)?;
+        let read = account.enter(|| self.parse(text)).map_err(Unusable::Wrong)?;
+        self.within_budget(&account)?;
+        Ok(read)
     }
 
-    /// The file's text, when there is memory for `factor` times what reading it takes.
-    pub(super) fn text_with_room(&self, factor: usize) -> Result<String, Unusable> {
-        let text = text(&self.path, CONFIG_BYTES_MAX).map_err(Unusable::Unreadable)?;
-        let needed = factor
-            * (CONFIG_HEAP_BYTES_PER_BYTE * text.len()
-                + CONFIG_HEAP_BYTES_PER_TOKEN * tokens(&text));
-        if needed > heap::room_bytes() { Err(Unusable::NoRoom(needed)) } else { Ok(text) }
+    /// The file's text, and an account for what becomes of it: when there is memory for `factor`
+    /// times what reading it takes, which is kept free for it.
+    pub(super) fn text_with_room(&self, factor: usize) -> Result<(String, Account), Unusable> {
+        // Kept beyond the request that asks for it.
+        let text = accounts::shared(|| text(&self.path, CONFIG_BYTES_MAX));
+        let text = text.map_err(Unusable::Unreadable)?;
+        let parsed_bytes = CONFIG_HEAP_BYTES_PER_BYTE * text.len();
+        let needed = factor * (parsed_bytes + CONFIG_HEAP_BYTES_PER_TOKEN * tokens(&text));
+        let account = Account::promise(Kind::Configuration, needed, parsed_bytes);
+        Ok((text, account.map_err(|refused| Unusable::NoRoom(needed, refused))?))
+    }
+
+    /// A file that took more than its account has is not used: the next one could take too much.
+    pub(super) fn within_budget(&self, account: &Account) -> Result<(), Unusable> {
+        let Some(over) = account.over() else { return Ok(()) };
+        over.tell(self.path.display());
+        Err(Unusable::OverBudget(over))
     }
 
     /// Finds something to start with, and says in the log what.
@@ -229,7 +244,10 @@ impl std::fmt::Display for Unusable {
         match self {
             Self::Unreadable(error) => write!(f, "the file cannot be read: {error}"),
             Self::Wrong(problem) => write!(f, "{problem}"),
-            Self::NoRoom(bytes) => write!(f, "reading needs {bytes} bytes of the library heap"),
+            Self::NoRoom(bytes, refused) => {
+                write!(f, "reading needs {bytes} bytes of the library heap: {refused}")
+            }
+            Self::OverBudget(over) => write!(f, "what is in the file takes {over}"),
         }
     }
 }

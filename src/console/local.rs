@@ -26,6 +26,7 @@ use crate::journal::lines;
 use crate::limits::{
     CONSOLE_FOLLOW_MS, CONSOLE_REQUEST_BYTES_MAX, CONSOLE_REQUEST_MS_MAX, CONSOLES_MAX,
 };
+use crate::mem::accounts::{Account, Kind};
 use crate::status::TABLES;
 
 /// The socket's name in the state folder.
@@ -92,11 +93,20 @@ pub(super) async fn serve(listener: UnixListener, path: PathBuf, desk: Desk) {
             let _ = socket.try_write(b"there are too many consoles already\n\x001");
             continue;
         }
+        let account = match Account::open(Kind::Console) {
+            Ok(account) => account,
+            Err(refused) => {
+                let _ = socket.try_write(format!("{refused}\n\x001").as_bytes());
+                continue;
+            }
+        };
         TABLES.consoles.take();
         let desk = desk.clone();
         spawn_local(async move {
             // Who leaves halfway is gone, and that is all there is to know.
-            let _ = visit(&desk, socket).await;
+            if let Err(over) = account.charge(visit(&desk, socket)).await {
+                over.tell("by the socket");
+            }
             TABLES.consoles.give();
         });
     }

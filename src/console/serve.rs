@@ -15,6 +15,7 @@ use super::wire::Wire;
 use crate::clock;
 use crate::control::Control;
 use crate::limits::CONSOLE_REOPEN_MS;
+use crate::mem::accounts::{Account, Kind};
 use crate::net::serial::{self, Line};
 
 /// A serial line: its device and speed.
@@ -70,6 +71,17 @@ pub fn end(control: &Control) {
     local::unbind(control.guard().folder());
 }
 
+/// An account for the cable, which waits until there is memory for it: it is the way in when
+/// nothing else works.
+async fn open_account() -> Account {
+    loop {
+        match Account::open(Kind::Console) {
+            Ok(account) => return account,
+            Err(_) => sleep(Duration::from_millis(CONSOLE_REOPEN_MS)).await,
+        }
+    }
+}
+
 async fn attend_cable(desk: Desk, cable: Cable) {
     let Cable { device, mut file } = cable;
     let way = Way::Cable { baud: device.baud };
@@ -80,8 +92,11 @@ async fn attend_cable(desk: Desk, cable: Cable) {
         match opened.and_then(Line::new) {
             Ok(line) => {
                 let wire = Wire::Cable(line);
-                if let Err(error) = attend(&desk, way, &mut terminal, &wire).await {
-                    log::warn!("console: {}: {error}", device.path.display());
+                let account = open_account().await;
+                match account.charge(attend(&desk, way, &mut terminal, &wire)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => log::warn!("console: {}: {error}", device.path.display()),
+                    Err(over) => over.tell(device.path.display()),
                 }
                 terminal.hang_up();
             }

@@ -23,7 +23,7 @@ use crate::media::{Command, Lost, Play};
 use crate::rtsp::Ready;
 use crate::status::{self, CameraCard};
 
-use super::dial::dial;
+use super::dial::dial_charged;
 use super::{CameraStatus, Control, Refusal};
 
 /// What a camera shows whose slot's card still tells of another.
@@ -235,8 +235,7 @@ impl Control {
         loop {
             camera.enter(State::Connecting);
             let permit = dials.acquire().await;
-            // Boxed: what a dial needs is given back when it is over.
-            let dialled = Box::pin(dial(section)).await;
+            let dialled = dial_charged(section).await;
             drop(permit);
             match dialled {
                 Ok((socket, ready)) => {

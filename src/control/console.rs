@@ -14,7 +14,7 @@ use crate::rtp::sps;
 use crate::tls::{self, Facts};
 use crate::{clock, net};
 
-use super::dial::dial;
+use super::dial::dial_charged;
 use super::{Control, ReloadError, Reloaded};
 
 /// What a try at a camera found.
@@ -80,7 +80,7 @@ impl Control {
         }
         let one = self.0.trying.acquire().await;
         let began_us = clock::now_us();
-        let dialled = Box::pin(dial(camera)).await;
+        let dialled = dial_charged(camera).await;
         let took_ms = (clock::now_us() - began_us) / 1000;
         let (socket, mut ready) = dialled.map_err(|error| error.to_string())?;
         ready.session.teardown();

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use crate::config;
 use crate::limits::{CAMERA_DIAL_MS_MAX, RTSP_EARLY_BYTES_MAX};
+use crate::mem::accounts::{Account, Kind, OverBudget, Refused};
 use crate::net::names::{self, NameError};
 use crate::rtsp::{CameraUrl, Credentials, Dialog, DialogError, Ready, Step};
 
@@ -21,12 +22,26 @@ pub(super) enum DialError {
     Name(NameError),
     Network(io::Error),
     Timeout,
+    /// It does not begin now.
+    Refused(Refused),
+    /// What came of it took more memory than it may.
+    OverBudget(OverBudget),
+}
+
+/// [`dial`] on an account of its own. What a dial needs is given back when it is over; what it
+/// brings is everybody's.
+pub(super) async fn dial_charged(
+    section: &config::Camera,
+) -> Result<(std::net::TcpStream, Box<Ready>), DialError> {
+    let account = Account::open(Kind::CameraDial).map_err(DialError::Refused)?;
+    account.charge(dial(section)).await.unwrap_or_else(|over| {
+        over.tell(format_args!("of camera {}", section.name));
+        Err(DialError::OverBudget(over))
+    })
 }
 
 /// Connects to a camera and brings it to the point where PLAY is next.
-pub(super) async fn dial(
-    section: &config::Camera,
-) -> Result<(std::net::TcpStream, Box<Ready>), DialError> {
+async fn dial(section: &config::Camera) -> Result<(std::net::TcpStream, Box<Ready>), DialError> {
     let url = CameraUrl::parse(&section.url).map_err(DialogError::Url)?;
     let credentials = section.user.as_ref().map(|user| Credentials {
         user: user.clone(),
@@ -97,6 +112,8 @@ impl std::fmt::Display for DialError {
                 write!(f, "the camera refuses the connection: is its RTSP port right?")
             }
             Self::Network(error) => write!(f, "cannot reach the camera: {error}"),
+            Self::Refused(refused) => write!(f, "not dialled yet: {refused}"),
+            Self::OverBudget(over) => write!(f, "what the camera sent took {over}"),
             Self::Timeout => {
                 write!(f, "the camera does not answer within {} s", CAMERA_DIAL_MS_MAX / 1000)
             }

@@ -15,8 +15,9 @@ use crate::clock;
 use crate::egress::batch::Path;
 use crate::egress::srtp::{OpenKeys, SealKeys};
 use crate::egress::subscription::Wiring;
-use crate::limits::{HANDSHAKE_QUIET_US, HANDSHAKE_SLOW_US, PROFILE};
+use crate::limits::{HANDSHAKE_CHECK_BYTES_MAX, HANDSHAKE_QUIET_US, HANDSHAKE_SLOW_US, PROFILE};
 use crate::media::{Command, HandshakeDatagram, Promote, SeatId};
+use crate::mem::accounts::{self, Account};
 use crate::status::{self, TABLES};
 use crate::webrtc::demux::Kind;
 use crate::webrtc::ended::Ended;
@@ -54,8 +55,8 @@ pub(super) struct Active {
     /// Who posted the offer.
     pub(super) peer: IpAddr,
     pub(super) answered: Answered,
-    /// From the browser's first check on.
-    pub(super) handshake: Option<Handshake>,
+    /// From the browser's first check on, with an account of its own.
+    pub(super) handshake: Option<(Handshake, Account)>,
     /// Its last check, while there is no slot.
     pub(super) held: Option<Held>,
     pub(super) wiring: Wiring,
@@ -67,6 +68,8 @@ pub(super) struct Active {
     /// Behind an address translation: the candidate the browser knows, and our own address.
     pub(super) alias: Option<(SocketAddr, SocketAddr)>,
     pub(super) candidates: super::Candidates,
+    /// What it holds without a handshake is booked on it. The last field, as the others go first.
+    pub(super) account: Option<Account>,
 }
 
 /// A valid check that waits for a handshake slot.
@@ -146,32 +149,49 @@ impl Active {
     fn receive(&mut self, datagram: &HandshakeDatagram, now_us: u64) {
         self.checked_us = now_us;
         let (from, to) = (datagram.from, self.given(datagram.to));
-        if let Some(handshake) = &mut self.handshake {
-            return handshake.receive(from, to, &datagram.bytes, now_us);
+        if let Some((handshake, account)) = &mut self.handshake {
+            return account.enter(|| handshake.receive(from, to, &datagram.bytes, now_us));
         }
         // DTLS without a handshake came in front of its check, and will come again.
-        if Kind::of(&datagram.bytes) != Kind::Stun {
+        if Kind::of(&datagram.bytes) != Kind::Stun
+            || datagram.bytes.len() > HANDSHAKE_CHECK_BYTES_MAX
+        {
             return;
         }
         let since_us = self.held.as_ref().map_or(now_us, |held| held.since_us);
-        self.held = Some(Held { from, to, bytes: datagram.bytes.to_vec(), since_us });
+        let copy = || datagram.bytes.to_vec();
+        let bytes = self.account.as_ref().map_or_else(copy, |account| account.enter(copy));
+        self.held = Some(Held { from, to, bytes, since_us });
     }
 
     /// Begins with the check that was kept.
-    fn begin(&mut self, identity: &Identity, now_us: u64) {
+    fn begin(&mut self, identity: &Identity, account: Account, now_us: u64) {
         let Some(Held { from, to, bytes, .. }) = self.held.take() else { return };
-        let mut handshake = self.answered.begin(identity, now_us);
-        handshake.receive(from, to, &bytes, now_us);
-        self.handshake = Some(handshake);
+        let answered = &self.answered;
+        let handshake = account.enter(|| {
+            let mut handshake = answered.begin(identity, now_us);
+            handshake.receive(from, to, &bytes, now_us);
+            handshake
+        });
+        self.handshake = Some((handshake, account));
         self.begun_us = Some(now_us);
     }
 
     fn poll(&mut self, now_us: u64) -> Progress {
         let deadline_us = self.answered.give_up_us();
-        match &mut self.handshake {
-            Some(handshake) => handshake.poll(now_us),
-            None if now_us < deadline_us => Progress::Wait { deadline_us },
-            None => Progress::Failed(Failure::TimedOut),
+        let (progress, over) = match &mut self.handshake {
+            Some((handshake, account)) => {
+                (account.enter(|| handshake.poll(now_us)), account.over())
+            }
+            None if now_us < deadline_us => (Progress::Wait { deadline_us }, None),
+            None => return Progress::Failed(Failure::TimedOut),
+        };
+        match over {
+            Some(over) if matches!(progress, Progress::Wait { .. }) => {
+                over.tell(format_args!("of {}", self.peer));
+                Progress::Failed(Failure::OverBudget(over))
+            }
+            _ => progress,
         }
     }
 
@@ -257,7 +277,9 @@ impl State {
         let mut has_begun = false;
         while handshakes.begun() < PROFILE.handshakes {
             let Some(active) = handshakes.next_held() else { break };
-            active.begin(&self.identity, clock::now_us());
+            // While memory is short it is kept waiting.
+            let Ok(account) = Account::open(accounts::Kind::Handshake) else { break };
+            active.begin(&self.identity, account, clock::now_us());
             has_begun = true;
         }
         has_begun
@@ -343,7 +365,7 @@ impl State {
     pub(super) fn end(&self, seat: SeatId, ended: Ended, words: Option<String>) {
         self.handshakes.borrow_mut().active.retain(|active| active.seat != seat);
         self.media.borrow().tell(Command::End { seat, ended });
-        self.sessions.borrow_mut().release(seat, ended, words);
+        accounts::shared(|| self.sessions.borrow_mut().release(seat, ended, words));
         self.begun.notify_one();
     }
 

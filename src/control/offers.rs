@@ -10,6 +10,7 @@ use crate::clock;
 use crate::egress::subscription::Wiring;
 use crate::limits::{OFFER_WAIT_US, PROFILE, SESSION_EVICTABLE_US, SESSION_OWN_EVICTABLE_US};
 use crate::media::{Command, Expect};
+use crate::mem::accounts::{self, Account, Kind};
 use crate::status::{self, TABLES};
 use crate::webrtc::consent::Credentials;
 use crate::webrtc::ended::Ended;
@@ -98,18 +99,20 @@ impl State {
             return Ok(self.handshakes.borrow().permit());
         }
         TABLES.handshakes.was_full();
-        let full = |reason: String| Refusal::Full { reason, retry_after_s: RETRY_FULL_S };
-        let grant = self.waiting.borrow_mut().admit(peer);
+        let grant = accounts::shared(|| self.waiting.borrow_mut().admit(peer));
         let grant = grant.map_err(|error| {
             TABLES.offers_waiting.was_full();
-            full(error.to_string())
+            full(&error)
         })?;
         TABLES.offers_waiting.set(self.waiting.borrow_mut().len());
         // The driver may have to evict a quiet handshake now that somebody waits.
         self.begun.notify_one();
         match timeout(Duration::from_micros(OFFER_WAIT_US), grant).await {
             Ok(Ok(permit)) => Ok(permit),
-            _ => Err(full(format!("no handshake slot within {} s", OFFER_WAIT_US / 1_000_000))),
+            _ => {
+                let limit_s = OFFER_WAIT_US / 1_000_000;
+                Err(full(&format_args!("no handshake slot within {limit_s} s")))
+            }
         }
     }
 
@@ -126,6 +129,25 @@ impl State {
 
     /// Answers the offer; the browser's first check begins the handshake.
     fn begin(&self, offer: &Offer, camera: u16) -> Result<Answer, Refusal> {
+        // It outlives the connection that the offer came by.
+        let account = Account::open(Kind::Offer).map_err(|refused| full(&refused))?;
+        let (answer, mut active) = account.enter(|| self.answer(offer, camera))?;
+        // Copied, so that what is sent back is the connection's.
+        let answer = Answer { sdp: answer.sdp.clone(), ..answer };
+        let (seat, over) = (active.seat, account.over());
+        active.account = Some(account);
+        accounts::shared(|| self.handshakes.borrow_mut().active.push(active));
+        self.gauge();
+        self.begun.notify_one();
+        if let Some(over) = over {
+            over.tell(format_args!("of {}", offer.peer));
+            self.end(seat, Ended::HandshakeFailed, Some(over.to_string()));
+            return Err(full(&over));
+        }
+        Ok(answer)
+    }
+
+    fn answer(&self, offer: &Offer, camera: u16) -> Result<(Answer, Box<Active>), Refusal> {
         let now_us = clock::now_us();
         let secret = hex(&self.random::<16>());
         let etag = hex(&self.random::<8>());
@@ -135,10 +157,7 @@ impl State {
         let mut sessions = self.sessions.borrow_mut();
         let admitted = sessions.admit(camera, &offer.camera, peer, secret.clone(), etag.clone());
         drop(sessions);
-        let seat = admitted.map_err(|full| Refusal::Full {
-            reason: full.to_string(),
-            retry_after_s: RETRY_FULL_S,
-        })?;
+        let seat = admitted.map_err(|error| full(&error))?;
         let credentials = self.credentials(seat.slot);
         let resend = self.config().webrtc.resend;
         let card = &status::CAMERAS[usize::from(camera)];
@@ -180,12 +199,10 @@ impl State {
             checked_us: now_us,
             alias: None,
             candidates,
+            account: None,
         };
-        self.handshakes.borrow_mut().active.push(Box::new(active));
-        self.gauge();
         self.media.borrow().tell(Command::Expect(Box::new(Expect { seat, credentials })));
-        self.begun.notify_one();
-        Ok(Answer { sdp: answer, secret, etag })
+        Ok((Answer { sdp: answer, secret, etag }, Box::new(active)))
     }
 
     /// Credentials that name the session's slot.
@@ -196,6 +213,11 @@ impl State {
         let _ = std::fmt::write(&mut ufrag, format_args!("{slot:04x}{random}"));
         Credentials { ufrag, password: self.random_text() }
     }
+}
+
+/// Try again in a moment.
+fn full(why: &dyn std::fmt::Display) -> Refusal {
+    Refusal::Full { reason: why.to_string(), retry_after_s: RETRY_FULL_S }
 }
 
 fn refusal(error: OfferError) -> Refusal {

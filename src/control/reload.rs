@@ -13,6 +13,7 @@ use crate::clock;
 use crate::config::diff::{self, CameraChanges, Fate};
 use crate::config::{Config, Origin, Source, Standing, Unusable, Usable};
 use crate::limits::CAMERAS_MAX;
+use crate::mem::accounts;
 use crate::webrtc::ended::Ended;
 
 use super::cameras::number;
@@ -49,10 +50,11 @@ impl Control {
             log::warn!("{}: {problem}", source.path().display());
         }
         let standing = Standing::of(&loaded);
-        let mut reloaded = state.put_into_force(loaded.config);
+        // What is in force is not the one's who asked for it.
+        let mut reloaded = accounts::shared(|| state.put_into_force(loaded.config));
         reloaded.state = standing.origin.name();
         reloaded.problems.clone_from(&standing.problems);
-        state.stand(standing);
+        accounts::shared(|| state.stand(standing));
         reloaded.log();
         // What is synced to a disk takes its time, which is not the control thread's.
         let kept = spawn_blocking(move || source.keep(&text)).await;
@@ -81,7 +83,7 @@ impl State {
 
     fn unusable(&self, source: &Source, unusable: Unusable) -> ReloadError {
         log::error!("{}: {unusable}; nothing has changed", source.path().display());
-        if matches!(unusable, Unusable::NoRoom(_)) {
+        if matches!(unusable, Unusable::NoRoom(..)) {
             // That says nothing about the file.
             return ReloadError::NoRoom(unusable.to_string());
         }

@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::journal::events;
 use crate::limits::PROFILE;
-use crate::mem::heap;
+use crate::mem::accounts::{Demand, Kind};
+use crate::mem::{Figures, heap};
 use crate::net::links::{self, Link};
 use crate::plan;
 use crate::process::{self, build_id};
@@ -66,6 +67,34 @@ pub(crate) struct LibraryHeapReport {
     /// At most since the start.
     pub(crate) most_bytes: usize,
     pub(crate) region_bytes: usize,
+    /// Nothing new is admitted while less than this is free.
+    pub(crate) reserve_bytes: usize,
+    /// On no account.
+    pub(crate) shared_bytes: usize,
+    pub(crate) accounts: Vec<AccountsReport>,
+    pub(crate) refusals: Vec<RefusalsReport>,
+}
+
+/// The heap accounts of one kind.
+#[derive(Debug, Clone, serde::Serialize)]
+pub(crate) struct AccountsReport {
+    pub(crate) what: &'static str,
+    pub(crate) open: usize,
+    pub(crate) max: usize,
+    pub(crate) used_bytes: usize,
+    /// The most that a single one held since the start.
+    pub(crate) most_bytes: usize,
+    /// What each may hold.
+    pub(crate) budget_bytes: usize,
+    /// Those that held more, and were ended.
+    pub(crate) ended: u64,
+}
+
+/// What did not begin, to keep the reserve or a bound.
+#[derive(Debug, Clone, serde::Serialize)]
+pub(crate) struct RefusalsReport {
+    pub(crate) what: &'static str,
+    pub(crate) count: u64,
 }
 
 /// The network, as far as the kernel tells this process.
@@ -147,8 +176,30 @@ fn memory() -> MemoryReport {
             used_bytes: heap::used_bytes(),
             most_bytes: heap::high_water_bytes(),
             region_bytes: heap::REGION_BYTES,
+            reserve_bytes: PROFILE.heap_reserve_bytes,
+            shared_bytes: heap::shared_bytes(),
+            accounts: Kind::ALL.into_iter().map(accounts).collect(),
+            refusals: refusals(),
         },
     }
+}
+
+fn accounts(kind: Kind) -> AccountsReport {
+    let Figures { open, used_bytes, most_bytes } = kind.figures();
+    AccountsReport {
+        what: kind.name(),
+        open,
+        max: kind.max(),
+        used_bytes,
+        most_bytes,
+        budget_bytes: kind.budget_bytes(),
+        ended: kind.ended(),
+    }
+}
+
+fn refusals() -> Vec<RefusalsReport> {
+    let of = |demand: Demand| RefusalsReport { what: demand.name(), count: demand.refused() };
+    Demand::all().map(of).collect()
 }
 
 fn network(udp_port: u16) -> NetworkReport {

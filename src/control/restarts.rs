@@ -7,6 +7,7 @@
 
 use crate::clock;
 use crate::media::{Command, Expect};
+use crate::mem::accounts;
 use crate::webrtc::fragment::{self, Fragment};
 
 use super::offers::hex;
@@ -41,7 +42,7 @@ impl Control {
         let now_us = clock::now_us();
         record.admits_restart(now_us)?;
         let etag = hex(&state.random::<8>());
-        record.restarted(etag.clone(), ufrag, now_us);
+        accounts::shared(|| record.restarted(etag.clone(), ufrag, now_us));
         let credentials = state.credentials(seat.slot);
         let candidates = state.candidates(patch.asked);
         let fragment = fragment::answer(fragment.section.as_ref(), &credentials, &candidates);

@@ -18,6 +18,9 @@ pub const HANDSHAKE_QUIET_US: u64 = 500_000;
 pub const HANDSHAKE_SLOW_US: u64 = 1_000_000;
 /// A handshake that is not connected by then is given up.
 pub const HANDSHAKE_US_MAX: u64 = 10_000_000;
+/// A connectivity check that is kept while there is no handshake slot; a user name of 513 bytes
+/// (RFC 8445 section 5.3) and everything else that browsers send have room. A longer one is dropped.
+pub const HANDSHAKE_CHECK_BYTES_MAX: usize = 768;
 /// DTLS records a handshake holds before it can read them (the first of a flight was lost); one
 /// more ends it. A browser's flight has 5; each costs about 5 KB while it is held.
 pub const HANDSHAKE_RECORDS_HELD_MAX: usize = 16;

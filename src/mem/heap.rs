@@ -1,19 +1,25 @@
 //! The library heap: a global allocator over one fixed region, for what our libraries allocate
 //! (handshakes, HTTP, configuration). TLSF: constant time, no fragmentation creep.
 //!
+//! Behind each block lie four bytes that say whose it is ([`super::accounts`]): the layout of a
+//! block comes back with it, so that its end is known.
+//!
 //! The region's size comes from the profile. It is counted by its high-water mark, and the
 //! allocations of the media thread are counted apart, because after start there should be none.
 //! It is not touched at start: what nobody used is not resident.
 
 use std::alloc::{GlobalAlloc, Layout};
-use std::cell::{Cell, UnsafeCell};
-use std::mem::MaybeUninit;
+use std::cell::Cell;
 use std::ptr::{self, NonNull};
+#[cfg(not(test))]
+use std::sync::Mutex;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, OnceLock};
 
 use rlsf::Tlsf;
 
+use super::accounts;
+use super::books::{Books, Tag};
 use crate::limits::PROFILE;
 
 /// What all of it can hold at once, headers included.
@@ -21,16 +27,23 @@ pub const REGION_BYTES: usize = PROFILE.library_heap_bytes;
 /// First-level classes: blocks up to 32 << 20 bytes, which is above any region.
 const FIRST_LEVELS: usize = 20;
 const SECOND_LEVELS: usize = 16;
+const TAG_BYTES: usize = size_of::<Tag>();
 
 type Blocks = Tlsf<'static, u32, u16, FIRST_LEVELS, SECOND_LEVELS>;
 
+#[cfg(not(test))]
 #[repr(align(64))]
-struct Region(UnsafeCell<[MaybeUninit<u8>; REGION_BYTES]>);
+struct Region(std::cell::UnsafeCell<[std::mem::MaybeUninit<u8>; REGION_BYTES]>);
 
 // SAFETY: the region is only reached through the allocator, which the mutex guards.
+#[cfg(not(test))]
 unsafe impl Sync for Region {}
 
-static REGION: Region = Region(UnsafeCell::new([MaybeUninit::uninit(); REGION_BYTES]));
+#[cfg(not(test))]
+static REGION: Region =
+    Region(std::cell::UnsafeCell::new([std::mem::MaybeUninit::uninit(); REGION_BYTES]));
+#[cfg(not(test))]
+static STATE: Mutex<State> = Mutex::new(State::new());
 static USED_BYTES: AtomicUsize = AtomicUsize::new(0);
 static HIGH_WATER_BYTES: AtomicUsize = AtomicUsize::new(0);
 static COUNTED_ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
@@ -71,58 +84,133 @@ pub fn high_water_bytes() -> usize {
     HIGH_WATER_BYTES.load(Ordering::Relaxed)
 }
 
-/// The allocator; the program declares one as `#[global_allocator]`.
-pub struct LibraryHeap {
-    blocks: Mutex<State>,
+/// Whether a block of `bytes` is free: the free ones may be many and small.
+pub(super) fn has_block(bytes: usize) -> bool {
+    let Ok(layout) = Layout::from_size_align(bytes, 1) else { return false };
+    with(|state| {
+        let found = state.blocks.allocate(layout);
+        if let Some(block) = found {
+            // SAFETY: it was allocated with this alignment just now, and nobody has it.
+            unsafe { state.blocks.deallocate(block, layout.align()) };
+        }
+        found.is_some()
+    })
 }
+
+/// Looks at, or changes, the accounts. Nothing may be allocated meanwhile.
+pub(super) fn books<R>(act: impl FnOnce(&mut Books) -> R) -> R {
+    with(|state| act(&mut state.books))
+}
+
+/// Bytes that are on no account of their own.
+pub fn shared_bytes() -> usize {
+    books(|books| books.shared_bytes())
+}
+
+/// The allocator; the program declares one as `#[global_allocator]`.
+#[derive(Debug, Default)]
+pub struct LibraryHeap;
 
 struct State {
     blocks: Blocks,
+    books: Books,
     has_region: bool,
 }
 
 // SAFETY: the free lists hold pointers into the static region, which belongs to no thread.
 unsafe impl Send for State {}
 
-impl LibraryHeap {
-    /// The heap before its first allocation.
-    pub const fn new() -> Self {
-        Self { blocks: Mutex::new(State { blocks: Blocks::new(), has_region: false }) }
+impl State {
+    const fn new() -> Self {
+        Self { blocks: Blocks::new(), books: Books::new(), has_region: false }
     }
 
-    fn with<R>(&self, act: impl FnOnce(&mut Blocks) -> R) -> R {
-        // A panic while the lock is held ends the process: poisoning has nobody to tell.
-        let mut state = match self.blocks.lock() {
-            Ok(state) => state,
-            Err(poisoned) => poisoned.into_inner(),
-        };
-        if !state.has_region {
-            state.has_region = true;
-            let start = REGION.0.get().cast::<u8>();
-            let region = ptr::slice_from_raw_parts_mut(start, REGION_BYTES);
-            let region = NonNull::new(region).expect("a static has an address");
-            // SAFETY: the region is static and given to one heap once: there is one global
-            // allocator in a program, and the flag above guards the first use.
-            unsafe { state.blocks.insert_free_block_ptr(region) };
+    fn ready(&mut self) -> &mut Self {
+        if !self.has_region {
+            self.has_region = true;
+            // SAFETY: the region is static and given to the one set of blocks once: the flag above
+            // guards the first use.
+            unsafe { self.blocks.insert_free_block_ptr(region()) };
         }
-        act(&mut state.blocks)
+        self
     }
 }
 
-impl Default for LibraryHeap {
-    fn default() -> Self {
-        Self::new()
+#[cfg(not(test))]
+fn with<R>(act: impl FnOnce(&mut State) -> R) -> R {
+    // A panic while the lock is held ends the process: poisoning has nobody to tell.
+    let mut state = match STATE.lock() {
+        Ok(state) => state,
+        Err(poisoned) => poisoned.into_inner(),
+    };
+    act(state.ready())
+}
+
+#[cfg(not(test))]
+fn region() -> NonNull<[u8]> {
+    let start = REGION.0.get().cast::<u8>();
+    let region = ptr::slice_from_raw_parts_mut(start, REGION_BYTES);
+    NonNull::new(region).expect("a static has an address")
+}
+
+/// Unit tests have another allocator. Each has a heap of its own, so that what one does to it does
+/// not keep those beside it from being admitted.
+#[cfg(test)]
+fn with<R>(act: impl FnOnce(&mut State) -> R) -> R {
+    thread_local! {
+        static STATE: std::cell::RefCell<State> = const { std::cell::RefCell::new(State::new()) };
     }
+    STATE.with_borrow_mut(|state| act(state.ready()))
 }
 
-/// What a block of `bytes` takes of the region: a header of half a granule, rounded up.
-fn block_bytes(bytes: usize) -> usize {
-    (bytes + rlsf::GRANULARITY / 2).next_multiple_of(rlsf::GRANULARITY)
+#[cfg(test)]
+fn region() -> NonNull<[u8]> {
+    let region = Box::leak(Box::<[u8]>::new_uninit_slice(REGION_BYTES));
+    NonNull::new(ptr::slice_from_raw_parts_mut(region.as_mut_ptr().cast(), region.len()))
+        .expect("it has an address")
 }
 
-fn count(bytes: usize) {
-    let used = USED_BYTES.fetch_add(block_bytes(bytes), Ordering::Relaxed) + block_bytes(bytes);
+/// The layout of a block with its tag behind it.
+fn tagged(layout: Layout) -> Option<Layout> {
+    Layout::from_size_align(layout.size().checked_add(TAG_BYTES)?, layout.align()).ok()
+}
+
+/// What a block takes of the region: its tag, a header of half a granule, rounded up. Where more
+/// is asked of its alignment than a granule has, that much may lie unused in front of it.
+fn block_bytes(layout: Layout) -> usize {
+    let header = match layout.align() {
+        align if align >= rlsf::GRANULARITY => align,
+        _ => rlsf::GRANULARITY / 2,
+    };
+    (layout.size() + TAG_BYTES + header).next_multiple_of(rlsf::GRANULARITY)
+}
+
+/// Writes a new block's tag, and books it.
+///
+/// # Safety
+/// The block was made with the tagged layout, and nobody else has it.
+unsafe fn book(books: &mut Books, block: NonNull<u8>, layout: Layout, tag: Tag) {
+    // SAFETY: the tag's bytes lie behind the payload, within the block; they need no alignment.
+    unsafe { block.as_ptr().add(layout.size()).cast::<Tag>().write_unaligned(tag) };
+    let bytes = block_bytes(layout);
+    books.take(tag, bytes);
+    let used = USED_BYTES.fetch_add(bytes, Ordering::Relaxed) + bytes;
     HIGH_WATER_BYTES.fetch_max(used, Ordering::Relaxed);
+}
+
+/// Takes a block off its account; whose it was.
+///
+/// # Safety
+/// The block was booked with this layout.
+unsafe fn unbook(books: &mut Books, block: NonNull<u8>, layout: Layout) -> Tag {
+    // SAFETY: its tag was written there by `book`.
+    let tag = unsafe { block.as_ptr().add(layout.size()).cast::<Tag>().read_unaligned() };
+    books.give(tag, block_bytes(layout));
+    USED_BYTES.fetch_sub(block_bytes(layout), Ordering::Relaxed);
+    tag
+}
+
+fn count_call() {
     if IS_COUNTED.try_with(Cell::get).unwrap_or(false) {
         COUNTED_ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
     }
@@ -136,28 +224,36 @@ fn exhausted(bytes: usize) -> *mut u8 {
     ptr::null_mut()
 }
 
-// SAFETY: TLSF gives out disjoint blocks of the static region with the layout asked for; null
-// says that none fits. The counters do not touch the blocks.
+// SAFETY: TLSF gives out disjoint blocks of the static region with the layout asked for and a tag
+// behind it; null says that none fits. The books do not touch the payload.
 unsafe impl GlobalAlloc for LibraryHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        match self.with(|blocks| blocks.allocate(layout)) {
-            Some(block) => {
-                count(layout.size());
-                block.as_ptr()
-            }
-            None => exhausted(layout.size()),
-        }
+        let tag = accounts::current();
+        let block = with(|state| {
+            let block = state.blocks.allocate(tagged(layout)?)?;
+            // SAFETY: it is new, and has the tagged layout.
+            unsafe { book(&mut state.books, block, layout, tag) };
+            Some(block)
+        });
+        count_call();
+        block.map_or_else(|| exhausted(layout.size()), NonNull::as_ptr)
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let Some(block) = NonNull::new(block) else {
             return;
         };
-        // SAFETY: the caller gives back a block of this heap with the layout it was made by.
-        self.with(|blocks| unsafe { blocks.deallocate(block, layout.align()) });
-        USED_BYTES.fetch_sub(block_bytes(layout.size()), Ordering::Relaxed);
+        with(|state| {
+            // SAFETY: the caller gives back a block of this heap with the layout it was made by.
+            unsafe {
+                unbook(&mut state.books, block, layout);
+                state.blocks.deallocate(block, layout.align());
+            }
+        });
     }
 
+    // A block stays on its account: a list that all share does not become the one's who happens to
+    // make it longer.
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_bytes: usize) -> *mut u8 {
         let Some(block) = NonNull::new(block) else {
             return ptr::null_mut();
@@ -165,44 +261,24 @@ unsafe impl GlobalAlloc for LibraryHeap {
         let Ok(new_layout) = Layout::from_size_align(new_bytes, layout.align()) else {
             return ptr::null_mut();
         };
-        // SAFETY: the caller gives a block of this heap with the layout it was made by.
-        match self.with(|blocks| unsafe { blocks.reallocate(block, new_layout) }) {
-            Some(moved) => {
-                USED_BYTES.fetch_sub(block_bytes(layout.size()), Ordering::Relaxed);
-                count(new_bytes);
-                moved.as_ptr()
+        let moved = with(|state| {
+            let new = tagged(new_layout)?;
+            // SAFETY: the caller gives a block of this heap with the layout it was made by; it is
+            // as it was where there is no room for a longer one, and new where there is.
+            unsafe {
+                let tag = unbook(&mut state.books, block, layout);
+                let moved = state.blocks.reallocate(block, new);
+                match moved {
+                    Some(moved) => book(&mut state.books, moved, new_layout, tag),
+                    None => book(&mut state.books, block, layout, tag),
+                }
+                moved
             }
-            None => exhausted(new_bytes),
-        }
+        });
+        count_call();
+        moved.map_or_else(|| exhausted(new_bytes), NonNull::as_ptr)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn blocks_are_counted_and_what_does_not_fit_is_null() {
-        let heap = LibraryHeap::new();
-        let layout = Layout::from_size_align(1000, 8).unwrap();
-        // SAFETY: the layouts are valid and every block goes back with its own.
-        unsafe {
-            let first = heap.alloc(layout);
-            assert_eq!(used_bytes(), block_bytes(1000));
-            first.write_bytes(7, 1000);
-            let second = heap.realloc(first, layout, 50_000);
-            assert_eq!(second.add(999).read(), 7);
-            assert_eq!(used_bytes(), block_bytes(50_000));
-            let too_large = Layout::from_size_align(REGION_BYTES + 1, 8).unwrap();
-            assert!(heap.alloc(too_large).is_null());
-            heap.dealloc(second, Layout::from_size_align(50_000, 8).unwrap());
-            assert_eq!(used_bytes(), 0);
-            assert!(high_water_bytes() >= block_bytes(50_000));
-            count_this_thread();
-            let counted = heap.alloc(layout);
-            assert_eq!(counted_allocations(), 1);
-            heap.dealloc(counted, layout);
-        }
-        IS_COUNTED.set(false);
-    }
-}
+mod tests;

@@ -1,13 +1,17 @@
 //! The memory weir runs in: arenas that are taken once at start, pools and tables over them, and
-//! the library heap behind the global allocator.
+//! the library heap behind the global allocator, whose blocks are booked on [`accounts`].
 //!
 //! Words: a pool's slot is `take`n and `give`n back; a table `admit`s and `release`s. A pool sized
 //! by proof is never empty; a table of clients can be [`Full`], which is a value and not a panic.
 
+pub mod accounts;
 pub mod arena;
+mod books;
 pub mod heap;
 pub mod pool;
 pub mod table;
+
+pub use books::Figures;
 
 /// A bounded thing is full: what it is and how many it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

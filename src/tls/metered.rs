@@ -15,7 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::turns::{Turn, Turns};
-use crate::limits::{TLS_READ_BYTES, TLS_UNREAD_BYTES_MAX};
+use crate::limits::{PROFILE, TLS_READ_BYTES, TLS_UNREAD_BYTES_MAX};
+use crate::mem::accounts::{self, Raise};
 
 /// Whose turns at large records there are, and who asks.
 #[derive(Debug)]
@@ -37,7 +38,12 @@ pub(super) struct Metered {
 enum Place {
     None,
     Wanted(Pin<Box<dyn Future<Output = Turn>>>),
-    Held { _turn: Turn, overdue: Pin<Box<dyn Future<Output = ()>>> },
+    Held {
+        _turn: Turn,
+        /// Of the connection's account.
+        _raised: Raise,
+        overdue: Pin<Box<dyn Future<Output = ()>>>,
+    },
 }
 
 impl Metered {
@@ -73,7 +79,8 @@ impl Metered {
         if let Place::Wanted(turn) = &mut self.place {
             let turn = ready!(turn.as_mut().poll(context));
             let overdue = Box::pin(turn.overdue());
-            self.place = Place::Held { _turn: turn, overdue };
+            let _raised = accounts::raise(PROFILE.tls_large_record_heap_bytes);
+            self.place = Place::Held { _turn: turn, _raised, overdue };
         }
         Poll::Ready(())
     }

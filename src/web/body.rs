@@ -20,6 +20,7 @@ use super::Reply;
 use super::problem::{problem, retry};
 use super::seats::Awaited;
 use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_BODY_MS_MAX, HTTP_BODY_QUIET_MS, PROFILE};
+use crate::mem::accounts::{self, Demand};
 use crate::status::TABLES;
 
 /// The body buffers of a site.
@@ -67,6 +68,9 @@ impl Bodies {
         if body.size_hint().lower() > HTTP_BODY_BYTES_MAX as u64 {
             return Err(too_long());
         }
+        if let Err(refused) = accounts::admit(Demand::RequestBody) {
+            return Err(retry(StatusCode::SERVICE_UNAVAILABLE, &refused.to_string(), 1));
+        }
         self.waiting.set(self.waiting.get() + 1);
         let waiter = Waiter(&self.waiting);
         let slot = timeout(self.patience, self.slots.acquire()).await;
@@ -78,6 +82,7 @@ impl Bodies {
         };
         TABLES.http_bodies.take();
         let _used = Used;
+        let _raised = accounts::raise(PROFILE.http_body_heap_bytes);
         let mut reading = pin!(whole(body));
         let begun = Instant::now();
         let mut until = begun + self.patience.min(Duration::from_millis(HTTP_BODY_QUIET_MS));
@@ -104,7 +109,9 @@ impl Bodies {
 const QUIET_STEP: Duration = Duration::from_millis(50);
 
 async fn whole(mut body: Incoming) -> Result<Bytes, Reply> {
-    let mut read = Vec::new();
+    // What is declared at once, so that it is not copied while it grows; read has checked it.
+    let declared = body.size_hint().exact().unwrap_or(0).min(HTTP_BODY_BYTES_MAX as u64);
+    let mut read = Vec::with_capacity(usize::try_from(declared).unwrap_or(0));
     while let Some(frame) = body.frame().await {
         let Ok(frame) = frame else {
             return Err(problem(StatusCode::BAD_REQUEST, "the request body broke off"));

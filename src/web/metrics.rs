@@ -7,8 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hyper::StatusCode;
 
 use super::Reply;
+use super::content::Content;
 use crate::control::CameraStatus;
 use crate::limits::PROFILE;
+use crate::mem::accounts::{Demand, Kind};
+use crate::mem::heap;
 use crate::process::build_id;
 use crate::status::{CAMERAS, CameraCard, GAUGES, TABLES, Usage};
 
@@ -112,44 +115,86 @@ static OF_CAMERA: [OfCamera; 8] = [
     }),
 ];
 
-/// The whole page.
-pub(super) fn reply(cameras: &[CameraStatus]) -> Reply {
-    let text = text(cameras).expect("writing to a string does not fail");
-    super::reply(StatusCode::OK, CONTENT_TYPE, text)
+/// A camera as the page names it.
+struct Label {
+    slot: usize,
+    is_playing: bool,
+    name: String,
 }
 
-fn text(cameras: &[CameraStatus]) -> Result<String, std::fmt::Error> {
-    let mut text = String::new();
-    build(&mut text)?;
-    tables(&mut text)?;
-    for (name, kind, help, value) in PROCESS {
-        head(&mut text, name, kind, help)?;
-        writeln!(text, "{name} {}", value.load(Ordering::Relaxed))?;
-    }
-    let labels: Vec<String> = cameras.iter().map(|camera| escaped(&camera.name)).collect();
-    let name = "weir_camera_playing";
-    head(&mut text, name, "gauge", "1 while the camera plays.")?;
-    for (camera, label) in cameras.iter().zip(&labels) {
-        let playing = u8::from(camera.state == "playing");
-        writeln!(text, "{name}{{camera=\"{label}\"}} {playing}")?;
-    }
-    for (name, kind, help, value) in &OF_CAMERA {
-        head(&mut text, name, kind, help)?;
-        for (camera, label) in cameras.iter().zip(&labels) {
-            let value = value(&CAMERAS[camera.slot]);
-            writeln!(text, "{name}{{camera=\"{label}\"}} {value}")?;
+/// The whole page, made piece by piece as it is sent: with every camera it has 50 KiB.
+pub(super) fn reply(cameras: &[CameraStatus]) -> Reply {
+    let label = |camera: &CameraStatus| Label {
+        slot: camera.slot,
+        is_playing: camera.state == "playing",
+        name: escaped(&camera.name),
+    };
+    let labels: Vec<Label> = cameras.iter().map(label).collect();
+    let mut numbers = 0..PIECES;
+    let mut reply = super::reply(StatusCode::OK, CONTENT_TYPE, "");
+    *reply.body_mut() = Content::Pieces(Box::new(move || {
+        let mut text = String::new();
+        piece(&mut text, numbers.next()?, &labels).expect("writing to a string does not fail");
+        Some(text.into())
+    }));
+    reply
+}
+
+/// What is not of one camera, those that play, each figure of them, and what was abandoned.
+const PIECES: usize = OF_CAMERA_FROM + OF_CAMERA.len() + TIERS.len();
+const OF_CAMERA_FROM: usize = 4;
+const TIERS: [&str; 3] = ["small", "medium", "large"];
+
+fn piece(text: &mut String, number: usize, labels: &[Label]) -> std::fmt::Result {
+    match number {
+        0 => {
+            build(text)?;
+            tables(text)
         }
+        1 => accounts(text),
+        2 => {
+            for (name, kind, help, value) in PROCESS {
+                head(text, name, kind, help)?;
+                writeln!(text, "{name} {}", value.load(Ordering::Relaxed))?;
+            }
+            Ok(())
+        }
+        3 => {
+            let name = "weir_camera_playing";
+            head(text, name, "gauge", "1 while the camera plays.")?;
+            for Label { name: label, is_playing, .. } in labels {
+                writeln!(text, "{name}{{camera=\"{label}\"}} {}", u8::from(*is_playing))?;
+            }
+            Ok(())
+        }
+        _ => match OF_CAMERA.get(number - OF_CAMERA_FROM) {
+            Some(figure) => of_camera(text, figure, labels),
+            None => abandoned(text, number - OF_CAMERA_FROM - OF_CAMERA.len(), labels),
+        },
     }
+}
+
+fn of_camera(text: &mut String, figure: &OfCamera, labels: &[Label]) -> std::fmt::Result {
+    let (name, kind, help, value) = figure;
+    head(text, name, kind, help)?;
+    for label in labels {
+        let value = value(&CAMERAS[label.slot]);
+        writeln!(text, "{name}{{camera=\"{}\"}} {value}", label.name)?;
+    }
+    Ok(())
+}
+
+fn abandoned(text: &mut String, tier: usize, labels: &[Label]) -> std::fmt::Result {
     let name = "weir_camera_frames_abandoned_total";
-    head(&mut text, name, "counter", "Interleaved frames without a carry slot.")?;
-    for (camera, label) in cameras.iter().zip(&labels) {
-        let abandoned = &CAMERAS[camera.slot].abandoned;
-        for (tier, count) in ["small", "medium", "large"].iter().zip(abandoned) {
-            let count = count.load(Ordering::Relaxed);
-            writeln!(text, "{name}{{camera=\"{label}\",tier=\"{tier}\"}} {count}")?;
-        }
+    if tier == 0 {
+        head(text, name, "counter", "Interleaved frames without a carry slot.")?;
     }
-    Ok(text)
+    for label in labels {
+        let count = CAMERAS[label.slot].abandoned[tier].load(Ordering::Relaxed);
+        let (camera, tier) = (&label.name, TIERS[tier]);
+        writeln!(text, "{name}{{camera=\"{camera}\",tier=\"{tier}\"}} {count}")?;
+    }
+    Ok(())
 }
 
 /// Which build this is, as the labels of a 1.
@@ -178,6 +223,46 @@ fn tables(text: &mut String) -> std::fmt::Result {
         for table in TABLES.all() {
             writeln!(text, "{name}{{table=\"{}\"}} {}", table.what, value(table))?;
         }
+    }
+    Ok(())
+}
+
+/// Whose the library heap is.
+fn accounts(text: &mut String) -> std::fmt::Result {
+    type Figure = (&'static str, &'static str, &'static str, fn(Kind) -> u64);
+    let figures: [Figure; 6] = [
+        ("weir_accounts_open", "gauge", "Heap accounts open now.", |kind| {
+            kind.figures().open as u64
+        }),
+        ("weir_accounts_max", "gauge", "The bound of those.", |kind| kind.max() as u64),
+        ("weir_accounts_used_bytes", "gauge", "What they hold together.", |kind| {
+            kind.figures().used_bytes as u64
+        }),
+        ("weir_accounts_most_bytes", "gauge", "The most that one held since the start.", |kind| {
+            kind.figures().most_bytes as u64
+        }),
+        ("weir_accounts_budget_bytes", "gauge", "What each may hold.", |kind| {
+            kind.budget_bytes() as u64
+        }),
+        ("weir_accounts_ended_total", "counter", "Those ended over their budget.", Kind::ended),
+    ];
+    for (name, kind, help, value) in figures {
+        head(text, name, kind, help)?;
+        for account in Kind::ALL {
+            writeln!(text, "{name}{{account=\"{}\"}} {}", account.name(), value(account))?;
+        }
+    }
+    let name = "weir_admissions_refused_total";
+    head(text, name, "counter", "What did not begin, to keep the reserve or its bound.")?;
+    for demand in Demand::all() {
+        writeln!(text, "{name}{{what=\"{}\"}} {}", demand.name(), demand.refused())?;
+    }
+    for (name, help, bytes) in [
+        ("weir_library_heap_shared_bytes", "Library heap on no account.", heap::shared_bytes()),
+        ("weir_library_heap_reserve_bytes", "Kept free by refusing.", PROFILE.heap_reserve_bytes),
+    ] {
+        head(text, name, "gauge", help)?;
+        writeln!(text, "{name} {bytes}")?;
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ use tokio::sync::Notify;
 use crate::clock;
 use crate::limits::HTTP_EVICTABLE_US;
 use crate::mem::Full;
+use crate::mem::accounts::Kind;
 use crate::status::Usage;
 
 /// What a site allows over all its listeners.
@@ -25,6 +26,8 @@ pub(super) struct Bounds {
     pub(super) connections: usize,
     pub(super) per_address: usize,
     pub(super) idle: Duration,
+    /// What each is booked on.
+    pub(super) account: Kind,
     /// Where it is told how full it is.
     pub(super) usage: &'static Usage,
 }
@@ -160,6 +163,7 @@ mod tests {
             connections,
             per_address,
             idle: Duration::from_secs(5),
+            account: Kind::HttpConnection,
             usage: &TABLES.http_connections,
         })
     }

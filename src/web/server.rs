@@ -7,6 +7,7 @@
 //! [`Bounds::idle`]: super::seats::Bounds::idle
 
 use std::convert::Infallible;
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
@@ -25,6 +26,7 @@ use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use super::Reply;
@@ -36,9 +38,12 @@ use crate::limits::{
     HTTP_REFUSAL_MS_MAX, HTTP_REFUSALS_MAX,
 };
 use crate::mem::Full;
+use crate::mem::accounts::{Account, Kind, Refused};
 use crate::tls::{Encrypted, Tls};
 
 const BACKLOG: i32 = 128;
+/// Turns of all tasks that an evicted connection has to be gone.
+const TURNS_TO_LEAVE: usize = 4;
 /// When to try again after all connections were taken: as long as an idle one is kept.
 const RETRY_FULL_S: u64 = HTTP_KEEP_ALIVE_MS / 1000;
 
@@ -112,25 +117,65 @@ where
             Err(full) => {
                 debug!("http: {} refused, {full}", client.peer);
                 if tls.is_none() {
-                    refuse(stream, full, &refusals);
+                    refuse(stream, &full, &refusals);
+                }
+                continue;
+            }
+        };
+        let account = match open_account(seats.bounds.account).await {
+            Ok(account) => account,
+            Err(refused) => {
+                seats.release(&seat);
+                debug!("http: {} refused, {refused}", client.peer);
+                if tls.is_none() {
+                    refuse(stream, &refused, &refusals);
                 }
                 continue;
             }
         };
         let (seats, tls, handler) = (Rc::clone(&seats), tls.clone(), handler.clone());
         tokio::task::spawn_local(async move {
-            let idle = seats.bounds.idle;
-            match tls {
-                None => converse(stream, client, &seat, idle, handler).await,
-                Some(tls) => {
-                    // Boxed, so that the connection that follows does not pay for its handshake.
-                    if let Some(stream) = Box::pin(encrypt(stream, client, &seat, &tls)).await {
-                        converse(stream, client, &seat, idle, handler).await;
-                    }
-                }
+            let visit = attend(stream, client, &seat, seats.bounds.idle, tls, handler);
+            if let Err(over) = account.charge(visit).await {
+                over.tell(client.peer);
             }
             seats.release(&seat);
         });
+    }
+}
+
+/// An account for a connection that has a seat. One that was evicted for it may not have heard of
+/// it yet, and holds its own until then.
+async fn open_account(kind: Kind) -> Result<Account, Refused> {
+    for _ in 0..TURNS_TO_LEAVE {
+        match Account::open(kind) {
+            Err(Refused::Full(_)) => yield_now().await,
+            result => return result,
+        }
+    }
+    Account::open(kind)
+}
+
+/// One connection, from its first byte to its end.
+async fn attend<H, F>(
+    stream: TcpStream,
+    client: Client,
+    seat: &Seat,
+    idle: Duration,
+    tls: Option<Tls>,
+    handler: H,
+) where
+    H: Fn(Request<Incoming>, Client) -> F + 'static,
+    F: Future<Output = Reply> + 'static,
+{
+    match tls {
+        None => converse(stream, client, seat, idle, handler).await,
+        Some(tls) => {
+            // Boxed, so that the connection that follows does not pay for its handshake.
+            if let Some(stream) = Box::pin(encrypt(stream, client, seat, &tls)).await {
+                converse(stream, client, seat, idle, handler).await;
+            }
+        }
     }
 }
 
@@ -180,18 +225,19 @@ async fn accept(listener: &TcpListener, is_tls: bool) -> io::Result<(TcpStream, 
 }
 
 /// Says 503 and what is full, unless [`HTTP_REFUSALS_MAX`] others are being told.
-fn refuse(stream: TcpStream, full: Full, refusals: &Arc<Semaphore>) {
+fn refuse(stream: TcpStream, why: &dyn fmt::Display, refusals: &Arc<Semaphore>) {
     let Ok(permit) = Arc::clone(refusals).try_acquire_owned() else { return };
+    let why = why.to_string();
     tokio::task::spawn_local(async move {
         let patience = Duration::from_millis(HTTP_REFUSAL_MS_MAX);
         // Who does not hear it in time is closed without it.
-        let _ = timeout(patience, tell(stream, full)).await;
+        let _ = timeout(patience, tell(stream, &why)).await;
         drop(permit);
     });
 }
 
-async fn tell(mut stream: TcpStream, full: Full) -> io::Result<()> {
-    let body = problem::body(StatusCode::SERVICE_UNAVAILABLE, &full.to_string());
+async fn tell(mut stream: TcpStream, why: &str) -> io::Result<()> {
+    let body = problem::body(StatusCode::SERVICE_UNAVAILABLE, why);
     let head = format!(
         "HTTP/1.1 503 Service Unavailable\r\nRetry-After: {RETRY_FULL_S}\r\n\
          Content-Type: {PROBLEM_JSON}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",

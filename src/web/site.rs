@@ -18,6 +18,7 @@ use super::signpost::Signpost;
 use super::{Reply, api, login, metrics, whep};
 use crate::control::{Control, Place, Refusal};
 use crate::limits::{DIAGNOSTICS_CONNECTIONS_MAX, HTTP_KEEP_ALIVE_MS, PROFILE};
+use crate::mem::accounts::Kind;
 use crate::status::TABLES;
 use crate::tls::Tls;
 
@@ -34,6 +35,7 @@ pub async fn serve(listeners: Listeners, control: Control) {
     let seats = Seats::new(Bounds {
         connections: PROFILE.http_connections,
         per_address: PROFILE.http_connections_per_address,
+        account: Kind::HttpConnection,
         usage: &TABLES.http_connections,
         idle: Duration::from_millis(HTTP_KEEP_ALIVE_MS),
     });
@@ -72,6 +74,7 @@ pub async fn serve_diagnostics(listener: TcpListener, control: Control) {
     let seats = Seats::new(Bounds {
         connections: DIAGNOSTICS_CONNECTIONS_MAX,
         per_address: DIAGNOSTICS_CONNECTIONS_MAX,
+        account: Kind::DiagnosticsConnection,
         usage: &TABLES.diagnostics_connections,
         idle: Duration::from_millis(HTTP_KEEP_ALIVE_MS),
     });

@@ -2,7 +2,7 @@
 //! driven by datagrams and time, and left as soon as it says Connected.
 //!
 //! An offer is answered without str0m ([`Answered`]): who posts offers and never sends a check
-//! costs some hundred bytes, and keeps nobody waiting.
+//! costs the budget of an offer at most, and keeps nobody waiting.
 //!
 //! A handshake costs str0m's heap (tens of KB); a session that lives costs none of it. What a
 //! session still needs of the handshake fits in [`Connected`]: the keys, the two addresses, our last
@@ -82,7 +82,7 @@ pub struct Answered {
     local: IceCreds,
     remote: IceCreds,
     fingerprint: [u8; 32],
-    candidates: Vec<Candidate>,
+    candidates: Vec<SocketAddr>,
     give_up_us: u64,
 }
 
@@ -167,7 +167,7 @@ impl Answered {
             local: credentials(request.local_ufrag, request.local_password),
             remote: credentials(offer.ufrag, offer.password.0),
             fingerprint: offer.fingerprint,
-            candidates: hosts,
+            candidates,
             give_up_us: now_us + HANDSHAKE_US_MAX,
         };
         Ok((answered, accepted))
@@ -182,8 +182,11 @@ impl Answered {
     pub fn begin(&self, identity: &Identity, now_us: u64) -> Handshake {
         let tap = Tap::default();
         let mut rtc = Box::new(identity.rtc(&self.local, &tap, now_us));
-        for candidate in &self.candidates {
-            rtc.add_local_candidate(candidate.clone());
+        for address in &self.candidates {
+            // Each was tried when the offer was answered.
+            if let Ok(candidate) = Candidate::host(*address, Protocol::Udp) {
+                rtc.add_local_candidate(candidate);
+            }
         }
         let failure = self.tell(&mut rtc).err();
         Handshake {

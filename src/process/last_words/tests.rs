@@ -35,7 +35,7 @@ fn fail() {
         }
         "long" => panic!("{}", "x".repeat(10_000)),
         "heap" => {
-            let heap = heap::LibraryHeap::new();
+            let heap = heap::LibraryHeap;
             let layout = Layout::from_size_align(heap::REGION_BYTES + 1, 8).expect("a layout");
             // SAFETY: the layout has a size; what comes back is not used.
             unsafe { heap.alloc(layout) };

@@ -17,6 +17,7 @@ const BOUNDS: Bounds = Bounds {
     connections: 3,
     per_address: 3,
     idle: Duration::from_millis(300),
+    account: crate::mem::accounts::Kind::HttpConnection,
     usage: &crate::status::TABLES.http_connections,
 };
 
@@ -312,17 +313,30 @@ fn metrics_hold_the_gauges_and_every_camera() {
         ready: true,
     };
     let reply = metrics::reply(&[camera]);
-    let body = format!("{:?}", reply.body());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let body = http_body_util::BodyExt::collect(reply.into_body());
+    let body = runtime.block_on(body).expect("no error").to_bytes();
+    let body = std::str::from_utf8(&body).expect("text");
     for name in [
         "weir_library_heap_used_bytes 0",
         "weir_library_heap_high_water_bytes 0",
         "weir_media_thread_allocations 0",
         "weir_handshakes 0",
         "weir_sessions 0",
-        "weir_camera_playing{camera=",
+        "weir_accounts_budget_bytes{account=\"handshake\"} ",
+        "weir_accounts_ended_total{account=\"http connection\"} ",
+        "weir_admissions_refused_total{what=\"request body\"} ",
+        "weir_library_heap_reserve_bytes ",
+        "weir_camera_playing{camera=\"a\\\"b\"} 1",
         "weir_camera_viewers{camera=",
-        "weir_camera_frames_abandoned_total{camera=",
+        "weir_camera_frames_abandoned_total{camera=\"a\\\"b\",tier=\"large\"} ",
     ] {
         assert!(body.contains(name), "{name} is not in {body}");
     }
+    let mut helps: Vec<&str> =
+        body.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split(' ').next()).collect();
+    let metrics = helps.len();
+    helps.sort_unstable();
+    helps.dedup();
+    assert_eq!(helps.len(), metrics, "each is described once");
 }

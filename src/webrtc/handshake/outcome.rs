@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use str0m::RtcError;
 
 use crate::limits::{CLOSE_NOTIFY_BYTES_MAX, FLIGHT_BYTES_MAX, HANDSHAKE_US_MAX};
+use crate::mem::accounts::OverBudget;
 use crate::webrtc::provider::{MediaKeys, Refusal};
 
 /// What [`super::Handshake::poll`] wants done.
@@ -58,6 +59,8 @@ pub enum Failure {
     Closed,
     /// [`HANDSHAKE_US_MAX`] is over.
     TimedOut,
+    /// It holds more memory than it may.
+    OverBudget(OverBudget),
 }
 
 impl std::fmt::Display for Failure {
@@ -66,6 +69,7 @@ impl std::fmt::Display for Failure {
             Self::Refused(refusal) => write!(f, "{refusal}"),
             Self::Fingerprint => write!(f, "certificate does not match the offer's fingerprint"),
             Self::Dtls(reason) => write!(f, "DTLS failed: {reason}"),
+            Self::OverBudget(over) => write!(f, "it took {over}"),
             Self::Closed => write!(f, "closed by the browser during the handshake"),
             Self::TimedOut => {
                 write!(f, "no connection within {} s", HANDSHAKE_US_MAX / 1_000_000)

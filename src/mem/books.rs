@@ -1,0 +1,189 @@
+//! Whose the bytes of the library heap are: an entry for each account that is open, and one for
+//! what all share. Pure bookkeeping; [`super::heap`] keeps it behind its lock, beside the blocks.
+//!
+//! Each block carries a [`Tag`]: the account it was made for, and which use of that entry. When an
+//! account is closed, what it still holds becomes everybody's, and its entry may be used again at
+//! once: a block with the tag of an earlier use is given back from what all share.
+
+use super::accounts::Kind;
+
+/// Entries: the one that all share, and one for each account that can be open.
+const ENTRIES: usize = 1 + accounts_max();
+/// Bits of a tag that name the entry; the others count its uses.
+const ENTRY_BITS: u32 = 12;
+const USES: u32 = 1 << (u32::BITS - ENTRY_BITS);
+
+const _: () = assert!(ENTRIES <= 1 << ENTRY_BITS, "a tag has no room for so many accounts");
+
+const fn accounts_max() -> usize {
+    let mut sum = 0;
+    let mut at = 0;
+    while at < Kind::ALL.len() {
+        sum += Kind::ALL[at].max();
+        at += 1;
+    }
+    sum
+}
+
+/// Whose a block is. It lies behind each block of the heap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tag(u32);
+
+impl Tag {
+    /// What all share.
+    pub(super) const SHARED: Self = Self(0);
+
+    #[allow(clippy::cast_possible_truncation)] // asserted above
+    fn new(entry: usize, uses: u32) -> Self {
+        Self(uses << ENTRY_BITS | entry as u32)
+    }
+
+    fn entry(self) -> usize {
+        (self.0 & ((1 << ENTRY_BITS) - 1)) as usize
+    }
+
+    fn uses(self) -> u32 {
+        self.0 >> ENTRY_BITS
+    }
+}
+
+/// One account, or none at the moment.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    /// `None` while nobody has it; what all share has none either.
+    kind: Option<Kind>,
+    uses: u32,
+    used_bytes: usize,
+    budget_bytes: usize,
+    /// The budget is kept free for it from its opening on.
+    is_promised: bool,
+}
+
+/// The accounts of one kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Open now.
+    pub open: usize,
+    /// What they hold now.
+    pub used_bytes: usize,
+    /// The most that a single one held since the start.
+    pub most_bytes: usize,
+}
+
+/// All accounts.
+#[derive(Debug)]
+pub(super) struct Books {
+    entries: [Entry; ENTRIES],
+    /// Where the search for a free entry begins, so that each has its turn and tags repeat late.
+    next: usize,
+    open: [usize; Kind::ALL.len()],
+    most_bytes: [usize; Kind::ALL.len()],
+}
+
+impl Books {
+    pub(super) const fn new() -> Self {
+        let entry =
+            Entry { kind: None, uses: 0, used_bytes: 0, budget_bytes: 0, is_promised: false };
+        Self {
+            entries: [entry; ENTRIES],
+            next: 1,
+            open: [0; Kind::ALL.len()],
+            most_bytes: [0; Kind::ALL.len()],
+        }
+    }
+
+    /// Opens an account, unless there are as many of its kind as there may be.
+    pub(super) fn open(
+        &mut self,
+        kind: Kind,
+        budget_bytes: usize,
+        is_promised: bool,
+    ) -> Option<Tag> {
+        if self.open[kind as usize] >= kind.max() {
+            return None;
+        }
+        let all = (self.next..ENTRIES).chain(1..self.next);
+        let at = all.into_iter().find(|at| self.entries[*at].kind.is_none())?;
+        self.next = if at + 1 < ENTRIES { at + 1 } else { 1 };
+        self.open[kind as usize] += 1;
+        let entry = &mut self.entries[at];
+        *entry =
+            Entry { kind: Some(kind), used_bytes: 0, budget_bytes, is_promised, uses: entry.uses };
+        Some(Tag::new(at, entry.uses))
+    }
+
+    /// Closes an account: what it holds is everybody's from now on.
+    pub(super) fn close(&mut self, tag: Tag) {
+        let at = self.holder(tag);
+        let entry = &mut self.entries[at];
+        let Some(kind) = entry.kind.take() else { return };
+        entry.uses = (entry.uses + 1) % USES;
+        let rest = std::mem::take(&mut entry.used_bytes);
+        self.entries[0].used_bytes += rest;
+        self.open[kind as usize] -= 1;
+    }
+
+    /// The entry that a block with this tag belongs to now.
+    fn holder(&self, tag: Tag) -> usize {
+        let entry = &self.entries[tag.entry()];
+        if entry.kind.is_some() && entry.uses == tag.uses() { tag.entry() } else { 0 }
+    }
+
+    pub(super) fn take(&mut self, tag: Tag, bytes: usize) {
+        let at = self.holder(tag);
+        let entry = &mut self.entries[at];
+        entry.used_bytes += bytes;
+        if let Some(kind) = entry.kind {
+            let most = &mut self.most_bytes[kind as usize];
+            *most = entry.used_bytes.max(*most);
+        }
+    }
+
+    pub(super) fn give(&mut self, tag: Tag, bytes: usize) {
+        let at = self.holder(tag);
+        // A tag that repeated after 2^20 uses could be taken for another's: never below nothing.
+        let used = &mut self.entries[at].used_bytes;
+        *used = used.saturating_sub(bytes);
+    }
+
+    /// Changes an account's budget; one that is closed has none.
+    pub(super) fn change_budget(&mut self, tag: Tag, change: impl FnOnce(usize) -> usize) {
+        let at = self.holder(tag);
+        let entry = &mut self.entries[at];
+        if entry.kind.is_some() {
+            entry.budget_bytes = change(entry.budget_bytes);
+        }
+    }
+
+    /// What an account holds, and its budget.
+    pub(super) fn balance(&self, tag: Tag) -> (usize, usize) {
+        let entry = &self.entries[self.holder(tag)];
+        (entry.used_bytes, entry.budget_bytes)
+    }
+
+    /// What is kept free for accounts whose budget was promised to them.
+    pub(super) fn promised_bytes(&self) -> usize {
+        let promised =
+            self.entries.iter().filter(|entry| entry.kind.is_some() && entry.is_promised);
+        promised.map(|entry| entry.budget_bytes.saturating_sub(entry.used_bytes)).sum()
+    }
+
+    /// What all share.
+    pub(super) fn shared_bytes(&self) -> usize {
+        self.entries[0].used_bytes
+    }
+
+    pub(super) fn figures(&self, kind: Kind) -> Figures {
+        let of_kind = self.entries.iter().filter(|entry| entry.kind == Some(kind));
+        Figures {
+            open: self.open[kind as usize],
+            used_bytes: of_kind.map(|entry| entry.used_bytes).sum(),
+            most_bytes: self.most_bytes[kind as usize],
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn total_bytes(&self) -> usize {
+        self.entries.iter().map(|entry| entry.used_bytes).sum()
+    }
+}
