@@ -281,6 +281,110 @@ fn an_idle_http_connection_makes_room_for_the_next() {
     drop(taken);
 }
 
+/// Asks on a connection that stays; `None` when there is no answer.
+fn ask(stream: &mut TcpStream, request: &str) -> Option<String> {
+    write!(stream, "{request}").ok()?;
+    let mut answer = Vec::new();
+    let mut piece = [0; 4096];
+    loop {
+        let text = String::from_utf8_lossy(&answer).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let head = head.to_lowercase();
+            let length = head.split("content-length: ").nth(1)?.lines().next()?.parse().ok()?;
+            if body.len() >= length {
+                return Some(text);
+            }
+        }
+        match stream.read(&mut piece).ok()? {
+            0 => return None,
+            bytes => answer.extend_from_slice(&piece[..bytes]),
+        }
+    }
+}
+
+fn get(stream: &mut TcpStream, path: &str) -> Option<String> {
+    ask(stream, &format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"))
+}
+
+/// A figure with a label.
+fn labelled(stage: &Stage, figure: &str, label: &str) -> f64 {
+    let (metrics, begin) = (stage.server.metrics(), format!("{figure}{{{label}}} "));
+    let value = metrics.lines().find_map(|line| line.strip_prefix(&begin));
+    value.unwrap_or_else(|| panic!("{begin}")).parse().expect("a number")
+}
+
+#[test]
+fn a_connection_that_keeps_memory_for_ever_is_ended_at_its_budget_and_no_other() {
+    let stage = Stage::open();
+    let mut viewers = vec![stage.viewer()];
+    let http = stage.server.http;
+    let mut neighbour = connect(http, loopback(2));
+    assert!(get(&mut neighbour, "/healthz").is_some());
+    let mut leaking = connect(http, loopback(3));
+    let client = leaking.local_addr().expect("bound");
+    let requests = (0..1000).take_while(|_| get(&mut leaking, "/-/leak/own").is_some()).count();
+    let budget_kib = PROFILE.http_connection_heap_bytes / 1024;
+    assert!((8..budget_kib).contains(&requests), "ended after {requests} requests");
+    let words = format!("http connection {client} ended: ");
+    assert!(wait_for(PATIENCE_US, || stage.server.log().contains(&words)));
+    let log = stage.server.log();
+    let line = log.lines().find(|line| line.contains(&words)).unwrap_or_else(|| panic!("{log}"));
+    assert!(line.ends_with(&format!(" KiB of memory, budget {budget_kib}")), "{line}");
+    let kind = "account=\"http connection\"";
+    assert_eq!(labelled(&stage, "weir_accounts_ended_total", kind), 1.0);
+    assert_eq!(labelled(&stage, "weir_accounts_open", kind), 1.0);
+    assert!(get(&mut neighbour, "/healthz").is_some());
+    // Whoever else there is did not notice, and there is room for more.
+    let more = viewers[0].reception.counts.packets + 50;
+    assert!(wall::run(&mut viewers, PATIENCE_US, |viewers| {
+        viewers[0].reception.counts.packets > more
+    }));
+    assert_eq!(viewers[0].reception.counts.lost(), 0);
+    assert!(get(&mut connect(http, loopback(3)), "/healthz").is_some());
+}
+
+#[test]
+fn nothing_new_begins_while_memory_is_short_and_what_there_is_goes_on() {
+    let stage = Stage::open();
+    let mut viewers = vec![stage.viewer()];
+    let http = stage.server.http;
+    let [mut inside, mut posting] = [2, 2].map(|last| connect(http, loopback(last)));
+    assert!(get(&mut posting, "/healthz").is_some());
+    let refusal = loop {
+        assert!(get(&mut inside, "/-/leak/shared").is_some(), "{}", stage.server.log());
+        let answer = get(&mut connect(http, loopback(3)), "/healthz").expect("an answer");
+        if !answer.starts_with("HTTP/1.1 200 ") {
+            break answer;
+        }
+    };
+    // So much that it stays short when this one is gone.
+    for _ in 0..2 {
+        assert!(get(&mut inside, "/-/leak/shared").is_some());
+    }
+    assert!(refusal.starts_with("HTTP/1.1 503 "), "{refusal}");
+    assert!(refusal.contains("memory is short at this moment"), "{refusal}");
+    assert!(refusal.contains("Retry-After: "), "{refusal}");
+    // Who is inside is answered, but no body is read, and no configuration.
+    let head = "Host: 127.0.0.1\r\nContent-Type: application/sdp\r\nContent-Length: 3\r\n\r\n";
+    let answer = ask(&mut posting, &format!("POST /{CAMERA}/whep HTTP/1.1\r\n{head}v=0"));
+    let answer = answer.expect("an answer");
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("memory is short"), "{answer}");
+    stage.server.hang_up();
+    assert!(wait_for(PATIENCE_US, || stage.server.log().contains("heap: memory is short")));
+    let more = viewers[0].reception.counts.packets + 50;
+    assert!(wall::run(&mut viewers, PATIENCE_US, |viewers| {
+        viewers[0].reception.counts.packets > more
+    }));
+    assert_eq!(viewers[0].reception.counts.lost(), 0);
+    assert!(get(&mut inside, "/-/leak/mend").is_some());
+    assert!(get(&mut connect(http, loopback(3)), "/healthz").is_some());
+    for what in ["http connection", "request body", "configuration"] {
+        let refused =
+            labelled(&stage, "weir_admissions_refused_total", &format!("what=\"{what}\""));
+        assert!(refused >= 1.0, "{what}");
+    }
+}
+
 #[test]
 fn one_camera_too_many_is_told_and_the_others_play() {
     let picture = Picture { gop: 10, ..Picture::default() };

@@ -1,5 +1,6 @@
 //! The library heap: a global allocator over one fixed region, for what our libraries allocate
-//! (handshakes, HTTP, configuration). TLSF: constant time, no fragmentation creep.
+//! (handshakes, HTTP, configuration). TLSF: constant time, and blocks whose places
+//! are found again.
 //!
 //! Behind each block lie four bytes that say whose it is ([`super::accounts`]): the layout of a
 //! block comes back with it, so that its end is known.
@@ -26,10 +27,11 @@ use crate::limits::PROFILE;
 pub const REGION_BYTES: usize = PROFILE.library_heap_bytes;
 /// First-level classes: blocks up to 32 << 20 bytes, which is above any region.
 const FIRST_LEVELS: usize = 20;
-const SECOND_LEVELS: usize = 16;
+/// Classes of sizes between two powers of two: a block is rounded up by a 32nd at most.
+const SECOND_LEVELS: usize = 32;
 const TAG_BYTES: usize = size_of::<Tag>();
 
-type Blocks = Tlsf<'static, u32, u16, FIRST_LEVELS, SECOND_LEVELS>;
+type Blocks = Tlsf<'static, u32, u32, FIRST_LEVELS, SECOND_LEVELS>;
 
 #[cfg(not(test))]
 #[repr(align(64))]
@@ -170,19 +172,26 @@ fn region() -> NonNull<[u8]> {
         .expect("it has an address")
 }
 
-/// The layout of a block with its tag behind it.
+/// The layout of a block with its tag behind it, as long as its class of sizes has it.
 fn tagged(layout: Layout) -> Option<Layout> {
-    Layout::from_size_align(layout.size().checked_add(TAG_BYTES)?, layout.align()).ok()
+    // What is longer than the region is refused before anything is added to it.
+    let bytes = (layout.size() <= REGION_BYTES).then(|| block_bytes(layout))?;
+    Layout::from_size_align(bytes - header_bytes(layout), layout.align()).ok()
 }
 
-/// What a block takes of the region: its tag, a header of half a granule, rounded up. Where more
-/// is asked of its alignment than a granule has, that much may lie unused in front of it.
+/// What lies in front of a block: a header of half a granule. Where more is asked of the alignment
+/// than a granule has, that much may lie unused there.
+fn header_bytes(layout: Layout) -> usize {
+    if layout.align() < rlsf::GRANULARITY { rlsf::GRANULARITY / 2 } else { layout.align() }
+}
+
+/// What a block takes of the region, with tag and header: all of its class of sizes. TLSF looks for
+/// a free block from the next class on, whose every block is long enough; were blocks not as long
+/// as their class, one that is given back would not be found for the next of the same size.
 fn block_bytes(layout: Layout) -> usize {
-    let header = match layout.align() {
-        align if align >= rlsf::GRANULARITY => align,
-        _ => rlsf::GRANULARITY / 2,
-    };
-    (layout.size() + TAG_BYTES + header).next_multiple_of(rlsf::GRANULARITY)
+    let bytes = layout.size() + TAG_BYTES + header_bytes(layout);
+    let class_bytes = (1 << bytes.ilog2()) / SECOND_LEVELS;
+    bytes.next_multiple_of(class_bytes.max(rlsf::GRANULARITY))
 }
 
 /// Writes a new block's tag, and books it.

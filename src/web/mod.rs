@@ -12,6 +12,8 @@ mod body;
 mod content;
 mod form;
 mod gate;
+#[cfg(weir_profile = "test")]
+mod leak;
 mod login;
 mod metrics;
 mod pages;

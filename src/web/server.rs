@@ -257,7 +257,11 @@ where
     H: Fn(Request<Incoming>, Client) -> F + 'static,
     F: Future<Output = Reply> + 'static,
 {
+    #[cfg(weir_profile = "test")]
+    let leak = super::leak::Leak::default();
     let service = service_fn(|mut request: Request<Incoming>| {
+        #[cfg(weir_profile = "test")]
+        leak.request(request.uri().path());
         seat.idle_since_us.set(clock::now_us());
         let is_whole = request.body().is_end_stream();
         seat.is_busy.store(is_whole, Relaxed);

@@ -90,6 +90,22 @@ fn blocks_are_counted_and_what_does_not_fit_is_null() {
 }
 
 #[test]
+fn the_place_of_a_block_is_found_again_for_the_next_of_its_size() {
+    let _turn = alone();
+    for bytes in [100, 1_500, 8_192, 9_000, 16_384, 50_000] {
+        // Behind each something that stays, so that no two free ones become one.
+        let pair = |_| (Block::new(layout(bytes), 1), Block::new(layout(40), 2));
+        let pairs: Vec<_> = (0..20).map(pair).collect();
+        let places: Vec<_> = pairs.iter().map(|(block, _)| block.start.addr()).collect();
+        let pins: Vec<_> = pairs.into_iter().map(|(_, pin)| pin).collect();
+        let again: Vec<_> = (0..20).map(|_| Block::new(layout(bytes), 3)).collect();
+        let found = again.iter().filter(|block| places.contains(&block.start.addr())).count();
+        assert_eq!(found, 20, "{bytes} bytes");
+        drop((again, pins));
+    }
+}
+
+#[test]
 fn an_account_is_over_its_budget_until_it_gives_back_or_is_closed() {
     let _turn = alone();
     let kind = Kind::Offer;
@@ -97,7 +113,7 @@ fn an_account_is_over_its_budget_until_it_gives_back_or_is_closed() {
     let block = account.enter(|| Block::new(layout(kind.budget_bytes()), 1));
     let over = account.over().expect("with its header it is more");
     assert_eq!((over.used_bytes, over.budget_bytes), (block.bytes(), kind.budget_bytes()));
-    let raised = account.enter(|| raise(64));
+    let raised = account.enter(|| raise(1024));
     assert_eq!(account.over(), None);
     drop(raised);
     assert!(account.over().is_some());

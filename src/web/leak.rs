@@ -1,0 +1,36 @@
+//! Faults on purpose, in the memory profile of the tests alone: a handler that keeps memory for
+//! ever, on its connection's account or on what all share.
+
+use std::cell::RefCell;
+
+use crate::mem::accounts;
+
+/// Asked for this, a connection keeps [`OWN_BYTES`] more.
+const OWN: &str = "/-/leak/own";
+const OWN_BYTES: usize = 1024;
+/// Asked for this, [`SHARED_BYTES`] more are nobody's.
+const SHARED: &str = "/-/leak/shared";
+const SHARED_BYTES: usize = 32 * 1024;
+/// Gives back what was nobody's.
+const MEND: &str = "/-/leak/mend";
+
+thread_local! {
+    static KEPT: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What one connection keeps.
+#[derive(Debug, Default)]
+pub(super) struct Leak(RefCell<Vec<Vec<u8>>>);
+
+impl Leak {
+    pub(super) fn request(&self, path: &str) {
+        match path {
+            OWN => self.0.borrow_mut().push(vec![1; OWN_BYTES]),
+            SHARED => accounts::shared(|| {
+                KEPT.with_borrow_mut(|kept| kept.push(vec![1; SHARED_BYTES]));
+            }),
+            MEND => KEPT.take().clear(),
+            _ => {}
+        }
+    }
+}
