@@ -10,6 +10,11 @@ pub const HTTP_HEAD_MS_MAX: u64 = 5_000;
 pub const HTTP_BODY_BYTES_MAX: usize = OFFER_BYTES_MAX;
 /// An HTTP connection idle for this long makes room for the next one when all are taken.
 pub const HTTP_EVICTABLE_US: u64 = 100_000;
+/// Accepted connections of a listener that wait for a place; one more is refused. They cost no heap
+/// yet, and the kernel's queue of 128 stays short, so that everybody can connect.
+pub const HTTP_PENDING_MAX: usize = 64;
+/// The longest that one of them waits, then 503: a second would already be a person's patience.
+pub const HTTP_PENDING_US_MAX: u64 = 1_000_000;
 /// HTTP connections over the bound that are being told so; one more is closed without a word.
 pub const HTTP_REFUSALS_MAX: usize = 8;
 /// How long each of them may take to hear it.

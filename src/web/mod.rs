@@ -1,6 +1,7 @@
 //! HTTP: WHEP for players, pages for people, JSON for programs, and the diagnostics port.
 //!
-//! [`server`] owns connections, [`seats`] their number, [`body`] the buffers of request bodies,
+//! [`listener`] accepts connections, which wait in [`pending`] for a place of [`seats`]; [`server`]
+//! owns those that have one, [`body`] the buffers of request bodies,
 //! [`content`] what answers may keep. [`gate`] asks [`crate::access`] whether a request is let in,
 //! [`login`] has the page for it. A request is read into an [`route::Action`], which says what it
 //! asks of weir without touching it; [`site`] does that and nothing else. Everything runs on the
@@ -14,9 +15,11 @@ mod form;
 mod gate;
 #[cfg(weir_profile = "test")]
 mod leak;
+mod listener;
 mod login;
 mod metrics;
 mod pages;
+mod pending;
 mod presented;
 mod problem;
 mod route;
@@ -31,7 +34,7 @@ use hyper::Response;
 
 pub(crate) use api::{Pieces, cameras_text, sessions_text, status_text};
 use content::Content;
-pub use server::bind;
+pub use listener::bind;
 pub use site::{Listeners, serve, serve_diagnostics};
 
 /// An answer.

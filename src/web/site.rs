@@ -10,10 +10,11 @@ use tokio::net::TcpListener;
 use super::body::Bodies;
 use super::content::PIECE_ITEMS;
 use super::gate::{Gate, Visit};
+use super::listener::{self, Entrance};
 use super::pages::PLAYER;
 use super::route::{self, Action, Route, Wanted};
 use super::seats::{Bounds, Seats};
-use super::server::{self, Client, Entrance};
+use super::server::Client;
 use super::signpost::Signpost;
 use super::{Reply, api, login, metrics, whep};
 use crate::control::{Control, Place, Refusal};
@@ -53,7 +54,7 @@ pub async fn serve(listeners: Listeners, control: Control) {
     let Listeners { http, https } = listeners;
     let http = Entrance { listener: http, tls: None };
     let Some((listener, tls)) = https else {
-        return server::serve(http, seats, whole).await;
+        return listener::serve(http, seats, whole).await;
     };
     let port = listener.local_addr().map_or(0, |address| address.port());
     let plain = move |request: Request<Incoming>, _: Client| {
@@ -66,7 +67,10 @@ pub async fn serve(listeners: Listeners, control: Control) {
         }
     };
     let https = Entrance { listener, tls: Some(tls) };
-    tokio::join!(server::serve(http, Rc::clone(&seats), plain), server::serve(https, seats, whole));
+    tokio::join!(
+        listener::serve(http, Rc::clone(&seats), plain),
+        listener::serve(https, seats, whole)
+    );
 }
 
 /// Serves health and metrics, for ever; to others than loopback with a token only.
@@ -90,7 +94,7 @@ pub async fn serve_diagnostics(listener: TcpListener, control: Control) {
             }
         }
     };
-    server::serve(Entrance { listener, tls: None }, seats, handler).await;
+    listener::serve(Entrance { listener, tls: None }, seats, handler).await;
 }
 
 /// Takes a request of the main site through the gate and has `perform` do what it asks.

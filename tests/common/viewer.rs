@@ -88,8 +88,11 @@ impl Viewer {
         let (offer, pending) = change.apply().expect("a change to offer");
         let offer = (options.edit_offer)(offer.to_sdp_string());
         let path = format!("/{camera}/whep");
-        let sdp = [("Content-Type", "application/sdp")];
-        let created = whep::request_from(Some(options.local), http, "POST", &path, &sdp, &offer)?;
+        let mut headers = vec![("Content-Type", "application/sdp")];
+        let bearer = options.token.as_ref().map(|token| format!("Bearer {token}"));
+        headers.extend(bearer.as_deref().map(|bearer| ("Authorization", bearer)));
+        let from = Some(options.local);
+        let created = whep::request_from(from, http, "POST", &path, &headers, &offer)?;
         let created = created.expect(201)?;
         let answer = SdpAnswer::from_sdp_string(&created.body).expect("the answer is SDP");
         let accepted = rtc.sdp_api().accept_answer(pending, answer);

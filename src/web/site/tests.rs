@@ -63,7 +63,7 @@ fn beside_site<F: Future<Output = ()>>(test: impl FnOnce(Site) -> F) {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     tokio::task::LocalSet::new().block_on(&runtime, async {
-        let listener = server::bind("[::]:0".parse().expect("address")).expect("bound");
+        let listener = listener::bind("[::]:0".parse().expect("address")).expect("bound");
         let port = listener.local_addr().expect("address").port();
         let bodies = Rc::new(Bodies::with(1, BOUNDS.idle));
         let guard = Guard::new(StateFolder::none());
@@ -72,7 +72,7 @@ fn beside_site<F: Future<Output = ()>>(test: impl FnOnce(Site) -> F) {
             let gate = Gate { guard, policy: Arc::default() };
             respond(request, client, Rc::clone(&bodies), gate, perform_canned)
         };
-        let server = tokio::task::spawn_local(server::serve(
+        let server = tokio::task::spawn_local(listener::serve(
             Entrance { listener, tls: None },
             Seats::new(BOUNDS),
             handler,

@@ -22,6 +22,8 @@ pub struct Options {
     pub keep: Keep,
     /// Whether it sends receiver reports of its own accord.
     pub reports: bool,
+    /// A token that it brings with its offer.
+    pub token: Option<String>,
     /// A last change to the offer's text.
     pub edit_offer: fn(String) -> String,
 }
@@ -32,6 +34,7 @@ impl Default for Options {
             local: Ipv4Addr::LOCALHOST.into(),
             keep: Keep::Packets,
             reports: true,
+            token: None,
             edit_offer: |offer| offer,
         }
     }

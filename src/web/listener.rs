@@ -1,0 +1,245 @@
+//! Listening sockets: who is accepted, and in what order.
+//!
+//! All that comes is accepted at once, so that the kernel's queue stays short, and waits for a
+//! place of [`Seats`] in [`Pending`]. What gets none is told 503 with what is full, and closed
+//! (without a word where that would take a TLS handshake first).
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::{Request, StatusCode};
+use log::{debug, warn};
+use socket2::{Domain, Socket, Type};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+
+use super::Reply;
+use super::pending::{Pending, Verdict};
+use super::problem::{self, PROBLEM_JSON};
+use super::seats::{NoSeat, Seat, Seats, Wait};
+use super::server::{Client, attend};
+use crate::clock;
+use crate::limits::{
+    HTTP_EVICTABLE_US, HTTP_KEEP_ALIVE_MS, HTTP_REFUSAL_MS_MAX, HTTP_REFUSALS_MAX,
+};
+use crate::mem::Full;
+use crate::mem::accounts::Account;
+use crate::tls::Tls;
+
+const BACKLOG: i32 = 128;
+/// When to try again after all connections were taken: as long as an idle one is kept.
+const RETRY_FULL_S: u64 = HTTP_KEEP_ALIVE_MS / 1000;
+
+/// Where connections come in.
+pub(super) struct Entrance {
+    pub(super) listener: TcpListener,
+    /// `None` for plain HTTP.
+    pub(super) tls: Option<Tls>,
+}
+
+/// Listens on `address`; `[::]` takes IPv4 too, and is `0.0.0.0` where there is no IPv6.
+///
+/// # Errors
+/// What the kernel says.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    match listen(address) {
+        Err(error) if address.ip() == IpAddr::from([0; 16]) && has_no_ipv6(&error) => {
+            listen(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())))
+        }
+        result => result,
+    }
+}
+
+fn has_no_ipv6(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EAFNOSUPPORT | libc::EADDRNOTAVAIL))
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), None)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// A connection that was accepted.
+type Accepted = (TcpStream, Client);
+
+/// Accepts for ever, giving each request to `handler`.
+pub(super) async fn serve<H, F>(entrance: Entrance, seats: Rc<Seats>, handler: H)
+where
+    H: Fn(Request<Incoming>, Client) -> F + Clone + 'static,
+    F: Future<Output = Reply> + 'static,
+{
+    let Entrance { listener, tls } = entrance;
+    let refusals = Refusals::new(tls.is_none());
+    let mut pending = Pending::new();
+    loop {
+        let next = admit(&seats, &mut pending, &refusals, |connection, seat| {
+            begin(connection, seat, &seats, tls.clone(), &handler, &refusals);
+        });
+        let again_us = next.unwrap_or(u64::MAX).saturating_sub(clock::now_us());
+        let accepted = tokio::select! {
+            accepted = accept(&listener, tls.is_some()) => accepted,
+            () = seats.released(), if !pending.is_empty() => continue,
+            () = sleep(Duration::from_micros(again_us)), if !pending.is_empty() => continue,
+        };
+        match accepted {
+            Ok((stream, client)) => {
+                let connections_of = |address| seats.count_of(address);
+                let (address, now_us) = (client.peer.ip(), clock::now_us());
+                let refused = pending.add(address, (stream, client), now_us, connections_of);
+                if let Some(refused) = refused {
+                    refusals.refuse(refused, &"too many connections wait for a place");
+                }
+            }
+            Err(error) => {
+                // Out of file descriptors, most likely: connections that end free some.
+                warn!("http: {error}");
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// Gives those that wait a place, as far as there are places; when to look again, where that is
+/// before another connection ends.
+fn admit(
+    seats: &Seats,
+    pending: &mut Pending<Accepted>,
+    refusals: &Refusals,
+    mut begin: impl FnMut(Accepted, Rc<Seat>),
+) -> Option<u64> {
+    let now_us = clock::now_us();
+    let mut again_us = None;
+    loop {
+        let mut decided = None;
+        let leaving = pending.leaving(
+            |address| seats.count_of(address),
+            |address| {
+                let NoSeat { full, wait, is_of_address } = match seats.admit(address, now_us) {
+                    Ok(seat) => {
+                        decided = Some(Ok(seat));
+                        return Verdict::Leaves;
+                    }
+                    Err(refused) => refused,
+                };
+                if let Some(Wait::Until(until_us)) = wait {
+                    again_us = Some(until_us);
+                }
+                match (is_of_address, wait) {
+                    (true, None) => {
+                        decided = Some(Err(full));
+                        Verdict::Leaves
+                    }
+                    (true, Some(_)) => Verdict::Waits,
+                    (false, _) => Verdict::AllWait,
+                }
+            },
+        );
+        match (leaving, decided) {
+            (Some(connection), Some(Ok(seat))) => begin(connection, seat),
+            (Some(connection), Some(Err(full))) => refusals.refuse(connection, &full),
+            _ => break,
+        }
+    }
+    while let Some(connection) = pending.expired(now_us) {
+        let full = Full { what: "http connections", max: seats.bounds.connections };
+        refusals.refuse(connection, &full);
+    }
+    // Those that wait for a release have their time looked at as often.
+    Some(again_us.unwrap_or(now_us + HTTP_EVICTABLE_US))
+}
+
+/// Begins a connection that has a place.
+fn begin<H, F>(
+    (stream, client): Accepted,
+    seat: Rc<Seat>,
+    seats: &Rc<Seats>,
+    tls: Option<Tls>,
+    handler: &H,
+    refusals: &Refusals,
+) where
+    H: Fn(Request<Incoming>, Client) -> F + Clone + 'static,
+    F: Future<Output = Reply> + 'static,
+{
+    let account = match Account::open(seats.bounds.account) {
+        Ok(account) => account,
+        Err(refused) => {
+            seats.release(&seat);
+            refusals.refuse((stream, client), &refused);
+            return;
+        }
+    };
+    let (seats, handler) = (Rc::clone(seats), handler.clone());
+    tokio::task::spawn_local(async move {
+        let connection = attend(stream, client, &seat, seats.bounds.idle, tls, handler);
+        if let Err(over) = account.charge(connection).await {
+            over.tell(client.peer);
+        }
+        seats.release(&seat);
+    });
+}
+
+async fn accept(listener: &TcpListener, is_tls: bool) -> io::Result<(TcpStream, Client)> {
+    let (stream, peer) = listener.accept().await?;
+    let client = Client {
+        peer: SocketAddr::new(peer.ip().to_canonical(), peer.port()),
+        asked: stream.local_addr()?.ip().to_canonical(),
+        is_tls,
+    };
+    stream.set_nodelay(true)?;
+    Ok((stream, client))
+}
+
+/// Says 503 and what is full, to [`HTTP_REFUSALS_MAX`] at once; the others are closed.
+struct Refusals {
+    permits: Arc<Semaphore>,
+    is_plain: bool,
+}
+
+impl Refusals {
+    fn new(is_plain: bool) -> Self {
+        Self { permits: Arc::new(Semaphore::new(HTTP_REFUSALS_MAX)), is_plain }
+    }
+
+    fn refuse(&self, (stream, client): Accepted, why: &dyn fmt::Display) {
+        debug!("http: {} refused, {why}", client.peer);
+        if !self.is_plain {
+            return;
+        }
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else { return };
+        let why = why.to_string();
+        tokio::task::spawn_local(async move {
+            let patience = Duration::from_millis(HTTP_REFUSAL_MS_MAX);
+            // One that does not read it in time is closed without it.
+            let _ = timeout(patience, tell(stream, &why)).await;
+            drop(permit);
+        });
+    }
+}
+
+async fn tell(mut stream: TcpStream, why: &str) -> io::Result<()> {
+    let body = problem::body(StatusCode::SERVICE_UNAVAILABLE, why);
+    let head = format!(
+        "HTTP/1.1 503 Service Unavailable\r\nRetry-After: {RETRY_FULL_S}\r\n\
+         Content-Type: {PROBLEM_JSON}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(&[head.as_bytes(), &body].concat()).await?;
+    stream.shutdown().await?;
+    // A close before the request has come would be a reset, and take the answer with it.
+    let mut unread = [0; 256];
+    while stream.read(&mut unread).await? > 0 {}
+    Ok(())
+}
