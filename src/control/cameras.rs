@@ -20,7 +20,7 @@ use crate::limits::{
     CAMERA_RETRY_MS_MAX, CAMERA_RETRY_MS_MIN, CAMERA_SETTLED_US, CAMERAS_DIALLED_MAX,
 };
 use crate::media::{Command, Lost, Play};
-use crate::rtsp::Ready;
+use crate::rtsp::{Ending, Habits, Ready};
 use crate::status::{self, CameraCard};
 
 use super::dial::dial;
@@ -33,6 +33,8 @@ static BLANK: CameraCard = CameraCard::new();
 pub(super) struct Camera {
     /// The camera it is for.
     section: RefCell<Option<Rc<config::Camera>>>,
+    /// What is known of it; forgotten when its URL or login changes.
+    habits: Cell<Habits>,
     state: RefCell<State>,
     card: Cell<CardOf>,
     /// Counts what the slot was told: see [`Camera::told_since`].
@@ -70,6 +72,7 @@ impl Camera {
     pub(super) fn new() -> Self {
         Self {
             section: RefCell::new(None),
+            habits: Cell::new(Habits::default()),
             state: RefCell::new(State::Free),
             card: Cell::new(CardOf::This),
             turn: Cell::new(0),
@@ -80,6 +83,7 @@ impl Camera {
 
     /// The camera the slot is for from now on.
     pub(super) fn assign(&self, section: Option<config::Camera>) {
+        self.habits.set(Habits::default());
         let section = section.map(Rc::new);
         let former = self.section.replace(section.clone());
         let name = |section: &Option<Rc<config::Camera>>| {
@@ -110,6 +114,13 @@ impl Camera {
     /// The camera the slot is for.
     pub(super) fn section(&self) -> Option<Rc<config::Camera>> {
         self.section.borrow().clone()
+    }
+
+    /// What is known of `camera`, if that is the one the slot is for, with the same login.
+    pub(super) fn habits_of(&self, camera: &config::Camera) -> Option<Habits> {
+        let section = self.section.borrow();
+        let section = section.as_ref().filter(|section| section.url == camera.url)?;
+        (section.credentials() == camera.credentials()).then(|| self.habits.get())
     }
 
     /// Whether the slot is for the camera of this name.
@@ -149,6 +160,18 @@ impl Camera {
             }
             *current = state;
         }
+    }
+
+    /// Learns from how its connection ended.
+    fn learn(&self, lost: Lost, after_us: u64, timeout_s: Option<u32>) {
+        let is_silent = match lost {
+            Lost::Silent => true,
+            Lost::Closed | Lost::Broken => false,
+            Lost::Refused | Lost::Stopped | Lost::Unanswered => return,
+        };
+        let mut habits = self.habits.get();
+        habits.learn(Ending { after_us, is_silent, timeout_s });
+        self.habits.set(habits);
     }
 
     /// Waits until the slot is told something after its turn `turn`.
@@ -232,19 +255,26 @@ impl Control {
     async fn play_on(&self, slot: usize, section: &config::Camera, dials: &Semaphore) {
         let camera = &self.0.cameras[slot];
         let mut retry_ms = CAMERA_RETRY_MS_MIN;
+        let mut is_warned = false;
         loop {
             camera.enter(State::Connecting);
             let permit = dials.acquire().await;
             // Boxed: what a dial needs is given back when it is over.
-            let dialled = Box::pin(dial(section)).await;
+            let dialled = Box::pin(dial(section, &camera.habits)).await;
             drop(permit);
             match dialled {
                 Ok((socket, ready)) => {
-                    let began_us = clock::now_us();
+                    if ready.is_in_the_clear && !std::mem::replace(&mut is_warned, true) {
+                        let name = &section.name;
+                        log::warn!("camera {name}: has its password sent in the clear (basic)");
+                    }
+                    let (began_us, timeout_s) = (clock::now_us(), ready.timeout_s);
                     let reason = self.play(slot, socket, ready).await;
-                    if clock::now_us() - began_us > CAMERA_SETTLED_US {
+                    let after_us = clock::now_us() - began_us;
+                    if after_us > CAMERA_SETTLED_US {
                         retry_ms = CAMERA_RETRY_MS_MIN;
                     }
+                    camera.learn(reason, after_us, timeout_s);
                     camera.enter(State::Waiting(reason.reason().to_owned()));
                 }
                 Err(error) if error.needs_person() => {

@@ -100,11 +100,11 @@ pub(super) fn refusal(text: &str) -> String {
 /// In words.
 pub(super) fn rtsp(text: &str) -> Result<Source, String> {
     let url = CameraUrl::parse(text).map_err(|error| match variables(text) {
-        names if names.is_empty() => format!("its URL cannot be used: {error}"),
+        names if names.is_empty() => format!("its URL {error}"),
         // One with another text in it, which may be anything.
         names => unknown_address(&names),
     })?;
-    let mut variables = variables(url.text());
+    let mut variables = variables(url.reveal());
     if !variables.is_empty() {
         return Err(unknown_address(&variables));
     }
@@ -122,7 +122,7 @@ pub(super) fn rtsp(text: &str) -> Result<Source, String> {
         variables = of_user;
         variables.extend(of_password);
     }
-    Ok(Source { url: url.text().to_owned(), user, password, variables })
+    Ok(Source { url: url.reveal().to_owned(), user, password, variables })
 }
 
 fn unknown_address(variables: &[String]) -> String {

@@ -13,8 +13,12 @@ fn cameras(imported: &Imported) -> Vec<Camera> {
     loaded.config.cameras
 }
 
+fn url(camera: &Camera) -> &str {
+    camera.url.as_ref().expect("a good camera").reveal()
+}
+
 fn described(camera: &Camera) -> (&str, &str, Option<&str>, &str) {
-    (&camera.name, &camera.url, camera.user.as_deref(), camera.password.reveal())
+    (&camera.name, url(camera), camera.user.as_deref(), camera.password.reveal())
 }
 
 #[test]
@@ -132,7 +136,10 @@ fn whose_file_it_is_stands_in_it_or_is_said() {
     let either = "paths:\n  gate: {source: 'rtsp://192.0.2.7/a'}\nstreams:\n  gate: \
                   rtsp://192.0.2.7/b\n";
     assert!(matches!(import(either, None), Err(ImportError::Unknown)));
-    let taken = |kind| cameras(&import(either, Some(kind)).expect("cameras"))[0].url.clone();
+    let taken = |kind| {
+        let imported = import(either, Some(kind)).expect("cameras");
+        url(&cameras(&imported)[0]).to_owned()
+    };
     assert_eq!(taken(Kind::MediaMtx), "rtsp://192.0.2.7/a");
     assert_eq!(taken(Kind::Go2rtc), "rtsp://192.0.2.7/b");
     assert!(matches!(import("version: 1\n", None), Err(ImportError::Unknown)));
