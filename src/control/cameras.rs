@@ -17,7 +17,8 @@ use tokio::time::sleep;
 use crate::clock;
 use crate::config;
 use crate::limits::{
-    CAMERA_RETRY_MS_MAX, CAMERA_RETRY_MS_MIN, CAMERA_SETTLED_US, CAMERAS_DIALLED_MAX,
+    CAMERA_PICTURELESS_US, CAMERA_RETRY_MS_MAX, CAMERA_RETRY_MS_MIN, CAMERA_SETTLED_US,
+    CAMERAS_DIALLED_MAX, MARKER_PROBE_ACCESS_UNITS,
 };
 use crate::media::{Command, Lost, Play};
 use crate::rtsp::{Ending, Habits, Ready};
@@ -37,6 +38,8 @@ pub(super) struct Camera {
     habits: Cell<Habits>,
     state: RefCell<State>,
     card: Cell<CardOf>,
+    /// When the media thread was last given a connection, in [`clock::now_us`] microseconds.
+    played_us: Cell<u64>,
     /// Counts what the slot was told: see [`Camera::told_since`].
     turn: Cell<u64>,
     told: Notify,
@@ -75,6 +78,7 @@ impl Camera {
             habits: Cell::new(Habits::default()),
             state: RefCell::new(State::Free),
             card: Cell::new(CardOf::This),
+            played_us: Cell::new(0),
             turn: Cell::new(0),
             told: Notify::new(),
             lost: Notify::new(),
@@ -133,7 +137,11 @@ impl Camera {
         let state = self.state.borrow();
         let (reason, retry_after_s) = match &*state {
             State::Playing if status::CAMERAS[slot].ready.load(Relaxed) => return Ok(()),
-            State::Playing => ("the camera has not shown its video yet".to_owned(), 1),
+            State::Playing => {
+                let missing =
+                    self.missing(slot).unwrap_or("the camera has not shown its video yet");
+                (missing.to_owned(), 1)
+            }
             State::Connecting => ("connecting to the camera".to_owned(), 1),
             State::Waiting(reason) => (reason.clone(), 2),
             State::Failed(reason) | State::Disabled(reason) => (reason.clone(), 30),
@@ -192,6 +200,17 @@ impl Camera {
         }
     }
 
+    /// What a camera does not send whose video has come for some time without a picture.
+    pub(super) fn missing(&self, slot: usize) -> Option<&'static str> {
+        let is_playing = *self.state.borrow() == State::Playing;
+        let is_own = is_playing && self.card.get() == CardOf::This;
+        let played_us = self.played_us.get();
+        let lasted_us = clock::now_us().saturating_sub(played_us);
+        (is_own && lasted_us > CAMERA_PICTURELESS_US)
+            .then(|| missing(&status::CAMERAS[slot], played_us))
+            .flatten()
+    }
+
     /// As `/api/cameras` shows it; `None` without a camera.
     pub(super) fn status(&self, slot: usize) -> Option<CameraStatus> {
         let name = self.section.borrow().as_ref()?.name.clone();
@@ -203,7 +222,7 @@ impl Camera {
         };
         let (state, reason) = match &*self.state.borrow() {
             State::Free | State::Connecting => ("connecting", None),
-            State::Playing => ("playing", None),
+            State::Playing => ("playing", self.missing(slot).map(str::to_owned)),
             State::Waiting(reason) => ("waiting", Some(reason.clone())),
             State::Failed(reason) => ("failed", Some(reason.clone())),
             State::Disabled(reason) => ("disabled", Some(reason.clone())),
@@ -293,6 +312,7 @@ impl Control {
         let camera = &self.0.cameras[slot];
         let card = &status::CAMERAS[slot];
         card.lost.store(0, Relaxed);
+        camera.played_us.set(clock::now_us());
         let play = Play { camera: number(slot), socket, ready };
         self.0.media.borrow().tell(Command::Play(Box::new(play)));
         camera.enter(State::Playing);
@@ -325,7 +345,48 @@ pub(super) fn dials() -> Rc<Semaphore> {
     Rc::new(Semaphore::new(CAMERAS_DIALLED_MAX))
 }
 
+/// What no picture can be made without, and has not come in a connection that began at `played_us`.
+fn missing(card: &CameraCard, played_us: u64) -> Option<&'static str> {
+    // While fewer have come the stream may only be waiting to know its markers.
+    let is_watched = card.frames.load(Relaxed) > 2 * u64::from(MARKER_PROBE_ACCESS_UNITS);
+    if !is_watched || card.last_rtp_us.load(Relaxed) < played_us {
+        None
+    } else if card.profile_level_id.load(Relaxed) == 0 {
+        Some("no picture: the camera sends video without an SPS (sequence parameter set)")
+    } else if !card.ready.load(Relaxed) {
+        Some("no picture: the camera sends video without a PPS (picture parameter set)")
+    } else if card.last_idr_us.load(Relaxed) < played_us {
+        Some("no picture yet: the camera has sent no key frame (IDR)")
+    } else {
+        None
+    }
+}
+
 /// A slot as commands have it.
 pub(super) fn number(slot: usize) -> u16 {
     u16::try_from(slot).expect("limits.rs: there are fewer slots than that")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_of_a_picture_is_named() {
+        let card = CameraCard::new();
+        let said = || missing(&card, 100).unwrap_or_default();
+        assert_eq!(said(), "", "nothing came yet");
+        card.frames.store(100, Relaxed);
+        card.last_rtp_us.store(99, Relaxed);
+        assert_eq!(said(), "", "nothing of this connection");
+        card.last_rtp_us.store(200, Relaxed);
+        assert!(said().contains("SPS"));
+        card.profile_level_id.store(0x42_e01f, Relaxed);
+        assert!(said().contains("PPS"));
+        card.ready.store(true, Relaxed);
+        card.last_idr_us.store(99, Relaxed);
+        assert!(said().contains("key frame"));
+        card.last_idr_us.store(150, Relaxed);
+        assert_eq!(said(), "");
+    }
 }
