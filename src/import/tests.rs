@@ -164,6 +164,42 @@ fn what_ffmpeg_makes_of_a_file_or_another_stream_stays_behind() {
 }
 
 #[test]
+fn frigates_own_file_has_the_streams_one_level_deeper() {
+    let text = "mqtt: {host: 192.0.2.5}\ngo2rtc:\n  streams:\n    front:\n      - \
+                rtsp://viewer:{FRIGATE_RTSP_PASSWORD}@192.0.2.31:554/sub\n      - \
+                'ffmpeg:front#audio=opus'\n    yard: !secret yard_url\ncameras:\n  front: {}\n";
+    let imported = import(text, None).expect("Frigate's");
+    assert_eq!((imported.kind, imported.taken, imported.found), (Kind::Go2rtc, 1, 2));
+    let cameras = cameras(&imported);
+    assert_eq!(described(&cameras[0]), ("front", "rtsp://192.0.2.31:554/sub", Some("viewer"), ""));
+    let begins = [
+        "front: password not taken over: {FRIGATE_RTSP_PASSWORD} is a variable",
+        "front: source 2: not taken over: it has sound alone",
+        "yard: not taken over: its source is `!",
+    ];
+    let notes = &imported.notes;
+    assert_eq!(notes.len(), begins.len(), "{notes:#?}");
+    for (note, begin) in notes.iter().zip(begins) {
+        assert!(note.starts_with(begin) && !note.contains("yard_url"), "{note}");
+    }
+    let list = import("paths:\n  gate: {source: !secret gate_url}\n", None).expect("mediamtx's");
+    assert!(list.notes[0].contains("another file"), "{:?}", list.notes);
+}
+
+#[test]
+fn lost_indentation_is_said_to_be_lost() {
+    for text in [
+        "streams:\nfront: rtsp://192.0.2.31/s\n",
+        "streams:\n- front: rtsp://192.0.2.31/s\n",
+        "paths:\ngate:\nsource: rtsp://192.0.2.31/s\n",
+        "rtspAddress: :8554\npaths:\n",
+    ] {
+        let error = import(text, None).expect_err(text);
+        assert!(error.to_string().contains("indented"), "{error}");
+    }
+}
+
+#[test]
 fn json_is_yaml_too() {
     let imported = import(r#"{"streams":{"gate":["rtsp://u:p@192.0.2.7/"]}}"#, None);
     assert_eq!(cameras(&imported.expect("a go2rtc.json"))[0].user.as_deref(), Some("u"));
