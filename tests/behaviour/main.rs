@@ -12,6 +12,7 @@ mod ciphers;
 mod clip_md5;
 mod console;
 mod dialling;
+mod hostile_camera;
 mod ice_restart;
 mod identity;
 mod import;
