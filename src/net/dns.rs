@@ -104,7 +104,8 @@ struct Question {
 enum Answer {
     /// The addresses, which may be none.
     Known(Addresses),
-    /// There is no such name, whatever is asked about it (RFC 8020).
+    /// There is no such name, whatever is asked about it (RFC 8020). Of IPv4 alone: servers that
+    /// say so of IPv6 may have the name all the same (RFC 4074 section 4.2).
     NoName,
     /// It will not or cannot say.
     Failed(Rcode),
@@ -153,7 +154,8 @@ impl Question {
         }
         match header.rcode() {
             Rcode::NOERROR => {}
-            Rcode::NXDOMAIN => return Some(Answer::NoName),
+            Rcode::NXDOMAIN if self.kind == Rtype::A => return Some(Answer::NoName),
+            Rcode::NXDOMAIN => return Some(Answer::Known(Addresses::new())),
             other => return Some(Answer::Failed(other)),
         }
         // Of the name itself, or of the last in a chain of aliases.

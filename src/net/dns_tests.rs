@@ -105,6 +105,17 @@ async fn a_name_that_is_not_there_is_known_at_once() {
 }
 
 #[tokio::test(flavor = "current_thread")]
+async fn a_server_that_denies_a_name_for_ipv6_may_have_it_for_ipv4() {
+    let (server, _) = serve(|question| match kind(question) {
+        Rtype::A => vec![with(question, 7..8)],
+        _ => vec![begin(question, Rcode::NXDOMAIN).finish()],
+    })
+    .await;
+    let found = addresses(&servers(&[server]), NAME).await.expect("one");
+    assert_eq!(texts(&found), ["192.0.2.7"]);
+}
+
+#[tokio::test(flavor = "current_thread")]
 async fn answers_have_a_bound_and_both_kinds_are_in_it() {
     let (server, _) = serve(|question| {
         let mut answer = begin(question, Rcode::NOERROR);
