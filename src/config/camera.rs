@@ -1,4 +1,5 @@
-//! One `[[camera]]`: its name, its URL and its login. A mistake disables this camera alone.
+//! One `[[camera]]`: its name, its URL and its login. A mistake disables this camera alone. URL and
+//! login are judged by the RTSP client, which has to send them: what is good here can be dialled.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -9,9 +10,12 @@ use super::file::open;
 use super::place::{Problems, Severity};
 use super::section::{At, Section};
 use super::{Camera, Secret};
-use crate::limits::{CAMERA_NAME_BYTES_MAX, CAMERA_SECRET_BYTES_MAX, CAMERA_URL_BYTES_MAX};
+use crate::limits::{CAMERA_NAME_BYTES_MAX, RTSP_PASSWORD_BYTES_MAX, RTSP_USER_BYTES_MAX};
+use crate::rtsp::{CameraUrl, Credentials, UrlError};
 
 const TITLE: &str = "[[camera]]";
+/// A password with all that editors put around it.
+const PASSWORD_FILE_BYTES_MAX: usize = RTSP_PASSWORD_BYTES_MAX + "\u{feff}\r\n".len();
 /// First path segments that are weir's own.
 const RESERVED: [&str; 3] = ["api", "healthz", "metrics"];
 
@@ -49,18 +53,30 @@ pub(super) fn read(
     let mut mistakes = Vec::new();
     let name = read_name(&mut section, offset, number, before, &mut mistakes);
     let url = required(&mut section, "url", offset, &mut mistakes);
-    let login = url.and_then(|url| {
-        split_url(url.value).map_err(|message| mistakes.push(at(url.offset, message))).ok()
+    let url = url.and_then(|url| {
+        let parsed = CameraUrl::parse(url.value);
+        parsed.map_err(|error| mistakes.push(at(url.offset, format!("`url` {error}")))).ok()
     });
-    let (url, user_in_url, password_in_url) = login.unwrap_or_default();
+    let (url, in_url) = match url {
+        Some(mut url) => {
+            let in_url = url.take_credentials();
+            (Some(url), in_url)
+        }
+        None => (None, None),
+    };
     let user = read_secret(&mut section, "user", &mut mistakes);
     let password = read_password(&mut section, directory, &mut mistakes);
-    if user_in_url.is_some() && (user.is_some() || password.is_some()) {
+    if in_url.is_some() && (user.is_some() || password.is_some()) {
         let message = "`url` has a user in it, and there is `user` or `password` too";
         mistakes.push(at(offset, message.to_owned()));
     } else if user.is_none() && password.is_some() {
         mistakes.push(at(offset, "there is a password but no `user`".to_owned()));
     }
+    let has_login = in_url.is_some() || user.is_some();
+    let login = in_url.unwrap_or_else(|| Credentials {
+        user: user.unwrap_or_default(),
+        password: password.unwrap_or_default(),
+    });
     section.finish(problems);
     for At { value, offset } in &mistakes {
         problems.note(*offset, Severity::Camera, format!("camera {name}: {value}"));
@@ -68,8 +84,8 @@ pub(super) fn read(
     Camera {
         name,
         url,
-        user: user.or(user_in_url),
-        password: Secret::new(password.or(password_in_url).unwrap_or_default()),
+        user: has_login.then_some(login.user),
+        password: Secret::new(login.password),
         problem: mistakes.first().map(|mistake| reason(mistake, problems)),
     }
 }
@@ -122,7 +138,7 @@ fn read_name(
     name.value.to_owned()
 }
 
-/// A user or a password: bounded, and without line breaks that could forge a header.
+/// A user or a password that can be sent to a camera.
 fn read_secret(
     section: &mut Section,
     key: &'static str,
@@ -130,7 +146,7 @@ fn read_secret(
 ) -> Option<String> {
     match section.text(key) {
         Ok(None) => {}
-        Ok(Some(text)) => match secret_problem(text.value) {
+        Ok(Some(text)) => match secret_problem(key, text.value) {
             None => return Some(text.value.to_owned()),
             Some(problem) => mistakes.push(at(text.offset, format!("`{key}` {problem}"))),
         },
@@ -139,14 +155,20 @@ fn read_secret(
     None
 }
 
-fn secret_problem(text: &str) -> Option<String> {
-    if text.len() > CAMERA_SECRET_BYTES_MAX {
-        Some(format!("is {} bytes long, max {CAMERA_SECRET_BYTES_MAX}", text.len()))
-    } else if text.chars().any(char::is_control) {
-        Some("has a control character".to_owned())
+fn secret_problem(key: &str, text: &str) -> Option<String> {
+    let (mut user, mut password) = (String::new(), String::new());
+    if key == "user" {
+        user.push_str(text)
     } else {
-        None
+        password.push_str(text)
     }
+    Credentials { user, password }.check().err().map(|error| match error {
+        UrlError::UserLength(bytes) => format!("is {bytes} bytes long, max {RTSP_USER_BYTES_MAX}"),
+        UrlError::PasswordLength(bytes) => {
+            format!("is {bytes} bytes long, max {RTSP_PASSWORD_BYTES_MAX}")
+        }
+        _ => "has a control character".to_owned(),
+    })
 }
 
 /// The password, from the file itself or from the one that `password_file` names.
@@ -170,16 +192,15 @@ fn read_password(
     }
     let mut bytes = Vec::new();
     let read = open(&directory.join(file.value))
-        .and_then(|opened| opened.take(CAMERA_SECRET_BYTES_MAX as u64 + 3).read_to_end(&mut bytes));
+        .and_then(|opened| opened.take(PASSWORD_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes));
     let problem = match read {
         // Which file stands at this place; a viewer is told the reason, and not the path.
         Err(error) => Some(format!("cannot be read: {error}")),
         Ok(_) => match std::str::from_utf8(&bytes) {
             Err(_) => Some("is not UTF-8".to_owned()),
             Ok(text) => {
-                let text = text.strip_suffix('\n').unwrap_or(text);
-                let text = text.strip_suffix('\r').unwrap_or(text);
-                match secret_problem(text) {
+                let text = without_frame(text);
+                match secret_problem("password", text) {
                     None => return Some(text.to_owned()),
                     problem => problem,
                 }
@@ -190,101 +211,89 @@ fn read_password(
     None
 }
 
-/// A URL without its login, the user, and the password.
-type SplitUrl = (String, Option<String>, Option<String>);
-
-/// Takes the login out of an RTSP URL, so that what is left may be logged.
-fn split_url(url: &str) -> Result<SplitUrl, String> {
-    if url.len() > CAMERA_URL_BYTES_MAX {
-        let bytes = url.len();
-        return Err(format!("`url` is {bytes} bytes long, max {CAMERA_URL_BYTES_MAX}"));
-    }
-    if !url.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("`url` has a space or a character that must be percent-encoded".to_owned());
-    }
-    let rest = match url.split_once("://") {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("rtsp") => rest,
-        _ => return Err("`url` does not begin with rtsp://".to_owned()),
-    };
-    // Passwords with `@` are written as they are by many; a host never has one.
-    let authority_end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(authority_end);
-    let (login, host) = match authority.rsplit_once('@') {
-        Some((login, host)) => (Some(login), host),
-        None => (None, authority),
-    };
-    check_host(host)?;
-    let (user, password) = match login.map(|login| login.split_once(':').unwrap_or((login, ""))) {
-        None => (None, None),
-        Some((user, password)) => (Some(percent_decoded(user)?), Some(percent_decoded(password)?)),
-    };
-    Ok((format!("rtsp://{host}{path}"), user, password))
-}
-
-/// `host` or `host:port`, with an IPv6 address in brackets.
-fn check_host(host: &str) -> Result<(), String> {
-    let (name, port) = match host.strip_prefix('[') {
-        Some(inner) => {
-            let (address, port) = inner
-                .split_once(']')
-                .filter(|(address, _)| address.parse::<std::net::Ipv6Addr>().is_ok())
-                .ok_or("`url` has a bad IPv6 address in it")?;
-            (address, port)
-        }
-        None => host.split_at(host.find(':').unwrap_or(host.len())),
-    };
-    if name.is_empty() {
-        return Err("`url` has no host".to_owned());
-    }
-    let port_is_good = match port.strip_prefix(':') {
-        None => port.is_empty(),
-        Some(port) => port.parse::<u16>().is_ok_and(|port| port > 0),
-    };
-    if port_is_good { Ok(()) } else { Err("`url` has a bad port, not in 1 to 65535".to_owned()) }
-}
-
-/// Undoes percent-encoding in a login.
-fn percent_decoded(text: &str) -> Result<String, String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let hex = tail.get(..2).and_then(|hex| std::str::from_utf8(hex).ok());
-        let decoded = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match decoded.filter(|_| first == b'%') {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(first);
-                rest = tail;
-            }
-        }
-    }
-    let text = String::from_utf8(bytes).map_err(|_| "the login in `url` is not UTF-8")?;
-    match secret_problem(&text) {
-        None => Ok(text),
-        Some(problem) => Err(format!("the login in `url` {problem}")),
-    }
+/// A password without what editors put around it: the mark at a file's begin that Windows' has, and
+/// a line end.
+fn without_frame(text: &str) -> &str {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.strip_suffix('\r').unwrap_or(text)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::parse;
     use super::*;
+    use crate::limits::RTSP_URL_BYTES_MAX;
 
-    #[test]
-    fn the_login_leaves_the_url() {
-        let (url, user, password) =
-            split_url("RTSP://viewer:p%40ss@w@[2001:db8::7]:8554/a?b=c@d").expect("good");
-        assert_eq!(url, "rtsp://[2001:db8::7]:8554/a?b=c@d");
-        assert_eq!(user.as_deref(), Some("viewer"));
-        assert_eq!(password.as_deref(), Some("p@ss@w"));
+    fn camera(rest: &str) -> Camera {
+        let text = format!("config_version = 1\n[[camera]]\nname = \"gate\"\n{rest}\n");
+        parse(&text, Path::new("/nonexistent")).config.cameras.remove(0)
     }
 
     #[test]
-    fn a_percent_sign_that_encodes_nothing_stays() {
-        assert_eq!(percent_decoded("100%").expect("good"), "100%");
-        assert_eq!(percent_decoded("%zz%41").expect("good"), "%zzA");
-        assert!(percent_decoded("%0d%0aX: y").is_err());
+    fn the_login_leaves_the_url() {
+        let camera = camera("url = \"RTSP://viewer:p%40ss@w@[2001:db8::7]:8554/a?b=c@d\"");
+        let url = camera.url.as_ref().expect("good");
+        assert_eq!(url.reveal(), "rtsp://[2001:db8::7]:8554/a?b=c@d");
+        let login = camera.credentials().expect("a login");
+        assert_eq!((login.user.as_str(), login.password.as_str()), ("viewer", "p@ss@w"));
+        assert_eq!(url.credentials(), None);
+    }
+
+    #[test]
+    fn what_the_dialog_cannot_send_is_refused_with_the_figures() {
+        let long = |bytes: usize| "x".repeat(bytes);
+        for (rest, expected) in [
+            (
+                format!("url = \"rtsp://h/{}\"", long(RTSP_URL_BYTES_MAX - 8)),
+                "`url` is 513 bytes long, max 512",
+            ),
+            (
+                format!("url = \"rtsp://h/\"\nuser = \"{}\"", long(RTSP_USER_BYTES_MAX + 1)),
+                "`user` is 65 bytes long, max 64",
+            ),
+            (
+                format!(
+                    "url = \"rtsp://h/\"\nuser = \"u\"\npassword = \"{}\"",
+                    long(RTSP_PASSWORD_BYTES_MAX + 1)
+                ),
+                "`password` is 257 bytes long, max 256",
+            ),
+            (
+                "url = \"rtsp://admin:2024/x@192.0.2.7/s1\"".to_owned(),
+                "write the login in `user` and `password`",
+            ),
+            ("url = \"rtsp://h/a b\"".to_owned(), "`url` has a space"),
+        ] {
+            let problem = camera(&rest).problem.expect("refused");
+            assert!(problem.contains(expected) && !problem.contains("xx"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn what_editors_put_around_a_password_is_no_part_of_it() {
+        for text in ["secret", "secret\n", "secret\r\n", "\u{feff}secret\r\n", "\u{feff}secret"] {
+            assert_eq!(without_frame(text), "secret", "{text:?}");
+        }
+        assert_eq!(without_frame(" se\ncret \n"), " se\ncret ");
+        assert_eq!(without_frame("\u{feff}\u{feff}x\r\n\r\n"), "\u{feff}x\r\n");
+    }
+
+    #[test]
+    fn a_password_file_holds_the_longest_password_in_its_frame() {
+        let folder = std::env::temp_dir().join(format!("weir-password-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let read = |bytes: usize| {
+            let password = format!("\u{feff}{}\r\n", "p".repeat(bytes));
+            std::fs::write(folder.join("password"), password).expect("a file");
+            let text = "config_version = 1\n[[camera]]\nname = \"gate\"\nurl = \"rtsp://h/\"\n\
+                        user = \"u\"\npassword_file = \"password\"\n";
+            parse(text, &folder).config.cameras.remove(0)
+        };
+        let longest = read(RTSP_PASSWORD_BYTES_MAX);
+        assert_eq!(longest.problem, None);
+        assert_eq!(longest.password.reveal(), "p".repeat(RTSP_PASSWORD_BYTES_MAX));
+        assert!(read(RTSP_PASSWORD_BYTES_MAX + 1).problem.expect("refused").contains("max 256"));
+        std::fs::remove_dir_all(&folder).expect("removed");
     }
 }

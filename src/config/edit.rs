@@ -102,7 +102,7 @@ impl NewCamera {
         let loaded = parse(&document.to_string(), Path::new(""));
         loaded.config.cameras.into_iter().next().unwrap_or_else(|| Camera {
             name: self.name.clone(),
-            url: String::new(),
+            url: None,
             user: None,
             password: Secret::default(),
             problem: Some(

@@ -33,13 +33,13 @@ pub(crate) use file::text as file_text;
 pub use https::{Https, TlsMode};
 pub use place::{Problem, Severity};
 pub use read::{Loaded, load, parse};
-pub(crate) use redacted::url as redacted_url;
 pub use secret::Secret;
 pub use source::{Origin, Source, Standing, Started, Unusable, Usable};
 pub use state::StateFolder;
 
 use crate::access::{Policy, TokenHash};
 use crate::limits::PAYLOAD_BYTES_DEFAULT;
+use crate::rtsp::{CameraUrl, Credentials};
 
 /// The configuration; everything in it has been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,14 +105,22 @@ pub struct Process {
 pub struct Camera {
     /// Unique and fit for a path, unless `problem` says otherwise.
     pub name: String,
-    /// `rtsp://host[:port]/path`, without user and password.
-    pub url: String,
+    /// Where it is, without user and password; there is one unless there is a `problem`.
+    pub url: Option<CameraUrl>,
     /// The login, from `user` or from the URL as written.
     pub user: Option<String>,
     /// Its password; empty for none.
     pub password: Secret,
     /// Why the camera is disabled; `None` when it is not.
     pub problem: Option<String>,
+}
+
+impl Camera {
+    /// What to tell it when it asks who we are.
+    pub fn credentials(&self) -> Option<Credentials> {
+        let password = self.password.reveal().to_owned();
+        self.user.clone().map(|user| Credentials { user, password })
+    }
 }
 
 impl Default for Config {
@@ -144,7 +152,7 @@ impl Config {
         Self {
             cameras: vec![Camera {
                 name: "demo".to_owned(),
-                url: format!("rtsp://127.0.0.1:{rtsp_port}/demo"),
+                url: CameraUrl::parse(&format!("rtsp://127.0.0.1:{rtsp_port}/demo")).ok(),
                 user: None,
                 password: Secret::default(),
                 problem: None,

@@ -251,7 +251,7 @@ fn read_camera(
             problems.note(offset, Severity::Camera, mistake.value);
             Camera {
                 name: format!("#{number}"),
-                url: String::new(),
+                url: None,
                 user: None,
                 password: super::Secret::default(),
                 problem: Some(reason),

@@ -1,8 +1,10 @@
 //! The file as it may be shown to others: without passwords, hashes, tokens, what a URL has beyond
-//! its path, and without comments, in which all of these may stand. Only keys that are known to
+//! host and port, and without comments, in which all of these may stand. Only keys that are known to
 //! hold no secret have their value shown.
 
 use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
+
+use crate::rtsp::CameraUrl;
 
 const HIDDEN: &str = "(hidden)";
 const UNKNOWN: &str = "(unknown)";
@@ -112,18 +114,10 @@ fn masked(key: &str, value: &Value) -> String {
     }
 }
 
-/// A URL without login, and without what some cameras have instead: `/user=admin_password=…`.
-pub(crate) fn url(text: &str) -> String {
-    let Some((scheme, rest)) = text.split_once("://") else { return HIDDEN.to_owned() };
-    // A password may have any of these in it: what is behind the last `@` is not part of one.
-    let (login, place) = match rest.rsplit_once('@') {
-        Some((_, place)) => ("(hidden)@", place),
-        None => ("", rest),
-    };
-    match place.find(['?', '=', '#', '&']) {
-        Some(at) => format!("{scheme}://{login}{}{HIDDEN}", &place[..=at]),
-        None => format!("{scheme}://{login}{place}"),
-    }
+/// A URL as the RTSP client shows it: without login, path and query, in each of which cameras have
+/// passwords.
+fn url(text: &str) -> String {
+    CameraUrl::parse(text).map_or(HIDDEN.to_owned(), |url| url.to_string())
 }
 
 #[cfg(test)]
@@ -151,8 +145,8 @@ mod tests {
             "password = \"(hidden)\"",
             "name = \"anna\"",
             "cameras = [\"gate\"]",
-            "url = \"rtsp://(hidden)@192.0.2.7/1\"",
-            "url = \"rtsp://192.0.2.8/user=(hidden)\"",
+            "url = \"rtsp://(hidden)@192.0.2.7:554/(hidden)\"",
+            "url = \"rtsp://192.0.2.8:554/(hidden)\"",
             "(unknown) = { (unknown) = \"(hidden)\" }",
         ] {
             assert!(shown.lines().any(|shown| shown == line), "{line}:\n{shown}");
@@ -164,9 +158,12 @@ mod tests {
     #[test]
     fn a_password_with_anything_in_it_is_hidden() {
         for (full, shown) in [
-            ("rtsp://u:p@ss/w?rd@192.0.2.7:554/1", "rtsp://(hidden)@192.0.2.7:554/1"),
-            ("rtsp://192.0.2.7/cam?channel=1", "rtsp://192.0.2.7/cam?(hidden)"),
-            ("rtsp://192.0.2.7/1", "rtsp://192.0.2.7/1"),
+            ("rtsp://u:p@ss/w?rd@192.0.2.7:554/1", HIDDEN),
+            ("rtsp://u:pss/w?rd@192.0.2.7:554/1", "rtsp://(hidden)@192.0.2.7:554/(hidden)"),
+            ("rtsp://192.0.2.7/cam?channel=1", "rtsp://192.0.2.7:554/(hidden)"),
+            ("rtsp://192.0.2.7/1", "rtsp://192.0.2.7:554/(hidden)"),
+            ("rtsp://192.0.2.7/", "rtsp://192.0.2.7:554/"),
+            ("rtsp://u:1/secret@192.0.2.7/", HIDDEN),
             ("nonsense", HIDDEN),
         ] {
             assert_eq!(url(full), shown);

@@ -6,10 +6,10 @@ use std::rc::Rc;
 use super::command::{Command, HELP};
 use super::password::{self, Password, Verdict};
 use super::screens;
-use crate::config::{Camera, Edit, NewCamera, Secret, redacted_url};
+use crate::config::{Camera, Edit, NewCamera, Secret};
 use crate::control::{Control, Place};
 use crate::journal::lines::{self, Line};
-use crate::limits::RTSP_CREDENTIAL_BYTES_MAX;
+use crate::limits::RTSP_PASSWORD_BYTES_MAX;
 use crate::web::{self, Pieces};
 use crate::{clock, plan, process};
 
@@ -176,8 +176,8 @@ impl Desk {
     pub(super) async fn go_on(&self, question: Question, answer: Secret) -> Answer {
         match question {
             Question::CameraPassword(camera) => {
-                if answer.reveal().len() > RTSP_CREDENTIAL_BYTES_MAX {
-                    let max = RTSP_CREDENTIAL_BYTES_MAX;
+                if answer.reveal().len() > RTSP_PASSWORD_BYTES_MAX {
+                    let max = RTSP_PASSWORD_BYTES_MAX;
                     return Answer::failure(&format!(
                         "a camera's password has at most {max} bytes"
                     ));
@@ -228,7 +228,9 @@ impl Desk {
         let section = control.camera(name).ok_or("there is no camera of this name")?;
         let status = control.cameras().into_iter().find(|camera| camera.name == name);
         let status = status.ok_or("there is no camera of this name")?;
-        Ok(screens::camera(&status, &redacted_url(&section.url), section.user.as_deref()))
+        let url =
+            section.url.as_ref().map_or("none that can be used".to_owned(), ToString::to_string);
+        Ok(screens::camera(&status, &url, section.user.as_deref()))
     }
 
     async fn add(&self, camera: NewCamera) -> Answer {

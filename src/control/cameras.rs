@@ -17,10 +17,11 @@ use tokio::time::sleep;
 use crate::clock;
 use crate::config;
 use crate::limits::{
-    CAMERA_RETRY_MS_MAX, CAMERA_RETRY_MS_MIN, CAMERA_SETTLED_US, CAMERAS_DIALLED_MAX,
+    CAMERA_PICTURELESS_US, CAMERA_RETRY_MS_MAX, CAMERA_RETRY_MS_MIN, CAMERA_SETTLED_US,
+    CAMERAS_DIALLED_MAX, MARKER_PROBE_ACCESS_UNITS,
 };
 use crate::media::{Command, Lost, Play};
-use crate::rtsp::Ready;
+use crate::rtsp::{Ending, Habits, Ready};
 use crate::status::{self, CameraCard};
 
 use super::dial::dial_charged;
@@ -33,8 +34,12 @@ static BLANK: CameraCard = CameraCard::new();
 pub(super) struct Camera {
     /// The camera it is for.
     section: RefCell<Option<Rc<config::Camera>>>,
+    /// What is known of it; forgotten when its URL or login changes.
+    habits: Cell<Habits>,
     state: RefCell<State>,
     card: Cell<CardOf>,
+    /// When the media thread was last given a connection, in [`clock::now_us`] microseconds.
+    played_us: Cell<u64>,
     /// Counts what the slot was told: see [`Camera::told_since`].
     turn: Cell<u64>,
     told: Notify,
@@ -70,8 +75,10 @@ impl Camera {
     pub(super) fn new() -> Self {
         Self {
             section: RefCell::new(None),
+            habits: Cell::new(Habits::default()),
             state: RefCell::new(State::Free),
             card: Cell::new(CardOf::This),
+            played_us: Cell::new(0),
             turn: Cell::new(0),
             told: Notify::new(),
             lost: Notify::new(),
@@ -80,6 +87,7 @@ impl Camera {
 
     /// The camera the slot is for from now on.
     pub(super) fn assign(&self, section: Option<config::Camera>) {
+        self.habits.set(Habits::default());
         let section = section.map(Rc::new);
         let former = self.section.replace(section.clone());
         let name = |section: &Option<Rc<config::Camera>>| {
@@ -112,6 +120,13 @@ impl Camera {
         self.section.borrow().clone()
     }
 
+    /// What is known of `camera`, if that is the one the slot is for, with the same login.
+    pub(super) fn habits_of(&self, camera: &config::Camera) -> Option<Habits> {
+        let section = self.section.borrow();
+        let section = section.as_ref().filter(|section| section.url == camera.url)?;
+        (section.credentials() == camera.credentials()).then(|| self.habits.get())
+    }
+
     /// Whether the slot is for the camera of this name.
     pub(super) fn is(&self, name: &str) -> bool {
         self.section.borrow().as_ref().is_some_and(|section| section.name == name)
@@ -122,7 +137,11 @@ impl Camera {
         let state = self.state.borrow();
         let (reason, retry_after_s) = match &*state {
             State::Playing if status::CAMERAS[slot].ready.load(Relaxed) => return Ok(()),
-            State::Playing => ("the camera has not shown its video yet".to_owned(), 1),
+            State::Playing => {
+                let missing =
+                    self.missing(slot).unwrap_or("the camera has not shown its video yet");
+                (missing.to_owned(), 1)
+            }
             State::Connecting => ("connecting to the camera".to_owned(), 1),
             State::Waiting(reason) => (reason.clone(), 2),
             State::Failed(reason) | State::Disabled(reason) => (reason.clone(), 30),
@@ -151,6 +170,18 @@ impl Camera {
         }
     }
 
+    /// Learns from how its connection ended.
+    fn learn(&self, lost: Lost, after_us: u64, timeout_s: Option<u32>) {
+        let is_silent = match lost {
+            Lost::Silent => true,
+            Lost::Closed | Lost::Broken => false,
+            Lost::Refused | Lost::Stopped | Lost::Unanswered => return,
+        };
+        let mut habits = self.habits.get();
+        habits.learn(Ending { after_us, is_silent, timeout_s });
+        self.habits.set(habits);
+    }
+
     /// Waits until the slot is told something after its turn `turn`.
     async fn told_since(&self, turn: u64) {
         while self.turn.get() == turn {
@@ -169,6 +200,17 @@ impl Camera {
         }
     }
 
+    /// What a camera does not send whose video has come for some time without a picture.
+    pub(super) fn missing(&self, slot: usize) -> Option<&'static str> {
+        let is_playing = *self.state.borrow() == State::Playing;
+        let is_own = is_playing && self.card.get() == CardOf::This;
+        let played_us = self.played_us.get();
+        let lasted_us = clock::now_us().saturating_sub(played_us);
+        (is_own && lasted_us > CAMERA_PICTURELESS_US)
+            .then(|| missing(&status::CAMERAS[slot], played_us))
+            .flatten()
+    }
+
     /// As `/api/cameras` shows it; `None` without a camera.
     pub(super) fn status(&self, slot: usize) -> Option<CameraStatus> {
         let name = self.section.borrow().as_ref()?.name.clone();
@@ -180,7 +222,7 @@ impl Camera {
         };
         let (state, reason) = match &*self.state.borrow() {
             State::Free | State::Connecting => ("connecting", None),
-            State::Playing => ("playing", None),
+            State::Playing => ("playing", self.missing(slot).map(str::to_owned)),
             State::Waiting(reason) => ("waiting", Some(reason.clone())),
             State::Failed(reason) => ("failed", Some(reason.clone())),
             State::Disabled(reason) => ("disabled", Some(reason.clone())),
@@ -232,18 +274,25 @@ impl Control {
     async fn play_on(&self, slot: usize, section: &config::Camera, dials: &Semaphore) {
         let camera = &self.0.cameras[slot];
         let mut retry_ms = CAMERA_RETRY_MS_MIN;
+        let mut is_warned = false;
         loop {
             camera.enter(State::Connecting);
             let permit = dials.acquire().await;
-            let dialled = dial_charged(section).await;
+            let dialled = dial_charged(section, &camera.habits).await;
             drop(permit);
             match dialled {
                 Ok((socket, ready)) => {
-                    let began_us = clock::now_us();
+                    if ready.is_in_the_clear && !std::mem::replace(&mut is_warned, true) {
+                        let name = &section.name;
+                        log::warn!("camera {name}: has its password sent in the clear (basic)");
+                    }
+                    let (began_us, timeout_s) = (clock::now_us(), ready.timeout_s);
                     let reason = self.play(slot, socket, ready).await;
-                    if clock::now_us() - began_us > CAMERA_SETTLED_US {
+                    let after_us = clock::now_us() - began_us;
+                    if after_us > CAMERA_SETTLED_US {
                         retry_ms = CAMERA_RETRY_MS_MIN;
                     }
+                    camera.learn(reason, after_us, timeout_s);
                     camera.enter(State::Waiting(reason.reason().to_owned()));
                 }
                 Err(error) if error.needs_person() => {
@@ -262,6 +311,7 @@ impl Control {
         let camera = &self.0.cameras[slot];
         let card = &status::CAMERAS[slot];
         card.lost.store(0, Relaxed);
+        camera.played_us.set(clock::now_us());
         let play = Play { camera: number(slot), socket, ready };
         self.0.media.borrow().tell(Command::Play(Box::new(play)));
         camera.enter(State::Playing);
@@ -294,7 +344,48 @@ pub(super) fn dials() -> Rc<Semaphore> {
     Rc::new(Semaphore::new(CAMERAS_DIALLED_MAX))
 }
 
+/// What no picture can be made without, and has not come in a connection that began at `played_us`.
+fn missing(card: &CameraCard, played_us: u64) -> Option<&'static str> {
+    // While fewer have come the stream may only be waiting to know its markers.
+    let is_watched = card.frames.load(Relaxed) > 2 * u64::from(MARKER_PROBE_ACCESS_UNITS);
+    if !is_watched || card.last_rtp_us.load(Relaxed) < played_us {
+        None
+    } else if card.profile_level_id.load(Relaxed) == 0 {
+        Some("no picture: the camera sends video without an SPS (sequence parameter set)")
+    } else if !card.ready.load(Relaxed) {
+        Some("no picture: the camera sends video without a PPS (picture parameter set)")
+    } else if card.last_idr_us.load(Relaxed) < played_us {
+        Some("no picture yet: the camera has sent no key frame (IDR)")
+    } else {
+        None
+    }
+}
+
 /// A slot as commands have it.
 pub(super) fn number(slot: usize) -> u16 {
     u16::try_from(slot).expect("limits.rs: there are fewer slots than that")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_of_a_picture_is_named() {
+        let card = CameraCard::new();
+        let said = || missing(&card, 100).unwrap_or_default();
+        assert_eq!(said(), "", "nothing came yet");
+        card.frames.store(100, Relaxed);
+        card.last_rtp_us.store(99, Relaxed);
+        assert_eq!(said(), "", "nothing of this connection");
+        card.last_rtp_us.store(200, Relaxed);
+        assert!(said().contains("SPS"));
+        card.profile_level_id.store(0x42_e01f, Relaxed);
+        assert!(said().contains("PPS"));
+        card.ready.store(true, Relaxed);
+        card.last_idr_us.store(99, Relaxed);
+        assert!(said().contains("key frame"));
+        card.last_idr_us.store(150, Relaxed);
+        assert_eq!(said(), "");
+    }
 }

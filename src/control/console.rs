@@ -1,6 +1,7 @@
 //! What a console asks of control beyond what the web does: to change the configuration's file, to
 //! try a camera once, and where weir is to be found.
 
+use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::rc::Rc;
@@ -80,7 +81,10 @@ impl Control {
         }
         let one = self.0.trying.acquire().await;
         let began_us = clock::now_us();
-        let dialled = dial_charged(camera).await;
+        // A camera that took Digest is not told the password itself for being tried by hand.
+        let known = self.0.cameras.iter().find_map(|slot| slot.habits_of(camera));
+        let habits = Cell::new(known.unwrap_or_default());
+        let dialled = dial_charged(camera, &habits).await;
         let took_ms = (clock::now_us() - began_us) / 1000;
         let (socket, mut ready) = dialled.map_err(|error| error.to_string())?;
         ready.session.teardown();

@@ -16,6 +16,7 @@ struct Said {
     camera: String,
     holds_back: bool,
     b_frames: bool,
+    missing: Option<&'static str>,
 }
 
 impl Control {
@@ -26,12 +27,18 @@ impl Control {
             tokio::time::sleep(EVERY).await;
             let cameras = &self.0.cameras;
             said.resize_with(cameras.len(), Said::default);
-            for ((camera, said), card) in cameras.iter().zip(&mut said).zip(&status::CAMERAS) {
+            for (slot, (camera, said)) in cameras.iter().zip(&mut said).enumerate() {
+                let card = &status::CAMERAS[slot];
                 let Some(section) = camera.section() else { continue };
                 let name = &section.name;
                 if said.camera != *name {
                     *said = Said { camera: name.clone(), ..Said::default() };
                 }
+                let missing = camera.missing(slot);
+                if let Some(missing) = missing.filter(|_| missing != said.missing) {
+                    log::warn!("camera {name}: {missing}");
+                }
+                said.missing = missing;
                 if card.holds_back.load(Relaxed) && !std::mem::replace(&mut said.holds_back, true) {
                     log::info!(
                         "camera {name}: no or odd rtp markers, each picture waits for the next \

@@ -1,7 +1,7 @@
 //! `go2rtc.yaml`: `streams`, each with one source or several, of which the first that weir can
-//! fetch is taken. A source has its options behind `#`.
+//! fetch is taken. A source has its options behind `#`. Frigate has the same as its section `go2rtc`.
 
-use super::source::{is_rtsp, refusal, rtsp};
+use super::source::{elsewhere, is_rtsp, refusal, rtsp};
 use super::yaml::{Node, Tree};
 use super::{Findings, Found, Source};
 
@@ -24,13 +24,20 @@ struct Fetched {
 }
 
 pub(super) fn is_of(tree: &Tree) -> bool {
-    tree.root().value("streams").is_some_and(Node::is_map)
+    root(tree).is_some()
+}
+
+/// What has the streams in it.
+fn root<'a, 't>(tree: &'a Tree<'t>) -> Option<Node<'a, 't>> {
+    let has_streams = |node: &Node| node.value("streams").is_some_and(Node::is_map);
+    let root = tree.root();
+    Some(root).filter(has_streams).or_else(|| root.value("go2rtc").filter(has_streams))
 }
 
 /// The streams; `None` where there are none to read.
 pub(super) fn read(tree: &Tree) -> Option<Findings> {
-    let root = tree.root();
-    let streams = root.value("streams").filter(|streams| streams.is_map())?;
+    let root = root(tree)?;
+    let streams = root.value("streams")?;
     let streams = streams.entries().map(|(name, value)| stream(name, value)).collect();
     let mut remarks: Vec<String> = SECTIONS
         .iter()
@@ -52,8 +59,9 @@ pub(super) fn read(tree: &Tree) -> Option<Findings> {
 
 fn stream(name: &str, value: Node) -> Found {
     let value = value.value("url").unwrap_or(value);
-    let sources: Vec<&str> =
-        value.words().into_iter().chain(value.members().filter_map(Node::words)).collect();
+    let own = value.words().is_some() || value.tag().is_some();
+    let sources: Vec<Node> = own.then_some(value).into_iter().chain(value.members()).collect();
+    let sources: Vec<Result<&str, String>> = sources.into_iter().filter_map(text).collect();
     let mut remarks = Vec::new();
     let mut taken = None;
     let mut why = "it has no source".to_owned();
@@ -61,7 +69,7 @@ fn stream(name: &str, value: Node) -> Found {
         // The only one needs no number.
         let number =
             if sources.len() > 1 { format!("source {}: ", index + 1) } else { String::new() };
-        match fetched(text) {
+        match text.clone().and_then(fetched) {
             Ok(_) if taken.is_some() => {
                 remarks.push(format!("{number}not taken over: weir has one source for a camera"));
             }
@@ -81,6 +89,12 @@ fn stream(name: &str, value: Node) -> Found {
         why = format!("none of its {} sources can be: {why}", sources.len());
     }
     Found { name: name.to_owned(), source: taken.ok_or(why), remarks }
+}
+
+/// A source's text, or why there is none here; `None` for an empty one.
+fn text<'a>(source: Node<'a, '_>) -> Option<Result<&'a str, String>> {
+    let tagged = source.tag().map(|tag| Err(elsewhere(tag)));
+    tagged.or_else(|| source.words().map(Ok))
 }
 
 /// A source as weir would fetch it.

@@ -1,7 +1,7 @@
 //! `mediamtx.yml`: `paths`, each with a `source`, and `pathDefaults` for what a path does not say.
 //! Older files have the keys' older names (`sourceProtocol`, `all`).
 
-use super::source::{is_rtsp, refusal, rtsp};
+use super::source::{elsewhere, is_rtsp, refusal, rtsp};
 use super::yaml::{Node, Tree};
 use super::{Findings, Found};
 
@@ -53,6 +53,8 @@ fn stream(name: &str, path: Path) -> Found {
     let text = path.words("source").unwrap_or("publisher");
     let source = if name.starts_with('~') || matches!(name, "all" | "all_others") {
         Err("it is a pattern for many paths, and weir knows its cameras by name".to_owned())
+    } else if let Some(tag) = path.value("source").and_then(Node::tag) {
+        Err(elsewhere(tag))
     } else if is_rtsp(text) {
         rtsp(text)
     } else {

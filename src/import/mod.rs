@@ -57,6 +57,8 @@ pub enum ImportError {
     Yaml(YamlError),
     /// It looks like neither program's.
     Unknown,
+    /// The section of this name has no map in it.
+    Flat(&'static str),
     /// It lacks what the program's files have.
     NotOf(Kind),
 }
@@ -93,12 +95,13 @@ pub fn import_file(path: &Path, from: Option<Kind>) -> Result<Imported, ImportEr
 /// [`ImportError`], in words without secrets.
 pub fn import(text: &str, from: Option<Kind>) -> Result<Imported, ImportError> {
     let tree = Tree::parse(text).map_err(ImportError::Yaml)?;
-    let kind = from.or_else(|| kind_of(&tree)).ok_or(ImportError::Unknown)?;
+    let kind = from.or_else(|| kind_of(&tree)).ok_or_else(|| flat(&tree, ImportError::Unknown))?;
     let findings = match kind {
         Kind::MediaMtx => mediamtx::read(&tree),
         Kind::Go2rtc => go2rtc::read(&tree),
     };
-    let Findings { streams, remarks } = findings.ok_or(ImportError::NotOf(kind))?;
+    let Findings { streams, remarks } =
+        findings.ok_or_else(|| flat(&tree, ImportError::NotOf(kind)))?;
     let found = streams.len();
     let mut fragment = Fragment::of(kind, &streams);
     for stream in streams {
@@ -118,6 +121,13 @@ fn kind_of(tree: &Tree) -> Option<Kind> {
         (false, true) => Some(Kind::Go2rtc),
         _ => None,
     }
+}
+
+/// Why there are no cameras: lines that lost their indentation, or else `other`.
+fn flat(tree: &Tree, other: ImportError) -> ImportError {
+    let is_flat =
+        |section: &&str| tree.root().value(section).is_some_and(|section| !section.is_map());
+    ["streams", "paths"].into_iter().find(is_flat).map_or(other, ImportError::Flat)
 }
 
 /// A name of the file as it may be shown: on one line, and no longer than it needs to be told from
@@ -155,6 +165,10 @@ impl fmt::Display for ImportError {
             Self::Unknown => f.write_str(
                 "neither `paths` as in a mediamtx.yml nor `streams` as in a go2rtc.yaml alone; \
                  say which with --from",
+            ),
+            Self::Flat(section) => write!(
+                f,
+                "there are no cameras in `{section}`: each is a line `name:` indented below it"
             ),
             Self::NotOf(Kind::MediaMtx) => f.write_str("there is no section `paths` in it"),
             Self::NotOf(Kind::Go2rtc) => f.write_str("there is no section `streams` in it"),

@@ -83,7 +83,7 @@ pub(super) fn is_rtsp(text: &str) -> bool {
 
 /// Why a source that is not plain RTSP stays behind.
 pub(super) fn refusal(text: &str) -> String {
-    if text.starts_with('$') && !variables(text).is_empty() {
+    if text.starts_with(['$', '{']) && !variables(text).is_empty() {
         return unknown_address(&variables(text));
     }
     let scheme = text.split(':').next().unwrap_or_default();
@@ -100,11 +100,11 @@ pub(super) fn refusal(text: &str) -> String {
 /// In words.
 pub(super) fn rtsp(text: &str) -> Result<Source, String> {
     let url = CameraUrl::parse(text).map_err(|error| match variables(text) {
-        names if names.is_empty() => format!("its URL cannot be used: {error}"),
+        names if names.is_empty() => format!("its URL {error}"),
         // One with another text in it, which may be anything.
         names => unknown_address(&names),
     })?;
-    let mut variables = variables(url.text());
+    let mut variables = variables(url.reveal());
     if !variables.is_empty() {
         return Err(unknown_address(&variables));
     }
@@ -122,7 +122,12 @@ pub(super) fn rtsp(text: &str) -> Result<Source, String> {
         variables = of_user;
         variables.extend(of_password);
     }
-    Ok(Source { url: url.text().to_owned(), user, password, variables })
+    Ok(Source { url: url.reveal().to_owned(), user, password, variables })
+}
+
+/// Why a source that another program puts in stays behind.
+pub(super) fn elsewhere(tag: &str) -> String {
+    format!("its source is `!{tag}`, which stands in another file: put in what it stands for")
 }
 
 fn unknown_address(variables: &[String]) -> String {
@@ -134,10 +139,19 @@ fn unknown_address(variables: &[String]) -> String {
 }
 
 /// The names of variables in a text: `${NAME}`, or `${NAME:what else}` of which only the name may
-/// be shown, and mediamtx's `$G1` and `$MTX_QUERY`.
+/// be shown, mediamtx's `$G1` and `$MTX_QUERY`, and Frigate's `{FRIGATE_NAME}`.
 fn variables(text: &str) -> Vec<String> {
     let mut names = Vec::new();
-    for piece in text.split('$').skip(1) {
+    for (at, sign) in text.match_indices(['$', '{']) {
+        let piece = &text[at + 1..];
+        let is_dollar = sign == "$";
+        // `${` is found by its dollar.
+        if !is_dollar {
+            if !text[..at].ends_with('$') {
+                names.extend(in_braces(piece, piece.len() + 1 == text.len()));
+            }
+            continue;
+        }
         let braced = piece.strip_prefix('{');
         let name: String = braced
             .unwrap_or(piece)
@@ -154,6 +168,17 @@ fn variables(text: &str) -> Vec<String> {
         }
     }
     names
+}
+
+/// A variable in braces without a dollar: in capitals, and with an underscore where it is not the
+/// whole text. Anything else in braces may be a password's, and is not shown.
+fn in_braces(piece: &str, is_first: bool) -> Option<String> {
+    let (name, behind) = piece.split_once('}')?;
+    let fits = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    let is_name =
+        name.starts_with(|char: char| char.is_ascii_uppercase()) && name.bytes().all(fits);
+    let is_whole = is_first && behind.is_empty();
+    (is_name && (is_whole || name.contains('_'))).then(|| format!("{{{name}}}"))
 }
 
 #[cfg(test)]
@@ -186,6 +211,25 @@ mod tests {
         assert!(rtsp("rtsp://192.0.2.7/$G1").expect_err("a group").contains("$G1"));
         let source = rtsp("rtsp://u:pa$word$5@192.0.2.7/").expect("good");
         assert_eq!(source.password.as_deref(), Some("pa$word$5"), "a dollar is no variable");
+    }
+
+    #[test]
+    fn variables_in_braces_are_named_and_a_passwords_braces_are_not() {
+        let source = rtsp("rtsp://viewer:{FRIGATE_RTSP_PASSWORD}@192.0.2.31/s").expect("good");
+        assert_eq!((source.user.as_deref(), source.password), (Some("viewer"), None));
+        assert_eq!(source.variables, ["{FRIGATE_RTSP_PASSWORD}"]);
+        let source = rtsp("rtsp://{USER}:x{CAM_PASS}y@192.0.2.31/s").expect("good");
+        assert_eq!((source.user, source.password), (None, None));
+        assert_eq!(source.variables, ["{USER}", "{CAM_PASS}"]);
+        for address in ["rtsp://v:x@{FRIGATE_CAM}:554/sub", "rtsp://192.0.2.31:554/{FRIGATE_PATH}"]
+        {
+            assert!(rtsp(address).expect_err("unknown").contains("{FRIGATE_"), "{address}");
+        }
+        assert!(refusal("{FRIGATE_URL}").contains("{FRIGATE_URL}"));
+        for password in ["pa{ss}w", "pa{SS}w", "{", "{}", "a{B", "{FRIGATE_"] {
+            let source = rtsp(&format!("rtsp://u:{password}@192.0.2.31/s")).expect(password);
+            assert_eq!(source.password.as_deref(), Some(password));
+        }
     }
 
     #[test]

@@ -13,8 +13,12 @@ fn cameras(imported: &Imported) -> Vec<Camera> {
     loaded.config.cameras
 }
 
+fn url(camera: &Camera) -> &str {
+    camera.url.as_ref().expect("a good camera").reveal()
+}
+
 fn described(camera: &Camera) -> (&str, &str, Option<&str>, &str) {
-    (&camera.name, &camera.url, camera.user.as_deref(), camera.password.reveal())
+    (&camera.name, url(camera), camera.user.as_deref(), camera.password.reveal())
 }
 
 #[test]
@@ -132,7 +136,10 @@ fn whose_file_it_is_stands_in_it_or_is_said() {
     let either = "paths:\n  gate: {source: 'rtsp://192.0.2.7/a'}\nstreams:\n  gate: \
                   rtsp://192.0.2.7/b\n";
     assert!(matches!(import(either, None), Err(ImportError::Unknown)));
-    let taken = |kind| cameras(&import(either, Some(kind)).expect("cameras"))[0].url.clone();
+    let taken = |kind| {
+        let imported = import(either, Some(kind)).expect("cameras");
+        url(&cameras(&imported)[0]).to_owned()
+    };
     assert_eq!(taken(Kind::MediaMtx), "rtsp://192.0.2.7/a");
     assert_eq!(taken(Kind::Go2rtc), "rtsp://192.0.2.7/b");
     assert!(matches!(import("version: 1\n", None), Err(ImportError::Unknown)));
@@ -154,6 +161,42 @@ fn what_ffmpeg_makes_of_a_file_or_another_stream_stays_behind() {
         "small: not taken over: ffmpeg transcodes it",
     ];
     assert_notes(&imported, &begins);
+}
+
+#[test]
+fn frigates_own_file_has_the_streams_one_level_deeper() {
+    let text = "mqtt: {host: 192.0.2.5}\ngo2rtc:\n  streams:\n    front:\n      - \
+                rtsp://viewer:{FRIGATE_RTSP_PASSWORD}@192.0.2.31:554/sub\n      - \
+                'ffmpeg:front#audio=opus'\n    yard: !secret yard_url\ncameras:\n  front: {}\n";
+    let imported = import(text, None).expect("Frigate's");
+    assert_eq!((imported.kind, imported.taken, imported.found), (Kind::Go2rtc, 1, 2));
+    let cameras = cameras(&imported);
+    assert_eq!(described(&cameras[0]), ("front", "rtsp://192.0.2.31:554/sub", Some("viewer"), ""));
+    let begins = [
+        "front: password not taken over: {FRIGATE_RTSP_PASSWORD} is a variable",
+        "front: source 2: not taken over: it has sound alone",
+        "yard: not taken over: its source is `!",
+    ];
+    let notes = &imported.notes;
+    assert_eq!(notes.len(), begins.len(), "{notes:#?}");
+    for (note, begin) in notes.iter().zip(begins) {
+        assert!(note.starts_with(begin) && !note.contains("yard_url"), "{note}");
+    }
+    let list = import("paths:\n  gate: {source: !secret gate_url}\n", None).expect("mediamtx's");
+    assert!(list.notes[0].contains("another file"), "{:?}", list.notes);
+}
+
+#[test]
+fn lost_indentation_is_said_to_be_lost() {
+    for text in [
+        "streams:\nfront: rtsp://192.0.2.31/s\n",
+        "streams:\n- front: rtsp://192.0.2.31/s\n",
+        "paths:\ngate:\nsource: rtsp://192.0.2.31/s\n",
+        "rtspAddress: :8554\npaths:\n",
+    ] {
+        let error = import(text, None).expect_err(text);
+        assert!(error.to_string().contains("indented"), "{error}");
+    }
 }
 
 #[test]

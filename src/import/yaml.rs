@@ -13,6 +13,9 @@ use saphyr_parser::{Event, Parser, ScanError};
 
 use crate::limits::IMPORT_NODES_MAX;
 
+/// Of a tag that is kept.
+const TAG_CHARS_MAX: usize = 32;
+
 /// A document; its root is what [`Tree::root`] gives.
 pub(super) struct Tree<'t> {
     items: Vec<Item<'t>>,
@@ -28,6 +31,8 @@ pub(super) struct Node<'a, 't> {
 
 enum Item<'t> {
     Text(Cow<'t, str>),
+    /// A scalar that a program of its own replaces (`!secret name`), by its tag.
+    Tagged(String),
     List(Vec<usize>),
     /// Keys and values by turns.
     Map(Vec<usize>),
@@ -96,8 +101,12 @@ impl<'t> Tree<'t> {
 impl<'t> Builder<'t> {
     fn take(&mut self, event: Event<'t>) -> Result<(), YamlError> {
         match event {
-            Event::Scalar(text, _, anchor, _) => {
-                let index = self.push(Item::Text(text))?;
+            Event::Scalar(text, _, anchor, tag) => {
+                let own = tag.filter(|tag| tag.handle == "!" && !tag.suffix.is_empty());
+                let index = self.push(match own {
+                    Some(tag) => Item::Tagged(tag.suffix.chars().take(TAG_CHARS_MAX).collect()),
+                    None => Item::Text(text),
+                })?;
                 self.place(index, anchor);
             }
             Event::SequenceStart(anchor, _) => {
@@ -169,6 +178,15 @@ impl<'a, 't> Node<'a, 't> {
     pub(super) fn text(self) -> Option<&'a str> {
         match self.item() {
             Item::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The tag of a scalar that is replaced by another program, as it may be shown.
+    pub(super) fn tag(self) -> Option<&'a str> {
+        match self.item() {
+            Item::Tagged(tag) if tag.bytes().all(|byte| byte.is_ascii_alphanumeric()) => Some(tag),
+            Item::Tagged(_) => Some("?"),
             _ => None,
         }
     }
@@ -272,6 +290,16 @@ mod tests {
         assert_eq!(value(text, &["d", "e"]).as_deref(), Some("x\ty"));
         assert_eq!(value(text, &["d", "f"]), None, "a list is no text");
         assert_eq!(value(text, &["d", "g"]), None);
+    }
+
+    #[test]
+    fn a_scalar_that_another_program_replaces_is_no_text() {
+        let tree = Tree::parse("a: !secret x\nb: !!str y\nc: ! z\nd: !a-b x\n").expect("YAML");
+        let of = |key: &str| tree.root().value(key).map(|node| (node.tag(), node.text()));
+        assert_eq!(of("a"), Some((Some("secret"), None)));
+        assert_eq!(of("b"), Some((None, Some("y"))));
+        assert_eq!(of("c"), Some((None, Some("z"))));
+        assert_eq!(of("d"), Some((Some("?"), None)));
     }
 
     #[test]

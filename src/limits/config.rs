@@ -4,10 +4,6 @@ use super::{KIB, PROFILE};
 
 /// A camera's name.
 pub const CAMERA_NAME_BYTES_MAX: usize = 64;
-/// A camera's URL; the longest seen in the field is 180 bytes.
-pub const CAMERA_URL_BYTES_MAX: usize = 1024;
-/// A camera's user or password, and what is read of a `password_file`.
-pub const CAMERA_SECRET_BYTES_MAX: usize = 256;
 /// `weir.toml`: 500 bytes for every camera, and 16 KiB for all the rest.
 pub const CONFIG_BYTES_MAX: usize = 16 * KIB + 512 * PROFILE.cameras;
 /// Its TOML tokens: a line `key = "value"` has six, so a camera may have 16 lines. What a file

@@ -13,6 +13,18 @@ pub const NAME_ADDRESSES_MAX: usize = 4;
 pub const NAME_SERVERS_MAX: usize = 3;
 /// See [`NAME_SERVERS_MAX`].
 pub const NAME_DOMAINS_MAX: usize = 6;
+/// An answer of a DNS server, by UDP and without EDNS (RFC 1035 section 2.3.4): 20 addresses of one
+/// name and more. What is cut off is not asked for again.
+pub const NAME_ANSWER_BYTES_MAX: usize = 512;
+/// Datagrams read while one server is asked; a right one is among the first two.
+pub const NAME_DATAGRAMS_MAX: usize = 16;
+/// How long the answer about the other kind of address is waited for once there are some of one
+/// kind; home routers leave the one about IPv6 out.
+pub const NAME_OTHER_KIND_MS: u64 = 300;
+/// The same once it is known that there are none of one kind.
+pub const NAME_ONLY_KIND_MS: u64 = 1_000;
+/// How long one of a camera's addresses is tried before the next is tried too (RFC 8305 section 5).
+pub const NAME_NEXT_ADDRESS_MS: u64 = 250;
 /// What is read of `/etc/hosts` and of `/etc/resolv.conf`.
 pub const HOSTS_BYTES_MAX: u64 = 16 * KIB as u64;
 

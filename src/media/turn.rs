@@ -187,7 +187,7 @@ impl Turner {
 
     fn play(&mut self, play: Play) {
         let Play { camera, socket, ready } = play;
-        let Ready { session, video } = *ready;
+        let Ready { session, video, .. } = *ready;
         let slot = usize::from(camera);
         let Memory { streams, cameras, .. } = &mut *self.memory;
         let pps = video.pps.iter().map(Vec::as_slice).take(PPS_MAX);

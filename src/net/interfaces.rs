@@ -32,6 +32,14 @@ pub fn addresses() -> heapless::Vec<IpAddr, CANDIDATES_MAX> {
     found
 }
 
+/// An interface's number, by its name.
+pub(super) fn index(name: &str) -> Option<u32> {
+    let name = std::ffi::CString::new(name).ok()?;
+    // SAFETY: the call reads a string that ends, and keeps nothing of it.
+    let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
+    (index > 0).then_some(index)
+}
+
 /// Shows every interface, once for each of its addresses and once more.
 pub(super) fn each(mut show: impl FnMut(&Interface)) {
     let mut list: *mut libc::ifaddrs = std::ptr::null_mut();

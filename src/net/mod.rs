@@ -4,9 +4,11 @@
 //!
 //! An IPv4 address that the kernel shows mapped into IPv6 is unmapped before anyone sees it.
 
+mod dns;
 pub mod interfaces;
 pub mod links;
 pub mod names;
+pub mod reach;
 pub mod serial;
 pub mod udp;
 

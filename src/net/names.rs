@@ -2,25 +2,30 @@
 //!
 //! Not by the C library, whose resolver takes a thread for as long as it waits, and is not there in
 //! a static program. `.local` names are mDNS's, which weir does not speak. Nothing is kept: a camera
-//! is dialled seldom, and its address may have changed since.
+//! is dialled seldom, and its address may have changed since. How servers are asked is `dns`.
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::path::Path;
 use std::time::Duration;
 
-use domain::base::name::RelativeName;
-use domain::resolv::StubResolver;
-use domain::resolv::stub::conf::{ResolvConf, ResolvOptions, SearchList, ServerConf, Transport};
 use heapless::Vec;
 
-use crate::limits::{HOSTS_BYTES_MAX, NAME_ADDRESSES_MAX, NAME_DOMAINS_MAX, NAME_SERVERS_MAX};
+use super::dns::{self, Servers};
+use super::interfaces;
+use crate::limits::{HOSTS_BYTES_MAX, NAME_ADDRESSES_MAX, NAME_DOMAINS_MAX};
 
 const HOSTS: &str = "/etc/hosts";
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 const DNS_PORT: u16 = 53;
+/// What resolv.conf(5) may ask for at most, and what it is without a word.
+const NDOTS_MAX: usize = 15;
+const TIMEOUT_S_MAX: u64 = 30;
+const TIMEOUT_S_DEFAULT: u64 = 5;
+const ATTEMPTS_MAX: usize = 5;
+const ATTEMPTS_DEFAULT: usize = 2;
 
 /// A host's addresses, in the order in which to try them.
 pub type Addresses = Vec<IpAddr, NAME_ADDRESSES_MAX>;
@@ -30,10 +35,14 @@ pub type Addresses = Vec<IpAddr, NAME_ADDRESSES_MAX>;
 pub enum NameError {
     /// It cannot be a name of the DNS (RFC 1035 section 2.3.4).
     NotAName,
-    /// Nobody knows an address for it.
+    /// No server has an address for it.
     Unknown,
+    /// The same of a name that ends in `.local`, which mDNS would have to be asked for.
+    Local,
     /// No server answers.
     Server(io::Error),
+    /// A link-local address names an interface that is not there.
+    Zone,
 }
 
 impl fmt::Display for NameError {
@@ -41,25 +50,49 @@ impl fmt::Display for NameError {
         match self {
             Self::NotAName => f.write_str("it is no name of the DNS"),
             Self::Unknown => f.write_str("no DNS server knows an address for it"),
+            Self::Local => f.write_str(
+                "no DNS server knows it, and weir does not speak mDNS, which has the names in .local: \
+                 give the camera's address",
+            ),
             Self::Server(error) => write!(f, "no DNS server answers: {error}"),
+            Self::Zone => f.write_str("there is no network interface of the name behind its %"),
         }
     }
 }
 
-/// The addresses of `host`, a name or an address itself, at most [`NAME_ADDRESSES_MAX`] of them.
-/// How long it may take is for who asks to say.
+/// What `/etc/resolv.conf` says.
+struct Resolver {
+    servers: Servers,
+    /// Domains that a name may be in.
+    domains: Vec<String, NAME_DOMAINS_MAX>,
+    /// A name with so many dots is asked for as it is before it is looked for in `domains`.
+    ndots: usize,
+}
+
+/// Where to connect to for `host`, a name or an address itself, at most [`NAME_ADDRESSES_MAX`]
+/// places. How long it may take is for its caller to say.
 ///
 /// # Errors
 /// See [`NameError`].
-pub async fn resolve(host: &str) -> Result<Addresses, NameError> {
+pub async fn resolve(
+    host: &str,
+    port: u16,
+) -> Result<Vec<SocketAddr, NAME_ADDRESSES_MAX>, NameError> {
+    if let Some((address, zone)) = host.split_once('%') {
+        let address: Ipv6Addr = address.parse().map_err(|_| NameError::NotAName)?;
+        let scope = zone.parse().ok().or_else(|| interfaces::index(zone)).ok_or(NameError::Zone)?;
+        return Ok(Vec::from_iter([SocketAddrV6::new(address, port, 0, scope).into()]));
+    }
+    let at = |address: &IpAddr| SocketAddr::new(*address, port);
     if let Ok(address) = host.parse() {
-        return Ok(Addresses::from_iter([address]));
+        return Ok(Vec::from_iter([at(&address)]));
     }
     let known = in_hosts(&read(Path::new(HOSTS)), host);
     if !known.is_empty() {
-        return Ok(known);
+        return Ok(known.iter().map(at).collect());
     }
-    ask(servers(&read(Path::new(RESOLV_CONF))), host).await
+    let found = resolver(&read(Path::new(RESOLV_CONF))).find(host).await?;
+    Ok(found.iter().map(at).collect())
 }
 
 /// As much of a text file as there may be; nothing where it cannot be read.
@@ -89,63 +122,96 @@ fn in_hosts(text: &str, host: &str) -> Addresses {
 }
 
 /// What a resolver file (resolv.conf(5)) says: servers by their addresses, domains to search, and
-/// how long to ask. A line that makes no sense is passed over. The library has a reader of its own,
-/// which takes a server's name to the C library's resolver.
-fn servers(text: &str) -> ResolvConf {
-    let mut conf = ResolvConf::new();
+/// how long to ask. A line that makes no sense is passed over.
+fn resolver(text: &str) -> Resolver {
+    let mut resolver = Resolver {
+        servers: Servers {
+            addresses: Vec::new(),
+            timeout: Duration::from_secs(TIMEOUT_S_DEFAULT),
+            attempts: ATTEMPTS_DEFAULT,
+        },
+        domains: Vec::new(),
+        ndots: 1,
+    };
     for line in text.lines() {
         let mut words = line.split(['#', ';']).next().unwrap_or_default().split_whitespace();
         match words.next() {
-            Some("nameserver") if conf.servers.len() < NAME_SERVERS_MAX => {
+            Some("nameserver") => {
                 if let Some(address) = words.next().and_then(|word| word.parse().ok()) {
-                    let address = SocketAddr::new(address, DNS_PORT);
-                    conf.servers.push(ServerConf::new(address, Transport::UdpTcp));
+                    // Those beyond the bound are not asked.
+                    let _ = resolver.servers.addresses.push(SocketAddr::new(address, DNS_PORT));
                 }
             }
             // The last one counts.
-            Some("search" | "domain") => conf.options.search = domains(words),
-            Some("options") => words.for_each(|word| option(&mut conf.options, word)),
+            Some("search" | "domain") => {
+                let domains = words.map(|word| word.trim_end_matches('.'));
+                let is_name = |domain: &&str| !domain.is_empty() && dns::is_name(domain);
+                resolver.domains =
+                    domains.filter(is_name).take(NAME_DOMAINS_MAX).map(str::to_owned).collect();
+            }
+            Some("options") => words.for_each(|word| resolver.option(word)),
             _ => {}
         }
     }
-    // Where none is named there may be one on this machine.
-    conf.finalize();
-    conf
-}
-
-fn domains<'a>(words: impl Iterator<Item = &'a str>) -> SearchList {
-    let mut list = SearchList::new();
-    words
-        .take(NAME_DOMAINS_MAX)
-        .filter_map(|word| word.parse().ok())
-        .for_each(|name| list.push(name));
-    list.push_root();
-    list
-}
-
-fn option(options: &mut ResolvOptions, word: &str) {
-    let Some((name, number)) = word.split_once(':') else { return };
-    let Ok(number) = number.parse::<u8>() else { return };
-    match name {
-        "ndots" => options.ndots = usize::from(number),
-        "timeout" => options.timeout = Duration::from_secs(u64::from(number)),
-        "attempts" => options.attempts = usize::from(number),
-        _ => {}
+    if resolver.servers.addresses.is_empty() {
+        // Where none is named there may be one on this machine.
+        let _ = resolver.servers.addresses.push(SocketAddr::from(([127, 0, 0, 1], DNS_PORT)));
     }
+    resolver
 }
 
-async fn ask(servers: ResolvConf, host: &str) -> Result<Addresses, NameError> {
-    let host = host.strip_suffix('.').unwrap_or(host);
-    let name: RelativeName<std::vec::Vec<u8>> = host.parse().map_err(|_| NameError::NotAName)?;
-    let resolver = StubResolver::from_conf(servers);
-    let found = resolver.search_host(name).await.map_err(NameError::Server)?;
-    let addresses: Addresses = found.iter().take(NAME_ADDRESSES_MAX).collect();
-    if addresses.is_empty() { Err(NameError::Unknown) } else { Ok(addresses) }
+impl Resolver {
+    fn option(&mut self, word: &str) {
+        let Some((name, number)) = word.split_once(':') else { return };
+        let Ok(number) = number.parse::<usize>() else { return };
+        match name {
+            "ndots" => self.ndots = number.min(NDOTS_MAX),
+            "timeout" => {
+                let seconds = u64::try_from(number).unwrap_or(u64::MAX);
+                self.servers.timeout = Duration::from_secs(seconds.clamp(1, TIMEOUT_S_MAX));
+            }
+            "attempts" => self.servers.attempts = number.clamp(1, ATTEMPTS_MAX),
+            _ => {}
+        }
+    }
+
+    /// The names to ask for, one after the other, for one that a person wrote.
+    fn names(&self, host: &str) -> std::vec::Vec<String> {
+        if let Some(absolute) = host.strip_suffix('.') {
+            return vec![absolute.to_owned()];
+        }
+        let searched = self.domains.iter().map(|domain| format!("{host}.{domain}"));
+        let mut names: std::vec::Vec<String> = searched.filter(|name| dns::is_name(name)).collect();
+        let is_first = host.matches('.').count() >= self.ndots;
+        names.insert(if is_first { 0 } else { names.len() }, host.to_owned());
+        names
+    }
+
+    async fn find(&self, host: &str) -> Result<Addresses, NameError> {
+        if !dns::is_name(host.strip_suffix('.').unwrap_or(host)) {
+            return Err(NameError::NotAName);
+        }
+        let mut silent = None;
+        for name in self.names(host) {
+            match dns::addresses(&self.servers, &name).await {
+                Ok(found) if !found.is_empty() => return Ok(found),
+                Ok(_) => {}
+                Err(error) => silent = Some(error),
+            }
+        }
+        let is_local = host.trim_end_matches('.').to_ascii_lowercase().ends_with(".local");
+        Err(match silent {
+            _ if is_local => NameError::Local,
+            Some(error) => NameError::Server(error),
+            None => NameError::Unknown,
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::NAME_SERVERS_MAX;
 
     #[test]
     fn a_hosts_file_is_read_leniently_and_to_a_bound() {
@@ -166,31 +232,58 @@ mod tests {
         let text = "; by hand\nnameserver 192.0.2.53 # the router\nnameserver dns.lan\nnameserver\n\
                     domain old.lan\nsearch lan x..y example.net\noptions timeout:2 ndots:x rotate \
                     attempts:3\nnameserver 2001:db8::53\nnonsense\n";
-        let conf = servers(text);
+        let resolver = resolver(text);
+        let servers = &resolver.servers;
         let addresses: std::vec::Vec<String> =
-            conf.servers.iter().map(|server| server.addr.to_string()).collect();
+            servers.addresses.iter().map(ToString::to_string).collect();
         assert_eq!(addresses, ["192.0.2.53:53", "[2001:db8::53]:53"]);
-        assert!(conf.servers.iter().all(|s| s.request_timeout == Duration::from_secs(2)));
-        let searched: std::vec::Vec<String> =
-            conf.options.search.as_slice().iter().map(ToString::to_string).collect();
-        assert_eq!(searched, ["lan", "example.net", "."]);
-        assert_eq!((conf.options.ndots, conf.options.attempts), (1, 3));
+        assert_eq!((servers.timeout, servers.attempts), (Duration::from_secs(2), 3));
+        assert_eq!(resolver.domains, ["lan", "example.net"]);
+        assert_eq!(resolver.ndots, 1);
         let many = "nameserver 192.0.2.53\n".repeat(NAME_SERVERS_MAX + 1);
-        assert_eq!(servers(&many).servers.len(), NAME_SERVERS_MAX);
-        assert_eq!(servers("").servers[0].addr.to_string(), "127.0.0.1:53");
+        assert_eq!(self::resolver(&many).servers.addresses.len(), NAME_SERVERS_MAX);
+        let many = format!("search {}\n", "lan ".repeat(NAME_DOMAINS_MAX + 1));
+        assert_eq!(self::resolver(&many).domains.len(), NAME_DOMAINS_MAX);
+        let most = self::resolver("options timeout:9999 attempts:9999 ndots:9999\n");
+        assert_eq!(most.servers.timeout, Duration::from_secs(TIMEOUT_S_MAX));
+        assert_eq!((most.servers.attempts, most.ndots), (ATTEMPTS_MAX, NDOTS_MAX));
+        let none = self::resolver("options timeout:0 attempts:0\n");
+        assert_eq!((none.servers.timeout, none.servers.attempts), (Duration::from_secs(1), 1));
+        assert_eq!(none.servers.addresses[0].to_string(), "127.0.0.1:53");
+    }
+
+    #[test]
+    fn a_name_with_a_dot_is_asked_for_before_it_is_searched() {
+        let resolver = resolver("search lan wild.example\n");
+        assert_eq!(resolver.names("gate"), ["gate.lan", "gate.wild.example", "gate"]);
+        let names = resolver.names("gate.lan");
+        assert_eq!(names, ["gate.lan", "gate.lan.lan", "gate.lan.wild.example"]);
+        assert_eq!(resolver.names("gate."), ["gate"]);
+        let long = "x.".repeat(125) + "x";
+        assert_eq!(resolver.names(&long), [long.as_str()], "there is no longer one");
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn what_is_no_name_is_said_to_be_none() {
         for host in ["two..dots", &"x".repeat(64)] {
-            let refused = ask(ResolvConf::new(), host).await;
+            let refused = resolver("").find(host).await;
             assert!(matches!(refused, Err(NameError::NotAName)), "{host}");
         }
     }
 
     #[tokio::test(flavor = "current_thread")]
     async fn an_address_is_itself() {
-        let found = resolve("2001:db8::7").await.expect("an address");
-        assert_eq!(found.as_slice(), ["2001:db8::7".parse::<IpAddr>().expect("an address")]);
+        let found = resolve("2001:db8::7", 554).await.expect("an address");
+        assert_eq!(found.as_slice(), ["[2001:db8::7]:554".parse::<SocketAddr>().expect("one")]);
+    }
+
+    #[tokio::test(flavor = "current_thread")]
+    async fn a_zone_is_an_interface_by_name_or_number() {
+        for host in ["fe80::7%lo", "fe80::7%1"] {
+            let found = resolve(host, 554).await.expect(host);
+            let [SocketAddr::V6(address)] = found.as_slice() else { panic!("{found:?}") };
+            assert_eq!((address.scope_id(), address.port()), (1, 554), "{host}");
+        }
+        assert!(matches!(resolve("fe80::7%nowhere0", 554).await, Err(NameError::Zone)));
     }
 }

@@ -1,7 +1,9 @@
 //! Who we are to a camera: credentials, the challenge they answer, and what has failed so far.
 //!
 //! The strongest scheme goes first: SHA-256, MD5, Basic. A camera whose SHA-256 is broken refuses
-//! us there and is asked again with the next one it offers. Any 401 at any time brings a new
+//! us there and is asked again with the next one it offers. Basic, which is the password itself, is
+//! never said to a camera that has taken Digest before: whoever asks for it then may be another in
+//! its place (RFC 7616 section 5.7). Any 401 at any time brings a new
 //! signature (Axis rotates nonces after 150 s); a new nonce is believed once for each success, so
 //! that a wrong password costs few attempts and does not lock the account. Nothing here allocates.
 
@@ -15,7 +17,7 @@ use super::challenge::{Challenge, DigestChallenge, challenges};
 use super::digest::{Algorithm, Signature};
 use super::transmit::{Transmit, TransmitFull};
 use super::url::Credentials;
-use crate::limits::RTSP_CREDENTIAL_BYTES_MAX;
+use crate::limits::{RTSP_PASSWORD_BYTES_MAX, RTSP_USER_BYTES_MAX};
 
 /// Schemes that a camera refused us with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,6 +30,8 @@ pub(super) enum AuthError {
     NoCredentials,
     /// The camera asks for schemes that weir does not speak.
     NoScheme,
+    /// The camera asks for Basic alone, and has taken Digest before.
+    Downgrade,
     /// Every scheme on offer was tried.
     Refused(Tried),
 }
@@ -38,6 +42,8 @@ pub(super) struct Auth {
     credentials: Option<Credentials>,
     challenge: Option<Challenge>,
     refused: Tried,
+    /// The camera has taken Digest, now or in a dialog before.
+    takes_digest: bool,
     /// A new nonce was already believed since the last success.
     renewed: bool,
     nonce_count: u32,
@@ -45,11 +51,13 @@ pub(super) struct Auth {
 }
 
 impl Auth {
-    pub(super) fn new(credentials: Option<Credentials>) -> Self {
+    /// Not known yet to a camera, which may have taken Digest in a dialog before.
+    pub(super) fn new(credentials: Option<Credentials>, takes_digest: bool) -> Self {
         Self {
             credentials,
             challenge: None,
             refused: Tried::default(),
+            takes_digest,
             renewed: false,
             nonce_count: 0,
             cnonce: cnonce(),
@@ -63,6 +71,16 @@ impl Auth {
     /// Whether requests are being signed.
     pub(super) fn is_challenged(&self) -> bool {
         self.challenge.is_some()
+    }
+
+    /// Whether the camera has taken Digest.
+    pub(super) fn takes_digest(&self) -> bool {
+        self.takes_digest
+    }
+
+    /// Whether the password goes out as it is.
+    pub(super) fn is_in_the_clear(&self) -> bool {
+        matches!(self.challenge, Some(Challenge::Basic))
     }
 
     /// A 401 came with these `WWW-Authenticate` values. `Ok` means: send the request again.
@@ -85,19 +103,29 @@ impl Auth {
         }
         let untried = |offer: &Challenge| !self.refused.0[offer.scheme() as usize];
         let best = values.flat_map(challenges).filter(untried).max_by_key(Challenge::scheme);
+        // Basic is the weakest, so nothing else was on offer.
+        let is_downgrade = self.takes_digest && best == Some(Challenge::Basic);
+        let best = best.filter(|_| !is_downgrade);
         match best {
             Some(challenge) => {
                 self.answer_from_now(challenge);
                 Ok(())
             }
-            None if self.refused == Tried::default() => Err(AuthError::NoScheme),
-            None => Err(AuthError::Refused(self.refused)),
+            None if self.refused != Tried::default() => Err(AuthError::Refused(self.refused)),
+            None if is_downgrade => Err(AuthError::Downgrade),
+            None => Err(AuthError::NoScheme),
         }
     }
 
     /// The camera took a request: the next new nonce is believed again.
     pub(super) fn accepted(&mut self) {
         self.renewed = false;
+    }
+
+    /// The camera took a request that it takes from users alone: not OPTIONS, which many answer
+    /// whoever asks.
+    pub(super) fn proven(&mut self) {
+        self.takes_digest |= matches!(self.challenge, Some(Challenge::Digest(_)));
     }
 
     /// Lets everything be tried again, later.
@@ -166,7 +194,7 @@ fn cnonce() -> [u8; 16] {
 }
 
 fn write_basic(credentials: &Credentials, out: &mut Transmit) -> Result<(), TransmitFull> {
-    const PLAIN_BYTES_MAX: usize = 2 * RTSP_CREDENTIAL_BYTES_MAX + 1;
+    const PLAIN_BYTES_MAX: usize = RTSP_USER_BYTES_MAX + 1 + RTSP_PASSWORD_BYTES_MAX;
     let mut plain = heapless::Vec::<u8, PLAIN_BYTES_MAX>::new();
     for part in [credentials.user.as_str(), ":", credentials.password.as_str()] {
         plain.extend_from_slice(part.as_bytes()).map_err(|_| TransmitFull)?;
@@ -241,10 +269,10 @@ mod tests {
     const URI: &str = "rtsp://192.0.2.7:554/stream1/";
 
     fn viewer() -> Auth {
-        Auth::new(Some(Credentials {
-            user: "viewer".to_owned(),
-            password: "Circle of Life".to_owned(),
-        }))
+        Auth::new(
+            Some(Credentials { user: "viewer".to_owned(), password: "Circle of Life".to_owned() }),
+            false,
+        )
     }
 
     fn signed(auth: &mut Auth) -> String {
@@ -349,33 +377,67 @@ mod tests {
     #[test]
     fn what_cannot_be_answered_says_why() {
         let offer = "Digest realm=\"c\", nonce=\"1\"";
-        assert_eq!(challenged(&mut Auth::new(None), offer), Err(AuthError::NoCredentials));
+        assert_eq!(challenged(&mut Auth::new(None, false), offer), Err(AuthError::NoCredentials));
         assert_eq!(challenged(&mut viewer(), "Negotiate"), Err(AuthError::NoScheme));
     }
 
     #[test]
     fn the_longest_request_fits_an_empty_buffer() {
         use crate::limits::{
-            RTSP_NONCE_BYTES_MAX, RTSP_REALM_BYTES_MAX, RTSP_SESSION_ID_BYTES_MAX,
-            RTSP_URL_BYTES_MAX,
+            RTSP_NONCE_BYTES_MAX, RTSP_REALM_BYTES_MAX, RTSP_REQUEST_URL_BYTES_MAX,
+            RTSP_SESSION_ID_BYTES_MAX,
         };
-        let mut auth = Auth::new(Some(Credentials {
-            user: "\"".repeat(RTSP_CREDENTIAL_BYTES_MAX),
-            password: "p".repeat(RTSP_CREDENTIAL_BYTES_MAX),
-        }));
-        let challenge = format!(
+        let longest = Credentials {
+            user: "\"".repeat(RTSP_USER_BYTES_MAX),
+            password: "p".repeat(RTSP_PASSWORD_BYTES_MAX),
+        };
+        let digest = format!(
             "Digest realm=\"{r}\", nonce=\"{n}\", opaque=\"{r}\", algorithm=SHA-256, qop=auth",
             r = "r".repeat(RTSP_REALM_BYTES_MAX),
             n = "n".repeat(RTSP_NONCE_BYTES_MAX),
         );
-        challenged(&mut auth, &challenge).expect("within bounds");
-        let request = super::super::message::Request {
-            method: "DESCRIBE",
-            uri: &"u".repeat(RTSP_URL_BYTES_MAX),
-            cseq: u32::MAX,
-            session: Some(&"s".repeat(RTSP_SESSION_ID_BYTES_MAX)),
-            extra: Some("Transport: RTP/AVP/TCP;unicast;interleaved=0-1"),
-        };
-        request.write(&mut auth, &mut Transmit::new()).expect("fits");
+        for challenge in [digest.as_str(), "Basic realm=\"c\""] {
+            let mut auth = Auth::new(Some(longest.clone()), false);
+            challenged(&mut auth, challenge).expect("within bounds");
+            let request = super::super::message::Request {
+                method: "GET_PARAMETER",
+                uri: &"u".repeat(RTSP_REQUEST_URL_BYTES_MAX),
+                cseq: u32::MAX,
+                session: Some(&"s".repeat(RTSP_SESSION_ID_BYTES_MAX)),
+                extra: Some("Transport: RTP/AVP/TCP;unicast;interleaved=0-1"),
+            };
+            request.write(&mut auth, &mut Transmit::new()).expect("fits");
+        }
+    }
+
+    #[test]
+    fn a_camera_that_took_digest_is_never_told_the_password_itself() {
+        let digest = "Digest realm=\"c\", nonce=\"1\"";
+        let basic = "Basic realm=\"c\"";
+        let mut auth = viewer();
+        challenged(&mut auth, digest).expect("digest");
+        auth.proven();
+        assert!(auth.takes_digest());
+        assert_eq!(
+            challenged(&mut auth, basic),
+            Err(AuthError::Refused(Tried([false, true, false])))
+        );
+        auth.forgive();
+        assert!(!signed(&mut auth).contains("Basic"));
+        // In the next dialog.
+        let mut auth = Auth::new(viewer().credentials, true);
+        assert_eq!(challenged(&mut auth, basic), Err(AuthError::Downgrade));
+        assert_eq!(signed(&mut auth), "");
+        challenged(&mut auth, &format!("{basic}, {digest}")).expect("digest, as before");
+        assert!(signed(&mut auth).contains("Digest") && !auth.is_in_the_clear());
+    }
+
+    #[test]
+    fn a_camera_that_only_has_basic_is_told() {
+        let mut auth = viewer();
+        challenged(&mut auth, "Basic realm=\"c\"").expect("basic");
+        auth.proven();
+        assert!(auth.is_in_the_clear() && !auth.takes_digest());
+        challenged(&mut viewer(), "Basic realm=\"c\"").expect("and again");
     }
 }

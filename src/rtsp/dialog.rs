@@ -2,10 +2,14 @@
 //!
 //! Runs on the control thread and may allocate: one message at a time, within the bounds of
 //! `examine`. It tells its caller what to do ([`Step`]) and is told what came; it opens nothing,
-//! resolves nothing and keeps no time. One video track is set up and nothing else: no sound, no
-//! metadata, never the way back to the camera.
+//! resolves nothing and keeps no time. One video track is set up and nothing else, unless the camera
+//! has been seen to play only when all are: then sound and metadata too, for nothing, and never the
+//! way back to the camera.
+//!
+//! A redirect is followed to another port of the same host, and nowhere else: a camera, or whoever
+//! answers in its place, does not choose whom weir connects to and shows its login.
 
-use std::fmt;
+use std::net::IpAddr;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 
@@ -13,50 +17,35 @@ use super::auth::{Auth, AuthError};
 use super::control;
 use super::error::DialogError;
 use super::examine::{Channels, Verdict, examine};
+use super::habits::{Habits, Keepalive};
 use super::message::{Head, Kind, Request, answer};
 use super::sdp::{self, Described, VideoTrack};
 use super::session::{Agreed, Session};
 use super::setup;
+use super::step::{Ready, Step};
 use super::transmit::Transmit;
 use super::url::{CameraUrl, Credentials, is_absolute};
 use crate::limits::{
     RTSP_BODY_BYTES_MAX, RTSP_EARLY_BYTES_MAX, RTSP_HEAD_BYTES_MAX, RTSP_REDIRECTS_MAX,
-    RTSP_SESSION_ID_BYTES_MAX, RTSP_TRANSMIT_BYTES_MAX, RTSP_URL_BYTES_MAX,
+    RTSP_REQUEST_URL_BYTES_MAX, RTSP_SESSION_ID_BYTES_MAX, RTSP_TRANSMIT_BYTES_MAX,
 };
-
-/// What a dialog wants next.
-pub enum Step {
-    /// Write this, and ask again.
-    Send(Vec<u8>),
-    /// Read, and call [`Dialog::receive`] or [`Dialog::closed`].
-    Read,
-    /// Close the connection, open one to this URL's host, and ask again.
-    Connect(CameraUrl),
-    /// All is set up: the connection belongs to the session.
-    Ready(Box<Ready>),
-}
-
-/// What a dialog comes to.
-#[derive(Debug)]
-pub struct Ready {
-    /// The session, before PLAY.
-    pub session: Session,
-    /// The track it will deliver.
-    pub video: VideoTrack,
-}
 
 /// A dialog with one camera.
 #[derive(Debug)]
 pub struct Dialog {
     /// Where the connection goes.
     url: CameraUrl,
+    /// The address that is.
+    peer: IpAddr,
+    keepalive: Keepalive,
+    all_tracks: bool,
     /// What DESCRIBE asks for: the URL's text, or its path as a last resort.
     describe_uri: String,
     auth: Auth,
     cseq: u32,
     stage: Stage,
     out: Transmit,
-    connect: Option<CameraUrl>,
+    connect: Option<u16>,
     ready: Option<Box<Ready>>,
     redirects: u32,
     /// A fresh connection was already tried after the camera closed one.
@@ -73,8 +62,20 @@ enum Stage {
     Options,
     Describe,
     Setup(Box<Setup>),
+    /// The video is set up; further tracks follow, for a camera that waits for them.
+    Others(Box<Agreed>, Others),
     /// All is said.
     Over,
+}
+
+/// Tracks to be set up besides the video.
+#[derive(Debug)]
+struct Others {
+    video: VideoTrack,
+    /// Their URLs, the next one last.
+    uris: Vec<String>,
+    /// The first channel that no track has.
+    channel: u8,
 }
 
 #[derive(Debug)]
@@ -87,13 +88,22 @@ struct Setup {
 }
 
 impl Dialog {
-    /// A dialog over a connection to `url`'s host. `credentials` go before those of the URL.
-    pub fn new(url: CameraUrl, credentials: Option<Credentials>) -> Self {
+    /// A dialog over a connection to `url`'s host, which is `peer`. `credentials` go before those
+    /// of the URL.
+    pub fn new(
+        url: CameraUrl,
+        peer: IpAddr,
+        credentials: Option<Credentials>,
+        habits: &Habits,
+    ) -> Self {
         let credentials = credentials.or_else(|| url.credentials().cloned());
         let mut dialog = Self {
-            describe_uri: url.text().to_owned(),
+            describe_uri: url.reveal().to_owned(),
             url,
-            auth: Auth::new(credentials),
+            peer: peer.to_canonical(),
+            keepalive: habits.keepalive(),
+            all_tracks: habits.all_tracks(),
+            auth: Auth::new(credentials, habits.takes_digest()),
             cseq: 1,
             stage: Stage::Options,
             out: Transmit::new(),
@@ -111,8 +121,8 @@ impl Dialog {
 
     /// What to do now.
     pub fn poll(&mut self) -> Step {
-        if let Some(url) = self.connect.take() {
-            return Step::Connect(url);
+        if let Some(port) = self.connect.take() {
+            return Step::Connect(port);
         }
         if !self.out.bytes().is_empty() {
             let bytes = self.out.bytes().to_vec();
@@ -132,8 +142,10 @@ impl Dialog {
     pub fn receive(&mut self, bytes: &[u8]) -> Result<(), DialogError> {
         let passed = self.passing.min(bytes.len());
         self.passing -= passed;
-        self.input.extend_from_slice(&bytes[passed..]);
-        let input = std::mem::take(&mut self.input);
+        let mut input = std::mem::take(&mut self.input);
+        // No more than is there: what a message may have is bounded by `examine`.
+        input.reserve_exact(bytes.len() - passed);
+        input.extend_from_slice(&bytes[passed..]);
         let mut rest = input.as_slice();
         while !rest.is_empty() && self.connect.is_none() && !matches!(self.stage, Stage::Over) {
             match examine(rest, None, self.lost) {
@@ -162,9 +174,16 @@ impl Dialog {
         }
         // What is left behind a redirect is the old connection's.
         if self.connect.is_none() && !matches!(self.stage, Stage::Over) {
-            self.input = rest.to_vec();
+            let done = input.len() - rest.len();
+            input.drain(..done);
+            self.input = input;
         }
         Ok(())
+    }
+
+    /// Whether the camera has taken Digest, in this dialog or before.
+    pub fn takes_digest(&self) -> bool {
+        self.auth.takes_digest()
     }
 
     /// The camera closed the connection. VStarcam does so after an authenticated DESCRIBE, and
@@ -183,7 +202,7 @@ impl Dialog {
 
     /// A connection to `url` for DESCRIBE.
     fn connect_to(&mut self, url: CameraUrl) -> Result<(), DialogError> {
-        self.connect = Some(url.clone());
+        self.connect = Some(url.port());
         self.url = url;
         self.input.clear();
         self.passing = 0;
@@ -197,20 +216,31 @@ impl Dialog {
         match self.stage {
             Stage::Options => "OPTIONS",
             Stage::Describe => "DESCRIBE",
-            Stage::Setup(_) | Stage::Over => "SETUP",
+            Stage::Setup(_) | Stage::Others(..) | Stage::Over => "SETUP",
         }
     }
 
     /// Queues the request of the stage.
     fn ask(&mut self) -> Result<(), DialogError> {
+        let transport;
+        let mut session = None;
         let (uri, extra) = match &self.stage {
-            Stage::Options => (self.url.text(), None),
+            Stage::Options => (self.url.reveal(), None),
             Stage::Describe => (self.describe_uri.as_str(), Some("Accept: application/sdp")),
-            Stage::Setup(setup) => (setup.uri.as_str(), Some(setup::TRANSPORT)),
+            Stage::Setup(setup) => {
+                transport = setup::transport(0);
+                (setup.uri.as_str(), Some(transport.as_str()))
+            }
+            Stage::Others(agreed, others) => {
+                transport = setup::transport(others.channel);
+                session = agreed.session_id.as_deref();
+                let Some(uri) = others.uris.last() else { return Ok(()) };
+                (uri.as_str(), Some(transport.as_str()))
+            }
             Stage::Over => return Ok(()),
         };
-        within("url", uri.len(), RTSP_URL_BYTES_MAX)?;
-        let request = Request { method: self.method(), uri, cseq: self.cseq, session: None, extra };
+        within("url", uri.len(), RTSP_REQUEST_URL_BYTES_MAX)?;
+        let request = Request { method: self.method(), uri, cseq: self.cseq, session, extra };
         self.cseq += 1;
         request.write(&mut self.auth, &mut self.out).map_err(|_| DialogError::OverLimit {
             what: "request",
@@ -231,7 +261,12 @@ impl Dialog {
         match status {
             ..200 => return Ok(()),
             401 => return self.challenged(&head),
-            200..300 => self.auth.accepted(),
+            200..300 => {
+                self.auth.accepted();
+                if !matches!(self.stage, Stage::Options) {
+                    self.auth.proven();
+                }
+            }
             _ => {}
         }
         match self.stage {
@@ -242,18 +277,17 @@ impl Dialog {
             }
             Stage::Describe => self.described(status, &head, body),
             Stage::Setup(_) => self.set_up(status, &head, after),
+            Stage::Others(..) => self.set_up_other(after),
             Stage::Over => Ok(()),
         }
     }
 
     fn challenged(&mut self, head: &Head<'_>) -> Result<(), DialogError> {
-        if let Some(credentials) = self.auth.credentials() {
-            credentials.check().map_err(DialogError::Url)?;
-        }
         match self.auth.challenged(head.values("WWW-Authenticate")) {
             Ok(()) => self.ask(),
             Err(AuthError::NoCredentials) => Err(DialogError::NoCredentials),
             Err(AuthError::NoScheme) => Err(DialogError::NoScheme),
+            Err(AuthError::Downgrade) => Err(DialogError::Downgrade),
             Err(AuthError::Refused(tried)) => Err(DialogError::WrongCredentials {
                 user: self.auth.credentials().map(|known| known.user.clone()).unwrap_or_default(),
                 tried,
@@ -273,9 +307,9 @@ impl Dialog {
             described.session_control.as_deref(),
             head.text("Content-Base"),
             head.text("Content-Location"),
-            self.url.text(),
+            self.url.reveal(),
         );
-        within("url", base.len(), RTSP_URL_BYTES_MAX)?;
+        within("url", base.len(), RTSP_REQUEST_URL_BYTES_MAX)?;
         let uri = control::append(&base, described.control.as_deref());
         self.stage = Stage::Setup(Box::new(Setup { described, base, uri, joined: false }));
         self.ask()
@@ -288,23 +322,27 @@ impl Dialog {
                 self.describe_uri = path.to_owned();
                 self.ask()
             }
-            _ => Err(DialogError::NotFound { url: self.url.text().to_owned() }),
+            _ => Err(DialogError::NotFound { url: self.url.clone() }),
         }
     }
 
     fn redirected(&mut self, head: &Head<'_>) -> Result<(), DialogError> {
         let location = head.text("Location");
         let location = location.ok_or(DialogError::Protocol("a redirect to nowhere"))?;
-        let url = CameraUrl::parse(location).map_err(DialogError::Url)?;
+        let url = CameraUrl::parse(location).map_err(DialogError::RedirectUrl)?;
         self.redirects += 1;
         if self.redirects > RTSP_REDIRECTS_MAX {
             return Err(DialogError::Redirects);
         }
-        let same_host = url.host().eq_ignore_ascii_case(self.url.host());
-        let credentials = self.auth.credentials().filter(|_| same_host).cloned();
-        self.auth = Auth::new(credentials);
+        // A camera that is known by name often calls itself by its address.
+        let is_peer = url.host().parse().is_ok_and(|ip: IpAddr| ip.to_canonical() == self.peer);
+        if !is_peer && !url.host().eq_ignore_ascii_case(self.url.host()) {
+            return Err(DialogError::RedirectHost { url });
+        }
+        let credentials = self.auth.credentials().cloned();
+        self.auth = Auth::new(credentials, self.auth.takes_digest());
         self.reconnected = false;
-        self.describe_uri = url.text().to_owned();
+        self.describe_uri = url.reveal().to_owned();
         self.connect_to(url)
     }
 
@@ -332,12 +370,17 @@ impl Dialog {
         let session_id = session.map(|(id, _)| id.to_owned());
         let id_bytes = session_id.as_ref().map_or(0, String::len);
         within("session id", id_bytes, RTSP_SESSION_ID_BYTES_MAX)?;
-        within("early data", after.len(), RTSP_EARLY_BYTES_MAX)?;
         let Stage::Setup(setup) = std::mem::replace(&mut self.stage, Stage::Over) else {
             return Ok(());
         };
-        let video = setup.described.video;
-        let session = Session::new(Agreed {
+        let Described { video, others, .. } = setup.described;
+        let uris = match self.all_tracks {
+            true => {
+                others.iter().rev().map(|other| control::append(&setup.base, Some(other))).collect()
+            }
+            false => Vec::new(),
+        };
+        let agreed = Box::new(Agreed {
             base: setup.base,
             session_id,
             timeout_s: session.and_then(|(_, timeout_s)| timeout_s),
@@ -346,25 +389,46 @@ impl Dialog {
                 rtcp: channels.1,
                 payload_type: video.payload_type,
             },
-            auth: std::mem::replace(&mut self.auth, Auth::new(None)),
-            cseq: self.cseq,
+            auth: Auth::new(None, false),
+            cseq: 0,
             ssrc: ssrc(),
-            early: after.to_vec(),
+            keepalive: self.keepalive,
+            early: Vec::new(),
         });
-        self.ready = Some(Box::new(Ready { session, video }));
-        Ok(())
+        let channel = channels.0.max(channels.1).checked_add(1).unwrap_or(2);
+        self.stage = Stage::Others(agreed, Others { video, uris, channel });
+        self.set_up_next(after)
     }
-}
 
-impl fmt::Debug for Step {
-    /// Shows no bytes: the password may be among them.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Send(bytes) => write!(f, "Send({} bytes)", bytes.len()),
-            Self::Read => f.write_str("Read"),
-            Self::Connect(url) => write!(f, "Connect({url})"),
-            Self::Ready(ready) => write!(f, "Ready({:?})", ready.video),
+    /// Whatever the camera says to a further track: it is asked for the video's sake.
+    fn set_up_other(&mut self, after: &[u8]) -> Result<(), DialogError> {
+        if let Stage::Others(_, others) = &mut self.stage {
+            others.uris.pop();
+            others.channel = others.channel.saturating_add(2);
         }
+        self.set_up_next(after)
+    }
+
+    /// Asks for the next further track, or is ready.
+    fn set_up_next(&mut self, after: &[u8]) -> Result<(), DialogError> {
+        match &self.stage {
+            Stage::Others(_, others) if !others.uris.is_empty() => return self.ask(),
+            _ => {}
+        }
+        within("early data", after.len(), RTSP_EARLY_BYTES_MAX)?;
+        let Stage::Others(mut agreed, Others { video, .. }) =
+            std::mem::replace(&mut self.stage, Stage::Over)
+        else {
+            return Ok(());
+        };
+        let takes_digest = self.auth.takes_digest();
+        agreed.auth = std::mem::replace(&mut self.auth, Auth::new(None, takes_digest));
+        agreed.cseq = self.cseq;
+        agreed.early = after.to_vec();
+        let (timeout_s, is_in_the_clear) = (agreed.timeout_s, agreed.auth.is_in_the_clear());
+        let session = Session::new(*agreed);
+        self.ready = Some(Box::new(Ready { session, video, timeout_s, is_in_the_clear }));
+        Ok(())
     }
 }
 
@@ -405,3 +469,6 @@ fn ssrc() -> u32 {
 #[cfg(test)]
 #[path = "dialog_tests.rs"]
 mod tests;
+#[cfg(test)]
+#[path = "dialog_trust_tests.rs"]
+mod trust_tests;

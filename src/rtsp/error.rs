@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::auth::Tried;
-use super::url::UrlError;
+use super::url::{CameraUrl, UrlError};
 use crate::limits::{RTSP_REDIRECTS_MAX, RTSP_SILENCE_US_MAX};
 
 /// Why there is no session.
@@ -24,8 +24,8 @@ pub enum DialogError {
     Forbidden,
     /// 404 for the configured URL.
     NotFound {
-        /// The URL, without userinfo.
-        url: String,
+        /// The URL; its path is not shown.
+        url: CameraUrl,
     },
     /// 453 or 503: the camera serves others already.
     Busy {
@@ -68,8 +68,15 @@ pub enum DialogError {
     },
     /// More than [`RTSP_REDIRECTS_MAX`] redirects.
     Redirects,
-    /// A redirect to where weir cannot go, or a configured user that is too long.
-    Url(UrlError),
+    /// A redirect to what is no camera's URL.
+    RedirectUrl(UrlError),
+    /// A redirect to another host.
+    RedirectHost {
+        /// The host, port and scheme of what it leads to.
+        url: CameraUrl,
+    },
+    /// Basic alone is asked for, by a camera that took Digest before.
+    Downgrade,
 }
 
 /// Why a session is over. The connection is to be closed.
@@ -100,7 +107,9 @@ impl DialogError {
                 | Self::HevcOnly
                 | Self::Codec(_)
                 | Self::NoVideo { .. }
-                | Self::Url(_)
+                | Self::RedirectUrl(_)
+                | Self::RedirectHost { .. }
+                | Self::Downgrade
         )
     }
 }
@@ -116,7 +125,12 @@ impl fmt::Display for DialogError {
             }
             Self::NoScheme => f.write_str("camera asks for a login other than basic or digest"),
             Self::Forbidden => f.write_str("camera forbids this user the stream: 403"),
-            Self::NotFound { url } => write!(f, "camera has no {url}: 404"),
+            Self::NotFound { url } => {
+                write!(
+                    f,
+                    "camera has no such stream, is the path of its url right? (404 for {url})"
+                )
+            }
             Self::Busy { status } => write!(f, "camera is busy: {status}"),
             Self::Refused { method, status } => write!(f, "camera refuses {method}: {status}"),
             Self::NoInterleaving => f.write_str("camera does not send over tcp"),
@@ -130,7 +144,16 @@ impl fmt::Display for DialogError {
             }
             Self::Closed { method } => write!(f, "camera closed the connection at {method}"),
             Self::Redirects => write!(f, "camera redirects again, max {RTSP_REDIRECTS_MAX}"),
-            Self::Url(error) => write!(f, "{error}"),
+            Self::RedirectUrl(error) => write!(f, "camera redirects to a url that {error}"),
+            Self::RedirectHost { url } => write!(
+                f,
+                "camera redirects to another host, {url}, where weir does not follow: if that is \
+                 right, put it into the camera's url"
+            ),
+            Self::Downgrade => f.write_str(
+                "camera asks for the password in the clear (basic) and took digest before: it may \
+                 not be the camera; if it is, change its section or restart weir",
+            ),
         }
     }
 }
@@ -149,3 +172,39 @@ impl fmt::Display for SessionError {
 }
 
 impl std::error::Error for SessionError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One of each that holds something of what the camera or the configuration says.
+    fn with_texts(url: &CameraUrl, text: &str) -> [DialogError; 6] {
+        [
+            DialogError::NotFound { url: url.clone() },
+            DialogError::RedirectHost { url: url.clone() },
+            DialogError::RedirectUrl(
+                CameraUrl::parse(&format!("rtsp://u:{text}@h:x/{text}")).expect_err("no port"),
+            ),
+            DialogError::RedirectUrl(
+                CameraUrl::parse(&format!("rtsp:///{text}")).expect_err("no host"),
+            ),
+            DialogError::RedirectUrl(
+                CameraUrl::parse(&format!("{text}@h/")).expect_err("no scheme"),
+            ),
+            DialogError::RedirectUrl(
+                CameraUrl::parse(&format!("rtsp://{text}=/")).expect_err("no name"),
+            ),
+        ]
+    }
+
+    #[test]
+    fn no_error_shows_what_stands_in_a_url() {
+        for path in ["user=admin&password=sesame&stream=0.sdp", "sesame", "s?token=sesame"] {
+            let url = CameraUrl::parse(&format!("rtsp://viewer:sesame@192.0.2.7/{path}"));
+            for error in with_texts(&url.expect("a url"), "sesame") {
+                let shown = format!("{error} {error:?}");
+                assert!(!shown.contains("sesame"), "{shown}");
+            }
+        }
+    }
+}

@@ -236,7 +236,7 @@ mod tests {
             session: Some("12"),
             extra: None,
         };
-        request.write(&mut Auth::new(None), &mut out).expect("fits");
+        request.write(&mut Auth::new(None, false), &mut out).expect("fits");
         let text = std::str::from_utf8(out.bytes()).expect("ascii");
         let expected = "OPTIONS rtsp://Cam:554/a?b=%20 RTSP/1.0\r\nCSeq: 9\r\n\
             User-Agent: weir\r\nSession: 12\r\n\r\n";

@@ -20,6 +20,7 @@ mod examine;
 mod framing;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod habits;
 mod message;
 mod reception;
 mod rtcp;
@@ -27,6 +28,7 @@ mod schedule;
 mod sdp;
 mod session;
 mod setup;
+mod step;
 mod tail;
 #[cfg(any(test, fuzzing))]
 #[cfg_attr(fuzzing, allow(dead_code))] // the fuzz targets need a part of it
@@ -35,9 +37,11 @@ mod transmit;
 mod url;
 
 pub use auth::Tried;
-pub use dialog::{Dialog, Ready, Step};
+pub use dialog::Dialog;
 pub use error::{DialogError, SessionError};
 pub use framing::Broken;
+pub use habits::{Ending, Habits, Keepalive};
 pub use sdp::VideoTrack;
 pub use session::{Counters, Session, Sink};
+pub use step::{Ready, Step};
 pub use url::{CameraUrl, Credentials, UrlError};

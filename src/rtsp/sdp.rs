@@ -1,18 +1,23 @@
 //! Which track of a camera's SDP is served, and what the SDP says of it.
 //!
-//! The SDP is read a media section at a time, and of each only `m=` and `a=`: whatever a camera
-//! gets wrong elsewhere (no `o=`, two `s=`, a broken `c=`) is never seen, and a section that cannot
-//! be read is passed over. Parameter sets are cleaned here; what is left over is waited for in the
-//! stream. The body is bounded before it gets here.
+//! The SDP is read where it lies, and of it only `m=` and `a=`: whatever a camera gets wrong
+//! elsewhere (no `o=`, two `s=`, a broken `c=`) is never seen, and a section that cannot be read is
+//! passed over, as is a line that is not UTF-8. Nothing is made of it but what is kept: the track's
+//! control, those of the others, and parameter sets, which are cleaned here; what is left over is
+//! waited for in the stream. The body is bounded before it gets here, and bounds here are
+//! [`RTSP_SDP_MEDIA_MAX`] and [`RTSP_SDP_FORMATS_MAX`], so that no body takes long to read.
 
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
-use sdp_types::Media;
+use heapless::Vec as Bounded;
 
 use super::error::DialogError;
-use crate::limits::{PARAMETER_SET_BYTES_MAX, RTSP_SDP_PPS_MAX};
+use crate::limits::{
+    PARAMETER_SET_BYTES_MAX, RTSP_OTHER_TRACKS_MAX, RTSP_REQUEST_URL_BYTES_MAX,
+    RTSP_SDP_FORMATS_MAX, RTSP_SDP_MEDIA_MAX, RTSP_SDP_PPS_MAX,
+};
 
 const SPS: u8 = 7;
 const PPS: u8 = 8;
@@ -44,6 +49,18 @@ pub(super) struct Described {
     pub control: Option<String>,
     /// The session-level control.
     pub session_control: Option<String>,
+    /// Controls of tracks that come from the camera too: sound, metadata.
+    pub others: Bounded<String, RTSP_OTHER_TRACKS_MAX>,
+}
+
+/// A media section.
+#[derive(Clone, Copy)]
+struct Media<'a> {
+    kind: &'a str,
+    /// What follows `m=`.
+    line: &'a str,
+    /// The lines that follow it.
+    lines: &'a [u8],
 }
 
 /// Finds the H.264 track in a DESCRIBE answer's body.
@@ -51,86 +68,128 @@ pub(super) struct Described {
 /// # Errors
 /// What there is instead.
 pub(super) fn describe(body: &[u8]) -> Result<Described, DialogError> {
-    let text = String::from_utf8_lossy(body);
-    let mut sections = sections(&text);
-    let session = parse_section(&sections.remove(0));
-    let session_control = session
-        .as_ref()
-        .and_then(|session| session.get_first_attribute_value("control").ok().flatten())
-        .map(|control| control.trim().to_owned());
-    let media: Vec<Media> = sections
-        .iter()
-        .filter_map(|section| parse_section(section)?.medias.into_iter().next())
-        .collect();
-    if media.is_empty() && !sections.is_empty() {
+    let (session, media, found) = sections(body);
+    if media.is_empty() && found > 0 {
         return Err(DialogError::Protocol("no media section of the sdp can be read"));
     }
-    let video = || media.iter().filter(|media| media.media.eq_ignore_ascii_case("video"));
+    let video = || media.iter().filter(|media| media.is("video"));
     let h264 = |media: &&Media| h264_payload_type(media).is_some();
     // What is marked sendonly is the way back to the camera, unless everything is.
-    let track = video()
-        .find(|media| h264(media) && !media.has_attribute("sendonly"))
-        .or_else(|| video().find(h264));
+    let chosen =
+        video().find(|media| h264(media) && !media.is_way_back()).or_else(|| video().find(h264));
     let Some((track, payload_type)) =
-        track.and_then(|media| Some((media, h264_payload_type(media)?)))
+        chosen.and_then(|media| Some((media, h264_payload_type(media)?)))
     else {
         return Err(nothing_to_serve(&media));
     };
     let (sps, pps) = parameter_sets(track, &media, payload_type);
+    let others = media
+        .iter()
+        .filter(|other| !std::ptr::eq(*other, track) && !other.is_way_back())
+        .filter_map(|other| other.attribute("control"))
+        .filter(|control| control.len() <= RTSP_REQUEST_URL_BYTES_MAX)
+        .take(RTSP_OTHER_TRACKS_MAX)
+        .map(str::to_owned)
+        .collect();
     Ok(Described {
         video: VideoTrack { payload_type, sps, pps },
-        control: attribute(track, "control").map(str::to_owned),
-        session_control,
+        control: track.attribute("control").map(str::to_owned),
+        session_control: values(session, "control").next().map(str::to_owned),
+        others,
     })
 }
 
-/// The session part and each media section, with the lines that matter and in order.
-fn sections(text: &str) -> Vec<String> {
-    const VERSION: &str = "v=0\r\n";
-    let mut sections = vec![VERSION.to_owned()];
-    for line in text.split(['\n', '\r']).map(str::trim) {
-        let Some((key, value)) = line.split_once('=') else {
-            continue;
-        };
-        let value = value.trim();
-        match key.trim() {
-            "m" => {
-                let words: Vec<&str> = value.split_whitespace().collect();
-                sections.push(format!("{VERSION}m={}\r\n", words.join(" ")));
-            }
-            "a" if !value.is_empty() => {
-                let section = sections.last_mut().into_iter();
-                section.for_each(|section| *section += &format!("a={value}\r\n"));
-            }
-            _ => {}
+/// The session's lines, the media sections that can be read, and how many were looked at.
+fn sections(body: &[u8]) -> (&[u8], Bounded<Media<'_>, RTSP_SDP_MEDIA_MAX>, usize) {
+    /// Where a section's first line begins and ends.
+    type Place = (usize, usize);
+    let mut places = Bounded::<Place, RTSP_SDP_MEDIA_MAX>::new();
+    let mut begin = 0;
+    let mut end_of_last = body.len();
+    for line in body.split(is_line_end) {
+        let end = begin + line.len();
+        if pair(line).is_some_and(|(key, _)| key == "m") && places.push((begin, end)).is_err() {
+            end_of_last = begin;
+            break;
         }
+        begin = end + 1;
     }
-    sections
+    let session = &body[..places.first().map_or(body.len(), |place| place.0)];
+    let mut media = Bounded::new();
+    for (index, (begin, end)) in places.iter().enumerate() {
+        let next = places.get(index + 1).map_or(end_of_last, |place| place.0);
+        let read =
+            pair(&body[*begin..*end]).and_then(|(_, line)| Media::of(line, &body[*end..next]));
+        // There are as many places for them as for their first lines.
+        media.extend(read);
+    }
+    (session, media, places.len())
 }
 
-fn parse_section(section: &str) -> Option<sdp_types::Session> {
-    sdp_types::Session::parse(section.as_bytes()).ok()
+fn is_line_end(byte: &u8) -> bool {
+    matches!(byte, b'\n' | b'\r')
 }
 
-fn attribute<'a>(media: &'a Media, name: &str) -> Option<&'a str> {
-    media.get_first_attribute_value(name).ok().flatten().map(str::trim)
+/// Key and value of a line, without the blanks around both.
+fn pair(line: &[u8]) -> Option<(&str, &str)> {
+    let (key, value) = std::str::from_utf8(line).ok()?.split_once('=')?;
+    Some((key.trim(), value.trim()))
 }
 
-/// The value of `a=<name>:<payload type> value`.
-fn attribute_of<'a>(media: &'a Media, name: &'a str, payload_type: &str) -> Option<&'a str> {
-    media.get_attribute_values(name).ok()?.flatten().find_map(|value| {
-        let (number, rest) = value.trim().split_once([' ', '\t'])?;
-        (number == payload_type).then_some(rest.trim())
-    })
+/// The values of `a=<name>:value` lines.
+fn values<'a>(lines: &'a [u8], name: &str) -> impl Iterator<Item = &'a str> {
+    lines.split(is_line_end).filter_map(pair).filter(|(key, _)| *key == "a").filter_map(
+        move |(_, attribute)| {
+            let (of, value) = attribute.split_once(':')?;
+            (of.trim() == name).then(|| value.trim())
+        },
+    )
+}
+
+impl<'a> Media<'a> {
+    /// `None` when the line lacks kind, port or protocol.
+    fn of(line: &'a str, lines: &'a [u8]) -> Option<Self> {
+        let mut words = line.split_whitespace();
+        let kind = words.next()?;
+        let port = words.next()?.split('/').next()?;
+        port.parse::<u32>().ok()?;
+        words.next()?;
+        Some(Self { kind, line, lines })
+    }
+
+    fn is(&self, kind: &str) -> bool {
+        self.kind.eq_ignore_ascii_case(kind)
+    }
+
+    fn formats(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.line.split_whitespace().skip(3).take(RTSP_SDP_FORMATS_MAX)
+    }
+
+    fn attribute(&self, name: &str) -> Option<&'a str> {
+        values(self.lines, name).next()
+    }
+
+    /// The value of `a=<name>:<payload type> value`.
+    fn attribute_of(&self, name: &str, payload_type: &str) -> Option<&'a str> {
+        values(self.lines, name).find_map(|value| {
+            let (number, rest) = value.split_once([' ', '\t'])?;
+            (number == payload_type).then_some(rest.trim())
+        })
+    }
+
+    fn is_way_back(&self) -> bool {
+        let mut pairs = self.lines.split(is_line_end).filter_map(pair);
+        pairs.any(|line| line == ("a", "sendonly"))
+    }
 }
 
 /// The codec's name for a payload type: by rtpmap, or else by the static table; without either by
 /// what only H.264 has parameters for.
-fn codec<'a>(media: &'a Media, payload_type: &str) -> Option<&'a str> {
-    if let Some(map) = attribute_of(media, "rtpmap", payload_type) {
+fn codec<'a>(media: &Media<'a>, payload_type: &str) -> Option<&'a str> {
+    if let Some(map) = media.attribute_of("rtpmap", payload_type) {
         return map.split('/').next().map(str::trim);
     }
-    let parameters = attribute_of(media, "fmtp", payload_type).unwrap_or_default();
+    let parameters = media.attribute_of("fmtp", payload_type).unwrap_or_default();
     match payload_type {
         "26" => Some("JPEG"),
         "31" => Some("H261"),
@@ -146,18 +205,17 @@ fn h264_payload_type(media: &Media) -> Option<u8> {
     let is_h264 = |number: &&str| {
         codec(media, number).is_some_and(|codec| codec.eq_ignore_ascii_case("H264"))
     };
-    let number = media.fmt.split_whitespace().find(is_h264)?;
+    let number = media.formats().find(is_h264)?;
     number.parse().ok().filter(|number| *number < 128)
 }
 
 fn nothing_to_serve(media: &[Media]) -> DialogError {
-    let is = |media: &Media, kind: &str| media.media.eq_ignore_ascii_case(kind);
     let mut codecs = media
         .iter()
-        .filter(|media| is(media, "video"))
-        .flat_map(|media| media.fmt.split_whitespace().map(move |number| codec(media, number)));
+        .filter(|media| media.is("video"))
+        .flat_map(|media| media.formats().map(move |number| codec(media, number)));
     let Some(first) = codecs.next() else {
-        let audio = media.iter().any(|media| is(media, "audio"));
+        let audio = media.iter().any(|media| media.is("audio"));
         return DialogError::NoVideo { audio };
     };
     let is_hevc = |codec: Option<&str>| {
@@ -181,7 +239,7 @@ fn parameter_sets(
     let number = payload_type.to_string();
     let sets = std::iter::once(track)
         .chain(media)
-        .filter_map(|media| attribute_of(media, "fmtp", &number))
+        .filter_map(|media| media.attribute_of("fmtp", &number))
         .flat_map(|parameters| parameters.split(';'))
         .find_map(|parameter| {
             let (name, value) = parameter.split_once('=')?;
@@ -282,6 +340,45 @@ mod tests {
         let back = media("back", "sendonly");
         assert_eq!(control(&(back.clone() + &media("out", "recvonly"))).as_deref(), Some("out"));
         assert_eq!(control(&back).as_deref(), Some("back"), "everything is marked so");
+    }
+
+    #[test]
+    fn further_tracks_are_those_that_come_from_the_camera() {
+        let sdp = "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:1\r\n\
+            m=audio 0 RTP/AVP 0\r\na=control:2\r\nm=audio 0 RTP/AVP 0\r\na=control:3\r\n\
+            a=sendonly\r\nm=application 0 RTP/AVP 107\r\na=control:4\r\nm=audio 0 RTP/AVP 0\r\n";
+        let described = describe(sdp.as_bytes()).expect("h264");
+        assert_eq!(described.others, ["2", "4"]);
+    }
+
+    #[test]
+    fn sections_and_formats_beyond_the_bound_are_passed_over() {
+        let video = "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n";
+        let after = |sections: usize| {
+            describe(("m=audio 0 RTP/AVP 0\r\n".repeat(sections) + video).as_bytes())
+        };
+        assert!(after(RTSP_SDP_MEDIA_MAX - 1).is_ok());
+        assert_eq!(after(RTSP_SDP_MEDIA_MAX), Err(DialogError::NoVideo { audio: true }));
+        let last =
+            "m=audio 0 RTP/AVP 0\r\n".repeat(RTSP_SDP_MEDIA_MAX) + "a=control:of the next\r\n";
+        let sdp = format!("{video}{}m=audio 0 RTP/AVP 0\r\n{last}", "a=control:1\r\n");
+        assert_eq!(describe(sdp.as_bytes()).expect("h264").control.as_deref(), Some("1"));
+        let formats = |before: usize| {
+            let sdp = format!(
+                "m=video 0 RTP/AVP {}96\r\na=rtpmap:96 H264/90000\r\n",
+                "0 ".repeat(before)
+            );
+            describe(sdp.as_bytes())
+        };
+        assert!(formats(RTSP_SDP_FORMATS_MAX - 1).is_ok());
+        assert!(formats(RTSP_SDP_FORMATS_MAX).is_err());
+    }
+
+    #[test]
+    fn a_line_in_another_encoding_is_passed_over() {
+        let sdp = b"v=0\r\ns=C\xe2mera\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n\
+            a=title:\xe2\r\na=control:1\r\n";
+        assert_eq!(describe(sdp).expect("h264").control.as_deref(), Some("1"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::auth::Auth;
 use super::error::SessionError;
 use super::examine::{Channels, Unwanted};
 use super::framing::{Broken, Framer, Item};
+use super::habits;
 use super::message::{Head, Kind, Request, answer};
 use super::reception::Reception;
 use super::rtcp::{self, KeyFrameRequest};
@@ -60,6 +61,7 @@ pub(super) struct Agreed {
     pub cseq: u32,
     /// Our own SSRC, for reports.
     pub ssrc: u32,
+    pub keepalive: habits::Keepalive,
     pub early: Vec<u8>,
 }
 
@@ -76,6 +78,7 @@ impl Session {
                 auth: agreed.auth,
                 cseq: agreed.cseq,
                 ssrc: agreed.ssrc,
+                keepalive: agreed.keepalive,
                 stage: Stage::Set,
                 asked: heapless::Vec::new(),
                 transmit: Transmit::new(),
@@ -200,6 +203,7 @@ struct Life {
     auth: Auth,
     cseq: u32,
     ssrc: u32,
+    keepalive: habits::Keepalive,
     stage: Stage,
     /// Requests without an answer yet, oldest first, each method once.
     asked: heapless::Vec<(Method, u32), 3>,
@@ -259,6 +263,9 @@ impl Life {
             (..200, _) | (_, None) => Ok(()),
             (200..300, Some(method)) => {
                 self.auth.accepted();
+                if method == Method::Play {
+                    self.auth.proven();
+                }
                 match (method, self.stage) {
                     (Method::Play, Stage::Asked) => self.stage = Stage::Playing { heard: false },
                     (Method::Teardown, _) => self.stage = Stage::Ended { answered: true },
@@ -303,7 +310,10 @@ impl Life {
     fn ask(&mut self, method: Method) {
         let (name, extra) = match method {
             Method::Play => ("PLAY", Some("Range: npt=0.000-")),
-            Method::Keepalive => ("OPTIONS", None),
+            Method::Keepalive => match self.keepalive {
+                habits::Keepalive::Options => ("OPTIONS", None),
+                habits::Keepalive::GetParameter => ("GET_PARAMETER", None),
+            },
             Method::Teardown => ("TEARDOWN", None),
         };
         let request = Request {

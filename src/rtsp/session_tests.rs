@@ -33,9 +33,13 @@ impl Camera {
             session_id: Some("12".to_owned()),
             timeout_s: None,
             channels: Channels { rtp: 0, rtcp: 1, payload_type: 96 },
-            auth: Auth::new(Some(Credentials { user: "u".to_owned(), password: "p".to_owned() })),
+            auth: Auth::new(
+                Some(Credentials { user: "u".to_owned(), password: "p".to_owned() }),
+                false,
+            ),
             cseq: 4,
             ssrc: 99,
+            keepalive: habits::Keepalive::Options,
             early: early.to_vec(),
         });
         Self { session, pool: carry_pool(), calls: Calls::default() }

@@ -1,7 +1,10 @@
 //! What SETUP agrees on: the channels of the interleaved connection (RFC 2326 section 12.39).
 
-/// The Transport header of our SETUP. No `mode`, which breaks some servers.
-pub(super) const TRANSPORT: &str = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1";
+/// The Transport header of our SETUP, for two channels from `first` on. No `mode`, which breaks some
+/// servers.
+pub(super) fn transport(first: u8) -> String {
+    format!("Transport: RTP/AVP/TCP;unicast;interleaved={first}-{}", first.saturating_add(1))
+}
 
 /// The RTP and the RTCP channel of a camera's Transport header. Cameras choose other channels than
 /// they were asked for (Dahua), name one only, or none; `interleaved` counts and not the protocol's

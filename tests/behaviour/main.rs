@@ -13,6 +13,7 @@ mod clip_md5;
 mod console;
 mod dialling;
 mod evicted_connections;
+mod hostile_camera;
 mod ice_restart;
 mod identity;
 mod import;

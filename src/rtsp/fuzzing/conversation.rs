@@ -4,15 +4,17 @@ use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::{Mutex, PoisonError};
 
 use super::super::auth::Auth;
-use super::super::dialog::{Dialog, Step};
+use super::super::dialog::Dialog;
 use super::super::error::DialogError;
 use super::super::framing::{Broken, Framer, Item};
+use super::super::habits::{Habits, Keepalive};
 use super::super::session::{Agreed, Session, Sink};
+use super::super::step::Step;
 use super::super::testing::carry_pool;
 use super::super::url::CameraUrl;
 use super::{CHANNELS, check_requests, credentials};
 use crate::fuzzing::SECRET;
-use crate::limits::{RTSP_TRANSMIT_BYTES_MAX, RTSP_URL_BYTES_MAX};
+use crate::limits::{RTSP_REQUEST_URL_BYTES_MAX, RTSP_TRANSMIT_BYTES_MAX};
 use crate::mem::pool::CarryPool;
 
 /// Bytes in which every single split point is tried.
@@ -110,9 +112,10 @@ fn play(data: &[u8], pool: &mut CarryPool, heard: &mut Heard) -> bool {
         session_id: Some("7".to_owned()),
         timeout_s: Some(10),
         channels: CHANNELS,
-        auth: Auth::new(Some(credentials())),
+        auth: Auth::new(Some(credentials()), false),
         cseq: 4,
         ssrc: 7,
+        keepalive: Keepalive::Options,
         early: Vec::new(),
     });
     session.play(0);
@@ -179,7 +182,7 @@ pub fn dialog(data: &[u8]) {
 #[derive(Debug, PartialEq, Eq)]
 enum End {
     Waiting,
-    Elsewhere(String),
+    Elsewhere(u16),
     Ready(String),
     Failed(DialogError),
 }
@@ -188,7 +191,8 @@ enum End {
 fn converse(data: &[u8], step: usize) -> (Vec<String>, End) {
     let text = format!("rtsp://viewer:{SECRET}@192.0.2.7:554/live?a=b");
     let url = CameraUrl::parse(&text).expect("a url");
-    let mut dialog = Dialog::new(url, None);
+    let peer = [192, 0, 2, 7].into();
+    let mut dialog = Dialog::new(url, peer, None, &Habits::default());
     let mut asked = Vec::new();
     let mut end = ask(&mut dialog, &mut asked);
     for piece in data.chunks(step.max(1)) {
@@ -215,7 +219,7 @@ fn ask(dialog: &mut Dialog, asked: &mut Vec<String>) -> End {
         assert!(!format!("{step:?}").contains(SECRET));
         match step {
             Step::Read => return End::Waiting,
-            Step::Connect(url) => return End::Elsewhere(url.to_string()),
+            Step::Connect(port) => return End::Elsewhere(port),
             Step::Ready(ready) => return End::Ready(format!("{:?}", ready.video)),
             Step::Send(bytes) => {
                 check_requests(&bytes);
@@ -224,7 +228,7 @@ fn ask(dialog: &mut Dialog, asked: &mut Vec<String>) -> End {
                 let requests = text.lines().filter(|line| line.ends_with(" RTSP/1.0"));
                 asked.extend(requests.map(str::to_owned));
                 let longest = text.lines().map(str::len).max();
-                assert!(longest.is_none_or(|bytes| bytes <= 3 * RTSP_URL_BYTES_MAX));
+                assert!(longest.is_none_or(|bytes| bytes <= 3 * RTSP_REQUEST_URL_BYTES_MAX));
             }
         }
     }

@@ -22,9 +22,12 @@ const URI: &str = "rtsp://192.0.2.7:554/live";
 pub fn sdp(data: &[u8]) {
     let data = &data[..data.len().min(RTSP_BODY_BYTES_MAX)];
     let described = describe(data);
-    let text = String::from_utf8_lossy(data).replace("\r\n", "\n");
-    assert_eq!(describe(text.as_bytes()), described, "LF alone ends a line");
-    assert_eq!(describe(text.replace('\n', "\r").as_bytes()), described, "so does CR");
+    // A line that is not UTF-8 is passed over, whatever ends it.
+    if let Ok(text) = std::str::from_utf8(data) {
+        let text = text.replace("\r\n", "\n");
+        assert_eq!(describe(text.as_bytes()), described, "LF alone ends a line");
+        assert_eq!(describe(text.replace('\n', "\r").as_bytes()), described, "so does CR");
+    }
     let described = match described {
         Ok(described) => described,
         Err(error) => {
@@ -62,18 +65,22 @@ pub fn url(data: &[u8]) {
             return;
         }
     };
-    assert!(url.text().starts_with("rtsp://") && url.port() > 0 && !url.host().is_empty());
-    assert!(url.text().bytes().all(|byte| byte > b' ' && byte != 0x7f));
-    if is_absolute(&url.text()["rtsp://".len()..]) {
-        return; // a scheme behind a login is no host, and yet another scheme without it
-    }
-    let again = CameraUrl::parse(url.text()).expect("a url without its login is one");
-    assert_eq!((again.host(), again.port()), (url.host(), url.port()));
-    assert_eq!(again.credentials(), None);
-    let is_known = url.credentials().is_some_and(|known| known.password == SECRET);
-    if is_login && is_known {
+    assert!(url.reveal().starts_with("rtsp://") && url.port() > 0 && !url.host().is_empty());
+    assert!(url.reveal().bytes().all(|byte| byte > b' ' && byte != 0x7f));
+    if !url.host().contains(SECRET) {
         assert!(!format!("{url} {url:?}").contains(SECRET));
     }
+    if is_absolute(&url.reveal()["rtsp://".len()..]) {
+        return; // a scheme behind a login is no host, and yet another scheme without it
+    }
+    // Without its login it is one, unless another may stand in its path.
+    let Ok(again) = CameraUrl::parse(url.reveal()) else {
+        assert!(url.reveal().contains('@'), "{}", url.reveal());
+        return;
+    };
+    let without_zone = url.host().split('%').next().unwrap_or_default();
+    assert_eq!((again.host(), again.port()), (without_zone, url.port()));
+    assert_eq!(again.credentials(), None);
 }
 
 /// Challenges: each is within its bounds; where an independent implementation reads the same
@@ -111,7 +118,7 @@ pub fn challenge(data: &[u8]) {
 
 /// Answers what can be answered; the Authorization header.
 fn sign(value: &[u8]) -> Option<String> {
-    let mut auth = Auth::new(Some(credentials()));
+    let mut auth = Auth::new(Some(credentials()), false);
     auth.challenged([value].into_iter()).ok()?;
     let mut out = Transmit::new();
     write!(out, "DESCRIBE {URI} RTSP/1.0\r\n").expect("fits");

@@ -1,0 +1,251 @@
+//! Asking DNS servers for a name's addresses, by UDP alone.
+//!
+//! A name of a camera has a handful of addresses, which an answer of [`NAME_ANSWER_BYTES_MAX`] holds;
+//! of one that is cut short (RFC 2181 section 9) what is there is used, and TCP, by which an answer
+//! may have 64 KiB, is never asked for. A lookup holds one socket, one answer on its stack, and no
+//! more of the heap than two questions. What is read is taken from the server that was asked, with
+//! the number and the question that it was asked with.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use domain::base::iana::{Class, Rcode};
+use domain::base::{Message, MessageBuilder, Name, Rtype};
+use domain::rdata::{A, Aaaa};
+use heapless::Vec;
+use ring::rand::{SecureRandom as _, SystemRandom};
+use tokio::net::UdpSocket;
+use tokio::time::timeout;
+
+use super::names::Addresses;
+use crate::limits::{
+    NAME_ADDRESSES_MAX, NAME_ANSWER_BYTES_MAX, NAME_DATAGRAMS_MAX, NAME_ONLY_KIND_MS,
+    NAME_OTHER_KIND_MS, NAME_SERVERS_MAX,
+};
+
+/// Whom to ask, and for how long.
+pub(super) struct Servers {
+    pub(super) addresses: Vec<SocketAddr, NAME_SERVERS_MAX>,
+    /// For an answer.
+    pub(super) timeout: Duration,
+    /// Rounds through all of them.
+    pub(super) attempts: usize,
+}
+
+/// Whether a text can be a name of the DNS (RFC 1035 section 2.3.4).
+pub(super) fn is_name(text: &str) -> bool {
+    text.is_ascii() && text.parse::<Name<std::vec::Vec<u8>>>().is_ok()
+}
+
+/// The addresses of a name; none when a server says that there are none.
+///
+/// # Errors
+/// No server has an answer.
+pub(super) async fn addresses(servers: &Servers, name: &str) -> io::Result<Addresses> {
+    let not_a_name = |_| io::Error::new(io::ErrorKind::InvalidInput, "no name");
+    let name: Name<std::vec::Vec<u8>> = name.parse().map_err(not_a_name)?;
+    let mut why = io::Error::new(io::ErrorKind::NotFound, "there is none");
+    for _ in 0..servers.attempts {
+        for server in &servers.addresses {
+            match ask(*server, &name, servers.timeout).await {
+                Ok(found) => return Ok(found),
+                Err(error) => why = error,
+            }
+        }
+    }
+    Err(why)
+}
+
+async fn ask(
+    server: SocketAddr,
+    name: &Name<std::vec::Vec<u8>>,
+    patience: Duration,
+) -> io::Result<Addresses> {
+    let own: IpAddr = match server {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    // The kernel chooses the port at random, and lets nothing in but from the server.
+    let socket = UdpSocket::bind((own, 0)).await?;
+    socket.connect(server).await?;
+    let mut heard = Heard { name, questions: questions()? };
+    for question in &heard.questions {
+        socket.send(&question.text(name)?).await?;
+    }
+    // Both answers, or one with addresses, or one and a moment.
+    let first = timeout(patience, heard.listen(&socket, |heard| heard.known().next().is_some()));
+    let first = first.await.unwrap_or(Ok(()));
+    let wait_ms = match heard.addresses().is_empty() {
+        true => NAME_ONLY_KIND_MS,
+        false => NAME_OTHER_KIND_MS,
+    };
+    if first.is_ok() && heard.known().next().is_some() && !heard.is_complete() {
+        // An error or no answer to the other question leaves what there is.
+        let wait = Duration::from_millis(wait_ms).min(patience);
+        let _ = timeout(wait, heard.listen(&socket, Heard::is_complete)).await;
+    }
+    let found = heard.addresses();
+    if !found.is_empty() || heard.is_nowhere() {
+        return Ok(found);
+    }
+    first?;
+    Err(heard.failure())
+}
+
+/// A question, and what was answered.
+struct Question {
+    id: u16,
+    kind: Rtype,
+    answer: Option<Answer>,
+}
+
+/// What a server says to one question.
+enum Answer {
+    /// The addresses, which may be none.
+    Known(Addresses),
+    /// There is no such name, whatever is asked about it (RFC 8020). Of IPv4 alone: servers that
+    /// say so of IPv6 may have the name all the same (RFC 4074 section 4.2).
+    NoName,
+    /// It will not or cannot say.
+    Failed(Rcode),
+}
+
+/// What one server was asked, and has said.
+struct Heard<'n> {
+    name: &'n Name<std::vec::Vec<u8>>,
+    questions: [Question; 2],
+}
+
+/// Questions about both kinds of address, with numbers that cannot be guessed.
+fn questions() -> io::Result<[Question; 2]> {
+    let mut random = [0; 4];
+    let unfilled = |_| io::Error::other("no random bytes for a question");
+    SystemRandom::new().fill(&mut random).map_err(unfilled)?;
+    let [a, b, c, d] = random;
+    Ok([(Rtype::AAAA, [a, b]), (Rtype::A, [c, d])].map(|(kind, id)| Question {
+        id: u16::from_be_bytes(id),
+        kind,
+        answer: None,
+    }))
+}
+
+impl Question {
+    /// As it is sent.
+    fn text(&self, name: &Name<std::vec::Vec<u8>>) -> io::Result<std::vec::Vec<u8>> {
+        let mut builder = MessageBuilder::new_vec();
+        builder.header_mut().set_id(self.id);
+        builder.header_mut().set_rd(true);
+        let mut builder = builder.question();
+        builder.push((name, self.kind, Class::IN)).map_err(io::Error::other)?;
+        Ok(builder.finish())
+    }
+
+    /// What a message answers to it; `None` when it is none to it.
+    fn answered(&self, name: &Name<std::vec::Vec<u8>>, message: &Message<[u8]>) -> Option<Answer> {
+        let header = message.header();
+        let asked = message.sole_question().ok()?;
+        if !header.qr()
+            || header.id() != self.id
+            || asked.qtype() != self.kind
+            || asked.qname() != name
+        {
+            return None;
+        }
+        match header.rcode() {
+            Rcode::NOERROR => {}
+            Rcode::NXDOMAIN if self.kind == Rtype::A => return Some(Answer::NoName),
+            Rcode::NXDOMAIN => return Some(Answer::Known(Addresses::new())),
+            other => return Some(Answer::Failed(other)),
+        }
+        // Of the name itself, or of the last in a chain of aliases.
+        let owner = message.canonical_name()?;
+        let mut found = Addresses::new();
+        let answers = message.answer().ok()?;
+        // A record that cannot be read ends them: it is where the server cut the answer off.
+        let v4 = answers.limit_to::<A>().map_while(Result::ok);
+        let v4 =
+            v4.filter(|record| *record.owner() == owner).map(|record| record.data().addr().into());
+        let v6 = answers.limit_to::<Aaaa>().map_while(Result::ok);
+        let v6 =
+            v6.filter(|record| *record.owner() == owner).map(|record| record.data().addr().into());
+        found.extend(v4.chain(v6).take(NAME_ADDRESSES_MAX));
+        let is_cut_off = found.is_empty() && header.tc();
+        Some(if is_cut_off { Answer::Failed(Rcode::NOERROR) } else { Answer::Known(found) })
+    }
+}
+
+impl Heard<'_> {
+    /// Reads answers until it is enough, or there were too many datagrams that are none.
+    async fn listen(
+        &mut self,
+        socket: &UdpSocket,
+        is_enough: impl Fn(&Self) -> bool,
+    ) -> io::Result<()> {
+        let mut bytes = [0; NAME_ANSWER_BYTES_MAX];
+        for _ in 0..NAME_DATAGRAMS_MAX {
+            if is_enough(self) || self.is_complete() {
+                return Ok(());
+            }
+            let len = socket.recv(&mut bytes).await?;
+            self.take(&bytes[..len]);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, datagram: &[u8]) {
+        let Ok(message) = Message::from_slice(datagram) else { return };
+        for question in &mut self.questions {
+            // The first answer counts.
+            if question.answer.is_none() {
+                question.answer = question.answered(self.name, message);
+            }
+        }
+    }
+
+    /// Answers that are no failures.
+    fn known(&self) -> impl Iterator<Item = &Answer> {
+        let answers = self.questions.iter().filter_map(|question| question.answer.as_ref());
+        answers.filter(|answer| !matches!(answer, Answer::Failed(_)))
+    }
+
+    fn is_complete(&self) -> bool {
+        self.questions.iter().all(|question| question.answer.is_some())
+            || self.known().any(|answer| matches!(answer, Answer::NoName))
+    }
+
+    /// Whether it is known that there are no addresses.
+    fn is_nowhere(&self) -> bool {
+        let is_none = |answer: &Answer| matches!(answer, Answer::Known(found) if found.is_empty());
+        self.known().any(|answer| matches!(answer, Answer::NoName))
+            || self.known().filter(|answer| is_none(answer)).count() == self.questions.len()
+    }
+
+    /// Both kinds by turns, IPv6 first (RFC 8305 section 4), so that the bound leaves none out.
+    fn addresses(&self) -> Addresses {
+        let of = |question: &Question| match &question.answer {
+            Some(Answer::Known(found)) => found.clone(),
+            _ => Addresses::new(),
+        };
+        let [v6, v4] = [of(&self.questions[0]), of(&self.questions[1])];
+        let turns = (0..NAME_ADDRESSES_MAX).flat_map(|turn| [v6.get(turn), v4.get(turn)]);
+        turns.flatten().take(NAME_ADDRESSES_MAX).copied().collect()
+    }
+
+    /// Why there is nothing.
+    fn failure(&self) -> io::Error {
+        let failed = self.questions.iter().find_map(|question| match &question.answer {
+            Some(Answer::Failed(Rcode::NOERROR)) => Some("the answer is cut off".to_owned()),
+            Some(Answer::Failed(code)) => Some(format!("it says {code}")),
+            _ => None,
+        });
+        match failed {
+            Some(words) => io::Error::other(words),
+            None => io::Error::new(io::ErrorKind::TimedOut, "timed out"),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "dns_tests.rs"]
+mod tests;

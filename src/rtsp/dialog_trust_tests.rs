@@ -1,0 +1,119 @@
+//! What a dialog does not do for whoever answers in a camera's place, and further tracks.
+
+use super::tests::{DIGEST, SDP, SETUP, Talk, URL, describe, played, status, viewer};
+use super::*;
+
+fn to(url: &str) -> String {
+    format!("RTSP/1.0 302 Moved\r\nLocation: {url}\r\n\r\n")
+}
+
+#[test]
+fn redirects_are_followed_to_the_same_host_with_the_login() {
+    let mut talk = Talk::new(URL, viewer());
+    let same = to("rtsp://192.0.2.7:8554/other");
+    talk.answers(&[&status("200 OK"), &same, DIGEST]).expect("follows");
+    assert_eq!(talk.lines()[2..4], ["!8554", "DESCRIBE rtsp://192.0.2.7:8554/other"]);
+    assert!(talk.last().contains("username=\"viewer\""));
+    let mut talk = Talk::new(URL, viewer());
+    talk.answer(&status("200 OK")).expect("describes");
+    talk.answers(&[same.as_str(); 3]).expect("follows three");
+    assert_eq!(talk.answer(&same), Err(DialogError::Redirects));
+    // By its own name, or by its address.
+    for location in
+        ["rtsp://Cam.LAN:8554/x", "rtsp://192.0.2.7:8554/x", "rtsp://[::ffff:192.0.2.7]:8554/x"]
+    {
+        let mut talk = Talk::new("rtsp://cam.lan/stream1", viewer());
+        talk.answers(&[&status("200 OK"), &to(location)]).expect(location);
+        assert_eq!(talk.lines()[2], "!8554");
+    }
+}
+
+#[test]
+fn redirects_lead_to_no_other_host() {
+    for location in [
+        "rtsp://198.51.100.1/other",
+        "rtsp://192.0.2.8/neighbour",
+        "rtsp://127.0.0.1:8554/other",
+        "rtsp://[::1]/other",
+        "rtsp://169.254.169.254/other",
+        "rtsp://[fe80::1%eth0]/other",
+        "rtsp://224.0.0.1/other",
+        "rtsp://0.0.0.0/other",
+        "rtsp://localhost/other",
+        "rtsp://cam.lan/other",
+    ] {
+        let mut talk = Talk::new(URL, viewer());
+        let error = talk.answers(&[&status("200 OK"), &to(location)]).unwrap_err();
+        assert!(matches!(error, DialogError::RedirectHost { .. }), "{location}: {error}");
+        let said = error.to_string();
+        assert!(error.needs_person() && said.contains("/(hidden)"), "{said}");
+        assert!(!said.contains("/other") && !said.contains("/neighbour"), "{said}");
+        assert_eq!(talk.said.len(), 2, "nothing more is said, and no connection made");
+    }
+    let mut talk = Talk::new(URL, viewer());
+    let error = talk.answers(&[&status("200 OK"), &to("rtsps://192.0.2.7/x")]).unwrap_err();
+    assert_eq!(error.to_string(), "camera redirects to a url that does not begin with rtsp://");
+}
+
+#[test]
+fn basic_is_not_answered_where_digest_was_taken_before() {
+    let basic = "RTSP/1.0 401 x\r\nWWW-Authenticate: Basic realm=\"c\"\r\n\r\n";
+    let mut talk = Talk::new(URL, viewer());
+    talk.answers(&[&status("200 OK"), DIGEST]).expect("signs");
+    assert!(!talk.dialog.takes_digest(), "it has not taken it yet");
+    talk.answers(&[&describe("", SDP), SETUP]).expect("set up");
+    assert!(talk.dialog.takes_digest());
+    assert!(!talk.ready.expect("ready").is_in_the_clear);
+    let mut habits = Habits::default();
+    habits.took_digest();
+    for answers in [vec![basic], vec!["RTSP/1.0 200 OK\r\n\r\n", basic]] {
+        let mut talk = Talk::with(URL, viewer(), &habits);
+        let error = talk.answers(&answers).unwrap_err();
+        assert_eq!(error, DialogError::Downgrade);
+        assert!(error.needs_person());
+        assert!(!talk.said.concat().contains("Authorization"), "{:?}", talk.said);
+    }
+    // Nor behind a redirect.
+    let mut talk = Talk::with(URL, viewer(), &habits);
+    let moved = to("rtsp://192.0.2.7:8554/other");
+    let error = talk.answers(&[&status("200 OK"), &moved, basic]).unwrap_err();
+    assert_eq!(error, DialogError::Downgrade);
+    // What only has Basic gets it, and that is known.
+    let mut talk = Talk::new(URL, viewer());
+    talk.answers(&[&status("200 OK"), basic, &describe("", SDP), SETUP]).expect("set up");
+    assert!(talk.ready.expect("ready").is_in_the_clear);
+}
+
+#[test]
+fn digest_taken_for_options_alone_proves_nothing() {
+    let both = "RTSP/1.0 401 x\r\nWWW-Authenticate: Digest realm=\"c\", nonce=\"1\"\r\n\
+        WWW-Authenticate: Basic realm=\"c\"\r\n\r\n";
+    let mut talk = Talk::new(URL, viewer());
+    talk.answers(&[both, &status("200 OK"), both, &describe("", SDP), SETUP]).expect("by basic");
+    assert!(talk.ready.expect("ready").is_in_the_clear);
+}
+
+#[test]
+fn further_tracks_are_set_up_for_a_camera_that_waits_for_them() {
+    let sound = "m=audio 0 RTP/AVP 0\r\na=control:track2\r\nm=audio 0 RTP/AVP 0\r\n\
+        a=sendonly\r\na=control:back\r\nm=application 0 RTP/AVP 107\r\na=control:track3\r\n";
+    let sdp = format!("{SDP}{sound}");
+    let begin = [status("200 OK"), describe("Content-Base: 192.0.2.7:554/s/\r\n", &sdp)];
+    let mut talk = Talk::new(URL, None);
+    talk.answers(&[&begin[0], &begin[1], SETUP]).expect("set up");
+    assert_eq!(talk.lines().len(), 4, "one track is enough: {:?}", talk.lines());
+    let mut habits = Habits::default();
+    habits.learn(crate::rtsp::Ending { after_us: 10_000_000, is_silent: true, timeout_s: None });
+    let mut talk = Talk::with(URL, None, &habits);
+    talk.answers(&[&begin[0], &begin[1], SETUP]).expect("goes on");
+    assert!(talk.last().starts_with("SETUP rtsp://192.0.2.7:554/s/track2 "), "{}", talk.last());
+    assert!(
+        talk.last()
+            .contains("\r\nSession: 12\r\nTransport: RTP/AVP/TCP;unicast;interleaved=2-3\r\n")
+    );
+    talk.answer(&status("461 x")).expect("it does not matter");
+    assert!(talk.last().contains("/track3 ") && talk.last().contains("interleaved=4-5"));
+    talk.answer(SETUP).expect("ready");
+    let play = played(talk.ready.expect("ready"));
+    assert!(play.contains("CSeq: 6\r\n") && play.contains("\r\nSession: 12\r\n"), "{play}");
+}
