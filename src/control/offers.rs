@@ -15,6 +15,7 @@ use crate::webrtc::consent::Credentials;
 use crate::webrtc::ended::Ended;
 use crate::webrtc::handshake::{Accepted, Answered, Request};
 use crate::webrtc::offer::OfferError;
+use crate::webrtc::place::Peer;
 
 use super::cameras::number;
 use super::handshakes::{Active, Permit};
@@ -139,7 +140,7 @@ impl State {
             reason: full.to_string(),
             retry_after_s: RETRY_FULL_S,
         })?;
-        let credentials = self.credentials(seat.slot);
+        let mut credentials = self.credentials(seat.slot);
         let resend = self.config().webrtc.resend;
         let card = &status::CAMERAS[usize::from(camera)];
         let request = Request {
@@ -159,6 +160,7 @@ impl State {
                 return Err(refusal(error));
             }
         };
+        credentials.peer = answered.peer();
         let Accepted { answer, remote_ufrag, payload_type, playout_delay_id, .. } = accepted;
         self.sessions.borrow_mut().name_remote(seat, remote_ufrag);
         let wiring = Wiring {
@@ -179,7 +181,7 @@ impl State {
             begun_us: None,
             checked_us: now_us,
             alias: None,
-            candidates,
+            candidates: candidates.as_slice().into(),
         };
         self.handshakes.borrow_mut().active.push(Box::new(active));
         self.gauge();
@@ -194,7 +196,7 @@ impl State {
         let random: heapless::String<8, u8> = self.random_text();
         // Four digits and eight characters are what the string is made for.
         let _ = std::fmt::write(&mut ufrag, format_args!("{slot:04x}{random}"));
-        Credentials { ufrag, password: self.random_text() }
+        Credentials { ufrag, password: self.random_text(), peer: Peer::none() }
     }
 }
 
