@@ -128,8 +128,8 @@ pub const SUBSCRIPTIONS_MAX: usize = PROFILE.subscriptions;
 /// Addresses known to the demux: a power of two, as heapless maps want it.
 pub const ADDRESSES_MAX: usize =
     (PROFILE.sessions * PROFILE.addresses_per_session).next_power_of_two();
-/// Commands under way above which offers are refused: each session that there is may still be told
-/// that it lives and that it ends, and each camera to play and to stop.
+/// Commands under way above which offers and ICE restarts are refused: what is left is for each
+/// session to live and to end, for each camera to play and to stop, and for the shutdown.
 pub const COMMANDS_BEHIND: usize = PROFILE.commands - 3 * PROFILE.sessions - 2 * PROFILE.cameras;
 /// Ring chunks of all streams: floors and the shared remainder.
 pub const CHUNKS_MAX: usize =
@@ -146,8 +146,10 @@ const _: () = {
     assert!(p.ring_chunk_bytes <= u16::MAX as usize + 1, "offsets in a chunk are u16");
     assert!(p.ring_chunk_bytes >= 8 * PAYLOAD_BYTES_MAX);
     assert!(p.batch_bytes >= GSO_SEGMENTS_MAX * PACKET_BYTES_MAX, "one full GSO run must fit");
-    // Each session: expect, live, restart, end; each camera: play, stop; and the shutdown.
-    assert!(p.commands > 4 * p.sessions + 2 * p.cameras, "the command queue must never be full");
+    // Below COMMANDS_BEHIND an offer may add two (it ends one session and expects another). From
+    // there on: each session lives and ends, each camera plays and stops, and the shutdown.
+    assert!(3 * p.sessions > 2 * p.sessions + 2, "the command queue must never be full");
+    assert!(p.commands > 4 * p.sessions + 2 * p.cameras, "each session may be offered anew");
     assert!(p.http_connections_per_address <= p.http_connections);
     assert!(CONFIG_HEAP_BYTES_MAX <= p.library_heap_bytes / 2, "any file can be read at start");
     assert!(

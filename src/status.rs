@@ -28,6 +28,8 @@ pub struct CameraCard {
     pub packets_out: AtomicU64,
     /// Times the stream had to wait for its next IDR: lost packets, abandoned frames.
     pub breaks: AtomicU64,
+    /// Times it was over [`crate::limits::CAMERA_BITS_PER_S_MAX`] and had to wait.
+    pub throttled: AtomicU64,
     /// Frames per second over the last two seconds or so, times 100.
     pub frames_per_s_x100: AtomicU32,
     /// Bits per second over the last two seconds or so.
@@ -159,6 +161,8 @@ pub struct Gauges {
     pub icmp_errors: AtomicU64,
     /// Reviews of the media thread, ten a second: while they go on, it turns.
     pub media_reviews: AtomicU64,
+    /// Datagrams of handshakes beyond [`crate::limits::HANDSHAKE_PAIRS_MAX`] or their rate.
+    pub handshake_datagrams_refused: AtomicU64,
     /// Rounds of the handshake driver, at least one a second: while they go on, it drives.
     pub driver_rounds: AtomicU64,
     /// Passwords hashed.
@@ -185,6 +189,7 @@ pub static GAUGES: Gauges = Gauges {
     tls_files_refused: AtomicU64::new(0),
     icmp_errors: AtomicU64::new(0),
     media_reviews: AtomicU64::new(0),
+    handshake_datagrams_refused: AtomicU64::new(0),
     driver_rounds: AtomicU64::new(0),
     password_hashes: AtomicU64::new(0),
     denials: AtomicU64::new(0),
@@ -207,6 +212,7 @@ impl CameraCard {
             frames: zero(),
             packets_out: zero(),
             breaks: zero(),
+            throttled: zero(),
             frames_per_s_x100: AtomicU32::new(0),
             bits_per_s: zero(),
             gop_ms: AtomicU32::new(0),
@@ -225,30 +231,49 @@ impl CameraCard {
     /// Makes the figures ready for another camera. `viewers` is of the subscriptions, which may
     /// live on, and `lost` is an answer to control.
     pub fn reset(&self) {
-        self.ready.store(false, Ordering::Relaxed);
-        let [small, medium, large] = &self.abandoned;
+        // Every field is named, so that a new one cannot be forgotten here.
+        let Self {
+            ready,
+            last_rtp_us,
+            packets,
+            bytes,
+            frames,
+            packets_out,
+            breaks,
+            throttled,
+            frames_per_s_x100,
+            bits_per_s,
+            gop_ms,
+            last_idr_us,
+            width,
+            height,
+            profile_level_id,
+            viewers: _,
+            abandoned: [small, medium, large],
+            lost: _,
+            holds_back,
+            b_frames,
+        } = self;
+        for said in [ready, holds_back, b_frames] {
+            said.store(false, Ordering::Relaxed);
+        }
         for figure in [
-            &self.last_rtp_us,
-            &self.packets,
-            &self.bytes,
-            &self.frames,
-            &self.packets_out,
-            &self.breaks,
-            &self.bits_per_s,
-            &self.last_idr_us,
+            last_rtp_us,
+            packets,
+            bytes,
+            frames,
+            packets_out,
+            breaks,
+            throttled,
+            bits_per_s,
+            last_idr_us,
             small,
             medium,
             large,
         ] {
             figure.store(0, Ordering::Relaxed);
         }
-        for figure in [
-            &self.frames_per_s_x100,
-            &self.gop_ms,
-            &self.width,
-            &self.height,
-            &self.profile_level_id,
-        ] {
+        for figure in [frames_per_s_x100, gop_ms, width, height, profile_level_id] {
             figure.store(0, Ordering::Relaxed);
         }
     }
@@ -278,22 +303,29 @@ impl SessionCard {
         }
     }
 
-    /// Makes the figures ready for the slot's next use.
+    /// Makes the figures ready for the slot's next use; `ended` is of the last one.
     pub fn reset(&self) {
-        for counter in [
-            &self.packets,
-            &self.bytes,
-            &self.resends,
-            &self.resends_refused,
-            &self.key_frame_requests,
-            &self.skips,
-            &self.last_sign_us,
-        ] {
+        let Self {
+            ended: _,
+            address,
+            packets,
+            bytes,
+            resends,
+            resends_refused,
+            key_frame_requests,
+            skips,
+            fraction_lost,
+            round_trip_us,
+            last_sign_us,
+        } = self;
+        for counter in
+            [packets, bytes, resends, resends_refused, key_frame_requests, skips, last_sign_us]
+        {
             counter.store(0, Ordering::Relaxed);
         }
-        self.address.clear();
-        self.fraction_lost.store(0, Ordering::Relaxed);
-        self.round_trip_us.store(0, Ordering::Relaxed);
+        address.clear();
+        fraction_lost.store(0, Ordering::Relaxed);
+        round_trip_us.store(0, Ordering::Relaxed);
     }
 
     /// Says that one use of the slot is over.
@@ -321,6 +353,18 @@ const fn zero() -> AtomicU64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_of_a_camera_is_left_for_the_next_one() {
+        let card = CameraCard::new();
+        card.holds_back.store(true, Ordering::Relaxed);
+        card.b_frames.store(true, Ordering::Relaxed);
+        card.packets.store(7, Ordering::Relaxed);
+        card.abandoned[2].store(7, Ordering::Relaxed);
+        card.gop_ms.store(7, Ordering::Relaxed);
+        card.reset();
+        assert_eq!(format!("{card:?}"), format!("{:?}", CameraCard::new()));
+    }
 
     #[test]
     fn an_address_is_shown_as_it_was_set() {

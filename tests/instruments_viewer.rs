@@ -91,7 +91,7 @@ impl StandIn {
         let identity = Identity::new().unwrap();
         let accepted = Answered::accept(&identity, &asked, clock::now_us());
         let (answered, accepted) = accepted.unwrap();
-        let handshake = answered.begin(&identity, clock::now_us());
+        let handshake = answered.begin(&identity, asked.candidates, clock::now_us());
         let answer = accepted.answer;
         write!(
             stream,

@@ -4,6 +4,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use crate::limits::CAMERA_BITS_PER_S_MAX;
 use crate::status;
 
 use super::Control;
@@ -17,6 +18,7 @@ struct Said {
     holds_back: bool,
     b_frames: bool,
     missing: Option<&'static str>,
+    throttled: bool,
 }
 
 impl Control {
@@ -43,6 +45,14 @@ impl Control {
                     log::info!(
                         "camera {name}: no or odd rtp markers, each picture waits for the next \
                          one's start"
+                    );
+                }
+                if card.throttled.load(Relaxed) > 0 && !std::mem::replace(&mut said.throttled, true)
+                {
+                    let most = CAMERA_BITS_PER_S_MAX / 1_000_000;
+                    log::warn!(
+                        "camera {name}: sends more than {most} Mbit/s and is read no faster; lower \
+                         its bit rate"
                     );
                 }
                 if card.b_frames.load(Relaxed) && !std::mem::replace(&mut said.b_frames, true) {

@@ -16,6 +16,7 @@ use crate::webrtc::consent::Credentials;
 use crate::webrtc::ended::Ended;
 use crate::webrtc::handshake::{Accepted, Answered, Request};
 use crate::webrtc::offer::OfferError;
+use crate::webrtc::place::Peer;
 
 use super::cameras::number;
 use super::handshakes::{Active, Permit};
@@ -158,7 +159,7 @@ impl State {
         let admitted = sessions.admit(camera, &offer.camera, peer, secret.clone(), etag.clone());
         drop(sessions);
         let seat = admitted.map_err(|error| full(&error))?;
-        let credentials = self.credentials(seat.slot);
+        let mut credentials = self.credentials(seat.slot);
         let resend = self.config().webrtc.resend;
         let card = &status::CAMERAS[usize::from(camera)];
         let request = Request {
@@ -178,6 +179,7 @@ impl State {
                 return Err(refusal(error));
             }
         };
+        credentials.peer = answered.peer();
         let Accepted { answer, remote_ufrag, payload_type, playout_delay_id, .. } = accepted;
         self.sessions.borrow_mut().name_remote(seat, remote_ufrag);
         let wiring = Wiring {
@@ -198,7 +200,7 @@ impl State {
             begun_us: None,
             checked_us: now_us,
             alias: None,
-            candidates,
+            candidates: candidates.as_slice().into(),
             account: None,
         };
         self.media.borrow().tell(Command::Expect(Box::new(Expect { seat, credentials })));
@@ -211,7 +213,7 @@ impl State {
         let random: heapless::String<8, u8> = self.random_text();
         // Four digits and eight characters are what the string is made for.
         let _ = std::fmt::write(&mut ufrag, format_args!("{slot:04x}{random}"));
-        Credentials { ufrag, password: self.random_text() }
+        Credentials { ufrag, password: self.random_text(), peer: Peer::none() }
     }
 }
 

@@ -3,12 +3,15 @@
 //! A restart gives a live session a second pair of ICE credentials; which of the two is in use is
 //! the media thread's to see ([`crate::webrtc::consent::Pairs`]). str0m, which left when the session
 //! was connected, has no part in it. Bounded to one restart a session in
-//! [`crate::limits::SESSION_RESTART_US`]; whatever is refused, the session lives on.
+//! [`crate::limits::SESSION_RESTART_US`], and to none while the media thread is behind with its
+//! commands; whatever is refused, the session lives on.
 
 use crate::clock;
 use crate::media::{Command, Expect};
 use crate::mem::accounts;
+use crate::status::TABLES;
 use crate::webrtc::fragment::{self, Fragment};
+use crate::webrtc::place::Peer;
 
 use super::offers::hex;
 use super::{Control, Patch, PatchRefusal, Patched};
@@ -32,18 +35,25 @@ impl Control {
         if !patch.if_match.admits(&record.etag) {
             return Err(PatchRefusal::Unmatched);
         }
-        let is_new = |ufrag: &&str| fragment.has_password && !record.knows(ufrag);
-        let Some(ufrag) = fragment.ufrag.filter(is_new) else {
+        let (Some(ufrag), Some(password)) = (fragment.ufrag, fragment.password) else {
             return Ok(Patched::Unchanged);
         };
+        if record.knows(ufrag) {
+            return Ok(Patched::Unchanged);
+        }
         if patch.if_match == super::IfMatch::Absent {
             return Err(PatchRefusal::Unconditional);
         }
         let now_us = clock::now_us();
         record.admits_restart(now_us)?;
+        if state.media.borrow().is_behind() {
+            TABLES.commands.was_full();
+            return Err(PatchRefusal::Behind);
+        }
         let etag = hex(&state.random::<8>());
         accounts::shared(|| record.restarted(etag.clone(), ufrag, now_us));
-        let credentials = state.credentials(seat.slot);
+        let mut credentials = state.credentials(seat.slot);
+        credentials.peer = Peer::new(ufrag, password.0);
         let candidates = state.candidates(patch.asked);
         let fragment = fragment::answer(fragment.section.as_ref(), &credentials, &candidates);
         state.media.borrow().tell(Command::Restart(Box::new(Expect { seat, credentials })));

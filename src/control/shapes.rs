@@ -114,6 +114,8 @@ pub enum PatchRefusal {
     Handshake,
     /// The last restart was a moment ago: 429 with Retry-After.
     TooSoon,
+    /// The media thread is behind with its commands: 503 with Retry-After.
+    Behind,
 }
 
 /// A camera as `/api/cameras` shows it.

@@ -62,8 +62,8 @@ pub fn parse(mut compound: &[u8], mut act: impl FnMut(Feedback)) {
         let (packet, rest) = compound.split_at(bytes);
         let count = head & 0x1f;
         match (kind, count) {
-            (RECEIVER_REPORT, _) => report_blocks(&packet[8..], &mut act),
-            (SENDER_REPORT, _) if bytes >= 28 => report_blocks(&packet[28..], &mut act),
+            (RECEIVER_REPORT, _) => report_blocks(&packet[8..], count, &mut act),
+            (SENDER_REPORT, _) if bytes >= 28 => report_blocks(&packet[28..], count, &mut act),
             (TRANSPORT_FEEDBACK, FORMAT_NACK) if bytes >= 12 => nacks(packet, &mut act),
             (PAYLOAD_FEEDBACK, FORMAT_PLI) if bytes >= 12 => {
                 act(Feedback::KeyFrame { ssrc: word(packet, 8) });
@@ -79,8 +79,10 @@ pub fn parse(mut compound: &[u8], mut act: impl FnMut(Feedback)) {
     }
 }
 
-fn report_blocks(blocks: &[u8], act: &mut impl FnMut(Feedback)) {
-    for block in blocks.chunks_exact(24) {
+/// The blocks that the head counts; what lies behind them is a profile's own (RFC 3550 section
+/// 6.4.3). A head that counts more than there are has only those that there are.
+fn report_blocks(blocks: &[u8], count: u8, act: &mut impl FnMut(Feedback)) {
+    for block in blocks.chunks_exact(24).take(usize::from(count)) {
         act(Feedback::Report {
             ssrc: word(block, 0),
             fraction_lost: block[4],
@@ -174,6 +176,19 @@ mod tests {
                 Feedback::KeyFrame { ssrc: 8 },
             ]
         );
+    }
+
+    #[test]
+    fn a_report_has_as_many_blocks_as_its_head_says() {
+        for (kind, fixed) in [(201, 8), (200, 28)] {
+            for (count, expected) in [(0, 0), (1, 1), (2, 2), (3, 2), (31, 2)] {
+                let mut report = vec![0; fixed + 2 * 24];
+                report[0] = 0x80 | count;
+                report[1] = kind;
+                report[3] = u8::try_from(report.len() / 4 - 1).unwrap();
+                assert_eq!(all(&report).len(), expected, "{kind} with {count}");
+            }
+        }
     }
 
     #[test]

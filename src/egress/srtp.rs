@@ -4,10 +4,16 @@
 //! The nonce rule: under one key, one (SSRC, packet number) seals one plaintext, for ever. The
 //! 48-bit number is given in by the caller ([`super::cursor`]), who proves the rule; SRTCP numbers
 //! its own packets and never restarts.
+//!
+//! Raw keys and salts are wiped when they are dropped. What ring made of the RTP key, its AES round
+//! keys and GHASH table, cannot be: ring does not wipe it. It stays in the session's place until
+//! the next one's is written over it.
 
 use aes::cipher::generic_array::GenericArray;
 use aes::cipher::{BlockEncrypt, KeyInit};
 use ring::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+
+use zeroize::{Zeroize, Zeroizing};
 
 use crate::limits::SRTCP_SENDERS_MAX;
 
@@ -39,7 +45,7 @@ pub trait Seal {
 /// What a session seals with: the RTP key expanded, the RTCP key raw (expanded for each report).
 pub struct SealKeys {
     rtp: LessSafeKey,
-    rtp_salt: [u8; SALT_BYTES],
+    rtp_salt: Zeroizing<[u8; SALT_BYTES]>,
     rtcp: RawKey,
     rtcp_number: u32,
 }
@@ -70,7 +76,8 @@ struct Window {
 pub struct Opened<'p> {
     /// The plain RTCP compound.
     pub compound: &'p [u8],
-    /// Its number is above all seen of this sender: it cannot be a capture held back.
+    /// Its number is above those seen of this sender before: it cannot be a capture held back. A
+    /// sender's first packet may be one.
     pub is_newest: bool,
 }
 
@@ -95,7 +102,7 @@ impl SealKeys {
         let rtp = RawKey::derive(master_key, master_salt, LABEL_RTP)?;
         Some(Self {
             rtp: rtp.expand()?,
-            rtp_salt: rtp.salt,
+            rtp_salt: Zeroizing::new(rtp.salt),
             rtcp: RawKey::derive(master_key, master_salt, LABEL_RTCP)?,
             rtcp_number: 0,
         })
@@ -177,7 +184,7 @@ impl OpenKeys {
             None => {
                 let window = Window { ssrc, highest: number, seen: 1 };
                 self.windows.push(window).map_err(|_| OpenError::TooManySenders)?;
-                true
+                false
             }
         };
         Ok(Opened { compound: &packet[..length], is_newest })
@@ -188,8 +195,8 @@ impl RawKey {
     /// AES in counter mode over the label and the salt (RFC 3711 section 4.3.3, with the 96-bit
     /// salt of RFC 7714 section 11).
     fn derive(master_key: &[u8], salt: &[u8; SALT_BYTES], label: u8) -> Option<Self> {
-        let mut key = [0; 32];
-        let mut derived_salt = [0; 16];
+        // Filled in place: nothing is left behind by a move.
+        let mut derived = Self { key: [0; 32], key_bytes: 0, salt: [0; SALT_BYTES] };
         let key_bytes = master_key.len();
         let encrypt: &dyn Fn(&mut [u8; 16]) = match key_bytes {
             16 => {
@@ -203,20 +210,19 @@ impl RawKey {
             _ => return None,
         };
         let stream = |label: u8, counter: u8| {
-            let mut block = [0; 16];
+            let mut block = Zeroizing::new([0; 16]);
             block[..SALT_BYTES].copy_from_slice(salt);
             block[7] ^= label;
             block[15] = counter;
             encrypt(&mut block);
             block
         };
-        for (counter, chunk) in (0u8..).zip(key[..key_bytes].chunks_mut(16)) {
-            chunk.copy_from_slice(&stream(label, counter));
+        for (counter, chunk) in (0u8..).zip(derived.key[..key_bytes].chunks_mut(16)) {
+            chunk.copy_from_slice(&*stream(label, counter));
         }
-        derived_salt.copy_from_slice(&stream(label + 2, 0));
-        let mut salt = [0; SALT_BYTES];
-        salt.copy_from_slice(&derived_salt[..SALT_BYTES]);
-        Some(Self { key, key_bytes: u8::try_from(key_bytes).ok()?, salt })
+        derived.salt.copy_from_slice(&stream(label + 2, 0)[..SALT_BYTES]);
+        derived.key_bytes = u8::try_from(key_bytes).ok()?;
+        Some(derived)
     }
 
     /// The key as ring wants it, 544 bytes.
@@ -236,8 +242,8 @@ impl RawKey {
 
 impl Drop for RawKey {
     fn drop(&mut self) {
-        self.key = [0; 32];
-        std::hint::black_box(&self.key);
+        self.key.zeroize();
+        self.salt.zeroize();
     }
 }
 
@@ -316,7 +322,8 @@ mod tests {
             ),
         ] {
             let (raw, rtp) = session_keys(key);
-            let keys = SealKeys { rtp, rtp_salt: raw.salt, rtcp: raw, rtcp_number: 0 };
+            let keys =
+                SealKeys { rtp, rtp_salt: Zeroizing::new(raw.salt), rtcp: raw, rtcp_number: 0 };
             let header = bytes("8040f17b8041f8d35501a0b2");
             let mut payload = bytes(
                 "47616c6c696120657374206f6d6e69732064697669736120696e207061727465732074726573",
@@ -330,7 +337,8 @@ mod tests {
     #[test]
     fn rtcp_is_sealed_as_rfc_7714_section_17_says() {
         let (raw, rtp) = session_keys("000102030405060708090a0b0c0d0e0f");
-        let mut keys = SealKeys { rtp, rtp_salt: raw.salt, rtcp: raw, rtcp_number: 0x5d4 };
+        let mut keys =
+            SealKeys { rtp, rtp_salt: Zeroizing::new(raw.salt), rtcp: raw, rtcp_number: 0x5d4 };
         let mut packet = bytes(
             "81c8000d4d6172734e5450314e545032525450200000042a0000e9304c756e61deadbeefdeadbeef\
              deadbeefdeadbeefdeadbeef",
@@ -362,6 +370,8 @@ mod tests {
     fn what_was_sealed_opens_once() {
         let (mut seal, mut open) = pair();
         let packets: Vec<Vec<u8>> = (0..70).map(|_| report(&mut seal, 1)).collect();
+        let mut first = packets[0].clone();
+        assert!(!open.open_rtcp(&mut first).unwrap().is_newest, "nothing to compare it with");
         let mut newest = packets[69].clone();
         let opened = open.open_rtcp(&mut newest).unwrap();
         assert_eq!(opened, Opened { compound: &[0x80, 201, 0, 1, 0, 0, 0, 1], is_newest: true });

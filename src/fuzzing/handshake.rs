@@ -5,13 +5,20 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::OnceLock;
 
 use super::Tape;
+use crate::limits::{HANDSHAKE_PAIRS_MAX, PROFILE};
+use crate::webrtc::admission::Admission;
 use crate::webrtc::consent::{Check, Credentials};
 use crate::webrtc::demux::{Demux, Kind};
 use crate::webrtc::handshake::client::{Client, local, remote};
 use crate::webrtc::handshake::{Answered, Handshake, Identity, Progress, Request};
+use crate::webrtc::place::Peer;
 
 /// Instructions of one input, at most.
 const STEPS_MAX: usize = 200;
+/// Addresses that one instruction sends from, at most.
+const ADDRESSES_MAX: u8 = 64;
+/// Instructions from here on are about addresses; what is below is read modulo nine.
+const OF_ADDRESSES: u8 = 250;
 /// Between two looks of an honest client at its link.
 const STEP_US: u64 = 10_000;
 /// The slot that [`UFRAG`] names.
@@ -43,12 +50,14 @@ pub(super) fn credentials() -> Credentials {
     Credentials {
         ufrag: UFRAG.try_into().expect("it fits"),
         password: PASSWORD.try_into().expect("it fits"),
+        peer: Peer::none(),
     }
 }
 
 /// A browser's handshake whose datagrams are changed, lost, repeated and mixed with others: it
 /// ends at most once, is silent from then on, sends to nobody who did not prove an address, sends
-/// no more than a flight for what came, and connects in spite of all that strangers say.
+/// no more than a flight for what came, and connects in spite of all that strangers say. Whatever
+/// is sent again from however many addresses, a bounded number of them gets near str0m.
 pub fn dtls_demux(data: &[u8]) {
     let mut tape = Tape::new(data);
     let mut link = Link::new();
@@ -59,7 +68,7 @@ pub fn dtls_demux(data: &[u8]) {
         link.step(&mut tape);
     }
     if !link.is_tainted && link.now_us < 2_000_000 {
-        for _ in 0..300 {
+        for _ in 0..500 {
             link.honest_round();
         }
         assert!(link.is_connected, "nobody but strangers spoke between");
@@ -71,6 +80,9 @@ struct Link {
     server: Handshake,
     client: Client,
     demux: Box<Demux>,
+    admission: Admission,
+    /// Where checks came from that went on to the server.
+    admitted: Vec<SocketAddr>,
     to_server: VecDeque<Vec<u8>>,
     to_client: VecDeque<Vec<u8>>,
     last: Vec<u8>,
@@ -88,13 +100,15 @@ impl Link {
         let offer = client.offer();
         let accepted = Answered::accept(identity(), &request(&offer), 0);
         let (answered, accepted) = accepted.expect("a browser's offer is taken");
-        let server = answered.begin(identity(), 0);
+        let server = answered.begin(identity(), &CANDIDATES, 0);
         client.answer(&accepted.answer);
         Self {
             now_us: 0,
             server,
             client,
             demux: Box::new(Demux::new()),
+            admission: Admission::new(0),
+            admitted: Vec::new(),
             to_server: VecDeque::new(),
             to_client: VecDeque::new(),
             last: Vec::new(),
@@ -107,6 +121,9 @@ impl Link {
 
     fn step(&mut self, tape: &mut Tape<'_>) {
         let op = tape.byte();
+        if op >= OF_ADDRESSES {
+            return self.elsewhere(op, tape);
+        }
         match op % 9 {
             0 => self.to_server.extend(self.client.drain(self.now_us)),
             1 => {
@@ -141,6 +158,20 @@ impl Link {
         }
     }
 
+    /// The browser's own words from other addresses: the last ones again, or those that are next.
+    fn elsewhere(&mut self, op: u8, tape: &mut Tape<'_>) {
+        self.is_tainted = true;
+        if op % 2 == 1 {
+            self.last = self.to_server.pop_front().unwrap_or_default();
+        }
+        let (first, last) = (tape.number(), self.last.clone());
+        for number in 0..u16::from(tape.byte() % ADDRESSES_MAX) {
+            let [host, port] = first.wrapping_add(number).to_be_bytes();
+            let ip = Ipv4Addr::new(198, 51, 100, host);
+            self.deliver(SocketAddr::from((ip, 1 + u16::from(port))), &last);
+        }
+    }
+
     /// Takes a datagram as the media thread does: checks that verify teach the demux an address,
     /// DTLS counts from such addresses, and nothing else gets near a handshake.
     fn deliver(&mut self, from: SocketAddr, datagram: &[u8]) {
@@ -150,14 +181,22 @@ impl Link {
                 let is_ours = |check: &Check<'_>| check.slot() == Some(SLOT);
                 let verified =
                     check.filter(is_ours).is_some_and(|check| check.is_authentic(&credentials()));
-                if verified {
-                    self.demux.learn(from, SLOT, None);
+                let goes_on = verified && self.admission.check(from, local().ip(), self.now_us);
+                if goes_on {
+                    self.demux.learn(from, SLOT, self.admission.speaks_from());
+                    if !self.admitted.contains(&from) {
+                        self.admitted.push(from);
+                    }
                 }
-                verified
+                goes_on
             }
-            Kind::Dtls(_) => self.demux.slot(&from) == Some(SLOT),
+            Kind::Dtls(_) => {
+                self.demux.slot(&from) == Some(SLOT) && self.admission.dtls(from, self.now_us)
+            }
             Kind::Srtcp | Kind::Other => false,
         };
+        assert!(self.admitted.len() <= HANDSHAKE_PAIRS_MAX, "str0m knows a bounded number");
+        assert!(self.demux.len() <= PROFILE.addresses_per_session);
         if is_for_us {
             self.server.receive(from, local(), datagram, self.now_us);
         }
@@ -173,7 +212,7 @@ impl Link {
                 Progress::Transmit { to, from, datagram } => {
                     assert!(!self.is_over, "silent after its end");
                     assert_eq!(from, local());
-                    assert_eq!(self.demux.slot(&to), Some(SLOT), "to a proven address only");
+                    assert!(self.admitted.contains(&to), "to a proven address only");
                     self.allowance =
                         self.allowance.checked_sub(datagram.len()).expect("within its allowance");
                     self.to_client.push_back(datagram);
@@ -184,7 +223,7 @@ impl Link {
                 }
                 Progress::Connected(connected) => {
                     assert!(!self.is_over, "it ends once");
-                    assert_eq!(self.demux.slot(&connected.remote), Some(SLOT));
+                    assert!(self.admitted.contains(&connected.remote));
                     (self.is_over, self.is_connected) = (true, true);
                 }
                 Progress::Failed(_) => {

@@ -38,7 +38,8 @@ pub fn whep_offer(data: &[u8]) {
     let mids: Vec<&str> = offer.sections.iter().filter_map(|section| section.mid).collect();
     assert_eq!(values("a=mid:"), mids);
     for (index, (line, section)) in media.iter().zip(&offer.sections).enumerate() {
-        let port = if index == offer.video { "9" } else { "0" };
+        let shares = section.is_bundled && offer.sections[offer.video].is_bundled;
+        let port = if index == offer.video || shares { "9" } else { "0" };
         let begin = format!("{} {port} {} ", section.kind, section.protocol);
         assert!(line.starts_with(&begin), "{line} for {begin}");
     }
@@ -67,6 +68,7 @@ pub fn whep_fragment(data: &[u8]) {
     let answer = fragment::answer(fragment.section.as_ref(), &ours, &CANDIDATES);
     assert!(answer.split("\r\n").all(|line| line.bytes().all(|b| (b' '..=b'~').contains(&b))));
     let again = Fragment::read(&answer).expect("an answer is a fragment");
-    assert_eq!((again.ufrag, again.has_password), (Some(ours.ufrag.as_str()), true));
+    let password = again.password.map(|password| password.0);
+    assert_eq!((again.ufrag, password), (Some(ours.ufrag.as_str()), Some(ours.password.as_str())));
     assert_eq!(again.section, fragment.section);
 }

@@ -61,3 +61,21 @@ pub const PACING_SEGMENTS_PER_MS: u32 = 64;
 pub const RESEND_PACKETS_PER_S: u32 = 32;
 /// Between sender reports of one subscription.
 pub const SENDER_REPORT_INTERVAL_US: u64 = 3_000_000;
+
+/// Zeros in a row, over packets, within a NAL unit; a valid one has two (H.264 section 7.4.1). One
+/// with more than this is torn: the stream waits for its next IDR. Behind a NAL unit there may be
+/// as many as a camera likes: they are taken off.
+pub const NAL_ZEROS_MAX: usize = 1024;
+
+/// What is read of one camera: above it the camera is read no faster, so that TCP slows it down
+/// and the others lose nothing. Eight times the heaviest camera of the bench.
+pub const CAMERA_BITS_PER_S_MAX: u64 = 64_000_000;
+/// Bytes of a camera that may come at once, after a pause of the network: a key frame or several.
+pub const CAMERA_BURST_BYTES: usize = 2 << 20;
+/// A camera that is over its rate is read again when it may send so much: not byte by byte.
+pub const CAMERA_READ_BYTES_MIN: usize = 64 << 10;
+
+const _: () = {
+    assert!(CAMERA_BURST_BYTES >= PROFILE.read_scratch_bytes);
+    assert!(CAMERA_READ_BYTES_MIN <= PROFILE.read_scratch_bytes);
+};

@@ -2,12 +2,10 @@
 
 use super::KIB;
 
-/// An SDP offer; `str0m` needs about 12.5 times its bytes to answer it.
+/// An SDP offer; it is kept while it is answered, and no longer.
 pub const OFFER_BYTES_MAX: usize = 16 * KIB;
 /// Media sections of an offer.
 pub const OFFER_MEDIA_MAX: usize = 4;
-/// Candidates of an offer.
-pub const OFFER_CANDIDATES_MAX: usize = 32;
 /// The longest an offer waits for a handshake slot, then 503.
 pub const OFFER_WAIT_US: u64 = 5_000_000;
 /// A handshake that saw no valid check for this long makes room when others wait; so does, in a
@@ -69,3 +67,28 @@ pub const ICE_SERVERS_MAX: usize = 4;
 pub const ICE_SERVER_BYTES_MAX: usize = 128;
 /// Addresses offered as candidates: our own, or those of `announce`.
 pub const CANDIDATES_MAX: usize = 16;
+
+/// Pairs of addresses (the browser's and ours) that the ICE agent of one handshake is told of: it
+/// keeps a candidate and a pair for each, 1.4 KB. Four networks of a browser times four of ours
+/// make 16. The checks of a further pair are dropped and counted, and the browser goes on with
+/// those that are answered.
+pub const HANDSHAKE_PAIRS_MAX: usize = 16;
+/// Datagrams of one handshake that go to the control thread at once: a check for each pair, and a
+/// flight of DTLS. More are dropped and counted, so that nobody fills the queue for others.
+pub const HANDSHAKE_DATAGRAMS_BURST: u32 = 24;
+/// After those one goes on in so long a time. Browsers pace their checks by 20 to 50 ms.
+pub const HANDSHAKE_DATAGRAM_US: u64 = 10_000;
+/// A browser's ICE ufrag and password, to ask it with whether it is where its reports come from:
+/// browsers have 4 to 16 and 22 to 32 characters. One with longer ones is not followed when it
+/// moves, and connects anew.
+pub const PEER_UFRAG_BYTES_MAX: usize = 16;
+/// See [`PEER_UFRAG_BYTES_MAX`].
+pub const PEER_PASSWORD_BYTES_MAX: usize = 40;
+/// Between two times that a browser is asked whether it is at an address.
+pub const PLACE_ASKED_US: u64 = 50_000;
+/// How long the address that a live session's media goes to stays with it after its last sign of
+/// life, whatever another session's check says: Chromium is never silent for longer than 1.5 s.
+pub const SESSION_ADDRESS_KEPT_US: u64 = 4_000_000;
+
+const _: () =
+    assert!(HANDSHAKE_DATAGRAMS_BURST as usize > HANDSHAKE_PAIRS_MAX, "a check for each pair");

@@ -14,6 +14,7 @@ use crate::stream::Stream;
 use crate::stream::chunks::Chunks;
 
 use super::Lost;
+use super::budget::Budget;
 
 /// One connection a slot.
 pub struct Cameras {
@@ -23,8 +24,13 @@ pub struct Cameras {
 struct Connection {
     socket: TcpStream,
     session: rtsp::Session,
-    /// The last read filled the scratch: there may be more.
+    /// The last read filled its room: there may be more.
     has_more: bool,
+    budget: Budget,
+    /// It was found over its budget, and not read since.
+    is_throttled: bool,
+    /// The camera has closed its side: there is an end to be read.
+    has_end: bool,
     /// A TEARDOWN is under way; when its answer is no longer waited for.
     leaves_by_us: Option<u64>,
 }
@@ -86,13 +92,22 @@ impl Cameras {
         let registered = registry.register(&mut socket, token, Interest::READABLE);
         registered.map_err(|_| Lost::Broken)?;
         session.play(now_us);
-        let mut connection = Connection { socket, session, has_more: false, leaves_by_us: None };
+        let mut connection = Connection {
+            socket,
+            session,
+            has_more: false,
+            budget: Budget::new(now_us),
+            is_throttled: false,
+            has_end: false,
+            leaves_by_us: None,
+        };
         connection.write()?;
         self.slots[slot] = Some(connection);
         Ok(())
     }
 
-    /// Reads what is there, at most one scratch full; whether anything came.
+    /// Reads what is there, at most one scratch full and what the camera's budget has; whether
+    /// anything came.
     pub(super) fn read(
         &mut self,
         slot: usize,
@@ -101,7 +116,18 @@ impl Cameras {
         cutting: &mut Cutting<'_>,
     ) -> Result<bool, Lost> {
         let Some(connection) = self.slots[slot].as_mut() else { return Ok(false) };
-        let bytes = match connection.socket.read(scratch) {
+        let now_us = cutting.now_us;
+        let room = connection.budget.room(now_us).min(scratch.len());
+        if room == 0 {
+            // What stays in the socket fills it, and TCP slows the camera down.
+            connection.has_more = true;
+            if !std::mem::replace(&mut connection.is_throttled, true) {
+                cutting.card.throttled.fetch_add(1, Relaxed);
+            }
+            return Ok(false);
+        }
+        let was_throttled = std::mem::take(&mut connection.is_throttled);
+        let bytes = match connection.socket.read(&mut scratch[..room]) {
             Ok(0) => return Err(Lost::Closed),
             Ok(bytes) => bytes,
             Err(error) if is_passing(error.kind()) => {
@@ -111,9 +137,10 @@ impl Cameras {
             }
             Err(_) => return Err(Lost::Broken),
         };
-        // A short read means that the socket is empty, and the next byte wakes us.
-        connection.has_more = bytes == scratch.len();
-        let now_us = cutting.now_us;
+        // A short read means that the socket is empty, and the next byte wakes us; unless there is
+        // an end behind it that we were woken for already, as we may have been while throttled.
+        connection.has_more = bytes == room || was_throttled || connection.has_end;
+        connection.budget.spend(bytes);
         let Connection { session, .. } = connection;
         if connection.leaves_by_us.is_some() {
             let received = session.receive(&scratch[..bytes], carry, now_us, &mut Unheard);
@@ -161,9 +188,18 @@ impl Cameras {
         self.slots[slot].as_ref().is_some_and(|connection| connection.leaves_by_us.is_some())
     }
 
-    /// Whether the last read of a slot left something behind.
-    pub(super) fn has_more(&self, slot: usize) -> bool {
-        self.slots[slot].as_ref().is_some_and(|connection| connection.has_more)
+    /// The camera in a slot has closed its side: it is read until that is met.
+    pub(super) fn ends(&mut self, slot: usize) {
+        if let Some(connection) = self.slots[slot].as_mut() {
+            connection.has_end = true;
+        }
+    }
+
+    /// When a slot is to be read again because the last read left something behind; `None` when
+    /// the next byte wakes us.
+    pub(super) fn unread_us(&self, slot: usize) -> Option<u64> {
+        let connection = self.slots[slot].as_ref().filter(|connection| connection.has_more)?;
+        Some(connection.budget.due_us())
     }
 
     /// Whether a slot has a connection.

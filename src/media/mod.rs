@@ -8,6 +8,7 @@
 //! The control thread speaks to it by [`Command`]s through a queue that is never full; it is
 //! answered through [`crate::status`] cards, a bounded queue of handshake datagrams, and a bell.
 
+mod budget;
 mod cameras;
 mod memory;
 mod seats;
@@ -210,8 +211,8 @@ impl Media {
     /// Tells the thread something.
     ///
     /// # Panics
-    /// When the queue is full, which its size and [`Media::is_behind`] rule out, or the thread is gone, which it never is
-    /// before [`Media::shutdown`].
+    /// When the queue is full, which its size and [`Media::is_behind`] rule out, or the thread is
+    /// gone, which it never is before [`Media::shutdown`].
     pub fn tell(&self, command: Command) {
         // Counted before it is there: media may have obeyed it before we are back.
         TABLES.commands.take();
@@ -240,8 +241,8 @@ impl Media {
         Some(datagram)
     }
 
-    /// Whether the thread is so far behind with its commands that no session may be added: what is
-    /// left of the queue is for those there are.
+    /// Whether the thread is so far behind with its commands that no session may be added or
+    /// restart its ICE: what is left of the queue is for those there are.
     pub fn is_behind(&self) -> bool {
         TABLES.commands.used() >= COMMANDS_BEHIND as u64
     }

@@ -2,6 +2,7 @@
 
 use crate::limits::SESSIONS_MAX;
 use crate::mem::table::Handle;
+use crate::webrtc::admission::Admission;
 use crate::webrtc::consent::{Credentials, Pairs};
 use crate::webrtc::session::{CloseNotify, Live};
 
@@ -25,13 +26,15 @@ pub(super) struct Seat {
 pub(super) enum State {
     /// Not in use, and never was, or its handshake came to nothing.
     Empty,
-    /// Its checks and DTLS go to control.
-    Handshake,
+    /// Its checks and DTLS go to control, as far as they may.
+    Handshake(Admission),
     /// It has keys and a subscription.
     Live { live: Live, subscriber: Handle },
     /// Over; a late check is answered with the goodbye.
     Ended { close_notify: CloseNotify },
 }
+
+const _: () = assert!(size_of::<Admission>() < size_of::<Live>(), "it has the place of the keys");
 
 impl Seats {
     pub(super) const fn new() -> Self {

@@ -133,7 +133,12 @@ impl Turner {
                         self.flush();
                     }
                 }
-                Token(token) => self.read(token - CAMERA_0),
+                Token(token) => {
+                    if event.is_read_closed() {
+                        self.memory.cameras.ends(token - CAMERA_0);
+                    }
+                    self.read(token - CAMERA_0);
+                }
             }
         }
         self.read_what_was_left(events);
@@ -158,11 +163,12 @@ impl Turner {
 
     /// Until when there is nothing to do unless something comes.
     fn timeout(&self) -> Duration {
-        let has_more = (0..CAMERAS_MAX).any(|slot| self.memory.cameras.has_more(slot));
-        if has_more || self.has_datagrams || self.has_errors {
+        if self.has_datagrams || self.has_errors {
             return Duration::ZERO;
         }
-        let review = Duration::from_micros(self.review_us.saturating_sub(self.now_us));
+        let unread_us = (0..CAMERAS_MAX).filter_map(|slot| self.memory.cameras.unread_us(slot));
+        let due_us = unread_us.min().unwrap_or(u64::MAX).min(self.review_us);
+        let review = Duration::from_micros(due_us.saturating_sub(self.now_us));
         if self.pending.is_empty() || self.is_blocked {
             return review;
         }
@@ -232,11 +238,12 @@ impl Turner {
         }
     }
 
-    /// Cameras that had more than one scratch full get another turn.
+    /// Cameras that had more than one scratch full, or than they may send, get another turn.
     fn read_what_was_left(&mut self, events: &Events) {
         for slot in 0..CAMERAS_MAX {
             let is_new = || events.iter().any(|event| event.token() == Token(slot + CAMERA_0));
-            if self.memory.cameras.has_more(slot) && !is_new() {
+            let unread_us = self.memory.cameras.unread_us(slot);
+            if unread_us.is_some_and(|at_us| at_us <= self.now_us) && !is_new() {
                 self.read(slot);
             }
         }

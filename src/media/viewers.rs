@@ -2,16 +2,20 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use ring::rand::{SecureRandom, SystemRandom};
+
 use crate::egress::batch::Path;
 use crate::egress::rtcp::{self, Feedback};
 use crate::egress::subscription::Subscription;
 use crate::limits::ICMP_ERRORS_PER_TURN;
 use crate::net::udp::RECEIVE_DATAGRAMS_MAX;
 use crate::status::{self, TABLES};
+use crate::webrtc::admission::Admission;
 use crate::webrtc::consent::{Check, Pairs, REPLY_BYTES_MAX};
 use crate::webrtc::demux::Kind;
 use crate::webrtc::ended::Ended;
-use crate::webrtc::session::{CloseNotify, Live};
+use crate::webrtc::place::{self, QUESTION_BYTES_MAX, Transaction};
+use crate::webrtc::session::Live;
 
 use super::memory::Memory;
 use super::seats::State;
@@ -70,14 +74,24 @@ impl Turner {
         let Memory { inbox, seats, demux, .. } = &mut *self.memory;
         let datagram = inbox.datagram(index, self.port);
         let path = Path { to: datagram.from, from: datagram.to.ip() };
-        let Some(check) = Check::parse(datagram.bytes) else { return };
+        let Some(check) = Check::parse(datagram.bytes) else { return self.answer(index) };
         let Some(slot) = check.slot() else { return };
+        let holder = demux.slot(&path.to).filter(|holder| *holder != slot);
+        let holder = holder.and_then(|holder| seats.live(holder));
+        let is_held = holder.is_some_and(|live| live.holds(path.to, self.now_us));
         let Some(seat) = seats.slot(slot) else { return };
         let Some(credentials) = seat.pairs.verify(&check, path.to) else { return };
+        if is_held {
+            // A check does not prove where it came from, and a neighbour's media goes there.
+            return;
+        }
         match &mut seat.state {
             State::Empty => {}
-            State::Handshake => {
-                demux.learn(path.to, slot, None);
+            State::Handshake(admission) => {
+                if !admission.check(path.to, path.from, self.now_us) {
+                    return refuse();
+                }
+                demux.learn(path.to, slot, admission.speaks_from());
                 let seat = SeatId { slot, generation: seat.generation };
                 self.hand_over(seat, index);
             }
@@ -96,6 +110,18 @@ impl Turner {
         }
     }
 
+    /// The answer of a browser that was asked whether it is where its reports come from.
+    fn answer(&mut self, index: usize) {
+        let Memory { inbox, seats, demux, .. } = &mut *self.memory;
+        let datagram = inbox.datagram(index, self.port);
+        let path = Path { to: datagram.from, from: datagram.to.ip() };
+        let Some(transaction) = place::answer(datagram.bytes) else { return };
+        let live = demux.slot(&path.to).and_then(|slot| seats.live(slot));
+        if let Some(live) = live {
+            live.answered(path, &transaction, self.now_us);
+        }
+    }
+
     /// DTLS: to control in a handshake; for a live session a repeated flight or a hint.
     fn dtls(&mut self, index: usize, kind: u8) {
         let Memory { inbox, seats, demux, .. } = &mut *self.memory;
@@ -104,7 +130,10 @@ impl Turner {
         let Some(slot) = demux.slot(&path.to) else { return };
         let Some(seat) = seats.slot(slot) else { return };
         match &mut seat.state {
-            State::Handshake => {
+            State::Handshake(admission) => {
+                if !admission.dtls(path.to, self.now_us) {
+                    return refuse();
+                }
                 let seat = SeatId { slot, generation: seat.generation };
                 self.hand_over(seat, index);
             }
@@ -142,6 +171,14 @@ impl Turner {
         let subscriber = *subscriber;
         let Ok(compound) = live.srtcp(datagram.bytes, path, self.now_us) else { return };
         seat.pairs.prove(live.path().to);
+        if let Some((path, transaction)) = live.ask(self.now_us, transaction) {
+            let mut buffer = [0; QUESTION_BYTES_MAX];
+            if let Some(question) = place::write(seat.pairs.of(path.to), &transaction, &mut buffer)
+            {
+                // A lost one is asked again with the next report.
+                let _ = self.socket.send_to(question, path.to, path.from);
+            }
+        }
         let mut all = heapless::Vec::<Feedback, FEEDBACK_MAX>::new();
         rtcp::parse(compound, |feedback| {
             let _ = all.push(feedback);
@@ -158,7 +195,7 @@ impl Turner {
         let Some(seat) = self.memory.seats.slot(id.slot) else { return };
         seat.generation = id.generation;
         seat.pairs = Pairs::new(credentials);
-        seat.state = State::Handshake;
+        seat.state = State::Handshake(Admission::new(self.now_us));
         status::SESSIONS[usize::from(id.slot)].reset();
     }
 
@@ -200,19 +237,19 @@ impl Turner {
     /// Ends a session, if that use of its slot is still on.
     pub(super) fn end(&mut self, id: SeatId, ended: Ended) {
         let Some(seat) = self.memory.seats.find(id) else { return };
-        let state = std::mem::replace(&mut seat.state, State::Empty);
-        match state {
+        match &seat.state {
             State::Live { live, subscriber } => {
-                let path = live.path();
-                let close_notify: CloseNotify = live.into_close_notify();
+                let (path, subscriber) = (live.path(), *subscriber);
+                let close_notify = live.close_notify().clone();
                 let _ = self.socket.send_to(&close_notify, path.to, path.from);
+                // The session is dropped where it lies, and its keys are wiped there.
                 seat.state = State::Ended { close_notify };
                 if let Some(stream) = self.memory.subscribers.release(subscriber) {
                     self.count_viewers(stream);
                 }
             }
-            State::Ended { .. } => seat.state = state,
-            State::Empty | State::Handshake => {}
+            State::Ended { .. } => {}
+            State::Empty | State::Handshake(_) => seat.state = State::Empty,
         }
         status::SESSIONS[usize::from(id.slot)].end(id.generation, ended as u8);
         self.ends.bell.notify_one();
@@ -253,4 +290,16 @@ impl Turner {
         status::CAMERAS[usize::from(stream)].viewers.store(viewers, Relaxed);
         TABLES.subscriptions.set(self.memory.subscribers.len());
     }
+}
+
+/// What cannot be guessed.
+fn transaction() -> Option<Transaction> {
+    let mut bytes = [0; 12];
+    SystemRandom::new().fill(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// A datagram beyond what its handshake may send.
+fn refuse() {
+    status::GAUGES.handshake_datagrams_refused.fetch_add(1, Relaxed);
 }

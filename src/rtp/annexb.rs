@@ -5,8 +5,13 @@
 //! be one SPS (V380). Trailing zeros are always taken off: a NAL unit never ends in one. Start
 //! codes are looked for in parameter sets; once one was found, in everything. In a well-formed
 //! NAL unit they do not occur, so looking is a matter of time only.
+//!
+//! Zeros at the end of a part are held until it is known whether something follows them. More than
+//! [`NAL_ZEROS_MAX`] of them are no part of a NAL unit: when one goes on behind them, it is torn,
+//! and its rest is passed over. So a part gives out no more than itself and that bound.
 
 use super::nal::{self, NalSink};
+use crate::limits::NAL_ZEROS_MAX;
 
 /// Zeros given when held ones turn out to belong to the NAL unit.
 const ZEROS: [u8; 64] = [0; 64];
@@ -15,8 +20,11 @@ const ZEROS: [u8; 64] = [0; 64];
 #[derive(Debug)]
 pub struct Splitter {
     place: Place,
-    /// Zeros seen and not given: they are the NAL unit's only if something else follows.
+    /// Zeros seen and not given: they are the NAL unit's only if something else follows. One
+    /// above [`NAL_ZEROS_MAX`] stands for any number.
     zeros: usize,
+    /// A NAL unit went on behind too many zeros, and nobody asked yet.
+    torn: bool,
     /// Look for start codes in the present NAL unit.
     scanning: bool,
     /// This camera has start codes.
@@ -35,7 +43,7 @@ enum Place {
 impl Splitter {
     /// Between NAL units.
     pub const fn new() -> Self {
-        Self { place: Place::Outside, zeros: 0, scanning: false, latched: false }
+        Self { place: Place::Outside, zeros: 0, torn: false, scanning: false, latched: false }
     }
 
     /// A NAL unit begins, as RTP has it.
@@ -59,12 +67,16 @@ impl Splitter {
             return self.scan(bytes, sink);
         }
         let Some(last) = bytes.iter().rposition(|&byte| byte != 0) else {
-            self.zeros += bytes.len();
-            return;
+            return self.hold(bytes.len());
         };
-        self.give_zeros(sink);
-        sink.bytes(&bytes[..=last]);
-        self.zeros = bytes.len() - 1 - last;
+        self.give(&bytes[..=last], sink);
+        self.zeros = 0;
+        self.hold(bytes.len() - 1 - last);
+    }
+
+    /// Whether a NAL unit was torn since the last call.
+    pub fn take_torn(&mut self) -> bool {
+        std::mem::take(&mut self.torn)
     }
 
     /// The NAL unit ends, as RTP has it.
@@ -85,7 +97,7 @@ impl Splitter {
                 continue;
             }
             let zeros = rest.iter().take_while(|&&byte| byte == 0).count();
-            self.zeros += zeros;
+            self.hold(zeros);
             rest = &rest[zeros..];
             let Some(&byte) = rest.first() else { return };
             if byte == 1 && self.zeros >= 2 {
@@ -97,21 +109,32 @@ impl Splitter {
                 continue;
             }
             let run = rest.iter().take_while(|&&byte| byte != 0).count();
-            if self.place == Place::Inside {
-                self.give_zeros(sink);
-                sink.bytes(&rest[..run]);
-            }
+            self.give(&rest[..run], sink);
             self.zeros = 0;
             rest = &rest[run..];
         }
     }
 
-    fn give_zeros(&mut self, sink: &mut impl NalSink) {
+    fn hold(&mut self, zeros: usize) {
+        self.zeros = (self.zeros + zeros).min(NAL_ZEROS_MAX + 1);
+    }
+
+    /// Gives what is held, and bytes that end with another than zero, where a NAL unit is.
+    fn give(&mut self, bytes: &[u8], sink: &mut impl NalSink) {
+        if self.place != Place::Inside {
+            return;
+        }
+        if self.zeros > NAL_ZEROS_MAX {
+            self.place = Place::Outside;
+            self.torn = true;
+            return;
+        }
         while self.zeros > 0 {
             let some = self.zeros.min(ZEROS.len());
             sink.bytes(&ZEROS[..some]);
             self.zeros -= some;
         }
+        sink.bytes(bytes);
     }
 }
 
@@ -170,5 +193,76 @@ mod tests {
         for at in 1..bytes.len() {
             assert_eq!(split(&[&bytes[..at], &bytes[at..]], false), [&whole[..]], "{at}");
         }
+    }
+
+    /// Counts what it is given.
+    #[derive(Default)]
+    struct Given {
+        bytes: usize,
+        ends: usize,
+    }
+
+    impl NalSink for Given {
+        fn begin(&mut self, _: u8) {}
+
+        fn bytes(&mut self, bytes: &[u8]) {
+            self.bytes += bytes.len();
+        }
+
+        fn end(&mut self) {
+            self.ends += 1;
+        }
+    }
+
+    #[test]
+    fn as_many_zeros_as_one_likes_are_held_and_none_of_them_given() {
+        for latched in [false, true] {
+            let mut splitter = Splitter { latched, ..Splitter::new() };
+            let mut given = Given::default();
+            splitter.begin(0x41, &mut given);
+            splitter.bytes(&[9], &mut given);
+            splitter.bytes(&[0; 1400], &mut given);
+            let held = format!("{splitter:?}");
+            for _ in 0..1000 {
+                splitter.bytes(&[0; 1400], &mut given);
+                // As each packet leaves it as it was, so do gigabytes of them.
+                assert_eq!(format!("{splitter:?}"), held);
+            }
+            splitter.bytes(&[7; 100], &mut given);
+            splitter.end(&mut given);
+            assert_eq!((given.bytes, given.ends), (1, 0), "nothing behind the zeros");
+            assert!(splitter.take_torn() && !splitter.take_torn());
+            splitter.begin(0x41, &mut given);
+            splitter.bytes(&[9, 9], &mut given);
+            splitter.end(&mut given);
+            assert_eq!((given.bytes, given.ends), (3, 1), "the next one is whole");
+            assert!(!splitter.take_torn());
+        }
+    }
+
+    #[test]
+    fn the_most_zeros_are_kept_and_one_more_tears_the_nal_unit() {
+        for (zeros, given, torn) in [(NAL_ZEROS_MAX, true, false), (NAL_ZEROS_MAX + 1, false, true)]
+        {
+            for latched in [false, true] {
+                let mut splitter = Splitter { latched, ..Splitter::new() };
+                let mut sink = Collected::default();
+                splitter.begin(0x41, &mut sink);
+                for part in [&[5][..], &vec![0; zeros], &[5]] {
+                    splitter.bytes(part, &mut sink);
+                }
+                splitter.end(&mut sink);
+                assert_eq!(splitter.take_torn(), torn);
+                assert_eq!(sink.nals.iter().any(|nal| nal.len() == zeros + 3), given);
+            }
+        }
+    }
+
+    #[test]
+    fn a_start_code_behind_any_number_of_zeros_is_one() {
+        let mut bytes = vec![0x67, 66];
+        bytes.extend([0; 5000]);
+        bytes.extend([1, 0x68, 0xCE]);
+        assert_eq!(split(&[&bytes], false), [&[0x67, 66][..], &[0x68, 0xCE]]);
     }
 }

@@ -28,9 +28,14 @@ impl Depacketizer {
         self.fragmented = false;
     }
 
-    /// Gives the NAL units of a payload to `sink`. `false`: a slice in it is cut short, which is
-    /// as good as lost.
+    /// Gives the NAL units of a payload to `sink`. `false`: a slice in it is cut short or torn,
+    /// which is as good as lost.
     pub fn payload(&mut self, payload: &[u8], sink: &mut impl NalSink) -> bool {
+        let is_whole = self.take(payload, sink);
+        is_whole && !self.splitter.take_torn()
+    }
+
+    fn take(&mut self, payload: &[u8], sink: &mut impl NalSink) -> bool {
         let Some(&first) = payload.first() else {
             return true;
         };

@@ -73,6 +73,12 @@ static PROCESS: &[Whole] = &[
         &GAUGES.tls_files_refused,
     ),
     ("weir_icmp_errors_total", "counter", "ICMP errors about what was sent.", &GAUGES.icmp_errors),
+    (
+        "weir_handshake_datagrams_refused_total",
+        "counter",
+        "Datagrams beyond the addresses or the rate of their handshake.",
+        &GAUGES.handshake_datagrams_refused,
+    ),
     ("weir_password_hashes_total", "counter", "Passwords hashed.", &GAUGES.password_hashes),
     (
         "weir_denials_total",
@@ -85,7 +91,7 @@ static PROCESS: &[Whole] = &[
 /// A figure of one camera.
 type OfCamera = (&'static str, &'static str, &'static str, fn(&CameraCard) -> u64);
 
-static OF_CAMERA: [OfCamera; 8] = [
+static OF_CAMERA: [OfCamera; 9] = [
     ("weir_camera_packets_total", "counter", "RTP packets received.", |card| {
         card.packets.load(Ordering::Relaxed)
     }),
@@ -103,6 +109,12 @@ static OF_CAMERA: [OfCamera; 8] = [
         "counter",
         "Times the stream had to wait for its next IDR.",
         |card| card.breaks.load(Ordering::Relaxed),
+    ),
+    (
+        "weir_camera_throttled_total",
+        "counter",
+        "Times it sent more than weir reads of one camera, and had to wait.",
+        |card| card.throttled.load(Ordering::Relaxed),
     ),
     ("weir_camera_bits_per_second", "gauge", "Bit rate over the last two seconds or so.", |card| {
         card.bits_per_s.load(Ordering::Relaxed)

@@ -172,6 +172,10 @@ pub(super) fn patched(patched: Result<Patched, PatchRefusal>) -> Reply {
             let detail = format!("{restarting} has to wait until the session is connected");
             retry(StatusCode::CONFLICT, &detail, RETRY_RESTART_S)
         }
+        Err(PatchRefusal::Behind) => {
+            let detail = "the media thread is behind with its commands";
+            retry(StatusCode::SERVICE_UNAVAILABLE, detail, RETRY_RESTART_S)
+        }
         Err(PatchRefusal::TooSoon) => {
             let detail = format!("{restarting} was less than {RETRY_RESTART_S} s ago");
             retry(StatusCode::TOO_MANY_REQUESTS, &detail, RETRY_RESTART_S)

@@ -9,6 +9,8 @@ use std::net::SocketAddr;
 use is::stun::{StunMessage, TransId};
 use ring::hmac;
 
+use super::place::Peer;
+
 /// A binding reply: header, XOR-MAPPED-ADDRESS (IPv6), MESSAGE-INTEGRITY, FINGERPRINT.
 pub const REPLY_BYTES_MAX: usize = 20 + 24 + 24 + 8;
 /// Characters of our ufrag: the session's slot in hex, then random ones.
@@ -20,19 +22,25 @@ const HEADER_BYTES: usize = 20;
 const COOKIE: [u8; 4] = 0x2112_a442_u32.to_be_bytes();
 const BINDING_REQUEST: [u8; 2] = [0, 1];
 
-/// Our ICE credentials in one session.
+/// Our ICE credentials in one session, and the browser's to them.
 #[derive(Clone)]
 pub struct Credentials {
     /// The session's slot in hex, then random characters.
     pub ufrag: heapless::String<UFRAG_CHARS, u8>,
     /// Random characters.
     pub password: heapless::String<PASSWORD_CHARS, u8>,
+    /// The browser's.
+    pub peer: Peer,
 }
 
 impl Credentials {
     /// Credentials that no check has.
     pub const fn none() -> Self {
-        Self { ufrag: heapless::String::new(), password: heapless::String::new() }
+        Self {
+            ufrag: heapless::String::new(),
+            password: heapless::String::new(),
+            peer: Peer::none(),
+        }
     }
 }
 
@@ -91,6 +99,12 @@ impl Pairs {
             next.nominated = Some(address);
         }
         Some(&next.credentials)
+    }
+
+    /// The pair that a browser at `address` has: the new one where it nominated that address.
+    pub fn of(&self, address: SocketAddr) -> &Credentials {
+        let next = self.next.as_ref().filter(|next| next.nominated == Some(address));
+        next.map_or(&self.current, |next| &next.credentials)
     }
 
     /// The session's reports come from `address`: the old pair goes if that is where the new one
@@ -157,7 +171,7 @@ impl<'d> Check<'d> {
     }
 }
 
-fn sha1_hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
+pub(super) fn sha1_hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
     let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key);
     let mut context = hmac::Context::with_key(&key);
     for part in parts {
@@ -176,6 +190,7 @@ mod tests {
         Credentials {
             ufrag: "00a3abcdefgh".try_into().unwrap(),
             password: "0123456789abcdefghijklmn".try_into().unwrap(),
+            peer: Peer::none(),
         }
     }
 

@@ -1,8 +1,10 @@
 //! Which session a datagram without a name belongs to: DTLS and SRTCP carry no ufrag, so they are
 //! known by the address they come from, which a verified check has taught.
 //!
-//! An address belongs to the newest verified check. A session has at most
-//! `addresses_per_session`; a further one takes the place of its oldest.
+//! An address belongs to the newest verified check; but the one that a live session's media goes to
+//! stays with it while it shows life there ([`super::session::Live::holds`]), as a check does not
+//! prove where it came from. A session has at most `addresses_per_session`; a further one takes the
+//! place of its oldest.
 
 use std::net::SocketAddr;
 

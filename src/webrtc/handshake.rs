@@ -1,8 +1,8 @@
 //! One browser's handshake, from its offer to its keys: str0m's ICE-lite agent and DTLS server,
 //! driven by datagrams and time, and left as soon as it says Connected.
 //!
-//! An offer is answered without str0m ([`Answered`]): who posts offers and never sends a check
-//! costs the budget of an offer at most, and keeps nobody waiting.
+//! An offer is answered without str0m ([`Answered`]): one that no check follows costs its two pairs
+//! of credentials and a fingerprint, and keeps nobody waiting.
 //!
 //! A handshake costs str0m's heap (tens of KB); a session that lives costs none of it. What a
 //! session still needs of the handshake fits in [`Connected`]: the keys, the two addresses, our last
@@ -23,8 +23,11 @@ use str0m::net::{Protocol, Receive, Transmit};
 use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc, RtcError};
 
 use crate::clock;
-use crate::limits::{CLOSE_NOTIFY_BYTES_MAX, FLIGHT_BYTES_MAX, HANDSHAKE_US_MAX};
+use crate::limits::{
+    CANDIDATES_MAX, CLOSE_NOTIFY_BYTES_MAX, FLIGHT_BYTES_MAX, HANDSHAKE_PAIRS_MAX, HANDSHAKE_US_MAX,
+};
 use crate::webrtc::offer::{Offer, OfferError};
+use crate::webrtc::place::Peer;
 use crate::webrtc::profile;
 use crate::webrtc::provider::{ALERT, Records, Tap};
 
@@ -79,11 +82,26 @@ pub struct Accepted {
 
 /// An offer that was answered: what a handshake begins with, once the browser's first check came.
 pub struct Answered {
-    local: IceCreds,
-    remote: IceCreds,
+    local: Ice,
+    remote: Ice,
     fingerprint: [u8; 32],
-    candidates: Vec<SocketAddr>,
     give_up_us: u64,
+}
+
+/// ICE credentials in no more room than they need.
+struct Ice {
+    ufrag: Box<str>,
+    password: Box<str>,
+}
+
+impl Ice {
+    fn new(ufrag: &str, password: &str) -> Self {
+        Self { ufrag: ufrag.into(), password: password.into() }
+    }
+
+    fn to_library(&self) -> IceCreds {
+        IceCreds { ufrag: self.ufrag.to_string(), pass: self.password.to_string() }
+    }
 }
 
 /// One handshake. After [`Answered::begin`] and after each [`Self::receive`], poll until
@@ -92,8 +110,12 @@ pub struct Handshake {
     rtc: Box<Rtc>,
     tap: Tap,
     state: State,
-    /// Where the last DTLS datagram went: to, from.
+    /// Where our last DTLS datagram went, to and from, before the one at hand was answered.
     path: Option<(SocketAddr, SocketAddr)>,
+    /// Where the browser's last DTLS datagram came from, and to.
+    heard: Option<(SocketAddr, SocketAddr)>,
+    /// Where we sent DTLS to.
+    spoken_to: heapless::Vec<SocketAddr, HANDSHAKE_PAIRS_MAX>,
     alerted: bool,
     failure: Option<Failure>,
     deadline_us: u64,
@@ -116,7 +138,7 @@ impl std::fmt::Debug for Handshake {
 
 impl std::fmt::Debug for Answered {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Answered").field("candidates", &self.candidates).finish_non_exhaustive()
+        f.debug_struct("Answered").field("give_up_us", &self.give_up_us).finish_non_exhaustive()
     }
 }
 
@@ -133,15 +155,12 @@ impl Answered {
         let offer = Offer::read(request.offer)?;
         let format =
             profile::choose(request.camera_profile, &offer.formats).ok_or(OfferError::NoH264)?;
-        let hosts: Vec<_> = request
-            .candidates
-            .iter()
-            .filter_map(|address| Candidate::host(*address, Protocol::Udp).ok())
-            .collect();
-        if hosts.is_empty() {
+        let candidates = request.candidates.iter().filter(|address| host(**address).is_some());
+        let candidates: heapless::Vec<SocketAddr, CANDIDATES_MAX> =
+            candidates.copied().take(CANDIDATES_MAX).collect();
+        if candidates.is_empty() {
             return Err(OfferError::NoCandidate);
         }
-        let candidates: Vec<_> = hosts.iter().map(Candidate::addr).collect();
         let answer = Answer {
             offer: &offer,
             format,
@@ -159,18 +178,18 @@ impl Answered {
             playout_delay_id: offer.playout_delay_id,
             mid: offer.sections[offer.video].mid.map(str::to_owned),
         };
-        let credentials = |ufrag: &str, password: &str| IceCreds {
-            ufrag: ufrag.to_owned(),
-            pass: password.to_owned(),
-        };
         let answered = Self {
-            local: credentials(request.local_ufrag, request.local_password),
-            remote: credentials(offer.ufrag, offer.password.0),
+            local: Ice::new(request.local_ufrag, request.local_password),
+            remote: Ice::new(offer.ufrag, offer.password.0),
             fingerprint: offer.fingerprint,
-            candidates,
             give_up_us: now_us + HANDSHAKE_US_MAX,
         };
         Ok((answered, accepted))
+    }
+
+    /// The browser, to ask it where it is.
+    pub fn peer(&self) -> Peer {
+        Peer::new(&self.remote.ufrag, &self.remote.password)
     }
 
     /// When it is too late to begin.
@@ -178,15 +197,12 @@ impl Answered {
         self.give_up_us
     }
 
-    /// Begins the handshake: from here on it costs str0m's heap.
-    pub fn begin(&self, identity: &Identity, now_us: u64) -> Handshake {
+    /// Begins the handshake with the candidates of the answer: from here on it costs str0m's heap.
+    pub fn begin(&self, identity: &Identity, candidates: &[SocketAddr], now_us: u64) -> Handshake {
         let tap = Tap::default();
-        let mut rtc = Box::new(identity.rtc(&self.local, &tap, now_us));
-        for address in &self.candidates {
-            // Each was tried when the offer was answered.
-            if let Ok(candidate) = Candidate::host(*address, Protocol::Udp) {
-                rtc.add_local_candidate(candidate);
-            }
+        let mut rtc = Box::new(identity.rtc(&self.local.to_library(), &tap, now_us));
+        for candidate in candidates.iter().filter_map(|address| host(*address)) {
+            rtc.add_local_candidate(candidate);
         }
         let failure = self.tell(&mut rtc).err();
         Handshake {
@@ -194,6 +210,8 @@ impl Answered {
             tap,
             state: State::Shaking,
             path: None,
+            heard: None,
+            spoken_to: heapless::Vec::new(),
             alerted: false,
             failure: failure.map(|error| Failure::of(&error)),
             deadline_us: now_us,
@@ -205,7 +223,7 @@ impl Answered {
     fn tell(&self, rtc: &mut Rtc) -> Result<(), RtcError> {
         let mut api = rtc.direct_api();
         api.set_ice_controlling(false);
-        api.set_remote_ice_credentials(self.remote.clone());
+        api.set_remote_ice_credentials(self.remote.to_library());
         api.set_remote_fingerprint(Fingerprint {
             hash_func: "sha-256".to_owned(),
             bytes: self.fingerprint.to_vec(),
@@ -216,7 +234,8 @@ impl Answered {
 
 impl Handshake {
     /// Takes a datagram in: STUN whose MAC was verified for this session, or DTLS from an address
-    /// that such a check came from. Anything else is dropped.
+    /// that such a check came from; no more of either than
+    /// [`Admission`](crate::webrtc::admission::Admission) lets on. Anything else is dropped.
     pub fn receive(&mut self, from: SocketAddr, to: SocketAddr, datagram: &[u8], now_us: u64) {
         // The ranges of RFC 7983; media must not get near str0m.
         if !matches!(datagram.first(), Some(0..=3 | 20..=63)) {
@@ -229,6 +248,9 @@ impl Handshake {
         };
         let input = Input::Receive(now, receive);
         if self.rtc.accepts(&input) {
+            if matches!(self.state, State::Shaking) && Records(datagram).next().is_some() {
+                self.heard = Some((from, to));
+            }
             self.advance(input);
         }
     }
@@ -255,6 +277,7 @@ impl Handshake {
                     return self.rest();
                 }
                 Ok(Output::Event(Event::Connected)) => {
+                    self.path = self.proven();
                     self.state = State::Leaving(Flight::default());
                 }
                 Ok(Output::Event(Event::Closed)) => self.failure = Some(Failure::Closed),
@@ -262,6 +285,14 @@ impl Handshake {
                 Err(error) => self.failure = Some(Failure::of(&error)),
             }
         }
+    }
+
+    /// Where the browser is: the datagram at hand, which ended the handshake, answers a flight of
+    /// ours that went to where it comes from. A check alone may have had str0m turn elsewhere,
+    /// where our last flight then goes to: its MAC does not cover its address, and it is easily
+    /// sent again by somebody else.
+    fn proven(&self) -> Option<(SocketAddr, SocketAddr)> {
+        self.heard.filter(|(from, _)| self.spoken_to.contains(from)).or(self.path)
     }
 
     fn advance(&mut self, input: Input<'_>) {
@@ -279,8 +310,14 @@ impl Handshake {
         let Transmit { source, destination, contents, .. } = transmit;
         let datagram = Vec::from(contents);
         if let Some(record) = Records(&datagram).next() {
-            self.path = Some((destination, source));
             self.alerted |= record.kind == ALERT;
+            if matches!(self.state, State::Shaking) {
+                self.path = Some((destination, source));
+                if !self.spoken_to.contains(&destination) {
+                    // No further address than there are pairs.
+                    let _ = self.spoken_to.push(destination);
+                }
+            }
         }
         if let State::Leaving(flight) = &mut self.state {
             flight.collect(&datagram);
@@ -337,6 +374,11 @@ impl Handshake {
             }
         }
     }
+}
+
+/// An address of ours as str0m takes it.
+fn host(address: SocketAddr) -> Option<Candidate> {
+    Candidate::host(address, Protocol::Udp).ok()
 }
 
 #[cfg(test)]

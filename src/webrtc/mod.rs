@@ -1,11 +1,13 @@
 //! What belongs to a browser's connection: its offer, its handshake, and the keys that come of it.
 
+pub mod admission;
 pub mod consent;
 pub mod demux;
 pub mod ended;
 pub mod fragment;
 pub mod handshake;
 pub mod offer;
+pub mod place;
 pub mod profile;
 pub mod provider;
 mod sdp;

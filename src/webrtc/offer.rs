@@ -1,15 +1,13 @@
 //! A browser's SDP offer (RFC 8866, RFC 8829), read for what weir answers and for nothing else.
 //!
-//! It is hostile text until proven otherwise. It is bounded in bytes, media sections and
-//! candidates; what is kept borrows from it; what is later echoed into the answer (the names of
-//! sections, a rejected section's first words) is held to visible ASCII. Everything else is
-//! ignored: other codecs, rtx, red and fec with their feedback, header extensions, and the
-//! candidates themselves. weir is ICE-lite and learns a browser's addresses from its checks, so
-//! that a `.local` candidate costs nothing and is never looked up.
+//! It is hostile text until proven otherwise. It is bounded in bytes and media sections; what is
+//! kept borrows from it; what is later echoed into the answer (the names of sections, a declined
+//! section's first words) is held to visible ASCII. Everything else is ignored: other codecs, rtx,
+//! red and fec with their feedback, header extensions, and the candidates, however many. weir is
+//! ICE-lite and learns a browser's addresses from its checks, so that a `.local` candidate costs
+//! nothing and is never looked up.
 
-use crate::limits::{
-    OFFER_BYTES_MAX, OFFER_CANDIDATES_MAX, OFFER_H264_FORMATS_MAX, OFFER_MEDIA_MAX,
-};
+use crate::limits::{OFFER_BYTES_MAX, OFFER_H264_FORMATS_MAX, OFFER_MEDIA_MAX};
 
 use super::sdp::{self, PASSWORD_CHARS_MIN, UFRAG_CHARS_MIN, WordError};
 
@@ -107,6 +105,7 @@ impl<'a> Offer<'a> {
         check_counts(text)?;
         let mut session = Transport::default();
         let mut session_ice_lite = false;
+        let mut bundle = None;
         let mut drafts = heapless::Vec::<Draft<'a>, OFFER_MEDIA_MAX>::new();
         for line in text.lines() {
             let line = line.trim_end();
@@ -120,6 +119,7 @@ impl<'a> Offer<'a> {
                 session_ice_lite |= name == "ice-lite";
                 match drafts.last_mut() {
                     Some(draft) => draft.read(name, value)?,
+                    None if name == "group" => bundle = bundle.or(value.strip_prefix("BUNDLE ")),
                     None => session.read(name, value)?,
                 }
             }
@@ -127,10 +127,15 @@ impl<'a> Offer<'a> {
         if session_ice_lite {
             return Err(OfferError::IceLite);
         }
-        Self::serve(&session, &drafts)
+        Self::serve(&session, bundle.unwrap_or_default(), &drafts)
     }
 
-    fn serve(session: &Transport<'a>, drafts: &[Draft<'a>]) -> Result<Self, OfferError> {
+    /// `bundle` has the names of the sections in the BUNDLE group (RFC 9143).
+    fn serve(
+        session: &Transport<'a>,
+        bundle: &str,
+        drafts: &[Draft<'a>],
+    ) -> Result<Self, OfferError> {
         let videos = || drafts.iter().enumerate().filter(|(_, draft)| draft.is_video());
         let (video, draft) = videos()
             .find(|(_, draft)| draft.receives())
@@ -141,7 +146,8 @@ impl<'a> Offer<'a> {
         }
         let formats = draft.h264_formats();
         if formats.is_empty() {
-            return Err(OfferError::NoH264);
+            let has_h264 = draft.has_h264();
+            return Err(if has_h264 { OfferError::NoFragments } else { OfferError::NoH264 });
         }
         if !draft.has_rtcp_mux {
             return Err(OfferError::NoRtcpMux);
@@ -158,7 +164,7 @@ impl<'a> Offer<'a> {
             } else {
                 OfferError::Missing("a=fingerprint")
             })?,
-            sections: drafts.iter().map(|draft| draft.section).collect(),
+            sections: drafts.iter().map(|draft| draft.in_bundle(bundle)).collect(),
             video,
             formats,
             playout_delay_id: draft.playout_delay_id,
@@ -166,16 +172,11 @@ impl<'a> Offer<'a> {
     }
 }
 
-/// The two counts that cost memory or time elsewhere, before anything is made of the text.
+/// The count that costs memory, before anything is made of the text.
 fn check_counts(text: &str) -> Result<(), OfferError> {
-    let count = |prefix| text.lines().filter(|line| line.starts_with(prefix)).count();
-    let media = count("m=");
+    let media = text.lines().filter(|line| line.starts_with("m=")).count();
     if media > OFFER_MEDIA_MAX {
         return Err(OfferError::TooManyMedia { count: media });
-    }
-    let candidates = count("a=candidate:");
-    if candidates > OFFER_CANDIDATES_MAX {
-        return Err(OfferError::TooManyCandidates { count: candidates });
     }
     Ok(())
 }

@@ -6,7 +6,8 @@
 //! - signs of life are valid checks and authentic SRTCP from its current address;
 //! - a DTLS alert and an ICMP error are hints, never proof: anybody can forge them;
 //! - the address moves only when a fresh SRTCP packet authenticates from the new one, because
-//!   MESSAGE-INTEGRITY does not cover the address a check came from.
+//!   MESSAGE-INTEGRITY does not cover the address a check came from, and when the browser has
+//!   answered there ([`super::place`]), because SRTCP does not cover it either.
 
 use std::net::SocketAddr;
 
@@ -14,10 +15,11 @@ use crate::egress::batch::Path;
 use crate::egress::srtp::{OpenError, OpenKeys, SealKeys};
 use crate::limits::{
     CLOSE_NOTIFY_BYTES_MAX, FLIGHT_BYTES_MAX, FLIGHT_RESEND_US, FLIGHT_RESENDS_MAX,
-    SESSION_FIRST_SRTCP_US, SESSION_HINTED_SILENCE_US, SESSION_SILENCE_US,
+    SESSION_ADDRESS_KEPT_US, SESSION_FIRST_SRTCP_US, SESSION_HINTED_SILENCE_US, SESSION_SILENCE_US,
 };
 
 use super::ended::Ended;
+use super::place::{Question, Transaction};
 
 /// DTLS record types: ChangeCipherSpec, Handshake, Alert.
 const CHANGE_CIPHER_SPEC: u8 = 20;
@@ -43,6 +45,8 @@ pub struct Live {
     /// What hinted at its end since the last sign of life, and when.
     hinted: Option<(Ended, u64)>,
     has_srtcp: bool,
+    /// Whether it is where its reports come from now.
+    question: Option<Question>,
 }
 
 struct Flight {
@@ -80,6 +84,7 @@ impl Live {
             last_sign_us: now_us,
             hinted: None,
             has_srtcp: false,
+            question: None,
         }
     }
 
@@ -88,14 +93,21 @@ impl Live {
         self.path
     }
 
+    /// Whether its media goes to `address`, and it showed life from there a moment ago: then the
+    /// address is not another session's, whatever that one's checks say.
+    pub fn holds(&self, address: SocketAddr, now_us: u64) -> bool {
+        let silent_us = now_us.saturating_sub(self.last_sign_us);
+        self.path.to == address && silent_us < SESSION_ADDRESS_KEPT_US
+    }
+
     /// When it last showed that it lives.
     pub fn last_sign_us(&self) -> u64 {
         self.last_sign_us
     }
 
     /// The goodbye, to send when it ends.
-    pub fn into_close_notify(self) -> CloseNotify {
-        self.close_notify
+    pub fn close_notify(&self) -> &CloseNotify {
+        &self.close_notify
     }
 
     /// An authentic check came by `path`; `nominates` says that the browser wants it for media.
@@ -141,7 +153,8 @@ impl Live {
         }
     }
 
-    /// SRTCP came by `path`: its plain compound. Moves the session when it proves a new address.
+    /// SRTCP came by `path`: its plain compound. From a new address it raises a question: see
+    /// [`Self::ask`].
     ///
     /// # Errors
     /// [`OpenError`] for what is forged, replayed or malformed: nothing changed.
@@ -154,13 +167,38 @@ impl Live {
         let opened = self.open.open_rtcp(packet)?;
         self.has_srtcp = true;
         self.flight = None;
-        if opened.is_newest {
-            self.path = path;
-        }
         if path.to == self.path.to {
             self.sign(now_us);
+            if opened.is_newest {
+                self.path = path;
+                self.question = None;
+            }
+        } else if opened.is_newest
+            && self.question.as_ref().is_none_or(|question| question.path() != path)
+        {
+            self.question = Some(Question::new(path));
         }
         Ok(opened.compound)
+    }
+
+    /// The question that is due, whether the browser is where its last report came from: where to
+    /// and with what to ask it.
+    pub fn ask(
+        &mut self,
+        now_us: u64,
+        random: impl FnOnce() -> Option<Transaction>,
+    ) -> Option<(Path, Transaction)> {
+        let question = self.question.as_mut()?;
+        let transaction = question.ask(now_us, random)?;
+        Some((question.path(), transaction))
+    }
+
+    /// An answer came by `path`: the session moves there if that was the question.
+    pub fn answered(&mut self, path: Path, transaction: &Transaction, now_us: u64) {
+        if let Some(question) = self.question.take_if(|q| q.is_answered(path, transaction)) {
+            self.path = question.path();
+            self.sign(now_us);
+        }
     }
 
     fn sign(&mut self, now_us: u64) {
@@ -276,13 +314,47 @@ mod tests {
         live.check(path(2), true, 1);
         assert_eq!(live.path(), path(1), "a check may be replayed from elsewhere");
         let held_back = srtcp(&mut browser);
+        live.srtcp(&mut srtcp(&mut browser), path(2), 2).unwrap();
+        assert_eq!(live.ask(2, || Some([7; 12])), None, "a first packet may be a capture");
         let seen = srtcp(&mut browser);
         live.srtcp(&mut seen.clone(), path(1), 2).unwrap();
         assert!(live.srtcp(&mut seen.clone(), path(3), 3).is_err(), "replayed");
         assert!(live.srtcp(&mut held_back.clone(), path(3), 3).is_ok(), "late, but authentic");
         assert_eq!(live.path(), path(1), "neither proves an address");
         live.srtcp(&mut srtcp(&mut browser), path(2), 4).unwrap();
-        assert_eq!(live.path(), path(2));
+        assert_eq!(live.path(), path(1), "its sender's address may be forged");
+        live.answered(path(2), &[7; 12], 4);
+        assert_eq!(live.path(), path(1), "an answer without a question");
+        assert_eq!(live.ask(5, || Some([7; 12])), Some((path(2), [7; 12])));
+        live.answered(path(3), &[7; 12], 6);
+        live.answered(path(2), &[8; 12], 6);
+        assert_eq!(live.path(), path(1), "from elsewhere, or to another question");
+        live.answered(path(2), &[7; 12], 6);
+        assert_eq!((live.path(), live.last_sign_us()), (path(2), 6));
+        assert_eq!(live.ask(SECOND_US, || Some([7; 12])), None, "there is nothing left to ask");
+    }
+
+    #[test]
+    fn a_question_is_over_when_reports_come_from_where_it_was() {
+        let (mut live, mut browser) = live();
+        live.srtcp(&mut srtcp(&mut browser), path(1), 1).unwrap();
+        live.srtcp(&mut srtcp(&mut browser), path(2), 2).unwrap();
+        assert_eq!(live.ask(3, || Some([7; 12])), Some((path(2), [7; 12])));
+        live.srtcp(&mut srtcp(&mut browser), path(1), 4).unwrap();
+        live.answered(path(2), &[7; 12], 5);
+        assert_eq!(live.path(), path(1));
+    }
+
+    #[test]
+    fn its_address_is_its_own_while_it_shows_life_from_there() {
+        let (mut live, mut browser) = live();
+        assert!(live.holds(path(1).to, 0) && !live.holds(path(2).to, 0));
+        assert!(live.holds(path(1).to, SESSION_ADDRESS_KEPT_US - 1));
+        assert!(!live.holds(path(1).to, SESSION_ADDRESS_KEPT_US), "silent");
+        live.check(path(2), true, SESSION_ADDRESS_KEPT_US);
+        assert!(!live.holds(path(1).to, SESSION_ADDRESS_KEPT_US), "life elsewhere is none here");
+        live.srtcp(&mut srtcp(&mut browser), path(1), SESSION_ADDRESS_KEPT_US).unwrap();
+        assert!(live.holds(path(1).to, 2 * SESSION_ADDRESS_KEPT_US - 1));
     }
 
     #[test]

@@ -104,3 +104,38 @@ fn a_table_full_of_junk_makes_room_for_a_viewer() {
     let gone = "the handshake came to no end, and another player needed the room";
     assert!(stage.sessions().iter().any(|session| session["reason"] == gone));
 }
+
+/// Bytes of the library heap that each of many offers keeps which no check follows.
+fn kept_bytes(webrtc: &str, offer: &str) -> f64 {
+    let stage = Stage::open_with(|setup| setup.webrtc = webrtc.to_owned());
+    let used = || {
+        // The figure is brought up to date twice a second.
+        std::thread::sleep(Duration::from_millis(600));
+        stage.server.metric("weir_library_heap_used_bytes").expect("a metric")
+    };
+    // What is made once and kept is made.
+    assert!((0..16).all(|_| post(loopback(1), stage.server.http)));
+    let count = PROFILE.sessions - 64;
+    let before = used();
+    for _ in 0..count {
+        let answer = agent::post(loopback(1), stage.server.http, CAMERA, offer);
+        assert!(answer.is_ok_and(|answer| answer.status == 201));
+    }
+    assert_eq!(stage.server.metric("weir_sessions"), Some((16 + count) as f64));
+    (used() - before) / count as f64
+}
+
+#[test]
+fn an_answered_offer_that_no_check_follows_keeps_little_memory() {
+    let plain = agent::offer(NO_FINGERPRINT);
+    let large = agent::offer_of_bytes(NO_FINGERPRINT, 16_000);
+    let announced: Vec<String> = (1..=16).map(|host| format!("\"192.0.2.{host}:8118\"")).collect();
+    let announced = format!("announce = [{}]", announced.join(", "));
+    for (webrtc, offer, most) in
+        [("", &plain, 1024.0), ("", &large, 1024.0), (announced.as_str(), &large, 1536.0)]
+    {
+        let kept = kept_bytes(webrtc, offer);
+        println!("{} bytes of offer keep {kept}", offer.len());
+        assert!(kept < most, "{kept}");
+    }
+}

@@ -10,11 +10,12 @@ use weir::limits::{COMMANDS_BEHIND, PROFILE};
 
 use crate::common::agent::{self, NO_FINGERPRINT, offer};
 use crate::common::ptrace::Stopped;
-use crate::common::server::{Server, Setup};
+use crate::common::server::{Server, Setup, wait_for};
 use crate::common::stage::{CAMERA, Stage};
 use crate::common::whep;
 
 const SECOND_US: u64 = 1_000_000;
+const RESTART: &str = "a=ice-ufrag:other\r\na=ice-pwd:another-password-of-ice\r\n";
 /// A sign of life is due in this time, and given in half of it.
 const WATCHDOG_US: u64 = SECOND_US;
 
@@ -112,6 +113,7 @@ fn a_stuck_control_thread_ends_the_signs_of_life() {
 #[test]
 fn sessions_that_come_and_go_while_media_is_stuck_are_refused_before_the_queue_is_full() {
     let stage = Stage::open();
+    let viewer = stage.viewer();
     let stopped = Stopped::thread(stage.server.pid(), "media");
     let text = offer(NO_FINGERPRINT);
     let mut made = 0;
@@ -134,6 +136,14 @@ fn sessions_that_come_and_go_while_media_is_stuck_are_refused_before_the_queue_i
     let tables = status["tables"].as_array().expect("a list");
     let commands = tables.iter().find(|table| table["what"] == "commands").expect("it is listed");
     assert_eq!((&commands["used"], &commands["full"]), (&COMMANDS_BEHIND.into(), &1.into()));
+    // A restart of a session that lives is one more command, and may come each second.
+    for _ in 0..3 {
+        let restart = viewer.patch(Some("*"), RESTART).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((restart.status, &restart.json()["detail"]), (503, &detail.into()));
+        assert_eq!(restart.header("retry-after"), Some("1"));
+    }
     drop(stopped);
+    let restarts = || viewer.patch(Some("*"), RESTART).is_ok_and(|answer| answer.status == 200);
+    assert!(wait_for(SECOND_US, restarts), "what was refused may be asked again at once");
     assert!(stage.viewer().is_connected(), "afterwards all is as before");
 }

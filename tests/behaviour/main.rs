@@ -5,6 +5,7 @@ mod common;
 
 mod access;
 mod allocations;
+mod camera_flood;
 mod camera_trouble;
 mod carry;
 mod churn;
@@ -24,6 +25,7 @@ mod last_good;
 mod liveness;
 mod lossy_viewer;
 mod lost_flight;
+mod many_addresses;
 mod offers_at_once;
 mod payload;
 mod privileges;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use weir::clock;
 
+use crate::common::agent::{Agent, NO_FINGERPRINT};
 use crate::common::rtp::Kind;
 use crate::common::server::wait_for;
 use crate::common::stage::{CAMERA, Stage};
@@ -218,6 +219,27 @@ fn what_was_overheard_moves_nothing() {
 }
 
 #[test]
+fn checks_of_another_session_do_not_take_a_viewers_address() {
+    let stage = Stage::open();
+    let mut viewer = stage.viewer();
+    let weir = viewer.remote().expect("it is connected");
+    let thief = Agent::post(stage.server.http, CAMERA, NO_FINGERPRINT).expect("201");
+    live(&mut viewer, SECOND_US);
+    for asked in 1..=10 {
+        // As if it came from there: nothing in a check says where it was sent.
+        viewer.send(weir, &thief.check());
+        viewer.send_picture_loss();
+        let address = viewer.local();
+        let is_heard = || stage.session(address)["key_frame_requests"] == asked;
+        assert!(wait_for(SECOND_US, is_heard), "{asked}: {}", stage.session(address));
+    }
+    live(&mut viewer, SECOND_US / 2);
+    assert_eq!(viewer.reception.counts.lost(), 0);
+    // The thief's own address is its own all the while.
+    thief.nominate();
+}
+
+#[test]
 fn a_viewer_that_moves_is_followed() {
     let stage = Stage::open();
     let mut viewer = stage.viewer();
@@ -239,6 +261,21 @@ fn a_viewer_that_moves_is_followed() {
     assert!(viewer.reception.counts.packets > packets + 100);
     let session = stage.session(viewer.bound());
     assert_eq!(session["state"], "live");
+}
+
+#[test]
+fn a_viewer_that_does_not_answer_where_it_says_it_is_gets_nothing_sent_there() {
+    let stage = Stage::open();
+    let mut viewer = stage.viewer();
+    live(&mut viewer, 2 * SECOND_US);
+    // Its checks and reports come from there as if it were, with its own keys; but what weir
+    // sends there does not reach it.
+    let old = viewer.rebind();
+    viewer.drop_inbound = Some(Box::new(|datagram| Kind::of(datagram) == Kind::Stun));
+    let packets = viewer.reception.counts.packets;
+    wall::run_one(&mut viewer, 5 * SECOND_US, |viewer| viewer.ended.is_some());
+    assert_eq!(viewer.reception.counts.packets, packets, "not one packet");
+    assert!(old.recv(&mut [0; 2048]).is_ok(), "it is sent to where it was, until that is silent");
 }
 
 #[test]

@@ -102,6 +102,33 @@ fn sound_that_is_offered_is_declined_in_its_place() {
 }
 
 #[test]
+fn sound_that_shares_the_transport_is_declined_with_all_of_it() {
+    const LINES: [&str; 6] = [
+        "candidate:",
+        "ice-ufrag:",
+        "ice-pwd:",
+        "fingerprint:sha-256 ",
+        "setup:passive",
+        "rtcp-mux",
+    ];
+    let stage = Stage::open();
+    // First, as GStreamer's whepsrc has it: players look there for the transport.
+    let sound = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:sound\r\n\
+                 a=recvonly\r\na=rtcp-mux\r\na=rtpmap:111 OPUS/48000/2\r\nm=video";
+    let plain = plain_offer().replace("BUNDLE 0", "BUNDLE sound 0");
+    let answer = post(&stage, CAMERA, &plain.replace("m=video", sound)).body;
+    assert!(answer.contains("a=group:BUNDLE sound 0\r\n"), "{answer}");
+    let sections: Vec<&str> = answer.split("\r\nm=").skip(1).collect();
+    assert!(sections[0].starts_with("audio 9 UDP/TLS/RTP/SAVPF 111\r\n"), "{answer}");
+    assert!(
+        sections[0].contains("a=inactive") && sections[0].contains("a=rtpmap:111 OPUS/48000/2")
+    );
+    for (section, line) in sections.iter().flat_map(|section| LINES.map(|line| (section, line))) {
+        assert!(section.contains(&format!("\r\na={line}")), "{line} in {section}");
+    }
+}
+
+#[test]
 fn a_session_answers_at_its_address_while_it_lives() {
     let stage = Stage::open();
     let created = post(&stage, CAMERA, &plain_offer());
@@ -211,6 +238,11 @@ fn an_offer_weir_cannot_serve_is_told_why() {
     for (offer, status, expected) in [
         (plain.replace("H264/90000", "VP8/90000"), 422, "this browser offers no H.264"),
         (
+            plain.replace("packetization-mode=1;", ""),
+            422,
+            "h.264 in offer lacks packetization-mode=1 in its a=fmtp",
+        ),
+        (
             plain.replace("a=recvonly", "a=sendonly"),
             422,
             "video is sendonly in offer, it must be recvonly or sendrecv",
@@ -277,14 +309,14 @@ fn an_offer_over_a_bound_is_told_its_size_and_the_bound() {
     let long = plain.replace("a=mid:0", &format!("a=mid:{}", "y".repeat(257)));
     for (offer, expected) in [
         (plain.clone() + &sections, "offer of 200 media sections, max 4"),
-        (plain.clone() + &line.repeat(33), "offer of 33 candidates, max 32"),
         (long, "a=mid of 257 bytes in offer, max 256"),
     ] {
         let refused = post(&stage, CAMERA, &offer);
         assert_eq!((refused.status, detail(&refused).as_str()), (400, expected));
     }
-    let most = post(&stage, CAMERA, &(plain.clone() + &line.repeat(32)));
-    assert_eq!(most.status, 201, "{}", most.body);
+    // weir needs no candidate: on a machine with many networks a player has more than it can use.
+    let many = post(&stage, CAMERA, &(plain.clone() + &line.repeat(200)));
+    assert_eq!(many.status, 201, "{}", many.body);
     plain += &"a=x:y\r\n".repeat((20_000 - plain.len()) / 7);
     let refused = post(&stage, CAMERA, &plain);
     assert_eq!(refused.status, 413);

@@ -1,8 +1,6 @@
 //! What is wrong with a fragment.
 
-use crate::limits::{
-    OFFER_BYTES_MAX, OFFER_CANDIDATES_MAX, OFFER_MEDIA_MAX, OFFER_TOKEN_BYTES_MAX,
-};
+use crate::limits::{OFFER_BYTES_MAX, OFFER_MEDIA_MAX, OFFER_TOKEN_BYTES_MAX};
 
 /// What is wrong with a fragment, in words for the one who sent it; lines count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,11 +15,6 @@ pub enum FragmentError {
     /// Over [`OFFER_MEDIA_MAX`].
     TooManyMedia {
         /// The fragment's media sections.
-        count: usize,
-    },
-    /// Over [`OFFER_CANDIDATES_MAX`].
-    TooManyCandidates {
-        /// The fragment's candidates.
         count: usize,
     },
     /// A line that is not a letter, `=` and a value.
@@ -56,9 +49,6 @@ impl std::fmt::Display for FragmentError {
             }
             Self::TooManyMedia { count } => {
                 write!(f, "fragment of {count} media sections, max {OFFER_MEDIA_MAX}")
-            }
-            Self::TooManyCandidates { count } => {
-                write!(f, "fragment of {count} candidates, max {OFFER_CANDIDATES_MAX}")
             }
             Self::NoSdp { line } => write!(f, "line {line} of the fragment is not SDP"),
             Self::Malformed { what, line } => {

@@ -21,7 +21,8 @@ fn credentials_are_found_where_players_put_them() {
         [ICE, VIDEO].concat().replace("\r\n", "\n"),
     ] {
         let fragment = Fragment::read(&text).unwrap();
-        assert_eq!((fragment.ufrag, fragment.has_password), (Some("Ab+/"), true), "{text}");
+        let password = fragment.password.map(|password| password.0);
+        assert_eq!((fragment.ufrag, password), (Some("Ab+/"), Some("0123456789abcdefghijkl")));
         let section = fragment.section.expect("a section");
         assert_eq!((section.kind, section.mid), ("video", Some("0")));
     }
@@ -33,7 +34,7 @@ fn credentials_are_found_where_players_put_them() {
 fn candidates_alone_are_no_restart() {
     let text = [VIDEO, CANDIDATE, "a=end-of-candidates\r\na=\r\n"].concat();
     let fragment = Fragment::read(&text).unwrap();
-    assert_eq!((fragment.ufrag, fragment.has_password), (None, false));
+    assert_eq!((fragment.ufrag, fragment.password), (None, None));
 }
 
 #[test]
@@ -44,10 +45,8 @@ fn the_bounds_are_named_with_value_and_limit() {
     assert!(Fragment::read(&most).is_ok());
     let media = refused(&(most + VIDEO));
     assert_eq!(media.to_string(), "fragment of 5 media sections, max 4");
-    let most = ICE.to_owned() + &CANDIDATE.repeat(OFFER_CANDIDATES_MAX);
-    assert!(Fragment::read(&most).is_ok());
-    let candidates = refused(&(most + CANDIDATE));
-    assert_eq!(candidates.to_string(), "fragment of 33 candidates, max 32");
+    let candidates = ICE.to_owned() + &CANDIDATE.repeat(200);
+    assert!(Fragment::read(&candidates).is_ok(), "candidates cost nothing");
     let long = [VIDEO, "a=ice-ufrag:", &"y".repeat(257), "\r\n"].concat();
     let words = "a=ice-ufrag of 257 bytes in line 3 of the fragment, max 256";
     assert_eq!(refused(&long).to_string(), words);
@@ -80,6 +79,7 @@ fn the_answer_repeats_the_section_and_has_everything_of_ours() {
     let credentials = Credentials {
         ufrag: "00a3abcdefgh".try_into().unwrap(),
         password: "0123456789abcdefghijklmn".try_into().unwrap(),
+        peer: crate::webrtc::place::Peer::none(),
     };
     let candidates = ["192.0.2.9:8118", "[2001:db8::9]:8118"].map(|at| at.parse().unwrap());
     let answer = answer(fragment.section.as_ref(), &credentials, &candidates);

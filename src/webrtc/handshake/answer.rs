@@ -1,4 +1,8 @@
-//! The SDP answer: one video section served, every other one rejected.
+//! The SDP answer: one video section served, every other one declined.
+//!
+//! A declined section that shares the served one's transport (BUNDLE) is `inactive`, with that
+//! transport in its lines: GStreamer's webrtcbin and aiortc look for it in the first section, and
+//! refuse an answer whose first section is rejected by port zero. Any other is rejected so.
 //!
 //! weir writes it itself, and str0m never sees the offer. What it says is fixed but for a dozen
 //! values, and str0m's session would keep 30 KB and a parser in front of hostile text to say it.
@@ -37,13 +41,19 @@ impl Answer<'_> {
     fn write(&self, text: &mut String) -> std::fmt::Result {
         let served = &self.offer.sections[self.offer.video];
         write!(text, "v=0\r\no=- {} 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n", self.ssrc)?;
-        if let Some(mid) = served.mid {
-            write!(text, "a=group:BUNDLE {mid}\r\n")?;
+        if served.is_bundled {
+            write!(text, "a=group:BUNDLE")?;
+            for mid in self.offer.sections.iter().filter_map(|s| s.mid.filter(|_| s.is_bundled)) {
+                write!(text, " {mid}")?;
+            }
+            write!(text, "\r\n")?;
         }
         write!(text, "a=msid-semantic: WMS weir\r\na=ice-lite\r\n")?;
         for (index, section) in self.offer.sections.iter().enumerate() {
             if index == self.offer.video {
                 self.write_served(text, section)?;
+            } else if section.is_bundled && served.is_bundled {
+                self.write_inactive(text, section)?;
             } else {
                 write_rejected(text, section)?;
             }
@@ -82,6 +92,19 @@ impl Answer<'_> {
         write!(text, "a=ssrc:{ssrc} cname:weir\r\na=ssrc:{ssrc} msid:{MSID}\r\n")
     }
 
+    /// A section without media on the served section's transport.
+    fn write_inactive(&self, text: &mut String, section: &Section<'_>) -> std::fmt::Result {
+        let Section { kind, protocol, format, .. } = section;
+        write!(text, "m={kind} 9 {protocol} {format}\r\nc=IN IP4 0.0.0.0\r\n")?;
+        self.write_transport(text)?;
+        write_mid(text, section)?;
+        write!(text, "a=inactive\r\na=rtcp-mux\r\n")?;
+        match section.encoding {
+            Some(encoding) => write!(text, "a=rtpmap:{format} {encoding}\r\n"),
+            None => Ok(()),
+        }
+    }
+
     fn write_transport(&self, text: &mut String) -> std::fmt::Result {
         write_ice(text, self.candidates, self.ufrag, self.password)?;
         // A browser's candidates may trickle in; they are taken and not needed.
@@ -90,7 +113,7 @@ impl Answer<'_> {
     }
 }
 
-/// A section we do not serve (RFC 3264 section 6): port zero, and outside of the BUNDLE group.
+/// A section with no transport (RFC 3264 section 6): port zero, and outside of the BUNDLE group.
 fn write_rejected(text: &mut String, section: &Section<'_>) -> std::fmt::Result {
     let Section { kind, protocol, format, .. } = section;
     write!(text, "m={kind} 0 {protocol} {format}\r\nc=IN IP4 0.0.0.0\r\n")?;

@@ -26,7 +26,7 @@ fn accept(offer: &str, now_us: u64) -> (Handshake, Accepted) {
     let identity = Identity::new().unwrap();
     let (answered, accepted) =
         Answered::accept(&identity, &request(offer, &[local()]), now_us).unwrap();
-    (answered.begin(&identity, now_us), accepted)
+    (answered.begin(&identity, &[local()], now_us), accepted)
 }
 
 /// What a handshake came to.
@@ -125,6 +125,85 @@ fn it_connects_and_both_sides_have_the_same_keys() {
     // ServerHello's flight once (no time-out of ours fired), then the last one; no alert.
     assert_eq!(link.sent_of(22), 1, "{:?}", link.sent.iter().map(Vec::len).collect::<Vec<_>>());
     assert_eq!(link.sent_of(20) + link.sent_of(21), 1);
+}
+
+/// A check of the client's that nominates, with a higher priority than its others have.
+fn best_check(remote_ufrag: &str) -> Vec<u8> {
+    use ring::hmac;
+    let hmac_sha1 = |key: &[u8], parts: &[&[u8]]| {
+        let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key);
+        hmac::sign(&key, &parts.concat()).as_ref().try_into().unwrap()
+    };
+    let username = format!("{UFRAG}:{remote_ufrag}");
+    let (transaction, priority) = (is::stun::TransId::new(), u32::MAX >> 1);
+    let check =
+        is::stun::StunMessage::binding_request(&username, transaction, true, 7, priority, true);
+    let mut bytes = vec![0; 256];
+    let length = check.to_bytes(Some(PASSWORD.as_bytes()), &mut bytes, hmac_sha1).unwrap();
+    bytes.truncate(length);
+    bytes
+}
+
+/// Polls the server until it waits: where its DTLS went to, and the end if that came.
+fn polled(
+    server: &mut Handshake,
+    client: &mut Client,
+    now_us: u64,
+) -> (Vec<SocketAddr>, Option<End>) {
+    let mut spoken_to = Vec::new();
+    loop {
+        match server.poll(now_us) {
+            Progress::Transmit { to, datagram, .. } => {
+                if Records(&datagram).next().is_some() {
+                    spoken_to.push(to);
+                }
+                if to == remote() {
+                    client.receive(&datagram, now_us);
+                }
+            }
+            Progress::Wait { .. } => return (spoken_to, None),
+            Progress::Connected(connected) => return (spoken_to, Some(End::Connected(connected))),
+            Progress::Failed(failure) => return (spoken_to, Some(End::Failed(failure))),
+        }
+    }
+}
+
+#[test]
+fn the_session_is_where_dtls_was_spoken_and_not_where_a_check_came_from() {
+    let elsewhere: SocketAddr = "203.0.113.1:9".parse().unwrap();
+    for waits_us in [0, 3_000_000] {
+        let mut client = Client::new();
+        let (mut server, accepted) = accept(&client.offer(), 0);
+        client.answer(&accepted.answer);
+        let mut now_us = 0;
+        // Until the client has its last flight to send.
+        let last_flight = loop {
+            let sent = client.drain(now_us);
+            if sent.iter().any(|datagram| Records(datagram).any(|record| record.kind == 20)) {
+                break sent;
+            }
+            for datagram in sent {
+                server.receive(remote(), local(), &datagram, now_us);
+                assert!(polled(&mut server, &mut client, now_us).1.is_none());
+            }
+            now_us += 10_000;
+            assert!(now_us < 1_000_000, "it gets so far");
+        };
+        // Then str0m is turned elsewhere, and perhaps repeats its flight to there.
+        server.receive(elsewhere, local(), &best_check(&accepted.remote_ufrag), now_us);
+        polled(&mut server, &mut client, now_us);
+        now_us += waits_us;
+        let (repeated, _) = polled(&mut server, &mut client, now_us);
+        assert_eq!(repeated.contains(&elsewhere), waits_us > 0, "{repeated:?}");
+        let mut ends = last_flight.into_iter().filter_map(|datagram| {
+            server.receive(remote(), local(), &datagram, now_us);
+            let (spoken_to, end) = polled(&mut server, &mut client, now_us);
+            end.map(|end| (spoken_to, end))
+        });
+        let (spoken_to, end) = ends.next().expect("it ends");
+        assert_eq!(spoken_to, [elsewhere], "str0m's last flight");
+        assert_eq!((connected(end).remote), remote(), "after {waits_us} us");
+    }
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! Why an offer is not answered.
 
-use crate::limits::{
-    OFFER_BYTES_MAX, OFFER_CANDIDATES_MAX, OFFER_MEDIA_MAX, OFFER_TOKEN_BYTES_MAX,
-};
+use crate::limits::{OFFER_BYTES_MAX, OFFER_MEDIA_MAX, OFFER_TOKEN_BYTES_MAX};
 
 /// Why an offer is not answered, in words for the one who made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,11 +13,6 @@ pub enum OfferError {
     /// Over [`OFFER_MEDIA_MAX`].
     TooManyMedia {
         /// The offer's media sections.
-        count: usize,
-    },
-    /// Over [`OFFER_CANDIDATES_MAX`].
-    TooManyCandidates {
-        /// The offer's candidates.
         count: usize,
     },
     /// A word over [`OFFER_TOKEN_BYTES_MAX`].
@@ -43,8 +36,10 @@ pub enum OfferError {
     NoVideo,
     /// The video section does not receive: it is `sendonly` or `inactive`.
     NotReceiving(&'static str),
-    /// No H.264 with packetization-mode 1.
+    /// No H.264.
     NoH264,
+    /// H.264 in single NAL units alone: a key frame would be a datagram of many kilobytes.
+    NoFragments,
     /// Media and reports on two ports, and weir has one (RFC 8834 section 4.5).
     NoRtcpMux,
     /// The certificate's fingerprint is there, but by another hash than SHA-256.
@@ -63,6 +58,7 @@ impl OfferError {
                 | Self::NoVideo
                 | Self::NotReceiving(_)
                 | Self::NoH264
+                | Self::NoFragments
                 | Self::NoRtcpMux
                 | Self::OtherHash
         )
@@ -78,9 +74,6 @@ impl std::fmt::Display for OfferError {
             Self::TooManyMedia { count } => {
                 write!(f, "offer of {count} media sections, max {OFFER_MEDIA_MAX}")
             }
-            Self::TooManyCandidates { count } => {
-                write!(f, "offer of {count} candidates, max {OFFER_CANDIDATES_MAX}")
-            }
             Self::TokenTooLong { what, bytes } => {
                 write!(f, "{what} of {bytes} bytes in offer, max {OFFER_TOKEN_BYTES_MAX}")
             }
@@ -94,6 +87,9 @@ impl std::fmt::Display for OfferError {
                 write!(f, "video is {direction} in offer, it must be recvonly or sendrecv")
             }
             Self::NoH264 => write!(f, "this browser offers no H.264"),
+            Self::NoFragments => {
+                write!(f, "h.264 in offer lacks packetization-mode=1 in its a=fmtp")
+            }
             Self::NoRtcpMux => {
                 write!(f, "no a=rtcp-mux in offer, and weir has one port for media and reports")
             }

@@ -1,6 +1,6 @@
 //! One media section of an offer.
 
-use super::{OfferError, Transport, token};
+use super::{OfferError, Transport, sdp, token};
 use crate::limits::OFFER_H264_FORMATS_MAX;
 
 /// Payload types are 7 bits.
@@ -16,10 +16,14 @@ pub struct Section<'a> {
     pub kind: &'a str,
     /// The transport protocol, for example `UDP/TLS/RTP/SAVPF`.
     pub protocol: &'a str,
-    /// The first format, which a rejected section has to repeat.
+    /// The first format, which a declined section has to repeat.
     pub format: &'a str,
-    /// Its name in the BUNDLE group (RFC 5888), when it has one.
+    /// What that format is, where the offer says so: `opus/48000/2`.
+    pub encoding: Option<&'a str>,
+    /// Its name (RFC 5888), when it has one.
     pub mid: Option<&'a str>,
+    /// It may share the transport of the served section: RTP, in the BUNDLE group, with rtcp-mux.
+    pub is_bundled: bool,
 }
 
 /// Feedback a browser is ready to give for a format (RFC 4585 section 4.2).
@@ -97,7 +101,9 @@ impl<'a> Draft<'a> {
             kind: token("m-line", kind)?,
             protocol: token("m-line", protocol)?,
             format: token("m-line", payload_types.split(' ').next().ok_or(malformed)?)?,
+            encoding: None,
             mid: None,
+            is_bundled: false,
         };
         Ok(Self {
             section,
@@ -129,6 +135,10 @@ impl<'a> Draft<'a> {
             "recvonly" => (self.sends, self.receives) = (false, true),
             "inactive" => (self.sends, self.receives) = (false, false),
             "rtpmap" => {
+                let of_first = value.strip_prefix(self.section.format);
+                if let Some(encoding) = of_first.and_then(|rest| rest.strip_prefix(' ')) {
+                    self.section.encoding = sdp::token(encoding.trim()).ok();
+                }
                 if let Some((format, encoding)) = self.payload_type(value) {
                     format.h264 = encoding.eq_ignore_ascii_case("H264/90000");
                 }
@@ -146,7 +156,29 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn is_video(&self) -> bool {
-        self.section.kind == "video" && (self.port != "0" || self.bundle_only)
+        self.section.kind == "video" && self.is_wanted()
+    }
+
+    /// Whether the offer does not disable it itself.
+    fn is_wanted(&self) -> bool {
+        self.port != "0" || self.bundle_only
+    }
+
+    /// The section, with what the names in the BUNDLE group say of it.
+    pub(super) fn in_bundle(&self, bundle: &str) -> Section<'a> {
+        let is_named = |mid| bundle.split(' ').any(|name| name == mid);
+        let is_rtp = self.section.protocol.contains("RTP/");
+        let is_bundled = is_rtp
+            && self.is_wanted()
+            && self.has_rtcp_mux
+            && self.section.mid.is_some_and(is_named);
+        Section { is_bundled, ..self.section }
+    }
+
+    /// Whether a format of the m-line is H.264, in whatever packetization.
+    pub(super) fn has_h264(&self) -> bool {
+        let types = self.payload_types.split(' ').filter_map(|number| number.parse().ok());
+        types.filter_map(|number: usize| self.seen.get(number)).any(|seen| seen.h264)
     }
 
     pub(super) fn receives(&self) -> bool {

@@ -1,5 +1,7 @@
 //! The media keys a handshake yields (RFC 5764 section 4.2).
 
+use zeroize::Zeroize;
+
 /// A protection profile weir serves; anything else is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SrtpProfile {
@@ -73,12 +75,10 @@ impl std::fmt::Debug for MediaKeys {
 
 impl Drop for MediaKeys {
     fn drop(&mut self) {
-        self.local_key.fill(0);
-        self.local_salt.fill(0);
-        self.remote_key.fill(0);
-        self.remote_salt.fill(0);
-        // Without a reader the compiler may leave the writes out.
-        std::hint::black_box(self);
+        self.local_key.as_mut_slice().zeroize();
+        self.local_salt.zeroize();
+        self.remote_key.as_mut_slice().zeroize();
+        self.remote_salt.zeroize();
     }
 }
 

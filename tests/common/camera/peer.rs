@@ -11,7 +11,7 @@ use super::playing::Playing;
 use super::rtsp::{self, Next, Request};
 use super::{Behaviour, Site};
 
-/// What a client that reads nothing may leave in our memory.
+/// What a client that reads nothing may leave in our memory, and a frame.
 const OUTBOX_BYTES_MAX: usize = 8 << 20;
 const NONCE: &str = "5f2a9c1e77d04b36";
 
@@ -170,7 +170,8 @@ impl Peer {
             Behaviour::Withhold(_) => !playing.held.is_empty(),
             other => other == Behaviour::Silent,
         };
-        if !halted {
+        // A camera whose network is slow leaves frames out.
+        if !halted && self.outbox.len() <= OUTBOX_BYTES_MAX {
             let mut burst = std::mem::take(&mut playing.held);
             burst.append(&mut site.injected.lock().expect("not poisoned"));
             let mut stamp = playing.burst(site, noise, at_us, &mut burst);
@@ -193,8 +194,7 @@ impl Peer {
         let playing = self.playing.as_mut()?;
         playing.frame += 1;
         let period_us = u64::from(playing.frame) * 1_000_000;
-        let next_us = playing.first_us + period_us / u64::from(site.mount.frames_per_s());
-        (self.outbox.len() <= OUTBOX_BYTES_MAX).then_some(next_us)
+        Some(playing.first_us + period_us / u64::from(site.mount.frames_per_s()))
     }
 
     /// Writes `burst`, its stamp brought up to date at the last moment.

@@ -100,7 +100,7 @@ fn chromium_gets_its_main_profile_and_nothing_it_need_not() {
     assert_eq!(accepted.playout_delay_id, Some(5));
     assert_eq!(accepted.mid.as_deref(), Some("1"));
     assert_eq!(accepted.remote_ufrag, "wEy7");
-    let fingerprint = lines(&accepted.answer)[18].to_owned();
+    let fingerprint = lines(&accepted.answer)[14].to_owned();
     assert!(fingerprint.starts_with("a=fingerprint:sha-256 "), "{fingerprint}");
     assert_eq!(fingerprint.len(), "a=fingerprint:sha-256 ".len() + 32 * 3 - 1);
     let expected = [
@@ -108,13 +108,22 @@ fn chromium_gets_its_main_profile_and_nothing_it_need_not() {
         "o=- 305419896 1 IN IP4 0.0.0.0",
         "s=-",
         "t=0 0",
-        "a=group:BUNDLE 1",
+        "a=group:BUNDLE 0 1",
         "a=msid-semantic: WMS weir",
         "a=ice-lite",
-        "m=audio 0 UDP/TLS/RTP/SAVPF 111",
+        "m=audio 9 UDP/TLS/RTP/SAVPF 111",
         "c=IN IP4 0.0.0.0",
+        "a=candidate:1 1 udp 2130706431 192.0.2.1 8118 typ host",
+        "a=end-of-candidates",
+        "a=ice-ufrag:0007abcdefgh",
+        "a=ice-pwd:0123456789abcdefghijklmn",
+        "a=ice-options:trickle",
+        &fingerprint,
+        "a=setup:passive",
         "a=mid:0",
         "a=inactive",
+        "a=rtcp-mux",
+        "a=rtpmap:111 opus/48000/2",
         "m=video 9 UDP/TLS/RTP/SAVPF 127",
         "c=IN IP4 0.0.0.0",
         "a=candidate:1 1 udp 2130706431 192.0.2.1 8118 typ host",
