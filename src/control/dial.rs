@@ -3,14 +3,17 @@
 //! Bounded by [`CAMERA_DIAL_MS_MAX`] in time and [`RTSP_EARLY_BYTES_MAX`] in what is read at once.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::config;
-use crate::limits::{CAMERA_DIAL_MS_MAX, RTSP_EARLY_BYTES_MAX};
+use crate::limits::{
+    CAMERA_DIAL_MS_MAX, CAMERA_RECEIVE_BUFFER_BYTES, CAMERA_SEND_BUFFER_BYTES, RTSP_EARLY_BYTES_MAX,
+};
 use crate::net::names::{self, NameError};
 use crate::rtsp::{CameraUrl, Credentials, Dialog, DialogError, Ready, Step};
 
@@ -63,7 +66,7 @@ async fn connect(url: &CameraUrl) -> Result<TcpStream, DialError> {
     let addresses = names::resolve(url.host()).await.map_err(DialError::Name)?;
     let mut refused = None;
     for address in addresses {
-        match TcpStream::connect((address, url.port())).await {
+        match open(SocketAddr::new(address, url.port())).await {
             Ok(socket) => {
                 socket.set_nodelay(true).map_err(DialError::Network)?;
                 return Ok(socket);
@@ -73,6 +76,18 @@ async fn connect(url: &CameraUrl) -> Result<TcpStream, DialError> {
         }
     }
     Err(DialError::Network(refused.expect("a name that was resolved has an address")))
+}
+
+/// Connects with buffers of our own size: what the kernel would grow to for 64 cameras is more than
+/// the whole program takes.
+async fn open(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_recv_buffer_size(CAMERA_RECEIVE_BUFFER_BYTES)?;
+    socket.set_send_buffer_size(CAMERA_SEND_BUFFER_BYTES)?;
+    socket.connect(address).await
 }
 
 impl DialError {

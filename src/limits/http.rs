@@ -2,9 +2,14 @@
 
 use super::{KIB, OFFER_BYTES_MAX};
 
-/// An HTTP request head, and the time it may take.
-pub const HTTP_HEAD_BYTES_MAX: usize = 8 * KIB;
-/// See [`HTTP_HEAD_BYTES_MAX`].
+/// An HTTP request head. Chromium sends 1 KiB in 20 headers, a proxy adds 10 of them and 0.5 KiB;
+/// the rest is for a token, or for the cookies of other programs on the same host. More gets 431.
+pub const HTTP_HEAD_BYTES_MAX: usize = 4 * KIB;
+/// Headers in it; hyper and its maps take 200 bytes for each beside its text.
+pub const HTTP_HEADERS_MAX: usize = 32;
+/// What hyper reads at a time, the least that it takes; a head that does not fit gets its 431.
+pub const HTTP_READ_BUFFER_BYTES: usize = 8 * KIB;
+/// The time that a request head may take.
 pub const HTTP_HEAD_MS_MAX: u64 = 5_000;
 /// A request body; the largest is an offer.
 pub const HTTP_BODY_BYTES_MAX: usize = OFFER_BYTES_MAX;
@@ -19,10 +24,21 @@ pub const HTTP_KEEP_ALIVE_MS: u64 = 5_000;
 /// The time a request body may take, and how long a request waits for one of the body buffers
 /// before it gets 503: 64 offers that come at once are read one after the other in milliseconds.
 pub const HTTP_BODY_MS_MAX: u64 = 2_000;
-/// A request body that took this long makes room when others wait for its buffer.
-pub const HTTP_BODY_QUIET_MS: u64 = 250;
+/// A request body that took this long since its first bytes makes room when others wait for its
+/// buffer: 64 that drip keep one that comes at once waiting for 0.8 s.
+pub const HTTP_BODY_QUIET_MS: u64 = 100;
 /// Connections to the diagnostics port: a scraper, a person, and one of each to spare.
 pub const DIAGNOSTICS_CONNECTIONS_MAX: usize = 4;
+
+/// `SO_RCVBUF` and `SO_SNDBUF` of an HTTP connection: the largest request and a page. The kernel
+/// takes twice this for each, and frees it with the connection. A client that reads nothing
+/// keeps the rest of its answer in weir, where it is counted.
+pub const TCP_BUFFER_BYTES: usize = 32 * KIB;
+/// `SO_RCVBUF` of a camera's connection: a key frame of 256 KiB comes at once and is read in one
+/// turn of the media thread. The kernel takes twice this.
+pub const CAMERA_RECEIVE_BUFFER_BYTES: u32 = 256 << 10;
+/// `SO_SNDBUF` of it: requests and reports. The kernel takes twice this.
+pub const CAMERA_SEND_BUFFER_BYTES: u32 = 8 << 10;
 
 /// A TLS handshake, from the connection's begin.
 pub const TLS_HANDSHAKE_MS_MAX: u64 = 5_000;

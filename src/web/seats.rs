@@ -1,6 +1,8 @@
 //! Who is let in. Plain and encrypted connections share one table of [`Bounds::connections`], of
 //! which one address has at most [`Bounds::per_address`]. When either is reached the connection
 //! idle longest makes room (of that address, or of all); when none is idle the new one is refused.
+//! It is told to leave, and keeps its place until its memory is freed: there are never more
+//! connections than places, and one told to leave is closed before it can begin a request.
 //! Idle is: no request being answered; one whose body is still to come is not yet, nor is a TLS
 //! handshake one. Who has only just come is about to ask, and is left alone for
 //! [`HTTP_EVICTABLE_US`]: that long a newcomer waits at the door.
@@ -39,6 +41,8 @@ pub(super) struct Seat {
     pub(super) idle_since_us: Cell<u64>,
     /// Somebody else needs the place.
     pub(super) leave: Notify,
+    /// It was told so.
+    is_leaving: Cell<bool>,
 }
 
 impl Seat {
@@ -80,6 +84,8 @@ pub(super) struct NoSeat {
     /// When a connection that has only just come may be closed, if it has not asked by then and
     /// nothing but that is in the way.
     pub(super) again_us: Option<u64>,
+    /// A connection was told to leave: [`Seats::freed`] tells when it has.
+    pub(super) is_leaving: bool,
 }
 
 /// The connections that are let in.
@@ -87,14 +93,16 @@ pub(super) struct NoSeat {
 pub(super) struct Seats {
     pub(super) bounds: Bounds,
     taken: RefCell<Vec<Rc<Seat>>>,
+    freed: Notify,
 }
 
 impl Seats {
     pub(super) fn new(bounds: Bounds) -> Rc<Self> {
-        Rc::new(Self { bounds, taken: RefCell::new(Vec::with_capacity(bounds.connections)) })
+        let taken = RefCell::new(Vec::with_capacity(bounds.connections));
+        Rc::new(Self { bounds, taken, freed: Notify::new() })
     }
 
-    /// A seat for a connection from `address`, or why there is none to be had.
+    /// A seat for a connection from `address`, or why there is none to be had yet.
     pub(super) fn admit(&self, address: IpAddr, now_us: u64) -> Result<Rc<Seat>, NoSeat> {
         let mut taken = self.taken.borrow_mut();
         let Bounds { connections, per_address, usage, .. } = self.bounds;
@@ -102,40 +110,53 @@ impl Seats {
         if of_address.count() >= per_address {
             usage.was_full();
             let full = Full { what: "http connections of one address", max: per_address };
+            let evicted = evict(&taken, now_us, |seat| seat.address == address);
             // Nobody else waits for what one address does.
-            evict(&mut taken, now_us, |seat| seat.address == address)
-                .map_err(|_| NoSeat { full, again_us: None })?;
+            return Err(NoSeat { full, again_us: None, is_leaving: evicted.is_ok() });
         } else if taken.len() >= connections {
             usage.was_full();
             let full = Full { what: "http connections", max: connections };
-            evict(&mut taken, now_us, |_| true).map_err(|again_us| NoSeat { full, again_us })?;
+            let evicted = evict(&taken, now_us, |_| true);
+            let again_us = evicted.err().flatten();
+            return Err(NoSeat { full, again_us, is_leaving: evicted.is_ok() });
         }
         let seat = Rc::new(Seat {
             address,
             is_busy: Arc::default(),
             idle_since_us: Cell::new(now_us),
             leave: Notify::new(),
+            is_leaving: Cell::new(false),
         });
         taken.push(Rc::clone(&seat));
         usage.set(taken.len());
         Ok(seat)
     }
 
-    /// Gives a seat back; one that was evicted is gone already.
+    /// Returns when a seat was given back.
+    pub(super) async fn freed(&self) {
+        self.freed.notified().await;
+    }
+
+    /// Gives a seat back, once its connection's memory is free.
     pub(super) fn release(&self, seat: &Rc<Seat>) {
         let mut taken = self.taken.borrow_mut();
         taken.retain(|taken| !Rc::ptr_eq(taken, seat));
         self.bounds.usage.set(taken.len());
+        drop(taken);
+        self.freed.notify_waiters();
     }
 }
 
-/// Closes the connection idle longest among those that `matches`; when none was idle for
-/// [`HTTP_EVICTABLE_US`], when the first will have been.
+/// Tells the connection idle longest among those that `matches` to leave, unless one was told
+/// already; when none was idle for [`HTTP_EVICTABLE_US`], when the first will have been.
 fn evict(
-    taken: &mut Vec<Rc<Seat>>,
+    taken: &[Rc<Seat>],
     now_us: u64,
     matches: impl Fn(&Seat) -> bool,
 ) -> Result<(), Option<u64>> {
+    if taken.iter().any(|seat| seat.is_leaving.get() && matches(seat)) {
+        return Ok(());
+    }
     let idle = taken
         .iter()
         .enumerate()
@@ -146,7 +167,8 @@ fn evict(
     if now_us < evictable_us {
         return Err(Some(evictable_us));
     }
-    taken.swap_remove(index).leave.notify_one();
+    taken[index].is_leaving.set(true);
+    taken[index].leave.notify_one();
     Ok(())
 }
 
@@ -180,23 +202,29 @@ mod tests {
         first.idle_since_us.set(20);
         second.is_busy.store(false, Relaxed);
         second.idle_since_us.set(10);
-        let third = seats.admit(address(3), LATER_US).expect("the second makes room");
-        assert!(!seats.taken.borrow().iter().any(|seat| Rc::ptr_eq(seat, &second)));
+        let full = Full { what: "http connections", max: 2 };
+        let leaving = NoSeat { full, again_us: None, is_leaving: true };
+        for _ in 0..3 {
+            assert_eq!(seats.admit(address(3), LATER_US).expect_err("full"), leaving);
+            assert!(second.is_leaving.get() && !first.is_leaving.get(), "one is told, once");
+            assert_eq!(seats.taken.borrow().len(), 2, "it has its place until it is gone");
+        }
+        seats.release(&second);
+        let third = seats.admit(address(3), LATER_US).expect("the second made room");
         first.is_busy.store(true, Relaxed);
         third.is_busy.store(true, Relaxed);
-        let full = Full { what: "http connections", max: 2 };
         let refused = seats.admit(address(4), LATER_US).expect_err("all are busy");
-        assert_eq!(refused, NoSeat { full, again_us: None });
+        assert_eq!(refused, NoSeat { full, again_us: None, is_leaving: false });
         seats.release(&second);
-        assert!(seats.admit(address(4), LATER_US).is_err(), "an evicted seat frees nothing twice");
+        assert!(seats.admit(address(4), LATER_US).is_err(), "a seat is given back once");
         seats.release(&third);
         assert!(seats.admit(address(4), LATER_US).is_ok());
         first.is_busy.store(false, Relaxed);
         first.idle_since_us.set(LATER_US);
         let refused = seats.admit(address(5), LATER_US).expect_err("all have only just come");
         let again_us = LATER_US + HTTP_EVICTABLE_US;
-        assert_eq!(refused, NoSeat { full, again_us: Some(again_us) });
-        assert!(seats.admit(address(5), again_us).is_ok());
+        assert_eq!(refused, NoSeat { full, again_us: Some(again_us), is_leaving: false });
+        assert!(seats.admit(address(5), again_us).is_err_and(|none| none.is_leaving));
     }
 
     #[test]
@@ -209,10 +237,12 @@ mod tests {
         let second = seats.admit(address(1), 0).expect("room");
         first.is_busy.store(true, Relaxed);
         second.is_busy.store(true, Relaxed);
-        assert!(seats.admit(address(1), LATER_US).is_err());
+        assert!(seats.admit(address(1), LATER_US).is_err_and(|none| !none.is_leaving));
         second.is_busy.store(false, Relaxed);
         second.idle_since_us.set(2);
+        assert!(seats.admit(address(1), LATER_US).is_err_and(|none| none.is_leaving));
+        assert!(second.is_leaving.get() && !other.is_leaving.get());
+        seats.release(&second);
         assert!(seats.admit(address(1), LATER_US).is_ok());
-        assert!(seats.taken.borrow().iter().any(|seat| Rc::ptr_eq(seat, &other)));
     }
 }

@@ -16,6 +16,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use hyper::body::{Body as _, Incoming};
+use hyper::header::{self, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, StatusCode};
@@ -28,12 +29,14 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use super::Reply;
+use super::framing::Watched;
+use super::head;
 use super::problem::{self, PROBLEM_JSON};
 use super::seats::{Awaited, NoSeat, Seat, Seats};
 use crate::clock;
 use crate::limits::{
-    HTTP_EVICTABLE_US, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_MS_MAX, HTTP_KEEP_ALIVE_MS,
-    HTTP_REFUSAL_MS_MAX, HTTP_REFUSALS_MAX,
+    HTTP_EVICTABLE_US, HTTP_HEAD_MS_MAX, HTTP_KEEP_ALIVE_MS, HTTP_READ_BUFFER_BYTES,
+    HTTP_REFUSAL_MS_MAX, HTTP_REFUSALS_MAX, TCP_BUFFER_BYTES,
 };
 use crate::mem::Full;
 use crate::tls::{Encrypted, Tls};
@@ -84,6 +87,9 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         socket.set_only_v6(false)?;
     }
     socket.set_reuse_address(true)?;
+    // What it accepts has the same.
+    socket.set_recv_buffer_size(TCP_BUFFER_BYTES)?;
+    socket.set_send_buffer_size(TCP_BUFFER_BYTES)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
@@ -137,13 +143,20 @@ where
 /// A seat, for which a newcomer waits until those who have only just come had their time: a crowd
 /// that comes at once is let in one by one, and keeps nobody out.
 async fn admit(seats: &Seats, address: IpAddr) -> Result<Rc<Seat>, Full> {
-    let deadline_us = clock::now_us() + HTTP_EVICTABLE_US;
+    let begun_us = clock::now_us();
+    let deadline_us = begun_us + HTTP_EVICTABLE_US;
     loop {
         let now_us = clock::now_us();
         match seats.admit(address, now_us) {
             Ok(seat) => return Ok(seat),
             Err(NoSeat { again_us: Some(again_us), .. }) if now_us < deadline_us => {
                 sleep(Duration::from_micros(again_us.min(deadline_us) - now_us)).await;
+            }
+            // The one told to leave goes as soon as its task runs; another's newcomer may take the
+            // place, then one more has to leave.
+            Err(NoSeat { is_leaving: true, .. }) if now_us < 2 * deadline_us - begun_us => {
+                let patience = Duration::from_micros(HTTP_EVICTABLE_US);
+                let _ = timeout(patience, seats.freed()).await;
             }
             Err(NoSeat { full, .. }) => return Err(full),
         }
@@ -153,8 +166,9 @@ async fn admit(seats: &Seats, address: IpAddr) -> Result<Rc<Seat>, Full> {
 /// The TLS handshake; `None` when there was none, or somebody else needs the place.
 async fn encrypt(stream: TcpStream, client: Client, seat: &Seat, tls: &Tls) -> Option<Encrypted> {
     let accepted = tokio::select! {
-        accepted = tls.accept(stream, client.peer.ip()) => accepted,
+        biased;
         () = seat.leave.notified() => return None,
+        accepted = tls.accept(stream, client.peer.ip()) => accepted,
     };
     match accepted {
         Ok(stream) => {
@@ -205,12 +219,15 @@ async fn tell(mut stream: TcpStream, full: Full) -> io::Result<()> {
     Ok(())
 }
 
-async fn converse<S, H, F>(stream: S, client: Client, seat: &Seat, mut idle: Duration, handler: H)
+/// Answers a connection's requests until it ends. Its memory is free when this returns.
+async fn converse<S, H, F>(stream: S, client: Client, seat: &Seat, idle: Duration, handler: H)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     H: Fn(Request<Incoming>, Client) -> F + 'static,
     F: Future<Output = Reply> + 'static,
 {
+    let stream = Watched::new(stream);
+    let fault = stream.fault();
     let service = service_fn(|mut request: Request<Incoming>| {
         seat.idle_since_us.set(clock::now_us());
         let is_whole = request.body().is_end_stream();
@@ -220,36 +237,40 @@ where
         }
         // hyper has room for this future from the connection's begin: boxed, an idle connection
         // does not pay for an answer.
-        let answer = Box::pin(handler(request, client));
+        let closes = request.headers().contains_key(header::TRANSFER_ENCODING);
+        let refusal = head::refusal(&request, &fault);
+        let answer = refusal.is_none().then(|| Box::pin(handler(request, client)));
         async move {
-            let reply = answer.await;
+            let mut reply = match answer {
+                Some(answer) => answer.await,
+                None => refusal.expect("a request is refused or answered"),
+            };
+            if closes {
+                // Where such a body ends is what two readers disagree on first: nothing behind it
+                // is read (RFC 9112 section 6.1).
+                reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
             seat.idle_since_us.set(clock::now_us());
             seat.is_busy.store(false, Relaxed);
             Ok::<_, Infallible>(reply)
         }
     });
     let connection = http1::Builder::new()
-        .max_buf_size(HTTP_HEAD_BYTES_MAX)
+        .max_buf_size(HTTP_READ_BUFFER_BYTES)
         .header_read_timeout(None)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     loop {
         tokio::select! {
+            // First of all: its place is another's as soon as it is free, and a request that has
+            // come meanwhile would take memory that nothing counts.
+            biased;
+            () = seat.leave.notified() => return,
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
                     debug!("http: {}: {error}", client.peer);
                 }
                 return;
-            }
-            () = seat.leave.notified() => {
-                // Its seat is another's by now. hyper alone would wait for the rest of a request
-                // head, or for somebody to read an answer.
-                if seat.is_idle() {
-                    return;
-                }
-                // A request that has come meanwhile is answered first.
-                connection.as_mut().graceful_shutdown();
-                idle = Duration::from_micros(HTTP_EVICTABLE_US);
             }
             () = sleep(seat.idle_left(idle)) => {
                 if seat.idle_left(idle).is_zero() {

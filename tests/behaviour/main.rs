@@ -12,6 +12,7 @@ mod ciphers;
 mod clip_md5;
 mod console;
 mod dialling;
+mod evicted_connections;
 mod ice_restart;
 mod identity;
 mod import;
