@@ -1,6 +1,6 @@
 //! HTTP and TLS connections.
 
-use super::{KIB, OFFER_BYTES_MAX};
+use super::{KIB, OFFER_BYTES_MAX, PROFILE};
 
 /// An HTTP request head. Chromium sends 1 KiB in 20 headers, a proxy adds 10 of them and 0.5 KiB;
 /// the rest is for a token, or for the cookies of other programs on the same host. More gets 431.
@@ -30,13 +30,17 @@ pub const HTTP_BODY_QUIET_MS: u64 = 100;
 /// Connections to the diagnostics port: a scraper, a person, and one of each to spare.
 pub const DIAGNOSTICS_CONNECTIONS_MAX: usize = 4;
 
-/// `SO_RCVBUF` and `SO_SNDBUF` of an HTTP connection: the largest request and a page. The kernel
-/// takes twice this for each, and frees it with the connection. A client that reads nothing
+/// `SO_RCVBUF` and `SO_SNDBUF` of an HTTP connection: the largest request, and most pages. The
+/// kernel takes twice this for each, and frees it with the connection. A client that reads nothing
 /// keeps the rest of its answer in weir, where it is counted.
-pub const TCP_BUFFER_BYTES: usize = 32 * KIB;
-/// `SO_RCVBUF` of a camera's connection: a key frame of 256 KiB comes at once and is read in one
-/// turn of the media thread. The kernel takes twice this.
-pub const CAMERA_RECEIVE_BUFFER_BYTES: u32 = 256 << 10;
+pub const TCP_BUFFER_BYTES: usize = 16 * KIB;
+/// Sockets with these: connections of the web and of the diagnostics port, and refusals.
+pub const HTTP_SOCKETS_MAX: usize =
+    PROFILE.http_connections + DIAGNOSTICS_CONNECTIONS_MAX + HTTP_REFUSALS_MAX;
+/// `SO_RCVBUF` of a camera's connection: the kernel takes twice this, 12 MiB for 64 cameras that
+/// all write while nothing is read. A larger key frame comes in as it is read: at 20 ms of
+/// distance that is still 38 Mbit/s.
+pub const CAMERA_RECEIVE_BUFFER_BYTES: u32 = 96 << 10;
 /// `SO_SNDBUF` of it: requests and reports. The kernel takes twice this.
 pub const CAMERA_SEND_BUFFER_BYTES: u32 = 8 << 10;
 
@@ -63,3 +67,6 @@ pub const TLS_FILES_LOOK_MS: u64 = 5_000;
 pub const HTTP_NAMES_MAX: usize = 16;
 /// One of them: what DNS allows (RFC 1035 section 2.3.4), with scheme and port around it.
 pub const HTTP_NAME_BYTES_MAX: usize = 255 + 16;
+/// What the kernel takes for a camera's connection, both buffers full.
+pub const CAMERA_SOCKET_BYTES: usize =
+    2 * (CAMERA_RECEIVE_BUFFER_BYTES as usize + CAMERA_SEND_BUFFER_BYTES as usize);

@@ -12,6 +12,8 @@ mod body;
 mod content;
 mod form;
 mod framing;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod gate;
 mod head;
 mod login;

@@ -220,8 +220,13 @@ async fn tell(mut stream: TcpStream, full: Full) -> io::Result<()> {
 }
 
 /// Answers a connection's requests until it ends. Its memory is free when this returns.
-async fn converse<S, H, F>(stream: S, client: Client, seat: &Seat, idle: Duration, handler: H)
-where
+pub(super) async fn converse<S, H, F>(
+    stream: S,
+    client: Client,
+    seat: &Seat,
+    idle: Duration,
+    handler: H,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
     H: Fn(Request<Incoming>, Client) -> F + 'static,
     F: Future<Output = Reply> + 'static,
