@@ -5,8 +5,9 @@ use std::fmt::Write;
 
 use crate::journal;
 use crate::limits::{
-    CAMERAS_MAX, CARRY_LARGE_BYTES, CARRY_MEDIUM_BYTES, CARRY_SMALL_BYTES, CHUNKS_MAX,
-    PASSWORD_STACK_BYTES, PROFILE, SESSIONS_MAX, SUBSCRIPTIONS_MAX,
+    CAMERA_SOCKET_BYTES, CAMERAS_MAX, CARRY_LARGE_BYTES, CARRY_MEDIUM_BYTES, CARRY_SMALL_BYTES,
+    CHUNKS_MAX, HTTP_PLACELESS_SOCKETS_MAX, HTTP_SOCKETS_MAX, PASSWORD_STACK_BYTES, PROFILE,
+    SESSIONS_MAX, SUBSCRIPTIONS_MAX, TCP_BUFFER_BYTES,
 };
 use crate::media::{Memory, sizes};
 use crate::mem::accounts::Kind;
@@ -46,7 +47,7 @@ const fn item(
     Item { tier, what, holder, count, bytes }
 }
 
-const ITEMS: [Item; 29] = [
+const ITEMS: [Item; 32] = [
     item(Tier::Arena, "history ring chunks", "stream", CHUNKS_MAX, sizes::CHUNKS / CHUNKS_MAX),
     item(Tier::Arena, "streams", "stream", CAMERAS_MAX, sizes::STREAM),
     item(Tier::Arena, "carry slots, small", "rtsp", PROFILE.carry_small, CARRY_SMALL_BYTES),
@@ -86,6 +87,16 @@ const ITEMS: [Item; 29] = [
     item(Tier::Stack, "stack for password hashes", "access", 1, PASSWORD_STACK_BYTES),
     item(Tier::Program, "program pages", "text and data", 1, PROFILE.program_bytes),
     item(Tier::Kernel, "udp socket buffers", "kernel", 2, PROFILE.udp_socket_buffer_bytes),
+    // Twice what is asked for, and both directions full.
+    item(Tier::Kernel, "http socket buffers", "kernel", HTTP_SOCKETS_MAX, 4 * TCP_BUFFER_BYTES),
+    item(
+        Tier::Kernel,
+        "http sockets without a place",
+        "kernel",
+        HTTP_PLACELESS_SOCKETS_MAX,
+        2 * TCP_BUFFER_BYTES,
+    ),
+    item(Tier::Kernel, "camera socket buffers", "kernel", CAMERAS_MAX, CAMERA_SOCKET_BYTES),
 ];
 
 /// What the accounts of a kind may hold.

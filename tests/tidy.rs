@@ -5,7 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use weir::limits::{CONSOLE_BAUD_MAX, CONSOLE_BAUD_MIN, PROFILE};
+use weir::limits::{
+    CAMERA_SOCKET_BYTES, CONSOLE_BAUD_MAX, CONSOLE_BAUD_MIN, HTTP_PLACELESS_SOCKETS_MAX,
+    HTTP_SOCKETS_MAX, PROFILE, TCP_BUFFER_BYTES,
+};
 
 const FILE_LINES_MAX: usize = 500;
 const MAIN_LINES_MAX: usize = 100;
@@ -248,13 +251,16 @@ fn readme_has_the_memory_table() {
 }
 
 /// As scripts/package works it out for any profile: the plan's total, the media socket's buffers,
-/// 128 KiB for each camera's connection, 8 MiB for what else the kernel holds of the process.
+/// those of each camera's connection and of each HTTP socket when all are full, 8 MiB for what else
+/// the kernel holds of the process.
 #[test]
 fn the_service_may_take_what_the_profile_says() {
     if PROFILE.name != "edge-64" {
         return;
     }
-    let kernel = 2 * PROFILE.udp_socket_buffer_bytes + PROFILE.cameras * (128 << 10) + (8 << 20);
+    let http = (4 * HTTP_SOCKETS_MAX + 2 * HTTP_PLACELESS_SOCKETS_MAX) * TCP_BUFFER_BYTES;
+    let sockets = PROFILE.cameras * CAMERA_SOCKET_BYTES + http;
+    let kernel = 2 * PROFILE.udp_socket_buffer_bytes + sockets + (8 << 20);
     let limit = format!("\nMemoryMax={}M\n", (PROFILE.total_bytes + kernel).div_ceil(1 << 20));
     let unit = fs::read_to_string(repository().join("packaging/weir.service")).expect("a unit");
     assert!(unit.contains(&limit), "the unit lacks {limit:?}");

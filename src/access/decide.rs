@@ -8,8 +8,8 @@ use super::account::{Account, Fingerprint, Policy, Role};
 use super::failures::{Failures, Tried};
 use super::logins::Logins;
 use super::password::PasswordHash;
+use super::queue::{Queue, QueueFull};
 use super::remembered::{Mark, Remembered};
-use crate::limits::PASSWORDS_WAITING_MAX;
 
 /// The time, on both clocks.
 #[derive(Debug, Clone, Copy)]
@@ -104,8 +104,9 @@ pub enum Denial {
 pub(super) enum Verdict {
     /// It was found right a moment ago.
     Known(Identity),
-    /// It is being hashed, by `job` or by one that came before: `outcome` says whether it is right.
-    Hashing { identity: Identity, outcome: oneshot::Receiver<bool>, job: Option<Job> },
+    /// It waits for its hash, or is being hashed: `outcome` says whether it is right. It is dropped
+    /// where somebody else needed the place in the queue.
+    Hashing { identity: Identity, outcome: oneshot::Receiver<bool> },
 }
 
 /// A password to be hashed.
@@ -124,9 +125,7 @@ pub struct Access {
     logins: Logins,
     failures: Failures,
     remembered: Remembered,
-    /// Passwords being hashed, and who waits for each; bounded by [`PASSWORDS_WAITING_MAX`] and,
-    /// in those who wait, by the HTTP connections.
-    hashing: Vec<(Mark, Vec<oneshot::Sender<bool>>)>,
+    hashing: Queue,
     /// The users of the policy last seen.
     users: Vec<Fingerprint>,
 }
@@ -137,7 +136,7 @@ impl Access {
             logins,
             failures: Failures::default(),
             remembered: Remembered::new(),
-            hashing: Vec::new(),
+            hashing: Queue::default(),
             users: Vec::new(),
         }
     }
@@ -217,10 +216,10 @@ impl Access {
             role: known.map_or(Role::Viewer, |known| known.account.role),
             means: Means::Password,
         };
-        let (sender, outcome) = oneshot::channel();
-        if let Some((_, waiting)) = self.hashing.iter_mut().find(|(other, _)| *other == mark) {
-            waiting.push(sender);
-            return Ok(Verdict::Hashing { identity, outcome, job: None });
+        let busy = |QueueFull| Denial::Busy;
+        if self.hashing.has(&mark) {
+            let outcome = self.hashing.join(&mark, client).map_err(busy)?;
+            return Ok(Verdict::Hashing { identity, outcome });
         }
         // Before what is remembered, which would tell a right guess from a wrong one for nothing.
         if let Some(seconds) = self.failures.wait_s(client, Tried::Password, now.us) {
@@ -229,11 +228,8 @@ impl Access {
         if self.remembered.knows(&mark, now.us) {
             return Ok(Verdict::Known(identity));
         }
-        if self.hashing.len() >= PASSWORDS_WAITING_MAX {
-            return Err(Denial::Busy);
-        }
+        self.hashing.make_room(client).map_err(busy)?;
         self.failures.charge(client, Tried::Password, now.us);
-        self.hashing.push((mark, vec![sender]));
         // All users take as long as the one who takes longest, and so does one there is not.
         let rounds = policy.users.iter().map(|user| user.password.rounds()).max().unwrap_or(0);
         let hash = known.map(|known| known.password.clone());
@@ -245,13 +241,17 @@ impl Access {
             password: password.to_owned(),
             is_vain: known.is_none(),
         };
-        Ok(Verdict::Hashing { identity, outcome, job: Some(job) })
+        Ok(Verdict::Hashing { identity, outcome: self.hashing.admit(job) })
+    }
+
+    /// The next password to hash, one at a time: each is followed by [`Access::hashed`].
+    pub(super) fn next_job(&mut self) -> Option<Job> {
+        self.hashing.next()
     }
 
     /// A password was hashed; `None` when it could not be.
     pub(super) fn hashed(&mut self, mark: Mark, client: IpAddr, is_right: Option<bool>, now: Now) {
-        let index = self.hashing.iter().position(|(other, _)| *other == mark);
-        let waiting = index.map(|index| self.hashing.swap_remove(index).1).unwrap_or_default();
+        let waiting = self.hashing.finish(&mark);
         let Some(is_right) = is_right else { return };
         if is_right {
             self.remembered.insert(mark, now.us);

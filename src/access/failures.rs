@@ -91,7 +91,7 @@ impl Failures {
 }
 
 /// The address, or the /64 that it is in.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(ip) => {

@@ -4,17 +4,19 @@ use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 use tokio::task::spawn_local;
+use tokio::time::timeout;
 
-use super::decide::{Access, Asked, Denial, Identity, Job, Now, Verdict};
+use super::decide::{Access, Asked, Denial, Identity, Now, Verdict};
 use super::hashing::Hashing;
 use super::logins::Logins;
 use super::{PasswordHash, Policy};
 use crate::clock;
 use crate::config::{Secret, StateFolder};
-use crate::limits::LOGINS_FILE_BYTES_MAX;
+use crate::limits::{LOGINS_FILE_BYTES_MAX, PASSWORD_WAIT_MS_MAX};
 use crate::mem::accounts::{self, Demand};
 use crate::status::GAUGES;
 
@@ -128,27 +130,27 @@ impl Guard {
         };
         match verdict.map_err(denied)? {
             Verdict::Known(identity) => Ok(identity),
-            Verdict::Hashing { identity, outcome, job } => {
-                if let Some(job) = job {
-                    if accounts::admit(Demand::Password).is_err() {
-                        self.0.access.borrow_mut().hashed(job.mark, job.client, None, now());
-                        return Err(denied(Denial::Busy));
-                    }
-                    self.hash(job);
-                }
-                match outcome.await {
-                    Ok(true) => Ok(identity),
-                    Ok(false) => Err(denied(Denial::Wrong)),
-                    Err(_) => Err(denied(Denial::Busy)),
+            Verdict::Hashing { identity, outcome } => {
+                self.hash_next();
+                let patience = Duration::from_millis(PASSWORD_WAIT_MS_MAX);
+                match timeout(patience, outcome).await {
+                    Ok(Ok(true)) => Ok(identity),
+                    Ok(Ok(false)) => Err(denied(Denial::Wrong)),
+                    Ok(Err(_)) | Err(_) => Err(denied(Denial::Busy)),
                 }
             }
         }
     }
 
-    /// Has a password hashed, whoever still waits for it then.
-    fn hash(&self, job: Job) {
+    /// Has the next password hashed unless one is, and those after it, whether or not a request
+    /// still waits for them: each was counted as a try.
+    fn hash_next(&self) {
+        let Some(job) = self.0.access.borrow_mut().next_job() else { return };
         let (mark, client) = (job.mark, job.client);
-        let outcome = self.with_thread(|thread| thread.hash(job));
+        let outcome = match accounts::admit(Demand::Password) {
+            Ok(()) => self.with_thread(|thread| thread.hash(job)),
+            Err(_) => None,
+        };
         let guard = self.clone();
         spawn_local(async move {
             let is_right = match outcome {
@@ -156,6 +158,7 @@ impl Guard {
                 None => None,
             };
             guard.0.access.borrow_mut().hashed(mark, client, is_right, now());
+            guard.hash_next();
         });
     }
 

@@ -1,6 +1,6 @@
 //! The one thread that does what takes long: it hashes passwords, one after the other, and writes
 //! the file of the logins. It is started by the first of these, so that there is none without
-//! users. Its queue holds what may wait by proof: [`PASSWORDS_WAITING_MAX`] passwords, a write for
+//! users. Its queue holds what may wait by proof: a password of the web's (its own queue is in [`super::queue`]), a write for
 //! each HTTP connection and each reload under way, and what the consoles ask.
 
 use std::io;
@@ -13,9 +13,11 @@ use tokio::sync::oneshot;
 use super::PasswordHash;
 use super::decide::Job;
 use crate::config::{Secret, StateFolder};
-use crate::limits::{CONSOLES_MAX, PASSWORD_STACK_BYTES, PASSWORDS_WAITING_MAX, PROFILE};
+use crate::limits::{CONSOLES_MAX, PASSWORD_STACK_BYTES, PROFILE};
 use crate::status::GAUGES;
 
+/// The web has one password hashed at a time.
+const HASHES_MAX: usize = 1;
 const WRITES_WAITING_MAX: usize = PROFILE.http_connections + 1;
 /// A console has one thing done at a time, and one that it did not wait for.
 const CONSOLE_ORDERS_MAX: usize = 2 * CONSOLES_MAX;
@@ -34,8 +36,7 @@ pub(super) struct Hashing(SyncSender<Order>);
 impl Hashing {
     /// Starts it.
     pub(super) fn start() -> io::Result<Self> {
-        let (orders, queue) =
-            sync_channel(PASSWORDS_WAITING_MAX + WRITES_WAITING_MAX + CONSOLE_ORDERS_MAX);
+        let (orders, queue) = sync_channel(HASHES_MAX + WRITES_WAITING_MAX + CONSOLE_ORDERS_MAX);
         let thread = thread::Builder::new().name("weir-passwords".to_owned());
         thread.stack_size(PASSWORD_STACK_BYTES).spawn(move || work(&queue))?;
         Ok(Self(orders))

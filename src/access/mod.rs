@@ -2,7 +2,7 @@
 //!
 //! [`Access`] decides from what a request presents, who sends it and the time, and keeps the
 //! tables for it: logins ([`logins`]), failures by address ([`failures`]), credentials known to be
-//! right ([`remembered`]). It touches no socket, file or clock. A password is the one thing it
+//! right ([`remembered`]), and the passwords that wait for their hash ([`queue`]). It touches no socket, file or clock. A password is the one thing it
 //! cannot decide at once: it is hashed on a thread of its own ([`hashing`]), and [`Guard`] is
 //! [`Access`] with that thread and the file of the logins. Whom there is to let in is the
 //! configuration's [`Policy`]. What HTTP calls it all is in [`crate::web`].
@@ -16,6 +16,7 @@ mod host;
 mod logins;
 mod origin;
 mod password;
+mod queue;
 mod remembered;
 mod token;
 

@@ -10,6 +10,7 @@ mod camera;
 mod configuration;
 mod console;
 mod handshake;
+mod http;
 mod media;
 mod offer;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub const TARGETS: &[Target] = &[
     ("config", config),
     ("console", console),
     ("dtls_demux", dtls_demux),
+    ("http_connection", http_connection),
     ("rtp_cut", rtp_cut),
     ("rtp_whole", rtp_whole),
     ("rtsp_dialog", rtsp_dialog),
@@ -51,5 +53,6 @@ pub use camera::{rtp_cut, rtp_whole, sps};
 pub use configuration::config;
 pub use console::console;
 pub use handshake::dtls_demux;
+pub use http::http_connection;
 pub use media::{srtcp, stun};
 pub use offer::{whep_fragment, whep_offer};

@@ -19,8 +19,14 @@ pub const PASSWORD_ROUNDS_MIN: u32 = 600_000;
 pub const PASSWORD_ROUNDS_MAX: u32 = 10_000_000;
 /// Salt of a password's hash: made with so many bytes, read from 16 to so many.
 pub const PASSWORD_SALT_BYTES_MAX: usize = 64;
-/// Passwords waiting for their hash or in it, one at a time; one more gets 503.
+/// Passwords waiting for their hash or in it, one at a time; one more takes the place of the address
+/// that has most, or gets 503.
 pub const PASSWORDS_WAITING_MAX: usize = 8;
+/// Requests that wait for these, over all of them: a quarter of edge-64's connections, so that the
+/// rest serves pages meanwhile. A wall of 16 pages with one new password is hashed once.
+pub const PASSWORD_REQUESTS_MAX: usize = 16;
+/// How long each waits before it gets 503: eight hashes of a small box's second, and some.
+pub const PASSWORD_WAIT_MS_MAX: u64 = 12_000;
 /// The stack of the thread that hashes: ring needs 2 KiB, the C library's start 16.
 pub const PASSWORD_STACK_BYTES: usize = 64 * KIB;
 /// A token as a request has it; `weir token` makes 43 characters.

@@ -12,10 +12,12 @@ use std::task::Poll;
 use std::time::Duration;
 
 use heapless::Vec;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use crate::limits::{NAME_ADDRESSES_MAX, NAME_NEXT_ADDRESS_MS};
+use crate::limits::{
+    CAMERA_RECEIVE_BUFFER_BYTES, CAMERA_SEND_BUFFER_BYTES, NAME_ADDRESSES_MAX, NAME_NEXT_ADDRESS_MS,
+};
 
 /// A connection being tried, and its address's place in the list.
 type Try = (usize, Pin<Box<dyn Future<Output = io::Result<TcpStream>>>>);
@@ -32,7 +34,7 @@ pub async fn connect_to_first(addresses: &[SocketAddr]) -> io::Result<TcpStream>
         let next = left.next();
         let is_last = next.is_none();
         if let Some((place, address)) = next {
-            let trying: Try = (place, Box::pin(TcpStream::connect(address)));
+            let trying: Try = (place, Box::pin(open(address)));
             // There are no more of them than it holds.
             let _ = tries.push(trying);
         }
@@ -57,6 +59,18 @@ pub async fn connect_to_first(addresses: &[SocketAddr]) -> io::Result<TcpStream>
             Some(_) | None => {}
         }
     }
+}
+
+/// Connects with buffers of our own size: what the kernel would grow to for 64 cameras is more than
+/// the whole program takes.
+async fn open(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_recv_buffer_size(CAMERA_RECEIVE_BUFFER_BYTES)?;
+    socket.set_send_buffer_size(CAMERA_SEND_BUFFER_BYTES)?;
+    socket.connect(address).await
 }
 
 /// Waits for one of them, and takes it out.

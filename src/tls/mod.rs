@@ -36,6 +36,7 @@ use tokio::time::sleep;
 pub(crate) use encrypted::Encrypted;
 pub use error::TlsError;
 pub use facts::Facts;
+pub(crate) use turns::Turns;
 
 use crate::config::{Https, StateFolder, TlsMode};
 use crate::limits::TLS_FILES_LOOK_MS;

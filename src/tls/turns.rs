@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use crate::limits::TLS_TURN_MS;
 
 #[derive(Debug)]
-pub(super) struct Turns {
+pub(crate) struct Turns {
     max: usize,
     /// How many there are, for all to see.
     gauge: &'static AtomicU64,
@@ -35,13 +35,13 @@ struct Waiter {
 
 /// A turn; dropped, it is the next one's.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(crate) struct Turn {
     turns: Rc<Turns>,
     address: IpAddr,
 }
 
 impl Turns {
-    pub(super) fn new(max: usize, gauge: &'static AtomicU64) -> Rc<Self> {
+    pub(crate) fn new(max: usize, gauge: &'static AtomicU64) -> Rc<Self> {
         Rc::new(Self {
             max,
             gauge,
@@ -52,7 +52,7 @@ impl Turns {
     }
 
     /// Waits for a turn.
-    pub(super) async fn take(self: &Rc<Self>, address: IpAddr) -> Turn {
+    pub(crate) async fn take(self: &Rc<Self>, address: IpAddr) -> Turn {
         let (granted, grant) = oneshot::channel();
         self.waiting.borrow_mut().push(Waiter { address, granted });
         self.grant();
@@ -94,7 +94,7 @@ impl Turns {
 
 impl Turn {
     /// Returns when the turn has taken long and others wait for one.
-    pub(super) fn overdue(&self) -> impl Future<Output = ()> + use<> {
+    pub(crate) fn overdue(&self) -> impl Future<Output = ()> + use<> {
         let turns = Rc::clone(&self.turns);
         async move {
             sleep(Duration::from_millis(TLS_TURN_MS)).await;

@@ -1,19 +1,22 @@
 //! Request bodies: at most so many at once, so long, and so slow.
 //!
 //! Each is copied into a buffer of its own as it comes: hyper's pieces, kept, would each keep the
-//! 8 KiB that they were read into, even those of one byte. While others wait for a buffer, a body
-//! that has taken [`HTTP_BODY_QUIET_MS`] makes room: one that comes at once needs milliseconds.
+//! 8 KiB that they were read into, even those of one byte. A body takes a buffer once its first bytes
+//! are here. Buffers go to the address that has the fewest first, and while others wait for one, a
+//! body that has taken [`HTTP_BODY_QUIET_MS`] makes room: one that comes at once needs milliseconds.
 
 use std::cell::Cell;
+use std::net::IpAddr;
 use std::pin::pin;
+use std::rc::Rc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::StatusCode;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::{Body as _, Frame, Incoming};
 use hyper::http::request::Parts;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Reply;
@@ -22,11 +25,12 @@ use super::seats::Awaited;
 use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_BODY_MS_MAX, HTTP_BODY_QUIET_MS, PROFILE};
 use crate::mem::accounts::{self, Demand};
 use crate::status::TABLES;
+use crate::tls::Turns;
 
 /// The body buffers of a site.
 #[derive(Debug)]
 pub(super) struct Bodies {
-    slots: Semaphore,
+    slots: Rc<Turns>,
     patience: Duration,
     /// Requests that wait for a slot.
     waiting: Cell<usize>,
@@ -57,25 +61,37 @@ impl Bodies {
 
     /// `patience` is how long a request waits for a slot, and then how long its body may take.
     pub(super) fn with(slots: usize, patience: Duration) -> Self {
-        Self { slots: Semaphore::new(slots), patience, waiting: Cell::new(0) }
+        // What is shown is counted by `Used`.
+        static TAKEN: AtomicU64 = AtomicU64::new(0);
+        Self { slots: Turns::new(slots, &TAKEN), patience, waiting: Cell::new(0) }
     }
 
-    /// Reads the body of a request whole, and lets its connection know.
+    /// Reads the body of a request of `client` whole, and lets its connection know.
     ///
     /// # Errors
     /// 503 when no buffer came free, 413 for a long body, 408 for a slow one.
-    pub(super) async fn read(&self, head: &Parts, body: Incoming) -> Result<Bytes, Reply> {
+    pub(super) async fn read(
+        &self,
+        head: &Parts,
+        mut body: Incoming,
+        client: IpAddr,
+    ) -> Result<Bytes, Reply> {
         if body.size_hint().lower() > HTTP_BODY_BYTES_MAX as u64 {
             return Err(too_long());
         }
         if let Err(refused) = accounts::admit(Demand::RequestBody) {
             return Err(retry(StatusCode::SERVICE_UNAVAILABLE, &refused.to_string(), 1));
         }
+        let declared = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
+        // hyper has room for the first piece in any case: who sends nothing keeps nobody waiting.
+        let Ok(first) = timeout(self.patience, body.frame()).await else {
+            return Err(too_slow(self.patience));
+        };
         self.waiting.set(self.waiting.get() + 1);
         let waiter = Waiter(&self.waiting);
-        let slot = timeout(self.patience, self.slots.acquire()).await;
+        let slot = timeout(self.patience, self.slots.take(client)).await;
         drop(waiter);
-        let Ok(Ok(_slot)) = slot else {
+        let Ok(_slot) = slot else {
             TABLES.http_bodies.was_full();
             let detail = format!("request bodies full, max {}", PROFILE.http_bodies);
             return Err(retry(StatusCode::SERVICE_UNAVAILABLE, &detail, 1));
@@ -83,7 +99,7 @@ impl Bodies {
         TABLES.http_bodies.take();
         let _used = Used;
         let _raised = accounts::raise(PROFILE.http_body_heap_bytes);
-        let mut reading = pin!(whole(body));
+        let mut reading = pin!(whole(declared.unwrap_or(0), first, body));
         let begun = Instant::now();
         let mut until = begun + self.patience.min(Duration::from_millis(HTTP_BODY_QUIET_MS));
         loop {
@@ -97,8 +113,7 @@ impl Bodies {
                 () = sleep_until(until) => {}
             }
             if self.waiting.get() > 0 || begun.elapsed() >= self.patience {
-                let detail = format!("request body too slow, max {:?}", self.patience);
-                return Err(problem(StatusCode::REQUEST_TIMEOUT, &detail));
+                return Err(too_slow(self.patience));
             }
             until = (until + QUIET_STEP).min(begun + self.patience);
         }
@@ -106,13 +121,14 @@ impl Bodies {
 }
 
 /// How often a slow body looks whether others wait.
-const QUIET_STEP: Duration = Duration::from_millis(50);
+const QUIET_STEP: Duration = Duration::from_millis(25);
 
-async fn whole(mut body: Incoming) -> Result<Bytes, Reply> {
-    // What is declared at once, so that it is not copied while it grows; read has checked it.
-    let declared = body.size_hint().exact().unwrap_or(0).min(HTTP_BODY_BYTES_MAX as u64);
-    let mut read = Vec::with_capacity(usize::try_from(declared).unwrap_or(0));
-    while let Some(frame) = body.frame().await {
+type Piece = Option<hyper::Result<Frame<Bytes>>>;
+
+async fn whole(declared: usize, mut next: Piece, mut body: Incoming) -> Result<Bytes, Reply> {
+    // What is declared at once, so that it is not copied while it grows; `read` has checked it.
+    let mut read = Vec::with_capacity(declared);
+    while let Some(frame) = next {
         let Ok(frame) = frame else {
             return Err(problem(StatusCode::BAD_REQUEST, "the request body broke off"));
         };
@@ -121,8 +137,14 @@ async fn whole(mut body: Incoming) -> Result<Bytes, Reply> {
             return Err(too_long());
         }
         read.extend_from_slice(piece);
+        next = body.frame().await;
     }
     Ok(read.into())
+}
+
+fn too_slow(patience: Duration) -> Reply {
+    let detail = format!("request body too slow, max {patience:?}");
+    problem(StatusCode::REQUEST_TIMEOUT, &detail)
 }
 
 fn too_long() -> Reply {

@@ -70,7 +70,12 @@ impl Gate {
             return Ok(());
         }
         if let Some(role) = route.needs() {
-            let asked = presented::asked(uri, headers, client);
+            let mut asked = presented::asked(uri, headers, client);
+            if let (Source::Foreign(_), Presented::Password { .. }) = (&source, &asked.presented) {
+                // Any page can have its visitor send one: it is not looked at, and does not count
+                // as a failure of the visitor's address.
+                asked.presented = Presented::Nothing;
+            }
             if let (Source::Foreign(origin), Presented::Token(_)) = (&source, &asked.presented) {
                 // It may read that its token is wrong.
                 visit.reader = origin.clone().filter(|_| self.policy.has_accounts);

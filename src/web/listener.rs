@@ -27,7 +27,7 @@ use super::seats::{NoSeat, Seat, Seats, Wait};
 use super::server::{Client, attend};
 use crate::clock;
 use crate::limits::{
-    HTTP_EVICTABLE_US, HTTP_KEEP_ALIVE_MS, HTTP_REFUSAL_MS_MAX, HTTP_REFUSALS_MAX,
+    HTTP_EVICTABLE_US, HTTP_KEEP_ALIVE_MS, HTTP_REFUSAL_MS_MAX, HTTP_REFUSALS_MAX, TCP_BUFFER_BYTES,
 };
 use crate::mem::Full;
 use crate::mem::accounts::Account;
@@ -67,6 +67,9 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         socket.set_only_v6(false)?;
     }
     socket.set_reuse_address(true)?;
+    // What it accepts has the same.
+    socket.set_recv_buffer_size(TCP_BUFFER_BYTES)?;
+    socket.set_send_buffer_size(TCP_BUFFER_BYTES)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())

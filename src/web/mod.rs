@@ -12,7 +12,11 @@ mod api;
 mod body;
 mod content;
 mod form;
+mod framing;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod gate;
+mod head;
 #[cfg(weir_profile = "test")]
 mod leak;
 mod listener;

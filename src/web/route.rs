@@ -192,7 +192,7 @@ pub(super) async fn read(
             whep::check_offer_type(&head.headers)?;
             Action::Offer(Offer {
                 camera: camera.to_owned(),
-                sdp: whep::text(&bodies.read(&head, body).await?, "the offer")?,
+                sdp: whep::text(&bodies.read(&head, body, client.peer.ip()).await?, "the offer")?,
                 peer: client.peer,
                 asked: client.asked,
             })
@@ -207,13 +207,18 @@ pub(super) async fn read(
             Action::Patch(Patch {
                 secret: secret.to_owned(),
                 if_match: whep::if_match(&head.headers)?,
-                fragment: whep::text(&bodies.read(&head, body).await?, "the fragment")?,
+                fragment: whep::text(
+                    &bodies.read(&head, body, client.peer.ip()).await?,
+                    "the fragment",
+                )?,
                 asked: client.asked,
             })
         }
         (Route::Login, &Method::POST) => {
             login::check_form_type(&head.headers)?;
-            return Ok(Wanted::Login(login::Ask::Enter { form: bodies.read(&head, body).await? }));
+            return Ok(Wanted::Login(login::Ask::Enter {
+                form: bodies.read(&head, body, client.peer.ip()).await?,
+            }));
         }
         (Route::Login, _) => {
             let next = head.uri.query().and_then(|query| form::value(query, "next"));

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use hyper::Request;
 use hyper::body::{Body as _, Incoming};
+use hyper::header::{self, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -23,9 +24,11 @@ use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use super::Reply;
+use super::framing::Watched;
+use super::head;
 use super::seats::{Awaited, Eviction, Seat};
 use crate::clock;
-use crate::limits::{HTTP_HEAD_BYTES_MAX, HTTP_HEAD_MS_MAX, HTTP_KEEP_ALIVE_MS};
+use crate::limits::{HTTP_HEAD_MS_MAX, HTTP_KEEP_ALIVE_MS, HTTP_READ_BUFFER_BYTES};
 use crate::tls::{Encrypted, Tls};
 
 // One timer serves both.
@@ -82,12 +85,20 @@ async fn encrypt(stream: TcpStream, client: Client, seat: &Seat, tls: &Tls) -> O
     }
 }
 
-async fn converse<S, H, F>(stream: S, client: Client, seat: &Seat, idle: Duration, handler: H)
-where
+/// Answers a connection's requests until it ends. Its memory is free when this returns.
+pub(super) async fn converse<S, H, F>(
+    stream: S,
+    client: Client,
+    seat: &Seat,
+    idle: Duration,
+    handler: H,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
     H: Fn(Request<Incoming>, Client) -> F + 'static,
     F: Future<Output = Reply> + 'static,
 {
+    let stream = Watched::new(stream);
+    let fault = stream.fault();
     #[cfg(weir_profile = "test")]
     let leak = super::leak::Leak::default();
     let service = service_fn(|mut request: Request<Incoming>| {
@@ -101,16 +112,26 @@ where
         }
         // hyper has room for this future from the connection's begin: boxed, an idle connection
         // does not pay for an answer.
-        let answer = Box::pin(handler(request, client));
+        let closes = request.headers().contains_key(header::TRANSFER_ENCODING);
+        let refusal = head::refusal(&request, &fault);
+        let answer = refusal.is_none().then(|| Box::pin(handler(request, client)));
         async move {
-            let reply = answer.await;
+            let mut reply = match answer {
+                Some(answer) => answer.await,
+                None => refusal.expect("a request is refused or answered"),
+            };
+            if closes {
+                // Where such a body ends is what two readers disagree on first: nothing behind it
+                // is read (RFC 9112 section 6.1).
+                reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
             seat.idle_since_us.set(clock::now_us());
             seat.is_busy.store(false, Relaxed);
             Ok::<_, Infallible>(reply)
         }
     });
     let connection = http1::Builder::new()
-        .max_buf_size(HTTP_HEAD_BYTES_MAX)
+        .max_buf_size(HTTP_READ_BUFFER_BYTES)
         .header_read_timeout(None)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);

@@ -98,7 +98,7 @@ pub async fn serve_diagnostics(listener: TcpListener, control: Control) {
 }
 
 /// Takes a request of the main site through the gate and has `perform` do what it asks.
-async fn respond<P, F>(
+pub(super) async fn respond<P, F>(
     request: Request<Incoming>,
     client: Client,
     bodies: Rc<Bodies>,

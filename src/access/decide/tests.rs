@@ -49,9 +49,10 @@ fn known(verdict: Result<Verdict, Denial>) -> Result<(Option<String>, Role, Mean
 /// Tries a password that has to be hashed, and says how that ended.
 fn hash(access: &mut Access, user: &str, password: &str, from: u8, now: Now, is_right: bool) {
     let verdict = access.try_password(&policy(), user, password, client(from), now);
-    let Ok(Verdict::Hashing { job: Some(job), mut outcome, .. }) = verdict else {
+    let Ok(Verdict::Hashing { mut outcome, .. }) = verdict else {
         panic!("{:?}", known(verdict));
     };
+    let job = access.next_job().expect("nothing else is being hashed");
     assert_eq!((job.password.as_str(), job.is_vain), (password, user == "nobody"));
     access.hashed(job.mark, job.client, Some(is_right), now);
     assert_eq!(outcome.try_recv(), Ok(is_right));
@@ -94,11 +95,9 @@ fn a_token_is_known_at_once_and_wrong_ones_keep_nobody_out() {
 fn a_right_password_is_remembered_for_a_while() {
     let mut access = access();
     let policy = policy();
-    let Ok(Verdict::Hashing { job: Some(job), .. }) =
-        access.try_password(&policy, "anna", "right", client(1), NOW)
-    else {
-        panic!("not known yet");
-    };
+    let verdict = access.try_password(&policy, "anna", "right", client(1), NOW);
+    assert!(matches!(verdict, Ok(Verdict::Hashing { .. })), "not known yet");
+    let job = access.next_job().expect("it waits");
     access.hashed(job.mark, job.client, Some(true), NOW);
     let role = |access: &mut Access, now| {
         access.try_password(&policy, "anna", "right", client(2), now).map(|verdict| match verdict {
@@ -119,15 +118,18 @@ fn a_right_password_is_remembered_for_a_while() {
 fn the_same_password_at_one_instant_is_hashed_once() {
     let mut access = access();
     let policy = policy();
-    let (mut jobs, mut outcomes) = (Vec::new(), Vec::new());
-    for number in 0..64 {
+    let mut outcomes = Vec::new();
+    for number in 0..16 {
         let verdict = access.try_password(&policy, "anna", "right", client(number), NOW);
-        let Ok(Verdict::Hashing { job, outcome, .. }) = verdict else { panic!("not known yet") };
-        jobs.extend(job);
+        let Ok(Verdict::Hashing { outcome, .. }) = verdict else { panic!("not known yet") };
         outcomes.push(outcome);
     }
-    assert_eq!(jobs.len(), 1);
-    access.hashed(jobs[0].mark, jobs[0].client, Some(true), NOW);
+    let one_more = access.try_password(&policy, "anna", "right", client(16), NOW);
+    assert_eq!(one_more.map(|_| ()), Err(Denial::Busy), "the requests that wait are bounded");
+    let job = access.next_job().expect("it waits");
+    assert!(access.next_job().is_none());
+    access.hashed(job.mark, job.client, Some(true), NOW);
+    assert!(access.next_job().is_none());
     assert!(outcomes.iter_mut().all(|outcome| outcome.try_recv() == Ok(true)));
 }
 
@@ -146,7 +148,62 @@ fn tries_at_one_instant_count_before_they_are_known_to_fail() {
     for number in 0..3 {
         assert!(try_from(2, 100 + number).is_ok(), "another address");
     }
-    assert_eq!(try_from(3, 200).map(|_| ()), Err(Denial::Busy), "eight are waiting");
+    assert!(try_from(2, 103).is_ok(), "the first address, which has five, makes room");
+    assert_eq!(try_from(2, 104).map(|_| ()), Err(Denial::Busy), "both have four");
+}
+
+#[test]
+fn one_address_with_many_passwords_delays_another_by_one_hash() {
+    let mut access = access();
+    let policy = policy();
+    let try_from = |access: &mut Access, from: u8, guess: &str| {
+        let verdict = access.try_password(&policy, "anna", guess, client(from), NOW);
+        match verdict {
+            Ok(Verdict::Hashing { outcome, .. }) => Ok(outcome),
+            Ok(Verdict::Known(_)) => panic!("{guess} is not known"),
+            Err(denial) => Err(denial),
+        }
+    };
+    let hash_next = |access: &mut Access| {
+        let job = access.next_job().expect("some wait");
+        access.hashed(job.mark, job.client, Some(false), NOW);
+        (job.client, job.password)
+    };
+    let mut held = Vec::new();
+    for guess in ["a", "b", "c", "d", "e"] {
+        held.push(try_from(&mut access, 1, guess).expect("room"));
+    }
+    assert_eq!(hash_next(&mut access), (client(1), "a".to_owned()));
+    held.push(try_from(&mut access, 2, "x").expect("room"));
+    assert_eq!(hash_next(&mut access), (client(1), "b".to_owned()), "both have waited as long");
+    assert_eq!(hash_next(&mut access), (client(2), "x".to_owned()));
+    assert_eq!(hash_next(&mut access), (client(1), "c".to_owned()));
+}
+
+#[test]
+fn a_full_queue_takes_from_the_address_that_has_most() {
+    let mut access = access();
+    let policy = policy();
+    let mut try_from = |from: u8, guess: &str| {
+        let verdict = access.try_password(&policy, "anna", guess, client(from), NOW);
+        verdict.map(|verdict| match verdict {
+            Verdict::Hashing { outcome, .. } => outcome,
+            Verdict::Known(_) => panic!("{guess} is not known"),
+        })
+    };
+    let mut of_one: Vec<_> = (0..5).map(|n| try_from(1, &format!("{n}")).expect("room")).collect();
+    let mut others: Vec<_> = (2..5).map(|from| try_from(from, "y").map(drop)).collect();
+    assert!(others.iter().all(Result::is_ok), "the same password, one hash");
+    for from in 2..4 {
+        others.push(try_from(from, &format!("of {from}")).map(drop));
+    }
+    assert!(others.iter().all(Result::is_ok));
+    let mut honest = try_from(9, "right").expect("the address with five makes room");
+    let empty = Err(oneshot::error::TryRecvError::Empty);
+    assert_eq!(honest.try_recv(), empty);
+    let closed = Err(oneshot::error::TryRecvError::Closed);
+    assert_eq!(of_one[4].try_recv(), closed, "its newest");
+    assert_eq!(of_one[3].try_recv(), empty);
 }
 
 #[test]
@@ -158,8 +215,8 @@ fn who_is_locked_out_learns_nothing_and_a_right_password_later_clears_it() {
         match verdict {
             Err(denial) => Some(denial),
             Ok(Verdict::Known(_)) => None,
-            Ok(Verdict::Hashing { job, .. }) => {
-                let job = job.expect("nothing else is being hashed");
+            Ok(Verdict::Hashing { .. }) => {
+                let job = access.next_job().expect("nothing else is being hashed");
                 access.hashed(job.mark, job.client, Some(is_right), now);
                 None
             }
@@ -185,11 +242,8 @@ fn who_is_locked_out_learns_nothing_and_a_right_password_later_clears_it() {
 fn a_user_there_is_not_takes_as_long() {
     let mut access = access();
     let policy = policy();
-    let Ok(Verdict::Hashing { job: Some(nobody), .. }) =
-        access.try_password(&policy, "nobody", "x", client(1), NOW)
-    else {
-        panic!("a password of nobody is hashed too");
-    };
+    assert!(access.try_password(&policy, "nobody", "x", client(1), NOW).is_ok());
+    let nobody = access.next_job().expect("a password of nobody is hashed too");
     assert!(nobody.is_vain);
     assert_eq!(nobody.rounds, policy.users[0].password.rounds());
     assert_eq!(nobody.hash.rounds(), nobody.rounds);
@@ -228,9 +282,8 @@ fn a_login_is_its_users_as_long_as_the_section_stays_as_it_is() {
 fn a_hash_that_failed_is_no_answer_to_anybody() {
     let mut access = access();
     let verdict = access.try_password(&policy(), "anna", "right", client(1), NOW);
-    let Ok(Verdict::Hashing { job: Some(job), mut outcome, .. }) = verdict else {
-        panic!("not known yet");
-    };
+    let Ok(Verdict::Hashing { mut outcome, .. }) = verdict else { panic!("not known yet") };
+    let job = access.next_job().expect("it waits");
     access.hashed(job.mark, job.client, None, NOW);
     assert!(outcome.try_recv().is_err());
     assert!(access.hashing.is_empty());

@@ -241,6 +241,76 @@ fn a_long_head_is_refused_and_a_slow_one_closed() {
 }
 
 #[test]
+fn a_head_is_bounded_in_headers_and_bytes_and_the_answer_says_how() {
+    beside_site(|site| async move {
+        let many = |count: usize| "X: y\r\n".repeat(count);
+        let head = |lines: &str| format!("GET / HTTP/1.1\r\nHost: weir\r\n{lines}\r\n");
+        assert_starts(&site.ask(&head(&many(31))).await, 200, "32 headers");
+        let answer = site.ask(&head(&many(32))).await;
+        assert_starts(&answer, 431, "33 headers");
+        assert!(answer.contains("33 request headers, max 32"), "{answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
+        let cookies = |bytes: usize| format!("Cookie: {}\r\n", "c".repeat(bytes));
+        assert_starts(&site.ask(&head(&cookies(4000))).await, 200, "4 KiB");
+        let answer = site.ask(&head(&cookies(4100))).await;
+        assert_starts(&answer, 431, "more");
+        assert!(answer.contains("max 4096, of which 4100 are cookies"), "{answer}");
+    });
+}
+
+#[test]
+fn a_body_that_could_end_in_two_places_is_refused_and_nothing_behind_one_in_chunks_is_read() {
+    beside_site(|site| async move {
+        let post = "POST /gate/whep HTTP/1.1\r\nHost: weir\r\nContent-Type: application/sdp\r\n";
+        let chunked = "Transfer-Encoding: chunked\r\n";
+        let behind = "GET /healthz HTTP/1.1\r\nHost: weir\r\n\r\n";
+        for (lines, body, status) in [
+            (format!("Content-Length: 3\r\n{chunked}"), "3\r\nv=0\r\n0\r\n\r\n", 400),
+            (format!("{chunked}Content-Length: 3\r\n"), "3\r\nv=0\r\n0\r\n\r\n", 400),
+            ("Content-Length: 3\r\nContent-Length: 3\r\n".to_owned(), "v=0", 400),
+            ("Content-Length: 3\r\nContent-Length: 4\r\n".to_owned(), "v=0", 400),
+            ("Content-Length: 3, 3\r\n".to_owned(), "v=0", 400),
+            ("Content-Length: +3\r\n".to_owned(), "v=0", 400),
+            ("Content-Length : 3\r\n".to_owned(), "v=0", 400),
+            (chunked.repeat(2), "3\r\nv=0\r\n0\r\n\r\n", 400),
+            ("Transfer-Encoding: gzip\r\n".to_owned(), "v=0", 400),
+            (chunked.to_owned(), "3\r\nv=0\r\n0\r\n\r\n", 201),
+        ] {
+            let mut stream = site.connect().await;
+            let request = format!("{post}{lines}\r\n{body}{behind}");
+            let _ = stream.write_all(request.as_bytes()).await;
+            let mut answer = Vec::new();
+            let _ = stream.read_to_end(&mut answer).await;
+            let answer = String::from_utf8_lossy(&answer);
+            assert_starts(&answer, status, &lines);
+            assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{lines}: {answer}");
+        }
+    });
+}
+
+#[test]
+fn a_request_that_comes_as_its_connection_is_told_to_leave_is_not_answered() {
+    beside_site(|site| async move {
+        for _ in 0..20 {
+            let mut held = Vec::new();
+            for _ in 0..BOUNDS.connections {
+                held.push(site.connect().await);
+            }
+            tokio::time::sleep(Duration::from_micros(HTTP_EVICTABLE_US + 20_000)).await;
+            // Both are there before the server's next turn: a newcomer, and the request.
+            let newcomer =
+                std::net::TcpStream::connect(("127.0.0.1", site.port)).expect("it listens");
+            held[0].try_write(b"GET /healthz HTTP/1.1\r\nHost: weir\r\n\r\n").expect("sent");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let used = BOUNDS.usage.used.load(std::sync::atomic::Ordering::Relaxed);
+            assert!(used <= BOUNDS.connections as u64, "{used} connections");
+            drop((held, newcomer));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+}
+
+#[test]
 fn a_slow_body_is_given_up_and_a_second_one_waits_no_longer_than_it_should() {
     beside_site(|site| async move {
         let head = "POST /gate/whep HTTP/1.1\r\nHost: weir\r\nContent-Type: application/sdp\r\n\

@@ -1,0 +1,145 @@
+//! Passwords that wait for their hash, and the requests that wait for each.
+//!
+//! One password is hashed at a time. The queue is fair by address: each password gets a number one
+//! above its address's last one, or above the one being hashed, and the lowest number is next. An
+//! address that queues five passwords delays another's only one by one hash.
+//!
+//! Passwords are bounded by [`PASSWORDS_WAITING_MAX`], requests over all of them by
+//! [`PASSWORD_REQUESTS_MAX`]. A full queue takes the newest of the address that has most, if that
+//! one has at least two more than the newcomer's; else the newcomer is refused.
+
+use std::net::IpAddr;
+
+use tokio::sync::oneshot;
+
+use super::decide::Job;
+use super::failures::network;
+use super::remembered::Mark;
+use crate::limits::{PASSWORD_REQUESTS_MAX, PASSWORDS_WAITING_MAX};
+
+#[derive(Default)]
+pub(super) struct Queue {
+    /// In the order in which they came.
+    hashes: Vec<Hash>,
+    /// The number of the password that was hashed last.
+    served: u64,
+}
+
+struct Hash {
+    mark: Mark,
+    address: IpAddr,
+    number: u64,
+    /// `None` while it is being hashed.
+    job: Option<Job>,
+    requests: Vec<Request>,
+}
+
+struct Request {
+    address: IpAddr,
+    outcome: oneshot::Sender<bool>,
+}
+
+/// The queue has no room for this address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct QueueFull;
+
+impl Queue {
+    /// Whether this password is waiting or being hashed.
+    pub(super) fn has(&self, mark: &Mark) -> bool {
+        self.hashes.iter().any(|hash| hash.mark == *mark)
+    }
+
+    /// Has a request of `client` wait for a password that [`Queue::has`].
+    pub(super) fn join(
+        &mut self,
+        mark: &Mark,
+        client: IpAddr,
+    ) -> Result<oneshot::Receiver<bool>, QueueFull> {
+        let address = network(client);
+        self.make_room_for_request(address)?;
+        let (sender, outcome) = oneshot::channel();
+        let hash = self.hashes.iter_mut().find(|hash| hash.mark == *mark).ok_or(QueueFull)?;
+        hash.requests.push(Request { address, outcome: sender });
+        Ok(outcome)
+    }
+
+    /// Makes sure that a password of `client` finds room, with its request.
+    pub(super) fn make_room(&mut self, client: IpAddr) -> Result<(), QueueFull> {
+        let address = network(client);
+        if self.hashes.len() >= PASSWORDS_WAITING_MAX {
+            let waiting = |hash: &&Hash| hash.job.is_some();
+            let of = |address| self.hashes.iter().filter(|hash| hash.address == address).count();
+            let last = self
+                .hashes
+                .iter()
+                .rev()
+                .filter(waiting)
+                .max_by_key(|hash| (of(hash.address), hash.number))
+                .filter(|hash| of(hash.address) >= of(address) + 2);
+            let mark = last.ok_or(QueueFull)?.mark;
+            // Its requests are told that the queue is full.
+            self.hashes.retain(|hash| hash.mark != mark);
+        }
+        self.make_room_for_request(address)
+    }
+
+    /// Adds a password after [`Queue::make_room`].
+    pub(super) fn admit(&mut self, job: Job) -> oneshot::Receiver<bool> {
+        let address = network(job.client);
+        let of_address = self.hashes.iter().filter(|hash| hash.address == address);
+        let last = of_address.map(|hash| hash.number).max().unwrap_or(0);
+        let (sender, outcome) = oneshot::channel();
+        self.hashes.push(Hash {
+            mark: job.mark,
+            address,
+            number: last.max(self.served) + 1,
+            job: Some(job),
+            requests: vec![Request { address, outcome: sender }],
+        });
+        outcome
+    }
+
+    /// The next password to hash; `None` while one is being hashed, or when none waits.
+    pub(super) fn next(&mut self) -> Option<Job> {
+        if self.hashes.iter().any(|hash| hash.job.is_none()) {
+            return None;
+        }
+        let next = self.hashes.iter_mut().min_by_key(|hash| hash.number)?;
+        self.served = next.number;
+        next.job.take()
+    }
+
+    /// Takes out a password that was hashed; who waits for it.
+    pub(super) fn finish(&mut self, mark: &Mark) -> Vec<oneshot::Sender<bool>> {
+        let Some(index) = self.hashes.iter().position(|hash| hash.mark == *mark) else {
+            return Vec::new();
+        };
+        let requests = self.hashes.remove(index).requests;
+        requests.into_iter().map(|request| request.outcome).collect()
+    }
+
+    fn make_room_for_request(&mut self, address: IpAddr) -> Result<(), QueueFull> {
+        for hash in &mut self.hashes {
+            hash.requests.retain(|request| !request.outcome.is_closed());
+        }
+        let all = || self.hashes.iter().flat_map(|hash| &hash.requests);
+        if all().count() < PASSWORD_REQUESTS_MAX {
+            return Ok(());
+        }
+        let of = |address| all().filter(|request| request.address == address).count();
+        let greedy = all().map(|request| (of(request.address), request.address)).max();
+        let (_, greedy) = greedy.filter(|(count, _)| *count >= of(address) + 2).ok_or(QueueFull)?;
+        for hash in self.hashes.iter_mut().rev() {
+            if let Some(index) = hash.requests.iter().rposition(|other| other.address == greedy) {
+                hash.requests.remove(index);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.hashes.is_empty()
+    }
+}

@@ -1,0 +1,51 @@
+//! A connection as [`super::server`] answers it, on any stream, with answers that need no camera.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::{Request, StatusCode};
+use tokio::io::DuplexStream;
+
+use super::body::Bodies;
+use super::empty;
+use super::gate::Gate;
+use super::route::Action;
+use super::seats::{Bounds, Seats};
+use super::server::{Client, converse};
+use super::site::respond;
+use crate::access::{Guard, Policy};
+use crate::config::StateFolder;
+use crate::mem::accounts::Kind;
+use crate::status::TABLES;
+
+/// Serves `stream` until it ends.
+pub(crate) async fn connection(stream: DuplexStream) {
+    let loopback = std::net::IpAddr::from([127, 0, 0, 1]);
+    let idle = Duration::from_secs(5);
+    let usage = &TABLES.http_connections;
+    let seats = Seats::new(Bounds {
+        connections: 1,
+        per_address: 1,
+        idle,
+        account: Kind::HttpConnection,
+        usage,
+    });
+    let seat = seats.admit(loopback, 0).expect("the table is empty");
+    let bodies = Rc::new(Bodies::new());
+    let guard = Guard::new(StateFolder::none());
+    let handler = move |request: Request<Incoming>, client| {
+        let policy = Policy { open: true, ..Policy::default() };
+        let gate = Gate { guard: guard.clone(), policy: Arc::new(policy) };
+        respond(request, client, Rc::clone(&bodies), gate, |action| async move {
+            match action {
+                Action::Done(reply) => reply,
+                _ => empty(StatusCode::OK),
+            }
+        })
+    };
+    let client = Client { peer: (loopback, 1).into(), asked: loopback, is_tls: false };
+    converse(stream, client, &seat, idle, handler).await;
+    seats.release(&seat);
+}
