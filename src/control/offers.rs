@@ -133,8 +133,10 @@ impl State {
         // It outlives the connection that the offer came by.
         let account = Account::open(Kind::Offer).map_err(|refused| full(&refused))?;
         let (answer, mut active) = account.enter(|| self.answer(offer, camera))?;
+        let Answer { sdp, secret, etag } = answer;
         // Copied, so that what is sent back is the connection's.
-        let answer = Answer { sdp: answer.sdp.clone(), ..answer };
+        let answer = Answer { sdp: sdp.clone(), secret, etag };
+        drop(sdp);
         let (seat, over) = (active.seat, account.over());
         active.account = Some(account);
         accounts::shared(|| self.handshakes.borrow_mut().active.push(active));
