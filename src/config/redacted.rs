@@ -7,7 +7,7 @@ use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
 const HIDDEN: &str = "(hidden)";
 const UNKNOWN: &str = "(unknown)";
 /// Keys whose value may be seen.
-const OPEN: [&str; 21] = [
+const OPEN: [&str; 23] = [
     "announce",
     "baud",
     "cameras",
@@ -24,6 +24,8 @@ const OPEN: [&str; 21] = [
     "origins",
     "password_file",
     "payload_bytes",
+    "prefix",
+    "proxies",
     "resend",
     "role",
     "tls",
