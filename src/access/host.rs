@@ -47,8 +47,13 @@ impl Names<'_> {
     pub fn kind(&self, host: &str) -> Option<HostKind> {
         let name = host_without_port(host)?;
         let of_address = |ip: IpAddr| {
-            let is_loopback = ip.to_canonical().is_loopback();
-            if is_loopback { HostKind::Loopback } else { HostKind::Address }
+            let ip = ip.to_canonical();
+            // What leads to "any address" leads to this machine.
+            if ip.is_loopback() || ip.is_unspecified() {
+                HostKind::Loopback
+            } else {
+                HostKind::Address
+            }
         };
         if let Some(inner) = name.strip_prefix('[') {
             let ip: std::net::Ipv6Addr = inner.strip_suffix(']')?.parse().ok()?;
@@ -118,6 +123,7 @@ mod tests {
             ("[::1]:8117", Loopback),
             ("127.0.0.1:8117", Loopback),
             ("[::ffff:127.0.0.1]", Loopback),
+            ("0.0.0.0:8117", Loopback),
             ("localhost", Loopback),
             ("LocalHost:8117", Loopback),
             ("a.localhost", Loopback),

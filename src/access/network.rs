@@ -20,7 +20,9 @@ impl Network {
         let most = if address.is_ipv4() { 32 } else { 128 };
         let bits = match bits {
             // Without a sign, which a number's own reading takes.
-            Some(bits) => bits.bytes().all(|byte| byte.is_ascii_digit()).then(|| bits.parse())?.ok()?,
+            Some(bits) => {
+                bits.bytes().all(|byte| byte.is_ascii_digit()).then(|| bits.parse())?.ok()?
+            }
             None => most,
         };
         (1..=most).contains(&bits).then_some(Self { address, bits })
@@ -68,8 +70,20 @@ mod tests {
     #[test]
     fn what_is_none_is_refused() {
         for text in [
-            "", "localhost", "127.0.0.1:80", "[::1]", "10.0.0.0/0", "::/0", "10.0.0.0/33", "::/129",
-            "10.0.0.0/+8", "10.0.0.0/", "10.0.0/8", "*", "10.0.0.0/8/8", "10.0.0.0/256",
+            "",
+            "localhost",
+            "127.0.0.1:80",
+            "[::1]",
+            "10.0.0.0/0",
+            "::/0",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0.0/+8",
+            "10.0.0.0/",
+            "10.0.0/8",
+            "*",
+            "10.0.0.0/8/8",
+            "10.0.0.0/256",
         ] {
             assert_eq!(Network::parse(text), None, "{text}");
         }

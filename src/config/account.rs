@@ -3,6 +3,7 @@
 
 use toml::de::{DeTable, DeValue};
 
+use super::Config;
 use super::place::{Problems, Severity};
 use super::section::{At, Section, wrong_type};
 use crate::access::{Account, Network, Origin, PasswordHash, Policy, Role, Token, TokenHash, User};
@@ -39,13 +40,26 @@ fn read_prefix(http: &mut Section, problems: &mut Problems) -> String {
     };
     let path = text.value.strip_suffix('/').unwrap_or(text.value);
     let is_path = |rest: &str| rest.split('/').all(|name| super::name_problem(name).is_none());
-    let is_good = path.len() <= HTTP_PREFIX_BYTES_MAX && path.strip_prefix('/').is_some_and(is_path);
+    let is_good =
+        path.len() <= HTTP_PREFIX_BYTES_MAX && path.strip_prefix('/').is_some_and(is_path);
     if is_good || path.is_empty() {
         return path.to_owned();
     }
     let message = "`prefix` in [http] is no path like \"/weir\"".to_owned();
     problems.note(text.offset, Severity::Warning, message);
     String::new()
+}
+
+/// A camera whose path begins as `prefix` does cannot be told from weir itself, behind a proxy that
+/// takes `prefix` off.
+pub(super) fn check_prefix(config: &Config, root: &mut Section, problems: &mut Problems) {
+    let first = config.access.prefix.split('/').nth(1);
+    if let Some(camera) = config.cameras.iter().find(|camera| Some(&*camera.name) == first) {
+        let offset = root.value("http").map_or(0, |value| value.span().start);
+        let name = &camera.name;
+        let message = format!("`prefix` in [http] begins with the name of a camera, {name}");
+        problems.note(offset, Severity::Warning, message);
+    }
 }
 
 /// A list of texts; what is wrong in it is left out.

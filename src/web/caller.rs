@@ -59,7 +59,10 @@ impl Caller {
         let is_local = !is_by_proxy && is_on_this_machine(request, client, names);
         let address = if is_by_proxy {
             forwarded_for(headers, |ip| policy.is_proxy(ip)).unwrap_or(ip)
-        } else if ip.is_loopback() {
+        } else if ip.is_loopback() && headers.contains_key(FOR) {
+            log::warn!(
+                "http: a proxy on this machine asks for others and is not among `proxies` in [http]"
+            );
             forwarded_for(headers, |_| false).map_or(ip, stand_in)
         } else {
             ip

@@ -9,11 +9,11 @@ use hyper::{Method, Request, StatusCode};
 
 use super::caller::Caller;
 use super::presented::{self, Address, Source};
-use super::{cookie, pages};
 use super::problem::{problem, retry};
 use super::route::Route;
 use super::server::Client;
 use super::{Reply, empty, whep};
+use super::{cookie, pages};
 use crate::access::{Denial, Guard, Identity, Means, Policy, Presented};
 
 /// When to ask again after the queue of passwords was full.

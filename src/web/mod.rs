@@ -35,7 +35,7 @@ mod whep;
 use bytes::Bytes;
 use hyper::Response;
 
-pub(crate) use api::{Pieces, cameras_text, sessions_text, status_text};
+pub(crate) use api::{Pieces, cameras_text, reloaded_text, sessions_text, status_text};
 use content::Content;
 pub use listener::bind;
 pub use site::{Listeners, serve, serve_diagnostics};

@@ -13,7 +13,12 @@ use crate::access::{Asked, Names, Policy, Presented, origin_host, origin_is_own}
 use crate::limits::TOKEN_BYTES_MAX;
 
 /// Who sends a request, with the `login` of its cookies that is good.
-pub(super) fn asked(uri: &Uri, headers: &HeaderMap, caller: Caller, login: Option<String>) -> Asked {
+pub(super) fn asked(
+    uri: &Uri,
+    headers: &HeaderMap,
+    caller: Caller,
+    login: Option<String>,
+) -> Asked {
     Asked {
         client: caller.client.peer.ip(),
         is_local: caller.is_local,
@@ -233,7 +238,8 @@ mod tests {
 
     #[test]
     fn a_page_is_secure_by_its_proxys_word_its_origin_or_its_connection() {
-        let is_https = |pairs: &[(&str, &str)], is_tls| Source::Own.is_https(&headers(pairs), is_tls);
+        let is_https =
+            |pairs: &[(&str, &str)], is_tls| Source::Own.is_https(&headers(pairs), is_tls);
         assert!(is_https(&[], true) && !is_https(&[], false));
         assert!(is_https(&[("x-forwarded-proto", "https")], false));
         assert!(!is_https(&[("x-forwarded-proto", "http")], true));

@@ -35,13 +35,15 @@ pub struct Listeners {
 
 /// Serves pages, API and WHEP, for ever.
 pub async fn serve(listeners: Listeners, control: Control) {
-    let seats = Seats::new(Bounds {
+    let bounds = Bounds {
         connections: PROFILE.http_connections,
         per_address: PROFILE.http_connections_per_address,
         account: Kind::HttpConnection,
         usage: &TABLES.http_connections,
         idle: Duration::from_millis(HTTP_KEEP_ALIVE_MS),
-    });
+    };
+    let shared = control.clone();
+    let seats = Seats::with_shared(bounds, move |ip| shared.policy().is_proxy(ip));
     let bodies = Rc::new(Bodies::new());
     let whole = {
         let control = control.clone();

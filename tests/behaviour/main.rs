@@ -26,6 +26,7 @@ mod lost_flight;
 mod offers_at_once;
 mod payload;
 mod privileges;
+mod proxies;
 mod reload;
 mod resend;
 mod session_life;

@@ -85,7 +85,8 @@ fn on_this_machine_is_what_nothing_speaks_against() {
         assert!(is_local("127.0.0.1", &[("host", host)]), "{host}");
         assert!(is_local("::1", &[("host", host)]), "{host}");
         assert!(!is_local("192.0.2.1", &[("host", host)]), "{host}");
-        let caller = Caller::of(&request(&[("host", host)]), client("127.0.0.1"), &NAMES, &policy());
+        let caller =
+            Caller::of(&request(&[("host", host)]), client("127.0.0.1"), &NAMES, &policy());
         assert!(!caller.is_local, "a proxy's address is not the box itself");
     }
     for host in ["192.0.2.7", "cams.example", "evil.example", ""] {
@@ -93,9 +94,18 @@ fn on_this_machine_is_what_nothing_speaks_against() {
     }
     assert!(!is_local("127.0.0.1", &[]));
     for trace in [
-        "forwarded", "via", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host",
-        "x-forwarded-server", "x-forwarded-port", "x-real-ip", "cf-connecting-ip",
-        "true-client-ip", "x-original-forwarded-for", "x-envoy-external-address",
+        "forwarded",
+        "via",
+        "x-forwarded-for",
+        "x-forwarded-proto",
+        "x-forwarded-host",
+        "x-forwarded-server",
+        "x-forwarded-port",
+        "x-real-ip",
+        "cf-connecting-ip",
+        "true-client-ip",
+        "x-original-forwarded-for",
+        "x-envoy-external-address",
     ] {
         assert!(!is_local("127.0.0.1", &[("host", "localhost"), (trace, "127.0.0.1")]), "{trace}");
     }
