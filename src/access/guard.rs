@@ -60,7 +60,8 @@ impl Guard {
 
     /// The domains that the box's network gave it, for [`Guard::names`].
     pub fn domains(&self) -> Rc<[String]> {
-        self.0.domains.at(clock::now_us())
+        // What is kept of them is no connection's.
+        accounts::shared(|| self.0.domains.at(clock::now_us()))
     }
 
     /// What the box is called.
