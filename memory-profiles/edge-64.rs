@@ -39,5 +39,5 @@ Profile {
     stack_bytes: 256 * KIB,
     program_bytes: 5376 * KIB,
     udp_socket_buffer_bytes: 2 * MIB,
-    total_bytes: 20 * MIB,
+    total_bytes: 21 * MIB,
 }

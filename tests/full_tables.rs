@@ -69,7 +69,7 @@ fn one_session_too_many_is_refused_and_who_leaves_makes_room() {
     assert_eq!(first.delete().expect("an answer"), 200);
     viewers.push(stage.viewer());
     assert_full(&refusal(&stage), "sessions full, max 4", "2");
-    let status = stage.server.get("/api/status").json();
+    let status = stage.server.tell("status");
     let table = &status["tables"][0];
     let figures = ["used", "most", "max", "full"].map(|figure| table[figure].as_u64());
     assert_eq!((&table["what"], figures), (&"sessions".into(), [4, 4, 4, 2].map(Some)));
@@ -252,7 +252,7 @@ fn one_http_connection_too_many_of_an_address_is_refused_and_of_all_waits() {
     answer.expect("an answer").expect(200).expect("room was made");
     let waited_us = clock::now_us() - began_us;
     assert!(waited_us < 500_000, "{waited_us} us");
-    let table = &stage.server.get("/api/status").json()["tables"];
+    let table = &stage.server.tell("status")["tables"];
     let tables = table.as_array().expect("a list");
     let table = tables.iter().find(|table| table["what"] == "http connections").expect("a table");
     assert_eq!((&table["most"], &table["max"]), (&8.into(), &8.into()));

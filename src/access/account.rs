@@ -1,6 +1,8 @@
 //! Users, tokens, and the rules of the configuration about them.
 
-use super::{Origin, PasswordHash, TokenHash, sha256};
+use std::net::IpAddr;
+
+use super::{Network, Origin, PasswordHash, TokenHash, sha256};
 use crate::limits::LOGIN_HOURS_DEFAULT;
 
 /// What somebody may do; each may what the one before may.
@@ -98,6 +100,10 @@ pub struct Policy {
     pub names: Vec<String>,
     /// `[http] origins`: sites whose pages may use this one.
     pub origins: Vec<Origin>,
+    /// `[http] proxies`: who may say for whom it asks.
+    pub proxies: Vec<Network>,
+    /// `[http] prefix`: the path that a proxy serves this one below, `/weir`; else empty.
+    pub prefix: String,
     /// `[http] login_hours`.
     pub login_hours: usize,
 }
@@ -111,12 +117,19 @@ impl Default for Policy {
             open: false,
             names: Vec::new(),
             origins: Vec::new(),
+            proxies: Vec::new(),
+            prefix: String::new(),
             login_hours: LOGIN_HOURS_DEFAULT,
         }
     }
 }
 
 impl Policy {
+    /// Whether an address is a proxy's that may say for whom it asks.
+    pub fn is_proxy(&self, ip: IpAddr) -> bool {
+        self.proxies.iter().any(|network| network.contains(ip))
+    }
+
     /// The user of a name.
     pub fn user(&self, name: &str) -> Option<&User> {
         self.users.iter().find(|user| user.account.name == name)

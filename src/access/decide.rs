@@ -41,7 +41,7 @@ pub enum Presented {
 pub struct Asked {
     /// The client's address.
     pub client: IpAddr,
-    /// It is on this machine, and no proxy says that it asks for another.
+    /// It is on this machine, as far as that can be told: nothing about it is a proxy's.
     pub is_local: bool,
     /// Its credentials.
     pub presented: Presented,
@@ -64,7 +64,7 @@ pub struct Identity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Means {
-    /// There are no accounts, and he is on this machine.
+    /// There are no accounts, and it is on this machine.
     Local,
     /// There are no accounts, and viewing is open.
     Open,
@@ -79,12 +79,14 @@ pub enum Means {
 /// Why a request is not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denial {
-    /// It was not meant for this box: [`super::host_is_ours`].
+    /// It was not meant for this box: [`super::Names`].
     Host,
     /// It comes from the page of another site.
     Origin,
     /// There are no accounts, and it comes from elsewhere.
     NoAccounts,
+    /// There are no accounts, so that nobody on the network is an operator.
+    NoOperators,
     /// It presents nothing, or a login that is over.
     Unknown,
     /// It presents something wrong.
@@ -161,7 +163,7 @@ impl Access {
         let identity = |name, role, means| Ok(Verdict::Known(Identity { name, role, means }));
         if !policy.has_accounts {
             return if asked.is_local {
-                identity(None, Role::Operator, Means::Local)
+                identity(None, Role::Viewer, Means::Local)
             } else if policy.open {
                 identity(None, Role::Viewer, Means::Open)
             } else {
@@ -170,24 +172,30 @@ impl Access {
         }
         let by =
             |account: &Account, means| identity(Some(account.name.clone()), account.role, means);
+        if let Presented::Token(token) = &asked.presented
+            && let Some(account) = policy.token(token)
+        {
+            return by(account, Means::Token);
+        }
+        // Before a password or a token that is wrong: a proxy in front of us may ask for one of its
+        // own, and passes it on.
+        let login = asked.login.as_deref().and_then(|id| self.logins.find(id, now.unix_s));
+        if let Some(user) = login.and_then(|fingerprint| policy.user_of(fingerprint)) {
+            return by(&user.account, Means::Login);
+        }
         match &asked.presented {
-            Presented::Token(token) => match policy.token(token) {
-                Some(account) => by(account, Means::Token),
-                None => Err(self.wrong_token(asked.client, now)),
-            },
             Presented::Password { user, password } => {
                 self.try_password(policy, user, password, asked.client, now)
             }
+            Presented::Token(_) => Err(self.wrong_token(asked.client, now)),
             Presented::Unreadable => Err(Denial::Wrong),
-            Presented::Nothing => {
-                let login = asked.login.as_deref();
-                let login = login.and_then(|id| self.logins.find(id, now.unix_s));
-                match login.and_then(|fingerprint| policy.user_of(fingerprint)) {
-                    Some(user) => by(&user.account, Means::Login),
-                    None => Err(Denial::Unknown),
-                }
-            }
+            Presented::Nothing => Err(Denial::Unknown),
         }
+    }
+
+    /// Whether there is a login of this id.
+    pub(super) fn knows_login(&self, id: &str, now: Now) -> bool {
+        self.logins.find(id, now.unix_s).is_some()
     }
 
     /// A wrong token counts by itself, and never keeps a right one or a password out.

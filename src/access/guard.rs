@@ -11,9 +11,10 @@ use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use super::decide::{Access, Asked, Denial, Identity, Now, Verdict};
+use super::domains::Domains;
 use super::hashing::Hashing;
 use super::logins::Logins;
-use super::{PasswordHash, Policy};
+use super::{Names, PasswordHash, Policy, hex, sha256};
 use crate::clock;
 use crate::config::{Secret, StateFolder};
 use crate::limits::{LOGINS_FILE_BYTES_MAX, PASSWORD_WAIT_MS_MAX};
@@ -21,8 +22,12 @@ use crate::mem::accounts::{self, Demand};
 use crate::status::GAUGES;
 
 const FILE: &str = "weir-logins";
+/// Enough for the boxes behind one name.
+const BOX_ID_BYTES: usize = 4;
 /// Where Linux says what the box is called.
 const HOSTNAME: &str = "/proc/sys/kernel/hostname";
+/// What tells one installation of a system from another (machine-id(5)).
+const MACHINE_ID: &str = "/etc/machine-id";
 
 /// One for all of the web. Cheap to clone; one thread only.
 #[derive(Clone)]
@@ -33,6 +38,8 @@ struct State {
     hashing: RefCell<Option<Hashing>>,
     folder: StateFolder,
     own_name: String,
+    domains: Domains,
+    box_id: String,
 }
 
 /// A login that has begun.
@@ -48,12 +55,33 @@ impl Guard {
     pub fn new(folder: StateFolder) -> Self {
         let access = RefCell::new(Access::new(read(&folder)));
         let own_name = std::fs::read_to_string(HOSTNAME).unwrap_or_default().trim().to_owned();
-        Self(Rc::new(State { access, hashing: RefCell::new(None), folder, own_name }))
+        let box_id = box_id(&own_name, &folder);
+        let (hashing, domains) = (RefCell::new(None), Domains::default());
+        Self(Rc::new(State { access, hashing, folder, own_name, domains, box_id }))
+    }
+
+    /// The domains that the box's network gave it, for [`Guard::names`].
+    pub fn domains(&self) -> Rc<[String]> {
+        // What is kept of them is no connection's.
+        accounts::shared(|| self.0.domains.at(clock::now_us()))
     }
 
     /// What the box is called.
-    pub fn own_name(&self) -> &str {
-        &self.0.own_name
+    pub fn names<'n>(&'n self, policy: &'n Policy, domains: &'n [String]) -> Names<'n> {
+        Names { own: &self.0.own_name, further: &policy.names, domains }
+    }
+
+    /// Tells this weir from others that have the same name towards browsers; no secret.
+    pub fn box_id(&self) -> &str {
+        &self.0.box_id
+    }
+
+    /// The login that is good, of those that a request has.
+    pub fn good_login(&self, ids: impl Iterator<Item = String>) -> Option<String> {
+        let access = self.0.access.borrow();
+        let now = now();
+        let mut ids = ids;
+        ids.find(|id| access.knows_login(id, now))
     }
 
     /// Who asks.
@@ -180,6 +208,15 @@ impl Guard {
         }
         hashing.as_ref().map(ask)
     }
+}
+
+/// Of what stays as it is over restarts and upgrades.
+fn box_id(own_name: &str, folder: &StateFolder) -> String {
+    let machine = std::fs::read(MACHINE_ID).unwrap_or_default();
+    let folder = folder.path("").unwrap_or_default();
+    let parts = [machine.as_slice(), own_name.as_bytes(), folder.as_os_str().as_encoded_bytes()];
+    let whole = sha256(&parts.map(|part| sha256(&[part])).each_ref().map(|part| &part[..]));
+    hex(&whole[..BOX_ID_BYTES])
 }
 
 fn now() -> Now {

@@ -2,30 +2,93 @@
 //! address (DNS rebinding), and then has the browser's word for being us; but the browser still
 //! says that name. So only names are answered that no stranger can have.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
 /// What only a local network's names end in: multicast DNS (RFC 6762), home networks (RFC 8375),
-/// private use (ICANN), this machine (RFC 6761), and what many routers use.
-const LOCAL_ENDS: [&str; 5] = [".local", ".home.arpa", ".internal", ".localhost", ".lan"];
+/// private use (ICANN), and what many routers use.
+const LOCAL_ENDS: [&str; 4] = [".local", ".home.arpa", ".internal", ".lan"];
+/// The names of this machine by itself (RFC 6761).
+const LOCALHOST_END: &str = ".localhost";
 
-/// Whether `host`, the Host header or a URL's authority, is ours: an address, a name without dots,
-/// a local one, the box's `own_name`, or one of `names`.
-pub fn host_is_ours(host: &str, own_name: &str, names: &[String]) -> bool {
-    let Some(name) = host_without_port(host) else { return false };
-    if let Some(inner) = name.strip_prefix('[') {
-        return inner.strip_suffix(']').is_some_and(|ip| ip.parse::<Ipv6Addr>().is_ok());
+/// What this box is called.
+#[derive(Debug, Clone, Copy)]
+pub struct Names<'n> {
+    /// Its host name.
+    pub own: &'n str,
+    /// `[http] names`, in lower case.
+    pub further: &'n [String],
+    /// The domains that its network gave it: [`super::Domains`].
+    pub domains: &'n [String],
+}
+
+/// Which of its names a request has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HostKind {
+    /// `localhost`, or a loopback address.
+    Loopback,
+    /// Another address.
+    Address,
+    /// A name that means something on the box or in its network alone.
+    Local,
+    /// A name that may be the world's: of `names`, or the box's own with a domain.
+    Public,
+}
+
+impl HostKind {
+    /// Whether who is on the box itself would ask by it.
+    pub fn is_for_the_box_itself(self) -> bool {
+        matches!(self, Self::Loopback | Self::Local)
     }
-    let name = name.strip_suffix('.').unwrap_or(name);
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    if name.is_empty() || !name.bytes().all(fits) {
-        return false;
+}
+
+impl Names<'_> {
+    /// What `host`, the Host header or a URL's authority, is of ours: an address, a name without
+    /// dots, a local one, the box's own, or one of `names`. `None` when it is none of them.
+    pub fn kind(&self, host: &str) -> Option<HostKind> {
+        let name = host_without_port(host)?;
+        let of_address = |ip: IpAddr| {
+            let ip = ip.to_canonical();
+            // What leads to "any address" leads to this machine.
+            if ip.is_loopback() || ip.is_unspecified() {
+                HostKind::Loopback
+            } else {
+                HostKind::Address
+            }
+        };
+        if let Some(inner) = name.strip_prefix('[') {
+            let ip: std::net::Ipv6Addr = inner.strip_suffix(']')?.parse().ok()?;
+            return Some(of_address(ip.into()));
+        }
+        let name = name.strip_suffix('.').unwrap_or(name);
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        if name.is_empty() || !name.bytes().all(fits) {
+            return None;
+        }
+        let name = name.to_ascii_lowercase();
+        if let Ok(ip) = name.parse::<IpAddr>() {
+            return Some(of_address(ip));
+        }
+        if name == "localhost" || name.ends_with(LOCALHOST_END) {
+            return Some(HostKind::Loopback);
+        }
+        // What the configuration calls public is that, whatever it looks like.
+        if self.further.contains(&name) {
+            return Some(HostKind::Public);
+        }
+        let is_local = !name.contains('.')
+            || LOCAL_ENDS.iter().any(|end| name.ends_with(end))
+            || self.is_of_our_network(&name);
+        if is_local {
+            return Some(HostKind::Local);
+        }
+        (name == self.own.to_ascii_lowercase()).then_some(HostKind::Public)
     }
-    let name = name.to_ascii_lowercase();
-    name.parse::<Ipv4Addr>().is_ok()
-        || !name.contains('.')
-        || LOCAL_ENDS.iter().any(|end| name.ends_with(end))
-        || name == own_name.to_ascii_lowercase()
-        || names.contains(&name)
+
+    /// Whether it is one label in a domain that the box's network gave it.
+    fn is_of_our_network(&self, name: &str) -> bool {
+        let Some((label, domain)) = name.split_once('.') else { return false };
+        !label.is_empty() && self.domains.iter().any(|known| known == domain)
+    }
 }
 
 /// The host without `:port`; `None` when what follows the colon is none.
@@ -43,29 +106,41 @@ pub fn host_without_port(host: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
+    fn kind(host: &str) -> Option<HostKind> {
+        let further = ["gate.example".to_owned()];
+        let domains = ["fritz.box".to_owned(), "tail1234.ts.net".to_owned()];
+        let own = "cam.office.example.org";
+        Names { own, further: &further, domains: &domains }.kind(host)
+    }
+
     #[test]
     fn only_names_that_no_stranger_can_have() {
-        let names = ["gate.example".to_owned()];
-        for host in [
-            "192.0.2.7",
-            "192.0.2.7:8117",
-            "[2001:db8::7]",
-            "[::1]:8117",
-            "localhost",
-            "LocalHost:8117",
-            "a.localhost",
-            "weir",
-            "weir:80",
-            "Weir-Box_2",
-            "weir.local",
-            "weir.lan.",
-            "a.b.home.arpa",
-            "x.internal:1",
-            "cam.office.example.org",
-            "gate.example",
-            "GATE.example.:8117",
+        use HostKind::{Address, Local, Loopback, Public};
+        for (host, expected) in [
+            ("192.0.2.7", Address),
+            ("192.0.2.7:8117", Address),
+            ("[2001:db8::7]", Address),
+            ("[::1]:8117", Loopback),
+            ("127.0.0.1:8117", Loopback),
+            ("[::ffff:127.0.0.1]", Loopback),
+            ("0.0.0.0:8117", Loopback),
+            ("localhost", Loopback),
+            ("LocalHost:8117", Loopback),
+            ("a.localhost", Loopback),
+            ("weir", Local),
+            ("weir:80", Local),
+            ("Weir-Box_2", Local),
+            ("weir.local", Local),
+            ("weir.lan.", Local),
+            ("a.b.home.arpa", Local),
+            ("x.internal:1", Local),
+            ("Weir.Fritz.Box:8117", Local),
+            ("weir.tail1234.ts.net", Local),
+            ("cam.office.example.org", Public),
+            ("gate.example", Public),
+            ("GATE.example.:8117", Public),
         ] {
-            assert!(host_is_ours(host, "cam.office.example.org", &names), "{host}");
+            assert_eq!(kind(host), Some(expected), "{host}");
         }
         for host in [
             "",
@@ -86,8 +161,14 @@ mod tests {
             "user@weir.local",
             "weir.local/..",
             "::1",
+            "fritz.box",
+            "a.weir.fritz.box",
+            ".fritz.box",
+            "weir.box",
+            "weir.fritz.box.evil.example",
+            "weir.tail99.ts.net",
         ] {
-            assert!(!host_is_ours(host, "cam.office.example.org", &names), "{host}");
+            assert_eq!(kind(host), None, "{host}");
         }
     }
 }

@@ -9,11 +9,13 @@
 
 mod account;
 mod decide;
+mod domains;
 mod failures;
 mod guard;
 mod hashing;
 mod host;
 mod logins;
+mod network;
 mod origin;
 mod password;
 mod queue;
@@ -23,8 +25,9 @@ mod token;
 pub use account::{Account, Fingerprint, Policy, Role, Token, User};
 pub use decide::{Access, Asked, Denial, Identity, Means, Now, Presented};
 pub use guard::{Guard, LoggedIn};
-pub use host::{host_is_ours, host_without_port};
-pub use origin::{Origin, is_own as origin_is_own};
+pub use host::{HostKind, Names, host_without_port};
+pub use network::Network;
+pub use origin::{Origin, host_of as origin_host, is_own as origin_is_own};
 pub use password::{PasswordHash, PasswordProblem};
 pub use token::TokenHash;
 

@@ -32,6 +32,11 @@ impl Origin {
     }
 }
 
+/// The host of an origin, with its port where it has one.
+pub fn host_of(origin: &str) -> Option<&str> {
+    origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"))
+}
+
 /// Whether `origin` is that of the site at `host`, a Host header.
 pub fn is_own(origin: &str, host: &str, is_tls: bool) -> bool {
     let scheme = if is_tls { "https" } else { "http" };

@@ -3,15 +3,16 @@
 
 use toml::de::{DeTable, DeValue};
 
+use super::Config;
 use super::place::{Problems, Severity};
 use super::section::{At, Section, wrong_type};
-use crate::access::{Account, Origin, PasswordHash, Policy, Role, Token, TokenHash, User};
+use crate::access::{Account, Network, Origin, PasswordHash, Policy, Role, Token, TokenHash, User};
 use crate::limits::{
-    ACCOUNT_NAME_BYTES_MAX, HTTP_NAME_BYTES_MAX, HTTP_NAMES_MAX, LOGIN_HOURS_MAX, TOKENS_MAX,
-    USERS_MAX,
+    ACCOUNT_NAME_BYTES_MAX, HTTP_NAME_BYTES_MAX, HTTP_NAMES_MAX, HTTP_PREFIX_BYTES_MAX,
+    LOGIN_HOURS_MAX, TOKENS_MAX, USERS_MAX,
 };
 
-/// Reads `open`, `names`, `origins` and `login_hours`.
+/// Reads `open`, `names`, `origins`, `proxies`, `prefix` and `login_hours`.
 pub(super) fn read_http(http: &mut Section, policy: &mut Policy, problems: &mut Problems) {
     policy.open = http.switch("open", policy.open, problems);
     let hours = 1..=LOGIN_HOURS_MAX;
@@ -22,6 +23,43 @@ pub(super) fn read_http(http: &mut Section, policy: &mut Policy, problems: &mut 
     });
     let wanted = "sites like \"https://portal.example\", or \"*\"";
     policy.origins = read_list(http, "origins", wanted, problems, Origin::parse);
+    let wanted = "addresses like \"127.0.0.1\" or \"10.0.0.0/8\"";
+    policy.proxies = read_list(http, "proxies", wanted, problems, Network::parse);
+    policy.prefix = read_prefix(http, problems);
+}
+
+/// A path of names that could be cameras', so that none of ours is hidden behind it.
+fn read_prefix(http: &mut Section, problems: &mut Problems) -> String {
+    let text = match http.text("prefix") {
+        Ok(None) => return String::new(),
+        Ok(Some(text)) => text,
+        Err(At { value, offset }) => {
+            problems.note(offset, Severity::Warning, value);
+            return String::new();
+        }
+    };
+    let path = text.value.strip_suffix('/').unwrap_or(text.value);
+    let is_path = |rest: &str| rest.split('/').all(|name| super::name_problem(name).is_none());
+    let is_good =
+        path.len() <= HTTP_PREFIX_BYTES_MAX && path.strip_prefix('/').is_some_and(is_path);
+    if is_good || path.is_empty() {
+        return path.to_owned();
+    }
+    let message = "`prefix` in [http] is no path like \"/weir\"".to_owned();
+    problems.note(text.offset, Severity::Warning, message);
+    String::new()
+}
+
+/// A camera whose path begins as `prefix` does cannot be told from weir itself, behind a proxy that
+/// takes `prefix` off.
+pub(super) fn check_prefix(config: &Config, root: &mut Section, problems: &mut Problems) {
+    let first = config.access.prefix.split('/').nth(1);
+    if let Some(camera) = config.cameras.iter().find(|camera| Some(&*camera.name) == first) {
+        let offset = root.value("http").map_or(0, |value| value.span().start);
+        let name = &camera.name;
+        let message = format!("`prefix` in [http] begins with the name of a camera, {name}");
+        problems.note(offset, Severity::Warning, message);
+    }
 }
 
 /// A list of texts; what is wrong in it is left out.

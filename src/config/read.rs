@@ -141,6 +141,7 @@ fn read_root(table: &DeTable, directory: &Path, config: &mut Config, problems: &
             }
         }
     }
+    account::check_prefix(config, &mut root, problems);
     root.finish(problems);
 }
 

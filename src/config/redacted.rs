@@ -9,7 +9,7 @@ use crate::rtsp::CameraUrl;
 const HIDDEN: &str = "(hidden)";
 const UNKNOWN: &str = "(unknown)";
 /// Keys whose value may be seen.
-const OPEN: [&str; 21] = [
+const OPEN: [&str; 23] = [
     "announce",
     "baud",
     "cameras",
@@ -26,6 +26,8 @@ const OPEN: [&str; 21] = [
     "origins",
     "password_file",
     "payload_bytes",
+    "prefix",
+    "proxies",
     "resend",
     "role",
     "tls",

@@ -43,8 +43,11 @@ pub enum Command {
     PasswordReset(Option<String>),
     /// The configuration without secrets.
     ConfigShow,
-    /// The configuration read anew.
-    ConfigReload,
+    /// The configuration read anew; what came of it as `/api/reload` has it where `json` is set.
+    ConfigReload {
+        /// For a script.
+        json: bool,
+    },
     /// All that somebody who helps wants to know.
     Report,
     /// The box, from the start.
@@ -72,7 +75,7 @@ log [follow]                   the last lines of the log; follow: and new ones
 tls                            the certificate's fingerprint
 password reset [USER]          a new password for this console, or for a user
 config show                    the configuration, without secrets
-config reload                  reads the configuration anew
+config reload                  reads the configuration anew (--json)
 report                         all of this for whoever helps, without secrets
 reboot                         starts the box anew
 version                        which build this is
@@ -122,7 +125,8 @@ impl Command {
             ["password", "reset", user] => Self::PasswordReset(Some(user.to_owned())),
             ["password", ..] => return Err("password reset [USER]".to_owned()),
             ["config", "show"] => Self::ConfigShow,
-            ["config", "reload"] => Self::ConfigReload,
+            ["config", "reload"] => Self::ConfigReload { json: false },
+            ["config", "reload", "--json"] => Self::ConfigReload { json: true },
             ["config", ..] => return Err("config show or config reload".to_owned()),
             ["report"] => Self::Report,
             ["reboot"] => Self::Reboot,

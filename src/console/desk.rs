@@ -156,8 +156,13 @@ impl Desk {
             }
             Command::PasswordReset(user) => Answer::result(self.reset(user).await),
             Command::ConfigShow => Answer::result(control.configuration_text().await),
-            Command::ConfigReload => {
+            Command::ConfigReload { json } => {
                 let reloaded = control.reload().await;
+                if json {
+                    let is_failure = reloaded.is_err();
+                    let said = format!("{}\n", web::reloaded_text(reloaded));
+                    return Answer { is_failure, ..Answer::text(said) };
+                }
                 Answer::result(
                     reloaded
                         .map(|done| screens::reloaded(&done))

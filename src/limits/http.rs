@@ -70,7 +70,16 @@ pub const TLS_FRAGMENT_BYTES: usize = 4 * KIB;
 pub const TLS_FILE_BYTES_MAX: usize = 64 * KIB;
 /// Between two looks at the operator's certificate: two `stat`s each.
 pub const TLS_FILES_LOOK_MS: u64 = 5_000;
-/// `names` and `origins` in `[http]`, of each.
+/// Entries of `X-Forwarded-For` that are looked at, from the last on: proxies in a row.
+pub const FORWARDED_ADDRESSES_MAX: usize = 16;
+/// Cookies of logins that a request may have; further ones are not looked at. A browser has one of
+/// each box that has the same name, on other ports.
+pub const LOGIN_COOKIES_MAX: usize = 8;
+/// `[http] prefix`.
+pub const HTTP_PREFIX_BYTES_MAX: usize = 128;
+/// Between two looks at the domains of `/etc/resolv.conf`: one read of a small file.
+pub const OWN_DOMAINS_LOOK_US: u64 = 5_000_000;
+/// `names`, `origins` and `proxies` in `[http]`, of each.
 pub const HTTP_NAMES_MAX: usize = 16;
 /// One of them: what DNS allows (RFC 1035 section 2.3.4), with scheme and port around it.
 pub const HTTP_NAME_BYTES_MAX: usize = 255 + 16;

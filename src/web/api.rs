@@ -152,6 +152,14 @@ pub(super) fn reloaded(done: Result<Reloaded, ReloadError>) -> Reply {
     }
 }
 
+/// The same as text.
+pub(crate) fn reloaded_text(done: Result<Reloaded, ReloadError>) -> String {
+    match reloaded(done).into_body() {
+        Content::Whole(text) => String::from_utf8_lossy(&text).into_owned(),
+        Content::Pieces(_) => String::new(),
+    }
+}
+
 fn json(value: &impl Serialize) -> Reply {
     reply(StatusCode::OK, JSON, text(value))
 }

@@ -4,16 +4,17 @@
 use std::sync::Arc;
 
 use hyper::body::Incoming;
-use hyper::header::{self, HeaderName, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 
-use super::pages;
-use super::presented::{self, Source};
+use super::caller::Caller;
+use super::presented::{self, Address, Source};
 use super::problem::{problem, retry};
 use super::route::Route;
 use super::server::Client;
 use super::{Reply, empty, whep};
-use crate::access::{Denial, Guard, Identity, Means, Policy, Presented, host_is_ours};
+use super::{cookie, pages};
+use crate::access::{Denial, Guard, Identity, Means, Policy, Presented};
 
 /// When to ask again after the queue of passwords was full.
 const RETRY_BUSY_S: u32 = 2;
@@ -31,11 +32,19 @@ pub(super) struct Gate {
 pub(super) struct Visit {
     /// Who asks, where that was asked.
     pub(super) identity: Option<Identity>,
+    /// The browser shows the page by HTTPS.
+    pub(super) is_https: bool,
     /// The foreign page that may read the reply.
     reader: Option<HeaderValue>,
 }
 
 impl Gate {
+    /// Who asks, a proxy in between or not.
+    pub(super) fn caller(&self, request: &Request<Incoming>, client: Client) -> Caller {
+        let domains = self.guard.domains();
+        Caller::of(request, client, &self.guard.names(&self.policy, &domains), &self.policy)
+    }
+
     /// Lets a request in, or says why not; `visit` is filled as far as that goes.
     ///
     /// # Errors
@@ -43,21 +52,22 @@ impl Gate {
     pub(super) async fn admit(
         &self,
         request: &Request<Incoming>,
-        client: Client,
+        caller: Caller,
         route: Route<'_>,
         visit: &mut Visit,
     ) -> Result<(), Reply> {
-        let denied = |denial| denied(denial, route, request.uri().path());
+        let denied = |denial| denied(denial, route, request.uri().path(), &self.policy);
         if route == Route::Health {
             return Ok(());
         }
         let (uri, headers, method) = (request.uri(), request.headers(), request.method());
-        let (own_name, names) = (self.guard.own_name(), &self.policy.names);
-        let host = presented::host(uri, headers);
-        if !host.is_some_and(|host| host_is_ours(host, own_name, names)) {
-            return Err(denied(Denial::Host));
-        }
-        let source = Source::of(uri, headers, client.is_tls, &self.policy);
+        let domains = self.guard.domains();
+        let names = &self.guard.names(&self.policy, &domains);
+        let host = caller.host(uri, headers).filter(|host| names.kind(host).is_some());
+        let host = host.ok_or_else(|| denied(Denial::Host))?;
+        let is_tls = caller.client.is_tls;
+        let source = Source::of(headers, Address { host, is_tls, names }, &self.policy);
+        visit.is_https = source.is_https(headers, is_tls);
         visit.reader = match &source {
             Source::Own => None,
             Source::Listed(origin) => Some(origin.clone()),
@@ -70,7 +80,9 @@ impl Gate {
             return Ok(());
         }
         if let Some(role) = route.needs() {
-            let mut asked = presented::asked(uri, headers, client);
+            let cookies = cookie::of(headers, is_tls).into_iter().map(|cookie| cookie.value);
+            let login = self.guard.good_login(cookies);
+            let mut asked = presented::asked(uri, headers, caller, login);
             if let (Source::Foreign(_), Presented::Password { .. }) = (&source, &asked.presented) {
                 // Any page can have its visitor send one: it is not looked at, and does not count
                 // as a failure of the visitor's address.
@@ -82,7 +94,9 @@ impl Gate {
             }
             let identity = self.guard.identify(&self.policy, &asked).await.map_err(denied)?;
             if identity.role < role {
-                return Err(denied(Denial::Role(role)));
+                let has_accounts = self.policy.has_accounts;
+                let denial = if has_accounts { Denial::Role(role) } else { Denial::NoOperators };
+                return Err(denied(denial));
             }
             visit.identity = Some(identity);
         }
@@ -101,6 +115,7 @@ impl Gate {
             whep::allow_other_origins(reply, route.methods(), visit.reader);
         }
         let headers = reply.headers_mut();
+        below(&self.policy.prefix, headers);
         let of_program = headers
             .get(header::CONTENT_TYPE)
             .is_some_and(|found| found.as_bytes().starts_with(b"application/"));
@@ -137,14 +152,22 @@ impl Gate {
     }
 }
 
+/// Leads to an address of ours by the path that a browser has for it.
+fn below(prefix: &str, headers: &mut HeaderMap) {
+    let location = headers.get(header::LOCATION).filter(|_| !prefix.is_empty());
+    let Some(path) = location.and_then(|location| location.to_str().ok()) else { return };
+    let whole = HeaderValue::try_from(format!("{prefix}{path}"));
+    headers.insert(header::LOCATION, whole.expect("a path of names is visible ASCII"));
+}
+
 /// Why a request is not answered: a page for a person who asks for one, else a problem.
-pub(super) fn denied(denial: Denial, route: Route, path: &str) -> Reply {
+fn denied(denial: Denial, route: Route, path: &str, policy: &Policy) -> Reply {
     let (status, headline, detail) = words(denial);
     match (denial, retry_after_s(denial)) {
         (Denial::Unknown | Denial::Wrong, _) if route.is_page() => to_login(path),
         (Denial::Unknown | Denial::Wrong, _) => challenge(&detail),
         (_, Some(seconds)) => retry(status, &detail, seconds),
-        _ if route.is_page() => pages::notice(status, headline, &detail),
+        _ if route.is_page() => pages::notice(status, headline, &detail, &policy.prefix),
         _ => problem(status, &detail),
     }
 }
@@ -170,7 +193,9 @@ pub(super) fn words(denial: Denial) -> (StatusCode, &'static str, String) {
         Denial::Origin => (
             forbidden,
             "Not from that page",
-            "this comes from a page of another site, which is not among `origins` in [http]",
+            "this comes from a page of another site, which is not among `origins` in [http]. If it is \
+             weir's own behind a proxy, its name belongs into `names` and the proxy's address into \
+             `proxies`",
         ),
         Denial::NoAccounts => (
             forbidden,
@@ -178,6 +203,12 @@ pub(super) fn words(denial: Denial) -> (StatusCode, &'static str, String) {
             "no users are configured: the cameras are shown on this machine alone. Set a password \
              with `weir password` and add a [[user]] to weir.toml, or set `open = true` in [http] \
              to show them to everybody",
+        ),
+        Denial::NoOperators => (
+            forbidden,
+            "Not allowed",
+            "this needs an operator, and no users are configured: add a [[user]] or [[token]] with \
+             the role operator, or ask on the machine itself, by `weir console` or SIGHUP",
         ),
         Denial::Unknown => (StatusCode::UNAUTHORIZED, "Log in", "this needs a login or a token"),
         Denial::Wrong => {

@@ -5,10 +5,10 @@ use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use serde::Serialize;
 
+use super::caller::Caller;
+use super::cookie::{Cookie, Place};
 use super::gate::{self, Gate, Visit};
-use super::presented::COOKIE;
 use super::problem::problem;
-use super::server::Client;
 use super::{Reply, empty, form, pages, reply};
 use crate::access::{Denial, LoggedIn, Means, Role};
 use crate::config::name_problem;
@@ -23,7 +23,7 @@ pub(super) enum Ask {
     /// To be logged in.
     Enter { form: Bytes },
     /// To be logged out.
-    Leave { login: Option<String> },
+    Leave { cookies: Vec<Cookie> },
     /// To know who it is.
     Identity,
 }
@@ -50,33 +50,48 @@ pub(super) fn check_form_type(headers: &HeaderMap) -> Result<(), Reply> {
 }
 
 /// Does it.
-pub(super) async fn answer(gate: &Gate, visit: &Visit, client: Client, ask: Ask) -> Reply {
+pub(super) async fn answer(gate: &Gate, visit: &Visit, caller: Caller, ask: Ask) -> Reply {
+    let place = Place {
+        box_id: gate.guard.box_id(),
+        prefix: &gate.policy.prefix,
+        is_https: visit.is_https,
+    };
     match ask {
-        Ask::Page { next } => page(gate, client, next.as_deref()),
-        Ask::Enter { form } => enter(gate, client, &form).await,
-        Ask::Leave { login } => {
-            if let Some(login) = login {
-                gate.guard.log_out(&login).await;
-            }
-            to("/-/login", Some(cookie("", 0, client.is_tls)))
-        }
+        Ask::Page { next } => page(gate, caller, next.as_deref()),
+        Ask::Enter { form } => enter(gate, caller, &form, place).await,
+        Ask::Leave { cookies } => leave(gate, cookies, place).await,
         Ask::Identity => identity(visit),
     }
 }
 
-fn page(gate: &Gate, client: Client, next: Option<&str>) -> Reply {
+/// Ends the login, also one that an earlier weir or another scheme gave its cookie.
+async fn leave(gate: &Gate, cookies: Vec<Cookie>, place: Place<'_>) -> Reply {
+    let mut forgotten = vec![place.forget()];
+    for cookie in cookies {
+        let Some(id) = gate.guard.good_login(std::iter::once(cookie.value.clone())) else {
+            continue;
+        };
+        gate.guard.log_out(&id).await;
+        if !place.is_of(&cookie) {
+            forgotten.push(place.forget_named(&cookie.name));
+        }
+    }
+    to("/-/login", &forgotten)
+}
+
+fn page(gate: &Gate, caller: Caller, next: Option<&str>) -> Reply {
     let next = next.and_then(local).unwrap_or("/");
     if gate.policy.has_accounts {
         return pages::login(StatusCode::OK, "", "", next);
     }
-    if client.peer.ip().is_loopback() || gate.policy.open {
-        return to(next, None);
+    if caller.is_local || gate.policy.open {
+        return to(next, &[]);
     }
     let (status, headline, detail) = gate::words(Denial::NoAccounts);
-    pages::notice(status, headline, &detail)
+    pages::notice(status, headline, &detail, &gate.policy.prefix)
 }
 
-async fn enter(gate: &Gate, client: Client, form: &Bytes) -> Reply {
+async fn enter(gate: &Gate, caller: Caller, form: &Bytes, place: Place<'_>) -> Reply {
     if form.len() > LOGIN_FORM_BYTES_MAX {
         let detail = format!("login of {} bytes, max {LOGIN_FORM_BYTES_MAX}", form.len());
         return problem(StatusCode::PAYLOAD_TOO_LARGE, &detail);
@@ -85,9 +100,10 @@ async fn enter(gate: &Gate, client: Client, form: &Bytes) -> Reply {
     let value = |name| form::value(&form, name).unwrap_or_default();
     let (user, password, next) = (value("user"), value("password"), value("next"));
     let next = local(&next).unwrap_or("/");
-    let logged_in = gate.guard.log_in(&gate.policy, &user, &password, client.peer.ip()).await;
+    let client = caller.client.peer.ip();
+    let logged_in = gate.guard.log_in(&gate.policy, &user, &password, client).await;
     match logged_in {
-        Ok(LoggedIn { id, lifetime_s }) => to(next, Some(cookie(&id, lifetime_s, client.is_tls))),
+        Ok(LoggedIn { id, lifetime_s }) => to(next, &[place.keep(&id, lifetime_s)]),
         Err(denial) => refused(denial, &user, next),
     }
 }
@@ -115,23 +131,18 @@ fn identity(visit: &Visit) -> Reply {
     reply(StatusCode::OK, "application/json", body)
 }
 
-/// 303, with a cookie to keep.
-fn to(location: &str, cookie: Option<String>) -> Reply {
+/// 303, with cookies to keep or to forget.
+fn to(location: &str, cookies: &[String]) -> Reply {
     let mut reply = empty(StatusCode::SEE_OTHER);
     let headers = reply.headers_mut();
     let location = HeaderValue::try_from(location).expect("a local path is visible ASCII");
     headers.insert(header::LOCATION, location);
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Some(cookie) = cookie {
+    for cookie in cookies {
         let cookie = HeaderValue::try_from(cookie).expect("hex digits and words");
-        headers.insert(header::SET_COOKIE, cookie);
+        headers.append(header::SET_COOKIE, cookie);
     }
     reply
-}
-
-fn cookie(id: &str, lifetime_s: u64, is_tls: bool) -> String {
-    let secure = if is_tls { "; Secure" } else { "" };
-    format!("{COOKIE}={id}; Max-Age={lifetime_s}; Path=/; HttpOnly; SameSite=Strict{secure}")
 }
 
 /// Where a login may lead: the list, or a camera's page. Nothing else is asked for by a person,
@@ -168,12 +179,5 @@ mod tests {
         ] {
             assert_eq!(local(next), None, "{next}");
         }
-    }
-
-    #[test]
-    fn the_cookie_is_for_our_pages_alone() {
-        let plain = cookie("0f", 60, false);
-        assert_eq!(plain, "weir-login=0f; Max-Age=60; Path=/; HttpOnly; SameSite=Strict");
-        assert_eq!(cookie("0f", 60, true), format!("{plain}; Secure"));
     }
 }

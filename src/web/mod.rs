@@ -2,15 +2,18 @@
 //!
 //! [`listener`] accepts connections, which wait in [`pending`] for a place of [`seats`]; [`server`]
 //! owns those that have one, [`body`] the buffers of request bodies,
-//! [`content`] what answers may keep. [`gate`] asks [`crate::access`] whether a request is let in,
-//! [`login`] has the page for it. A request is read into an [`route::Action`], which says what it
+//! [`content`] what answers may keep. [`caller`] says who asks, a proxy in between or not; [`gate`]
+//! asks [`crate::access`] whether a request is let in, [`login`] has the page for it. A request is
+//! read into an [`route::Action`], which says what it
 //! asks of weir without touching it; [`site`] does that and nothing else. Everything runs on the
 //! control thread, in a [`tokio::task::LocalSet`]. With TLS, everything but health is served
 //! encrypted, and the plain port shows the way there ([`signpost`]).
 
 mod api;
 mod body;
+mod caller;
 mod content;
+mod cookie;
 mod form;
 mod framing;
 #[cfg(any(test, fuzzing))]
@@ -36,7 +39,7 @@ mod whep;
 use bytes::Bytes;
 use hyper::Response;
 
-pub(crate) use api::{Pieces, cameras_text, sessions_text, status_text};
+pub(crate) use api::{Pieces, cameras_text, reloaded_text, sessions_text, status_text};
 use content::Content;
 pub use listener::bind;
 pub use site::{Listeners, serve, serve_diagnostics};

@@ -55,8 +55,14 @@ pub(super) fn login(status: StatusCode, problem: &str, user: &str, next: &str) -
 }
 
 /// A page that says why another is not shown.
-pub(super) fn notice(status: StatusCode, headline: &str, detail: &str) -> Reply {
-    let values = [("headline", headline.to_owned()), ("detail", sentence(detail))];
+///
+/// It may stand at any address, and finds its files by `prefix`.
+pub(super) fn notice(status: StatusCode, headline: &str, detail: &str, prefix: &str) -> Reply {
+    let values = [
+        ("headline", headline.to_owned()),
+        ("detail", sentence(detail)),
+        ("prefix", prefix.to_owned()),
+    ];
     reply(status, HTML, filled(include_str!("pages/notice.html"), &values))
 }
 

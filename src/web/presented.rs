@@ -7,35 +7,36 @@ use hyper::Method;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::http::uri::Uri;
 
+use super::caller::{self, Caller};
 use super::form;
-use super::server::Client;
-use crate::access::{Asked, Policy, Presented, origin_is_own};
+use crate::access::{Asked, Names, Policy, Presented, origin_host, origin_is_own};
 use crate::limits::TOKEN_BYTES_MAX;
 
-/// The cookie of a login.
-pub(super) const COOKIE: &str = "weir-login";
-/// What a proxy in front of us adds.
-const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-real-ip"];
-
-/// Who sends a request.
-pub(super) fn asked(uri: &Uri, headers: &HeaderMap, client: Client) -> Asked {
-    let ip = client.peer.ip();
-    let is_forwarded = FORWARDED.iter().any(|name| headers.contains_key(*name));
+/// Who sends a request, with the `login` of its cookies that is good.
+pub(super) fn asked(
+    uri: &Uri,
+    headers: &HeaderMap,
+    caller: Caller,
+    login: Option<String>,
+) -> Asked {
     Asked {
-        client: ip,
-        is_local: ip.is_loopback() && !is_forwarded,
+        client: caller.client.peer.ip(),
+        is_local: caller.is_local,
         presented: presented(uri, headers),
-        login: cookie(headers),
+        login,
     }
 }
 
-/// A token or a password: in `Authorization`, else `?token=`, for players without headers.
+/// A token or a password: a token in `Authorization`, else `?token=`, for players without headers,
+/// else a password in `Authorization`, which may be one that a proxy asked for.
 fn presented(uri: &Uri, headers: &HeaderMap) -> Presented {
-    if let Some(value) = headers.get(header::AUTHORIZATION) {
-        return authorization(value).unwrap_or(Presented::Unreadable);
+    let given = headers.get(header::AUTHORIZATION);
+    let given = given.map(|value| authorization(value).unwrap_or(Presented::Unreadable));
+    if let Some(token @ Presented::Token(_)) = given {
+        return token;
     }
     let token = uri.query().and_then(|query| form::value(query, "token"));
-    token.map_or(Presented::Nothing, bounded)
+    token.map(bounded).or(given).unwrap_or(Presented::Nothing)
 }
 
 fn authorization(value: &HeaderValue) -> Option<Presented> {
@@ -56,27 +57,6 @@ fn bounded(token: String) -> Presented {
     if token.len() <= TOKEN_BYTES_MAX { Presented::Token(token) } else { Presented::Unreadable }
 }
 
-/// The login's id.
-pub(super) fn cookie(headers: &HeaderMap) -> Option<String> {
-    let cookies = headers.get_all(header::COOKIE).iter();
-    cookies
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(name, value)| (name == COOKIE).then(|| value.to_owned()))
-}
-
-/// The name by which a request asks for us; `None` when it has none, or two.
-pub(super) fn host<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r str> {
-    // A whole URL in the request line goes before Host (RFC 9112 section 3.2.2).
-    if let Some(authority) = uri.authority() {
-        return Some(authority.as_str());
-    }
-    let mut hosts = headers.get_all(header::HOST).iter();
-    let host = hosts.next()?.to_str().ok()?;
-    hosts.next().is_none().then_some(host)
-}
-
 /// What page a request comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Source {
@@ -88,24 +68,53 @@ pub(super) enum Source {
     Foreign(Option<HeaderValue>),
 }
 
+/// How a request was addressed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Address<'a> {
+    /// The Host, by a proxy's word where that counts.
+    pub(super) host: &'a str,
+    pub(super) is_tls: bool,
+    pub(super) names: &'a Names<'a>,
+}
+
 impl Source {
-    /// Reads `Origin`, and `Sec-Fetch-Site` where a browser has the one and not the other.
-    pub(super) fn of(uri: &Uri, headers: &HeaderMap, is_tls: bool, policy: &Policy) -> Self {
+    /// Reads `Origin`, and `Sec-Fetch-Site`, which a browser says itself and no page can forge.
+    ///
+    /// A page is ours when its origin is the address that was asked, which a proxy may have changed
+    /// on the way: the scheme where it ends TLS, which `X-Forwarded-Proto` then says, and the Host.
+    /// `Sec-Fetch-Site: same-origin` says that the browser saw no difference. It would say so of a
+    /// page too that has its own name lead to a proxy in front of us which writes another Host (DNS
+    /// rebinding). With accounts such a page has nothing: cookies are its own name's. Without, its
+    /// origin has to be a name of ours.
+    pub(super) fn of(headers: &HeaderMap, at: Address, policy: &Policy) -> Self {
+        let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
         let Some(value) = headers.get(header::ORIGIN) else {
-            let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
             return match site {
                 Some(b"cross-site" | b"same-site") => Self::Foreign(None),
                 _ => Self::Own,
             };
         };
         let origin = value.to_str().unwrap_or_default();
-        if host(uri, headers).is_some_and(|host| origin_is_own(origin, host, is_tls)) {
+        let is_own = |is_tls| origin_is_own(origin, at.host, is_tls);
+        if is_own(at.is_tls) || caller::is_https(headers).is_some_and(is_own) {
+            return Self::Own;
+        }
+        let is_our_name = || origin_host(origin).is_some_and(|host| at.names.kind(host).is_some());
+        if site == Some(b"same-origin") && (policy.has_accounts || is_our_name()) {
             return Self::Own;
         }
         if policy.origins.iter().any(|listed| listed.allows(origin)) {
             return Self::Listed(value.clone());
         }
         Self::Foreign(Some(value.clone()))
+    }
+
+    /// Whether the browser shows the page by HTTPS: what the proxy next to it says, else its
+    /// origin, else the connection.
+    pub(super) fn is_https(&self, headers: &HeaderMap, is_tls: bool) -> bool {
+        let origin = headers.get(header::ORIGIN).filter(|_| *self == Self::Own);
+        let of_origin = origin.map(|origin| origin.as_bytes().starts_with(b"https://"));
+        caller::is_https(headers).unwrap_or(is_tls || of_origin == Some(true))
     }
 }
 
@@ -158,7 +167,8 @@ mod tests {
             ("/", "Basic ?", "unreadable"),
             ("/", "Digest x", "unreadable"),
             ("/", "Bearer", "unreadable"),
-            ("/?token=q", "Digest x", "unreadable"),
+            ("/?token=q", "Digest x", "token q"),
+            ("/?token=q", "Basic YW5uYTphOmI=", "token q"),
             ("/", &long, "unreadable"),
             ("/?a=b&token=q%2F", "", "token q/"),
             ("/?a=b", "", "nothing"),
@@ -167,28 +177,25 @@ mod tests {
             let headers = headers(if value.is_empty() { &[] } else { &pairs });
             assert_eq!(described(&uri(path), &headers), expected, "{path} {value}");
         }
-        let cookies = headers(&[("cookie", "a=b; weir-login=0f"), ("cookie", "c=d")]);
-        assert_eq!(cookie(&cookies).as_deref(), Some("0f"));
-        assert_eq!(cookie(&headers(&[("cookie", "weir-login2=0f")])), None);
     }
 
-    #[test]
-    fn loopback_is_local_unless_it_asks_for_another() {
-        let client = |ip: [u8; 4]| Client { peer: (ip, 1).into(), asked: ip.into(), is_tls: false };
-        let is_local =
-            |ip, pairs: &[(&str, &str)]| asked(&uri("/"), &headers(pairs), client(ip)).is_local;
-        assert!(is_local([127, 0, 0, 1], &[]));
-        assert!(!is_local([192, 0, 2, 1], &[]));
-        assert!(!is_local([127, 0, 0, 1], &[("x-forwarded-for", "127.0.0.1")]));
-        assert!(!is_local([127, 0, 0, 1], &[("forwarded", "for=192.0.2.1")]));
+    fn of(pairs: &[(&str, &str)], policy: &Policy) -> Source {
+        let further = ["cams.example".to_owned()];
+        let names = Names { own: "box", further: &further, domains: &[] };
+        let headers = headers(pairs);
+        let host = headers.get("host").map_or("", |host| host.to_str().expect("text"));
+        Source::of(&headers, Address { host, is_tls: false, names: &names }, policy)
+    }
+
+    fn foreign(text: &'static str) -> Source {
+        Source::Foreign(Some(HeaderValue::from_static(text)))
     }
 
     #[test]
     fn the_page_that_asks_is_ours_listed_or_foreign() {
         let origins = vec![Origin::parse("https://portal.example").expect("an origin")];
         let policy = Policy { origins, ..Policy::default() };
-        let of = |pairs: &[(&str, &str)]| Source::of(&uri("/"), &headers(pairs), false, &policy);
-        let foreign = |text| Source::Foreign(Some(HeaderValue::from_static(text)));
+        let of = |pairs: &[(&str, &str)]| of(pairs, &policy);
         let host = ("host", "weir:8117");
         assert_eq!(of(&[host]), Source::Own);
         assert_eq!(of(&[host, ("origin", "http://weir:8117")]), Source::Own);
@@ -198,9 +205,48 @@ mod tests {
         assert_eq!(of(&[host, ("origin", "https://portal.example")]), Source::Listed(portal));
         assert_eq!(of(&[host, ("sec-fetch-site", "same-origin")]), Source::Own);
         assert_eq!(of(&[host, ("sec-fetch-site", "cross-site")]), Source::Foreign(None));
-        let two = headers(&[host, ("host", "evil.example")]);
-        assert_eq!(super::host(&uri("/"), &two), None);
-        assert_eq!(super::host(&uri("http://a.example/"), &two), Some("a.example"));
+    }
+
+    #[test]
+    fn a_page_behind_a_proxy_is_ours_and_one_of_another_site_is_not() {
+        let closed = Policy { has_accounts: true, ..Policy::default() };
+        let open = Policy { open: true, ..Policy::default() };
+        let (kept, rewritten) = (("host", "cams.example"), ("host", "127.0.0.1:8117"));
+        let page = ("origin", "https://cams.example");
+        let (same, proto) = (("sec-fetch-site", "same-origin"), ("x-forwarded-proto", "https"));
+        for pairs in [&[kept, page, proto][..], &[kept, page, same], &[rewritten, page, same]] {
+            for policy in [&closed, &open] {
+                assert_eq!(of(pairs, policy), Source::Own, "{pairs:?}");
+            }
+        }
+        let null = [rewritten, ("origin", "null"), same];
+        assert_eq!(of(&null, &closed), Source::Own, "a page without a referrer");
+        // Its own name leads to a proxy that writes ours: without accounts it would see all.
+        let rebound = [rewritten, ("origin", "http://evil.example"), same];
+        assert_eq!(of(&rebound, &open), foreign("http://evil.example"));
+        let (evil, blog) = ("https://evil.example", "https://blog.cams.example");
+        for (pairs, origin) in [
+            (&[kept, ("origin", evil), ("sec-fetch-site", "cross-site"), proto][..], evil),
+            (&[kept, ("origin", evil), proto], evil),
+            (&[kept, ("origin", blog), ("sec-fetch-site", "same-site"), proto], blog),
+            (&[kept, ("origin", "http://cams.example:8080"), proto], "http://cams.example:8080"),
+            (&[rewritten, page, proto], page.1),
+        ] {
+            assert_eq!(of(pairs, &closed), foreign(origin), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn a_page_is_secure_by_its_proxys_word_its_origin_or_its_connection() {
+        let is_https =
+            |pairs: &[(&str, &str)], is_tls| Source::Own.is_https(&headers(pairs), is_tls);
+        assert!(is_https(&[], true) && !is_https(&[], false));
+        assert!(is_https(&[("x-forwarded-proto", "https")], false));
+        assert!(!is_https(&[("x-forwarded-proto", "http")], true));
+        assert!(is_https(&[("origin", "https://cams.example")], false));
+        assert!(is_https(&[("origin", "null")], true));
+        let foreign = foreign("https://evil.example");
+        assert!(!foreign.is_https(&headers(&[("origin", "https://evil.example")]), false));
     }
 
     #[test]

@@ -5,11 +5,12 @@ use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 
 use super::body::Bodies;
+use super::caller;
 use super::pages::{self, Page};
 use super::problem::{method_not_allowed, problem};
 use super::server::Client;
-use super::{Reply, empty, form, login, presented, whep};
-use crate::access::{Role, TokenHash};
+use super::{Reply, cookie, empty, form, login, whep};
+use crate::access::{Names, Role, TokenHash};
 use crate::config::name_problem;
 use crate::control::{Offer, Patch};
 
@@ -225,8 +226,8 @@ pub(super) async fn read(
             return Ok(Wanted::Login(login::Ask::Page { next }));
         }
         (Route::Logout, _) => {
-            let login = presented::cookie(&head.headers);
-            return Ok(Wanted::Login(login::Ask::Leave { login }));
+            let cookies = cookie::of(&head.headers, client.is_tls);
+            return Ok(Wanted::Login(login::Ask::Leave { cookies }));
         }
         (Route::Identity, _) => return Ok(Wanted::Login(login::Ask::Identity)),
         (Route::Session(secret), method) => {
@@ -252,21 +253,25 @@ pub(super) fn read_diagnostics(request: &Request<Incoming>) -> Result<Action, Re
     }
 }
 
-/// Whether a request of the diagnostics port may be answered: to loopback always, to others with
-/// the token whose hash is configured.
+/// Whether a request of the diagnostics port may be answered: to this machine always, to others,
+/// proxies on this machine among them, with the token whose hash is configured; health to loopback
+/// whatever name it asks by.
 ///
 /// # Errors
 /// The reply that says what is missing.
 pub(super) fn admit_diagnostics<B>(
     request: &Request<B>,
     client: Client,
+    names: &Names,
     hash: Option<&TokenHash>,
 ) -> Result<(), Reply> {
-    if client.peer.ip().is_loopback() {
+    let is_health = request.uri().path() == "/healthz" && client.peer.ip().is_loopback();
+    if is_health || caller::is_on_this_machine(request, client, names) {
         return Ok(());
     }
     let Some(hash) = hash else {
-        let detail = "without `token_hash` in [diagnostics] only this machine is answered";
+        let detail = "without `token_hash` in [diagnostics] only this machine is answered, by its own \
+                      names and not through a proxy";
         return Err(problem(StatusCode::FORBIDDEN, detail));
     };
     let given = request.headers().get(header::AUTHORIZATION).and_then(|value| {
@@ -283,6 +288,11 @@ pub(super) fn admit_diagnostics<B>(
 
 pub(super) fn not_found() -> Reply {
     problem(StatusCode::NOT_FOUND, "there is nothing at this address")
+}
+
+/// From the path that a proxy serves weir below to the list, where its files are found.
+pub(super) fn to_the_list() -> Reply {
+    redirect("/")
 }
 
 fn redirect(location: &str) -> Reply {

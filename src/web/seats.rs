@@ -1,5 +1,6 @@
 //! Which connections are let in. Plain and encrypted ones share one table of
-//! [`Bounds::connections`], of which one address has at most [`Bounds::per_address`].
+//! [`Bounds::connections`], of which one address has at most [`Bounds::per_address`], unless it
+//! is a proxy's, behind which are many clients.
 //!
 //! When an address is at its bound, the longest idle of its own connections is evicted. When the
 //! table is full, it is one of the address that has most: the longest idle; or, where none is idle
@@ -132,9 +133,10 @@ pub(super) enum Wait {
 }
 
 /// The connections that are let in.
-#[derive(Debug)]
 pub(super) struct Seats {
     pub(super) bounds: Bounds,
+    /// Whether an address is of many clients: then [`Bounds::per_address`] is not for it.
+    is_shared: Box<dyn Fn(IpAddr) -> bool>,
     taken: RefCell<Vec<Rc<Seat>>>,
     /// Rings when a place is free, or another connection has to be evicted.
     released: Rc<Notify>,
@@ -142,8 +144,17 @@ pub(super) struct Seats {
 
 impl Seats {
     pub(super) fn new(bounds: Bounds) -> Rc<Self> {
+        Self::with_shared(bounds, |_| false)
+    }
+
+    /// The same with addresses that many clients have: proxies'.
+    pub(super) fn with_shared(
+        bounds: Bounds,
+        is_shared: impl Fn(IpAddr) -> bool + 'static,
+    ) -> Rc<Self> {
         let taken = RefCell::new(Vec::with_capacity(bounds.connections));
-        Rc::new(Self { bounds, taken, released: Rc::default() })
+        let is_shared = Box::new(is_shared);
+        Rc::new(Self { bounds, is_shared, taken, released: Rc::default() })
     }
 
     /// A seat for a connection from `address`, or why there is none to be had now. Asked again, it
@@ -153,7 +164,7 @@ impl Seats {
         let Bounds { connections, per_address, usage, .. } = self.bounds;
         let of_address = of_address(&taken, address);
         let own = of_address.get();
-        if own >= per_address {
+        if own >= per_address && !(self.is_shared)(address) {
             usage.was_full();
             let full = Full { what: "http connections of one address", max: per_address };
             // One that has enough of them waits for no other moment.
@@ -344,6 +355,17 @@ mod tests {
         let evicted = taken.iter().filter(|seat| seat.eviction().is_some());
         assert_eq!(evicted.count(), 1);
         assert_eq!(seats.taken.borrow().len(), 8, "its place is free when it is gone");
+    }
+
+    #[test]
+    fn a_proxys_address_may_have_as_many_as_there_are() {
+        let bounds = seats(4, 2).bounds;
+        let seats = Seats::with_shared(bounds, |ip| ip == address(1));
+        for _ in 0..4 {
+            let seat = seats.admit(address(1), 0).expect("room for all of its clients");
+            seat.is_busy.store(true, Relaxed);
+        }
+        assert!(seats.admit(address(1), LATER_US).is_err(), "and no more than all");
     }
 
     #[test]

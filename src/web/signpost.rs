@@ -5,16 +5,16 @@ use hyper::{Method, Request, StatusCode};
 
 use super::problem::problem;
 use super::route::Action;
-use super::{Reply, empty, presented};
-use crate::access::{host_is_ours, host_without_port};
+use super::{Reply, caller, empty};
+use crate::access::{Names, host_without_port};
 
 /// The way to HTTPS.
 #[derive(Debug)]
 pub(super) struct Signpost<'n> {
     /// What the box is called.
-    pub(super) own_name: &'n str,
-    /// Its further names.
-    pub(super) names: &'n [String],
+    pub(super) names: Names<'n>,
+    /// A proxy of `[http] proxies` asks.
+    pub(super) is_by_proxy: bool,
     /// Where HTTPS is served.
     pub(super) port: u16,
 }
@@ -31,9 +31,17 @@ impl Signpost<'_> {
         if request.uri().path() == "/healthz" && is_read {
             return Ok(Action::Health);
         }
+        if self.is_by_proxy {
+            let detail = format!(
+                "this is served by https on port {} only: lead the proxy there, or set `tls = \"off\"` \
+                 in [https] where it ends TLS itself",
+                self.port
+            );
+            return Err(problem(StatusCode::MISDIRECTED_REQUEST, &detail));
+        }
         let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
-        let host = presented::host(request.uri(), request.headers())
-            .filter(|host| path.starts_with('/') && host_is_ours(host, self.own_name, self.names))
+        let host = caller::host(request.uri(), request.headers())
+            .filter(|host| path.starts_with('/') && self.names.kind(host).is_some())
             .and_then(host_without_port);
         let Some(host) = host else {
             let detail = format!("this is served by https on port {} only", self.port);
@@ -55,8 +63,9 @@ mod tests {
 
     /// Where a request for `host` is sent.
     fn sent(host: &str) -> Option<String> {
-        let names = ["gate.example".to_owned()];
-        let signpost = Signpost { own_name: "weir", names: &names, port: 8443 };
+        let further = ["gate.example".to_owned()];
+        let names = Names { own: "weir", further: &further, domains: &[] };
+        let signpost = Signpost { names, is_by_proxy: false, port: 8443 };
         let request = Request::builder().uri("/gate/?a=b").header(header::HOST, host).body(());
         let reply = signpost.read(&request.expect("a request")).expect_err("not health");
         let location = reply.headers().get(header::LOCATION)?;
@@ -82,8 +91,21 @@ mod tests {
 
     #[test]
     fn health_needs_no_host() {
-        let signpost = Signpost { own_name: "weir", names: &[], port: 8443 };
-        let request = Request::builder().uri("/healthz").body(()).expect("a request");
-        assert!(matches!(signpost.read(&request), Ok(Action::Health)));
+        let names = Names { own: "weir", further: &[], domains: &[] };
+        for is_by_proxy in [false, true] {
+            let signpost = Signpost { names, is_by_proxy, port: 8443 };
+            let request = Request::builder().uri("/healthz").body(()).expect("a request");
+            assert!(matches!(signpost.read(&request), Ok(Action::Health)));
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_told_where_to_ask_and_led_nowhere() {
+        let names = Names { own: "weir", further: &[], domains: &[] };
+        let signpost = Signpost { names, is_by_proxy: true, port: 8443 };
+        let request = Request::builder().uri("/gate/").header(header::HOST, "weir").body(());
+        let reply = signpost.read(&request.expect("a request")).expect_err("not health");
+        assert_eq!(reply.status(), StatusCode::MISDIRECTED_REQUEST);
+        assert!(!reply.headers().contains_key(header::LOCATION));
     }
 }

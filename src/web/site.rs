@@ -4,10 +4,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use hyper::header::HeaderValue;
+use hyper::http::Uri;
 use hyper::{Request, StatusCode, body::Incoming};
 use tokio::net::TcpListener;
 
 use super::body::Bodies;
+use super::caller::Caller;
 use super::content::PIECE_ITEMS;
 use super::gate::{Gate, Visit};
 use super::listener::{self, Entrance};
@@ -33,13 +35,15 @@ pub struct Listeners {
 
 /// Serves pages, API and WHEP, for ever.
 pub async fn serve(listeners: Listeners, control: Control) {
-    let seats = Seats::new(Bounds {
+    let bounds = Bounds {
         connections: PROFILE.http_connections,
         per_address: PROFILE.http_connections_per_address,
         account: Kind::HttpConnection,
         usage: &TABLES.http_connections,
         idle: Duration::from_millis(HTTP_KEEP_ALIVE_MS),
-    });
+    };
+    let shared = control.clone();
+    let seats = Seats::with_shared(bounds, move |ip| shared.policy().is_proxy(ip));
     let bodies = Rc::new(Bodies::new());
     let whole = {
         let control = control.clone();
@@ -57,11 +61,14 @@ pub async fn serve(listeners: Listeners, control: Control) {
         return listener::serve(http, seats, whole).await;
     };
     let port = listener.local_addr().map_or(0, |address| address.port());
-    let plain = move |request: Request<Incoming>, _: Client| {
+    let plain = move |request: Request<Incoming>, client: Client| {
         let control = control.clone();
         async move {
             let (guard, policy) = (control.guard(), control.policy());
-            let signpost = Signpost { own_name: guard.own_name(), names: &policy.names, port };
+            let domains = guard.domains();
+            let names = guard.names(&policy, &domains);
+            let is_by_proxy = policy.is_proxy(client.peer.ip());
+            let signpost = Signpost { names, is_by_proxy, port };
             let action = signpost.read(&request).unwrap_or_else(Action::Done);
             perform(&control, action).await
         }
@@ -86,7 +93,10 @@ pub async fn serve_diagnostics(listener: TcpListener, control: Control) {
         let control = control.clone();
         async move {
             let hash = control.diagnostics_token();
-            let read = route::admit_diagnostics(&request, client, hash.as_ref())
+            let (guard, policy) = (control.guard(), control.policy());
+            let domains = guard.domains();
+            let names = guard.names(&policy, &domains);
+            let read = route::admit_diagnostics(&request, client, &names, hash.as_ref())
                 .and_then(|()| route::read_diagnostics(&request));
             match read {
                 Ok(action) => perform(&control, action).await,
@@ -99,7 +109,7 @@ pub async fn serve_diagnostics(listener: TcpListener, control: Control) {
 
 /// Takes a request of the main site through the gate and has `perform` do what it asks.
 pub(super) async fn respond<P, F>(
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     client: Client,
     bodies: Rc<Bodies>,
     gate: Gate,
@@ -109,17 +119,20 @@ where
     P: FnOnce(Action) -> F,
     F: Future<Output = Reply>,
 {
+    let is_bare = strip(&gate.policy.prefix, request.uri_mut());
+    let caller = gate.caller(&request, client);
     let path = request.uri().path().to_owned();
     let route = Route::of(&path);
     let mut visit = Visit::default();
     let mut reply = match route {
         None => route::not_found(),
-        Some(route) => match admit(&request, client, route, &gate, &mut visit).await {
+        Some(_) if is_bare => route::to_the_list(),
+        Some(route) => match admit(&request, caller, route, &gate, &mut visit).await {
             Err(reply) => reply,
-            Ok(()) => match route::read(request, client, &bodies).await {
+            Ok(()) => match route::read(request, caller.client, &bodies).await {
                 Err(reply) => reply,
                 Ok(Wanted::Action(action)) => perform(action).await,
-                Ok(Wanted::Login(ask)) => login::answer(&gate, &visit, client, ask).await,
+                Ok(Wanted::Login(ask)) => login::answer(&gate, &visit, caller, ask).await,
             },
         },
     };
@@ -127,15 +140,34 @@ where
     reply
 }
 
+/// Takes `[http] prefix` off an address: some proxies leave it there, others do not. Whether there
+/// was nothing behind it, not even a slash.
+fn strip(prefix: &str, uri: &mut Uri) -> bool {
+    if prefix.is_empty() {
+        return false;
+    }
+    let whole = uri.path_and_query().map_or("", |whole| whole.as_str());
+    let Some(rest) = whole.strip_prefix(prefix) else { return false };
+    let is_bare = rest.is_empty() || rest.starts_with('?');
+    if !is_bare && !rest.starts_with('/') {
+        return false;
+    }
+    let rest = if is_bare { format!("/{rest}") } else { rest.to_owned() };
+    let mut parts = std::mem::take(uri).into_parts();
+    parts.path_and_query = Some(rest.parse().expect("the end of an address is one"));
+    *uri = Uri::from_parts(parts).expect("what it was, with another path");
+    is_bare
+}
+
 async fn admit(
     request: &Request<Incoming>,
-    client: Client,
+    caller: Caller,
     route: Route<'_>,
     gate: &Gate,
     visit: &mut Visit,
 ) -> Result<(), Reply> {
     route.check_method(request.method())?;
-    gate.admit(request, client, route, visit).await
+    gate.admit(request, caller, route, visit).await
 }
 
 async fn perform(control: &Control, action: Action) -> Reply {

@@ -73,9 +73,10 @@ fn without_users_only_this_machine_looks_unless_it_is_open() {
     for (http, cameras) in [("", 403), ("open = true", 200)] {
         let setup = Setup { host: "[::]".to_owned(), http: http.to_owned(), ..Setup::default() };
         let server = Server::start(&setup);
-        assert_eq!(get(&server, "/api/sessions", &[]).status, 200, "from this machine");
-        let proxied = get(&server, "/api/sessions", &[("X-Forwarded-For", "192.0.2.9")]);
-        assert_eq!(proxied.status, 403, "a proxy on this machine asks for another");
+        assert_eq!(get(&server, "/api/cameras", &[]).status, 200, "from this machine");
+        assert_eq!(get(&server, "/api/sessions", &[]).status, 403, "which is no operator");
+        let proxied = get(&server, "/api/cameras", &[("X-Forwarded-For", "192.0.2.9")]);
+        assert_eq!(proxied.status, cameras, "a proxy on this machine asks for another");
         let elsewhere = SocketAddr::new(ip, server.http.port());
         let ask = |path: &str| whep::get(elsewhere, path).expect("an answer");
         assert_eq!(ask("/healthz").status, 200);
@@ -144,6 +145,11 @@ fn each_way_to_say_who_one_is() {
         let answer = get(&server, "/api/sessions", &[("Authorization", header)]);
         assert_eq!(answer.status, status, "{header}");
     }
+    let as_anna = [("Authorization", anna.as_str())];
+    let told = get(&server, "/api/status", &as_anna).json();
+    assert_eq!(told["build_id"], server.tell("status")["build_id"]);
+    let reloaded = request(server.http, "POST", "/api/reload", &as_anna, "").expect("an answer");
+    assert_eq!((reloaded.status, &reloaded.json()["state"]), (200, &"good".into()));
     let viewer = get(&server, "/api/sessions", &[("Authorization", &bearer)]);
     assert_eq!(viewer.status, 403);
     assert!(viewer.body.contains("this needs the role operator"), "{}", viewer.body);
@@ -234,12 +240,12 @@ fn a_name_that_a_stranger_can_have_is_not_ours() {
         ("weir.local:8117", 200),
         ("weir", 200),
     ] {
-        let answer = raw(&server, &format!("GET /api/cameras HTTP/1.1\r\nHost: {host}\r\n"));
+        let answer = raw(&server, &format!("GET /-/style.css HTTP/1.1\r\nHost: {host}\r\n"));
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{host}: {answer}");
     }
-    let twice = "GET /api/cameras HTTP/1.1\r\nHost: weir\r\nHost: weir\r\n";
+    let twice = "GET /-/style.css HTTP/1.1\r\nHost: weir\r\nHost: weir\r\n";
     assert!(!raw(&server, twice).starts_with("HTTP/1.1 2"));
-    assert!(raw(&server, "GET /api/cameras HTTP/1.1\r\n").starts_with("HTTP/1.1 421"), "no host");
+    assert!(raw(&server, "GET /-/style.css HTTP/1.1\r\n").starts_with("HTTP/1.1 421"), "no host");
 }
 
 /// Sends a head as it is, and reads to the end.

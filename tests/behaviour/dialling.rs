@@ -90,7 +90,7 @@ fn a_wrong_password_fails_with_its_reason_and_is_shown_nowhere() {
     let shown = [
         server.log(),
         server.get("/api/cameras").body,
-        server.get("/api/sessions").body,
+        server.tell("sessions").to_string(),
         server.metrics(),
     ];
     for (text, secret) in shown.iter().flat_map(|text| secrets.map(|secret| (text, secret))) {

@@ -14,7 +14,7 @@ fn program(arguments: &[&str]) -> String {
 }
 
 fn table(server: &Server, what: &str) -> Value {
-    let status = server.get("/api/status").json();
+    let status = server.tell("status");
     let tables = status["tables"].as_array().expect("a list").clone();
     tables.into_iter().find(|table| table["what"] == what).expect("it is listed")
 }
@@ -26,7 +26,7 @@ fn version_status_metric_and_log_name_the_linkers_build_id() {
     let (_, id) = notes.split_once("Build ID: ").expect("the linker wrote one");
     let id = id.split_whitespace().next().expect("an id");
     let stage = Stage::open();
-    let status = stage.server.get("/api/status").json();
+    let status = stage.server.tell("status");
     assert_eq!(status["schema"], 1);
     assert_eq!(status["build_id"], id);
     let word = |key: &str| status[key].as_str().expect("text").to_owned();
@@ -60,7 +60,7 @@ fn the_status_counts_tables_and_memory() {
     assert!(wait_for(2_000_000, is_gone));
     assert_eq!(table(&stage.server, "sessions")["most"], 1);
 
-    let status = stage.server.get("/api/status").json();
+    let status = stage.server.tell("status");
     let memory = &status["memory"];
     let bytes = |value: &Value| value.as_u64().expect("a number");
     let usage = Usage::of(stage.server.pid()).expect("it runs");

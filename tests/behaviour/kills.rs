@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
@@ -94,14 +95,14 @@ fn torn(text: &str, random: &mut Random) -> Vec<u8> {
 }
 
 /// Asks for a reload and does not wait for what comes of it.
-fn ask_for_reload(server: &Server, random: &mut Random) -> Option<TcpStream> {
+fn ask_for_reload(server: &Server, random: &mut Random) -> Option<UnixStream> {
     if random.below(2) == 0 {
         server.hang_up();
         return None;
     }
-    let mut connection = TcpStream::connect(server.http).ok()?;
-    let request = "POST /api/reload HTTP/1.1\r\nHost: weir\r\nContent-Length: 0\r\n\r\n";
-    connection.write_all(request.as_bytes()).ok()?;
+    let socket = server.config().with_file_name(weir::console::SOCKET);
+    let mut connection = UnixStream::connect(socket).ok()?;
+    connection.write_all(b"[\"config\",\"reload\"]\n").ok()?;
     Some(connection)
 }
 

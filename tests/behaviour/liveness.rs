@@ -97,7 +97,7 @@ fn a_stuck_media_thread_ends_the_signs_of_life() {
     let server = Server::start(&Setup { environment: manager.environment(), ..Setup::default() });
     manager.assert_silent_without(&server, "media", || {
         assert_eq!(server.get("/healthz").status, 200, "the control thread is well");
-        let status = server.get("/api/status").json();
+        let status = server.tell("status");
         let errors = status["errors"].as_array().expect("a list").clone();
         assert!(errors.iter().any(|error| error["text"] == "the media thread is stuck"));
     });
@@ -132,7 +132,7 @@ fn sessions_that_come_and_go_while_media_is_stuck_are_refused_before_the_queue_i
     assert_eq!(refused.status, 503, "{}", refused.body);
     let detail = "the media thread is behind with its commands";
     assert_eq!(refused.json()["detail"], detail);
-    let status = stage.server.get("/api/status").json();
+    let status = stage.server.tell("status");
     let tables = status["tables"].as_array().expect("a list");
     let commands = tables.iter().find(|table| table["what"] == "commands").expect("it is listed");
     assert_eq!((&commands["used"], &commands["full"]), (&COMMANDS_BEHIND.into(), &1.into()));

@@ -29,6 +29,7 @@ mod many_addresses;
 mod offers_at_once;
 mod payload;
 mod privileges;
+mod proxies;
 mod reload;
 mod resend;
 mod session_life;

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use weir::access::TokenHash;
+
 use crate::common::server::{Server, Setup};
 use crate::common::stage::Stage;
 
@@ -76,9 +78,15 @@ fn a_user_that_is_not_there_is_nobody_and_not_root() {
     if !is_root() {
         return;
     }
-    let server = Server::start(&Setup { webrtc: process("no-such-user"), ..Setup::default() });
+    // The folder is closed to it, so that it has no console.
+    let hash = TokenHash::of("operators");
+    let accounts = format!(
+        "[https]\ntls = \"off\"\n[[token]]\nname = \"t\"\nrole = \"operator\"\nhash = \"{hash}\"\n"
+    );
+    let setup = Setup { webrtc: process("no-such-user"), accounts, ..Setup::default() };
+    let server = Server::start(&setup);
     assert_is(&server, "65534", "65534");
-    let status = server.get("/api/status").json();
+    let status = server.get("/api/status?token=operators").json();
     let expected = "`user` in [process]: there is no user no-such-user; runs as nobody instead";
     assert_eq!(status["errors"][0]["text"], expected, "{status}");
     assert_eq!(status["errors"][0]["level"], "error");

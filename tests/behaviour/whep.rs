@@ -334,7 +334,7 @@ fn a_sessions_address_is_a_secret() {
     assert_eq!(viewer.delete().expect("an answer"), 200);
     assert!(stage.wait_until_empty(PATIENCE_US));
     let shown = [
-        stage.server.get("/api/sessions").body,
+        stage.server.tell("sessions").to_string(),
         stage.server.get("/api/cameras").body,
         stage.server.metrics(),
         stage.server.log(),

@@ -79,7 +79,7 @@ const KINDS = {
   // A body in segments of one byte, one at every beat.
   dribbles: { begin: POST, more: 'v', beats: 1 },
   // Answers that nobody reads.
-  deaf: { begin: 'GET /api/sessions HTTP/1.1\r\nHost: weir\r\n\r\n'.repeat(50), more: '', deaf: true },
+  deaf: { begin: 'GET /-/style.css HTTP/1.1\r\nHost: weir\r\n\r\n'.repeat(50), more: '', deaf: true },
 };
 
 /** Slow clients of all kinds at once. Each that is closed comes back. */

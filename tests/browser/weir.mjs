@@ -4,9 +4,10 @@
 import { execFile, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
@@ -147,7 +148,16 @@ class Weir {
   }
 
   async sessions() {
-    return (await this.json('/api/sessions')).sessions;
+    const { said } = await this.console('sessions', '--json');
+    return JSON.parse(said).sessions;
+  }
+
+  /** Asks the console of this machine for one thing: whether it was done, and what it says. */
+  async console(...words) {
+    const socket = connect(join(this.folder, 'weir-console'));
+    socket.write(`${JSON.stringify(words)}\n`);
+    const [said, sign] = (await text(socket)).split('\0');
+    return { isDone: sign === '0', said };
   }
 
   /** Access units that weir received of a camera. */

@@ -56,6 +56,6 @@ fn request(camera: &str, habit: Habit) -> Vec<u8> {
             );
             (head + &offer).into_bytes()
         }
-        Habit::NeverReads => b"GET /api/sessions HTTP/1.1\r\nHost: weir\r\n\r\n".repeat(4),
+        Habit::NeverReads => b"GET /api/cameras HTTP/1.1\r\nHost: weir\r\n\r\n".repeat(4),
     }
 }

@@ -125,7 +125,7 @@ impl House {
     }
 
     fn skips(&self) -> u64 {
-        let listed = self.server.get("/api/sessions").json();
+        let listed = self.server.tell("sessions");
         let sessions = listed["sessions"].as_array().expect("a list of sessions");
         sessions.iter().filter_map(|session| session["skips"].as_u64()).sum()
     }

@@ -2,7 +2,9 @@
 //! ports, its log in a file that is shown when a test fails.
 
 use std::fs::{self, OpenOptions};
+use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -157,9 +159,31 @@ impl Server {
         fs::rename(unfinished, self.config()).expect("a writable directory");
     }
 
-    /// Has it read its configuration anew, over HTTP.
+    /// Has it read its configuration anew, by its console; what a POST to `/api/reload` answers.
     pub fn reload(&self) -> Response {
-        whep::request(self.http, "POST", "/api/reload", &[], "").expect("weir answers")
+        let (is_done, body) = self.console(&["config", "reload", "--json"]);
+        let answer = Response { status: 200, headers: Vec::new(), body };
+        let status = if is_done { 200 } else { answer.json()["status"].as_u64().unwrap_or(0) };
+        Response { status: u16::try_from(status).expect("a status"), ..answer }
+    }
+
+    /// What only an operator is told over HTTP, by the console: `sessions` or `status`.
+    pub fn tell(&self, what: &str) -> serde_json::Value {
+        let (is_done, body) = self.console(&[what, "--json"]);
+        assert!(is_done, "{what}: {body}");
+        Response { status: 200, headers: Vec::new(), body }.json()
+    }
+
+    /// Asks the console for one thing; whether it was done, and what it says.
+    pub fn console(&self, words: &[&str]) -> (bool, String) {
+        let socket = self.directory.join(weir::console::SOCKET);
+        let mut socket = UnixStream::connect(socket).expect("a console");
+        let line = serde_json::to_string(words).expect("words are JSON") + "\n";
+        socket.write_all(line.as_bytes()).expect("it listens");
+        let mut said = String::new();
+        socket.read_to_string(&mut said).expect("it answers");
+        let (text, sign) = said.split_once('\0').expect("a sign at the end");
+        (sign == "0", text.to_owned())
     }
 
     /// The same by SIGHUP.

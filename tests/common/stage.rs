@@ -65,7 +65,7 @@ impl Stage {
 
     /// What `/api/sessions` says, the ended ones last.
     pub fn sessions(&self) -> Vec<Value> {
-        let listed = self.server.get("/api/sessions").json();
+        let listed = self.server.tell("sessions");
         listed["sessions"].as_array().expect("a list of sessions").clone()
     }
 

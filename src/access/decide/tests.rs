@@ -59,13 +59,13 @@ fn hash(access: &mut Access, user: &str, password: &str, from: u8, now: Now, is_
 }
 
 #[test]
-fn without_accounts_this_machine_may_everything_and_others_what_is_open() {
+fn without_accounts_this_machine_may_view_and_others_what_is_open() {
     let mut policy = Policy::default();
     let ask = |policy: &Policy, is_local| {
         let asked = Asked { is_local, ..asked(Presented::Token("any".to_owned())) };
         known(access().identify(policy, &asked, NOW))
     };
-    assert_eq!(ask(&policy, true), Ok((None, Role::Operator, Means::Local)));
+    assert_eq!(ask(&policy, true), Ok((None, Role::Viewer, Means::Local)));
     assert_eq!(ask(&policy, false), Err(Denial::NoAccounts));
     policy.open = true;
     assert_eq!(ask(&policy, false), Ok((None, Role::Viewer, Means::Open)));
@@ -88,6 +88,29 @@ fn a_token_is_known_at_once_and_wrong_ones_keep_nobody_out() {
     }
     assert_eq!(ask(&mut access, "wrong"), Err(Denial::Wait { seconds: 10 }));
     assert_eq!(ask(&mut access, "wall-token"), right);
+    hash(&mut access, "anna", "right", 1, NOW, true);
+}
+
+#[test]
+fn a_good_login_goes_before_what_a_proxy_passes_on() {
+    let mut access = access();
+    let policy = policy();
+    let login = access.log_in(&policy, "anna", NOW).expect("a user");
+    let foreign = || Presented::Password { user: "proxy".to_owned(), password: "x".to_owned() };
+    let wrong_token = || Presented::Token("of another".to_owned());
+    let as_anna = Ok((Some("anna".to_owned()), Role::Operator, Means::Login));
+    for _ in 0..2 * FAILURES_FREE {
+        for presented in [foreign(), wrong_token(), Presented::Unreadable, Presented::Nothing] {
+            let asked = Asked { login: Some(login.clone()), ..asked(presented) };
+            assert_eq!(known(access.identify(&policy, &asked, NOW)), as_anna);
+        }
+    }
+    let wall = Presented::Token("wall-token".to_owned());
+    let asked_by_wall = Asked { login: Some(login), ..asked(wall) };
+    let by_token = Ok((Some("wall".to_owned()), Role::Viewer, Means::Token));
+    assert_eq!(known(access.identify(&policy, &asked_by_wall, NOW)), by_token, "a right token");
+    assert!(access.hashing.is_empty(), "nothing of it was tried");
+    assert_eq!(known(access.identify(&policy, &asked(wrong_token()), NOW)), Err(Denial::Wrong));
     hash(&mut access, "anna", "right", 1, NOW, true);
 }
 

@@ -165,3 +165,41 @@ fn open_with_users_is_a_contradiction() {
     let expected = "line 4, column 1: `open` in [http] has no effect: there are users or tokens";
     assert_eq!(problems, [expected]);
 }
+
+#[test]
+fn proxies_and_the_path_below_which_weir_is_served() {
+    let (policy, problems) = read(
+        "[http]\nproxies = [\"127.0.0.1\", \"::1\", \"10.0.0.0/8\"]\nprefix = \"/cams/weir/\"\n",
+    );
+    assert_eq!((problems, &*policy.prefix), (Vec::new(), "/cams/weir"));
+    let is_proxy = |ip: &str| policy.is_proxy(ip.parse().expect("an address"));
+    assert!(is_proxy("127.0.0.1") && is_proxy("::1") && is_proxy("10.3.2.1"));
+    assert!(!is_proxy("127.0.0.2") && !is_proxy("192.0.2.1"));
+    let (policy, problems) = read("[http]\nprefix = \"/\"\n");
+    assert_eq!((problems, &*policy.prefix), (Vec::new(), ""));
+    assert!(!policy.is_proxy("127.0.0.1".parse().expect("an address")), "none by default");
+    let long = format!("\"/{}\"", ["name"; 40].join("/"));
+    for prefix in
+        ["\"weir\"", "\"/api\"", "\"/-/x\"", "\"/a b\"", "\"/../x\"", "\"//x\"", "7", &long]
+    {
+        let (policy, problems) = read(&format!("[http]\nprefix = {prefix}\n"));
+        assert_eq!((problems.len(), &*policy.prefix), (1, ""), "{prefix}: {problems:?}");
+    }
+    for proxies in ["\"127.0.0.1\"", "[\"0.0.0.0/0\"]", "[\"localhost\"]", "[7]"] {
+        let (policy, problems) = read(&format!("[http]\nproxies = {proxies}\n"));
+        assert_eq!((problems.len(), policy.proxies.len()), (1, 0), "{proxies}: {problems:?}");
+    }
+    let many = vec!["\"192.0.2.1\""; HTTP_NAMES_MAX + 1].join(",");
+    let (policy, problems) = read(&format!("[http]\nproxies = [{many}]\n"));
+    assert_eq!((problems.len(), policy.proxies.len()), (1, HTTP_NAMES_MAX), "{problems:?}");
+}
+
+#[test]
+fn a_path_that_a_camera_has_is_no_good_prefix() {
+    let file =
+        "[http]\nprefix = \"/gate/weir\"\n[[camera]]\nname = \"gate\"\nurl = \"rtsp://h/1\"\n";
+    let (_, problems) = read(file);
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].contains("`prefix` in [http] begins with the name of a camera, gate"));
+    assert!(read(&file.replace("/gate/weir", "/weir/gate")).1.is_empty());
+}

@@ -1,5 +1,8 @@
 // Who looks: the token of this page's address, or the login of this browser.
 
+/** The path that weir's addresses begin with, `/` unless a proxy serves it below another. */
+export const base = new URL("..", import.meta.url).pathname;
+
 /** A token in the page's address, for players on a wall; it goes wherever the page goes. */
 const token = new URLSearchParams(location.search).get("token");
 
@@ -9,19 +12,20 @@ export async function request(url, options = {}) {
   if (token) headers.set("Authorization", `Bearer ${token}`);
   const response = await fetch(url, { ...options, headers });
   if (response.status === 401) {
-    location.assign(`/-/login?next=${encodeURIComponent(location.pathname)}`);
+    const next = `/${location.pathname.slice(base.length)}`;
+    location.assign(`${base}-/login?next=${encodeURIComponent(next)}`);
   }
   return response;
 }
 
-/** A page of weir's, with this page's token. */
+/** A page of weir's below `base`, with this page's token. */
 export function withToken(path) {
-  return token ? `${path}?token=${encodeURIComponent(token)}` : path;
+  return token ? `${base}${path}?token=${encodeURIComponent(token)}` : base + path;
 }
 
 /** Shows in `element` who is logged in, with a button that ends it. */
 export async function showAccount(element) {
-  const response = await request("/api/identity", { cache: "no-store" });
+  const response = await request(`${base}api/identity`, { cache: "no-store" });
   if (!response.ok) return;
   const { name, role, means } = await response.json();
   element.hidden = name === null;
@@ -30,7 +34,7 @@ export async function showAccount(element) {
   const button = element.querySelector("button");
   button.hidden = means !== "login";
   button.addEventListener("click", async () => {
-    await fetch("/-/logout", { method: "POST", redirect: "manual" }).catch(() => {});
-    location.assign("/-/login");
+    await fetch(`${base}-/logout`, { method: "POST", redirect: "manual" }).catch(() => {});
+    location.assign(`${base}-/login`);
   });
 }

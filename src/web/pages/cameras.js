@@ -1,10 +1,10 @@
 // What /api/cameras says, and how it is put into words.
 
-import { request } from "./account.js";
+import { base, request } from "./account.js";
 
 /** The cameras and how the configuration stands, or an error when weir does not answer in time. */
 export async function fetchCameras() {
-  const response = await request("/api/cameras", {
+  const response = await request(`${base}api/cameras`, {
     cache: "no-store",
     signal: AbortSignal.timeout(4000),
   });

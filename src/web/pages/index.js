@@ -28,7 +28,7 @@ function fill(row, camera) {
   const link = row.querySelector(".name");
   write(link, camera.name);
   if (camera.state === "disabled") link.removeAttribute("href");
-  else link.href = withToken(`/${encodeURIComponent(camera.name)}/`);
+  else link.href = withToken(`${encodeURIComponent(camera.name)}/`);
   const pill = row.querySelector(".pill");
   write(pill, word);
   pill.dataset.tone = tone;

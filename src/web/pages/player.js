@@ -1,12 +1,12 @@
 // The player's page: what the viewer says goes to the screen, what the person does to the viewer.
 
-import { showAccount, withToken } from "./account.js";
+import { base, showAccount, withToken } from "./account.js";
 import { sentence } from "./cameras.js";
 import { Details } from "./details.js";
 import { Viewer } from "./viewer.js";
 
 const element = (id) => document.getElementById(id);
-const camera = decodeURIComponent(location.pathname.split("/")[1]);
+const camera = decodeURIComponent(location.pathname.slice(base.length).split("/")[0]);
 const stage = element("stage");
 const video = element("video");
 const COVERED_AFTER_MS = 300;
@@ -97,6 +97,6 @@ window.addEventListener("pageshow", (event) => event.persisted && viewer.wake())
 
 document.title = `${camera} · weir`;
 write("name", camera);
-element("all").href = withToken("/");
+element("all").href = withToken("");
 viewer.start();
 showAccount(element("account")).catch(() => {});

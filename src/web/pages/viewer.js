@@ -1,6 +1,7 @@
 // Keeps one camera's picture on the screen: connects, watches for frames, and knows whether a
 // missing frame is worth a new connection or only patience.
 
+import { base } from "./account.js";
 import { fetchCameras, seconds } from "./cameras.js";
 import { Refused, WhepSession } from "./whep.js";
 
@@ -52,7 +53,7 @@ export class Viewer {
     this.#tell("connecting", "Connecting");
     this.#since = now();
     this.#frames = 0;
-    const session = new WhepSession(`/${encodeURIComponent(this.camera)}/whep`);
+    const session = new WhepSession(`${base}${encodeURIComponent(this.camera)}/whep`);
     this.#session = session;
     session.peerConnection.addEventListener("track", ({ track }) => {
       this.video.srcObject = new MediaStream([track]);

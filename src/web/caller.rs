@@ -1,0 +1,166 @@
+//! Who asks, where a proxy may stand in between.
+//!
+//! What `[http] proxies` names is believed: for the client's address (the last of
+//! `X-Forwarded-For` that is no proxy's itself), the scheme (`X-Forwarded-Proto`) and the Host
+//! (`X-Forwarded-Host`). Of others these headers are only a sign that they ask for somebody else,
+//! who is then not on this machine; `Forwarded` (RFC 7239) is never read for more than that.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::LazyLock;
+
+use hyper::header::{self, HeaderMap};
+use hyper::http::uri::Uri;
+use hyper::{Request, Version};
+
+use super::server::Client;
+use crate::access::{HostKind, Names, Policy};
+use crate::limits::FORWARDED_ADDRESSES_MAX;
+
+const FOR: &str = "x-forwarded-for";
+const PROTO: &str = "x-forwarded-proto";
+const HOST: &str = "x-forwarded-host";
+/// Headers that only a proxy adds, and how some begin.
+const TRACES: [&str; 10] = [
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
+    "fastly-client-ip",
+    "cdn-loop",
+    "x-proxyuser-ip",
+];
+const TRACES_BEGIN: [&str; 3] = ["x-forwarded", "x-original-", "x-envoy-"];
+
+/// The client of one request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caller {
+    /// Its address and whether it speaks TLS, by a proxy's word where that counts.
+    pub(super) client: Client,
+    /// It is on this machine, as far as that can be told.
+    pub(super) is_local: bool,
+    /// A proxy of `proxies` asks for it.
+    is_by_proxy: bool,
+}
+
+impl Caller {
+    /// Of a request on a connection of `client`.
+    pub(super) fn of<B>(
+        request: &Request<B>,
+        client: Client,
+        names: &Names,
+        policy: &Policy,
+    ) -> Self {
+        let (headers, ip) = (request.headers(), client.peer.ip());
+        let is_by_proxy = policy.is_proxy(ip);
+        let is_local = !is_by_proxy && is_on_this_machine(request, client, names);
+        let address = if is_by_proxy {
+            forwarded_for(headers, |ip| policy.is_proxy(ip)).unwrap_or(ip)
+        } else if ip.is_loopback() && headers.contains_key(FOR) {
+            log::warn!(
+                "http: a proxy on this machine asks for others and is not among `proxies` in [http]"
+            );
+            forwarded_for(headers, |_| false).map_or(ip, stand_in)
+        } else {
+            ip
+        };
+        let is_tls = is_by_proxy.then(|| is_https(headers)).flatten().unwrap_or(client.is_tls);
+        let peer = SocketAddr::new(address, client.peer.port());
+        Self { client: Client { peer, is_tls, ..client }, is_local, is_by_proxy }
+    }
+
+    /// The name by which the browser asked; `None` when there is none, or two.
+    pub(super) fn host<'r>(&self, uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r str> {
+        let forwarded = self.is_by_proxy.then(|| first(headers, HOST)).flatten();
+        forwarded.or_else(|| host(uri, headers))
+    }
+}
+
+/// Whether the client itself is on this machine, without accounts or on the diagnostics port all
+/// that is asked of it. Other than by a proxy's headers, one shows itself by HTTP/1.0, which nginx
+/// speaks unless it is told otherwise and no browser does, and by a Host that means something
+/// elsewhere. What passes bytes on as they are shows itself by nothing.
+pub(super) fn is_on_this_machine<B>(request: &Request<B>, client: Client, names: &Names) -> bool {
+    let host = host(request.uri(), request.headers()).and_then(|host| names.kind(host));
+    client.peer.ip().is_loopback()
+        && request.version() == Version::HTTP_11
+        && host.is_some_and(HostKind::is_for_the_box_itself)
+        && !has_trace(request.headers())
+}
+
+/// Whether a proxy has left its mark.
+fn has_trace(headers: &HeaderMap) -> bool {
+    headers.keys().map(header::HeaderName::as_str).any(|name| {
+        TRACES.contains(&name) || TRACES_BEGIN.iter().any(|begin| name.starts_with(begin))
+    })
+}
+
+/// The name by which a request asks for us; `None` when it has none, or two.
+pub(super) fn host<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r str> {
+    // A whole URL in the request line goes before Host (RFC 9112 section 3.2.2).
+    if let Some(authority) = uri.authority() {
+        return Some(authority.as_str());
+    }
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let host = hosts.next()?.to_str().ok()?;
+    hosts.next().is_none().then_some(host)
+}
+
+/// Whether `X-Forwarded-Proto` is `https`; `None` where it says nothing. No page can send it to
+/// another site without asking that first.
+pub(super) fn is_https(headers: &HeaderMap) -> Option<bool> {
+    match first(headers, PROTO)?.to_ascii_lowercase().as_str() {
+        "https" | "wss" => Some(true),
+        "http" | "ws" => Some(false),
+        _ => None,
+    }
+}
+
+/// The first of a list: what the proxy next to the browser said.
+fn first<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let value = headers.get(name)?.to_str().ok()?;
+    value.split(',').next().map(str::trim).filter(|value| !value.is_empty())
+}
+
+/// For whom a proxy asks: the last address that is no proxy's. What stands before it was written by
+/// the client itself, perhaps. `None` where nothing is said that can be read.
+fn forwarded_for(headers: &HeaderMap, is_proxy: impl Fn(IpAddr) -> bool) -> Option<IpAddr> {
+    let lines = headers.get_all(FOR).iter().rev();
+    let entries = lines.flat_map(|line| line.to_str().unwrap_or_default().rsplit(','));
+    let mut nearest = None;
+    for entry in entries.take(FORWARDED_ADDRESSES_MAX) {
+        let Some(ip) = address(entry.trim()) else { break };
+        nearest = Some(ip);
+        if !is_proxy(ip) {
+            break;
+        }
+    }
+    nearest
+}
+
+/// An address, with a port or without.
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    bare.parse().ok().or_else(with_port).map(|ip: IpAddr| ip.to_canonical())
+}
+
+/// What counts failures in the place of an address that a proxy of ours names without being in
+/// `proxies`: another loopback address, of which nobody has one. So a client of such a proxy locks
+/// out itself alone, and cannot lock out another by its address.
+fn stand_in(ip: IpAddr) -> IpAddr {
+    static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    // A host of IPv6 has a /64 for itself.
+    let network = match ip {
+        IpAddr::V4(_) => ip.to_string(),
+        IpAddr::V6(ip) => format!("{:?}", &ip.segments()[..4]),
+    };
+    let [a, b, c, ..] = SEED.hash_one(network).to_le_bytes();
+    Ipv4Addr::new(127, a | 1, b, c).into()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! The cookie of a login. Its name has the box's id in it: cookies know no ports, and two boxes
+//! behind one name would log each other's browsers out. Over HTTPS it has the prefix that no other
+//! page can set it with (RFC 6265bis section 4.1.3): `__Host-`, or `__Secure-` below a path.
+
+use hyper::header::{self, HeaderMap};
+
+use crate::limits::LOGIN_COOKIES_MAX;
+
+const NAME: &str = "weir-login";
+const HOST_PREFIX: &str = "__Host-";
+const SECURE_PREFIX: &str = "__Secure-";
+
+/// A login's cookie as a request has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Cookie {
+    pub(super) name: String,
+    /// The login's id.
+    pub(super) value: String,
+}
+
+/// Where a cookie is for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'p> {
+    /// [`crate::access::Guard::box_id`].
+    pub(super) box_id: &'p str,
+    /// `[http] prefix`.
+    pub(super) prefix: &'p str,
+    /// The browser shows the page by HTTPS.
+    pub(super) is_https: bool,
+}
+
+impl Place<'_> {
+    fn name(self) -> String {
+        let prefix = match (self.is_https, self.prefix.is_empty()) {
+            (false, _) => "",
+            (true, true) => HOST_PREFIX,
+            (true, false) => SECURE_PREFIX,
+        };
+        format!("{prefix}{NAME}-{}", self.box_id)
+    }
+
+    /// `Set-Cookie` of a login.
+    pub(super) fn keep(self, id: &str, lifetime_s: u64) -> String {
+        set(&self.name(), id, lifetime_s, self.path(), self.is_https)
+    }
+
+    /// `Set-Cookie` that takes a login of this box away, as it was set.
+    pub(super) fn forget(self) -> String {
+        self.keep("", 0)
+    }
+
+    /// The same of one with another name: of another scheme, or from before names had an id.
+    pub(super) fn forget_named(self, name: &str) -> String {
+        let is_secure = name.starts_with("__");
+        let path = if name.starts_with(HOST_PREFIX) { "/" } else { self.path() };
+        set(name, "", 0, path, is_secure)
+    }
+
+    /// Whether it is the name that [`Place::keep`] gives.
+    pub(super) fn is_of(self, cookie: &Cookie) -> bool {
+        cookie.name == self.name()
+    }
+
+    fn path(&self) -> &str {
+        if self.prefix.is_empty() { "/" } else { self.prefix }
+    }
+}
+
+fn set(name: &str, value: &str, lifetime_s: u64, path: &str, is_secure: bool) -> String {
+    let secure = if is_secure { "; Secure" } else { "" };
+    format!("{name}={value}; Max-Age={lifetime_s}; Path={path}; HttpOnly; SameSite=Strict{secure}")
+}
+
+/// What a login cookie's name has behind `weir-login`; `None` for another cookie's.
+fn plain(name: &str) -> Option<&str> {
+    let name = name.strip_prefix(HOST_PREFIX).or(name.strip_prefix(SECURE_PREFIX)).unwrap_or(name);
+    let rest = name.strip_prefix(NAME)?;
+    (rest.is_empty() || rest.starts_with('-')).then_some(rest)
+}
+
+/// The login cookies of a request, those first that no other page can have set. By HTTPS there are
+/// no others.
+pub(super) fn of(headers: &HeaderMap, is_https: bool) -> Vec<Cookie> {
+    let cookies = headers.get_all(header::COOKIE).iter();
+    let pairs = cookies
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(|(name, _)| plain(name).is_some());
+    let rank = |name: &str| {
+        [HOST_PREFIX, SECURE_PREFIX, ""].iter().position(|prefix| name.starts_with(prefix))
+    };
+    let most = if is_https { Some(1) } else { None };
+    let mut found: Vec<(&str, &str)> =
+        pairs.filter(|(name, _)| most.is_none() || rank(name) <= most).collect();
+    found.sort_by_key(|(name, _)| rank(name));
+    let owned = |(name, value): (&str, &str)| Cookie { name: name.into(), value: value.into() };
+    found.into_iter().take(LOGIN_COOKIES_MAX).map(owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Place = Place { box_id: "0123", prefix: "", is_https: false };
+
+    fn names(text: &str, is_https: bool) -> Vec<String> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::COOKIE, text.parse().expect("a value"));
+        of(&headers, is_https).into_iter().map(|cookie| cookie.name).collect()
+    }
+
+    #[test]
+    fn the_cookie_is_for_our_pages_alone() {
+        let rest = "=0f; Max-Age=60; Path=/; HttpOnly; SameSite=Strict";
+        assert_eq!(PLAIN.keep("0f", 60), format!("weir-login-0123{rest}"));
+        let https = Place { is_https: true, ..PLAIN };
+        assert_eq!(https.keep("0f", 60), format!("__Host-weir-login-0123{rest}; Secure"));
+        let below = Place { prefix: "/weir", ..https };
+        let cookie = below.keep("0f", 60);
+        assert!(cookie.starts_with("__Secure-weir-login-0123=0f; "), "{cookie}");
+        assert!(cookie.contains("; Path=/weir; ") && cookie.ends_with("; Secure"), "{cookie}");
+        assert!(below.forget().contains("=; Max-Age=0; Path=/weir;"));
+    }
+
+    #[test]
+    fn those_that_no_other_page_can_set_go_first_and_others_are_left_alone() {
+        let all = "a=b; weir-login=1; weir-login-x=2; __Secure-weir-login-x=3; \
+                   __Host-weir-login-x=4; weir-login2=5; __Host-other=6";
+        let (host, secure) = ("__Host-weir-login-x", "__Secure-weir-login-x");
+        assert_eq!(names(all, false), [host, secure, "weir-login", "weir-login-x"]);
+        assert_eq!(names(all, true), [host, secure]);
+        let many = (0..100).map(|number| format!("weir-login-{number}=1")).collect::<Vec<_>>();
+        let many = names(&format!("{}; {host}=1", many.join("; ")), false);
+        assert_eq!((many.len(), &*many[0]), (LOGIN_COOKIES_MAX, host), "no page can push it out");
+        let is_of = |name: &str| PLAIN.is_of(&Cookie { name: name.to_owned(), value: "1".into() });
+        assert!(is_of("weir-login-0123") && !is_of("weir-login-01234") && !is_of("weir-login"));
+        let old = PLAIN.forget_named("__Host-weir-login-0123");
+        assert!(old.contains("=; Max-Age=0; Path=/;") && old.ends_with("; Secure"), "{old}");
+    }
+}
