@@ -1,6 +1,6 @@
 //! Users, tokens, passwords and logins.
 
-use super::KIB;
+use super::{KIB, PROFILE};
 
 /// `[[user]]` and `[[token]]` sections, of each; further ones are disabled, with a warning.
 pub const USERS_MAX: usize = 32;
@@ -22,9 +22,10 @@ pub const PASSWORD_SALT_BYTES_MAX: usize = 64;
 /// Passwords waiting for their hash or in it, one at a time; one more takes the place of the address
 /// that has most, or gets 503.
 pub const PASSWORDS_WAITING_MAX: usize = 8;
-/// Requests that wait for these, over all of them: a quarter of edge-64's connections, so that the
-/// rest serves pages meanwhile. A wall of 16 pages with one new password is hashed once.
-pub const PASSWORD_REQUESTS_MAX: usize = 16;
+/// Requests that wait for the hash of a password, over all of them: as many as there are connections,
+/// so that a wall of 64 pages with one new password is hashed once. A waiting request keeps no other
+/// address out: its connection is evicted where the table is full.
+pub const PASSWORD_REQUESTS_MAX: usize = PROFILE.http_connections;
 /// How long each waits before it gets 503: eight hashes of a small box's second, and some.
 pub const PASSWORD_WAIT_MS_MAX: u64 = 12_000;
 /// The stack of the thread that hashes: ring needs 2 KiB, the C library's start 16.

@@ -14,8 +14,9 @@ use super::common::whep;
 /// Connections that one address may have, with some to spare.
 const PER_ADDRESS: usize = 16;
 const CONNECTIONS: usize = 64;
-/// What a TLS connection at rest may take of the library heap, HTTP's 22 KiB included.
-const CONNECTION_BYTES_MAX: f64 = 32.0 * 1024.0;
+/// What a TLS connection at rest may take of the library heap, HTTP's 22 KiB included, each block
+/// rounded up to its size class.
+const CONNECTION_BYTES_MAX: f64 = 34.0 * 1024.0;
 /// What those may take together that are all in the middle of a record of 16 KiB.
 const RECORDS_BYTES_MAX: f64 = 64.0 * 36.0 * 1024.0 + 8.0 * 48.0 * 1024.0;
 
