@@ -17,7 +17,7 @@ pub struct Names<'n> {
     pub own: &'n str,
     /// `[http] names`, in lower case.
     pub further: &'n [String],
-    /// The domains that its network gave it: [`super::Domains`].
+    /// The domains that its network gave it: [`super::domains::Domains`].
     pub domains: &'n [String],
 }
 

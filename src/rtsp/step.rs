@@ -9,7 +9,7 @@ use super::session::Session;
 pub enum Step {
     /// Write this, and ask again.
     Send(Vec<u8>),
-    /// Read, and call [`Dialog::receive`] or [`Dialog::closed`].
+    /// Read, and call [`super::Dialog::receive`] or [`super::Dialog::closed`].
     Read,
     /// Close the connection, open one to this port of the same address, and ask again.
     Connect(u16),
