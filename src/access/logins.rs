@@ -14,6 +14,14 @@ use crate::limits::{LOGINS_MAX, USER_LOGINS_MAX};
 
 const FORM: &str = "weir-logins 1";
 
+/// What is kept of a login's id.
+pub type LoginHash = [u8; 32];
+
+/// Of an id as a cookie has it.
+pub(super) fn hash_of(id: &str) -> LoginHash {
+    sha256(&[id.as_bytes()])
+}
+
 /// The table, oldest first.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Logins {
@@ -22,7 +30,7 @@ pub(super) struct Logins {
 
 #[derive(Debug, PartialEq, Eq)]
 struct Login {
-    id_hash: [u8; 32],
+    id_hash: LoginHash,
     until_s: u64,
     user: Fingerprint,
 }
@@ -75,22 +83,27 @@ impl Logins {
             self.entries.remove(0);
         }
         let id = hex(&random::<16>());
-        let id_hash = sha256(&[id.as_bytes()]);
+        let id_hash = hash_of(&id);
         self.entries.push(Login { id_hash, until_s: now_s.saturating_add(lifetime_s), user });
         id
     }
 
     /// The section of a login that is good.
     pub(super) fn find(&self, id: &str, now_s: u64) -> Option<&Fingerprint> {
-        let id_hash = sha256(&[id.as_bytes()]);
+        let id_hash = hash_of(id);
         let found = self.entries.iter().find(|login| login.id_hash == id_hash)?;
         (now_s < found.until_s).then_some(&found.user)
+    }
+
+    /// Whether a login has not been ended.
+    pub(super) fn has(&self, id_hash: &LoginHash) -> bool {
+        self.entries.iter().any(|login| login.id_hash == *id_hash)
     }
 
     /// Ends a login; whether there was one.
     pub(super) fn release(&mut self, id: &str) -> bool {
         let before = self.entries.len();
-        let id_hash = sha256(&[id.as_bytes()]);
+        let id_hash = hash_of(id);
         self.entries.retain(|login| login.id_hash != id_hash);
         self.entries.len() < before
     }
