@@ -35,9 +35,15 @@ fn assert_full(refused: &HttpError, detail: &str, retry_after: &str) {
     assert_eq!(problem["detail"], detail);
 }
 
-/// A wall that fills the table of sessions.
+/// So many viewers, each at an address of its own from 127.0.0.11 on: nobody has most.
+fn one_each(stage: &Stage, viewers: usize) -> Vec<Viewer> {
+    let locals = (11..).map(loopback).take(viewers);
+    locals.map(|local| stage.viewer_with(&Options { local, ..Options::default() })).collect()
+}
+
+/// Viewers who fill the table of sessions.
 fn full_house(stage: &Stage) -> Vec<Viewer> {
-    let viewers: Vec<Viewer> = (0..PROFILE.sessions).map(|_| stage.viewer()).collect();
+    let viewers = one_each(stage, PROFILE.sessions);
     assert_eq!(stage.server.metric("weir_sessions"), Some(4.0));
     viewers
 }
@@ -84,6 +90,35 @@ fn one_session_too_many_is_refused_and_who_leaves_makes_room() {
 }
 
 #[test]
+fn a_viewer_who_takes_the_whole_table_leaves_room_for_another_at_once() {
+    let stage = Stage::open();
+    let mut wall: Vec<Viewer> = (0..PROFILE.sessions).map(|_| stage.viewer()).collect();
+    for _ in 0..3 {
+        // Its own next offers take nothing from it.
+        assert_full(&stranger(&stage, 1).err().expect("full"), "sessions full, max 4", "2");
+    }
+    let mut other = stranger(&stage, 9).expect("room at once");
+    let has_media = |viewer: &Viewer| viewer.reception.counts.packets > 0;
+    assert!(wall::run_one(&mut other, PATIENCE_US, has_media));
+    let oldest = stage.session(wall.remove(0).local());
+    let reason = "the table is full, this viewer has most sessions, and another needed the room";
+    assert_eq!((&oldest["state"], &oldest["reason"]), (&"ended".into(), &reason.into()));
+    assert_full(&stranger(&stage, 1).err().expect("full"), "sessions full, max 4", "2");
+    // Two and two are even, and nobody takes from the other then.
+    let mut second = stranger(&stage, 9).expect("a second one");
+    assert_full(&stranger(&stage, 9).err().expect("full"), "sessions full, max 4", "2");
+    assert!(wall::run_one(&mut second, PATIENCE_US, has_media));
+    let gone = wall.remove(0);
+    assert_eq!(stage.session(gone.local())["state"], "ended");
+    let more = wall[0].reception.counts.packets + 50;
+    let goes_on = |viewers: &[Viewer]| viewers[0].reception.counts.packets > more;
+    assert!(wall::run(&mut wall, PATIENCE_US, |viewers| goes_on(viewers)));
+    // Whoever leaves makes room for the first one again.
+    assert_eq!(second.delete().expect("an answer"), 200);
+    stage.viewer();
+}
+
+#[test]
 fn who_vanished_makes_room_for_a_newcomer_after_three_seconds() {
     let stage = Stage::open();
     let mut viewers = full_house(&stage);
@@ -119,7 +154,7 @@ fn who_vanished_makes_room_for_a_newcomer_after_three_seconds() {
 #[test]
 fn who_vanished_and_comes_back_does_not_wait_for_its_old_session() {
     let stage = Stage::open();
-    let mut viewers: Vec<Viewer> = (0..PROFILE.sessions - 1).map(|_| stage.viewer()).collect();
+    let mut viewers = one_each(&stage, PROFILE.sessions - 1);
     let options = Options { local: loopback(2), ..Options::default() };
     viewers.push(stage.viewer_with(&options));
     wall::run(&mut viewers, 1_500_000, |_| false);
@@ -134,7 +169,8 @@ fn who_vanished_and_comes_back_does_not_wait_for_its_old_session() {
             back = stranger(&stage, 2).ok();
             // Those who live are not driven out by their own address.
             if back.is_none() {
-                assert_full(&stranger(&stage, 1).err().expect("full"), "sessions full, max 4", "2");
+                let refused = stranger(&stage, 11).err().expect("full");
+                assert_full(&refused, "sessions full, max 4", "2");
             }
         }
         back.is_some()

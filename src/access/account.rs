@@ -84,6 +84,15 @@ pub struct Token {
     pub hash: TokenHash,
 }
 
+impl Token {
+    /// Of the whole section.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let Account { name, role } = &self.account;
+        let text = self.hash.to_string();
+        sha256(&[role.name().as_bytes(), b"\0", text.as_bytes(), b"\0", name.as_bytes()])
+    }
+}
+
 /// Whom the configuration lets in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use super::account::{Account, Fingerprint, Policy, Role};
 use super::failures::{Failures, Tried};
-use super::logins::Logins;
+use super::logins::{LoginHash, Logins};
 use super::password::PasswordHash;
 use super::queue::{Queue, QueueFull};
 use super::remembered::{Mark, Remembered};
@@ -283,6 +283,11 @@ impl Access {
     /// Ends a login; whether there was one.
     pub(super) fn log_out(&mut self, id: &str) -> bool {
         self.logins.release(id)
+    }
+
+    /// Whether a login has not been ended.
+    pub(super) fn has_login(&self, login: &LoginHash) -> bool {
+        self.logins.has(login)
     }
 
     /// The logins' file.

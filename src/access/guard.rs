@@ -1,6 +1,6 @@
 //! [`Access`] at work: with the clock, the thread that hashes, and the file of the logins.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::decide::{Access, Asked, Denial, Identity, Now, Verdict};
 use super::domains::Domains;
 use super::hashing::Hashing;
-use super::logins::Logins;
+use super::logins::{LoginHash, Logins, hash_of};
 use super::{Names, PasswordHash, Policy, hex, sha256};
 use crate::clock;
 use crate::config::{Secret, StateFolder};
@@ -40,6 +40,7 @@ struct State {
     own_name: String,
     domains: Domains,
     box_id: String,
+    on_log_out: OnceCell<Box<dyn Fn(&LoginHash)>>,
 }
 
 /// A login that has begun.
@@ -57,7 +58,8 @@ impl Guard {
         let own_name = std::fs::read_to_string(HOSTNAME).unwrap_or_default().trim().to_owned();
         let box_id = box_id(&own_name, &folder);
         let (hashing, domains) = (RefCell::new(None), Domains::default());
-        Self(Rc::new(State { access, hashing, folder, own_name, domains, box_id }))
+        let on_log_out = OnceCell::new();
+        Self(Rc::new(State { access, hashing, folder, own_name, domains, box_id, on_log_out }))
     }
 
     /// The domains that the box's network gave it, for [`Guard::names`].
@@ -123,9 +125,23 @@ impl Guard {
         if !self.0.access.borrow_mut().log_out(id) {
             return;
         }
+        if let Some(tell) = self.0.on_log_out.get() {
+            tell(&hash_of(id));
+        }
         if let Some(written) = self.write() {
             let _ = written.await;
         }
+    }
+
+    /// Has `tell` called with each login that is ended by a logout, at once. Once only.
+    pub fn on_log_out(&self, tell: impl Fn(&LoginHash) + 'static) {
+        let set = self.0.on_log_out.set(Box::new(tell));
+        debug_assert!(set.is_ok(), "there is one who wants to know");
+    }
+
+    /// Whether a login has not been ended.
+    pub fn has_login(&self, login: &LoginHash) -> bool {
+        self.0.access.borrow().has_login(login)
     }
 
     /// Whether a console's password is the one of this hash; `None` when nobody could say.

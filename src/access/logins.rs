@@ -10,9 +10,17 @@
 //! ```
 
 use super::{Fingerprint, Policy, from_hex, hex, random, sha256};
-use crate::limits::LOGINS_MAX;
+use crate::limits::{LOGINS_MAX, USER_LOGINS_MAX};
 
 const FORM: &str = "weir-logins 1";
+
+/// What is kept of a login's id.
+pub type LoginHash = [u8; 32];
+
+/// Of an id as a cookie has it.
+pub(super) fn hash_of(id: &str) -> LoginHash {
+    sha256(&[id.as_bytes()])
+}
 
 /// The table, oldest first.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -22,7 +30,7 @@ pub(super) struct Logins {
 
 #[derive(Debug, PartialEq, Eq)]
 struct Login {
-    id_hash: [u8; 32],
+    id_hash: LoginHash,
     until_s: u64,
     user: Fingerprint,
 }
@@ -59,29 +67,43 @@ impl Logins {
         std::iter::once(format!("{FORM}\n")).chain(lines).collect()
     }
 
-    /// Begins a login; what goes into the cookie. When full, instead of the oldest.
+    /// Begins a login; what goes into the cookie. A user who has as many as one may have loses
+    /// his own oldest, so that he cannot end other users' logins by logging in again and again;
+    /// when the table is full, the oldest of all goes.
     pub(super) fn admit(&mut self, user: Fingerprint, now_s: u64, lifetime_s: u64) -> String {
         self.entries.retain(|login| now_s < login.until_s);
+        // More than one too many only when a file from before this limit has been read.
+        while self.entries.iter().filter(|login| login.user == user).count() >= USER_LOGINS_MAX {
+            let Some(oldest) = self.entries.iter().position(|login| login.user == user) else {
+                break;
+            };
+            self.entries.remove(oldest);
+        }
         if self.entries.len() >= LOGINS_MAX {
             self.entries.remove(0);
         }
         let id = hex(&random::<16>());
-        let id_hash = sha256(&[id.as_bytes()]);
+        let id_hash = hash_of(&id);
         self.entries.push(Login { id_hash, until_s: now_s.saturating_add(lifetime_s), user });
         id
     }
 
     /// The section of a login that is good.
     pub(super) fn find(&self, id: &str, now_s: u64) -> Option<&Fingerprint> {
-        let id_hash = sha256(&[id.as_bytes()]);
+        let id_hash = hash_of(id);
         let found = self.entries.iter().find(|login| login.id_hash == id_hash)?;
         (now_s < found.until_s).then_some(&found.user)
+    }
+
+    /// Whether a login has not been ended.
+    pub(super) fn has(&self, id_hash: &LoginHash) -> bool {
+        self.entries.iter().any(|login| login.id_hash == *id_hash)
     }
 
     /// Ends a login; whether there was one.
     pub(super) fn release(&mut self, id: &str) -> bool {
         let before = self.entries.len();
-        let id_hash = sha256(&[id.as_bytes()]);
+        let id_hash = hash_of(id);
         self.entries.retain(|login| login.id_hash != id_hash);
         self.entries.len() < before
     }
@@ -115,10 +137,15 @@ mod tests {
         assert_eq!(logins.find("", 101), None);
     }
 
+    /// The user's section that holds the login with this number when each has as many as allowed.
+    fn user_of(number: usize) -> Fingerprint {
+        [u8::try_from(number / USER_LOGINS_MAX).expect("few users"); 32]
+    }
+
     #[test]
     fn the_oldest_makes_room() {
         let mut logins = Logins::default();
-        let ids: Vec<String> = (0..=LOGINS_MAX).map(|_| logins.admit([1; 32], 0, 9)).collect();
+        let ids: Vec<String> = (0..=LOGINS_MAX).map(|n| logins.admit(user_of(n), 0, 9)).collect();
         assert_eq!(logins.find(&ids[0], 1), None);
         assert!(ids[1..].iter().all(|id| logins.find(id, 1).is_some()));
         let later = logins.admit([1; 32], 9, 9);
@@ -127,9 +154,24 @@ mod tests {
     }
 
     #[test]
+    fn a_user_who_logs_in_again_and_again_ends_only_his_own_logins() {
+        let mut logins = Logins::default();
+        let anna = logins.admit([1; 32], 0, DAY_S);
+        let ids: Vec<String> = (0..=LOGINS_MAX).map(|_| logins.admit([2; 32], 0, DAY_S)).collect();
+        assert_eq!(logins.find(&anna, 1), Some(&[1; 32]));
+        let (ended, kept) = ids.split_at(ids.len() - USER_LOGINS_MAX);
+        assert!(ended.iter().all(|id| logins.find(id, 1).is_none()));
+        assert!(kept.iter().all(|id| logins.find(id, 1).is_some()));
+        assert!(logins.release(&kept[0]));
+        logins.admit([2; 32], 0, DAY_S);
+        assert!(kept[1..].iter().all(|id| logins.find(id, 1).is_some()), "there was room");
+    }
+
+    #[test]
     fn the_file_brings_them_back_without_their_ids() {
         let mut logins = Logins::default();
-        let ids: Vec<String> = (0..LOGINS_MAX).map(|_| logins.admit([7; 32], 0, DAY_S)).collect();
+        let ids: Vec<String> =
+            (0..LOGINS_MAX).map(|n| logins.admit(user_of(n), 0, DAY_S)).collect();
         let text = logins.text();
         assert!(text.len() <= crate::limits::LOGINS_FILE_BYTES_MAX, "{}", text.len());
         assert!(ids.iter().all(|id| !text.contains(id.as_str())));

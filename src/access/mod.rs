@@ -17,6 +17,7 @@ mod host;
 mod logins;
 mod network;
 mod origin;
+mod owner;
 mod password;
 mod queue;
 mod remembered;
@@ -26,8 +27,10 @@ pub use account::{Account, Fingerprint, Policy, Role, Token, User};
 pub use decide::{Access, Asked, Denial, Identity, Means, Now, Presented};
 pub use guard::{Guard, LoggedIn};
 pub use host::{HostKind, Names, host_without_port};
+pub use logins::LoginHash;
 pub use network::Network;
 pub use origin::{Origin, host_of as origin_host, is_own as origin_is_own};
+pub use owner::Owner;
 pub use password::{PasswordHash, PasswordProblem};
 pub use token::TokenHash;
 

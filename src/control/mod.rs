@@ -19,6 +19,7 @@ mod restarts;
 mod run;
 mod sessions;
 mod shapes;
+mod sharing;
 mod supervisor;
 mod waiting;
 
@@ -124,6 +125,12 @@ impl Control {
             supervisor,
         }));
         control.0.stand(standing);
+        let state = Rc::downgrade(&control.0);
+        control.0.guard.on_log_out(move |login| {
+            if let Some(state) = state.upgrade() {
+                state.end_login(login);
+            }
+        });
         control
     }
 

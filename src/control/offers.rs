@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::access::Owner;
 use crate::clock;
 use crate::egress::subscription::Wiring;
 use crate::limits::{OFFER_WAIT_US, PROFILE, SESSION_EVICTABLE_US, SESSION_OWN_EVICTABLE_US};
@@ -34,11 +35,13 @@ impl Control {
         let state = &self.0;
         state.admitting(&offer.camera)?;
         let peer = offer.peer.ip();
-        state.make_room(peer)?;
+        state.make_room(peer, &offer.owner)?;
         let permit = state.slot(peer).await?;
         // While it waited the camera may have got another slot, or none.
         let camera = state.admitting(&offer.camera)?;
-        state.make_room(peer)?;
+        // Nor need the user, token or login be there any more.
+        state.admits_owner(&offer.owner)?;
+        state.make_room(peer, &offer.owner)?;
         let answer = state.begin(&offer, camera);
         drop(permit);
         state.grant_next();
@@ -64,10 +67,20 @@ impl State {
         Ok(number(slot))
     }
 
+    /// Refuses an owner who was let in, and would not be now.
+    fn admits_owner(&self, owner: &Owner) -> Result<(), Refusal> {
+        let problem = owner.problem(&self.config().access).or_else(|| {
+            let login = owner.login()?;
+            (!self.guard.has_login(login)).then(|| Ended::LoggedOut.reason())
+        });
+        problem.map_or(Ok(()), |problem| Err(Refusal::NotLetIn(problem)))
+    }
+
     /// Makes sure that a session finds room for `peer`: an offer that no check came for makes
-    /// it, or a session that is silent. A player that vanished and asks again does not wait until its old session
-    /// is known to be silent: for its own address that takes less.
-    fn make_room(&self, peer: IpAddr) -> Result<(), Refusal> {
+    /// it, or a session that is silent. A player that vanished and asks again does not wait until
+    /// its old session is known to be silent: for its own address that takes less. Where all live,
+    /// the viewer who has most sessions gives one to a viewer who has fewer.
+    fn make_room(&self, peer: IpAddr, owner: &Owner) -> Result<(), Refusal> {
         if self.media.borrow().is_behind() {
             TABLES.commands.was_full();
             let reason = "the media thread is behind with its commands".to_owned();
@@ -86,7 +99,10 @@ impl State {
         };
         let found = unchecked.map(|seat| (seat, Ended::HandshakeEvicted));
         let found = found.or_else(|| Some((silent()?, Ended::Evicted)));
-        let Some((seat, ended)) = found.or_else(|| Some((own()?, Ended::Replaced))) else {
+        let found = found.or_else(|| Some((own()?, Ended::Replaced)));
+        let surplus = || self.sessions.borrow().surplus(owner);
+        let found = found.or_else(|| Some((surplus()?, Ended::Surplus)));
+        let Some((seat, ended)) = found else {
             let reason = format!("sessions full, max {}", PROFILE.sessions);
             return Err(Refusal::Full { reason, retry_after_s: RETRY_FULL_S });
         };
@@ -158,7 +174,7 @@ impl State {
         let candidates = self.candidates(offer.asked);
         let peer = offer.peer.ip();
         let mut sessions = self.sessions.borrow_mut();
-        let admitted = sessions.admit(camera, &offer.camera, peer, secret.clone(), etag.clone());
+        let admitted = sessions.admit(camera, offer, secret.clone(), etag.clone());
         drop(sessions);
         let seat = admitted.map_err(|error| full(&error))?;
         let mut credentials = self.credentials(seat.slot);

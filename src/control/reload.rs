@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use tokio::task::spawn_blocking;
 
+use crate::access::LoginHash;
 use crate::clock;
 use crate::config::diff::{self, CameraChanges, Fate};
 use crate::config::{Config, Origin, Source, Standing, Unusable, Usable};
@@ -132,7 +133,24 @@ impl State {
             tls.reload(&config.https);
         }
         self.config.replace(Rc::new(config));
+        self.end_strangers();
         done
+    }
+
+    /// Ends the sessions of users and tokens that are not as they were.
+    fn end_strangers(&self) {
+        let strangers = self.sessions.borrow().strangers(&self.config().access);
+        for (seat, reason) in strangers {
+            self.end(seat, Ended::AccountGone, Some(reason.to_owned()));
+        }
+    }
+
+    /// Ends the sessions of a login that was ended.
+    pub(super) fn end_login(&self, login: &LoginHash) {
+        let of_login = self.sessions.borrow().of_login(login);
+        for seat in of_login {
+            self.end(seat, Ended::LoggedOut, None);
+        }
     }
 
     /// Takes a camera out of its slot, and its viewers with it.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::access::{LoginHash, Owner, Policy};
 use crate::clock;
 use crate::limits::{ENDED_SESSIONS_SHOWN, SESSION_RESTART_US, SESSIONS_MAX};
 use crate::media::SeatId;
@@ -12,7 +13,8 @@ use crate::mem::table::{Handle, Table};
 use crate::status::{self, SessionCard};
 use crate::webrtc::ended::Ended;
 
-use super::{PatchRefusal, SessionStatus};
+use super::sharing::{self, Held};
+use super::{Offer, PatchRefusal, SessionStatus};
 
 /// All sessions.
 pub(super) struct Sessions {
@@ -44,6 +46,8 @@ pub(super) struct Record {
     name: String,
     /// Who posted its offer.
     peer: IpAddr,
+    /// Whose it is.
+    owner: Owner,
     /// The secret part of its URL.
     pub(super) secret: String,
     /// Of its ICE credentials.
@@ -65,16 +69,16 @@ impl Sessions {
     pub(super) fn admit(
         &mut self,
         camera: u16,
-        name: &str,
-        peer: IpAddr,
+        offer: &Offer,
         secret: String,
         etag: String,
     ) -> Result<SeatId, Full> {
         let record = Record {
             id: self.next_id,
             camera,
-            name: name.to_owned(),
-            peer,
+            name: offer.camera.clone(),
+            peer: offer.peer.ip(),
+            owner: offer.owner,
             secret,
             etag,
             remote_ufrags: Default::default(),
@@ -114,6 +118,33 @@ impl Sessions {
         });
         let (silent_us, handle) = silent.max_by_key(|(silent_us, _)| *silent_us)?;
         (silent_us > silence_us).then(|| seat_id(handle))
+    }
+
+    /// The session to end for one more of `owner`'s; see [`sharing`].
+    pub(super) fn surplus(&self, owner: &Owner) -> Option<SeatId> {
+        let held = || {
+            self.table.iter().map(|(handle, record)| Held {
+                seat: seat_id(handle),
+                owner: &record.owner,
+                id: record.id,
+            })
+        };
+        sharing::surplus(owner, held)
+    }
+
+    /// The sessions that a policy does not let in, and why.
+    pub(super) fn strangers(&self, policy: &Policy) -> Vec<(SeatId, &'static str)> {
+        let strangers = self
+            .table
+            .iter()
+            .filter_map(|(handle, record)| Some((seat_id(handle), record.owner.problem(policy)?)));
+        strangers.collect()
+    }
+
+    /// The sessions of a login.
+    pub(super) fn of_login(&self, login: &LoginHash) -> Vec<SeatId> {
+        let of_login = self.table.iter().filter(|(_, record)| record.owner.login() == Some(login));
+        of_login.map(|(handle, _)| seat_id(handle)).collect()
     }
 
     /// A session's handshake is over.

@@ -1,10 +1,13 @@
 //! What the web asks of the control thread, and what it is told.
 
+use crate::access::Owner;
 use std::net::{IpAddr, SocketAddr};
 
 /// What a browser's POST asks for.
 #[derive(Debug)]
 pub struct Offer {
+    /// Whose the session is going to be.
+    pub owner: Owner,
     /// The camera's name, from the path.
     pub camera: String,
     /// The SDP offer, already bounded by [`crate::limits::OFFER_BYTES_MAX`].
@@ -29,6 +32,8 @@ pub struct Answer {
 /// Why there is no session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
+    /// The user, token or login is over, and why: 401.
+    NotLetIn(&'static str),
     /// No camera of that name: 404.
     UnknownCamera,
     /// The camera is down or has shown no parameter sets yet: 409 with Retry-After.

@@ -38,6 +38,10 @@ pub const CREDENTIALS_REMEMBERED_MAX: usize = 64;
 pub const CREDENTIALS_REMEMBERED_US: u64 = 600_000_000;
 /// Browsers logged in; the oldest makes room. 90 bytes each in `weir-logins`.
 pub const LOGINS_MAX: usize = 64;
+/// Logins of one user at a time; the next ends that user's oldest, so that one user cannot end
+/// everybody else's.
+pub const USER_LOGINS_MAX: usize = 8;
+const _: () = assert!(USER_LOGINS_MAX < LOGINS_MAX);
 /// How long a login lasts, unless `login_hours` says otherwise: 30 days.
 pub const LOGIN_HOURS_DEFAULT: usize = 720;
 /// A year.

@@ -14,7 +14,7 @@ use super::route::Route;
 use super::server::Client;
 use super::{Reply, empty, whep};
 use super::{cookie, pages};
-use crate::access::{Denial, Guard, Identity, Means, Policy, Presented};
+use crate::access::{Denial, Guard, Identity, Means, Owner, Policy, Presented};
 
 /// When to ask again after the queue of passwords was full.
 const RETRY_BUSY_S: u32 = 2;
@@ -34,6 +34,8 @@ pub(super) struct Visit {
     pub(super) identity: Option<Identity>,
     /// The browser shows the page by HTTPS.
     pub(super) is_https: bool,
+    /// Whose a session is that this request makes.
+    pub(super) owner: Option<Owner>,
     /// The foreign page that may read the reply.
     reader: Option<HeaderValue>,
 }
@@ -98,6 +100,8 @@ impl Gate {
                 let denial = if has_accounts { Denial::Role(role) } else { Denial::NoOperators };
                 return Err(denied(denial));
             }
+            let (login, client) = (asked.login.as_deref(), asked.client);
+            visit.owner = Some(Owner::of(&identity, &self.policy, login, client));
             visit.identity = Some(identity);
         }
         let is_harmless = matches!(*method, Method::GET | Method::HEAD) || route.is_capability();
@@ -243,7 +247,7 @@ fn to_login(path: &str) -> Reply {
 }
 
 /// 401. Basic is taken but never asked for: a browser would show a dialog of its own.
-fn challenge(detail: &str) -> Reply {
+pub(super) fn challenge(detail: &str) -> Reply {
     let mut reply = problem(StatusCode::UNAUTHORIZED, detail);
     let bearer = HeaderValue::from_static("Bearer realm=\"weir\"");
     reply.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);

@@ -10,7 +10,7 @@ use super::pages::{self, Page};
 use super::problem::{method_not_allowed, problem};
 use super::server::Client;
 use super::{Reply, cookie, empty, form, login, whep};
-use crate::access::{Names, Role, TokenHash};
+use crate::access::{Names, Owner, Role, TokenHash};
 use crate::config::name_problem;
 use crate::control::{Offer, Patch};
 
@@ -169,6 +169,7 @@ impl<'p> Route<'p> {
 pub(super) async fn read(
     request: Request<Incoming>,
     client: Client,
+    owner: Option<Owner>,
     bodies: &Bodies,
 ) -> Result<Wanted, Reply> {
     let (head, body) = request.into_parts();
@@ -196,6 +197,7 @@ pub(super) async fn read(
                 sdp: whep::text(&bodies.read(&head, body, client.peer.ip()).await?, "the offer")?,
                 peer: client.peer,
                 asked: client.asked,
+                owner: owner.unwrap_or(Owner::Address(client.peer.ip())),
             })
         }
         (Route::Whep(camera), method) => {

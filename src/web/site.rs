@@ -129,7 +129,7 @@ where
         Some(_) if is_bare => route::to_the_list(),
         Some(route) => match admit(&request, caller, route, &gate, &mut visit).await {
             Err(reply) => reply,
-            Ok(()) => match route::read(request, caller.client, &bodies).await {
+            Ok(()) => match route::read(request, caller.client, visit.owner, &bodies).await {
                 Err(reply) => reply,
                 Ok(Wanted::Action(action)) => perform(action).await,
                 Ok(Wanted::Login(ask)) => login::answer(&gate, &visit, caller, ask).await,

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use super::gate::challenge;
 use super::problem::{problem, retry};
 use super::{Reply, empty, reply};
 use crate::control::{Answer, IfMatch, PatchRefusal, Patched, Refusal};
@@ -121,6 +122,7 @@ fn link(reply: &mut Reply, ice_servers: &[String]) {
 /// No session was made.
 pub(super) fn refused(refusal: &Refusal) -> Reply {
     match refusal {
+        Refusal::NotLetIn(reason) => challenge(reason),
         Refusal::UnknownCamera => problem(StatusCode::NOT_FOUND, "there is no camera of that name"),
         Refusal::BadOffer(reason) => problem(StatusCode::BAD_REQUEST, reason),
         Refusal::Unsupported(reason) => problem(StatusCode::UNPROCESSABLE_ENTITY, reason),

@@ -32,12 +32,18 @@ pub enum Ended {
     Unreachable = 13,
     /// Made room in a full table for its own address, which came back.
     Replaced = 14,
+    /// Its user or token was removed or changed.
+    AccountGone = 15,
+    /// Its login was ended.
+    LoggedOut = 16,
+    /// Made room in a full table for a viewer with fewer sessions.
+    Surplus = 17,
 }
 
 impl Ended {
     /// The reason of a card's number.
     pub fn from_number(number: u8) -> Option<Self> {
-        const ALL: [Ended; 14] = [
+        const ALL: [Ended; 17] = [
             Ended::Deleted,
             Ended::Silent,
             Ended::Left,
@@ -52,6 +58,9 @@ impl Ended {
             Ended::CameraRemoved,
             Ended::Unreachable,
             Ended::Replaced,
+            Ended::AccountGone,
+            Ended::LoggedOut,
+            Ended::Surplus,
         ];
         ALL.into_iter().find(|ended| *ended as u8 == number)
     }
@@ -72,6 +81,11 @@ impl Ended {
             Self::HandshakeFailed => "handshake failed",
             Self::NoGcm => "no AES-GCM: the player offers only other SRTP ciphers",
             Self::Replaced => "silent, and its own address needed the room",
+            Self::AccountGone => "the user or token was removed or changed",
+            Self::LoggedOut => "logged out",
+            Self::Surplus => {
+                "the table is full, this viewer has most sessions, and another needed the room"
+            }
             Self::NoSrtp => "no SRTP: the player offers no use_srtp",
             Self::CameraRemoved => "the camera was taken out of the configuration",
             Self::Unreachable => "the player cannot be reached any more",
@@ -85,10 +99,10 @@ mod tests {
 
     #[test]
     fn numbers_lead_back_to_their_reason() {
-        for number in 1..=14 {
+        for number in 1..=17 {
             assert_eq!(Ended::from_number(number).map(|ended| ended as u8), Some(number));
         }
         assert_eq!(Ended::from_number(0), None);
-        assert_eq!(Ended::from_number(15), None);
+        assert_eq!(Ended::from_number(18), None);
     }
 }

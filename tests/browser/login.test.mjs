@@ -145,6 +145,53 @@ test('a page whose login ends while it is looked at leads to the login', async (
   await isAt(viewer, '/-/login?next=%2F');
 });
 
+/** The picture is over within a second of `since`, and the page says why and where to log in. */
+async function pictureEnds({ page }, since, reason) {
+  await page.waitForFunction(() => window.weir.state === 'over', null, { polling: 20 });
+  const tookMs = Date.now() - since;
+  assert.ok(tookMs < 1_000, `${tookMs} ms`);
+  await page.getByText('You are no longer logged in').waitFor();
+  await page.getByText(reason).waitFor();
+  assert.equal(await page.evaluate(() => window.weir.peerConnection), null);
+  await page.getByRole('link', { name: 'Log in' }).click();
+  await isAt({ page }, '/-/login?next=%2Fgate%2F');
+}
+
+test('the picture of a removed user ends, and the page says why', async (t) => {
+  const viewers = [];
+  for (const user of ['bert', 'anna']) {
+    const viewer = await open(t, '/gate/');
+    await logIn(viewer, user, PASSWORD);
+    await viewer.picture();
+    viewers.push(viewer);
+  }
+  const path = join(weir.folder, 'weir.toml');
+  const before = readFileSync(path, 'utf8');
+  t.after(async () => {
+    writeFileSync(path, before);
+    await weir.console('config', 'reload');
+  });
+  const without = before.replace(/\[\[user\]\]\nname = "bert"\n(.+\n)*?(?=\[)/, '');
+  assert.notEqual(without, before);
+  writeFileSync(path, without);
+  const since = Date.now();
+  weir.child.kill('SIGHUP');
+  await pictureEnds(viewers[0], since, /the user was removed or changed/i);
+  assert.equal(await viewers[1].page.evaluate(() => window.weir.state), 'playing');
+});
+
+test('a logout ends the picture in another tab', async (t) => {
+  const viewer = await open(t, '/gate/');
+  await logIn(viewer, 'bert', PASSWORD);
+  await viewer.picture();
+  const list = await viewer.page.context().newPage();
+  await list.goto(`${weir.http}/`);
+  await viewer.page.bringToFront();
+  const since = Date.now();
+  await list.evaluate(() => fetch('/-/logout', { method: 'POST', redirect: 'manual' }));
+  await pictureEnds(viewer, since, /logged out/i);
+});
+
 test('a page with a token in its address plays, and so does what it leads to', async (t) => {
   const viewer = await open(t, `/gate/${withToken}`);
   await viewer.picture();

@@ -91,6 +91,7 @@ impl Viewer {
         let mut headers = vec![("Content-Type", "application/sdp")];
         let bearer = options.token.as_ref().map(|token| format!("Bearer {token}"));
         headers.extend(bearer.as_deref().map(|bearer| ("Authorization", bearer)));
+        headers.extend(options.headers.iter().map(|(name, value)| (&**name, &**value)));
         let from = Some(options.local);
         let created = whep::request_from(from, http, "POST", &path, &headers, &offer)?;
         let created = created.expect(201)?;

@@ -11,11 +11,21 @@ export async function request(url, options = {}) {
   const headers = new Headers(options.headers);
   if (token) headers.set("Authorization", `Bearer ${token}`);
   const response = await fetch(url, { ...options, headers });
-  if (response.status === 401) {
-    const next = `/${location.pathname.slice(base.length)}`;
-    location.assign(`${base}-/login?next=${encodeURIComponent(next)}`);
-  }
+  if (response.status === 401) location.assign(loginPage());
   return response;
+}
+
+/** Whether weir still lets this page look; asks without being led away. */
+export async function isLetIn() {
+  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  const response = await fetch(`${base}api/identity`, { headers, cache: "no-store" });
+  return response.status !== 401;
+}
+
+/** The login page, which leads back here. */
+export function loginPage() {
+  const next = `/${location.pathname.slice(base.length)}`;
+  return `${base}-/login?next=${encodeURIComponent(next)}`;
 }
 
 /** A page of weir's below `base`, with this page's token. */

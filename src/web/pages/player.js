@@ -1,6 +1,6 @@
 // The player's page: what the viewer says goes to the screen, what the person does to the viewer.
 
-import { base, showAccount, withToken } from "./account.js";
+import { base, loginPage, showAccount, withToken } from "./account.js";
 import { sentence } from "./cameras.js";
 import { Details } from "./details.js";
 import { Viewer } from "./viewer.js";
@@ -19,6 +19,7 @@ const PILLS = {
   playing: ["Live", "good"],
   retrying: ["Trying again", "wait"],
   refused: ["Not possible", "bad"],
+  over: ["Ended", "bad"],
 };
 
 function write(id, text) {
@@ -37,6 +38,7 @@ function show({ state, headline, explanation, progress }) {
   write("headline", headline);
   write("explanation", sentence(explanation));
   write("progress", progress);
+  element("login").hidden = state !== "over";
   clearTimeout(coverTimer);
   if (state === "playing") cover(false);
   // A connection made at once needs no announcement.
@@ -61,7 +63,7 @@ setInterval(() => {
   const left = viewer.retryAt === null ? null : Math.ceil((viewer.retryAt - performance.now()) / 1000);
   const isIdle = left !== null && left >= 2;
   element("again").hidden = !isIdle;
-  element("message").toggleAttribute("data-still", isIdle);
+  element("message").toggleAttribute("data-still", isIdle || viewer.state === "over");
   if (left !== null) write("progress", left > 0 ? `Trying again in ${left} s` : "");
 }, 250);
 
@@ -98,5 +100,6 @@ window.addEventListener("pageshow", (event) => event.persisted && viewer.wake())
 document.title = `${camera} · weir`;
 write("name", camera);
 element("all").href = withToken("");
+element("login").href = loginPage();
 viewer.start();
 showAccount(element("account")).catch(() => {});

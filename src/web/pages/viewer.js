@@ -1,7 +1,7 @@
 // Keeps one camera's picture on the screen: connects, watches for frames, and knows whether a
 // missing frame is worth a new connection or only patience.
 
-import { base } from "./account.js";
+import { base, isLetIn } from "./account.js";
 import { fetchCameras, seconds } from "./cameras.js";
 import { Refused, WhepSession } from "./whep.js";
 
@@ -17,7 +17,7 @@ const now = () => performance.now();
 
 /**
  * `state` is one of connecting, waiting (for a key frame), camera (it has no picture), playing,
- * retrying, refused. Every change is told to `onChange`.
+ * retrying, refused, over (for want of a login). Every change is told to `onChange`.
  */
 export class Viewer {
   #onChange;
@@ -61,7 +61,13 @@ export class Viewer {
     });
     session.peerConnection.addEventListener("connectionstatechange", () => this.#tick());
     try {
-      this.#receiver = await session.start();
+      const receiver = await session.start();
+      this.#receiver = receiver;
+      // What weir ends, it says by DTLS at once.
+      const { transport } = receiver;
+      transport?.addEventListener("statechange", () => {
+        if (transport.state === "closed") this.#isOver(session).catch(() => {});
+      });
     } catch (error) {
       if (generation === this.#generation) this.#notStarted(error);
     }
@@ -167,6 +173,7 @@ export class Viewer {
     let camera;
     let exists = true;
     try {
+      if (await this.#isOver(session)) return;
       const { cameras } = await fetchCameras();
       camera = cameras.find(({ name }) => name === this.camera);
       exists = await session.exists();
@@ -187,6 +194,16 @@ export class Viewer {
     } else {
       this.#tell("waiting", "Waiting for a key frame", "", keyFrameProgress(camera));
     }
+  }
+
+  /** Whether weir ended the session, and lets this page have no other: says why, and stays. */
+  async #isOver(session) {
+    if (await isLetIn()) return false;
+    const reason = await session.endReason().catch(() => "");
+    if (session !== this.#session) return true;
+    this.stop();
+    this.#tell("over", "You are no longer logged in", reason);
+    return true;
   }
 
   async #failed(session) {

@@ -24,6 +24,8 @@ pub struct Options {
     pub reports: bool,
     /// A token that it brings with its offer.
     pub token: Option<String>,
+    /// Further headers of the POST.
+    pub headers: Vec<(String, String)>,
     /// A last change to the offer's text.
     pub edit_offer: fn(String) -> String,
 }
@@ -34,6 +36,7 @@ impl Default for Options {
             local: Ipv4Addr::LOCALHOST.into(),
             keep: Keep::Packets,
             reports: true,
+            headers: Vec::new(),
             token: None,
             edit_offer: |offer| offer,
         }

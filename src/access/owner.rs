@@ -1,0 +1,140 @@
+//! Whose a session is: what has to stay as it is for the session to go on, and who is counted
+//! with whom when there is not room for all.
+
+use std::net::IpAddr;
+
+use super::account::{Fingerprint, Policy};
+use super::decide::{Identity, Means};
+use super::logins::{LoginHash, hash_of};
+
+/// The owner of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// A user, as the section was when the session began.
+    User {
+        /// Of the section.
+        section: Fingerprint,
+        /// By which login; none for a password in the request.
+        login: Option<LoginHash>,
+    },
+    /// A token, as the section was.
+    Token {
+        /// Of the section.
+        section: Fingerprint,
+    },
+    /// There are no accounts: the client's address.
+    Address(IpAddr),
+}
+
+impl Owner {
+    /// Of a request that was let in under this policy.
+    pub fn of(identity: &Identity, policy: &Policy, login: Option<&str>, client: IpAddr) -> Self {
+        let name = identity.name.as_deref().unwrap_or_default();
+        let login = login.filter(|_| identity.means == Means::Login).map(hash_of);
+        let owner = match identity.means {
+            Means::Local | Means::Open => None,
+            Means::Token => {
+                let token = policy.tokens.iter().find(|token| token.account.name == name);
+                token.map(|token| Self::Token { section: token.fingerprint() })
+            }
+            Means::Password | Means::Login => {
+                policy.user(name).map(|user| Self::User { section: *user.fingerprint(), login })
+            }
+        };
+        owner.unwrap_or(Self::Address(client))
+    }
+
+    /// Whether both count as one viewer: the same account, whatever the login, or the same address,
+    /// an IPv6 one by its /64, which one host has for itself.
+    pub fn is_same_viewer(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::User { section, .. }, Self::User { section: other, .. })
+            | (Self::Token { section }, Self::Token { section: other }) => section == other,
+            (Self::Address(IpAddr::V6(one)), Self::Address(IpAddr::V6(other))) => {
+                one.octets()[..8] == other.octets()[..8]
+            }
+            (Self::Address(one), Self::Address(other)) => one == other,
+            _ => false,
+        }
+    }
+
+    /// Why the policy does not let this owner in; `None` when it does. That a login is over is not
+    /// the policy's to say.
+    pub fn problem(&self, policy: &Policy) -> Option<&'static str> {
+        match self {
+            Self::User { section, .. } => {
+                policy.user_of(section).is_none().then_some("the user was removed or changed")
+            }
+            Self::Token { section } => {
+                let mut sections = policy.tokens.iter().map(super::Token::fingerprint);
+                let is_there = sections.any(|known| known == *section);
+                (!is_there).then_some("the token was removed or changed")
+            }
+            Self::Address(_) if policy.has_accounts => Some("this needs a login or a token now"),
+            Self::Address(ip) => {
+                let is_let_in = policy.open || ip.to_canonical().is_loopback();
+                (!is_let_in).then_some("the cameras are no longer shown to everybody")
+            }
+        }
+    }
+
+    /// The login it is by, where it is by one.
+    pub fn login(&self) -> Option<&LoginHash> {
+        match self {
+            Self::User { login, .. } => login.as_ref(),
+            Self::Token { .. } | Self::Address(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Account, Role, Token, TokenHash};
+    use super::*;
+
+    fn token(name: &str, text: &str, role: Role) -> Token {
+        Token { account: Account { name: name.to_owned(), role }, hash: TokenHash::of(text) }
+    }
+
+    #[test]
+    fn a_changed_or_removed_token_is_another() {
+        let with = |token| Policy { tokens: vec![token], has_accounts: true, ..Policy::default() };
+        let before = with(token("wall", "a", Role::Viewer));
+        let name = Some("wall".to_owned());
+        let identity = Identity { name, role: Role::Viewer, means: Means::Token };
+        let owner = Owner::of(&identity, &before, Some("0f"), [192, 0, 2, 1].into());
+        assert_eq!(owner.problem(&before), None);
+        assert_eq!(owner.login(), None, "a token is no login, whatever cookie comes with it");
+        for after in [
+            with(token("wall", "b", Role::Viewer)),
+            with(token("wall", "a", Role::Operator)),
+            with(token("hall", "a", Role::Viewer)),
+            Policy { has_accounts: true, ..Policy::default() },
+        ] {
+            assert_eq!(owner.problem(&after), Some("the token was removed or changed"));
+        }
+    }
+
+    #[test]
+    fn without_accounts_the_address_counts() {
+        let of = |text: &str| Owner::Address(text.parse().expect("an address"));
+        assert!(of("2001:db8::1").is_same_viewer(&of("2001:db8::2")));
+        assert!(!of("2001:db8::1").is_same_viewer(&of("2001:db8:0:1::1")));
+        assert!(!of("192.0.2.1").is_same_viewer(&of("192.0.2.2")));
+        let open = Policy { open: true, ..Policy::default() };
+        let closed = Policy::default();
+        let accounts = Policy { has_accounts: true, ..open.clone() };
+        assert_eq!(of("192.0.2.1").problem(&open), None);
+        assert!(of("192.0.2.1").problem(&closed).is_some());
+        assert_eq!(of("127.0.0.1").problem(&closed), None);
+        assert!(of("127.0.0.1").problem(&accounts).is_some());
+    }
+
+    #[test]
+    fn two_logins_of_a_user_are_one_viewer() {
+        let user = |section, login| Owner::User { section: [section; 32], login };
+        assert!(user(1, Some([1; 32])).is_same_viewer(&user(1, None)));
+        assert!(!user(1, None).is_same_viewer(&user(2, None)));
+        assert!(!user(1, None).is_same_viewer(&Owner::Token { section: [1; 32] }));
+    }
+}
