@@ -61,7 +61,8 @@ pub(super) fn login_lost(next: &str) -> Reply {
                    is set to refuse it, or this page is in a frame of another site. Allow cookies \
                    here, or open the page in a tab of its own. For a frame that stays, its site \
                    gives the address a token: ?token=…";
-    login_page(StatusCode::OK, problem, "", next, next)
+    // Relative, as it may be served below a path.
+    login_page(StatusCode::OK, problem, "", next, &format!("..{next}"))
 }
 
 fn login_page(status: StatusCode, problem: &str, user: &str, next: &str, tab: &str) -> Reply {
