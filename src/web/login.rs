@@ -14,6 +14,9 @@ use crate::access::{Denial, LoggedIn, Means, Role};
 use crate::config::name_problem;
 use crate::limits::LOGIN_FORM_BYTES_MAX;
 
+/// In the query of the way back from a login. It leads over the login page, which sees whether the
+/// cookie comes: in a frame of another site, or where cookies are refused, it does not.
+pub(super) const ENTERED: &str = "entered";
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// What a request wants here.
@@ -22,6 +25,8 @@ pub(super) enum Ask {
     Page { next: Option<String> },
     /// To be logged in.
     Enter { form: Bytes },
+    /// To go on after a login, with its cookie if the browser kept it.
+    Onward { next: Option<String>, cookies: Vec<Cookie> },
     /// To be logged out.
     Leave { cookies: Vec<Cookie> },
     /// To know who it is.
@@ -59,6 +64,7 @@ pub(super) async fn answer(gate: &Gate, visit: &Visit, caller: Caller, ask: Ask)
     match ask {
         Ask::Page { next } => page(gate, caller, next.as_deref()),
         Ask::Enter { form } => enter(gate, caller, &form, place).await,
+        Ask::Onward { next, cookies } => onward(gate, next.as_deref(), cookies),
         Ask::Leave { cookies } => leave(gate, cookies, place).await,
         Ask::Identity => identity(visit),
     }
@@ -91,6 +97,13 @@ fn page(gate: &Gate, caller: Caller, next: Option<&str>) -> Reply {
     pages::notice(status, headline, &detail, &gate.policy.prefix)
 }
 
+/// To the page that was asked for, or back to the form with what became of the cookie.
+fn onward(gate: &Gate, next: Option<&str>, cookies: Vec<Cookie>) -> Reply {
+    let next = next.and_then(local).unwrap_or("/");
+    let is_in = gate.guard.good_login(cookies.into_iter().map(|cookie| cookie.value)).is_some();
+    if is_in || !gate.policy.has_accounts { to(next, &[]) } else { pages::login_lost(next) }
+}
+
 async fn enter(gate: &Gate, caller: Caller, form: &Bytes, place: Place<'_>) -> Reply {
     if form.len() > LOGIN_FORM_BYTES_MAX {
         let detail = format!("login of {} bytes, max {LOGIN_FORM_BYTES_MAX}", form.len());
@@ -103,7 +116,10 @@ async fn enter(gate: &Gate, caller: Caller, form: &Bytes, place: Place<'_>) -> R
     let client = caller.client.peer.ip();
     let logged_in = gate.guard.log_in(&gate.policy, &user, &password, client).await;
     match logged_in {
-        Ok(LoggedIn { id, lifetime_s }) => to(next, &[place.keep(&id, lifetime_s)]),
+        Ok(LoggedIn { id, lifetime_s }) => {
+            let onward = format!("/-/login?{ENTERED}=1&next={next}");
+            to(&onward, &[place.keep(&id, lifetime_s)])
+        }
         Err(denial) => refused(denial, &user, next),
     }
 }

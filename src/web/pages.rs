@@ -27,7 +27,7 @@ macro_rules! page {
     };
 }
 
-static PAGES: [Page; 10] = [
+static PAGES: [Page; 11] = [
     page!("/", "index.html", "text/html; charset=utf-8"),
     page!("/-/style.css", "style.css", "text/css; charset=utf-8"),
     page!("/-/icon.svg", "icon.svg", "image/svg+xml"),
@@ -37,6 +37,7 @@ static PAGES: [Page; 10] = [
     page!("/-/viewer.js", "viewer.js", "text/javascript; charset=utf-8"),
     page!("/-/details.js", "details.js", "text/javascript; charset=utf-8"),
     page!("/-/account.js", "account.js", "text/javascript; charset=utf-8"),
+    page!("/-/trouble.js", "trouble.js", "text/javascript; charset=utf-8"),
     page!("/-/whep.js", "whep.js", "text/javascript; charset=utf-8"),
 ];
 
@@ -50,7 +51,27 @@ pub(super) fn find(path: &str) -> Option<&'static Page> {
 
 /// The login page, with what was wrong with the last try.
 pub(super) fn login(status: StatusCode, problem: &str, user: &str, next: &str) -> Reply {
-    let values = [("notice", sentence(problem)), ("user", user.into()), ("next", next.into())];
+    login_page(status, problem, user, next, "")
+}
+
+/// The login page after a right password whose cookie did not come back, with a way out of the
+/// frame that kept it away.
+pub(super) fn login_lost(next: &str) -> Reply {
+    let problem = "the password was right, but this browser did not keep the login's cookie: it \
+                   is set to refuse it, or this page is in a frame of another site. Allow cookies \
+                   here, or open the page in a tab of its own. For a frame that stays, its site \
+                   gives the address a token: ?token=…";
+    // Relative, as it may be served below a path.
+    login_page(StatusCode::OK, problem, "", next, &format!("..{next}"))
+}
+
+fn login_page(status: StatusCode, problem: &str, user: &str, next: &str, tab: &str) -> Reply {
+    let values = [
+        ("notice", sentence(problem)),
+        ("user", user.into()),
+        ("next", next.into()),
+        ("tab", tab.into()),
+    ];
     reply(status, HTML, filled(include_str!("pages/login.html"), &values))
 }
 

@@ -224,7 +224,12 @@ pub(super) async fn read(
             }));
         }
         (Route::Login, _) => {
-            let next = head.uri.query().and_then(|query| form::value(query, "next"));
+            let value = |name| head.uri.query().and_then(|query| form::value(query, name));
+            let next = value("next");
+            if value(login::ENTERED).is_some() {
+                let cookies = cookie::of(&head.headers, client.is_tls);
+                return Ok(Wanted::Login(login::Ask::Onward { next, cookies }));
+            }
             return Ok(Wanted::Login(login::Ask::Page { next }));
         }
         (Route::Logout, _) => {

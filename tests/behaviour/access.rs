@@ -159,13 +159,24 @@ fn each_way_to_say_who_one_is() {
 fn a_login_is_a_cookie_until_it_is_logged_out() {
     let server = Server::start(&setup());
     let entered = log_in(&server, None, "anna", PASSWORD);
-    assert_eq!((entered.status, entered.header("location")), (303, Some("/gate/")));
+    let onward = "/-/login?entered=1&next=/gate/";
+    assert_eq!((entered.status, entered.header("location")), (303, Some(onward)));
     let whole = entered.header("set-cookie").expect("a cookie").to_owned();
     for word in ["HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=2592000"] {
         assert!(whole.contains(word), "{whole}");
     }
     let cookie = cookie_of(&entered);
     let with = [("Cookie", cookie.as_str())];
+    let led = get(&server, onward, &with);
+    assert_eq!((led.status, led.header("location")), (303, Some("/gate/")));
+    for cookies in [&[][..], &[("Cookie", "weir-login=0f")]] {
+        let lost = get(&server, onward, cookies);
+        assert_eq!(lost.status, 200);
+        assert!(lost.body.contains("did not keep the login&#39;s cookie"), "{}", lost.body);
+        assert!(lost.body.contains("href=\"../gate/\""), "{}", lost.body);
+    }
+    let elsewhere = get(&server, "/-/login?entered=1&next=//evil.example/", &with);
+    assert_eq!(elsewhere.header("location"), Some("/"));
     assert_eq!(get(&server, "/gate/", &with).status, 404, "the page of no camera, but the page");
     assert_eq!(get(&server, "/api/identity", &with).json()["means"], "login");
     assert_eq!(get(&server, "/api/sessions", &with).status, 200);

@@ -11,7 +11,7 @@ import { after, before, test } from 'node:test';
 
 import { startCameras } from './cameras.mjs';
 import { Viewer, launchChromium } from './viewer.mjs';
-import { startWeir, until } from './weir.mjs';
+import { freeTcpPort, startWeir, until } from './weir.mjs';
 
 const PASSWORD = 'correct horse';
 const TOKEN = 'a token for the wall';
@@ -30,12 +30,14 @@ const hash = `sha256$${createHash('sha256').update(TOKEN).digest('hex')}`;
 const tokens = [{ name: 'wall', role: 'viewer', hash }];
 const withToken = `?token=${encodeURIComponent(TOKEN)}`;
 
-let cameras, weir, browser;
+let cameras, weir, browser, sitePort;
 
 before(async () => {
   cameras = await startCameras([{ path: '/gate', width: 320, height: 240, fps: 25, gop: 25 }]);
   const gate = { name: 'gate', url: cameras.url('/gate') };
-  weir = await startWeir({ cameras: [gate], https: { tls: 'off' }, users, tokens });
+  sitePort = await freeTcpPort();
+  const http = { origins: [`http://127.0.0.1:${sitePort}`] };
+  weir = await startWeir({ cameras: [gate], http, https: { tls: 'off' }, users, tokens });
   weir.headers = { authorization: `Bearer ${TOKEN}` };
   browser = await launchChromium();
   await weir.ready('gate');
@@ -99,6 +101,38 @@ test('a viewer sees the cameras and not who else looks; an operator does', async
     assert.equal(await status(viewer, '/api/cameras'), 200);
     assert.equal(await status(viewer, '/api/sessions'), expected, user);
   }
+});
+
+/** A page of another site with weir's page in a frame; by another name than the site's own. */
+async function site(t) {
+  const url = `${weir.http.replace('127.0.0.1', 'localhost')}/gate/`;
+  const server = createServer((_, answer) => {
+    answer.setHeader('Content-Type', 'text/html');
+    answer.end(`<iframe src="${url}" width="900" height="700"></iframe>`);
+  });
+  await new Promise((done) => server.listen(sitePort, '127.0.0.1', done));
+  t.after(() => server.close());
+  return `http://127.0.0.1:${sitePort}/`;
+}
+
+test('a login whose cookie the browser dropped says so, and leads out of the frame', async (t) => {
+  const address = await site(t);
+  const context = await browser.newContext();
+  t.after(() => context.close());
+  const page = await context.newPage();
+  await page.goto(address);
+  const frame = page.frameLocator('iframe');
+  await frame.getByLabel('User').fill('bert');
+  await frame.getByLabel('Password').fill(PASSWORD);
+  await frame.getByRole('button', { name: 'Log in' }).click();
+  await frame.getByText('this browser did not keep the login').waitFor({ timeout: 10_000 });
+  const opened = context.waitForEvent('page');
+  await frame.getByRole('link', { name: 'Open it in a tab of its own' }).click();
+  const tab = await opened;
+  await isAt({ page: tab }, '/-/login?next=/gate/');
+  assert.equal(await tab.getByRole('link', { name: 'Open it in a tab' }).count(), 0);
+  await logIn({ page: tab }, 'bert', PASSWORD);
+  await isAt({ page: tab }, '/gate/');
 });
 
 test('after logging out, the same cookie opens nothing', async (t) => {

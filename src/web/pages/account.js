@@ -1,16 +1,21 @@
 // Who looks: the token of this page's address, or the login of this browser.
 
+import { unanswered } from "./trouble.js";
+
 /** The path that weir's addresses begin with, `/` unless a proxy serves it below another. */
 export const base = new URL("..", import.meta.url).pathname;
 
 /** A token in the page's address, for players on a wall; it goes wherever the page goes. */
 const token = new URLSearchParams(location.search).get("token");
 
-/** fetch, with the token if there is one. Without a right to look it leads to the login page. */
+/**
+ * fetch, with the token if there is one; throws `Unanswered` where there is no answer. Without a
+ * right to look it leads to the login page.
+ */
 export async function request(url, options = {}) {
   const headers = new Headers(options.headers);
   if (token) headers.set("Authorization", `Bearer ${token}`);
-  const response = await fetch(url, { ...options, headers });
+  const response = await fetch(url, { ...options, headers }).catch(unanswered);
   if (response.status === 401) location.assign(loginPage());
   return response;
 }

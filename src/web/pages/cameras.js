@@ -1,15 +1,21 @@
 // What /api/cameras says, and how it is put into words.
 
 import { base, request } from "./account.js";
+import { deadline, refusal, unanswered } from "./trouble.js";
 
-/** The cameras and how the configuration stands, or an error when weir does not answer in time. */
+const ANSWER_MS_MAX = 4000;
+
+/**
+ * The cameras and how the configuration stands. Throws `Unanswered` when that does not come in time,
+ * `Refused` when it may not be seen.
+ */
 export async function fetchCameras() {
   const response = await request(`${base}api/cameras`, {
     cache: "no-store",
-    signal: AbortSignal.timeout(4000),
+    signal: deadline(ANSWER_MS_MAX),
   });
-  if (!response.ok) throw new Error(`/api/cameras: ${response.status}`);
-  return response.json();
+  if (!response.ok) throw await refusal(response);
+  return response.json().catch(unanswered);
 }
 
 const STATES = {

@@ -4,6 +4,7 @@ import { showAccount, withToken } from "./account.js";
 import {
   bitRate, count, fetchCameras, frameRate, picture, seconds, sentence, stateOf,
 } from "./cameras.js";
+import { Refused, Unanswered } from "./trouble.js";
 
 const UPDATE_MS = 2000;
 // A handful is found by eye.
@@ -71,6 +72,12 @@ function notice(text, tone = "") {
   element("notice").dataset.tone = tone;
 }
 
+function reasonOf(error) {
+  if (error instanceof Unanswered) return "weir does not answer";
+  if (error instanceof Refused) return sentence(error.message);
+  return `This browser cannot show the list (${error.message})`;
+}
+
 async function update() {
   clearTimeout(timer);
   try {
@@ -80,8 +87,8 @@ async function update() {
     const isNew = !cameras.length && !isOutOfForce;
     notice(isNew ? "There are no cameras yet: add a [[camera]] to weir.toml." : "");
     show();
-  } catch {
-    notice("weir does not answer. Trying again; what is shown may be old.", "bad");
+  } catch (error) {
+    notice(`${reasonOf(error)}. Trying again; what is shown may be old.`, "bad");
   }
   clearTimeout(timer);
   if (!document.hidden) timer = setTimeout(update, UPDATE_MS);
@@ -93,5 +100,6 @@ document.addEventListener("visibilitychange", () => {
   clearTimeout(timer);
   if (!document.hidden) update();
 });
+element("unstarted").remove();
 update();
 showAccount(element("account")).catch(() => {});

@@ -17,6 +17,7 @@ const PILLS = {
   waiting: ["Waiting", "wait"],
   camera: ["No picture", "bad"],
   playing: ["Live", "good"],
+  paused: ["Paused", "wait"],
   retrying: ["Trying again", "wait"],
   refused: ["Not possible", "bad"],
   over: ["Ended", "bad"],
@@ -26,23 +27,27 @@ function write(id, text) {
   if (element(id).textContent !== text) element(id).textContent = text;
 }
 
-function cover(isCovered) {
-  element("message").hidden = !isCovered;
+// The live region is always there: a screen reader says what changes in it, and not that it came.
+function cover(isCovered, headline = "", explanation = "") {
+  element("message").toggleAttribute("data-shown", isCovered);
   stage.toggleAttribute("data-covered", isCovered);
+  write("headline", headline);
+  write("explanation", sentence(explanation));
 }
 
 function show({ state, headline, explanation, progress }) {
   const [word, tone] = PILLS[state];
   write("pill", word);
   element("pill").dataset.tone = tone;
-  write("headline", headline);
-  write("explanation", sentence(explanation));
   write("progress", progress);
   element("login").hidden = state !== "over";
+  element("play").hidden = state !== "paused";
   clearTimeout(coverTimer);
   if (state === "playing") cover(false);
   // A connection made at once needs no announcement.
-  else coverTimer = setTimeout(() => cover(true), COVERED_AFTER_MS);
+  else if (!stage.hasAttribute("data-covered")) {
+    coverTimer = setTimeout(() => cover(true, headline, explanation), COVERED_AFTER_MS);
+  } else cover(true, headline, explanation);
 }
 
 const viewer = new Viewer(camera, video, show);
@@ -63,7 +68,7 @@ setInterval(() => {
   const left = viewer.retryAt === null ? null : Math.ceil((viewer.retryAt - performance.now()) / 1000);
   const isIdle = left !== null && left >= 2;
   element("again").hidden = !isIdle;
-  element("message").toggleAttribute("data-still", isIdle || viewer.state === "over");
+  element("message").toggleAttribute("data-still", isIdle || ["over", "paused"].includes(viewer.state));
   if (left !== null) write("progress", left > 0 ? `Trying again in ${left} s` : "");
 }, 250);
 
@@ -85,8 +90,10 @@ element("details-toggle").addEventListener("click", toggleDetails);
 element("fullscreen").addEventListener("click", toggleFullScreen);
 element("again").addEventListener("click", () => viewer.start());
 video.addEventListener("dblclick", toggleFullScreen);
-// Where the browser does not play by itself, a tap does.
-video.addEventListener("click", () => video.paused && video.play());
+// Where the browser does not play by itself, a tap does, on the button or beside it.
+stage.addEventListener("click", () => viewer.state === "paused" && viewer.play());
+// The iPhone pauses a video that leaves its full screen.
+video.addEventListener("webkitendfullscreen", () => viewer.play());
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "d") toggleDetails();
@@ -97,6 +104,7 @@ window.addEventListener("online", () => viewer.wake());
 window.addEventListener("pagehide", () => viewer.stop());
 window.addEventListener("pageshow", (event) => event.persisted && viewer.wake());
 
+element("unstarted").remove();
 document.title = `${camera} · weir`;
 write("name", camera);
 element("all").href = withToken("");

@@ -3,7 +3,8 @@
 
 import { base, isLetIn } from "./account.js";
 import { fetchCameras, seconds } from "./cameras.js";
-import { Refused, WhepSession } from "./whep.js";
+import { HOPELESS_MS, troubleOf } from "./trouble.js";
+import { WhepSession } from "./whep.js";
 
 const TICK_MS = 250;
 const STALL_MS = 2000;
@@ -11,13 +12,16 @@ const CONNECT_MS_MAX = 8000;
 const LOOK_MS = 1000;
 const STEADY_MS = 5000;
 const BACKOFF_MS = [500, 1000, 2000, 4000, 8000];
-// What only a person can change is asked about rarely.
-const HOPELESS_MS = 30000;
+// How far a try got. A reason is shown until a later try got further than the one it is of.
+const ANSWER = 1;
+const CONNECTION = 2;
+const PICTURE = 3;
 const now = () => performance.now();
 
 /**
  * `state` is one of connecting, waiting (for a key frame), camera (it has no picture), playing,
- * retrying, refused, over (for want of a login). Every change is told to `onChange`.
+ * paused (the browser does not show what it gets), retrying, refused, over (for want of a login).
+ * Every change is told to `onChange`.
  */
 export class Viewer {
   #onChange;
@@ -26,7 +30,12 @@ export class Viewer {
   #generation = 0;
   #attempts = 0;
   #retryTimer = 0;
+  #trouble = null;
+  #isConnected = false;
+  #mayNotPlay = false;
   #frames = 0;
+  #shown = 0;
+  #unshownSince = null;
   #since = 0;
   #playingSince = 0;
   #lastLook = 0;
@@ -39,6 +48,7 @@ export class Viewer {
     this.#onChange = onChange;
     this.state = "connecting";
     this.retryAt = null;
+    video.addEventListener("pause", () => this.#tick());
     setInterval(() => this.#tick(), TICK_MS);
   }
 
@@ -50,27 +60,44 @@ export class Viewer {
   async start() {
     this.stop();
     const generation = this.#generation;
-    this.#tell("connecting", "Connecting");
+    this.#tellTrying();
     this.#since = now();
     this.#frames = 0;
-    const session = new WhepSession(`${base}${encodeURIComponent(this.camera)}/whep`);
-    this.#session = session;
-    session.peerConnection.addEventListener("track", ({ track }) => {
-      this.video.srcObject = new MediaStream([track]);
-      this.video.play().catch(() => {});
-    });
-    session.peerConnection.addEventListener("connectionstatechange", () => this.#tick());
     try {
+      const session = new WhepSession(`${base}${encodeURIComponent(this.camera)}/whep`);
+      this.#session = session;
+      const { peerConnection } = session;
+      peerConnection.addEventListener("track", ({ track }) => {
+        this.video.srcObject = new MediaStream([track]);
+        this.#shown = shownSoFar(this.video);
+        this.play();
+      });
+      peerConnection.addEventListener("connectionstatechange", () => this.#tick());
       const receiver = await session.start();
+      if (generation !== this.#generation) return;
       this.#receiver = receiver;
       // What weir ends, it says by DTLS at once.
       const { transport } = receiver;
       transport?.addEventListener("statechange", () => {
         if (transport.state === "closed") this.#isOver(session).catch(() => {});
       });
+      if (this.#outdates(ANSWER)) this.#tellTrying();
     } catch (error) {
-      if (generation === this.#generation) this.#notStarted(error);
+      if (generation === this.#generation) this.#retry(troubleOf(error), ANSWER);
     }
+  }
+
+  /** Shows what has come. A tap may do that where the page by itself may not. */
+  async play() {
+    // One that stands still without being paused is given its stream anew.
+    if (this.state === "paused" && !this.video.paused) this.video.srcObject = this.video.srcObject;
+    try {
+      await this.video.play();
+      this.#mayNotPlay = false;
+    } catch (error) {
+      this.#mayNotPlay = error.name === "NotAllowedError";
+    }
+    this.#tick();
   }
 
   /** Lets go of the session, and of any plan to make another. */
@@ -81,11 +108,14 @@ export class Viewer {
     this.#session?.close();
     this.#session = null;
     this.#receiver = null;
+    this.#isConnected = false;
   }
 
   /** The page or the network came back. */
   wake() {
     this.#since = Math.max(this.#since, now());
+    // Some browsers pause a video while it is out of sight.
+    if (this.#session && this.video.paused && this.video.srcObject) this.play();
     if (!this.#session) {
       this.#attempts = 0;
       this.start();
@@ -97,24 +127,28 @@ export class Viewer {
     this.#onChange({ state, headline, explanation, progress });
   }
 
-  #notStarted(error) {
-    if (!(error instanceof Refused)) {
-      this.#retry("retrying", "weir does not answer", "");
-    } else if (error.status === 409) {
-      this.#retry("camera", "No picture from the camera", error.message, error.retryAfterMs);
-    } else if (error.status === 404 || error.status === 422) {
-      this.#retry("refused", "This camera cannot be shown", error.message, HOPELESS_MS);
-    } else {
-      this.#retry("retrying", "weir has no room right now", error.message, error.retryAfterMs);
-    }
+  /** A new try: with the reason of the last one, until more is known. */
+  #tellTrying() {
+    const trouble = this.#trouble;
+    if (!trouble) this.#tell("connecting", "Connecting");
+    else this.#tell(trouble.state, trouble.headline, trouble.explanation, "Trying again");
   }
 
-  #retry(state, headline, explanation, atLeastMs = 0) {
+  /** Whether a try that got to `step` ends what was said of an earlier one. */
+  #outdates(step) {
+    if (this.#trouble && this.#trouble.step > step) return false;
+    this.#trouble = null;
+    return true;
+  }
+
+  /** Tries again later, and shows until a try gets past `step` why this one did not. */
+  #retry({ state = "retrying", headline, explanation = "", atLeastMs = 0 }, step) {
     this.stop();
+    this.#trouble = { state, headline, explanation, step };
     const backoff = BACKOFF_MS[Math.min(this.#attempts, BACKOFF_MS.length - 1)];
     this.#attempts += 1;
     // Sixty-four pages that lost the same server do not come back in one instant.
-    const delay = Math.max(atLeastMs ?? 0, backoff * (0.8 + 0.4 * Math.random()));
+    const delay = Math.max(atLeastMs, backoff * (0.8 + 0.4 * Math.random()));
     this.retryAt = now() + delay;
     // A hidden page waits until somebody looks; `wake` starts it then.
     this.#retryTimer = setTimeout(() => document.hidden || this.start(), delay);
@@ -133,33 +167,62 @@ export class Viewer {
   }
 
   async #watch(session) {
-    const { connectionState } = session.peerConnection;
     if (!this.#receiver) return;
+    const { connectionState } = session;
     if (connectionState === "failed") return this.#failed(session);
-    if (connectionState !== "connected" && this.state === "connecting") {
-      if (now() - this.#since > CONNECT_MS_MAX) {
-        const explanation = "Its UDP port may be blocked between here and there.";
-        this.#retry("retrying", "No media connection to weir", explanation);
-      }
-      return;
-    }
-    if (this.state === "connecting") {
-      this.#since = now();
-      this.#lastLook = 0;
-      this.#tell("waiting", "Waiting for a picture");
-    }
+    if (!this.#isConnected && connectionState !== "connected") return this.#waitForConnection();
+    if (!this.#isConnected) this.#connected();
     const frames = await decodedFrames(this.#receiver);
     if (session !== this.#session) return;
-    if (frames > this.#frames) return this.#moved(frames);
+    if (this.video.paused) return this.#paused(frames);
+    if (frames > this.#frames) {
+      const isShown = document.hidden || shownSoFar(this.video) !== this.#shown;
+      return isShown ? this.#moved(frames) : this.#notShown();
+    }
     if (document.hidden || now() - this.#lastLook < LOOK_MS) return;
     if (this.state === "playing" && now() - this.#since < this.#stallMs) return;
     this.#lastLook = now();
     await this.#lookWhy(session);
   }
 
-  #moved(frames) {
-    this.#frames = frames;
+  #waitForConnection() {
+    if (now() - this.#since < CONNECT_MS_MAX) return;
+    const explanation = "Its UDP port may be blocked between here and there.";
+    this.#retry({ headline: "No media connection to weir", explanation }, CONNECTION);
+  }
+
+  #connected() {
+    this.#isConnected = true;
     this.#since = now();
+    this.#lastLook = 0;
+    if (this.#outdates(CONNECTION)) this.#tell("waiting", "Waiting for a picture");
+  }
+
+  /** The element does not play, whatever is decoded. */
+  #paused(frames) {
+    this.#count(frames);
+    const explanation = this.#mayNotPlay ? "This browser does not start videos by itself." : "";
+    if (this.state !== "paused") this.#tell("paused", "Paused", explanation);
+  }
+
+  /** It plays, frames are decoded, and they do not come to the screen; soon, or not at all. */
+  #notShown() {
+    this.#unshownSince ??= now();
+    if (this.state === "paused" || now() - this.#unshownSince < STALL_MS) return;
+    const explanation = "Its frames arrive, but this browser does not show them.";
+    this.#tell("paused", "The picture stands still", explanation);
+  }
+
+  #count(frames) {
+    this.#frames = frames;
+    this.#shown = shownSoFar(this.video);
+    this.#unshownSince = null;
+    this.#since = now();
+  }
+
+  #moved(frames) {
+    this.#count(frames);
+    this.#trouble = null;
     if (this.state !== "playing") {
       this.#playingSince = now();
       this.#tell("playing");
@@ -177,8 +240,8 @@ export class Viewer {
       const { cameras } = await fetchCameras();
       camera = cameras.find(({ name }) => name === this.camera);
       exists = await session.exists();
-    } catch {
-      if (session === this.#session) this.#retry("retrying", "weir does not answer", "");
+    } catch (error) {
+      if (session === this.#session) this.#retry(troubleOf(error), ANSWER);
       return;
     }
     if (session !== this.#session) return;
@@ -187,12 +250,15 @@ export class Viewer {
     // A camera of one frame in three seconds has not stalled after two.
     this.#stallMs = Math.max(STALL_MS, 3000 / (camera.frames_per_s || 25));
     if (camera.state !== "playing") {
+      this.#trouble = null;
       this.#tell("camera", "No picture from the camera", camera.reason ?? "");
     } else if (camera.key_frame_age_ms !== null && camera.key_frame_age_ms + STALL_MS < waited) {
       // A key frame went by while we waited, and it did not show.
-      this.#retry("retrying", "The picture stopped", "");
+      const explanation = "A key frame was sent and did not show: its packets are lost on the way, or this browser cannot decode it.";
+      this.#retry({ headline: "The picture stopped", explanation }, PICTURE);
     } else {
-      this.#tell("waiting", "Waiting for a key frame", "", keyFrameProgress(camera));
+      const { headline, explanation = "" } = this.#trouble ?? { headline: "Waiting for a key frame" };
+      this.#tell("waiting", headline, explanation, keyFrameProgress(camera));
     }
   }
 
@@ -208,11 +274,12 @@ export class Viewer {
 
   async #failed(session) {
     if (!session.wasRefusedByDtls) {
-      return this.#retry("retrying", "The media connection broke", "");
+      return this.#retry({ headline: "The media connection broke" }, CONNECTION);
     }
     const reason = await session.endReason().catch(() => "");
     if (session !== this.#session) return;
-    this.#retry("refused", "No encrypted connection", reason, HOPELESS_MS);
+    const trouble = { state: "refused", headline: "No encrypted connection", explanation: reason };
+    this.#retry({ ...trouble, atLeastMs: HOPELESS_MS }, CONNECTION);
   }
 }
 
@@ -228,4 +295,9 @@ async function decodedFrames(receiver) {
     if (report.type === "inbound-rtp") frames += report.framesDecoded ?? 0;
   }
   return frames;
+}
+
+/** Changes whenever the element shows another frame; what counts differs between browsers. */
+function shownSoFar(video) {
+  return video.currentTime + (video.getVideoPlaybackQuality?.().totalVideoFrames ?? 0);
 }

@@ -1,25 +1,20 @@
 // A WHEP session: one offer, one answer, and the DELETE at the end.
 
 import { request } from "./account.js";
+import { deadline, noH264, noWebRtc, refusal, unanswered } from "./trouble.js";
 
 const POST_MS_MAX = 12000;
+const GET_MS_MAX = 4000;
 const LOOK_MS = 500;
-
-/** Why there is no session: weir's own words, and when to ask again. */
-export class Refused extends Error {
-  constructor(status, detail, retryAfterMs = null) {
-    super(detail);
-    this.status = status;
-    this.retryAfterMs = retryAfterMs;
-  }
-}
 
 export class WhepSession {
   #endpoint;
   #abort = new AbortController();
   #url = null;
 
+  /** Throws where the browser has no WebRTC, or no room for one more connection. */
   constructor(endpoint) {
+    if (typeof RTCPeerConnection !== "function") throw noWebRtc();
     this.#endpoint = endpoint;
     this.peerConnection = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
   }
@@ -32,39 +27,55 @@ export class WhepSession {
     const { receiver } = this.peerConnection.addTransceiver("video", { direction: "recvonly" });
     if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
     const offer = await this.peerConnection.createOffer();
-    if (!/^a=rtpmap:\d+ H264\/90000/im.test(offer.sdp)) {
-      throw new Refused(422, "This browser offers no H.264.");
-    }
+    if (!/^a=rtpmap:\d+ H264\/90000/im.test(offer.sdp)) throw noH264();
     await this.peerConnection.setLocalDescription(offer);
-    const response = await request(this.#endpoint, {
-      method: "POST",
-      headers: { "Content-Type": "application/sdp" },
-      body: offer.sdp,
-      signal: AbortSignal.any
-        ? AbortSignal.any([this.#abort.signal, AbortSignal.timeout(POST_MS_MAX)])
-        : this.#abort.signal,
-    });
-    if (response.status !== 201) throw await refusal(response);
-    this.#url = new URL(response.headers.get("Location"), response.url);
-    const sdp = await response.text();
+    const sdp = await this.#post(offer.sdp);
     await this.peerConnection.setRemoteDescription({ type: "answer", sdp });
     return receiver;
   }
 
+  async #post(body) {
+    const timer = setTimeout(() => this.#abort.abort(), POST_MS_MAX);
+    try {
+      const response = await request(this.#endpoint, {
+        method: "POST",
+        headers: { "Content-Type": "application/sdp" },
+        body,
+        signal: this.#abort.signal,
+      });
+      if (response.status !== 201) throw await refusal(response);
+      this.#url = new URL(response.headers.get("Location"), response.url);
+      return await response.text().catch(unanswered);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** `connectionState`, which Firefox has from 113 on, or what comes closest. */
+  get connectionState() {
+    const { connectionState, iceConnectionState } = this.peerConnection;
+    if (connectionState) return connectionState;
+    return iceConnectionState === "completed" ? "connected" : iceConnectionState;
+  }
+
   /** Whether weir still has the session; after a restart it does not. */
   async exists() {
-    const response = await fetch(this.#url, { cache: "no-store", signal: AbortSignal.timeout(4000) });
-    return response.status !== 404;
+    return (await this.#get()).status !== 404;
   }
 
   /** Why it ended, in weir's words, which come soon after the end. */
   async endReason() {
     for (let tries = 0; tries < 4; tries += 1) {
-      const response = await fetch(this.#url, { cache: "no-store" });
+      const response = await this.#get();
       if (response.status === 404) return (await response.json()).detail;
       await new Promise((done) => setTimeout(done, LOOK_MS));
     }
     return "";
+  }
+
+  #get() {
+    const options = { cache: "no-store", signal: deadline(GET_MS_MAX) };
+    return fetch(this.#url, options).catch(unanswered);
   }
 
   /** True when ICE found its way but DTLS was refused. */
@@ -80,11 +91,4 @@ export class WhepSession {
     if (this.#url) fetch(this.#url, { method: "DELETE", keepalive: true }).catch(() => {});
     this.#url = null;
   }
-}
-
-async function refusal(response) {
-  const problem = await response.json().catch(() => ({}));
-  const retryAfter = Number(response.headers.get("Retry-After"));
-  const detail = problem.detail ?? `weir answers ${response.status}`;
-  return new Refused(response.status, detail, retryAfter > 0 ? retryAfter * 1000 : null);
 }
