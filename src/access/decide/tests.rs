@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::access::{Token, TokenHash, User};
-use crate::limits::{CREDENTIALS_REMEMBERED_US, FAILURES_FREE};
+use crate::limits::{CREDENTIALS_REMEMBERED_US, FAILURES_FREE, PASSWORD_REQUESTS_MAX};
 
 const NOW: Now = Now { us: 1_000_000_000, unix_s: 1_800_000_000 };
 
@@ -142,12 +142,13 @@ fn the_same_password_at_one_instant_is_hashed_once() {
     let mut access = access();
     let policy = policy();
     let mut outcomes = Vec::new();
-    for number in 0..16 {
+    let most = u8::try_from(PASSWORD_REQUESTS_MAX).expect("few connections");
+    for number in 0..most {
         let verdict = access.try_password(&policy, "anna", "right", client(number), NOW);
         let Ok(Verdict::Hashing { outcome, .. }) = verdict else { panic!("not known yet") };
         outcomes.push(outcome);
     }
-    let one_more = access.try_password(&policy, "anna", "right", client(16), NOW);
+    let one_more = access.try_password(&policy, "anna", "right", client(most), NOW);
     assert_eq!(one_more.map(|_| ()), Err(Denial::Busy), "the requests that wait are bounded");
     let job = access.next_job().expect("it waits");
     assert!(access.next_job().is_none());
