@@ -28,6 +28,8 @@ pub enum Command {
         /// For a script.
         json: bool,
     },
+    /// A session less, by its id.
+    End(u64),
     /// Memory and tables.
     Memory,
     /// The network.
@@ -69,6 +71,7 @@ camera add NAME URL [USER]     a camera more; its password is asked for
 camera remove NAME             a camera less
 camera test NAME|URL           connects once and says what it found
 sessions                       who watches (--json)
+end ID                         ends a session; `sessions` has its id
 memory                         memory against its plan, and what may be full
 net                            addresses, cables, what was dropped
 log [follow]                   the last lines of the log; follow: and new ones
@@ -105,6 +108,8 @@ impl Command {
             ["cameras", "--json"] => Self::Cameras { json: true },
             ["sessions"] => Self::Sessions { json: false },
             ["sessions", "--json"] => Self::Sessions { json: true },
+            ["end", id] => Self::End(id.parse().map_err(|_| "end ID, a number that `sessions` has")?),
+            ["end", ..] => return Err("end ID".to_owned()),
             ["camera", "add", name, url] => Self::CameraAdd(new_camera(name, url, None)),
             ["camera", "add", name, url, user] => {
                 Self::CameraAdd(new_camera(name, url, Some(user.to_owned())))
@@ -169,8 +174,8 @@ mod tests {
         for line in HELP.lines().filter(|line| !line.starts_with("Keys:")) {
             let usage = line.split("  ").next().unwrap_or_default();
             for form in [
-                usage.replace("NAME|URL", "NAME"),
-                usage.split(" [").next().unwrap_or_default().to_owned(),
+                usage.replace("NAME|URL", "NAME").replace(" ID", " 17"),
+                usage.split(" [").next().unwrap_or_default().replace(" ID", " 17"),
             ] {
                 let typed = form.replace(['[', ']'], "");
                 assert!(Command::parse(&typed).is_ok(), "{typed}");

@@ -135,6 +135,10 @@ impl Desk {
             Command::Status { json } => Answer::text(self.status(json)),
             Command::Cameras { json } => Answer::of(self.cameras(json), Then::Next),
             Command::Sessions { json } => Answer::of(self.sessions(json), Then::Next),
+            Command::End(id) => {
+                let ended = control.end_by_id(id);
+                Answer::result(ended.map(|()| format!("session {id} is ended\n")))
+            }
             Command::Camera(name) => Answer::result(self.camera(&name)),
             Command::CameraAdd(camera) if camera.user.is_some() => {
                 Answer::of(whole(""), Then::Ask(Question::CameraPassword(camera)))

@@ -56,6 +56,17 @@ impl Control {
         }
         found.is_some()
     }
+
+    /// Ends a session by its public id, as an operator asks for.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn end_by_id(&self, id: u64) -> Result<(), String> {
+        let found = self.0.sessions.borrow().find_by_id(id);
+        let Some(seat) = found else { return Err(self.0.sessions.borrow().absence_of(id)) };
+        self.0.end(seat, Ended::Operator, None);
+        Ok(())
+    }
 }
 
 impl State {

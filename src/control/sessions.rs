@@ -204,6 +204,21 @@ impl Sessions {
             .map(|(handle, _)| seat_id(handle))
     }
 
+    /// The session of a public id.
+    pub(super) fn find_by_id(&self, id: u64) -> Option<SeatId> {
+        let found = self.table.iter().find(|(_, record)| record.id == id);
+        found.map(|(handle, _)| seat_id(handle))
+    }
+
+    /// Why there is no session of a public id.
+    pub(super) fn absence_of(&self, id: u64) -> String {
+        let ended = self.ended.iter().find(|(_, figures)| figures.id == id);
+        match ended.and_then(|(_, figures)| figures.reason.as_deref()) {
+            Some(reason) => format!("session {id} has ended already: {reason}"),
+            None => format!("there is no session {id}"),
+        }
+    }
+
     /// Why a session ended, by its secret.
     pub(super) fn reason_of(&self, secret: &str) -> Option<String> {
         let (_, figures) = self.ended.iter().find(|(known, _)| known == secret)?;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::content::Content;
 use super::problem::{self, problem};
-use super::{Reply, reply};
+use super::{Reply, empty, reply};
 use crate::control::{CameraStatus, Configuration, ReloadError, Reloaded, Report, SessionStatus};
 
 const SCHEMA: u32 = 1;
@@ -79,6 +79,14 @@ pub(super) fn sessions(more: impl FnMut() -> Vec<SessionStatus> + 'static) -> Re
 /// The text of it.
 pub(crate) fn sessions_text(more: impl FnMut() -> Vec<SessionStatus> + 'static) -> Pieces {
     list(&Head { schema: SCHEMA, configuration: None }, "sessions", more)
+}
+
+/// A DELETE of `/api/sessions/{id}`.
+pub(super) fn ended(done: Result<(), String>) -> Reply {
+    match done {
+        Ok(()) => empty(StatusCode::NO_CONTENT),
+        Err(why) => problem(StatusCode::NOT_FOUND, &why),
+    }
 }
 
 /// An object with one list behind its head, which is made as it is read.

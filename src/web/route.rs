@@ -50,6 +50,10 @@ pub(super) enum Action {
     End {
         secret: String,
     },
+    /// The same by its public id.
+    EndById {
+        id: u64,
+    },
 }
 
 /// What a request wants: something of weir, or to become or cease to be somebody.
@@ -67,6 +71,8 @@ pub(super) enum Route<'p> {
     PlayerBare(&'p str),
     Cameras,
     Sessions,
+    /// One session, by its public id.
+    SessionById(u64),
     Reload,
     Status,
     Health,
@@ -92,6 +98,9 @@ impl<'p> Route<'p> {
             "/-/logout" => return Some(Self::Logout),
             _ => {}
         }
+        if let Some(id) = path.strip_prefix("/api/sessions/") {
+            return session_id(id).map(Self::SessionById);
+        }
         if let Some(page) = pages::find(path) {
             return Some(Self::Page(page));
         }
@@ -113,6 +122,7 @@ impl<'p> Route<'p> {
             Self::Reload => "POST",
             Self::Whep(_) => "GET, HEAD, OPTIONS, POST",
             Self::Session(_) => "DELETE, GET, HEAD, OPTIONS, PATCH",
+            Self::SessionById(_) => "DELETE",
             Self::Login => "GET, HEAD, POST",
             Self::Logout => "POST",
             _ => "GET, HEAD",
@@ -143,7 +153,9 @@ impl<'p> Route<'p> {
             | Self::Cameras
             | Self::Identity
             | Self::Whep(_) => Some(Role::Viewer),
-            Self::Sessions | Self::Status | Self::Reload => Some(Role::Operator),
+            Self::Sessions | Self::SessionById(_) | Self::Status | Self::Reload => {
+                Some(Role::Operator)
+            },
         }
     }
 
@@ -160,6 +172,11 @@ impl<'p> Route<'p> {
     pub(super) fn is_whep(self) -> bool {
         matches!(self, Self::Whep(_) | Self::Session(_))
     }
+}
+
+/// A session's public id, as `/api/sessions` writes it.
+fn session_id(text: &str) -> Option<u64> {
+    text.parse().ok().filter(|id: &u64| id.to_string() == text)
 }
 
 /// Reads a request of the main site.
@@ -186,6 +203,7 @@ pub(super) async fn read(
         }
         (Route::Cameras, _) => Action::Cameras,
         (Route::Sessions, _) => Action::Sessions,
+        (Route::SessionById(id), _) => Action::EndById { id },
         (Route::Reload, _) => Action::Reload,
         (Route::Status, _) => Action::Status,
         (Route::Health, _) => Action::Health,
@@ -329,6 +347,13 @@ mod tests {
             ("/-/login/", None),
             ("/healthz", Some(Route::Health)),
             ("/api/reload", Some(Route::Reload)),
+            ("/api/sessions/17", Some(Route::SessionById(17))),
+            ("/api/sessions/017", None),
+            ("/api/sessions/+7", None),
+            ("/api/sessions/-7", None),
+            ("/api/sessions/18446744073709551616", None),
+            ("/api/sessions/7/", None),
+            ("/api/sessions/", None),
             ("/gate/whep/", None),
             ("/gate/whep/0123", None),
             (&format!("{session}/x"), None),

@@ -213,6 +213,7 @@ async fn perform(control: &Control, action: Action) -> Reply {
         }
         Action::Patch(patch) => whep::patched(control.patch(&patch)),
         Action::End { secret } => whep::ended(control.end(&secret)),
+        Action::EndById { id } => api::ended(control.end_by_id(id)),
     }
 }
 

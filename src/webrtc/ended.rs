@@ -38,12 +38,14 @@ pub enum Ended {
     LoggedOut = 16,
     /// Made room in a full table for a viewer with fewer sessions.
     Surplus = 17,
+    /// An operator asked for it.
+    Operator = 18,
 }
 
 impl Ended {
     /// The reason of a card's number.
     pub fn from_number(number: u8) -> Option<Self> {
-        const ALL: [Ended; 17] = [
+        const ALL: [Ended; 18] = [
             Ended::Deleted,
             Ended::Silent,
             Ended::Left,
@@ -61,6 +63,7 @@ impl Ended {
             Ended::AccountGone,
             Ended::LoggedOut,
             Ended::Surplus,
+            Ended::Operator,
         ];
         ALL.into_iter().find(|ended| *ended as u8 == number)
     }
@@ -86,6 +89,7 @@ impl Ended {
             Self::Surplus => {
                 "the table is full, this viewer has most sessions, and another needed the room"
             }
+            Self::Operator => "ended by an operator",
             Self::NoSrtp => "no SRTP: the player offers no use_srtp",
             Self::CameraRemoved => "the camera was taken out of the configuration",
             Self::Unreachable => "the player cannot be reached any more",
@@ -99,10 +103,10 @@ mod tests {
 
     #[test]
     fn numbers_lead_back_to_their_reason() {
-        for number in 1..=17 {
+        for number in 1..=18 {
             assert_eq!(Ended::from_number(number).map(|ended| ended as u8), Some(number));
         }
         assert_eq!(Ended::from_number(0), None);
-        assert_eq!(Ended::from_number(18), None);
+        assert_eq!(Ended::from_number(19), None);
     }
 }

@@ -55,6 +55,8 @@ async fn perform_canned(action: Action) -> Reply {
         }
         Action::Patch(_) => whep::patched(Err(PatchRefusal::NoSession)),
         Action::End { secret } => whep::ended(secret == SECRET),
+        Action::EndById { id: 7 } => api::ended(Ok(())),
+        Action::EndById { id } => api::ended(Err(format!("there is no session {id}"))),
     }
 }
 
