@@ -29,6 +29,9 @@ const HOSTNAME: &str = "/proc/sys/kernel/hostname";
 /// What tells one installation of a system from another (machine-id(5)).
 const MACHINE_ID: &str = "/etc/machine-id";
 
+/// Told of each login that a logout ends.
+type OnLogOut = Box<dyn Fn(&LoginHash)>;
+
 /// One for all of the web. Cheap to clone; one thread only.
 #[derive(Clone)]
 pub struct Guard(Rc<State>);
@@ -40,7 +43,7 @@ struct State {
     own_name: String,
     domains: Domains,
     box_id: String,
-    on_log_out: OnceCell<Box<dyn Fn(&LoginHash)>>,
+    on_log_out: OnceCell<OnLogOut>,
 }
 
 /// A login that has begun.
