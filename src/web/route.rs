@@ -2,6 +2,7 @@
 
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 
 use super::body::Bodies;
@@ -155,7 +156,7 @@ impl<'p> Route<'p> {
             | Self::Whep(_) => Some(Role::Viewer),
             Self::Sessions | Self::SessionById(_) | Self::Status | Self::Reload => {
                 Some(Role::Operator)
-            },
+            }
         }
     }
 
@@ -241,15 +242,7 @@ pub(super) async fn read(
                 form: bodies.read(&head, body, client.peer.ip()).await?,
             }));
         }
-        (Route::Login, _) => {
-            let value = |name| head.uri.query().and_then(|query| form::value(query, name));
-            let next = value("next");
-            if value(login::ENTERED).is_some() {
-                let cookies = cookie::of(&head.headers, client.is_tls);
-                return Ok(Wanted::Login(login::Ask::Onward { next, cookies }));
-            }
-            return Ok(Wanted::Login(login::Ask::Page { next }));
-        }
+        (Route::Login, _) => return Ok(Wanted::Login(login_page(&head, client))),
         (Route::Logout, _) => {
             let cookies = cookie::of(&head.headers, client.is_tls);
             return Ok(Wanted::Login(login::Ask::Leave { cookies }));
@@ -259,6 +252,16 @@ pub(super) async fn read(
             Action::Look { secret: secret.to_owned(), is_head: method == Method::HEAD }
         }
     }))
+}
+
+/// The login page, or the way on from it for a browser that has just logged in.
+fn login_page(head: &Parts, client: Client) -> login::Ask {
+    let value = |name| head.uri.query().and_then(|query| form::value(query, name));
+    let next = value("next");
+    if value(login::ENTERED).is_none() {
+        return login::Ask::Page { next };
+    }
+    login::Ask::Onward { next, cookies: cookie::of(&head.headers, client.is_tls) }
 }
 
 /// Reads a request of the diagnostics port.
