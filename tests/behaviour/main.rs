@@ -27,6 +27,7 @@ mod lossy_viewer;
 mod lost_flight;
 mod many_addresses;
 mod offers_at_once;
+mod password;
 mod payload;
 mod privileges;
 mod proxies;
