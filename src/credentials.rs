@@ -1,10 +1,11 @@
 //! `weir password` and `weir token`: lines for weir.toml.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
-use std::process::Command;
 
 use weir::access::{PasswordHash, TokenHash};
 use weir::limits::PASSWORD_BYTES_MAX;
+
+use crate::typing::Mode;
 
 /// Asks for a password, or reads it from what is piped in, and prints the line of its hash.
 ///
@@ -34,19 +35,14 @@ pub(crate) fn token() {
 
 /// Asks at the terminal, which does not show what is typed.
 fn ask(prompt: &str) -> Result<String, String> {
+    let before = Mode::hidden();
     eprint!("{prompt}");
     // What is not flushed is not shown; no more than that.
     let _ = io::stderr().flush();
-    echo(false);
     let typed = line();
-    echo(true);
+    drop(before);
     eprintln!();
     typed
-}
-
-/// A terminal that cannot be told is one that shows it.
-fn echo(on: bool) {
-    let _ = Command::new("stty").arg(if on { "echo" } else { "-echo" }).status();
 }
 
 fn line() -> Result<String, String> {

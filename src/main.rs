@@ -5,6 +5,7 @@ mod arguments;
 mod certificate;
 mod credentials;
 mod takeover;
+mod typing;
 mod visit;
 
 use std::path::Path;

@@ -1,16 +1,16 @@
 //! `weir console`: the other end of the socket in the state folder.
 
-use std::io::{self, BufRead as _, ErrorKind, IsTerminal as _, Read, Write as _};
+use std::io::{self, BufRead as _, ErrorKind, Read, Write as _};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use rustix::termios::{self, LocalModes, OptionalActions, Termios};
 use weir::config::StateFolder;
 use weir::console::{SOCKET, TERMINAL};
 
 use crate::arguments::Console;
+use crate::typing::Mode;
 use crate::{CONFIGURATION, ENVIRONMENT};
 
 /// Where a package keeps it.
@@ -116,48 +116,12 @@ fn said(prompt: &str) -> io::Result<String> {
         Some(prompt) => (prompt, true),
         None => (prompt, false),
     };
-    eprint!("{prompt}");
     let before = is_hidden.then(Mode::hidden);
+    eprint!("{prompt}");
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line)?;
     if before.is_some() {
         eprintln!();
     }
     Ok(line.trim_end_matches(['\n', '\r']).to_owned())
-}
-
-/// The terminal's mode as it was before, and will be again.
-struct Mode(Option<Termios>);
-
-impl Mode {
-    /// Every key is passed on as it is.
-    fn raw() -> Self {
-        Self::with(Termios::make_raw)
-    }
-
-    /// What is typed does not show.
-    fn hidden() -> Self {
-        Self::with(|mode| mode.local_modes &= !LocalModes::ECHO)
-    }
-
-    fn with(change: impl FnOnce(&mut Termios)) -> Self {
-        if !io::stdin().is_terminal() {
-            return Self(None);
-        }
-        let before = termios::tcgetattr(io::stdin()).ok();
-        if let Some(mut mode) = before.clone() {
-            change(&mut mode);
-            // A terminal that cannot be told stays as it is.
-            let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, &mode);
-        }
-        Self(before)
-    }
-}
-
-impl Drop for Mode {
-    fn drop(&mut self) {
-        if let Some(before) = &self.0 {
-            let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, before);
-        }
-    }
 }

@@ -80,7 +80,7 @@ fn sources() -> Vec<Source> {
         [".ci", "board", "docs", "memory-profiles", "packaging", "scripts", "src", "tests"]
             .map(|folder| repository().join(folder))
             .into();
-    let mut files: Vec<PathBuf> = ["build.rs", "README.md", "ARCHITECTURE.md", "CHANGELOG.md"]
+    let mut files: Vec<PathBuf> = ["build.rs", "README.md", "ARCHITECTURE.md", "CHANGELOG.md", "SECURITY.md"]
         .map(|file| repository().join(file))
         .into();
     while let Some(folder) = folders.pop() {

@@ -1,28 +1,42 @@
 //! The state folder: the few small files that weir itself writes, each replaced whole or not at
 //! all, and only when what it holds has changed. In steady state nothing is written.
+//!
+//! weir's user can write to it, and root reads and writes there before it becomes that user. So
+//! only regular files are read, no link is followed, and what root makes is given to the user by
+//! its descriptor.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
 
-use super::file::write;
+use super::file::{Owner, content, open_no_link, write};
 
 /// Readable by weir's own user alone: what is kept here may hold secrets.
 const FILE_MODE: u32 = 0o600;
 
 /// Where weir keeps what it must find again after a restart; the demo has none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct StateFolder(Option<PathBuf>);
+pub struct StateFolder {
+    path: Option<PathBuf>,
+    /// To whom files that are written here belong; to the process's own user without it.
+    owner: Option<Owner>,
+}
 
 impl StateFolder {
     /// A folder that is there.
     pub fn at(path: PathBuf) -> Self {
-        Self(Some(path))
+        Self { path: Some(path), owner: None }
     }
 
     /// None: reads find nothing, writes are refused.
     pub fn none() -> Self {
-        Self(None)
+        Self::default()
+    }
+
+    /// The same folder, whose files belong to `owner`: for root, which is about to become it.
+    #[must_use]
+    pub fn owned_by(self, owner: Option<Owner>) -> Self {
+        Self { owner, ..self }
     }
 
     /// The folder for a configuration file: `chosen`, else the service manager's
@@ -42,26 +56,35 @@ impl StateFolder {
 
     /// The path of a file in it.
     pub fn path(&self, name: &str) -> Option<PathBuf> {
-        self.0.as_ref().map(|folder| folder.join(name))
+        self.path.as_ref().map(|folder| folder.join(name))
     }
 
     /// What `name` holds; `None` when it is not there.
     ///
     /// # Errors
-    /// It cannot be read, or is longer than `bytes_max`.
+    /// It cannot be read, is no regular file or a link to one, or is longer than `bytes_max`.
     pub fn read(&self, name: &str, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
         let Some(path) = self.path(name) else { return Ok(None) };
-        let file = match File::open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            file => file?,
-        };
-        let mut bytes = Vec::new();
-        file.take(bytes_max as u64 + 1).read_to_end(&mut bytes)?;
-        if bytes.len() > bytes_max {
-            let message = format!("{name}: more than {bytes_max} bytes");
-            return Err(io::Error::new(io::ErrorKind::FileTooLarge, message));
+        match open_no_link(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+            Ok(file) => content(file, bytes_max).map(Some),
         }
-        Ok(Some(bytes))
+    }
+
+    /// Gives a file that root made to the folder's owner, who could not read it otherwise. One that
+    /// has other names as well is left alone: it may be somebody else's file.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn hand_over(&self, name: &str) -> io::Result<()> {
+        let (Some(path), Some(owner)) = (self.path(name), self.owner) else { return Ok(()) };
+        let file = open_no_link(&path)?;
+        let found = file.metadata()?;
+        if found.uid() == owner.uid || found.nlink() != 1 {
+            return Ok(());
+        }
+        fchown(&file, Some(owner.uid), Some(owner.gid))
     }
 
     /// Makes `name` hold `bytes`. Whenever the power goes, a reader finds the old or the new.
@@ -70,11 +93,11 @@ impl StateFolder {
     /// What the file system says; the old content is then still there.
     pub fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let none = || io::Error::new(io::ErrorKind::Unsupported, "there is no state folder");
-        let folder = self.0.as_ref().ok_or_else(none)?;
+        let folder = self.path.as_ref().ok_or_else(none)?;
         if self.read(name, bytes.len()).is_ok_and(|held| held.as_deref() == Some(bytes)) {
             return Ok(());
         }
-        write(&folder.join(name), bytes, FILE_MODE)
+        write(&folder.join(name), bytes, FILE_MODE, self.owner)
     }
 }
 
@@ -113,6 +136,37 @@ mod tests {
         let before = fs::metadata(path.join("a")).expect("there").ino();
         state.write("a", b"same").expect("nothing to do");
         assert_eq!(fs::metadata(path.join("a")).expect("there").ino(), before);
+        let _ = fs::remove_dir_all(path);
+    }
+
+    /// Were it to wait for the pipe's other end, this test would not end.
+    #[test]
+    fn a_pipe_and_a_link_are_not_read_and_are_replaced() {
+        let (path, state) = folder("planted");
+        let (target, name) = (path.join("target"), path.join("a"));
+        fs::write(&target, "not ours").expect("written");
+        let pipe = |name: &Path| {
+            let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+            let kind = rustix::fs::FileType::Fifo;
+            rustix::fs::mknodat(rustix::fs::CWD, name, kind, mode, 0).expect("a pipe");
+        };
+        let link = |name: &Path| std::os::unix::fs::symlink(&target, name).expect("a link");
+        let plants: [&dyn Fn(&Path); 2] = [&pipe, &link];
+        let errors = plants.map(|plant| {
+            plant(&name);
+            plant(&path.join(".a.new"));
+            let error = state.read("a", 100).expect_err("neither is read").to_string();
+            assert!(state.hand_over("a").is_ok(), "no owner, nothing to do");
+            let owned = state.clone().owned_by(Some(Owner { uid: 0, gid: 0 }));
+            assert!(owned.hand_over("a").is_err());
+            state.write("a", b"ours").expect("replaced");
+            assert_eq!(state.read("a", 100).expect("there").as_deref(), Some(&b"ours"[..]));
+            assert!(fs::symlink_metadata(&name).expect("there").is_file());
+            fs::remove_file(&name).expect("there");
+            error
+        });
+        assert_eq!(errors, ["not a regular file", "a link, not a file"]);
+        assert_eq!(fs::read_to_string(&target).expect("untouched"), "not ours");
         let _ = fs::remove_dir_all(path);
     }
 

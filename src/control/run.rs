@@ -16,7 +16,7 @@ use crate::media::{Media, Settings};
 use crate::mem::heap;
 use crate::net::udp::Socket;
 use crate::plan;
-use crate::process::privileges;
+use crate::process::privileges::{self, Successor};
 use crate::tls::Tls;
 use crate::webrtc::handshake::Identity;
 use crate::{demo, process, status, web};
@@ -92,6 +92,8 @@ async fn serve(start: Start) -> Result<(), RunError> {
     log::info!("weir {}", process::version());
     // Before anybody can know that weir runs: a hang-up that nobody waits for ends a process.
     let hangup = signal(SignalKind::hangup()).map_err(refused)?;
+    let successor = Successor::of(started.config.process.user.as_deref());
+    let state = state.owned_by(successor.owner());
     let http = listen("http", started.config.http.listen)?;
     let tls = Tls::open(&started.config.https, &state);
     let tls = tls.map_err(|error| RunError::Start(error.to_string()))?;
@@ -117,8 +119,7 @@ async fn serve(start: Start) -> Result<(), RunError> {
     let supervisor = Supervisor::of_environment();
     let cable = console.or_else(|| configured(&started.config)).map(Cable::open);
     // Everything that may be root's alone is bound and read by now, and this is the only thread.
-    let gave_up = privileges::give_up(started.config.process.user.as_deref());
-    gave_up.map_err(|error| RunError::Start(error.to_string()))?;
+    successor.become_it().map_err(|error| RunError::Start(error.to_string()))?;
     privileges::warn_of_closed(started.source.as_ref().map(Source::path), &state);
     let media = Media::start(socket, settings).map_err(refused)?;
     announce(&started.config, &media, &http, https.as_ref().map(|(listener, _)| listener));

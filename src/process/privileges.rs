@@ -8,13 +8,12 @@
 //! it was told not to be root, and a box that shows no picture helps no one.
 
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
 use super::kernel;
 use super::user::User;
-use crate::config::StateFolder;
+use crate::config::{Owner, StateFolder, open_file};
 
 /// Who it is without `[process] user`.
 const USER_DEFAULT: &str = "weir";
@@ -49,25 +48,42 @@ impl fmt::Display for PrivilegesError {
 
 impl std::error::Error for PrivilegesError {}
 
-/// Gives up what is not needed any more: to be called once, when the sockets are bound, the keys
-/// read, and no other thread has begun.
-///
-/// # Errors
-/// The kernel refuses, or does not do what it said.
-pub fn give_up(user: Option<&str>) -> Result<(), PrivilegesError> {
-    let is_root = kernel::identity().is_ok_and(|(uids, _)| uids.contains(&0));
-    if is_root && let Some(user) = chosen(user) {
-        become_user(&user)?;
-        log::info!("runs as user {user}");
+/// Whom weir will become; nobody else where it is not root, or stays it.
+#[derive(Debug)]
+pub struct Successor(Option<User>);
+
+impl Successor {
+    /// The one that `[process] user` asks for. To be called once: it says in the log what does not
+    /// fit.
+    pub fn of(user: Option<&str>) -> Self {
+        let is_root = kernel::identity().is_ok_and(|(uids, _)| uids.contains(&0));
+        Self(if is_root { chosen(user) } else { None })
     }
-    if kernel::forbid_new_privileges() { Ok(()) } else { Err(PrivilegesError::NotForbidden) }
+
+    /// To whom files belong that are made before.
+    pub fn owner(&self) -> Option<Owner> {
+        self.0.as_ref().map(|user| Owner { uid: user.uid, gid: user.gid })
+    }
+
+    /// Gives up what is not needed any more: to be called once, when the sockets are bound, the
+    /// keys read, and no other thread has begun.
+    ///
+    /// # Errors
+    /// The kernel refuses, or does not do what it said.
+    pub fn become_it(self) -> Result<(), PrivilegesError> {
+        if let Some(user) = self.0 {
+            become_user(&user)?;
+            log::info!("runs as user {user}");
+        }
+        if kernel::forbid_new_privileges() { Ok(()) } else { Err(PrivilegesError::NotForbidden) }
+    }
 }
 
 /// Says what will be missed later: a reload reads the configuration again, and the state folder is
 /// written to.
 pub fn warn_of_closed(configuration: Option<&Path>, state: &StateFolder) {
     if let Some(path) = configuration
-        && let Err(error) = File::open(path)
+        && let Err(error) = open_file(path)
     {
         log::warn!("{}: {error}; a reload will not be able to read it", path.display());
     }

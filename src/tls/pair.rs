@@ -1,7 +1,5 @@
 //! A certificate and its key: read from PEM, proven to belong together, ready to be served.
 
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +12,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{Error, InconsistentKeys, ServerConfig};
 
 use super::{Facts, TlsError};
+use crate::config::{file_content, open_file};
 use crate::limits::{TLS_FILE_BYTES_MAX, TLS_FRAGMENT_BYTES};
 
 /// A certificate that can be served.
@@ -78,14 +77,8 @@ fn serve(
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     let failed = |error| TlsError::Read { path: path.to_owned(), error };
-    let file = File::open(path).map_err(failed)?;
-    let mut bytes = Vec::new();
-    file.take(TLS_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() > TLS_FILE_BYTES_MAX {
-        let message = format!("more than {TLS_FILE_BYTES_MAX} bytes");
-        return Err(failed(io::Error::new(io::ErrorKind::FileTooLarge, message)));
-    }
-    Ok(bytes)
+    let file = open_file(path).map_err(failed)?;
+    file_content(file, TLS_FILE_BYTES_MAX).map_err(failed)
 }
 
 #[cfg(test)]
@@ -117,6 +110,19 @@ mod tests {
             let error = parse(certificate, key).expect_err(says);
             assert!(error.starts_with(says), "{error}");
         }
+    }
+
+    /// Were it to wait for the pipe's other end, this test would not end.
+    #[test]
+    fn a_pipe_in_a_files_place_is_named() {
+        let name = format!("weir-pair-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let _ = std::fs::remove_file(&path);
+        let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, kind, mode, 0).expect("a pipe");
+        let error = read(&path).expect_err("no certificate").to_string();
+        assert!(error.ends_with("not a regular file"), "{error}");
+        let _ = std::fs::remove_file(path);
     }
 
     #[test]

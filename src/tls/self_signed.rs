@@ -30,7 +30,13 @@ const FILE: &str = "weir-tls.pem";
 /// The certificate that is kept, or a new one.
 pub(super) fn open(state: &StateFolder, provider: &Arc<CryptoProvider>) -> Result<Pair, TlsError> {
     match kept(state, provider) {
-        Ok(pair) => return Ok(pair),
+        Ok(pair) => {
+            // An earlier start as root may have left it to root.
+            if let Err(error) = state.hand_over(FILE) {
+                log::warn!("https: weir's user will not be able to read the certificate: {error}");
+            }
+            return Ok(pair);
+        }
         Err(TlsError::NotMade) => log::info!("https: making a certificate"),
         Err(error) => log::error!("https: {error}; a new certificate is made, trust it anew"),
     }

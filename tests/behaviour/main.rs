@@ -28,6 +28,7 @@ mod lost_flight;
 mod many_addresses;
 mod offers_at_once;
 mod owners;
+mod password;
 mod payload;
 mod privileges;
 mod proxies;
