@@ -155,7 +155,7 @@ impl<'p> Route<'p> {
             | Self::Whep(_) => Some(Role::Viewer),
             Self::Sessions | Self::SessionById(_) | Self::Status | Self::Reload => {
                 Some(Role::Operator)
-            },
+            }
         }
     }
 

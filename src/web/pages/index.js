@@ -4,6 +4,7 @@ import { showAccount, withToken } from "./account.js";
 import {
   bitRate, count, fetchCameras, frameRate, picture, seconds, sentence, stateOf,
 } from "./cameras.js";
+import { showSessions } from "./sessions.js";
 
 const UPDATE_MS = 2000;
 // A handful is found by eye.
@@ -94,4 +95,6 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) update();
 });
 update();
-showAccount(element("account")).catch(() => {});
+showAccount(element("account"))
+  .then((role) => role === "operator" && showSessions())
+  .catch(() => {});

@@ -20,6 +20,7 @@ const PILLS = {
   retrying: ["Trying again", "wait"],
   refused: ["Not possible", "bad"],
   over: ["Ended", "bad"],
+  ended: ["Ended", "off"],
 };
 
 function write(id, text) {
@@ -62,8 +63,10 @@ window.weir = {
 setInterval(() => {
   const left = viewer.retryAt === null ? null : Math.ceil((viewer.retryAt - performance.now()) / 1000);
   const isIdle = left !== null && left >= 2;
-  element("again").hidden = !isIdle;
-  element("message").toggleAttribute("data-still", isIdle || viewer.state === "over");
+  const isEnded = viewer.state === "ended";
+  element("again").hidden = !isIdle && !isEnded;
+  write("again", isEnded ? "Watch again" : "Try now");
+  element("message").toggleAttribute("data-still", isIdle || isEnded || viewer.state === "over");
   if (left !== null) write("progress", left > 0 ? `Trying again in ${left} s` : "");
 }, 250);
 

@@ -13,11 +13,13 @@ const STEADY_MS = 5000;
 const BACKOFF_MS = [500, 1000, 2000, 4000, 8000];
 // What only a person can change is asked about rarely.
 const HOPELESS_MS = 30000;
+// What `Ended::Operator` in ended.rs says.
+const BY_OPERATOR = "ended by an operator";
 const now = () => performance.now();
 
 /**
  * `state` is one of connecting, waiting (for a key frame), camera (it has no picture), playing,
- * retrying, refused, over (for want of a login). Every change is told to `onChange`.
+ * retrying, refused, over (for want of a login), ended (by an operator: only `start` goes on). Every change is told to `onChange`.
  */
 export class Viewer {
   #onChange;
@@ -86,7 +88,7 @@ export class Viewer {
   /** The page or the network came back. */
   wake() {
     this.#since = Math.max(this.#since, now());
-    if (!this.#session) {
+    if (!this.#session && this.state !== "ended") {
       this.#attempts = 0;
       this.start();
     }
@@ -196,13 +198,20 @@ export class Viewer {
     }
   }
 
-  /** Whether weir ended the session, and lets this page have no other: says why, and stays. */
+  /**
+   * Whether weir ended the session, and this page is to have no other, or none before a person
+   * asks for it: says why, and stays.
+   */
   async #isOver(session) {
-    if (await isLetIn()) return false;
+    if (session !== this.#session) return true;
+    const mayLook = await isLetIn();
+    if (mayLook && (await session.exists())) return false;
     const reason = await session.endReason().catch(() => "");
     if (session !== this.#session) return true;
+    if (mayLook && reason !== BY_OPERATOR) return false;
     this.stop();
-    this.#tell("over", "You are no longer logged in", reason);
+    if (mayLook) this.#tell("ended", "An operator ended this");
+    else this.#tell("over", "You are no longer logged in", reason);
     return true;
   }
 
