@@ -108,7 +108,9 @@ impl Command {
             ["cameras", "--json"] => Self::Cameras { json: true },
             ["sessions"] => Self::Sessions { json: false },
             ["sessions", "--json"] => Self::Sessions { json: true },
-            ["end", id] => Self::End(id.parse().map_err(|_| "end ID, a number that `sessions` has")?),
+            ["end", id] => {
+                Self::End(id.parse().map_err(|_| "end ID, a number that `sessions` has")?)
+            }
             ["end", ..] => return Err("end ID".to_owned()),
             ["camera", "add", name, url] => Self::CameraAdd(new_camera(name, url, None)),
             ["camera", "add", name, url, user] => {
