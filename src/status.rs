@@ -167,6 +167,8 @@ pub struct Gauges {
     pub driver_rounds: AtomicU64,
     /// Passwords hashed.
     pub password_hashes: AtomicU64,
+    /// Times that the file of the logins was written.
+    pub login_writes: AtomicU64,
     /// Requests whose credentials were missing, wrong or too many.
     pub denials: AtomicU64,
 }
@@ -192,6 +194,7 @@ pub static GAUGES: Gauges = Gauges {
     handshake_datagrams_refused: AtomicU64::new(0),
     driver_rounds: AtomicU64::new(0),
     password_hashes: AtomicU64::new(0),
+    login_writes: AtomicU64::new(0),
     denials: AtomicU64::new(0),
 };
 

@@ -80,9 +80,10 @@ fn sources() -> Vec<Source> {
         [".ci", "board", "docs", "memory-profiles", "packaging", "scripts", "src", "tests"]
             .map(|folder| repository().join(folder))
             .into();
-    let mut files: Vec<PathBuf> = ["build.rs", "README.md", "ARCHITECTURE.md", "CHANGELOG.md", "SECURITY.md"]
-        .map(|file| repository().join(file))
-        .into();
+    let mut files: Vec<PathBuf> =
+        ["build.rs", "README.md", "ARCHITECTURE.md", "CHANGELOG.md", "SECURITY.md"]
+            .map(|file| repository().join(file))
+            .into();
     while let Some(folder) = folders.pop() {
         let Ok(entries) = fs::read_dir(&folder) else {
             continue;

@@ -6,18 +6,19 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::Notify;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use super::decide::{Access, Asked, Denial, Identity, Now, Verdict};
 use super::domains::Domains;
 use super::hashing::Hashing;
+use super::keeping::{Keeping, Urgency};
 use super::logins::{LoginHash, Logins, hash_of};
 use super::{Names, PasswordHash, Policy, hex, sha256};
 use crate::clock;
 use crate::config::{Secret, StateFolder};
-use crate::limits::{LOGINS_FILE_BYTES_MAX, PASSWORD_WAIT_MS_MAX};
+use crate::limits::{LOGINS_FILE_BYTES_MAX, LOGINS_LAST_WRITE_MS_MAX, PASSWORD_WAIT_MS_MAX};
 use crate::mem::accounts::{self, Demand};
 use crate::status::GAUGES;
 
@@ -39,6 +40,11 @@ pub struct Guard(Rc<State>);
 struct State {
     access: RefCell<Access>,
     hashing: RefCell<Option<Hashing>>,
+    keeping: RefCell<Keeping>,
+    /// Rings when something must be written sooner than was thought.
+    hurried: Notify,
+    /// Rings when the file was written.
+    written: Notify,
     folder: StateFolder,
     own_name: String,
     domains: Domains,
@@ -60,9 +66,18 @@ impl Guard {
         let access = RefCell::new(Access::new(read(&folder)));
         let own_name = std::fs::read_to_string(HOSTNAME).unwrap_or_default().trim().to_owned();
         let box_id = box_id(&own_name, &folder);
-        let (hashing, domains) = (RefCell::new(None), Domains::default());
-        let on_log_out = OnceCell::new();
-        Self(Rc::new(State { access, hashing, folder, own_name, domains, box_id, on_log_out }))
+        Self(Rc::new(State {
+            access,
+            hashing: RefCell::default(),
+            keeping: RefCell::default(),
+            hurried: Notify::new(),
+            written: Notify::new(),
+            folder,
+            own_name,
+            domains: Domains::default(),
+            box_id,
+            on_log_out: OnceCell::new(),
+        }))
     }
 
     /// The domains that the box's network gave it, for [`Guard::names`].
@@ -95,13 +110,13 @@ impl Guard {
     /// Why that is nobody.
     pub async fn identify(&self, policy: &Policy, asked: &Asked) -> Result<Identity, Denial> {
         if self.0.access.borrow_mut().follow(policy) {
-            drop(self.write());
+            self.changed(Urgency::Now);
         }
         let verdict = self.0.access.borrow_mut().identify(policy, asked, now());
         self.settle(verdict).await
     }
 
-    /// Begins a login. It is in the file when this is over.
+    /// Begins a login. It is in the file within [`crate::limits::LOGINS_WRITE_MS`].
     ///
     /// # Errors
     /// Why there is none.
@@ -117,9 +132,7 @@ impl Guard {
         self.settle(verdict).await?;
         let id = self.0.access.borrow_mut().log_in(policy, user, now()).ok_or(Denial::Wrong)?;
         log::info!("{client}: logged in");
-        if let Some(written) = self.write() {
-            let _ = written.await;
-        }
+        self.changed(Urgency::Soon);
         Ok(LoggedIn { id, lifetime_s: policy.login_hours as u64 * 3600 })
     }
 
@@ -131,8 +144,17 @@ impl Guard {
         if let Some(tell) = self.0.on_log_out.get() {
             tell(&hash_of(id));
         }
-        if let Some(written) = self.write() {
-            let _ = written.await;
+        let number = self.changed(Urgency::Now);
+        self.kept(number).await;
+    }
+
+    /// Has what is not in the file of the logins written, before weir ends.
+    pub async fn finish(&self) {
+        let number = self.0.keeping.borrow_mut().hurry();
+        self.0.hurried.notify_one();
+        let patience = Duration::from_millis(LOGINS_LAST_WRITE_MS_MAX);
+        if timeout(patience, self.kept(number)).await.is_err() {
+            log::warn!("{FILE}: not written within {LOGINS_LAST_WRITE_MS_MAX} ms");
         }
     }
 
@@ -209,12 +231,53 @@ impl Guard {
         });
     }
 
-    /// Has the logins written; what is returned rings when they are.
-    fn write(&self) -> Option<oneshot::Receiver<()>> {
+    /// The logins have changed; the change's number.
+    fn changed(&self, urgency: Urgency) -> u64 {
+        let mut keeping = self.0.keeping.borrow_mut();
+        let number = keeping.change(urgency);
+        if keeping.attend() {
+            // It goes on when the request that began it is over.
+            accounts::shared(|| spawn_local(self.clone().keep()));
+        }
+        self.0.hurried.notify_one();
+        number
+    }
+
+    /// Over when a change is in the file, or could not be written.
+    async fn kept(&self, number: u64) {
+        while !self.0.keeping.borrow().has_kept(number) {
+            self.0.written.notified().await;
+        }
+    }
+
+    /// Writes the logins when that is due, until there is nothing more to write.
+    async fn keep(self) {
+        loop {
+            let due_us = self.0.keeping.borrow_mut().due_us();
+            let Some(due_us) = due_us else { return };
+            let wait_us = due_us.saturating_sub(clock::now_us());
+            if wait_us > 0 {
+                let _ = timeout(Duration::from_micros(wait_us), self.0.hurried.notified()).await;
+                continue;
+            }
+            let holds = self.0.keeping.borrow().begin();
+            self.write().await;
+            self.0.keeping.borrow_mut().finish(holds, clock::now_us());
+            self.0.written.notify_waiters();
+        }
+    }
+
+    async fn write(&self) {
         let State { access, folder, .. } = &*self.0;
-        folder.path(FILE)?;
+        if folder.path(FILE).is_none() {
+            return;
+        }
         let text = access.borrow().logins_text();
-        self.with_thread(|thread| thread.write(folder.clone(), FILE, text))
+        let written = self.with_thread(|thread| thread.write(folder.clone(), FILE, text));
+        let Some(written) = written else { return };
+        if written.await == Ok(true) {
+            GAUGES.login_writes.fetch_add(1, Relaxed);
+        }
     }
 
     fn with_thread<T>(&self, ask: impl FnOnce(&Hashing) -> T) -> Option<T> {

@@ -1,7 +1,7 @@
 //! The one thread that does what takes long: it hashes passwords, one after the other, and writes
 //! the file of the logins. It is started by the first of these, so that there is none without
-//! users. Its queue holds what may wait by proof: a password of the web's (its own queue is in [`super::queue`]), a write for
-//! each HTTP connection and each reload under way, and what the consoles ask.
+//! users. Its queue holds what may wait by proof: a password of the web's (its own queue is in
+//! [`super::queue`]), a write of the logins ([`super::keeping`]), and what the consoles ask.
 
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,12 +13,13 @@ use tokio::sync::oneshot;
 use super::PasswordHash;
 use super::decide::Job;
 use crate::config::{Secret, StateFolder};
-use crate::limits::{CONSOLES_MAX, PASSWORD_STACK_BYTES, PROFILE};
+use crate::limits::{CONSOLES_MAX, PASSWORD_STACK_BYTES};
 use crate::status::GAUGES;
 
 /// The web has one password hashed at a time.
 const HASHES_MAX: usize = 1;
-const WRITES_WAITING_MAX: usize = PROFILE.http_connections + 1;
+/// The logins are written one at a time.
+const WRITES_WAITING_MAX: usize = 1;
 /// A console has one thing done at a time, and one that it did not wait for.
 const CONSOLE_ORDERS_MAX: usize = 2 * CONSOLES_MAX;
 
@@ -27,7 +28,7 @@ enum Order {
     Hash(Job, oneshot::Sender<bool>),
     Fits(PasswordHash, Secret, oneshot::Sender<bool>),
     Make(Secret, oneshot::Sender<Option<PasswordHash>>),
-    Write { folder: StateFolder, name: &'static str, text: String, done: oneshot::Sender<()> },
+    Write { folder: StateFolder, name: &'static str, text: String, done: oneshot::Sender<bool> },
 }
 
 /// The thread. It ends when this is dropped and its queue is empty.
@@ -63,13 +64,14 @@ impl Hashing {
         outcome
     }
 
-    /// Has a file of the state folder written; rings when that is over, well or not.
+    /// Has a file of the state folder written; whether it was, once that is over. A file that holds
+    /// the same already is not.
     pub(super) fn write(
         &self,
         folder: StateFolder,
         name: &'static str,
         text: String,
-    ) -> oneshot::Receiver<()> {
+    ) -> oneshot::Receiver<bool> {
         let (done, outcome) = oneshot::channel();
         self.order(Order::Write { folder, name, text, done });
         outcome
@@ -100,10 +102,11 @@ fn work(queue: &Receiver<Order>) {
                 let _ = done.send(PasswordHash::make(password.reveal()).ok());
             }
             Order::Write { folder, name, text, done } => {
-                if let Err(error) = folder.write(name, text.as_bytes()) {
+                let is_written = folder.write(name, text.as_bytes()).unwrap_or_else(|error| {
                     log::warn!("{name}: {error}; what is new in it will not outlive a restart");
-                }
-                let _ = done.send(());
+                    false
+                });
+                let _ = done.send(is_written);
             }
         }
     }

@@ -14,6 +14,7 @@ mod failures;
 mod guard;
 mod hashing;
 mod host;
+mod keeping;
 mod logins;
 mod network;
 mod origin;

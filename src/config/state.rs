@@ -87,17 +87,18 @@ impl StateFolder {
         fchown(&file, Some(owner.uid), Some(owner.gid))
     }
 
-    /// Makes `name` hold `bytes`. Whenever the power goes, a reader finds the old or the new.
+    /// Makes `name` hold `bytes`; whether that took a write. Whenever the power goes, a reader finds
+    /// the old or the new.
     ///
     /// # Errors
     /// What the file system says; the old content is then still there.
-    pub fn write(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+    pub fn write(&self, name: &str, bytes: &[u8]) -> io::Result<bool> {
         let none = || io::Error::new(io::ErrorKind::Unsupported, "there is no state folder");
         let folder = self.path.as_ref().ok_or_else(none)?;
         if self.read(name, bytes.len()).is_ok_and(|held| held.as_deref() == Some(bytes)) {
-            return Ok(());
+            return Ok(false);
         }
-        write(&folder.join(name), bytes, FILE_MODE, self.owner)
+        write(&folder.join(name), bytes, FILE_MODE, self.owner).map(|()| true)
     }
 }
 
@@ -132,9 +133,9 @@ mod tests {
     #[test]
     fn what_is_there_already_is_not_written_again() {
         let (path, state) = folder("same");
-        state.write("a", b"same").expect("written");
+        assert!(state.write("a", b"same").expect("written"));
         let before = fs::metadata(path.join("a")).expect("there").ino();
-        state.write("a", b"same").expect("nothing to do");
+        assert!(!state.write("a", b"same").expect("nothing to do"));
         assert_eq!(fs::metadata(path.join("a")).expect("there").ino(), before);
         let _ = fs::remove_dir_all(path);
     }

@@ -152,6 +152,7 @@ async fn serve(start: Start) -> Result<(), RunError> {
     log::info!("stopping");
     console::end(&control);
     control.0.supervisor.stopping();
+    control.guard().finish().await;
     control.0.media.borrow_mut().shutdown();
     Ok(())
 }

@@ -48,6 +48,11 @@ pub const LOGIN_HOURS_DEFAULT: usize = 720;
 pub const LOGIN_HOURS_MAX: usize = 8760;
 /// What is read of `weir-logins`: a line for each login, twice over.
 pub const LOGINS_FILE_BYTES_MAX: usize = LOGINS_MAX * 256;
+/// `weir-logins` is written for new logins at most so often: a write is two flushes of an SD card.
+/// Logins of the last so many milliseconds are lost with the power; what ends one is written at once.
+pub const LOGINS_WRITE_MS: u64 = 10_000;
+/// How long the end of weir waits for that file: a small box's hash under way, and a slow card.
+pub const LOGINS_LAST_WRITE_MS_MAX: u64 = 3_000;
 /// The form of the login page.
 pub const LOGIN_FORM_BYTES_MAX: usize = 4 * KIB;
 /// Addresses whose failed logins are counted; one more takes the place of the one least locked

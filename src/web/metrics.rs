@@ -81,6 +81,12 @@ static PROCESS: &[Whole] = &[
     ),
     ("weir_password_hashes_total", "counter", "Passwords hashed.", &GAUGES.password_hashes),
     (
+        "weir_login_writes_total",
+        "counter",
+        "Times that the file of the logins was written.",
+        &GAUGES.login_writes,
+    ),
+    (
         "weir_denials_total",
         "counter",
         "Requests without the credentials they need.",

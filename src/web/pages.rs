@@ -32,6 +32,7 @@ static PAGES: [Page; 11] = [
     page!("/-/style.css", "style.css", "text/css; charset=utf-8"),
     page!("/-/icon.svg", "icon.svg", "image/svg+xml"),
     page!("/-/index.js", "index.js", "text/javascript; charset=utf-8"),
+    page!("/-/sessions.js", "sessions.js", "text/javascript; charset=utf-8"),
     page!("/-/cameras.js", "cameras.js", "text/javascript; charset=utf-8"),
     page!("/-/player.js", "player.js", "text/javascript; charset=utf-8"),
     page!("/-/viewer.js", "viewer.js", "text/javascript; charset=utf-8"),
@@ -153,6 +154,13 @@ fn fnv1a(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_viewer_knows_the_reason_that_it_stays_for() {
+        let reason = crate::webrtc::ended::Ended::Operator.reason();
+        let viewer = include_str!("pages/viewer.js");
+        assert!(viewer.contains(&format!("BY_OPERATOR = \"{reason}\";")), "{reason}");
+    }
 
     #[test]
     fn what_stands_in_a_page_cannot_be_markup() {

@@ -23,7 +23,11 @@ export async function request(url, options = {}) {
 /** Whether weir still lets this page look; asks without being led away. */
 export async function isLetIn() {
   const headers = token ? { Authorization: `Bearer ${token}` } : {};
-  const response = await fetch(`${base}api/identity`, { headers, cache: "no-store" });
+  const response = await fetch(`${base}api/identity`, {
+    headers,
+    cache: "no-store",
+    signal: AbortSignal.timeout(4000),
+  });
   return response.status !== 401;
 }
 
@@ -38,13 +42,13 @@ export function withToken(path) {
   return token ? `${base}${path}?token=${encodeURIComponent(token)}` : base + path;
 }
 
-/** Shows in `element` who is logged in, with a button that ends it. */
+/** Shows in `element` who is logged in, with a button that ends it; his role, where he has one. */
 export async function showAccount(element) {
   const response = await request(`${base}api/identity`, { cache: "no-store" });
-  if (!response.ok) return;
+  if (!response.ok) return null;
   const { name, role, means } = await response.json();
   element.hidden = name === null;
-  if (name === null) return;
+  if (name === null) return null;
   element.querySelector(".who").textContent = role === "viewer" ? name : `${name}, ${role}`;
   const button = element.querySelector("button");
   button.hidden = means !== "login";
@@ -52,4 +56,5 @@ export async function showAccount(element) {
     await fetch(`${base}-/logout`, { method: "POST", redirect: "manual" }).catch(() => {});
     location.assign(`${base}-/login`);
   });
+  return role;
 }

@@ -5,6 +5,7 @@ import {
   bitRate, count, fetchCameras, frameRate, picture, seconds, sentence, stateOf,
 } from "./cameras.js";
 import { Refused, Unanswered } from "./trouble.js";
+import { showSessions } from "./sessions.js";
 
 const UPDATE_MS = 2000;
 // A handful is found by eye.
@@ -102,4 +103,6 @@ document.addEventListener("visibilitychange", () => {
 });
 element("unstarted").remove();
 update();
-showAccount(element("account")).catch(() => {});
+showAccount(element("account"))
+  .then((role) => role === "operator" && showSessions())
+  .catch(() => {});

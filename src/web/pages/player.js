@@ -21,6 +21,7 @@ const PILLS = {
   retrying: ["Trying again", "wait"],
   refused: ["Not possible", "bad"],
   over: ["Ended", "bad"],
+  ended: ["Ended", "off"],
 };
 
 function write(id, text) {
@@ -67,8 +68,10 @@ window.weir = {
 setInterval(() => {
   const left = viewer.retryAt === null ? null : Math.ceil((viewer.retryAt - performance.now()) / 1000);
   const isIdle = left !== null && left >= 2;
-  element("again").hidden = !isIdle;
-  element("message").toggleAttribute("data-still", isIdle || ["over", "paused"].includes(viewer.state));
+  const isEnded = viewer.state === "ended";
+  element("again").hidden = !isIdle && !isEnded;
+  write("again", isEnded ? "Watch again" : "Try now");
+  element("message").toggleAttribute("data-still", isIdle || ["ended", "over", "paused"].includes(viewer.state));
   if (left !== null) write("progress", left > 0 ? `Trying again in ${left} s` : "");
 }, 250);
 

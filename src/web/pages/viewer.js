@@ -16,12 +16,14 @@ const BACKOFF_MS = [500, 1000, 2000, 4000, 8000];
 const ANSWER = 1;
 const CONNECTION = 2;
 const PICTURE = 3;
+// What `Ended::Operator` in ended.rs says.
+const BY_OPERATOR = "ended by an operator";
 const now = () => performance.now();
 
 /**
  * `state` is one of connecting, waiting (for a key frame), camera (it has no picture), playing,
- * paused (the browser does not show what it gets), retrying, refused, over (for want of a login).
- * Every change is told to `onChange`.
+ * paused (the browser does not show what it gets), retrying, refused, over (for want of a login),
+ * ended (by an operator: only `start` goes on). Every change is told to `onChange`.
  */
 export class Viewer {
   #onChange;
@@ -116,7 +118,7 @@ export class Viewer {
     this.#since = Math.max(this.#since, now());
     // Some browsers pause a video while it is out of sight.
     if (this.#session && this.video.paused && this.video.srcObject) this.play();
-    if (!this.#session) {
+    if (!this.#session && this.state !== "ended") {
       this.#attempts = 0;
       this.start();
     }
@@ -262,13 +264,20 @@ export class Viewer {
     }
   }
 
-  /** Whether weir ended the session, and lets this page have no other: says why, and stays. */
+  /**
+   * Whether weir ended the session, and this page is to have no other, or none before a person
+   * asks for it: says why, and stays.
+   */
   async #isOver(session) {
-    if (await isLetIn()) return false;
+    if (session !== this.#session) return true;
+    const mayLook = await isLetIn();
+    if (mayLook && (await session.exists())) return false;
     const reason = await session.endReason().catch(() => "");
     if (session !== this.#session) return true;
+    if (mayLook && reason !== BY_OPERATOR) return false;
     this.stop();
-    this.#tell("over", "You are no longer logged in", reason);
+    if (mayLook) this.#tell("ended", "An operator ended this");
+    else this.#tell("over", "You are no longer logged in", reason);
     return true;
   }
 
