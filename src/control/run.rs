@@ -143,17 +143,23 @@ async fn serve(start: Start) -> Result<(), RunError> {
     spawn_local(control.clone().supervise());
     spawn_local(gauge());
     spawn_local(control.clone().reload_at(hangup));
-    let mut terminated = signal(SignalKind::terminate()).map_err(refused)?;
-    let mut interrupted = signal(SignalKind::interrupt()).map_err(refused)?;
-    tokio::select! {
-        _ = terminated.recv() => {}
-        _ = interrupted.recv() => {}
-    }
+    termination().await.map_err(refused)?;
     log::info!("stopping");
     console::end(&control);
     control.0.supervisor.stopping();
     control.guard().finish().await;
     control.0.media.borrow_mut().shutdown();
+    Ok(())
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn termination() -> io::Result<()> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    let mut interrupted = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminated.recv() => {}
+        _ = interrupted.recv() => {}
+    }
     Ok(())
 }
 

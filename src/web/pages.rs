@@ -27,7 +27,7 @@ macro_rules! page {
     };
 }
 
-static PAGES: [Page; 11] = [
+static PAGES: [Page; 12] = [
     page!("/", "index.html", "text/html; charset=utf-8"),
     page!("/-/style.css", "style.css", "text/css; charset=utf-8"),
     page!("/-/icon.svg", "icon.svg", "image/svg+xml"),

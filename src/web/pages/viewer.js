@@ -35,6 +35,7 @@ export class Viewer {
   #trouble = null;
   #isConnected = false;
   #mayNotPlay = false;
+  #pausedFor = "";
   #frames = 0;
   #shown = 0;
   #unshownSince = null;
@@ -204,7 +205,10 @@ export class Viewer {
   #paused(frames) {
     this.#count(frames);
     const explanation = this.#mayNotPlay ? "This browser does not start videos by itself." : "";
-    if (this.state !== "paused") this.#tell("paused", "Paused", explanation);
+    // Why may be known a moment after it is paused.
+    if (this.state === "paused" && explanation === this.#pausedFor) return;
+    this.#pausedFor = explanation;
+    this.#tell("paused", "Paused", explanation);
   }
 
   /** It plays, frames are decoded, and they do not come to the screen; soon, or not at all. */
