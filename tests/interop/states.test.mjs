@@ -57,7 +57,8 @@ async function notPlaying(name, states, reason) {
 
 const CASES = {
   wrong: [['failed'], /refuses user viewer, is the password right\?/],
-  nowhere: [['failed', 'waiting'], /no-such-stream: 404/],
+  // Without the path: it may be the password.
+  nowhere: [['failed', 'waiting'], /^(?!.*no-such-stream).*404/],
   refused: [['waiting', 'connecting'], /refuses the connection/i],
   h265: [['failed'], /H265 only/],
   audio: [['failed'], /no video/],
