@@ -182,6 +182,7 @@ fn a_login_is_a_cookie_until_it_is_logged_out() {
     assert_eq!(get(&server, "/api/sessions", &with).status, 200);
 
     let file = server.config().with_file_name("weir-logins");
+    assert!(wait_for(PATIENCE_US, || file.exists()), "{}", server.log());
     let kept = std::fs::read_to_string(&file).expect("the file of the logins");
     let id = cookie.split('=').nth(1).expect("a value");
     assert_eq!(kept.lines().count(), 2, "{kept}");

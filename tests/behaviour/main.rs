@@ -23,6 +23,7 @@ mod kills;
 mod largest_file;
 mod last_good;
 mod liveness;
+mod logins;
 mod lossy_viewer;
 mod lost_flight;
 mod many_addresses;

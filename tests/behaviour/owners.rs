@@ -146,3 +146,61 @@ fn the_first_user_ends_what_was_shown_without_one() {
         agent::post(before.local().ip(), stage.server.http, CAMERA, &offer(NO_FINGERPRINT));
     assert_eq!(refused.expect("an answer").status, 401);
 }
+
+/// A DELETE of a session by its public id.
+fn end_by_id(stage: &Stage, id: u64, headers: &[(&str, &str)]) -> Response {
+    let path = format!("/api/sessions/{id}");
+    request(stage.server.http, "DELETE", &path, headers, "").expect("an answer")
+}
+
+#[test]
+fn an_operator_ends_a_session_by_its_id_and_a_viewer_does_not() {
+    let accounts =
+        [user("anna", "operator", HASH), user("bert", "viewer", HASH), token("wall", "viewer")];
+    let stage = stage(&accounts);
+    let (anna, bert) = (log_in(&stage, "anna"), log_in(&stage, "bert"));
+    let (mut meant, other) = (viewer(&stage, &bearer("wall")), viewer(&stage, &bearer("wall")));
+    let id = stage.session(meant.local())["id"].as_u64().expect("a number");
+    let (anna, bert) = (("Cookie", anna.1.as_str()), ("Cookie", bert.1.as_str()));
+    let (_, wall) = bearer("wall");
+    let evil = ("Origin", "https://evil.example");
+    for (what, headers, status) in [
+        ("nobody", &[][..], 401),
+        ("a viewer", &[bert], 403),
+        ("a viewer's token", &[("Authorization", wall.as_str())], 403),
+        ("another site's page", &[anna, evil], 403),
+        ("another site's page", &[anna, ("Sec-Fetch-Site", "cross-site")], 403),
+    ] {
+        assert_eq!(end_by_id(&stage, id, headers).status, status, "{what}");
+    }
+    let path = format!("/api/sessions/{id}");
+    let got = request(stage.server.http, "GET", &path, &[anna], "").expect("an answer");
+    assert_eq!((got.status, got.header("allow")), (405, Some("DELETE")));
+    let unknown = end_by_id(&stage, id + 99, &[anna]);
+    assert_eq!(unknown.status, 404);
+    assert_eq!(unknown.json()["detail"], format!("there is no session {}", id + 99));
+    assert_eq!(stage.session(meant.local())["state"], "live");
+
+    assert_eq!(end_by_id(&stage, id, &[anna]).status, 204);
+    assert!(wall::run_one(&mut meant, SECOND_US, |viewer| viewer.ended.is_some()), "it is told");
+    assert_ends(&stage, &meant, "ended by an operator");
+    let again = end_by_id(&stage, id, &[anna]);
+    assert_eq!(again.status, 404);
+    let expected = format!("session {id} has ended already: ended by an operator");
+    assert_eq!(again.json()["detail"], expected);
+    assert_lives(&mut [other]);
+}
+
+#[test]
+fn the_console_ends_a_session_by_its_id() {
+    let stage = Stage::open();
+    let mut viewer = stage.viewer();
+    let id = stage.session(viewer.local())["id"].to_string();
+    let (is_done, said) = stage.server.console(&["end", &id]);
+    assert!(is_done && said == format!("session {id} is ended\n"), "{said}");
+    assert!(wall::run_one(&mut viewer, SECOND_US, |viewer| viewer.ended.is_some()), "it is told");
+    assert_ends(&stage, &viewer, "ended by an operator");
+    let (is_done, said) = stage.server.console(&["end", &id]);
+    assert!(!is_done && said.contains("has ended already"), "{said}");
+    assert!(!stage.server.console(&["end", "x"]).0);
+}

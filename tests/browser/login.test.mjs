@@ -147,10 +147,22 @@ test('after logging out, the same cookie opens nothing', async (t) => {
   await isAt(viewer, '/-/login?next=/gate/');
 });
 
+/** Waits until the login is in weir's file, which a login alone has written every 10 s at most. */
+async function isKept({ page }) {
+  const cookies = await page.context().cookies();
+  const { value } = cookies.find(({ name }) => name.startsWith('weir-login-'));
+  const digest = createHash('sha256').update(value).digest('hex');
+  const path = join(weir.folder, 'weir-logins');
+  await until('the login is in the file', 15_000, () => {
+    return readFileSync(path, 'utf8').includes(digest);
+  });
+}
+
 test('logins outlive a weir that is killed, and are over when their time is', async (t) => {
   const viewer = await open(t, '/gate/');
   await logIn(viewer, 'anna', PASSWORD);
   await viewer.picture();
+  await isKept(viewer);
   await weir.kill();
   await weir.start();
   await weir.ready('gate');
@@ -224,6 +236,40 @@ test('a logout ends the picture in another tab', async (t) => {
   const since = Date.now();
   await list.evaluate(() => fetch('/-/logout', { method: 'POST', redirect: 'manual' }));
   await pictureEnds(viewer, since, /logged out/i);
+});
+
+test('an operator ends a session in the list; its page says so and waits for a person', async (t) => {
+  const viewer = await open(t, '/gate/');
+  await logIn(viewer, 'bert', PASSWORD);
+  await viewer.picture();
+  const { page: list } = await open(t, '/');
+  await logIn({ page: list }, 'anna', PASSWORD);
+  const sessions = await weir.sessions();
+  const { id } = sessions.filter(({ state }) => state === 'live').at(-1);
+  const end = list.getByRole('button', { name: `End session ${id} of gate` });
+  await end.click();
+  const { page } = viewer;
+  await page.getByText('An operator ended this').waitFor();
+  assert.equal(await page.evaluate(() => window.weir.state), 'ended');
+  await end.waitFor({ state: 'detached' });
+  // Nothing but a person brings it back: not the network, nor the page's being looked at.
+  await page.evaluate(() => {
+    window.dispatchEvent(new Event('online'));
+    document.dispatchEvent(new Event('visibilitychange'));
+  });
+  assert.equal(await page.evaluate(() => window.weir.state), 'ended');
+  const { reason } = (await weir.sessions()).find((session) => session.id === id);
+  assert.equal(reason, 'ended by an operator');
+  await page.getByRole('button', { name: 'Watch again' }).click();
+  await viewer.playing(10_000);
+});
+
+test('a viewer is shown no sessions', async (t) => {
+  const { page } = await open(t, '/');
+  await logIn({ page }, 'bert', PASSWORD);
+  await page.getByText('bert').waitFor();
+  assert.equal(await page.locator('#sessions').isVisible(), false);
+  assert.equal(await status({ page }, '/api/sessions'), 403);
 });
 
 test('a page with a token in its address plays, and so does what it leads to', async (t) => {

@@ -135,7 +135,7 @@ impl Server {
         self.child.wait().expect("our child");
     }
 
-    /// Starts it again after a [`Self::kill`], with the file as it is, and waits until it answers.
+    /// Starts it again after a [`Self::kill`] or [`Self::terminate`], with the file as it is, and waits until it answers.
     pub fn start_again(&mut self) {
         self.child = spawn(&self.directory, &self.environment);
         self.wait_until_up();
@@ -257,7 +257,8 @@ impl Server {
         self.terminate()
     }
 
-    fn terminate(&mut self) -> ExitStatus {
+    /// The same, and it may be started again.
+    pub fn terminate(&mut self) -> ExitStatus {
         if let Some(status) = self.child.try_wait().expect("our child") {
             return status;
         }
