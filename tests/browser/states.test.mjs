@@ -274,3 +274,16 @@ test('the list says why it may not be seen', async (t) => {
   );
   await says(viewer, 'No users are configured. Trying again; what is shown may be old.');
 });
+
+test('weir that is gone is said to be gone, also where nothing refuses the connection', async (t) => {
+  const viewer = await open(t);
+  await pill(viewer, 'Live');
+  const context = viewer.page.context();
+  for (const path of ['**/api/**', '**/slow/whep/**']) await context.route(path, () => {});
+  await weir.kill();
+  await says(viewer, 'weir does not answer', 15_000);
+  await context.unrouteAll({ behavior: 'ignoreErrors' });
+  await weir.start();
+  await weir.ready('slow');
+  await pill(viewer, 'Live', 30_000);
+});

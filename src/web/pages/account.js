@@ -1,6 +1,6 @@
 // Who looks: the token of this page's address, or the login of this browser.
 
-import { unanswered } from "./trouble.js";
+import { ANSWER_MS_MAX, deadline, unanswered } from "./trouble.js";
 
 /** The path that weir's addresses begin with, `/` unless a proxy serves it below another. */
 export const base = new URL("..", import.meta.url).pathname;
@@ -23,11 +23,8 @@ export async function request(url, options = {}) {
 /** Whether weir still lets this page look; asks without being led away. */
 export async function isLetIn() {
   const headers = token ? { Authorization: `Bearer ${token}` } : {};
-  const response = await fetch(`${base}api/identity`, {
-    headers,
-    cache: "no-store",
-    signal: AbortSignal.timeout(4000),
-  });
+  const options = { headers, cache: "no-store", signal: deadline(ANSWER_MS_MAX) };
+  const response = await fetch(`${base}api/identity`, options).catch(unanswered);
   return response.status !== 401;
 }
 

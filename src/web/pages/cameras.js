@@ -1,9 +1,7 @@
 // What /api/cameras says, and how it is put into words.
 
 import { base, request } from "./account.js";
-import { deadline, refusal, unanswered } from "./trouble.js";
-
-const ANSWER_MS_MAX = 4000;
+import { ANSWER_MS_MAX, deadline, refusal, unanswered } from "./trouble.js";
 
 /**
  * The cameras and how the configuration stands. Throws `Unanswered` when that does not come in time,

@@ -3,6 +3,8 @@
 
 /** What only a person can change is tried again rarely. */
 export const HOPELESS_MS = 30000;
+/** How long weir may take to answer a question. */
+export const ANSWER_MS_MAX = 4000;
 /** How often to look again for a codec that the browser is still fetching. */
 const CODEC_MS = 10000;
 

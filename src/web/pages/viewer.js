@@ -260,7 +260,8 @@ export class Viewer {
       this.#tell("camera", "No picture from the camera", camera.reason ?? "");
     } else if (camera.key_frame_age_ms !== null && camera.key_frame_age_ms + STALL_MS < waited) {
       // A key frame went by while we waited, and it did not show.
-      const explanation = "A key frame was sent and did not show: its packets are lost on the way, or this browser cannot decode it.";
+      const explanation =
+        "A key frame was sent and did not show: its packets are lost on the way, or this browser cannot decode it.";
       this.#retry({ headline: "The picture stopped", explanation }, PICTURE);
     } else {
       const { headline, explanation = "" } = this.#trouble ?? { headline: "Waiting for a key frame" };

@@ -1,10 +1,9 @@
 // A WHEP session: one offer, one answer, and the DELETE at the end.
 
 import { request } from "./account.js";
-import { deadline, noH264, noWebRtc, refusal, unanswered } from "./trouble.js";
+import { ANSWER_MS_MAX, deadline, noH264, noWebRtc, refusal, unanswered } from "./trouble.js";
 
 const POST_MS_MAX = 12000;
-const GET_MS_MAX = 4000;
 const LOOK_MS = 500;
 
 export class WhepSession {
@@ -74,7 +73,7 @@ export class WhepSession {
   }
 
   #get() {
-    const options = { cache: "no-store", signal: deadline(GET_MS_MAX) };
+    const options = { cache: "no-store", signal: deadline(ANSWER_MS_MAX) };
     return fetch(this.#url, options).catch(unanswered);
   }
 
