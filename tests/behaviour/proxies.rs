@@ -218,10 +218,13 @@ fn below_a_path_everything_leads_there() {
         let headers = [("Content-Type", "application/x-www-form-urlencoded")];
         let path = format!("{at}/-/login");
         let entered = request(server.http, "POST", &path, &headers, &form).expect("an answer");
-        assert_eq!(entered.header("location"), Some("/weir/gate/"));
+        let onward = "/weir/-/login?entered=1&next=/gate/";
+        assert_eq!(entered.header("location"), Some(onward));
         let cookie = entered.header("set-cookie").expect("a cookie");
         assert!(cookie.contains("; Path=/weir; "), "{cookie}");
         let with = [("Cookie", cookie.split(';').next().expect("a pair"))];
+        let entered = location("/-/login?entered=1&next=/gate/", &with);
+        assert_eq!(entered.as_deref(), Some("/weir/gate/"));
         assert_eq!(location("/gate?a=b", &with).as_deref(), Some("/weir/gate/?a=b"));
         assert_eq!(get(&server, &format!("{at}/"), &with).status, 200);
         for path in ["/-/player.js", "/healthz"] {
