@@ -1,6 +1,7 @@
 // Who watches, for operators: the sessions that live, each with a button that ends it.
 
 import { base, request } from "./account.js";
+import { ANSWER_MS_MAX, deadline } from "./trouble.js";
 
 const UPDATE_MS = 2000;
 
@@ -61,7 +62,7 @@ async function update() {
   try {
     const response = await request(`${base}api/sessions`, {
       cache: "no-store",
-      signal: AbortSignal.timeout(4000),
+      signal: deadline(ANSWER_MS_MAX),
     });
     const { sessions } = response.ok ? await response.json() : { sessions: [] };
     show(sessions.filter(({ state }) => state !== "ended"));
