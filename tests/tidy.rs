@@ -231,6 +231,10 @@ fn the_daemon_does_not_unwrap() {
 /// The README is of the default profile. `UPDATE_README=1 cargo test --test tidy` writes it anew.
 #[test]
 fn readme_has_the_memory_table() {
+    // mio's sockets are larger with debug assertions, which no released program has.
+    if cfg!(debug_assertions) {
+        return;
+    }
     if PROFILE.name != "edge-64" {
         return;
     }

@@ -233,6 +233,11 @@ impl Access {
         if let Some(seconds) = self.failures.wait_s(client, Tried::Password, now.us) {
             return Err(Denial::Wait { seconds });
         }
+        if policy.users.is_empty() {
+            // There is nobody whose password could be guessed by the time that an answer takes.
+            self.failures.charge(client, Tried::Password, now.us);
+            return Err(Denial::Wrong);
+        }
         if self.remembered.knows(&mark, now.us) {
             return Ok(Verdict::Known(identity));
         }

@@ -312,3 +312,17 @@ fn a_hash_that_failed_is_no_answer_to_anybody() {
     assert!(outcome.try_recv().is_err());
     assert!(access.hashing.is_empty());
 }
+
+#[test]
+fn without_users_no_password_is_hashed_and_each_try_counts() {
+    let mut access = access();
+    let policy = Policy { users: Vec::new(), ..policy() };
+    for number in 0..FAILURES_FREE {
+        let guess = format!("guess {number}");
+        let tried = access.try_password(&policy, "anna", &guess, client(1), NOW);
+        assert_eq!(tried.map(|_| ()), Err(Denial::Wrong));
+    }
+    let once_more = access.try_password(&policy, "anna", "guess", client(1), NOW);
+    assert_eq!(once_more.map(|_| ()), Err(Denial::Wait { seconds: 10 }));
+    assert!(access.next_job().is_none());
+}
