@@ -3,4 +3,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| weir::fuzzing::challenge(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| weir::fuzzing::run("challenge", data));

@@ -3,4 +3,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| weir::fuzzing::dtls_demux(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| weir::fuzzing::run("dtls_demux", data));

@@ -3,4 +3,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| weir::fuzzing::rtp_cut(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| weir::fuzzing::run("rtp_cut", data));

@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| weir::fuzzing::rtp_whole(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| weir::fuzzing::run("rtp_whole", data));

@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| weir::fuzzing::rtsp_framing(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| weir::fuzzing::run("rtsp_framing", data));

@@ -3,4 +3,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| weir::fuzzing::rtsp_head(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| weir::fuzzing::run("rtsp_head", data));

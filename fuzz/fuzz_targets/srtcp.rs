@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| weir::fuzzing::srtcp(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| weir::fuzzing::run("srtcp", data));

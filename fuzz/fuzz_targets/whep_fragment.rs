@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| weir::fuzzing::whep_fragment(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| weir::fuzzing::run("whep_fragment", data));

@@ -33,6 +33,8 @@ pub use file::Owner;
 pub(crate) use file::{content as file_content, open as open_file, text as file_text};
 pub use https::{Https, TlsMode};
 pub use place::{Problem, Severity};
+#[cfg(any(test, fuzzing))]
+pub(crate) use read::Extent;
 pub use read::{Loaded, load, parse};
 pub use secret::Secret;
 pub use source::{Origin, Source, Standing, Started, Unusable, Usable};

@@ -10,12 +10,9 @@ use std::path::{Path, PathBuf};
 
 use super::file::text;
 use super::place::Problem;
-use super::read::{Loaded, parse, tokens};
+use super::read::{Extent, Loaded, parse};
 use super::{Config, StateFolder};
-use crate::limits::{
-    CONFIG_BYTES_MAX, CONFIG_HEAP_BYTES_PER_BYTE, CONFIG_HEAP_BYTES_PER_TOKEN,
-    CONFIG_PROBLEMS_SHOWN,
-};
+use crate::limits::{CONFIG_BYTES_MAX, CONFIG_PROBLEMS_SHOWN};
 use crate::mem::accounts::{self, Account, Kind, OverBudget, Refused};
 
 /// A configuration's file, and the folder with its last good copy.
@@ -163,9 +160,9 @@ impl Source {
         // Kept beyond the request that asks for it.
         let text = accounts::shared(|| text(&self.path, CONFIG_BYTES_MAX));
         let text = text.map_err(Unusable::Unreadable)?;
-        let parsed_bytes = CONFIG_HEAP_BYTES_PER_BYTE * text.len();
-        let needed = factor * (parsed_bytes + CONFIG_HEAP_BYTES_PER_TOKEN * tokens(&text));
-        let account = Account::promise(Kind::Configuration, needed, parsed_bytes);
+        let extent = Extent::of(&text);
+        let needed = factor * extent.heap_bytes();
+        let account = Account::promise(Kind::Configuration, needed, extent.parsed_bytes());
         Ok((text, account.map_err(|refused| Unusable::NoRoom(needed, refused))?))
     }
 

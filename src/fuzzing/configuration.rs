@@ -5,10 +5,15 @@ use std::path::Path;
 use toml::de::{DeTable, DeValue};
 
 use super::SECRET;
-use crate::config::parse;
+use crate::config::{Extent, parse};
 use crate::limits::{CAMERAS_MAX, CONFIG_BYTES_MAX};
+use crate::mem::counting::peak_of;
 
-/// A configuration: every mistake has a place in the file, a file that is not TOML is refused, and
+/// What reading a file takes that has nothing in it: the defaults.
+const FIXED_BYTES: usize = 4 * 1024;
+
+/// A configuration: it takes no more heap than was planned by its words and signs, every mistake
+/// has a place in the file, a file that is not TOML is refused, and
 /// a password, wherever it stands as one, shows in no message and in no debug output.
 pub fn config(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -16,7 +21,16 @@ pub fn config(data: &[u8]) {
     if text.len() > CONFIG_BYTES_MAX || text.contains("_file") || text.contains('\\') {
         return;
     }
-    let loaded = parse(text, Path::new("/nonexistent"));
+    let mut loaded = None;
+    let peak = peak_of(|| loaded = Some(parse(text, Path::new("/nonexistent"))));
+    let extent = Extent::of(text);
+    let planned = FIXED_BYTES + extent.heap_bytes();
+    assert!(peak <= planned, "{peak} bytes of heap, {planned} planned");
+    let loaded = loaded.expect("parsed");
+    if extent.excess().is_some() {
+        assert!(loaded.is_fatal());
+        return;
+    }
     let lines = text.matches('\n').count() + 1;
     for problem in &loaded.problems {
         assert!((1..=lines).contains(&problem.line) && problem.column >= 1, "{problem}");
@@ -55,4 +69,47 @@ fn secrets(table: &DeTable<'_>) -> usize {
         text(camera, "password").matches(SECRET).count() + password.matches(SECRET).count()
     };
     cameras.map(count).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A head, and pieces as far as a file may have them.
+    fn largest(head: &str, piece: impl Fn(usize) -> String) -> String {
+        let mut text = head.to_owned();
+        for number in 0.. {
+            let longer = format!("{text}{}", piece(number));
+            if parse(&longer, Path::new("/nonexistent")).problems.iter().any(is_excess) {
+                break;
+            }
+            text = longer;
+            if text.len() > 8000 {
+                break;
+            }
+        }
+        text
+    }
+
+    fn is_excess(problem: &crate::config::Problem) -> bool {
+        problem.message.starts_with("more than")
+    }
+
+    #[test]
+    fn what_has_many_tables_in_few_bytes_is_read_within_the_plan() {
+        let shapes: [(&str, fn(usize) -> String); 9] = [
+            ("", |n| format!("k{n}{} = 1\n", ".a".repeat(40))),
+            ("", |n| format!("k{n}.a = 1\n")),
+            ("", |n| format!("[k{n}.a]\n")),
+            ("", |n| format!("[k{n}]\na=1\n")),
+            ("", |_| "[[a]]\nb.c=1\n".to_owned()),
+            ("", |n| format!("k{n}={{a=1}}\n")),
+            ("k=[", |_| "{a=1},".to_owned()),
+            ("k=[", |_| "[1],".to_owned()),
+            ("", |_| ".".to_owned()),
+        ];
+        for (head, piece) in shapes {
+            config(largest(head, piece).as_bytes());
+        }
+    }
 }

@@ -6,6 +6,7 @@
 //! the same entries ([`replay`]). The program never has them. `docs/fuzzing.md` says what each
 //! target holds and what it has found.
 
+mod bytes;
 mod camera;
 mod configuration;
 mod console;
@@ -19,31 +20,58 @@ mod tape;
 
 pub(crate) use tape::Tape;
 
+const KIB: usize = 1024;
+
 /// What fuzzing puts in where a secret belongs: nothing that is shown may contain it.
 pub(crate) const SECRET: &str = "Zq7secretZq7";
 
-/// A target's name, and its entry.
-pub type Target = (&'static str, fn(&[u8]));
+/// An entry, and the memory that it may take.
+#[derive(Debug)]
+pub struct Target {
+    /// Its name: of its program, and of its corpus.
+    pub name: &'static str,
+    entry: fn(&[u8]),
+    /// Bytes of the heap at once, whatever the input: with what the test itself needs.
+    bytes_max: usize,
+    /// And for each byte of the input.
+    bytes_per_byte_max: usize,
+}
 
-/// Every target; `fuzz/fuzz_targets` and `fuzz/corpus` have one file and one folder for each.
+const fn target(
+    name: &'static str,
+    entry: fn(&[u8]),
+    bytes_max: usize,
+    bytes_per_byte_max: usize,
+) -> Target {
+    Target { name, entry, bytes_max, bytes_per_byte_max }
+}
+
+/// Runs a target's entry, and asserts that it takes no more memory than it may and keeps none.
+pub fn run(name: &str, data: &[u8]) {
+    let target = TARGETS.iter().find(|target| target.name == name).expect("a target's name");
+    bytes::check(target, data);
+}
+
+/// Every target; `fuzz/fuzz_targets` and `fuzz/corpus` have one file and one folder for each. The
+/// bounds are a half more than what the corpora and the fuzzer were seen to reach.
 pub const TARGETS: &[Target] = &[
-    ("challenge", challenge),
-    ("config", config),
-    ("console", console),
-    ("dtls_demux", dtls_demux),
-    ("http_connection", http_connection),
-    ("rtp_cut", rtp_cut),
-    ("rtp_whole", rtp_whole),
-    ("rtsp_dialog", rtsp_dialog),
-    ("rtsp_framing", rtsp_framing),
-    ("rtsp_head", rtsp_head),
-    ("sdp", sdp),
-    ("sps", sps),
-    ("srtcp", srtcp),
-    ("stun", stun),
-    ("url", url),
-    ("whep_fragment", whep_fragment),
-    ("whep_offer", whep_offer),
+    target("challenge", challenge, 8 * KIB, 16),
+    target("config", config, 768 * KIB, 160),
+    target("console", console, 32 * KIB, 512),
+    target("dtls_demux", dtls_demux, 768 * KIB, 64),
+    target("http_connection", http_connection, 96 * KIB, 64),
+    target("rtp_cut", rtp_cut, 64 * KIB, 256),
+    target("rtp_whole", rtp_whole, 512 * KIB, 64),
+    target("rtsp_dialog", rtsp_dialog, 8 * KIB, 32),
+    target("rtsp_framing", rtsp_framing, 8 * KIB, 16),
+    target("rtsp_head", rtsp_head, 2 * KIB, 16),
+    target("sdp", sdp, 2 * KIB, 16),
+    target("sps", sps, 1 * KIB, 0),
+    target("srtcp", srtcp, 4 * KIB, 16),
+    target("stun", stun, 2 * KIB, 8),
+    target("url", url, 2 * KIB, 8),
+    target("whep_fragment", whep_fragment, 2 * KIB, 4),
+    target("whep_offer", whep_offer, 32 * KIB, 32),
 ];
 
 pub use crate::rtsp::fuzzing::{

@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::TARGETS;
+use super::bytes::{Counted, check};
+use super::{TARGETS, Target};
 use crate::rtp::testing::Random;
 
 /// Mutations of each input when nothing else is asked for: a few seconds in all.
@@ -76,7 +77,10 @@ impl Drop for Witness<'_> {
     }
 }
 
-fn replay(target: &'static str, entry: fn(&[u8]), mutations: usize) {
+fn replay(target: &'static Target, mutations: usize) {
+    let (name, mut most) = (target.name, Counted::default());
+    let mut entry = |input: &[u8]| most.include(check(target, input), input);
+    let target = name;
     let corpus = corpus(target);
     assert!(!corpus.is_empty(), "{target} has no corpus");
     let mut random = Random(0x5eed);
@@ -91,20 +95,21 @@ fn replay(target: &'static str, entry: fn(&[u8]), mutations: usize) {
             entry(&input);
         }
     }
+    println!("{name:15} {most}");
 }
 
 #[test]
 fn the_corpora_and_mutations_of_them_hold() {
     let asked = std::env::var("WEIR_FUZZ_MUTATIONS").ok();
     let mutations = asked.map_or(MUTATIONS, |count| count.parse().expect("a number"));
-    for &(target, entry) in TARGETS {
-        replay(target, entry, mutations);
+    for target in TARGETS {
+        replay(target, mutations);
     }
 }
 
 #[test]
 fn every_target_has_its_program_and_its_corpus() {
-    let names: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let names: BTreeSet<String> = TARGETS.iter().map(|target| target.name.to_owned()).collect();
     let found = |name: &str| -> BTreeSet<String> {
         let entries = fs::read_dir(folder(name)).expect("a folder");
         let stem = |path: PathBuf| path.file_stem().map(|stem| stem.to_string_lossy().into());
@@ -115,15 +120,18 @@ fn every_target_has_its_program_and_its_corpus() {
     let manifest = fs::read_to_string(folder("Cargo.toml")).expect("a manifest");
     for name in &names {
         assert!(manifest.contains(&format!("name = \"{name}\"")), "{name} is in the manifest");
+        let program = folder("fuzz_targets").join(format!("{name}.rs"));
+        let program = fs::read_to_string(program).expect("a program");
+        assert!(program.contains(&format!("run(\"{name}\", data)")), "{name} counts its bytes");
     }
 }
 
 #[test]
 fn the_corpora_are_small() {
     let mut bytes = 0;
-    for (target, _) in TARGETS {
-        let corpus = corpus(target);
-        assert!(corpus.len() <= FILES_MAX, "{target}: {} files", corpus.len());
+    for Target { name, .. } in TARGETS {
+        let corpus = corpus(name);
+        assert!(corpus.len() <= FILES_MAX, "{name}: {} files", corpus.len());
         bytes += corpus.iter().map(|(_, input)| input.len() as u64).sum::<u64>();
     }
     assert!(bytes <= BYTES_MAX, "{bytes} bytes");

@@ -9,13 +9,19 @@ pub const CONFIG_BYTES_MAX: usize = 16 * KIB + 512 * PROFILE.cameras;
 /// Its TOML tokens: a line `key = "value"` has six, so a camera may have 16 lines. What a file
 /// costs while it is read goes by its tokens as well as by its bytes.
 pub const CONFIG_TOKENS_MAX: usize = 1024 + 96 * PROFILE.cameras;
+/// Its tokens that begin a table or a list, or a table within one: `.`, `[` and `{`. A camera has two
+/// in `[[camera]]`, and may have as many again.
+pub const CONFIG_TABLES_MAX: usize = 256 + 4 * PROFILE.cameras;
 /// Library heap for each byte of a file while it is read: the parser makes room for as many tokens.
 pub const CONFIG_HEAP_BYTES_PER_BYTE: usize = 25;
 /// Library heap for each token, or what becomes of it, at worst.
 pub const CONFIG_HEAP_BYTES_PER_TOKEN: usize = 100;
+/// Library heap for each table besides: a table with one key in it has room for eleven.
+pub const CONFIG_HEAP_BYTES_PER_TABLE: usize = 1200;
 /// Library heap while the largest file is read.
-pub const CONFIG_HEAP_BYTES_MAX: usize =
-    CONFIG_HEAP_BYTES_PER_BYTE * CONFIG_BYTES_MAX + CONFIG_HEAP_BYTES_PER_TOKEN * CONFIG_TOKENS_MAX;
+pub const CONFIG_HEAP_BYTES_MAX: usize = CONFIG_HEAP_BYTES_PER_BYTE * CONFIG_BYTES_MAX
+    + CONFIG_HEAP_BYTES_PER_TOKEN * CONFIG_TOKENS_MAX
+    + CONFIG_HEAP_BYTES_PER_TABLE * CONFIG_TABLES_MAX;
 /// How much more it takes to change a file than to read it: each token has what is around it.
 pub const CONFIG_EDIT_HEAP_FACTOR: usize = 3;
 /// A file that `weir import` reads: mediamtx's own example has 33 KiB.

@@ -188,7 +188,7 @@ fn header_bytes(layout: Layout) -> usize {
 /// What a block takes of the region, with tag and header: all of its class of sizes. TLSF looks for
 /// a free block from the next class on, whose every block is long enough; were blocks not as long
 /// as their class, one that is given back would not be found for the next of the same size.
-fn block_bytes(layout: Layout) -> usize {
+pub(super) fn block_bytes(layout: Layout) -> usize {
     let bytes = layout.size() + TAG_BYTES + header_bytes(layout);
     let class_bytes = (1 << bytes.ilog2()) / SECOND_LEVELS;
     bytes.next_multiple_of(class_bytes.max(rlsf::GRANULARITY))

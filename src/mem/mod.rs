@@ -7,6 +7,8 @@
 pub mod accounts;
 pub mod arena;
 mod books;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod counting;
 pub mod heap;
 pub mod pool;
 pub mod table;

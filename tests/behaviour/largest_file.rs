@@ -2,19 +2,29 @@
 //! library heap, and whatever is over a bound is refused before it costs anything.
 
 use toml_parser::Source;
-use weir::limits::{CONFIG_BYTES_MAX, CONFIG_HEAP_BYTES_MAX, CONFIG_TOKENS_MAX};
+use toml_parser::lexer::TokenKind;
+use weir::limits::{CONFIG_BYTES_MAX, CONFIG_HEAP_BYTES_MAX, CONFIG_TABLES_MAX, CONFIG_TOKENS_MAX};
 
 use crate::common::server::{Server, Setup, wait_for};
 
 const PATIENCE_US: u64 = 5_000_000;
 
+/// Tokens that begin a table or a list.
+fn tables(text: &str) -> usize {
+    let begins = [TokenKind::Dot, TokenKind::LeftSquareBracket, TokenKind::LeftCurlyBracket];
+    Source::new(text).lex().filter(|token| begins.contains(&token.kind())).count()
+}
+
 /// `head`, and then `piece` again and again as far as the bounds allow, its number in place of `@`.
 fn largest(head: &str, piece: &str) -> String {
     let (mut text, mut tokens) = (head.to_owned(), Source::new(head).lex().count());
+    let mut begun = tables(head);
     for number in 0.. {
         let piece = piece.replace('@', &format!("{number:x}"));
         tokens += Source::new(&piece).lex().count() - 1;
-        if text.len() + piece.len() > CONFIG_BYTES_MAX || tokens > CONFIG_TOKENS_MAX {
+        begun += tables(&piece);
+        let is_over = tokens > CONFIG_TOKENS_MAX || begun > CONFIG_TABLES_MAX;
+        if text.len() + piece.len() > CONFIG_BYTES_MAX || is_over {
             break;
         }
         text += &piece;
@@ -39,6 +49,8 @@ fn the_most_expensive_files_are_read_within_their_share_of_the_heap() {
         ("tables", &good, "[t@]\n"),
         ("lists of tables", &good, "[[t]]\n"),
         ("dotted keys", &good, "a.b@.c=1\n"),
+        ("keys of many parts", &good, &format!("k@{}=1\n", ".a".repeat(50))),
+        ("tables in tables", &good, "[t@.a]\n"),
         ("numbers", &format!("{good}a = ["), "1,"),
         ("lists", &format!("{good}a = ["), "[],"),
         ("nested lists", &format!("{good}a = "), "["),
@@ -55,7 +67,8 @@ fn the_most_expensive_files_are_read_within_their_share_of_the_heap() {
         let answer = server.reload();
         assert!(matches!(answer.status, 200 | 422), "{what}: {}", answer.body);
         let tokens = Source::new(&text).lex().count();
-        assert!(text.len() + 250 > CONFIG_BYTES_MAX || tokens + 30 > CONFIG_TOKENS_MAX, "{what}");
+        let is_full = tokens + 30 > CONFIG_TOKENS_MAX || tables(&text) + 60 > CONFIG_TABLES_MAX;
+        assert!(text.len() + 250 > CONFIG_BYTES_MAX || is_full, "{what}");
         if answer.status == 200 {
             // Over the bound by one more piece.
             server.write(&format!("{text}{}", "#\n".repeat(CONFIG_TOKENS_MAX)));
