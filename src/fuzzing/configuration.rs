@@ -75,8 +75,11 @@ fn secrets(table: &DeTable<'_>) -> usize {
 mod tests {
     use super::*;
 
+    /// A piece of a file, by its number.
+    type Piece = fn(usize) -> String;
+
     /// A head, and pieces as far as a file may have them.
-    fn largest(head: &str, piece: impl Fn(usize) -> String) -> String {
+    fn largest(head: &str, piece: Piece) -> String {
         let mut text = head.to_owned();
         for number in 0.. {
             let longer = format!("{text}{}", piece(number));
@@ -97,7 +100,7 @@ mod tests {
 
     #[test]
     fn what_has_many_tables_in_few_bytes_is_read_within_the_plan() {
-        let shapes: [(&str, fn(usize) -> String); 9] = [
+        let shapes: [(&str, Piece); 9] = [
             ("", |n| format!("k{n}{} = 1\n", ".a".repeat(40))),
             ("", |n| format!("k{n}.a = 1\n")),
             ("", |n| format!("[k{n}.a]\n")),

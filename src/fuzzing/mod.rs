@@ -66,7 +66,7 @@ pub const TARGETS: &[Target] = &[
     target("rtsp_framing", rtsp_framing, 8 * KIB, 16),
     target("rtsp_head", rtsp_head, 2 * KIB, 16),
     target("sdp", sdp, 2 * KIB, 16),
-    target("sps", sps, 1 * KIB, 0),
+    target("sps", sps, KIB, 0),
     target("srtcp", srtcp, 4 * KIB, 16),
     target("stun", stun, 2 * KIB, 8),
     target("url", url, 2 * KIB, 8),

@@ -26,6 +26,9 @@ pub const HTTP_REFUSALS_MAX: usize = 8;
 pub const HTTP_REFUSAL_MS_MAX: u64 = 500;
 /// How long an idle HTTP connection is kept.
 pub const HTTP_KEEP_ALIVE_MS: u64 = 5_000;
+/// How long a connection keeps its place at its end, while its client has not acknowledged all that
+/// was written: a slow Wi-Fi takes so long for what the buffers hold. Then the rest is dropped.
+pub const HTTP_UNSENT_MS_MAX: u64 = 2_000;
 /// The time a request body may take, and how long a request waits for one of the body buffers
 /// before it gets 503: 64 offers that come at once are read one after the other in milliseconds.
 pub const HTTP_BODY_MS_MAX: u64 = 2_000;

@@ -5,6 +5,7 @@
 //! An IPv4 address that the kernel shows mapped into IPv6 is unmapped before anyone sees it.
 
 mod dns;
+pub(crate) mod ending;
 pub mod interfaces;
 pub mod links;
 pub mod names;

@@ -27,10 +27,12 @@ use super::seats::{NoSeat, Seat, Seats, Wait};
 use super::server::{Client, attend};
 use crate::clock;
 use crate::limits::{
-    HTTP_EVICTABLE_US, HTTP_KEEP_ALIVE_MS, HTTP_REFUSAL_MS_MAX, HTTP_REFUSALS_MAX, TCP_BUFFER_BYTES,
+    HTTP_EVICTABLE_US, HTTP_KEEP_ALIVE_MS, HTTP_REFUSAL_MS_MAX, HTTP_REFUSALS_MAX,
+    HTTP_UNSENT_MS_MAX, TCP_BUFFER_BYTES,
 };
 use crate::mem::Full;
 use crate::mem::accounts::Account;
+use crate::net::ending::{Ending, forget_unsent};
 use crate::tls::Tls;
 
 const BACKLOG: i32 = 128;
@@ -184,14 +186,48 @@ fn begin<H, F>(
             return;
         }
     };
+    let ending = match Ending::of(&stream) {
+        Ok(ending) => ending,
+        Err(error) => {
+            seats.release(&seat);
+            warn!("http: {}: {error}", client.peer);
+            return;
+        }
+    };
     let (seats, handler) = (Rc::clone(seats), handler.clone());
     tokio::task::spawn_local(async move {
         let connection = attend(stream, client, &seat, seats.bounds.idle, tls, handler);
         if let Err(over) = account.charge(connection).await {
             over.tell(client.peer);
         }
+        // The buffers of its answer are counted by its place.
+        sent(&ending, &seat).await;
+        drop(ending);
         seats.release(&seat);
     });
+}
+
+/// Waits until a connection's client has all that was written, or the connection is evicted.
+async fn sent(ending: &Ending, seat: &Seat) {
+    const LOOK: Duration = Duration::from_millis(1);
+    const LOOK_MAX: Duration = Duration::from_millis(50);
+    if seat.eviction().is_some() {
+        return;
+    }
+    seat.ends();
+    ending.shut_down();
+    let all = async {
+        let mut pause = LOOK;
+        while !ending.is_sent() {
+            sleep(pause).await;
+            pause = LOOK_MAX.min(2 * pause);
+        }
+    };
+    tokio::select! {
+        biased;
+        () = seat.leave.notified() => {}
+        _ = timeout(Duration::from_millis(HTTP_UNSENT_MS_MAX), all) => {}
+    }
 }
 
 async fn accept(listener: &TcpListener, is_tls: bool) -> io::Result<(TcpStream, Client)> {
@@ -216,7 +252,7 @@ impl Refusals {
         Self { permits: Arc::new(Semaphore::new(HTTP_REFUSALS_MAX)), is_plain }
     }
 
-    fn refuse(&self, (stream, client): Accepted, why: &dyn fmt::Display) {
+    fn refuse(&self, (mut stream, client): Accepted, why: &dyn fmt::Display) {
         debug!("http: {} refused, {why}", client.peer);
         if !self.is_plain {
             return;
@@ -226,13 +262,14 @@ impl Refusals {
         tokio::task::spawn_local(async move {
             let patience = Duration::from_millis(HTTP_REFUSAL_MS_MAX);
             // One that does not read it in time is closed without it.
-            let _ = timeout(patience, tell(stream, &why)).await;
+            let _ = timeout(patience, tell(&mut stream, &why)).await;
+            forget_unsent(&stream);
             drop(permit);
         });
     }
 }
 
-async fn tell(mut stream: TcpStream, why: &str) -> io::Result<()> {
+async fn tell(stream: &mut TcpStream, why: &str) -> io::Result<()> {
     let body = problem::body(StatusCode::SERVICE_UNAVAILABLE, why);
     let head = format!(
         "HTTP/1.1 503 Service Unavailable\r\nRetry-After: {RETRY_FULL_S}\r\n\

@@ -10,7 +10,8 @@
 //!
 //! A connection is idle while no request of it is being answered: one whose body is still to come,
 //! and a TLS handshake, count as idle. A connection accepted, asked or answered less than
-//! [`HTTP_EVICTABLE_US`] ago is left alone: that long a new one waits.
+//! [`HTTP_EVICTABLE_US`] ago is left alone: that long a new one waits. One that has ended has its
+//! place until its client has all that was written, since the kernel holds that for it.
 //!
 //! An evicted connection keeps its place until its task has ended and its memory is free, and a
 //! new one waits for that: there are never more connections than places. It is told by
@@ -55,6 +56,8 @@ pub(super) struct Seat {
     pub(super) is_busy: Arc<AtomicBool>,
     /// When it was accepted, asked or answered last.
     pub(super) idle_since_us: Cell<u64>,
+    /// It ends as soon as its client has all of its last answer.
+    is_ending: Cell<bool>,
     /// It was evicted: its task asks [`Seat::eviction`].
     pub(super) leave: Notify,
     eviction: Cell<Option<Eviction>>,
@@ -73,6 +76,12 @@ pub(super) enum Eviction {
 impl Seat {
     pub(super) fn is_idle(&self) -> bool {
         !self.is_busy.load(Relaxed)
+    }
+
+    /// From now on nothing keeps its place from whoever wants it.
+    pub(super) fn ends(&self) {
+        self.is_busy.store(false, Relaxed);
+        self.is_ending.set(true);
     }
 
     /// How its task has to end; `None` when it goes on.
@@ -188,6 +197,7 @@ impl Seats {
             of_address,
             is_busy: Arc::default(),
             idle_since_us: Cell::new(now_us),
+            is_ending: Cell::new(false),
             leave: Notify::new(),
             eviction: Cell::new(None),
             released: Rc::clone(&self.released),
@@ -233,7 +243,9 @@ fn evict<'s>(
     if seats.clone().any(|seat| seat.eviction.get().is_some()) {
         return Some(Wait::Release);
     }
-    let evictable_us = |seat: &Seat| seat.idle_since_us.get() + HTTP_EVICTABLE_US;
+    let evictable_us = |seat: &Seat| {
+        if seat.is_ending.get() { 0 } else { seat.idle_since_us.get() + HTTP_EVICTABLE_US }
+    };
     let old = seats.clone().filter(|seat| evictable_us(seat) <= now_us);
     let most = old.min_by_key(|seat| (Reverse(seat.of_address.get()), seat.idle_since_us.get()));
     let Some(seat) = most else {

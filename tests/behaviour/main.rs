@@ -39,5 +39,6 @@ mod session_life;
 mod tls;
 mod tls_crowd;
 mod tls_files;
+mod unread_answers;
 mod whep;
 mod whole_frames;
