@@ -14,8 +14,8 @@ pub const CONFIG_TOKENS_MAX: usize = 1024 + 96 * PROFILE.cameras;
 pub const CONFIG_TABLES_MAX: usize = 256 + 4 * PROFILE.cameras;
 /// Library heap for each byte of a file while it is read: the parser makes room for as many tokens.
 pub const CONFIG_HEAP_BYTES_PER_BYTE: usize = 25;
-/// Library heap for each token, or what becomes of it, at worst.
-pub const CONFIG_HEAP_BYTES_PER_TOKEN: usize = 100;
+/// Library heap for each token, or what becomes of it, at worst: a file of nothing but mistakes.
+pub const CONFIG_HEAP_BYTES_PER_TOKEN: usize = 150;
 /// Library heap for each table besides: a table with one key in it has room for eleven.
 pub const CONFIG_HEAP_BYTES_PER_TABLE: usize = 1200;
 /// Library heap while the largest file is read.

@@ -5,8 +5,8 @@ it is sent; each client has an address of its own in 127.0.0.0/8.
 usage: crowd.py cameras COUNT PORT          write as fast as they are read
        crowd.py askers COUNT PORT PATH      ask again and again on one connection, and on the next
                                             when that is closed
-       crowd.py leavers COUNT PORT PATH     ask once on each connection and leave it as it is; so many
-                                            connections a second, COUNT at a time
+       crowd.py leavers COUNT PORT PATH     ask once on each connection and leave it as it is: up to
+                                            200 new ones a second, the last COUNT of them open
 
 Prints what came of it every second, until it is killed.
 """
@@ -115,31 +115,30 @@ def cameras(count, port):
     listener.setblocking(False)
     selector = selectors.DefaultSelector()
     selector.register(listener, selectors.EVENT_READ)
-    total, said = 0, time.monotonic()
+    connected, total, said = [], 0, time.monotonic()
     while True:
         for key, events in selector.select(1):
             if key.fileobj is listener:
                 connection, _ = listener.accept()
                 connection.setblocking(False)
-                both = selectors.EVENT_READ | selectors.EVENT_WRITE
-                selector.register(connection, both, Camera(connection))
+                connected.append(Camera(connection))
+                selector.register(connection, selectors.EVENT_READ, connected[-1])
                 continue
+            camera = key.data
             try:
                 if events & selectors.EVENT_READ:
-                    key.data.hear()
-                if key.data.said or key.data.plays:
-                    total += key.data.speak()
+                    camera.hear()
+                total += camera.speak()
             except ConnectionError:
-                selector.unregister(key.fileobj)
-                key.fileobj.close()
-            if not key.data.plays:
-                selector.modify(key.fileobj, selectors.EVENT_READ, key.data)
-            elif selector.get_map().get(key.fileobj):
-                both = selectors.EVENT_READ | selectors.EVENT_WRITE
-                selector.modify(key.fileobj, both, key.data)
+                selector.unregister(camera.connection)
+                camera.connection.close()
+                connected.remove(camera)
+                continue
+            write = selectors.EVENT_WRITE if camera.plays or camera.rest else 0
+            selector.modify(camera.connection, selectors.EVENT_READ | write, camera)
         if time.monotonic() > said + 1:
             said = time.monotonic()
-            playing = sum(1 for key in selector.get_map().values() if key.data and key.data.plays)
+            playing = sum(camera.plays for camera in connected)
             print(f"cameras: {playing} play, {total >> 20} MiB written", flush=True)
 
 
