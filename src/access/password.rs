@@ -15,8 +15,6 @@ use crate::limits::{
 
 const FORM: &str = "pbkdf2-sha256";
 const SALT_BYTES: usize = 16;
-/// What a name that is not there costs at least. The fuzzer tries many of them.
-const NOBODY_ROUNDS_MIN: u32 = if cfg!(any(test, fuzzing)) { 1 } else { PASSWORD_ROUNDS_MIN };
 
 /// What the configuration keeps of a password.
 #[derive(Clone, PartialEq, Eq)]
@@ -103,7 +101,7 @@ impl PasswordHash {
 
     /// One that no password has, and that takes as long: for users that there are not.
     pub(super) fn of_nobody(rounds: u32) -> Self {
-        let rounds = NonZeroU32::new(rounds.max(NOBODY_ROUNDS_MIN)).expect("not zero");
+        let rounds = NonZeroU32::new(rounds.max(PASSWORD_ROUNDS_MIN)).expect("not zero");
         Self { rounds, salt: random::<SALT_BYTES>().to_vec(), hash: random() }
     }
 
