@@ -79,11 +79,16 @@ mod counted {
     /// Inputs up to this length tell what a target takes whatever its input is.
     const SHORT_BYTES: usize = 64;
 
-    /// The most that a target was seen to take, to set its bounds by.
+    /// Classes of longer inputs, by the powers of two of their lengths.
+    const CLASSES: usize = 16;
+
+    /// The most that a target was seen to take, to set its bounds by. Of a fixed size, as it is
+    /// itself among what is counted.
     #[derive(Debug, Default)]
     pub(crate) struct Counted {
         short: usize,
-        longer: Vec<(usize, usize)>,
+        /// Length and peak of the input that took most in each class.
+        longer: [(usize, usize); CLASSES],
     }
 
     impl Counted {
@@ -91,17 +96,21 @@ mod counted {
         pub(crate) fn include(&mut self, peak: usize, input: &[u8]) {
             if input.len() <= SHORT_BYTES {
                 self.short = self.short.max(peak);
-            } else {
-                self.longer.push((input.len(), peak));
+                return;
+            }
+            let class = (input.len().ilog2() as usize).min(CLASSES - 1);
+            if peak > self.longer[class].1 {
+                self.longer[class] = (input.len(), peak);
             }
         }
     }
 
     impl fmt::Display for Counted {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            let beyond = |(len, peak): &(usize, usize)| peak.saturating_sub(self.short) / len;
+            let beyond =
+                |(len, peak): &(usize, usize)| peak.saturating_sub(self.short) / len.max(&1);
             let per_byte = self.longer.iter().map(beyond).max().unwrap_or_default();
-            let most = self.longer.iter().map(|(_, peak)| *peak).max().unwrap_or(self.short);
+            let most = self.longer.iter().map(|(_, peak)| *peak).fold(self.short, usize::max);
             write!(
                 f,
                 "{} bytes for short inputs, {per_byte} more per byte, {most} at most",

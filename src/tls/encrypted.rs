@@ -7,18 +7,15 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
-use super::metered::{Metered, Places};
+use super::metered::Metered;
 
 /// A connection whose handshake is over.
 #[derive(Debug)]
 pub(crate) struct Encrypted(TlsStream<Metered>);
 
 impl Encrypted {
-    /// Its large records share `places` with those of others.
-    pub(super) fn new(mut stream: TlsStream<Metered>, places: Places) -> Self {
-        let metered = stream.get_mut().0;
-        metered.was_read();
-        metered.share(places);
+    /// What came behind the handshake is not of use yet.
+    pub(super) fn new(stream: TlsStream<Metered>) -> Self {
         Self(stream)
     }
 

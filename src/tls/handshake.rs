@@ -45,7 +45,8 @@ pub(super) async fn accept(
         stream.readable().await?;
         let turn = door.handshakes.take(address).await;
         let acceptor = TlsAcceptor::from(config());
-        let accepted = acceptor.accept_with(Metered::new(stream), |connection| {
+        let places = Places { turns: Rc::clone(&door.large_records), address };
+        let accepted = acceptor.accept_with(Metered::new(stream, places), |connection| {
             connection.set_buffer_limit(Some(TLS_SEALED_BYTES_MAX));
         });
         tokio::select! {
@@ -55,7 +56,7 @@ pub(super) async fn accept(
     };
     let patience = Duration::from_millis(TLS_HANDSHAKE_MS_MAX);
     let stream = timeout(patience, handshake).await.unwrap_or_else(|_| Err(late("too slow")))?;
-    Ok(Encrypted::new(stream, Places { turns: Rc::clone(&door.large_records), address }))
+    Ok(Encrypted::new(stream))
 }
 
 fn late(why: &'static str) -> io::Error {

@@ -29,8 +29,7 @@ pub(super) struct Places {
 pub(super) struct Metered {
     stream: TcpStream,
     unread_bytes: usize,
-    /// `None` while the handshake is bounded by its own turn.
-    places: Option<Places>,
+    places: Places,
     place: Place,
 }
 
@@ -47,13 +46,10 @@ enum Place {
 }
 
 impl Metered {
-    pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, unread_bytes: 0, places: None, place: Place::None }
-    }
-
-    /// From now on large records take a place.
-    pub(super) fn share(&mut self, places: Places) {
-        self.places = Some(places);
+    /// Its large records share `places` with those of others, from the first byte on: a client may
+    /// send its first request with the end of its handshake.
+    pub(super) fn new(stream: TcpStream, places: Places) -> Self {
+        Self { stream, unread_bytes: 0, places, place: Place::None }
     }
 
     /// What came was of use.
@@ -71,7 +67,7 @@ impl Metered {
         if self.unread_bytes == 0 && asked_bytes <= TLS_READ_BYTES {
             self.place = Place::None;
         }
-        let Some(Places { turns, address }) = &self.places else { return Poll::Ready(()) };
+        let Places { turns, address } = &self.places;
         if self.unread_bytes >= TLS_READ_BYTES && matches!(self.place, Place::None) {
             let (turns, address) = (Rc::clone(turns), *address);
             self.place = Place::Wanted(Box::pin(async move { turns.take(address).await }));

@@ -213,7 +213,7 @@ pub(super) async fn read(
             whep::check_offer_type(&head.headers)?;
             Action::Offer(Offer {
                 camera: camera.to_owned(),
-                sdp: whep::text(&bodies.read(&head, body, client.peer.ip()).await?, "the offer")?,
+                sdp: whep::text(bodies.read(&head, body, client.peer.ip()).await?, "the offer")?,
                 peer: client.peer,
                 asked: client.asked,
                 owner: owner.unwrap_or(Owner::Address(client.peer.ip())),
@@ -230,7 +230,7 @@ pub(super) async fn read(
                 secret: secret.to_owned(),
                 if_match: whep::if_match(&head.headers)?,
                 fragment: whep::text(
-                    &bodies.read(&head, body, client.peer.ip()).await?,
+                    bodies.read(&head, body, client.peer.ip()).await?,
                     "the fragment",
                 )?,
                 asked: client.asked,

@@ -4,8 +4,11 @@ use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use rustls::StreamOwned;
 use weir::clock;
-use weir::limits::{HTTP_EVICTABLE_US, PROFILE};
+use weir::limits::{
+    HTTP_EVICTABLE_US, HTTP_HEAD_BYTES_MAX, HTTP_HEADERS_MAX, OFFER_BYTES_MAX, PROFILE,
+};
 
 use super::common::server::{Server, Setup, wait_for};
 use super::common::tls::{Crowd, Encrypted, ask};
@@ -121,6 +124,51 @@ fn unfinished_records_have_their_memory_too_and_keep_no_offer_waiting() {
     println!("the offer was answered after {} ms", took_us / 1000);
     assert!(answer[..bytes].starts_with(b"HTTP/1.1 404 "), "{answer:?}");
     assert!(took_us < 2_000_000);
+}
+
+/// The end of the handshake and `request` as one write, but for its last `held` bytes.
+fn send_with_the_end_of_the_handshake(stream: &mut Encrypted, request: &[u8], held: usize) {
+    let StreamOwned { conn, sock } = stream;
+    while conn.is_handshaking() {
+        while conn.wants_write() {
+            conn.write_tls(sock).expect("sent");
+        }
+        conn.read_tls(sock).expect("a flight");
+        conn.process_new_packets().expect("a server that can be trusted");
+    }
+    let mut bytes = Vec::new();
+    conn.writer().write_all(request).expect("room for it");
+    while conn.wants_write() {
+        conn.write_tls(&mut bytes).expect("memory");
+    }
+    let (now, later) = bytes.split_at(bytes.len() - held);
+    sock.write_all(now).expect("sent");
+    if held > 0 {
+        std::thread::sleep(Duration::from_millis(50));
+        sock.write_all(later).expect("sent");
+    }
+}
+
+#[test]
+fn the_longest_offer_may_come_with_the_end_of_the_handshake() {
+    let server = server();
+    let crowd = Crowd::new();
+    let mut head = format!(
+        "POST /none/whep HTTP/1.1\r\nHost: weir\r\nContent-Type: application/sdp\r\n\
+         Content-Length: {OFFER_BYTES_MAX}\r\n"
+    );
+    for number in 3..HTTP_HEADERS_MAX {
+        head += &format!("X-{number}: {}\r\n", "x".repeat(118));
+    }
+    let request = format!("{head}\r\n{}", "v".repeat(OFFER_BYTES_MAX));
+    assert!((head.len() + 200..head.len() + 600).contains(&HTTP_HEAD_BYTES_MAX));
+    for held in [0, 1, 400, 2000, 6000, 12_000] {
+        let mut stream = crowd.connect(local(0), reach(server.https)).expect("a place");
+        send_with_the_end_of_the_handshake(&mut stream, request.as_bytes(), held);
+        let mut answer = [0; 64];
+        let bytes = stream.read(&mut answer).unwrap_or_else(|error| panic!("{held}: {error}"));
+        assert!(answer[..bytes].starts_with(b"HTTP/1.1 404 "), "{held}: {answer:?}");
+    }
 }
 
 #[test]

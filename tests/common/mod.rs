@@ -6,6 +6,7 @@
 //! - [`openssl`]: its `s_client` as DTLS peer and judge.
 //! - [`churn`]: viewers that come and go; [`house`]: those who stay meanwhile.
 //! - [`crowd`]: HTTP clients that take and do not give.
+//! - [`gateway`]: HTTP in front of HTTPS; [`slow_camera`]: cameras that make a dial hold its most.
 //! - [`flood`]: datagrams that mean nothing, thousands a second.
 //! - [`stage`]: one camera and a weir that serves it.
 //! - [`server`]: the weir program as a process, with its configuration, its log and its figures.
@@ -31,6 +32,7 @@ pub mod camera;
 pub mod churn;
 pub mod crowd;
 pub mod flood;
+pub mod gateway;
 pub mod house;
 pub mod openssl;
 pub mod pieces;
@@ -42,6 +44,7 @@ pub mod relay;
 pub mod rtcp;
 pub mod rtp;
 pub mod server;
+pub mod slow_camera;
 pub mod srtp;
 pub mod stage;
 pub mod tap;

@@ -171,13 +171,18 @@ impl Crowd {
         Self(Arc::new(config))
     }
 
-    /// Connects from `local` and asks for a page; the connection lives on.
-    pub fn get(&self, local: IpAddr, server: SocketAddr, path: &str) -> io::Result<Encrypted> {
+    /// Connects from `local`; the handshake is made with the first request.
+    pub fn connect(&self, local: IpAddr, server: SocketAddr) -> io::Result<Encrypted> {
         let stream = whep::dial(Some(local), server)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let name = ServerName::from(server.ip());
         let client = ClientConnection::new(self.0.clone(), name).map_err(io::Error::other)?;
-        let mut stream = StreamOwned::new(client, stream);
+        Ok(StreamOwned::new(client, stream))
+    }
+
+    /// Connects from `local` and asks for a page; the connection lives on.
+    pub fn get(&self, local: IpAddr, server: SocketAddr, path: &str) -> io::Result<Encrypted> {
+        let mut stream = self.connect(local, server)?;
         ask(&mut stream, path)?;
         Ok(stream)
     }
