@@ -45,9 +45,17 @@ fn why(error: &io::Error) -> String {
     }
 }
 
+/// Says what is wanted. Who is refused may find the other end closed already, and reads why.
+fn begin(mut socket: &UnixStream, wanted: &str) -> io::Result<()> {
+    match socket.write_all(format!("{wanted}\n").as_bytes()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    }
+}
+
 /// Is a terminal until one of both ends has enough.
 fn terminal(mut socket: &UnixStream) -> io::Result<Result<(), u8>> {
-    socket.write_all(format!("{TERMINAL}\n").as_bytes())?;
+    begin(socket, TERMINAL)?;
     let before = Mode::raw();
     let mut typed = socket.try_clone()?;
     // Ends with the process: nothing interrupts a read of a terminal.
@@ -58,7 +66,11 @@ fn terminal(mut socket: &UnixStream) -> io::Result<Result<(), u8>> {
     let mut shown = io::stdout();
     let mut bytes = [0; 1024];
     loop {
-        let count = socket.read(&mut bytes)?;
+        let count = match socket.read(&mut bytes) {
+            // Closed, with what was typed unread.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
+            read => read?,
+        };
         if count == 0 {
             break;
         }
@@ -72,7 +84,7 @@ fn terminal(mut socket: &UnixStream) -> io::Result<Result<(), u8>> {
 /// Asks one thing.
 fn ask(mut socket: &UnixStream, words: &[String]) -> io::Result<Result<(), u8>> {
     let words = serde_json::to_string(words)?;
-    socket.write_all(format!("{words}\n").as_bytes())?;
+    begin(socket, &words)?;
     let mut answer = io::BufReader::new(socket);
     loop {
         copy_until_zero(&mut answer)?;

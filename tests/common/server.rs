@@ -179,9 +179,11 @@ impl Server {
         let socket = self.directory.join(weir::console::SOCKET);
         let mut socket = UnixStream::connect(socket).expect("a console");
         let line = serde_json::to_string(words).expect("words are JSON") + "\n";
-        socket.write_all(line.as_bytes()).expect("it listens");
+        // Who is refused may find it closed already, with the reason to be read.
+        let asked = socket.write_all(line.as_bytes());
         let mut said = String::new();
-        socket.read_to_string(&mut said).expect("it answers");
+        let read = socket.read_to_string(&mut said);
+        assert!(said.contains('\0'), "{asked:?} {read:?} {said}");
         let (text, sign) = said.split_once('\0').expect("a sign at the end");
         (sign == "0", text.to_owned())
     }
