@@ -49,7 +49,7 @@ const CONNECTIONS_PER_ADDRESS: usize = 16;
 /// As little as the kernel grants: what is not read stays in weir.
 const RECEIVE_BYTES: usize = 2048;
 /// How much of the library heap may be in use at most.
-const HEAP_SHARE_MAX: f64 = 0.85;
+const HEAP_SHARE_MAX: f64 = 0.8;
 
 fn playing_cameras() -> Vec<String> {
     (0..PROFILE.cameras - CAMERAS_DIALLED_MAX).map(|number| format!("cam{number}")).collect()
