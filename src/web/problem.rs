@@ -64,8 +64,12 @@ pub(super) fn retry(status: StatusCode, detail: &str, retry_after_s: u32) -> Rep
 
 /// 405, with what would have been right.
 pub(super) fn method_not_allowed(allow: &'static str) -> Reply {
-    let detail = format!("this address takes {allow}");
-    let mut reply = problem(StatusCode::METHOD_NOT_ALLOWED, &detail);
+    elsewhere(allow, &format!("this address takes {allow}"))
+}
+
+/// The same, with where the request belongs.
+pub(super) fn elsewhere(allow: &'static str, detail: &str) -> Reply {
+    let mut reply = problem(StatusCode::METHOD_NOT_ALLOWED, detail);
     let headers = reply.headers_mut();
     headers.insert(header::ALLOW, HeaderValue::from_static(allow));
     reply

@@ -8,7 +8,7 @@ use hyper::{Method, Request, StatusCode};
 use super::body::Bodies;
 use super::caller;
 use super::pages::{self, Page};
-use super::problem::{method_not_allowed, problem};
+use super::problem::{elsewhere, method_not_allowed, problem};
 use super::server::Client;
 use super::{Reply, cookie, empty, form, login, whep};
 use crate::access::{Names, Owner, Role, TokenHash};
@@ -110,7 +110,8 @@ impl<'p> Route<'p> {
         match (parts.next(), parts.next(), parts.next()) {
             (None, ..) => Some(Self::PlayerBare(camera)),
             (Some(""), None, _) => Some(Self::Player(camera)),
-            (Some("whep"), None, _) => Some(Self::Whep(camera)),
+            // People write it with a slash at its end too.
+            (Some("whep"), None, _) | (Some("whep"), Some(""), None) => Some(Self::Whep(camera)),
             (Some("whep"), Some(secret), None) if whep::is_secret(secret) => {
                 Some(Self::Session(secret))
             }
@@ -136,8 +137,16 @@ impl<'p> Route<'p> {
     /// 405.
     pub(super) fn check_method(self, asked: &Method) -> Result<(), Reply> {
         let methods = self.methods();
-        let has = methods.split(", ").any(|method| asked == method);
-        if has { Ok(()) } else { Err(method_not_allowed(methods)) }
+        if methods.split(", ").any(|method| asked == method) {
+            return Ok(());
+        }
+        Err(match self {
+            // A player that was given the address of the page.
+            Self::Player(camera) | Self::PlayerBare(camera) if asked == Method::POST => {
+                elsewhere(methods, &format!("offers for this camera are posted to /{camera}/whep"))
+            }
+            _ => method_not_allowed(methods),
+        })
     }
 
     /// What somebody must be to ask for it; `None` for what everybody may.
@@ -357,7 +366,8 @@ mod tests {
             ("/api/sessions/18446744073709551616", None),
             ("/api/sessions/7/", None),
             ("/api/sessions/", None),
-            ("/gate/whep/", None),
+            ("/gate/whep/", Some(Route::Whep("gate"))),
+            ("/gate/whep//", None),
             ("/gate/whep/0123", None),
             (&format!("{session}/x"), None),
             ("/api/", None),

@@ -209,6 +209,22 @@ fn each_request_has_its_status() {
 }
 
 #[test]
+fn a_player_that_posts_to_the_page_is_told_where_offers_go() {
+    beside_site(|site| async move {
+        let sdp = "Content-Type: application/sdp\r\n";
+        for path in ["/gate", "/gate/"] {
+            let answer = site.send(&format!("POST {path}"), sdp, "v=0\r\n").await;
+            assert_starts(&answer, 405, path);
+            assert!(answer.contains("posted to /gate/whep"), "{answer}");
+        }
+        let answer = site.send("PUT /gate/", sdp, "v=0\r\n").await;
+        assert!(answer.contains("takes GET, HEAD"), "{answer}");
+        let answer = site.send("POST /gate/whep/", sdp, "v=0\r\n").await;
+        assert_starts(&answer, 201, "with a slash at its end");
+    });
+}
+
+#[test]
 fn a_page_is_not_sent_twice() {
     beside_site(|site| async move {
         for path in ["/", "/gate/"] {
