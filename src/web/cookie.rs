@@ -66,9 +66,11 @@ impl Place<'_> {
     }
 }
 
+/// A link on another site, a note or a dashboard, leads to the page and not to the login; changes by
+/// other sites' pages are refused by where they come from.
 fn set(name: &str, value: &str, lifetime_s: u64, path: &str, is_secure: bool) -> String {
     let secure = if is_secure { "; Secure" } else { "" };
-    format!("{name}={value}; Max-Age={lifetime_s}; Path={path}; HttpOnly; SameSite=Strict{secure}")
+    format!("{name}={value}; Max-Age={lifetime_s}; Path={path}; HttpOnly; SameSite=Lax{secure}")
 }
 
 /// What a login cookie's name has behind `weir-login`; `None` for another cookie's.
@@ -112,7 +114,7 @@ mod tests {
 
     #[test]
     fn the_cookie_is_for_our_pages_alone() {
-        let rest = "=0f; Max-Age=60; Path=/; HttpOnly; SameSite=Strict";
+        let rest = "=0f; Max-Age=60; Path=/; HttpOnly; SameSite=Lax";
         assert_eq!(PLAIN.keep("0f", 60), format!("weir-login-0123{rest}"));
         let https = Place { is_https: true, ..PLAIN };
         assert_eq!(https.keep("0f", 60), format!("__Host-weir-login-0123{rest}; Secure"));

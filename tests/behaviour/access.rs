@@ -162,7 +162,7 @@ fn a_login_is_a_cookie_until_it_is_logged_out() {
     let onward = "/-/login?entered=1&next=/gate/";
     assert_eq!((entered.status, entered.header("location")), (303, Some(onward)));
     let whole = entered.header("set-cookie").expect("a cookie").to_owned();
-    for word in ["HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=2592000"] {
+    for word in ["HttpOnly", "SameSite=Lax", "Path=/", "Max-Age=2592000"] {
         assert!(whole.contains(word), "{whole}");
     }
     let cookie = cookie_of(&entered);
@@ -318,6 +318,23 @@ fn pages_of_other_sites_get_what_they_have_a_right_to() {
     assert_eq!(preflight(evil, "content-type"), None);
     assert_eq!(preflight(evil, "authorization,content-type").as_deref(), Some(evil));
     assert_eq!(preflight(listed, "content-type").as_deref(), Some(listed));
+}
+
+#[test]
+fn a_foreign_page_cannot_lock_out_its_visitor() {
+    let server = Server::start(&setup());
+    for number in 0..8 {
+        let wrong = basic("anna", &format!("wrong {number}"));
+        let headers = [
+            ("Origin", "https://evil.example"),
+            ("Authorization", &wrong),
+            ("Content-Type", "application/sdp"),
+        ];
+        let answer = request(server.http, "POST", "/gate/whep", &headers, "v=0");
+        assert_eq!(answer.expect("an answer").status, 401);
+    }
+    assert_eq!(server.metric("weir_password_hashes_total"), Some(0.0), "none was looked at");
+    assert_eq!(log_in(&server, None, "anna", PASSWORD).status, 303, "the visitor may");
 }
 
 #[test]
