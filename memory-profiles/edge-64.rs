@@ -13,7 +13,7 @@ Profile {
     carry_small: 64,
     carry_medium: 16,
     carry_large: 8,
-    read_scratch_bytes: 128 * KIB,
+    read_scratch_bytes: 28 * KIB,
     batch_bytes: 128 * KIB,
     batch_messages: 32,
     udp_receive_datagrams: 16,

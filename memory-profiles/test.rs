@@ -13,7 +13,7 @@ Profile {
     carry_small: 2,
     carry_medium: 1,
     carry_large: 1,
-    read_scratch_bytes: 128 * KIB,
+    read_scratch_bytes: 28 * KIB,
     batch_bytes: 96 * KIB,
     batch_messages: 8,
     udp_receive_datagrams: 8,

@@ -11,6 +11,8 @@ mod common;
 mod floor;
 mod report;
 
+use std::sync::atomic::Ordering;
+
 use clap::Parser;
 use weir::clock;
 
@@ -46,7 +48,13 @@ struct Load {
     settle: u64,
     /// Bits a second of each camera.
     #[arg(long, default_value_t = 2_000_000)]
-    bits_per_s: u32,
+    bitrate: u32,
+    /// Bytes of a key frame; four times another frame's where nothing is said.
+    #[arg(long)]
+    key_frame_bytes: Option<u32>,
+    /// Frames from one key frame to the next, 25 a second.
+    #[arg(long, default_value_t = 50)]
+    gop: u32,
     /// All cameras write their frames at the same instant, not spread over the frame interval.
     #[arg(long)]
     same_instant: bool,
@@ -63,7 +71,11 @@ struct Load {
 
 impl Load {
     fn mounts(&self) -> Vec<Mount> {
-        let picture = Picture { bits_per_s: self.bits_per_s, ..Picture::default() };
+        let picture = Picture { bits_per_s: self.bitrate, gop: self.gop, ..Picture::default() };
+        let picture = match self.key_frame_bytes {
+            Some(bytes) => picture.with_key_frame_bytes(bytes),
+            None => picture,
+        };
         Mount::many(self.cameras, picture, self.same_instant)
     }
 
@@ -137,11 +149,13 @@ fn window(load: &Load, park: &Park, server: &Server, viewers: &mut [Viewer]) -> 
     let own = || Usage::of(std::process::id()).expect("this process runs");
     let (usage_before, own_before) = (usage(), own());
     let cameras_before = camera_packets(park);
+    let frames_before = frames_for(viewers.len(), load, park);
     let began_us = clock::now_us();
     wall::run(viewers, load.seconds * 1_000_000, |_| false);
     let wall_us = clock::now_us() - began_us;
     let (usage_after, own_after) = (usage(), own());
     let packets_in = camera_packets(park) - cameras_before;
+    let frames_sent = frames_for(viewers.len(), load, park) - frames_before;
     wall::run(viewers, TRAIL_US, |_| false);
     Window {
         wall_us,
@@ -149,9 +163,17 @@ fn window(load: &Load, park: &Park, server: &Server, viewers: &mut [Viewer]) -> 
         own_cpu_ns: own_after.cpu_ns - own_before.cpu_ns,
         usage: usage_after,
         packets_in,
+        frames_sent,
         camera_stalls: park.total(|counts: &CameraCounts| &counts.stalls),
         received: viewers.iter().map(|viewer| viewer.reception.counts.clone()).collect(),
     }
+}
+
+/// Frames that were written so far for so many viewers: each camera's, as often as it is watched.
+fn frames_for(viewers: usize, load: &Load, park: &Park) -> u64 {
+    let watched = load.watched();
+    let frames = |name: &String| park.counts(name).frames.load(Ordering::Relaxed);
+    watched.iter().take(viewers).map(frames).sum()
 }
 
 fn camera_packets(park: &Park) -> u64 {

@@ -18,6 +18,9 @@ pub(crate) struct Window {
     pub(crate) usage: Usage,
     /// RTP packets the cameras wrote.
     pub(crate) packets_in: u64,
+    /// Frames the cameras wrote, each as often as it was to arrive; one under way at either end of the
+    /// window more or less for each viewer.
+    pub(crate) frames_sent: u64,
     /// Camera writes that the server did not take at once.
     pub(crate) camera_stalls: u64,
     /// One for each viewer.
@@ -90,7 +93,9 @@ impl Report {
             "viewers": self.load.viewers,
             "seconds": self.window.wall_us as f64 / 1e6,
             "same_instant": self.load.same_instant,
-            "bits_per_s": self.load.bits_per_s,
+            "bits_per_s": self.load.bitrate,
+            "key_frame_bytes": self.load.key_frame_bytes,
+            "gop": self.load.gop,
             "all_connected_ms": self.connected_us as f64 / 1e3,
             "cpu_percent": self.cpu_percent(),
             "instrument_cpu_percent": percent(self.window.own_cpu_ns, self.window.wall_us),
@@ -104,6 +109,7 @@ impl Report {
             "packets_lost": self.sum(Counts::lost),
             "packets_late": self.sum(|counts| counts.late),
             "packets_forged": self.sum(|counts| counts.forged),
+            "frames_sent": self.window.frames_sent,
             "frames_whole": self.sum(|counts| counts.frames),
             "frames_broken": self.sum(|counts| counts.broken_frames),
             "frames_strange": self.sum(|counts| counts.strange_frames),
@@ -155,12 +161,13 @@ impl Report {
         let rates = (self.per_s(self.window.packets_in), self.per_s(received));
         let frames = self.sum(|counts| counts.frames);
         let broken = self.sum(|counts| counts.broken_frames);
+        let sent = self.window.frames_sent;
         let [p50, p99, longest] = [500, 990, 1000]
             .map(|per_mille| known(self.latency_ms(per_mille).map(|ms| format!("{ms:.2} ms"))));
         [
             ("RTP packets a second, in / out", format!("{:.0} / {:.0}", rates.0, rates.1)),
             ("packets received / lost", format!("{received} / {}", self.sum(Counts::lost))),
-            ("frames whole / broken", format!("{frames} / {broken}")),
+            ("frames whole of sent / broken", format!("{frames} of {sent} / {broken}")),
             ("latency added, p50 / p99", format!("{p50} / {p99}")),
             ("latency added, the longest", longest),
         ]

@@ -64,8 +64,10 @@ pub struct Outlet<'a, S, W> {
 pub enum Served {
     /// It has all there is, or waits for a key frame.
     UpToDate,
-    /// It has used up this millisecond's pace.
+    /// It has used up this millisecond's pace, and had all there was before.
     Behind,
+    /// It has used up this millisecond's pace on its way from a key frame to what is newest.
+    CatchingUp,
     /// The socket is full.
     Blocked,
 }
@@ -92,6 +94,8 @@ pub struct Counters {
 pub struct Subscription {
     wiring: Wiring,
     cursor: Cursor,
+    /// It had all there was since it began.
+    is_live: bool,
     /// While waiting: the key frame to begin with has at least this index.
     not_before: u64,
     pacer: Pacer,
@@ -112,6 +116,7 @@ impl Subscription {
         Self {
             wiring,
             cursor: Cursor::new(random),
+            is_live: false,
             not_before: 0,
             pacer: Pacer::new(),
             budget: ResendBudget::default(),
@@ -141,10 +146,10 @@ impl Subscription {
     ) -> Served {
         self.find_place(source.ring);
         let Some(place) = self.cursor.next() else { return Served::UpToDate };
-        let mut served = Served::UpToDate;
+        let mut is_paced = false;
         for packet in source.ring.packets_from(source.chunks, place.index) {
             if self.pacer.allowance(outlet.now_us) == 0 {
-                served = Served::Behind;
+                is_paced = true;
                 break;
             }
             let Some(place) = self.cursor.next() else { break };
@@ -158,7 +163,12 @@ impl Subscription {
             self.budget.sent(packet.payload.len(), outlet.now_us);
         }
         self.report(source, outlet);
-        served
+        self.is_live |= !is_paced;
+        match (is_paced, self.is_live) {
+            (false, _) => Served::UpToDate,
+            (true, true) => Served::Behind,
+            (true, false) => Served::CatchingUp,
+        }
     }
 
     /// Leaves a place that the ring has overwritten, and finds the next key frame.
@@ -173,6 +183,7 @@ impl Subscription {
             && idr >= self.not_before
         {
             self.cursor.begin(idr);
+            self.is_live = false;
             self.report_due_us = 0;
         }
     }

@@ -86,7 +86,7 @@ fn act(tape: &mut Tape<'_>, viewer: &mut Viewer, camera: &mut Camera) {
         }
         0x7d => viewer.now_us += 1_000 * u64::from(tape.number()),
         0x7c => viewer.stream.disconnect(viewer.chunks, viewer.now_us),
-        0x7b => viewer.stream.hold_unserved(viewer.now_us),
+        0x7b => viewer.stream.hold_unserved(),
         0x7a => viewer.stream.served(),
         RAW.. => viewer.feed(&[tape.record().to_vec()]),
         op => {
@@ -154,7 +154,7 @@ pub fn rtp_whole(data: &[u8]) {
             }
             sent.extend(slices);
             // As the media thread does: nothing is overwritten before it is served.
-            viewer.stream.hold_unserved(viewer.now_us);
+            viewer.stream.hold_unserved();
             viewer.feed(&std::mem::take(&mut camera.packets));
             viewer.stream.served();
         }

@@ -33,8 +33,7 @@ pub const CARRY_LARGE_BYTES: usize = 64 * KIB + 4;
 pub const PARAMETER_SET_BYTES_MAX: usize = 256;
 /// Access units watched before a stream's marker habit is latched and viewers are let in.
 pub const MARKER_PROBE_ACCESS_UNITS: u32 = 8;
-/// How long a stream may keep shared chunks for its newest IDR, or for packets that a viewer who
-/// is behind has yet to get.
+/// How long a stream may keep shared chunks for its newest IDR.
 pub const IDR_HOLD_US: u64 = 250_000;
 /// Chunks one stream can hold: its floor and the whole shared remainder.
 pub const RING_CHUNKS_MAX: usize = PROFILE.ring_floor_chunks + PROFILE.ring_shared_chunks;
@@ -73,9 +72,14 @@ pub const CAMERA_BITS_PER_S_MAX: u64 = 64_000_000;
 /// Bytes of a camera that may come at once, after a pause of the network: a key frame or several.
 pub const CAMERA_BURST_BYTES: usize = 2 << 20;
 /// A camera that is over its rate is read again when it may send so much: not byte by byte.
-pub const CAMERA_READ_BYTES_MIN: usize = 64 << 10;
+pub const CAMERA_READ_BYTES_MIN: usize = 24 << 10;
 
 const _: () = {
     assert!(CAMERA_BURST_BYTES >= PROFILE.read_scratch_bytes);
     assert!(CAMERA_READ_BYTES_MIN <= PROFILE.read_scratch_bytes);
+    // What is read at once is cut into a ring before anybody is served: the floor has room for it
+    // beside the chunk that is open, each chunk with less than a packet left at its end.
+    let room_bytes =
+        (PROFILE.ring_floor_chunks - 1) * (PROFILE.ring_chunk_bytes - PAYLOAD_BYTES_MAX);
+    assert!(PROFILE.read_scratch_bytes <= room_bytes);
 };

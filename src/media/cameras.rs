@@ -153,6 +153,13 @@ impl Cameras {
         Ok(true)
     }
 
+    /// What came for a slot stays in its socket for now.
+    pub(super) fn put_off(&mut self, slot: usize) {
+        if let Some(connection) = self.slots[slot].as_mut() {
+            connection.has_more = true;
+        }
+    }
+
     /// Lets time pass for one camera: keepalive, receiver reports, silence.
     pub(super) fn timeout(&mut self, slot: usize, now_us: u64) -> Result<(), Lost> {
         let Some(connection) = self.slots[slot].as_mut() else { return Ok(()) };

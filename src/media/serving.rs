@@ -18,6 +18,9 @@ use super::turn::Turner;
 /// Streams that have news for somebody who could not be served yet.
 pub(super) struct Pending {
     is_pending: [bool; CAMERAS_MAX],
+    /// Among them those with a viewer who was up to date before: what it has yet to get must not be
+    /// overwritten. One that is on its way from a key frame has to look after itself.
+    is_held: [bool; CAMERAS_MAX],
     count: usize,
     /// Where the next round begins: the one after the last that was served.
     start: usize,
@@ -25,14 +28,20 @@ pub(super) struct Pending {
 
 impl Pending {
     pub(super) const fn new() -> Self {
-        Self { is_pending: [false; CAMERAS_MAX], count: 0, start: 0 }
+        Self { is_pending: [false; CAMERAS_MAX], is_held: [false; CAMERAS_MAX], count: 0, start: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    fn set(&mut self, stream: usize, is_pending: bool) {
+    /// Whether the stream's camera is not to be read before somebody was served.
+    pub(super) fn is_held(&self, stream: usize) -> bool {
+        self.is_held[stream]
+    }
+
+    fn set(&mut self, stream: usize, is_pending: bool, is_held: bool) {
+        self.is_held[stream] = is_held;
         if self.is_pending[stream] != is_pending {
             self.is_pending[stream] = is_pending;
             if is_pending {
@@ -58,14 +67,14 @@ impl Turner {
     /// Serves all subscriptions of a stream.
     pub(super) fn serve(&mut self, slot: usize) {
         if self.is_blocked {
-            self.pending.set(slot, true);
+            self.pending.set(slot, true, true);
             return;
         }
         let now_us = self.now_us;
         let Memory { streams, chunks, subscribers, seats, batch, .. } = &mut *self.memory;
         let source = source(&streams[slot], chunks, now_us);
         let ntp = clock::ntp(now_us);
-        let mut is_behind = false;
+        let (mut is_behind, mut is_held) = (false, false);
         let mut at = subscribers.first(u16::try_from(slot).unwrap_or(u16::MAX));
         while let Some((subscriber, next)) = at.and_then(|index| subscribers.at(index)) {
             at = next;
@@ -75,9 +84,10 @@ impl Turner {
             let mut outlet = Outlet { seal: &mut live.seal, path, batch, wire, now_us, ntp };
             match subscriber.subscription.serve(source, &mut outlet) {
                 Served::UpToDate => {}
-                Served::Behind => is_behind = true,
+                Served::Behind => (is_behind, is_held) = (true, true),
+                Served::CatchingUp => is_behind = true,
                 Served::Blocked => {
-                    is_behind = true;
+                    (is_behind, is_held) = (true, true);
                     self.is_blocked = true;
                     break;
                 }
@@ -86,7 +96,7 @@ impl Turner {
         if !is_behind {
             streams[slot].served();
         }
-        self.pending.set(slot, is_behind);
+        self.pending.set(slot, is_behind, is_held);
     }
 
     /// Serves the streams that are behind, round robin from where it stopped.

@@ -166,7 +166,9 @@ impl Turner {
         if self.has_datagrams || self.has_errors {
             return Duration::ZERO;
         }
-        let unread_us = (0..CAMERAS_MAX).filter_map(|slot| self.memory.cameras.unread_us(slot));
+        let readable =
+            (0..CAMERAS_MAX).filter(|slot| !self.is_blocked && !self.pending.is_held(*slot));
+        let unread_us = readable.filter_map(|slot| self.memory.cameras.unread_us(slot));
         let due_us = unread_us.min().unwrap_or(u64::MAX).min(self.review_us);
         let review = Duration::from_micros(due_us.saturating_sub(self.now_us));
         if self.pending.is_empty() || self.is_blocked {
@@ -219,11 +221,17 @@ impl Turner {
         }
     }
 
-    /// Reads one camera and serves what came of it.
+    /// Reads one camera and serves what came of it. Not while somebody has yet to get what came
+    /// before: it stays in the camera's socket, and TCP has the camera wait.
     fn read(&mut self, slot: usize) {
         let now_us = self.now_us;
+        let is_held = self.is_blocked || self.pending.is_held(slot);
         let Memory { streams, chunks, carry, read_scratch, cameras, .. } = &mut *self.memory;
-        streams[slot].hold_unserved(now_us);
+        if is_held && !cameras.is_leaving(slot) {
+            cameras.put_off(slot);
+            return;
+        }
+        streams[slot].hold_unserved();
         let mut cutting =
             Cutting { stream: &mut streams[slot], chunks, card: &status::CAMERAS[slot], now_us };
         match cameras.read(slot, read_scratch, carry, &mut cutting) {

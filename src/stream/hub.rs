@@ -92,9 +92,9 @@ impl Stream {
         self.connected = false;
     }
 
-    /// Packets are about to come: none is overwritten in haste before it is [`Self::served`].
-    pub fn hold_unserved(&mut self, now_us: u64) {
-        self.ring.hold_unserved(now_us);
+    /// Packets are about to come: none is overwritten before it is [`Self::served`].
+    pub fn hold_unserved(&mut self) {
+        self.ring.hold_unserved();
     }
 
     /// Every viewer has what there is.

@@ -2,8 +2,9 @@
 //!
 //! A ring is a queue of chunks. Packets have a stream-wide index that never restarts; the oldest
 //! chunk is overwritten when a new one is needed and the ring has its floor. Only for the sake of
-//! its newest IDR and of what its viewers were not served yet (one picture may be larger than the
-//! floor), and no longer than [`IDR_HOLD_US`], does a ring take chunks of the shared remainder.
+//! its newest IDR, no longer than [`IDR_HOLD_US`], and of what its viewers were not served yet does
+//! a ring take chunks of the shared remainder. A floor has room for one read of the camera beside
+//! what was served, and there is no further read before that is served in turn.
 //! A packet lies in one chunk. Packets are published once and never change.
 
 use std::ops::Range;
@@ -59,7 +60,8 @@ pub struct Ring {
     head: u64,
     /// The newest IDR, while it is whole.
     idr: Option<Hold>,
-    unserved: Option<Hold>,
+    /// The first packet that some viewer was not served yet.
+    unserved: Option<u64>,
     idrs_overwritten: u64,
 }
 
@@ -178,10 +180,8 @@ impl Ring {
     }
 
     /// Packets are about to come: they are held from here on until they are [`Self::served`].
-    pub fn hold_unserved(&mut self, now_us: u64) {
-        if self.unserved.is_none_or(|hold| hold.index == self.head) {
-            self.unserved = Some(Hold { index: self.head, began_us: now_us });
-        }
+    pub fn hold_unserved(&mut self) {
+        self.unserved.get_or_insert(self.head);
     }
 
     /// Every viewer has what there is.
@@ -216,14 +216,10 @@ impl Ring {
 
     /// Whether nothing that is held needs the oldest chunk.
     fn oldest_is_dispensable(&self, chunks: &Chunks, now_us: u64) -> bool {
-        !self.oldest_is_needed(self.idr, chunks, now_us)
-            && !self.oldest_is_needed(self.unserved, chunks, now_us)
-    }
-
-    fn oldest_is_needed(&self, hold: Option<Hold>, chunks: &Chunks, now_us: u64) -> bool {
-        let oldest = self.chunks.front();
-        hold.zip(oldest)
-            .is_some_and(|(hold, &oldest)| hold.needs(chunks.chunk(oldest).end(), now_us))
+        let Some(&oldest) = self.chunks.front() else { return true };
+        let end = chunks.chunk(oldest).end();
+        !self.unserved.is_some_and(|index| end > index)
+            && !self.idr.is_some_and(|idr| idr.needs(end, now_us))
     }
 
     fn open_chunk(&mut self, chunks: &mut Chunks, now_us: u64) -> u16 {
@@ -245,7 +241,9 @@ impl Ring {
         {
             return chunk;
         }
-        self.idrs_overwritten += u64::from(self.oldest_is_needed(self.idr, chunks, now_us));
+        let oldest_end = self.chunks.front().map_or(0, |&oldest| chunks.chunk(oldest).end());
+        let is_idr_lost = self.idr.is_some_and(|idr| idr.needs(oldest_end, now_us));
+        self.idrs_overwritten += u64::from(is_idr_lost);
         self.drop_oldest(chunks).expect("a floor is at least two chunks")
     }
 

@@ -14,6 +14,7 @@ mod clip_md5;
 mod console;
 mod dialling;
 mod evicted_connections;
+mod heavy_cameras;
 mod hostile_camera;
 mod ice_restart;
 mod identity;

@@ -34,6 +34,14 @@ impl Default for Picture {
 }
 
 impl Picture {
+    /// The same rate with key frames of about so many bytes, at most all of a GOP.
+    pub fn with_key_frame_bytes(self, bytes: u32) -> Self {
+        let gop_bytes = self.bits_per_s / 8 * self.gop / self.frames_per_s;
+        let rest = gop_bytes.saturating_sub(bytes).max(1);
+        let weight = u64::from(bytes) * u64::from(self.gop - 1) / u64::from(rest);
+        Self { idr_weight: u32::try_from(weight).expect("a small number").max(1), ..self }
+    }
+
     /// Bytes of a frame's slices.
     pub fn frame_bytes(&self, idr: bool) -> usize {
         let gop_bytes =

@@ -1,0 +1,51 @@
+//! Cameras whose key frames are many times larger than their rings: every frame arrives, as the camera
+//! is not read faster than its viewers are served.
+
+use std::time::Duration;
+
+use super::common::camera::picture::Picture;
+use super::common::camera::{Mount, Park};
+use super::common::reception::Keep;
+use super::common::server::{Server, Setup};
+use super::common::viewer::{Options, Viewer, wall};
+
+const CAMERAS: usize = 8;
+/// 1440p as it is sold: 8 Mbit/s, and key frames that are a third of it.
+const KEY_FRAME_BYTES: u32 = 650_000;
+const SECONDS: u64 = 6;
+const PATIENCE_US: u64 = 20_000_000;
+const TRAIL_US: u64 = 200_000;
+
+#[test]
+fn key_frames_of_650_kb_arrive_whole() {
+    let picture = Picture { bits_per_s: 8_000_000, ..Picture::default() };
+    let picture = picture.with_key_frame_bytes(KEY_FRAME_BYTES);
+    let count = u32::try_from(CAMERAS).expect("few");
+    let park = Park::open(Mount::many(count, picture, false));
+    let names: Vec<String> = (0..CAMERAS).map(|number| format!("cam{number}")).collect();
+    let server = Server::start(&Setup::of(names.iter().map(|name| (name.clone(), park.url(name)))));
+    assert!(server.wait_until_ready(CAMERAS, PATIENCE_US));
+    let options = Options { keep: Keep::Counts, ..Options::default() };
+    let viewers = wall::connect_all(server.http, &names, &options, PATIENCE_US).into_iter();
+    let mut viewers: Vec<Viewer> =
+        viewers.map(|viewer| viewer.unwrap_or_else(|error| panic!("{error}"))).collect();
+    // Each has its first picture by then.
+    wall::run(&mut viewers, 3_000_000, |_| false);
+    viewers.iter_mut().for_each(|viewer| viewer.reception.begin_window());
+    let before: Vec<u64> = names.iter().map(|name| frames(&park, name)).collect();
+    wall::run(&mut viewers, Duration::from_secs(SECONDS).as_micros() as u64, |_| false);
+    let sent = names.iter().zip(before).map(|(name, before)| frames(&park, name) - before);
+    wall::run(&mut viewers, TRAIL_US, |_| false);
+    for ((viewer, name), sent) in viewers.iter().zip(&names).zip(sent) {
+        let counts = &viewer.reception.counts;
+        let (whole, lost) = (counts.frames, counts.lost());
+        println!("{name}: {whole} of {sent} frames, {lost} packets lost");
+        assert_eq!((counts.broken_frames, lost), (0, 0), "{name}");
+        // Those on their way at either end of the window.
+        assert!(whole + 2 >= sent, "{name}: {whole} of {sent} frames");
+    }
+}
+
+fn frames(park: &Park, name: &str) -> u64 {
+    park.counts(name).frames.load(std::sync::atomic::Ordering::Relaxed)
+}
