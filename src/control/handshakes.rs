@@ -6,7 +6,6 @@
 //! slots go round by address.
 
 use std::cell::Cell;
-use std::cmp::Reverse;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -16,7 +15,7 @@ use crate::clock;
 use crate::egress::batch::Path;
 use crate::egress::srtp::{OpenKeys, SealKeys};
 use crate::egress::subscription::Wiring;
-use crate::limits::{HANDSHAKE_CHECK_BYTES_MAX, HANDSHAKE_QUIET_US, HANDSHAKE_SLOW_US, PROFILE};
+use crate::limits::{HANDSHAKE_CHECK_BYTES_MAX, HANDSHAKE_QUIET_US, PROFILE};
 use crate::media::{Command, HandshakeDatagram, Promote, SeatId};
 use crate::mem::accounts::{self, Account};
 use crate::status::{self, TABLES};
@@ -27,6 +26,7 @@ use crate::webrtc::handshake::{
 };
 use crate::webrtc::session::Start;
 
+use super::room::{self, Running};
 use super::{Control, State};
 
 /// The longest the driver sleeps.
@@ -121,26 +121,21 @@ impl Handshakes {
         of_peer.filter(|active| active.handshake.is_some()).count()
     }
 
-    /// The one that makes room: who has a slot and saw no check for longest, if that is a while;
-    /// else of the address with the most handshakes the oldest, if it had its time.
-    fn dispensable(&self, now_us: u64) -> Option<SeatId> {
-        let quiet = self.oldest(now_us, |active| active.handshake.is_some());
-        let slow = |active: &&Active| {
-            active.begun_us.is_some_and(|begun_us| now_us >= begun_us + HANDSHAKE_SLOW_US)
-        };
-        let greed = |active: &&Active| (Reverse(self.count_of(active.peer)), active.begun_us);
-        let active = self.active.iter().map(|active| &**active);
-        quiet.or_else(|| Some(active.filter(slow).min_by_key(greed)?.seat))
+    /// The one that makes room for somebody whose address has `share` of the slots.
+    fn dispensable(&self, share: usize, now_us: u64) -> Option<SeatId> {
+        let running = self.active.iter().filter_map(|active| {
+            let Active { seat, peer, begun_us, checked_us, .. } = **active;
+            Some(Running { seat, peer, begun_us: begun_us?, checked_us })
+        });
+        room::dispensable(running, share, now_us)
     }
 
     /// The oldest offer that was answered a while ago, and that no check came for.
     pub(super) fn unchecked(&self, now_us: u64) -> Option<SeatId> {
-        self.oldest(now_us, |active| active.handshake.is_none() && active.held.is_none())
-    }
-
-    fn oldest(&self, now_us: u64, of: impl Fn(&Active) -> bool) -> Option<SeatId> {
-        let some = self.active.iter().filter(|active| of(active));
-        let oldest = some.min_by_key(|active| active.checked_us)?;
+        let is_unchecked =
+            |active: &&Box<Active>| active.handshake.is_none() && active.held.is_none();
+        let unchecked = self.active.iter().filter(is_unchecked);
+        let oldest = unchecked.min_by_key(|active| active.checked_us)?;
         (now_us >= oldest.checked_us + HANDSHAKE_QUIET_US).then_some(oldest.seat)
     }
 }
@@ -351,12 +346,23 @@ impl State {
         self.media.borrow().tell(Command::Live(Box::new(promote)));
     }
 
+    /// The fewest slots that the address of anybody has who waits for one, with an offer or with a
+    /// check.
+    fn least_share(&self) -> Option<usize> {
+        let handshakes = self.handshakes.borrow();
+        let held = handshakes.active.iter().filter(|active| active.held.is_some());
+        let held = held.map(|active| handshakes.count_of(active.peer)).min();
+        let waiting = self.waiting.borrow_mut().least(|peer| handshakes.count_of(peer));
+        held.into_iter().chain(waiting).min()
+    }
+
     /// While others wait, a handshake that makes no progress makes room.
     fn evict_for_waiting(&self) {
-        if !self.is_waited_for() || self.handshakes.borrow().begun() < PROFILE.handshakes {
+        if self.handshakes.borrow().begun() < PROFILE.handshakes {
             return;
         }
-        let dispensable = self.handshakes.borrow().dispensable(clock::now_us());
+        let Some(share) = self.least_share() else { return };
+        let dispensable = self.handshakes.borrow().dispensable(share, clock::now_us());
         if let Some(seat) = dispensable {
             self.end(seat, Ended::HandshakeEvicted, None);
         }

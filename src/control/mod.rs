@@ -16,6 +16,7 @@ mod offers;
 mod reload;
 mod report;
 mod restarts;
+mod room;
 mod run;
 mod sessions;
 mod shapes;

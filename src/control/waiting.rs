@@ -58,6 +58,12 @@ impl<G> Waiting<G> {
         Some(self.queue.remove(next).granted)
     }
 
+    /// The fewest handshakes that the address of anybody who waits has now.
+    pub(super) fn least(&mut self, handshakes_of: impl Fn(IpAddr) -> usize) -> Option<usize> {
+        self.forget_gone();
+        self.queue.iter().map(|waiter| handshakes_of(waiter.address)).min()
+    }
+
     /// Those who gave up, or whose time is over.
     fn forget_gone(&mut self) {
         self.queue.retain(|waiter| !waiter.granted.is_closed());

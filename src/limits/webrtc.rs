@@ -8,12 +8,15 @@ pub const OFFER_BYTES_MAX: usize = 16 * KIB;
 pub const OFFER_MEDIA_MAX: usize = 4;
 /// The longest an offer waits for a handshake slot, then 503.
 pub const OFFER_WAIT_US: u64 = 5_000_000;
-/// A handshake that saw no valid check for this long makes room when others wait; so does, in a
-/// full table of sessions, an offer that none came for.
+/// A handshake that saw no valid check for this long makes room for another address, which has fewer;
+/// so does, in a full table of sessions, an offer that none came for.
 pub const HANDSHAKE_QUIET_US: u64 = 500_000;
-/// A handshake that goes on for this long, checks or not, makes room when others wait: a browser
-/// needs a tenth of it, and this is room for four repetitions of a lost flight.
+/// A handshake that goes on for this long, checks or not, makes room for another address, which has
+/// fewer: a browser needs a tenth of it, and this is room for four repetitions of a lost flight.
 pub const HANDSHAKE_SLOW_US: u64 = 1_000_000;
+/// Without a valid check for this long its browser is gone, and it makes room for everybody; a busy
+/// one, which asks 20 times a second, may stand still for a second or two.
+pub const HANDSHAKE_GONE_US: u64 = 3_000_000;
 /// A handshake that is not connected by then is given up.
 pub const HANDSHAKE_US_MAX: u64 = 10_000_000;
 /// A connectivity check that is kept while there is no handshake slot; a user name of 513 bytes
