@@ -150,6 +150,17 @@ impl Camera {
         Err(Refusal::NotReady { reason, retry_after_s })
     }
 
+    /// Whether it is on its way: being dialled, or its first frames are coming.
+    pub(super) fn is_starting(&self, slot: usize) -> bool {
+        match &*self.state.borrow() {
+            State::Connecting => true,
+            State::Playing => {
+                !status::CAMERAS[slot].ready.load(Relaxed) && self.missing(slot).is_none()
+            }
+            _ => false,
+        }
+    }
+
     /// The media thread may have given the connection up: the task looks.
     pub(super) fn look(&self) {
         self.lost.notify_one();

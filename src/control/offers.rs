@@ -4,12 +4,14 @@ use std::net::IpAddr;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::access::Owner;
 use crate::clock;
 use crate::egress::subscription::Wiring;
-use crate::limits::{OFFER_WAIT_US, PROFILE, SESSION_EVICTABLE_US, SESSION_OWN_EVICTABLE_US};
+use crate::limits::{
+    CAMERA_START_WAIT_US, OFFER_WAIT_US, PROFILE, SESSION_EVICTABLE_US, SESSION_OWN_EVICTABLE_US,
+};
 use crate::media::{Command, Expect};
 use crate::mem::accounts::{self, Account, Kind};
 use crate::status::{self, TABLES};
@@ -23,6 +25,8 @@ use super::cameras::number;
 use super::handshakes::{Active, Permit};
 use super::{Answer, Control, Offer, Refusal, State};
 
+/// How often it is looked whether a camera has started.
+const CAMERA_START_LOOK: Duration = Duration::from_millis(20);
 /// When to ask again after a table was full.
 const RETRY_FULL_S: u32 = 2;
 
@@ -33,6 +37,7 @@ impl Control {
     /// A [`Refusal`], each with its HTTP status.
     pub async fn offer(&self, offer: Offer) -> Result<Answer, Refusal> {
         let state = &self.0;
+        state.started(&offer.camera).await;
         state.admitting(&offer.camera)?;
         let peer = offer.peer.ip();
         state.make_room(peer, &offer.owner)?;
@@ -70,6 +75,18 @@ impl Control {
 }
 
 impl State {
+    /// Waits for a camera that is on its way, as when a wall is opened while the box starts.
+    async fn started(&self, name: &str) {
+        let until_us = clock::now_us() + CAMERA_START_WAIT_US;
+        let is_starting = || {
+            let slot = self.cameras.iter().position(|camera| camera.is(name));
+            slot.is_some_and(|slot| self.cameras[slot].is_starting(slot))
+        };
+        while is_starting() && clock::now_us() < until_us {
+            sleep(CAMERA_START_LOOK).await;
+        }
+    }
+
     /// The slot of a camera that a viewer may join now.
     fn admitting(&self, name: &str) -> Result<u16, Refusal> {
         let slot = self.cameras.iter().position(|camera| camera.is(name));

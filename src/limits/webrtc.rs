@@ -6,6 +6,8 @@ use super::KIB;
 pub const OFFER_BYTES_MAX: usize = 16 * KIB;
 /// Media sections of an offer.
 pub const OFFER_MEDIA_MAX: usize = 4;
+/// The longest an offer waits for a camera that is on its way, then 409.
+pub const CAMERA_START_WAIT_US: u64 = 2_000_000;
 /// The longest an offer waits for a handshake slot, then 503.
 pub const OFFER_WAIT_US: u64 = 5_000_000;
 /// A handshake that saw no valid check for this long makes room for another address, which has fewer;

@@ -14,6 +14,7 @@ use crate::common::camera::picture::Picture;
 use crate::common::camera::rtsp::{Login, Scheme};
 use crate::common::camera::{Mount, Park};
 use crate::common::server::{CameraEntry, Server, Setup, free_tcp, wait_for};
+use crate::common::viewer::{Viewer, wall};
 
 const PATIENCE_US: u64 = 5_000_000;
 const USER: &str = "viewer";
@@ -97,6 +98,15 @@ fn a_wrong_password_fails_with_its_reason_and_is_shown_nowhere() {
         assert!(!text.contains(secret), "{secret} is in {text}");
     }
     assert!(server.log().contains("in-url"), "the log was looked at");
+}
+
+#[test]
+fn an_offer_waits_for_a_camera_that_is_on_its_way() {
+    let park = Park::open(vec![Mount::new("gate", Picture::default())]);
+    let server = Server::start(&Setup::of([("gate".to_owned(), park.url("gate"))]));
+    // weir answers before its cameras play.
+    let mut viewer = Viewer::connect(server.http, "gate").unwrap_or_else(|why| panic!("{why}"));
+    assert!(wall::run_one(&mut viewer, PATIENCE_US, Viewer::is_connected));
 }
 
 #[test]
