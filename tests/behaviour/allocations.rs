@@ -61,6 +61,16 @@ fn the_media_thread_allocates_nothing_once_it_runs() {
     stage.park.behave(CAMERA, Behaviour::Play);
     watch(&mut viewers, 2 * SECOND_US);
 
+    // A viewer whose every third packet is lost, which ends in a pause.
+    let mut count = 0;
+    viewers[0].drop_inbound = Some(Box::new(move |_| {
+        count += 1;
+        count % 3 == 0
+    }));
+    watch(&mut viewers, 4 * SECOND_US);
+    viewers[0].drop_inbound = None;
+    watch(&mut viewers, SECOND_US);
+
     let sessions = stage.sessions();
     let sum = |field: &str| -> u64 {
         let live = sessions.iter().filter(|session| session["state"] == "live");

@@ -2,7 +2,7 @@
 """What presses on the memory that the kernel holds for a weir on this machine. None of it reads what
 it is sent; each client has an address of its own in 127.0.0.0/8.
 
-usage: crowd.py cameras COUNT PORT          write as fast as they are read
+usage: crowd.py cameras COUNT PORT          write as fast as they are read, once all of them play
        crowd.py askers COUNT PORT PATH      ask again and again on one connection, and on the next
                                             when that is closed
        crowd.py leavers COUNT PORT PATH     ask once on each connection and leave it as it is: up to
@@ -91,13 +91,13 @@ class Camera:
             self.plays = True
         return ("\r\n".join(["RTSP/1.0 200 OK", *lines, "", body])).encode()
 
-    def speak(self):
+    def speak(self, floods):
         """Writes as much as there is room for, but not for ever: others wait."""
         sent = 0
         for _ in range(8):
             if not self.rest:
                 text, self.said = self.said, b""
-                text += self.frame() if self.plays else b""
+                text += self.frame() if self.plays and floods else b""
                 if not text:
                     break
                 self.rest = memoryview(text)
@@ -116,6 +116,8 @@ def cameras(count, port):
     selector = selectors.DefaultSelector()
     selector.register(listener, selectors.EVENT_READ)
     connected, total, said = [], 0, time.monotonic()
+    # Dials have their time even where a flood takes all of the CPU.
+    floods = False
     while True:
         for key, events in selector.select(1):
             if key.fileobj is listener:
@@ -128,14 +130,19 @@ def cameras(count, port):
             try:
                 if events & selectors.EVENT_READ:
                     camera.hear()
-                total += camera.speak()
+                total += camera.speak(floods)
             except ConnectionError:
                 selector.unregister(camera.connection)
                 camera.connection.close()
                 connected.remove(camera)
                 continue
-            write = selectors.EVENT_WRITE if camera.plays or camera.rest else 0
+            write = selectors.EVENT_WRITE if (camera.plays and floods) or camera.rest else 0
             selector.modify(camera.connection, selectors.EVENT_READ | write, camera)
+        if not floods and sum(camera.plays for camera in connected) == count:
+            floods = True
+            print(f"cameras: {count} play", flush=True)
+            for camera in connected:
+                selector.modify(camera.connection, selectors.EVENT_READ | selectors.EVENT_WRITE, camera)
         if time.monotonic() > said + 1:
             said = time.monotonic()
             playing = sum(camera.plays for camera in connected)
