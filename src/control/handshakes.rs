@@ -15,7 +15,7 @@ use crate::clock;
 use crate::egress::batch::Path;
 use crate::egress::srtp::{OpenKeys, SealKeys};
 use crate::egress::subscription::Wiring;
-use crate::limits::{HANDSHAKE_CHECK_BYTES_MAX, HANDSHAKE_QUIET_US, PROFILE};
+use crate::limits::{HANDSHAKE_CHECK_BYTES_MAX, HANDSHAKE_QUIET_US, HANDSHAKE_US_MAX, PROFILE};
 use crate::media::{Command, HandshakeDatagram, Promote, SeatId};
 use crate::mem::accounts::{self, Account};
 use crate::status::{self, TABLES};
@@ -174,7 +174,11 @@ impl Active {
     }
 
     fn poll(&mut self, now_us: u64) -> Progress {
-        let deadline_us = self.answered.give_up_us();
+        // A busy browser's offer, its wait for a slot and its handshake have their time each.
+        let deadline_us = match &self.held {
+            Some(held) => held.since_us + HANDSHAKE_US_MAX,
+            None => self.answered.give_up_us(),
+        };
         let (progress, over) = match &mut self.handshake {
             Some((handshake, account)) => {
                 (account.enter(|| handshake.poll(now_us)), account.over())

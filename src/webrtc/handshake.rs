@@ -215,7 +215,7 @@ impl Answered {
             alerted: false,
             failure: failure.map(|error| Failure::of(&error)),
             deadline_us: now_us,
-            give_up_us: self.give_up_us,
+            give_up_us: now_us + HANDSHAKE_US_MAX,
         }
     }
 

@@ -49,7 +49,7 @@ function connectAll({ url, count, patienceMs }) {
       headers: { 'Content-Type': 'application/sdp' },
       body: connection.localDescription.sdp,
     });
-    if (answer.status !== 201) return null;
+    if (answer.status !== 201) throw new Error(`${answer.status} ${await answer.text()}`);
     await connection.setRemoteDescription({ type: 'answer', sdp: await answer.text() });
     return connected;
   }
@@ -127,6 +127,11 @@ async function connects(t, patienceMs) {
   const never = took.filter((ms) => ms === null).length;
   t.diagnostic(`${never} of ${CONNECTIONS} never; the last after ${Math.max(...took).toFixed(0)} ms`);
   const pushedOut = weir.log.slice(begin).match(/another player needed the room/g) ?? [];
+  const reasons = {};
+  for (const [, why] of weir.log.slice(begin).matchAll(/session \d+ of gate ended: (.*)/g)) {
+    reasons[why] = (reasons[why] ?? 0) + 1;
+  }
+  t.diagnostic(`sessions ended meanwhile: ${JSON.stringify(reasons)}`);
   await page.close();
   return { took, never, pushedOut: pushedOut.length };
 }
