@@ -76,7 +76,7 @@ test('who is not logged in is led to the login and back; the picture comes', asy
   const [cookie] = await viewer.page.context().cookies();
   assert.deepEqual(
     { httpOnly: cookie.httpOnly, sameSite: cookie.sameSite },
-    { httpOnly: true, sameSite: 'Strict' },
+    { httpOnly: true, sameSite: 'Lax' },
   );
   assert.match(cookie.name, /^weir-login-[0-9a-f]{8}$/);
 });
