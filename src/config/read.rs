@@ -17,9 +17,9 @@ use super::{
 };
 use crate::access::{Policy, TokenHash};
 use crate::limits::{
-    CAMERAS_MAX, CANDIDATES_MAX, CONFIG_BYTES_MAX, CONFIG_HEAP_BYTES_PER_BYTE,
-    CONFIG_HEAP_BYTES_PER_TABLE, CONFIG_HEAP_BYTES_PER_TOKEN, CONFIG_TABLES_MAX, CONFIG_TOKENS_MAX,
-    PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN,
+    CAMERAS_MAX, CANDIDATES_MAX, CONFIG_BYTES_MAX, CONFIG_HEAP_BYTES_FIXED,
+    CONFIG_HEAP_BYTES_PER_BYTE, CONFIG_HEAP_BYTES_PER_TABLE, CONFIG_HEAP_BYTES_PER_TOKEN,
+    CONFIG_TABLES_MAX, CONFIG_TOKENS_MAX, PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN,
 };
 
 /// The only form of the file so far.
@@ -106,7 +106,8 @@ impl Extent {
 
     /// Library heap while it is read.
     pub(crate) fn heap_bytes(self) -> usize {
-        self.parsed_bytes()
+        CONFIG_HEAP_BYTES_FIXED
+            + self.parsed_bytes()
             + CONFIG_HEAP_BYTES_PER_TOKEN * self.tokens
             + CONFIG_HEAP_BYTES_PER_TABLE * self.tables
     }

@@ -9,9 +9,6 @@ use crate::config::{Extent, parse};
 use crate::limits::{CAMERAS_MAX, CONFIG_BYTES_MAX};
 use crate::mem::counting::peak_of;
 
-/// What reading a file takes that has nothing in it: the defaults.
-const FIXED_BYTES: usize = 4 * 1024;
-
 /// A configuration: it takes no more heap than was planned by its words and signs, every mistake
 /// has a place in the file, a file that is not TOML is refused, and
 /// a password, wherever it stands as one, shows in no message and in no debug output.
@@ -24,7 +21,7 @@ pub fn config(data: &[u8]) {
     let mut loaded = None;
     let peak = peak_of(|| loaded = Some(parse(text, Path::new("/nonexistent"))));
     let extent = Extent::of(text);
-    let planned = FIXED_BYTES + extent.heap_bytes();
+    let planned = extent.heap_bytes();
     assert!(peak <= planned, "{peak} bytes of heap, {planned} planned");
     let loaded = loaded.expect("parsed");
     if extent.excess().is_some() {

@@ -12,6 +12,8 @@ pub const CONFIG_TOKENS_MAX: usize = 1024 + 96 * PROFILE.cameras;
 /// Its tokens that begin a table or a list, or a table within one: `.`, `[` and `{`. A camera has two
 /// in `[[camera]]`, and may have as many again.
 pub const CONFIG_TABLES_MAX: usize = 256 + 4 * PROFILE.cameras;
+/// Library heap for any file while it is read: the defaults, and what is doubled as it grows.
+pub const CONFIG_HEAP_BYTES_FIXED: usize = 8 * KIB;
 /// Library heap for each byte of a file while it is read: the parser makes room for as many tokens.
 pub const CONFIG_HEAP_BYTES_PER_BYTE: usize = 25;
 /// Library heap for each token, or what becomes of it, at worst: a file of nothing but mistakes.
@@ -19,7 +21,8 @@ pub const CONFIG_HEAP_BYTES_PER_TOKEN: usize = 150;
 /// Library heap for each table besides: a table with one key in it has room for eleven.
 pub const CONFIG_HEAP_BYTES_PER_TABLE: usize = 1200;
 /// Library heap while the largest file is read.
-pub const CONFIG_HEAP_BYTES_MAX: usize = CONFIG_HEAP_BYTES_PER_BYTE * CONFIG_BYTES_MAX
+pub const CONFIG_HEAP_BYTES_MAX: usize = CONFIG_HEAP_BYTES_FIXED
+    + CONFIG_HEAP_BYTES_PER_BYTE * CONFIG_BYTES_MAX
     + CONFIG_HEAP_BYTES_PER_TOKEN * CONFIG_TOKENS_MAX
     + CONFIG_HEAP_BYTES_PER_TABLE * CONFIG_TABLES_MAX;
 /// How much more it takes to change a file than to read it: each token has what is around it.

@@ -106,7 +106,8 @@ impl Source {
         if policy.origins.iter().any(|listed| listed.allows(origin)) {
             return Self::Listed(value.clone());
         }
-        Self::Foreign(Some(value.clone()))
+        // What is no text is no origin, and is not written back.
+        Self::Foreign((!origin.is_empty()).then(|| value.clone()))
     }
 
     /// Whether the browser shows the page by HTTPS: what the proxy next to it says, else its

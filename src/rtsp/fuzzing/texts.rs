@@ -90,14 +90,13 @@ pub fn challenge(data: &[u8]) {
     if data.iter().any(|byte| *byte < b' ' && *byte != b'\t') {
         return;
     }
-    let ours: Vec<Challenge> = challenges(data).collect();
-    let digests: Vec<&DigestChallenge> = ours
-        .iter()
-        .filter_map(|challenge| match challenge {
-            Challenge::Digest(digest) => Some(digest),
-            Challenge::Basic => None,
-        })
-        .collect();
+    let mut digests = challenges(data).filter_map(|challenge| match challenge {
+        Challenge::Digest(digest) => Some(digest),
+        Challenge::Basic => None,
+    });
+    // All of them are read, and none is kept.
+    let ours = digests.next();
+    let is_alone = digests.count() == 0;
     sign(data);
     let Ok(text) = std::str::from_utf8(data) else { return };
     // Escapes are kept as they are, which is how cameras hash them.
@@ -111,8 +110,10 @@ pub fn challenge(data: &[u8]) {
     }
     let theirs: Vec<DigestClient> =
         theirs.iter().filter_map(|challenge| DigestClient::try_from(challenge).ok()).collect();
-    if let ([ours], Ok([theirs])) = (digests.as_slice(), <[DigestClient; 1]>::try_from(theirs)) {
-        compare(text, ours, theirs);
+    if let (Some(ours), true, Ok([theirs])) =
+        (ours, is_alone, <[DigestClient; 1]>::try_from(theirs))
+    {
+        compare(text, &ours, theirs);
     }
 }
 
