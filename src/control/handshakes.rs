@@ -132,9 +132,8 @@ impl Handshakes {
 
     /// The oldest offer that was answered a while ago, and that no check came for.
     pub(super) fn unchecked(&self, now_us: u64) -> Option<SeatId> {
-        let is_unchecked =
-            |active: &&Box<Active>| active.handshake.is_none() && active.held.is_none();
-        let unchecked = self.active.iter().filter(is_unchecked);
+        let is_unchecked = |active: &&Active| active.handshake.is_none() && active.held.is_none();
+        let unchecked = self.active.iter().map(|active| &**active).filter(is_unchecked);
         let oldest = unchecked.min_by_key(|active| active.checked_us)?;
         (now_us >= oldest.checked_us + HANDSHAKE_QUIET_US).then_some(oldest.seat)
     }

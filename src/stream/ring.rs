@@ -218,8 +218,8 @@ impl Ring {
     fn oldest_is_dispensable(&self, chunks: &Chunks, now_us: u64) -> bool {
         let Some(&oldest) = self.chunks.front() else { return true };
         let end = chunks.chunk(oldest).end();
-        !self.unserved.is_some_and(|index| end > index)
-            && !self.idr.is_some_and(|idr| idr.needs(end, now_us))
+        let is_served = self.unserved.is_none_or(|index| end <= index);
+        is_served && !self.idr.is_some_and(|idr| idr.needs(end, now_us))
     }
 
     fn open_chunk(&mut self, chunks: &mut Chunks, now_us: u64) -> u16 {

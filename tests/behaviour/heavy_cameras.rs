@@ -1,8 +1,6 @@
 //! Cameras whose key frames are many times larger than their rings: every frame arrives, as the camera
 //! is not read faster than its viewers are served.
 
-use std::time::Duration;
-
 use super::common::camera::picture::Picture;
 use super::common::camera::{Mount, Park};
 use super::common::reception::Keep;
@@ -12,7 +10,7 @@ use super::common::viewer::{Options, Viewer, wall};
 const CAMERAS: usize = 8;
 /// 1440p as it is sold: 8 Mbit/s, and key frames that are a third of it.
 const KEY_FRAME_BYTES: u32 = 650_000;
-const SECONDS: u64 = 6;
+const WINDOW_US: u64 = 6_000_000;
 const PATIENCE_US: u64 = 20_000_000;
 const TRAIL_US: u64 = 200_000;
 
@@ -33,7 +31,7 @@ fn key_frames_of_650_kb_arrive_whole() {
     wall::run(&mut viewers, 3_000_000, |_| false);
     viewers.iter_mut().for_each(|viewer| viewer.reception.begin_window());
     let before: Vec<u64> = names.iter().map(|name| frames(&park, name)).collect();
-    wall::run(&mut viewers, Duration::from_secs(SECONDS).as_micros() as u64, |_| false);
+    wall::run(&mut viewers, WINDOW_US, |_| false);
     let sent = names.iter().zip(before).map(|(name, before)| frames(&park, name) - before);
     wall::run(&mut viewers, TRAIL_US, |_| false);
     for ((viewer, name), sent) in viewers.iter().zip(&names).zip(sent) {
