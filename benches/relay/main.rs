@@ -149,13 +149,13 @@ fn window(load: &Load, park: &Park, server: &Server, viewers: &mut [Viewer]) -> 
     let own = || Usage::of(std::process::id()).expect("this process runs");
     let (usage_before, own_before) = (usage(), own());
     let cameras_before = camera_packets(park);
-    let frames_before = frames_for(viewers.len(), load, park);
+    let frames_before = frames_sent(load, park);
     let began_us = clock::now_us();
     wall::run(viewers, load.seconds * 1_000_000, |_| false);
     let wall_us = clock::now_us() - began_us;
     let (usage_after, own_after) = (usage(), own());
     let packets_in = camera_packets(park) - cameras_before;
-    let frames_sent = frames_for(viewers.len(), load, park) - frames_before;
+    let frames_sent = frames_sent(load, park) - frames_before;
     wall::run(viewers, TRAIL_US, |_| false);
     Window {
         wall_us,
@@ -169,11 +169,10 @@ fn window(load: &Load, park: &Park, server: &Server, viewers: &mut [Viewer]) -> 
     }
 }
 
-/// Frames that were written so far for so many viewers: each camera's, as often as it is watched.
-fn frames_for(viewers: usize, load: &Load, park: &Park) -> u64 {
-    let watched = load.watched();
+/// Frames that were written so far, each camera's as often as it is watched.
+fn frames_sent(load: &Load, park: &Park) -> u64 {
     let frames = |name: &String| park.counts(name).frames.load(Ordering::Relaxed);
-    watched.iter().take(viewers).map(frames).sum()
+    load.watched().iter().map(frames).sum()
 }
 
 fn camera_packets(park: &Park) -> u64 {

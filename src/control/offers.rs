@@ -78,19 +78,21 @@ impl State {
     /// Waits for a camera that is on its way, as when a wall is opened while the box starts.
     async fn started(&self, name: &str) {
         let until_us = clock::now_us() + CAMERA_START_WAIT_US;
-        let is_starting = || {
-            let slot = self.cameras.iter().position(|camera| camera.is(name));
-            slot.is_some_and(|slot| self.cameras[slot].is_starting(slot))
-        };
+        let is_starting =
+            || self.slot_of(name).is_some_and(|slot| self.cameras[slot].is_starting(slot));
         while is_starting() && clock::now_us() < until_us {
             sleep(CAMERA_START_LOOK).await;
         }
     }
 
+    /// The slot of a camera, while there is one of the name.
+    fn slot_of(&self, name: &str) -> Option<usize> {
+        self.cameras.iter().position(|camera| camera.is(name))
+    }
+
     /// The slot of a camera that a viewer may join now.
     fn admitting(&self, name: &str) -> Result<u16, Refusal> {
-        let slot = self.cameras.iter().position(|camera| camera.is(name));
-        let slot = slot.ok_or(Refusal::UnknownCamera)?;
+        let slot = self.slot_of(name).ok_or(Refusal::UnknownCamera)?;
         self.cameras[slot].admits(slot)?;
         Ok(number(slot))
     }

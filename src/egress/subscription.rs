@@ -59,15 +59,15 @@ pub struct Outlet<'a, S, W> {
     pub ntp: u64,
 }
 
-/// How far serving a subscription came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How far serving a subscription came: the further behind, the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Served {
     /// It has all there is, or waits for a key frame.
     UpToDate,
-    /// It has used up this millisecond's pace, and had all there was before.
-    Behind,
     /// It has used up this millisecond's pace on its way from a key frame to what is newest.
     CatchingUp,
+    /// It has used up this millisecond's pace, and had all there was before.
+    Behind,
     /// The socket is full.
     Blocked,
 }

@@ -78,20 +78,20 @@ impl Drop for Witness<'_> {
 }
 
 fn replay(target: &'static Target, mutations: usize) {
-    let (name, mut most) = (target.name, Counted::default());
+    let name = target.name;
+    let mut most = Counted::default();
     let mut entry = |input: &[u8]| most.include(check(target, input), input);
-    let target = name;
-    let corpus = corpus(target);
-    assert!(!corpus.is_empty(), "{target} has no corpus");
+    let corpus = corpus(name);
+    assert!(!corpus.is_empty(), "{name} has no corpus");
     let mut random = Random(0x5eed);
     for (index, (file, seed)) in corpus.iter().enumerate() {
-        let _witness = Witness { target, file, input: seed };
+        let _witness = Witness { target: name, file, input: seed };
         entry(seed);
         for _ in 0..mutations {
             let mut input = seed.clone();
             let other = (index + random.below(corpus.len())) % corpus.len();
             mutate(&mut random, &mut input, &corpus[other].1);
-            let _witness = Witness { target, file, input: &input };
+            let _witness = Witness { target: name, file, input: &input };
             entry(&input);
         }
     }

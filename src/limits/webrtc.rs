@@ -19,7 +19,8 @@ pub const HANDSHAKE_SLOW_US: u64 = 1_000_000;
 /// Without a valid check for this long its browser is gone, and it makes room for everybody; a busy
 /// one, which asks 20 times a second, may stand still for a second or two.
 pub const HANDSHAKE_GONE_US: u64 = 3_000_000;
-/// A handshake that is not connected by then is given up.
+/// An offer waits so long for its first check, the check for a slot, and the handshake, from then on,
+/// to be done; then it is given up.
 pub const HANDSHAKE_US_MAX: u64 = 10_000_000;
 /// A connectivity check that is kept while there is no handshake slot; a user name of 513 bytes
 /// (RFC 8445 section 5.3) and everything else that browsers send have room. A longer one is dropped.

@@ -17,10 +17,9 @@ use super::turn::Turner;
 
 /// Streams that have news for somebody who could not be served yet.
 pub(super) struct Pending {
-    is_pending: [bool; CAMERAS_MAX],
-    /// Among them those with a viewer who was up to date before: what it has yet to get must not be
-    /// overwritten. One that is on its way from a key frame has to look after itself.
-    is_held: [bool; CAMERAS_MAX],
+    /// How far whoever is furthest behind on a stream has come.
+    streams: [Served; CAMERAS_MAX],
+    /// Streams that somebody is behind on.
     count: usize,
     /// Where the next round begins: the one after the last that was served.
     start: usize,
@@ -28,28 +27,28 @@ pub(super) struct Pending {
 
 impl Pending {
     pub(super) const fn new() -> Self {
-        Self { is_pending: [false; CAMERAS_MAX], is_held: [false; CAMERAS_MAX], count: 0, start: 0 }
+        Self { streams: [Served::UpToDate; CAMERAS_MAX], count: 0, start: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    /// Whether the stream's camera is not to be read before somebody was served.
+    /// Whether the stream's camera is not to be read before somebody was served: what a viewer who was
+    /// up to date has yet to get must not be overwritten. One that is on its way from a key frame has
+    /// to look after itself.
     pub(super) fn is_held(&self, stream: usize) -> bool {
-        self.is_held[stream]
+        self.streams[stream] >= Served::Behind
     }
 
-    fn set(&mut self, stream: usize, is_pending: bool, is_held: bool) {
-        self.is_held[stream] = is_held;
-        if self.is_pending[stream] != is_pending {
-            self.is_pending[stream] = is_pending;
-            if is_pending {
-                self.count += 1;
-            } else {
-                self.count -= 1;
-            }
-        }
+    fn has(&self, stream: usize) -> bool {
+        self.streams[stream] > Served::UpToDate
+    }
+
+    fn set(&mut self, stream: usize, served: Served) {
+        self.count -= usize::from(self.has(stream));
+        self.streams[stream] = served;
+        self.count += usize::from(self.has(stream));
     }
 }
 
@@ -67,14 +66,14 @@ impl Turner {
     /// Serves all subscriptions of a stream.
     pub(super) fn serve(&mut self, slot: usize) {
         if self.is_blocked {
-            self.pending.set(slot, true, true);
+            self.pending.set(slot, Served::Blocked);
             return;
         }
         let now_us = self.now_us;
         let Memory { streams, chunks, subscribers, seats, batch, .. } = &mut *self.memory;
         let source = source(&streams[slot], chunks, now_us);
         let ntp = clock::ntp(now_us);
-        let (mut is_behind, mut is_held) = (false, false);
+        let mut furthest = Served::UpToDate;
         let mut at = subscribers.first(u16::try_from(slot).unwrap_or(u16::MAX));
         while let Some((subscriber, next)) = at.and_then(|index| subscribers.at(index)) {
             at = next;
@@ -82,21 +81,16 @@ impl Turner {
             let path = live.path();
             let wire = &*self.socket;
             let mut outlet = Outlet { seal: &mut live.seal, path, batch, wire, now_us, ntp };
-            match subscriber.subscription.serve(source, &mut outlet) {
-                Served::UpToDate => {}
-                Served::Behind => (is_behind, is_held) = (true, true),
-                Served::CatchingUp => is_behind = true,
-                Served::Blocked => {
-                    (is_behind, is_held) = (true, true);
-                    self.is_blocked = true;
-                    break;
-                }
+            furthest = furthest.max(subscriber.subscription.serve(source, &mut outlet));
+            if furthest == Served::Blocked {
+                self.is_blocked = true;
+                break;
             }
         }
-        if !is_behind {
+        if furthest == Served::UpToDate {
             streams[slot].served();
         }
-        self.pending.set(slot, is_behind, is_held);
+        self.pending.set(slot, furthest);
     }
 
     /// Serves the streams that are behind, round robin from where it stopped.
@@ -104,7 +98,7 @@ impl Turner {
         let start = self.pending.start;
         for offset in 0..CAMERAS_MAX {
             let slot = (start + offset) % CAMERAS_MAX;
-            if self.pending.is_pending[slot] {
+            if self.pending.has(slot) {
                 self.serve(slot);
                 self.pending.start = slot;
                 if self.is_blocked {

@@ -166,8 +166,7 @@ impl Turner {
         if self.has_datagrams || self.has_errors {
             return Duration::ZERO;
         }
-        let readable =
-            (0..CAMERAS_MAX).filter(|slot| !self.is_blocked && !self.pending.is_held(*slot));
+        let readable = (0..CAMERAS_MAX).filter(|slot| !self.is_held(*slot));
         let unread_us = readable.filter_map(|slot| self.memory.cameras.unread_us(slot));
         let due_us = unread_us.min().unwrap_or(u64::MAX).min(self.review_us);
         let review = Duration::from_micros(due_us.saturating_sub(self.now_us));
@@ -221,11 +220,16 @@ impl Turner {
         }
     }
 
-    /// Reads one camera and serves what came of it. Not while somebody has yet to get what came
-    /// before: it stays in the camera's socket, and TCP has the camera wait.
+    /// Whether somebody has yet to get what came of a camera before.
+    fn is_held(&self, slot: usize) -> bool {
+        self.is_blocked || self.pending.is_held(slot)
+    }
+
+    /// Reads one camera and serves what came of it. Not while it is held: then it stays in the
+    /// camera's socket, and TCP has the camera wait.
     fn read(&mut self, slot: usize) {
         let now_us = self.now_us;
-        let is_held = self.is_blocked || self.pending.is_held(slot);
+        let is_held = self.is_held(slot);
         let Memory { streams, chunks, carry, read_scratch, cameras, .. } = &mut *self.memory;
         if is_held && !cameras.is_leaving(slot) {
             cameras.put_off(slot);

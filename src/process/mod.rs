@@ -1,5 +1,6 @@
 //! The process as the kernel and the service manager see it: which build it is ([`build_id`]), as
-//! whom it runs ([`privileges`]), how much memory it may have ([`memory_limit`]), and what it says when it cannot go on ([`last_words`]).
+//! whom it runs ([`privileges`]), how much memory it may have ([`memory_limit`]), and what it says
+//! when it cannot go on ([`last_words`]).
 //!
 //! Calls to the kernel that no safe crate offers stand in `kernel`, a few lines each.
 

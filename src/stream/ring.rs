@@ -216,10 +216,17 @@ impl Ring {
 
     /// Whether nothing that is held needs the oldest chunk.
     fn oldest_is_dispensable(&self, chunks: &Chunks, now_us: u64) -> bool {
-        let Some(&oldest) = self.chunks.front() else { return true };
-        let end = chunks.chunk(oldest).end();
-        let is_served = self.unserved.is_none_or(|index| end <= index);
-        is_served && !self.idr.is_some_and(|idr| idr.needs(end, now_us))
+        let is_served = self.unserved.is_none_or(|index| self.oldest_end(chunks) <= index);
+        is_served && !self.idr_needs_oldest(chunks, now_us)
+    }
+
+    fn idr_needs_oldest(&self, chunks: &Chunks, now_us: u64) -> bool {
+        self.idr.is_some_and(|idr| idr.needs(self.oldest_end(chunks), now_us))
+    }
+
+    /// The index behind the oldest chunk; 0 without one, which nothing needs.
+    fn oldest_end(&self, chunks: &Chunks) -> u64 {
+        self.chunks.front().map_or(0, |&oldest| chunks.chunk(oldest).end())
     }
 
     fn open_chunk(&mut self, chunks: &mut Chunks, now_us: u64) -> u16 {
@@ -241,9 +248,7 @@ impl Ring {
         {
             return chunk;
         }
-        let oldest_end = self.chunks.front().map_or(0, |&oldest| chunks.chunk(oldest).end());
-        let is_idr_lost = self.idr.is_some_and(|idr| idr.needs(oldest_end, now_us));
-        self.idrs_overwritten += u64::from(is_idr_lost);
+        self.idrs_overwritten += u64::from(self.idr_needs_oldest(chunks, now_us));
         self.drop_oldest(chunks).expect("a floor is at least two chunks")
     }
 
