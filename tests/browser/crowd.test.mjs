@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
 
 import { startCameras } from './cameras.mjs';
-import { launchChromium } from './viewer.mjs';
+import { Viewer, launchChromium } from './viewer.mjs';
 import { sleep, startWeir } from './weir.mjs';
 
 const CONNECTIONS = 64;
@@ -34,7 +34,6 @@ function connectAll({ url, count, patienceMs }) {
   const start = performance.now();
   async function open() {
     const connection = new RTCPeerConnection();
-    connection.addTransceiver('video', { direction: 'recvonly' });
     const connected = new Promise((done) => {
       connection.onconnectionstatechange = () => {
         const state = connection.connectionState;
@@ -43,14 +42,7 @@ function connectAll({ url, count, patienceMs }) {
       };
       setTimeout(() => done(null), patienceMs);
     });
-    await connection.setLocalDescription();
-    const answer = await fetch(url, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/sdp' },
-      body: connection.localDescription.sdp,
-    });
-    if (answer.status !== 201) throw new Error(`${answer.status} ${await answer.text()}`);
-    await connection.setRemoteDescription({ type: 'answer', sdp: await answer.text() });
+    await offerVideo(connection, url);
     return connected;
   }
   return Promise.all(Array.from({ length: count }, open));
@@ -119,11 +111,10 @@ function postJunk() {
 }
 
 async function connects(t, patienceMs) {
-  const page = await browser.newPage();
-  await page.goto(`${weir.http}/`);
+  const viewer = await Viewer.open(browser, `${weir.http}/`);
   const begin = weir.log.length;
   const url = `${weir.http}/gate/whep`;
-  const took = await page.evaluate(connectAll, { url, count: CONNECTIONS, patienceMs });
+  const took = await viewer.page.evaluate(connectAll, { url, count: CONNECTIONS, patienceMs });
   const never = took.filter((ms) => ms === null).length;
   t.diagnostic(`${never} of ${CONNECTIONS} never; the last after ${Math.max(...took).toFixed(0)} ms`);
   const pushedOut = weir.log.slice(begin).match(/another player needed the room/g) ?? [];
@@ -132,7 +123,7 @@ async function connects(t, patienceMs) {
     reasons[why] = (reasons[why] ?? 0) + 1;
   }
   t.diagnostic(`sessions ended meanwhile: ${JSON.stringify(reasons)}`);
-  await page.close();
+  await viewer.close();
   return { took, never, pushedOut: pushedOut.length };
 }
 

@@ -29,17 +29,10 @@ after(async () => {
 /** Runs in the page. */
 async function play(url) {
   const connection = new RTCPeerConnection();
-  connection.addTransceiver('video', { direction: 'recvonly' });
   const video = document.body.appendChild(document.createElement('video'));
   Object.assign(video, { muted: true, autoplay: true });
   connection.ontrack = ({ track }) => (video.srcObject = new MediaStream([track]));
-  await connection.setLocalDescription();
-  const answer = await fetch(url, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/sdp' },
-    body: connection.localDescription.sdp,
-  });
-  await connection.setRemoteDescription({ type: 'answer', sdp: await answer.text() });
+  const answer = await offerVideo(connection, url);
   const session = new URL(answer.headers.get('Location'), url).href;
   window.watched = { connection, session, etag: answer.headers.get('ETag') };
   return connection.remoteDescription.sdp;

@@ -40,6 +40,25 @@ function recordConnections() {
   };
 }
 
+/**
+ * For players of a test's own in the page: `offerVideo(connection, url)` has weir answer a connection's
+ * offer of one video, and gives its answer.
+ */
+function defineOfferVideo() {
+  window.offerVideo = async (connection, url) => {
+    connection.addTransceiver('video', { direction: 'recvonly' });
+    await connection.setLocalDescription();
+    const answer = await fetch(url, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/sdp' },
+      body: connection.localDescription.sdp,
+    });
+    if (answer.status !== 201) throw new Error(`${answer.status} ${await answer.text()}`);
+    await connection.setRemoteDescription({ type: 'answer', sdp: await answer.text() });
+    return answer;
+  };
+}
+
 /** What the newest connected RTCPeerConnection of the page receives; null before there is one. */
 function readStats() {
   const newest = window.connectionsMade.filter((c) => c.connectionState === 'connected').at(-1);
@@ -100,6 +119,7 @@ export class Viewer {
   static async open(browser, url, prepare = () => {}) {
     const context = await browser.newContext();
     await context.addInitScript(recordConnections);
+    await context.addInitScript(defineOfferVideo);
     await prepare(context);
     const page = await context.newPage();
     await page.goto(url);

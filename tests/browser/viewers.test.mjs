@@ -50,13 +50,13 @@ test('two cameras, three viewers at once', async () => {
 });
 
 test('16 connections of one page all show the camera in under 3 s', async (t) => {
-  const page = await browser.newPage();
-  await page.goto(`${weir.http}/`);
-  const shown = await page.evaluate(openConnections, { url: `${weir.http}/gate/whep`, count: 16 });
+  const viewer = await Viewer.open(browser, `${weir.http}/`);
+  const many = { url: `${weir.http}/gate/whep`, count: 16 };
+  const shown = await viewer.page.evaluate(openConnections, many);
   t.diagnostic(`shown after ${shown.map((ms) => ms.toFixed(0)).join(', ')} ms`);
   assert.equal(shown.length, 16);
   assert.ok(Math.max(...shown) < 3_000);
-  await page.close();
+  await viewer.close();
 });
 
 /** Runs in the page: when each connection's first frame was on the screen, in milliseconds. */
@@ -64,18 +64,10 @@ function openConnections({ url, count }) {
   const start = performance.now();
   async function open() {
     const connection = new RTCPeerConnection();
-    connection.addTransceiver('video', { direction: 'recvonly' });
     const video = document.body.appendChild(document.createElement('video'));
     Object.assign(video, { muted: true, autoplay: true, width: 160 });
     connection.ontrack = ({ track }) => (video.srcObject = new MediaStream([track]));
-    await connection.setLocalDescription();
-    const answer = await fetch(url, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/sdp' },
-      body: connection.localDescription.sdp,
-    });
-    if (answer.status !== 201) throw new Error(`${answer.status} ${await answer.text()}`);
-    await connection.setRemoteDescription({ type: 'answer', sdp: await answer.text() });
+    await offerVideo(connection, url);
     await new Promise((done) => video.requestVideoFrameCallback(done));
     return performance.now() - start;
   }
