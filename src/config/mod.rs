@@ -4,8 +4,9 @@
 //! found, with its line and column: `weir check` refuses on any of them, `weir run` goes on
 //! where it safely can ([`Severity`]), and with the last good file where it cannot ([`Source`]).
 //! A bad `[[camera]]` is kept in the list, disabled, with its reason. What a new file changes is
-//! in [`diff`]; what weir itself changes in a file, for a person at its console, in `edit`. Bounded by [`crate::limits::CONFIG_BYTES_MAX`], `CONFIG_TOKENS_MAX` and, in number
-//! of cameras, [`crate::limits::CAMERAS_MAX`]. Does not resolve names or reach for the network.
+//! in [`diff`]; what weir itself changes in a file, for a person at its console, in `edit`. Bounded by
+//! [`crate::limits::CONFIG_BYTES_MAX`], `CONFIG_TOKENS_MAX` and, in number of cameras,
+//! [`crate::limits::CAMERAS_MAX`]. Does not resolve names or reach for the network.
 
 mod account;
 mod camera;
@@ -22,6 +23,7 @@ mod secret;
 mod section;
 mod source;
 mod state;
+mod syntax;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -33,12 +35,12 @@ pub use file::Owner;
 pub(crate) use file::{content as file_content, open as open_file, text as file_text};
 pub use https::{Https, TlsMode};
 pub use place::{Problem, Severity};
-#[cfg(any(test, fuzzing))]
-pub(crate) use read::Extent;
 pub use read::{Loaded, load, parse};
 pub use secret::Secret;
 pub use source::{Origin, Source, Standing, Started, Unusable, Usable};
 pub use state::StateFolder;
+#[cfg(any(test, fuzzing))]
+pub(crate) use syntax::Extent;
 
 use crate::access::{Policy, TokenHash};
 use crate::limits::PAYLOAD_BYTES_DEFAULT;

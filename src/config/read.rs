@@ -6,20 +6,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
-use toml_parser::Source as Toml;
-use toml_parser::lexer::TokenKind;
 
 use super::file::text as text_of;
 use super::place::{Problem, Problems, Severity};
 use super::section::{At, Section, wrong_type};
+use super::syntax::{Extent, first_mistake};
 use super::{
     Camera, Config, Diagnostics, Https, WebRtc, account, camera, console, https, ice_servers,
 };
 use crate::access::{Policy, TokenHash};
 use crate::limits::{
-    CAMERAS_MAX, CANDIDATES_MAX, CONFIG_BYTES_MAX, CONFIG_HEAP_BYTES_FIXED,
-    CONFIG_HEAP_BYTES_PER_BYTE, CONFIG_HEAP_BYTES_PER_TABLE, CONFIG_HEAP_BYTES_PER_TOKEN,
-    CONFIG_TABLES_MAX, CONFIG_TOKENS_MAX, PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN,
+    CAMERAS_MAX, CANDIDATES_MAX, CONFIG_BYTES_MAX, PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN,
 };
 
 /// The only form of the file so far.
@@ -62,6 +59,8 @@ pub fn parse(text: &str, directory: &Path) -> Loaded {
     let mut config = Config::default();
     if let Some(excess) = Extent::of(text).excess() {
         problems.note(0, Severity::Fatal, excess);
+    } else if let Some(At { value, offset }) = first_mistake(text) {
+        problems.note(offset, Severity::Fatal, value);
     } else {
         match DeTable::parse(text) {
             // A power cut leaves one; who wants the defaults writes `config_version`.
@@ -79,54 +78,6 @@ pub fn parse(text: &str, directory: &Path) -> Loaded {
     }
     let (problems, unnamed_problems) = problems.into_sorted();
     Loaded { config, problems, unnamed_problems }
-}
-
-/// What reading a text costs, before anything is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Extent {
-    bytes: usize,
-    tokens: usize,
-    /// Tokens that begin a table or a list.
-    tables: usize,
-}
-
-impl Extent {
-    /// No more counted than it takes to say that there are too many.
-    pub(crate) fn of(text: &str) -> Self {
-        let mut extent = Self { bytes: text.len(), tokens: 0, tables: 0 };
-        for token in Toml::new(text).lex().take(CONFIG_TOKENS_MAX + 1) {
-            extent.tokens += 1;
-            extent.tables += usize::from(matches!(
-                token.kind(),
-                TokenKind::Dot | TokenKind::LeftSquareBracket | TokenKind::LeftCurlyBracket
-            ));
-        }
-        extent
-    }
-
-    /// Library heap while it is read.
-    pub(crate) fn heap_bytes(self) -> usize {
-        CONFIG_HEAP_BYTES_FIXED
-            + self.parsed_bytes()
-            + CONFIG_HEAP_BYTES_PER_TOKEN * self.tokens
-            + CONFIG_HEAP_BYTES_PER_TABLE * self.tables
-    }
-
-    /// Library heap for what becomes of it.
-    pub(super) fn parsed_bytes(self) -> usize {
-        CONFIG_HEAP_BYTES_PER_BYTE * self.bytes
-    }
-
-    /// Why it is not read.
-    pub(crate) fn excess(self) -> Option<String> {
-        if self.tokens > CONFIG_TOKENS_MAX {
-            Some(format!("more than {CONFIG_TOKENS_MAX} words and signs"))
-        } else if self.tables > CONFIG_TABLES_MAX {
-            Some(format!("more than {CONFIG_TABLES_MAX} tables, lists and dots in keys"))
-        } else {
-            None
-        }
-    }
 }
 
 fn read_root(table: &DeTable, directory: &Path, config: &mut Config, problems: &mut Problems) {

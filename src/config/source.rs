@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 
 use super::file::text;
 use super::place::Problem;
-use super::read::{Extent, Loaded, parse};
+use super::read::{Loaded, parse};
+use super::syntax::Extent;
 use super::{Config, StateFolder};
 use crate::limits::{CONFIG_BYTES_MAX, CONFIG_PROBLEMS_SHOWN};
 use crate::mem::accounts::{self, Account, Kind, OverBudget, Refused};

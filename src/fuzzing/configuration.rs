@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn what_has_many_tables_in_few_bytes_is_read_within_the_plan() {
-        let shapes: [(&str, Piece); 9] = [
+        let shapes: [(&str, Piece); 11] = [
             ("", |n| format!("k{n}{} = 1\n", ".a".repeat(40))),
             ("", |n| format!("k{n}.a = 1\n")),
             ("", |n| format!("[k{n}.a]\n")),
@@ -107,9 +107,47 @@ mod tests {
             ("k=[", |_| "{a=1},".to_owned()),
             ("k=[", |_| "[1],".to_owned()),
             ("", |_| ".".to_owned()),
+            ("k=[", |_| "1,".to_owned()),
+            ("k=[", |_| "}".to_owned()),
         ];
         for (head, piece) in shapes {
             config(largest(head, piece).as_bytes());
+        }
+    }
+
+    #[test]
+    fn what_repeats_two_signs_is_read_within_the_plan() {
+        let signs = [
+            "}",
+            "{",
+            "]",
+            "[",
+            "=",
+            ".",
+            ",",
+            "\n",
+            " ",
+            "a",
+            "1",
+            "\"",
+            "\"\"",
+            "'",
+            "#",
+            "\0",
+            "é",
+            "\r",
+            "a=1\n",
+            "=[",
+            "-",
+            "0x",
+            "1979-05-27",
+        ];
+        for first in signs {
+            for second in signs {
+                for head in ["", "k=", "k=[", "k={", "["] {
+                    config(format!("{head}{}", [first, second].concat().repeat(100)).as_bytes());
+                }
+            }
         }
     }
 }

@@ -12,11 +12,13 @@ pub const CONFIG_TOKENS_MAX: usize = 1024 + 96 * PROFILE.cameras;
 /// Its tokens that begin a table or a list, or a table within one: `.`, `[` and `{`. A camera has two
 /// in `[[camera]]`, and may have as many again.
 pub const CONFIG_TABLES_MAX: usize = 256 + 4 * PROFILE.cameras;
+/// Lists and tables within one another, by brackets and braces: the parser calls itself for each.
+pub const CONFIG_NESTING_MAX: u32 = 16;
 /// Library heap for any file while it is read: the defaults, and what is doubled as it grows.
 pub const CONFIG_HEAP_BYTES_FIXED: usize = 8 * KIB;
 /// Library heap for each byte of a file while it is read: the parser makes room for as many tokens.
 pub const CONFIG_HEAP_BYTES_PER_BYTE: usize = 25;
-/// Library heap for each token, or what becomes of it, at worst: a file of nothing but mistakes.
+/// Library heap for each token, or what becomes of it, at worst: a list of numbers.
 pub const CONFIG_HEAP_BYTES_PER_TOKEN: usize = 150;
 /// Library heap for each table besides: a table with one key in it has room for eleven.
 pub const CONFIG_HEAP_BYTES_PER_TABLE: usize = 1200;

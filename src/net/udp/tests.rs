@@ -145,7 +145,7 @@ fn another_threads_flood_of_icmp_errors_costs_no_datagram() {
     let to = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), innocent.port().unwrap());
     let (gone, any) = (closed("127.0.0.1"), IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let is_done = std::sync::atomic::AtomicBool::new(false);
-    let (mut got, mut told, mut refused) = (0, 0, 0);
+    let (mut sent, mut got, mut told, mut refused) = (0, 0, 0, 0);
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !is_done.load(std::sync::atomic::Ordering::Relaxed) {
@@ -153,7 +153,9 @@ fn another_threads_flood_of_icmp_errors_costs_no_datagram() {
             }
         });
         let mut inbox = Box::new(Inbox::new());
-        for _ in 0..DATAGRAMS {
+        // On a busy machine the other thread may have no CPU for longer than all of it takes.
+        while sent < DATAGRAMS || told <= DATAGRAMS / 20 && sent < 1000 * DATAGRAMS {
+            sent += 1;
             refused += usize::from(socket.send_to(b"kept", to, any).is_err());
             got += receive_all(&innocent, &mut inbox, 1).len();
             // One at a time: while there are more in the queue, the next one is pending.
@@ -161,7 +163,7 @@ fn another_threads_flood_of_icmp_errors_costs_no_datagram() {
         }
         is_done.store(true, std::sync::atomic::Ordering::Relaxed);
     });
-    assert_eq!((got, refused), (DATAGRAMS, 0));
+    assert_eq!((got, refused), (sent, 0));
     assert!(told > DATAGRAMS / 20, "{told} errors meanwhile");
 }
 

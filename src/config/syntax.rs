@@ -1,0 +1,95 @@
+//! A text as TOML, before any of it is read: what reading it costs, and the first mistake in how it
+//! is written.
+
+use std::fmt::Write;
+
+use toml_parser::lexer::TokenKind;
+use toml_parser::parser::{RecursionGuard, ValidateWhitespace, parse_document};
+use toml_parser::{Expected, ParseError, Source};
+
+use super::section::At;
+use crate::limits::{
+    CONFIG_HEAP_BYTES_FIXED, CONFIG_HEAP_BYTES_PER_BYTE, CONFIG_HEAP_BYTES_PER_TABLE,
+    CONFIG_HEAP_BYTES_PER_TOKEN, CONFIG_NESTING_MAX, CONFIG_TABLES_MAX, CONFIG_TOKENS_MAX,
+};
+
+/// What reading a text costs, before anything is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Extent {
+    bytes: usize,
+    tokens: usize,
+    /// Tokens that begin a table or a list.
+    tables: usize,
+}
+
+impl Extent {
+    /// No more counted than it takes to say that there are too many.
+    pub(crate) fn of(text: &str) -> Self {
+        let mut extent = Self { bytes: text.len(), tokens: 0, tables: 0 };
+        for token in Source::new(text).lex().take(CONFIG_TOKENS_MAX + 1) {
+            extent.tokens += 1;
+            extent.tables += usize::from(matches!(
+                token.kind(),
+                TokenKind::Dot | TokenKind::LeftSquareBracket | TokenKind::LeftCurlyBracket
+            ));
+        }
+        extent
+    }
+
+    /// Library heap while it is read.
+    pub(crate) fn heap_bytes(self) -> usize {
+        CONFIG_HEAP_BYTES_FIXED
+            + self.parsed_bytes()
+            + CONFIG_HEAP_BYTES_PER_TOKEN * self.tokens
+            + CONFIG_HEAP_BYTES_PER_TABLE * self.tables
+    }
+
+    /// Library heap for what becomes of it.
+    pub(super) fn parsed_bytes(self) -> usize {
+        CONFIG_HEAP_BYTES_PER_BYTE * self.bytes
+    }
+
+    /// Why it is not read.
+    pub(crate) fn excess(self) -> Option<String> {
+        if self.tokens > CONFIG_TOKENS_MAX {
+            Some(format!("more than {CONFIG_TOKENS_MAX} words and signs"))
+        } else if self.tables > CONFIG_TABLES_MAX {
+            Some(format!("more than {CONFIG_TABLES_MAX} tables, lists and dots in keys"))
+        } else {
+            None
+        }
+    }
+}
+
+/// The first mistake in how a text is written. `toml` goes on after one as well as it can, and makes
+/// a value of each sign that cannot be one: a list of nothing but `}` costs it twice what any list
+/// of values does. So it is given no text that has a mistake.
+///
+/// Does not find what `toml` alone can tell: a number that is none, a key that is there twice.
+pub(super) fn first_mistake(text: &str) -> Option<At<String>> {
+    let source = Source::new(text);
+    let mut first: Option<ParseError> = None;
+    let mut nobody = ();
+    let mut receiver = ValidateWhitespace::new(&mut nobody, source);
+    let mut receiver = RecursionGuard::new(&mut receiver, CONFIG_NESTING_MAX);
+    parse_document(&source.lex().into_vec(), &mut receiver, &mut first);
+    let mistake = first?;
+    let offset = mistake.unexpected().map_or(0, |span| span.start());
+    Some(At { value: message(&mistake), offset })
+}
+
+/// What is wrong and what would not be; never what stands there, which may be a password.
+fn message(mistake: &ParseError) -> String {
+    let mut message = mistake.description().to_owned();
+    for (index, expected) in mistake.expected().unwrap_or_default().iter().enumerate() {
+        message += if index == 0 { ", expected " } else { ", " };
+        // Writing to a string does not fail.
+        let _ = match expected {
+            Expected::Literal("\n") => write!(message, "newline"),
+            Expected::Literal(sign) => write!(message, "`{sign}`"),
+            Expected::Description(words) => write!(message, "{words}"),
+            _ => write!(message, "something else"),
+        };
+    }
+    message
+}
