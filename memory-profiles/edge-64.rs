@@ -7,9 +7,8 @@ Profile {
     addresses_per_session: 4,
     handshakes: 16,
     offers_waiting: 256,
-    ring_chunk_bytes: 16 * KIB,
-    ring_floor_chunks: 3, // 0.2 s at 2 Mbit/s
-    ring_shared_chunks: 64,
+    ring_chunk_bytes: 8 * KIB,
+    ring_chunks: 1344, // 10.5 MiB: a key frame of 107 KB and 0.2 s of 4 Mbit/s for each camera
     carry_small: 64,
     carry_medium: 16,
     carry_large: 8,
@@ -39,5 +38,5 @@ Profile {
     stack_bytes: 256 * KIB,
     program_bytes: 5376 * KIB,
     udp_socket_buffer_bytes: 2 * MIB,
-    total_bytes: 22 * MIB,
+    total_bytes: 28 * MIB,
 }

@@ -48,10 +48,8 @@ pub struct Profile {
     pub offers_waiting: usize,
     /// Payload bytes of one history ring chunk.
     pub ring_chunk_bytes: usize,
-    /// Chunks a stream always has.
-    pub ring_floor_chunks: usize,
-    /// Chunks shared by the streams whose newest IDR needs them.
-    pub ring_shared_chunks: usize,
+    /// Chunks of all streams: what viewers have yet to get, history, key frames, groups.
+    pub ring_chunks: usize,
     /// Carry slots of 2 KiB for unfinished interleaved frames.
     pub carry_small: usize,
     /// Carry slots of 8 KiB.
@@ -131,9 +129,6 @@ pub const ADDRESSES_MAX: usize =
 /// Commands under way above which offers and ICE restarts are refused: what is left is for each
 /// session to live and to end, for each camera to play and to stop, and for the shutdown.
 pub const COMMANDS_BEHIND: usize = PROFILE.commands - 3 * PROFILE.sessions - 2 * PROFILE.cameras;
-/// Ring chunks of all streams: floors and the shared remainder.
-pub const CHUNKS_MAX: usize =
-    PROFILE.cameras * PROFILE.ring_floor_chunks + PROFILE.ring_shared_chunks;
 
 const _: () = {
     let p = &PROFILE;
@@ -141,10 +136,9 @@ const _: () = {
     assert!(p.sessions > 0 && p.sessions <= u16::MAX as usize, "a ufrag has 4 hex digits of index");
     assert!(p.subscriptions >= p.sessions, "every session has at least one subscription");
     assert!(p.handshakes <= p.sessions, "a handshake holds a session's slot");
-    assert!(p.ring_floor_chunks >= 2, "a ring turns over at least two chunks");
     assert!(CHUNKS_MAX <= u16::MAX as usize, "chunk numbers are u16");
     assert!(p.ring_chunk_bytes <= u16::MAX as usize + 1, "offsets in a chunk are u16");
-    assert!(p.ring_chunk_bytes >= 8 * PAYLOAD_BYTES_MAX);
+    assert!(p.ring_chunk_bytes >= 4 * PAYLOAD_BYTES_MAX);
     assert!(p.batch_bytes >= GSO_SEGMENTS_MAX * PACKET_BYTES_MAX, "one full GSO run must fit");
     // Below COMMANDS_BEHIND an offer may add two (it ends one session and expects another). From
     // there on: each session lives and ends, each camera plays and stops, and the shutdown.

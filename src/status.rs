@@ -147,6 +147,20 @@ pub struct Gauges {
     pub udp_refused: AtomicU64,
     /// Times the socket was full.
     pub udp_blocked: AtomicU64,
+    /// Ring chunks with what a viewer has yet to get.
+    pub ring_unserved_chunks: AtomicU64,
+    /// Ring chunks with the history that resends are made of.
+    pub ring_history_chunks: AtomicU64,
+    /// Ring chunks with the newest key frames.
+    pub ring_key_frame_chunks: AtomicU64,
+    /// Ring chunks with the groups since them.
+    pub ring_group_chunks: AtomicU64,
+    /// Groups given up for want of chunks: who joins has a still until the next key frame.
+    pub ring_groups_given_up: AtomicU64,
+    /// Key frames given up for want of chunks: who joins waits for the next one.
+    pub ring_key_frames_given_up: AtomicU64,
+    /// Chunks of history given up for want of chunks: what was in them cannot be sent again.
+    pub ring_history_given_up: AtomicU64,
     /// TLS handshakes under way.
     pub tls_handshakes: AtomicU64,
     /// TLS connections in the middle of a large record.
@@ -184,6 +198,13 @@ pub static GAUGES: Gauges = Gauges {
     udp_packets: AtomicU64::new(0),
     udp_refused: AtomicU64::new(0),
     udp_blocked: AtomicU64::new(0),
+    ring_unserved_chunks: AtomicU64::new(0),
+    ring_history_chunks: AtomicU64::new(0),
+    ring_key_frame_chunks: AtomicU64::new(0),
+    ring_group_chunks: AtomicU64::new(0),
+    ring_groups_given_up: AtomicU64::new(0),
+    ring_key_frames_given_up: AtomicU64::new(0),
+    ring_history_given_up: AtomicU64::new(0),
     tls_handshakes: AtomicU64::new(0),
     tls_large_records: AtomicU64::new(0),
     tls_accepted: AtomicU64::new(0),

@@ -1,36 +1,54 @@
 //! How fast: the pace of a subscription's first transmissions and the budget of its resends.
 
-use crate::limits::{PACING_SEGMENTS_PER_MS, RESEND_PACKETS_PER_S};
+use crate::limits::{CATCH_UP_BITS_PER_S_MIN, CATCH_UP_RATE_FACTOR, PACING_SEGMENTS_PER_MS};
+use crate::limits::{PAYLOAD_BYTES_MAX, RESEND_PACKETS_PER_S};
 
 const SECOND_US: u64 = 1_000_000;
+/// What a catching-up subscription may save up: it is served each millisecond or two.
+const CATCH_UP_MS_MAX: u64 = 4;
 
-/// A token bucket: [`PACING_SEGMENTS_PER_MS`] segments at once, and as many again each
-/// millisecond. It spreads an IDR that a new viewer starts from, and is never met by a live burst.
+/// A token bucket. A subscription that is live may send [`PACING_SEGMENTS_PER_MS`] segments at once,
+/// and as many again each millisecond: no burst of a camera meets that. One that catches up has the
+/// bytes of [`CATCH_UP_BITS_PER_S_MIN`] a millisecond, or of [`CATCH_UP_RATE_FACTOR`] times its
+/// stream.
 #[derive(Debug)]
 pub struct Pacer {
-    tokens: u32,
+    segments: u32,
+    /// Of catching up; a packet may take more than is there, which the next one waits for.
+    bytes: i64,
     refilled_ms: u64,
 }
 
 impl Pacer {
     /// A full bucket.
     pub const fn new() -> Self {
-        Self { tokens: PACING_SEGMENTS_PER_MS, refilled_ms: 0 }
+        Self { segments: PACING_SEGMENTS_PER_MS, bytes: 0, refilled_ms: 0 }
     }
 
-    /// Segments that may be sent now.
-    pub fn allowance(&mut self, now_us: u64) -> u32 {
+    /// Lets time pass, for a stream of so many bits a second.
+    pub fn refill(&mut self, bits_per_s: u64, now_us: u64) {
         let now_ms = now_us / 1000;
-        if now_ms > self.refilled_ms {
-            self.refilled_ms = now_ms;
-            self.tokens = PACING_SEGMENTS_PER_MS;
+        let passed_ms = now_ms.saturating_sub(self.refilled_ms).min(CATCH_UP_MS_MAX);
+        if passed_ms == 0 {
+            return;
         }
-        self.tokens
+        self.refilled_ms = now_ms;
+        self.segments = PACING_SEGMENTS_PER_MS;
+        let rate = bits_per_s.saturating_mul(CATCH_UP_RATE_FACTOR).max(CATCH_UP_BITS_PER_S_MIN);
+        let bytes_per_ms = i64::try_from(rate / 8000).unwrap_or(i64::MAX / 8);
+        let most = bytes_per_ms * CATCH_UP_MS_MAX as i64;
+        self.bytes = (self.bytes + bytes_per_ms * passed_ms as i64).min(most);
     }
 
-    /// Takes one segment.
-    pub fn spend(&mut self) {
-        self.tokens = self.tokens.saturating_sub(1);
+    /// Whether one more packet may be sent now.
+    pub fn allows(&self, is_live: bool) -> bool {
+        self.segments > 0 && (is_live || self.bytes > 0)
+    }
+
+    /// Takes one packet.
+    pub fn spend(&mut self, bytes: usize) {
+        self.segments = self.segments.saturating_sub(1);
+        self.bytes = (self.bytes - bytes as i64).max(-(PAYLOAD_BYTES_MAX as i64));
     }
 }
 
@@ -90,14 +108,45 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bucket_refills_each_millisecond() {
+    fn the_bucket_of_a_live_one_refills_each_millisecond() {
         let mut pacer = Pacer::new();
-        for _ in 0..PACING_SEGMENTS_PER_MS {
-            assert!(pacer.allowance(5_100) > 0);
-            pacer.spend();
+        let burst = |pacer: &mut Pacer, now_us| {
+            pacer.refill(2_000_000, now_us);
+            let mut count = 0;
+            while pacer.allows(true) {
+                pacer.spend(1200);
+                count += 1;
+            }
+            count
+        };
+        assert_eq!(burst(&mut pacer, 5_100), PACING_SEGMENTS_PER_MS);
+        assert_eq!(burst(&mut pacer, 5_999), 0);
+        assert_eq!(burst(&mut pacer, 6_000), PACING_SEGMENTS_PER_MS);
+    }
+
+    /// Bytes that one sends on its way to live, served for so long, each millisecond or now and then.
+    fn caught_up(bits_per_s: u64, step_us: usize, for_us: u64) -> u64 {
+        let mut pacer = Pacer::new();
+        let mut bytes = 0;
+        for now_us in (0..for_us).step_by(step_us) {
+            pacer.refill(bits_per_s, now_us);
+            while pacer.allows(false) {
+                pacer.spend(1200);
+                bytes += 1200;
+            }
         }
-        assert_eq!(pacer.allowance(5_999), 0);
-        assert_eq!(pacer.allowance(6_000), PACING_SEGMENTS_PER_MS);
+        bytes
+    }
+
+    #[test]
+    fn catching_up_keeps_its_rate() {
+        for (bits_per_s, rate) in [(500_000, 25_000_000), (8_000_000, 32_000_000)] {
+            for step_us in [1_000, 3_000] {
+                let bits = 8 * caught_up(bits_per_s, step_us, 1_000_000);
+                assert!((rate * 98 / 100..=rate * 102 / 100).contains(&bits), "{bits}");
+            }
+        }
+        assert!(caught_up(u64::MAX, 1_000, 100_000) <= 100 * 64 * 1200, "no more than a live one");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! One stream in one session: a cursor into the stream's ring, and what its packets look like on
 //! the wire. Live, paced, overrun, congested and resent packets are all the cursor's doing.
 
-use crate::limits::{RTP_OVERHEAD_BYTES, SENDER_REPORT_INTERVAL_US};
+use crate::limits::{CATCH_UP_TIME_DIVISOR, RTP_OVERHEAD_BYTES, SENDER_REPORT_INTERVAL_US};
 use crate::net::udp::Wire;
 use crate::stream::chunks::Chunks;
 use crate::stream::ring::{Packet, Ring};
@@ -41,6 +41,8 @@ pub struct Source<'a> {
     pub chunks: &'a Chunks,
     /// The timestamp that is now on the stream's clock, for reports; `None` before any.
     pub timestamp: Option<u32>,
+    /// What its camera sends.
+    pub bits_per_s: u64,
 }
 
 /// The way out, for one session at one moment.
@@ -89,11 +91,34 @@ pub struct Counters {
     pub skips: u64,
 }
 
+/// What the stream was like when a mapping of the cursor began.
+#[derive(Debug, Default, Clone, Copy)]
+struct Begun {
+    /// Where what leads on from its key frame ends, if it does.
+    until: Option<u64>,
+    /// What was live then: the packet that came next, and the timestamp of the newest.
+    live_index: u64,
+    live_timestamp: u32,
+}
+
+impl Begun {
+    /// The timestamp that a packet is sent with. What was there before is brought close to what was
+    /// live, in its order; a function of the packet alone, as a resend has to be the same.
+    fn timestamp(&self, packet: &Packet<'_>) -> u32 {
+        if packet.index >= self.live_index {
+            return packet.timestamp;
+        }
+        let before = self.live_timestamp.wrapping_sub(packet.timestamp).cast_signed();
+        self.live_timestamp.wrapping_sub((before / CATCH_UP_TIME_DIVISOR).cast_unsigned())
+    }
+}
+
 /// One stream in one session.
 #[derive(Debug)]
 pub struct Subscription {
     wiring: Wiring,
     cursor: Cursor,
+    begun: Begun,
     /// It had all there was since it began.
     is_live: bool,
     /// While waiting: the key frame to begin with has at least this index.
@@ -116,6 +141,7 @@ impl Subscription {
         Self {
             wiring,
             cursor: Cursor::new(random),
+            begun: Begun::default(),
             is_live: false,
             not_before: 0,
             pacer: Pacer::new(),
@@ -133,9 +159,19 @@ impl Subscription {
         self.wiring.ssrc
     }
 
-    /// Whether it waits for a key frame.
+    /// Whether it waits for a key frame, with a still at most.
     pub fn is_waiting(&self) -> bool {
-        self.cursor.is_waiting()
+        self.cursor.is_waiting() || self.is_at_end()
+    }
+
+    /// The index of the packet that it gets next; `None` while it waits.
+    pub fn next_index(&self) -> Option<u64> {
+        self.cursor.next().map(|place| place.index)
+    }
+
+    /// Whether it has all that leads on from where it began, and that is not what is live.
+    fn is_at_end(&self) -> bool {
+        self.begun.until.zip(self.cursor.next()).is_some_and(|(until, next)| next.index >= until)
     }
 
     /// Seals what the ring has and the subscription has not, as far as pace and socket allow.
@@ -144,11 +180,14 @@ impl Subscription {
         source: Source<'_>,
         outlet: &mut Outlet<'_, S, W>,
     ) -> Served {
-        self.find_place(source.ring);
-        let Some(place) = self.cursor.next() else { return Served::UpToDate };
+        self.find_place(source);
+        let Some(place) = self.cursor.next().filter(|_| !self.is_at_end()) else {
+            return Served::UpToDate;
+        };
+        self.pacer.refill(source.bits_per_s, outlet.now_us);
         let mut is_paced = false;
         for packet in source.ring.packets_from(source.chunks, place.index) {
-            if self.pacer.allowance(outlet.now_us) == 0 {
+            if !self.pacer.allows(self.is_live) {
                 is_paced = true;
                 break;
             }
@@ -157,7 +196,7 @@ impl Subscription {
                 return Served::Blocked;
             }
             self.cursor.spend();
-            self.pacer.spend();
+            self.pacer.spend(packet.payload.len());
             self.counters.packets += 1;
             self.counters.bytes += packet.payload.len() as u64;
             self.budget.sent(packet.payload.len(), outlet.now_us);
@@ -171,18 +210,25 @@ impl Subscription {
         }
     }
 
-    /// Leaves a place that the ring has overwritten, and finds the next key frame.
-    fn find_place(&mut self, ring: &Ring) {
-        if let Some(place) = self.cursor.next()
-            && place.index < ring.tail()
-        {
-            self.skip(ring.tail());
+    /// Leaves a place that the ring has given up, and finds the next key frame.
+    fn find_place(&mut self, source: Source<'_>) {
+        let ring = source.ring;
+        if let Some(place) = self.cursor.next() {
+            if let Some(until) = self.begun.until.filter(|_| self.is_at_end()) {
+                self.not_before = until;
+            } else if !ring.has(place.index) {
+                self.skip(ring.tail());
+            }
         }
-        if self.cursor.is_waiting()
-            && let Some(idr) = ring.newest_idr()
-            && idr >= self.not_before
+        if self.is_waiting()
+            && let Some(start) = ring.start()
+            && start.index >= self.not_before
         {
-            self.cursor.begin(idr);
+            let live_index = ring.head();
+            let newest = live_index.checked_sub(1).and_then(|at| ring.packet(source.chunks, at));
+            let live_timestamp = newest.map_or(0, |packet| packet.timestamp);
+            self.begun = Begun { until: start.until, live_index, live_timestamp };
+            self.cursor.begin(start.index);
             self.is_live = false;
             self.report_due_us = 0;
         }
@@ -222,7 +268,7 @@ impl Subscription {
     /// depends on the packet and its number alone, so that a resend is the same to the byte.
     fn write_header(&self, header: &mut [u8], packet: &Packet<'_>, place: Place) {
         let marker = u8::from(packet.flags.marker()) << 7;
-        let timestamp = packet.timestamp.wrapping_add(self.wiring.timestamp_offset);
+        let timestamp = self.begun.timestamp(packet).wrapping_add(self.wiring.timestamp_offset);
         header[0] = 0x80;
         header[1] = marker | self.wiring.payload_type;
         header[2..4].copy_from_slice(&place.sequence().to_be_bytes());
@@ -292,7 +338,7 @@ impl Subscription {
     }
 
     fn watch_congestion(&mut self, fraction_lost: u8, ring: &Ring) {
-        if fraction_lost < CONGESTED_FRACTION || self.cursor.is_waiting() {
+        if fraction_lost < CONGESTED_FRACTION || self.is_waiting() {
             self.lossy_reports = 0;
             return;
         }

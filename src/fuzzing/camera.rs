@@ -3,9 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::Tape;
-use crate::limits::{
-    CHUNKS_MAX, IDR_HOLD_US, PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN, PROFILE, RING_CHUNKS_MAX,
-};
+use crate::limits::{CHUNKS_MAX, PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN, RING_CHUNKS_MAX};
 use crate::mem::arena::Arena;
 use crate::rtp::nal;
 use crate::rtp::sps::{self, Sps};
@@ -14,7 +12,7 @@ use crate::stream::Chunks;
 
 /// Packets of one input, at most.
 const PACKETS_MAX: usize = 512;
-/// Bytes of all NAL units that one input makes, at most: less than a ring's floor holds.
+/// Bytes of all NAL units that one input makes, at most: less than a ring holds.
 const NAL_BYTES_MAX: usize = 32 * 1024;
 
 static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
@@ -60,10 +58,8 @@ pub fn rtp_cut(data: &[u8]) {
         for out in viewer.out.iter().filter(|out| out.idr_begins) {
             assert_eq!(nal::kind(out.payload[0]), nal::STAP_A, "an idr begins with its sets");
         }
-        viewer.now_us += 2 * IDR_HOLD_US;
-        viewer.stream.served();
-        viewer.stream.disconnect(viewer.chunks, viewer.now_us);
-        assert_eq!(viewer.chunks.shared_in_use(), 0, "shared chunks go back");
+        viewer.stream.renew(viewer.chunks);
+        assert_eq!(viewer.chunks.in_use(), 0, "all chunks go back");
     });
 }
 
@@ -87,7 +83,7 @@ fn act(tape: &mut Tape<'_>, viewer: &mut Viewer, camera: &mut Camera) {
         0x7d => viewer.now_us += 1_000 * u64::from(tape.number()),
         0x7c => viewer.stream.disconnect(viewer.chunks, viewer.now_us),
         0x7b => viewer.stream.hold_unserved(),
-        0x7a => viewer.stream.served(),
+        0x7a => viewer.stream.served(None),
         RAW.. => viewer.feed(&[tape.record().to_vec()]),
         op => {
             camera.sequence = match op >> 1 & 3 {
@@ -112,7 +108,6 @@ fn check_ring(viewer: &Viewer) {
     let (ring, chunks) = (viewer.stream.ring(), &*viewer.chunks);
     assert!(ring.tail() <= ring.head());
     assert!(ring.chunks_held() <= RING_CHUNKS_MAX && chunks.in_use() <= CHUNKS_MAX);
-    assert!(chunks.shared_in_use() <= PROFILE.ring_shared_chunks);
     assert_eq!(chunks.in_use(), ring.chunks_held());
     assert!(ring.newest_idr().is_none_or(|idr| (ring.tail()..ring.head()).contains(&idr)));
     let mut expected = ring.tail();
@@ -156,7 +151,7 @@ pub fn rtp_whole(data: &[u8]) {
             // As the media thread does: nothing is overwritten before it is served.
             viewer.stream.hold_unserved();
             viewer.feed(&std::mem::take(&mut camera.packets));
-            viewer.stream.served();
+            viewer.stream.served(None);
         }
         // What is held back leaves with the next access unit.
         camera.next_frame();

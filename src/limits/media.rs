@@ -2,8 +2,8 @@
 
 use super::{KIB, PROFILE};
 
-/// Packets one ring chunk describes: 16 KiB of 1200-byte payloads are 13, small ones more.
-pub const CHUNK_PACKETS_MAX: usize = 64;
+/// Packets one ring chunk describes: 8 KiB of 1200-byte payloads are 6, small ones more.
+pub const CHUNK_PACKETS_MAX: usize = 24;
 
 /// RTP payload bytes by default, FU header included, header extension and tag not. A path behind
 /// the interface that takes no IPv6 packets of 1284 bytes needs less: no path MTU is learnt.
@@ -33,10 +33,23 @@ pub const CARRY_LARGE_BYTES: usize = 64 * KIB + 4;
 pub const PARAMETER_SET_BYTES_MAX: usize = 256;
 /// Access units watched before a stream's marker habit is latched and viewers are let in.
 pub const MARKER_PROBE_ACCESS_UNITS: u32 = 8;
-/// How long a stream may keep shared chunks for its newest IDR.
-pub const IDR_HOLD_US: u64 = 250_000;
-/// Chunks one stream can hold: its floor and the whole shared remainder.
-pub const RING_CHUNKS_MAX: usize = PROFILE.ring_floor_chunks + PROFILE.ring_shared_chunks;
+/// History kept for resends while there is room: a browser asks again for some 100 ms and a round
+/// trip or two.
+pub const HISTORY_US: u64 = 250_000;
+/// Ring chunks of all streams.
+pub const CHUNKS_MAX: usize = PROFILE.ring_chunks;
+/// Chunks that one stream's queue can have: 4 MiB, two seconds at 16 Mbit/s.
+pub const RING_CHUNKS_MAX: usize =
+    if PROFILE.ring_chunks < 512 { PROFILE.ring_chunks } else { 512 };
+/// Chunks of a key frame that is kept without its group: 1 MiB, where the queue has that.
+pub const STILL_CHUNKS_MAX: usize = RING_CHUNKS_MAX / 4;
+/// Chunks that are free before a camera is read. What is read at once is cut before anybody is
+/// served: the read, a frame it completes, and the chunk that is open, each chunk with less than a
+/// packet left at its end. A read of nothing but tiny packets is cut into more, and overwrites the
+/// oldest of its own stream.
+pub const READ_CHUNKS_MAX: usize = 1
+    + (PROFILE.read_scratch_bytes + CARRY_LARGE_BYTES)
+        .div_ceil(PROFILE.ring_chunk_bytes - PAYLOAD_BYTES_MAX);
 /// SPS a stream remembers; one with a further id takes the oldest's place. Cameras send one.
 pub const SPS_MAX: usize = 2;
 /// PPS a stream remembers, in the same way; two were seen. 256 bytes each, as an SPS.
@@ -54,8 +67,16 @@ pub const TIMESTAMP_DRIFT_MS_MAX: u64 = 250;
 /// The least time between frames over a gap that we stamp ourselves: 30 frames a second.
 pub const TIMESTAMP_STEP_MIN: u32 = VIDEO_CLOCK_HZ / 30;
 
-/// Segments a subscription may send at once, and then again each millisecond.
+/// Segments a subscription that is live may send at once, and then again each millisecond.
 pub const PACING_SEGMENTS_PER_MS: u32 = 64;
+/// The least pace of one that is on its way from a key frame to what is live: quick, and no burst
+/// that would fill an access point's queue.
+pub const CATCH_UP_BITS_PER_S_MIN: u64 = 25_000_000;
+/// And at least so many times what the camera sends, or it would not get there.
+pub const CATCH_UP_RATE_FACTOR: u64 = 4;
+/// What it sends on its way is this much closer to live by its timestamps: a player without the
+/// playout-delay extension does not take it for delay.
+pub const CATCH_UP_TIME_DIVISOR: i32 = 64;
 /// Resends a second every subscription may ask for; 10 % of its bytes where that is more.
 pub const RESEND_PACKETS_PER_S: u32 = 32;
 /// Between sender reports of one subscription.
@@ -77,9 +98,6 @@ pub const CAMERA_READ_BYTES_MIN: usize = 24 << 10;
 const _: () = {
     assert!(CAMERA_BURST_BYTES >= PROFILE.read_scratch_bytes);
     assert!(CAMERA_READ_BYTES_MIN <= PROFILE.read_scratch_bytes);
-    // What is read at once is cut into a ring before anybody is served: the floor has room for it
-    // beside the chunk that is open, each chunk with less than a packet left at its end.
-    let room_bytes =
-        (PROFILE.ring_floor_chunks - 1) * (PROFILE.ring_chunk_bytes - PAYLOAD_BYTES_MAX);
-    assert!(PROFILE.read_scratch_bytes <= room_bytes);
+    assert!(RING_CHUNKS_MAX >= 2 * READ_CHUNKS_MAX, "a stream has room for a read and another");
+    assert!(CHUNKS_MAX >= READ_CHUNKS_MAX + 2 * PROFILE.cameras, "each stream has its open chunk");
 };

@@ -7,6 +7,7 @@ use crate::mem::pool::CarryPool;
 use crate::net::udp::Inbox;
 use crate::stream::Stream;
 use crate::stream::chunks::Chunks;
+use crate::stream::store::GivenUp;
 use crate::webrtc::demux::Demux;
 
 use super::cameras::Cameras;
@@ -17,6 +18,8 @@ use super::subscribers::Subscribers;
 pub struct Memory {
     /// All history rings.
     pub chunks: Chunks,
+    /// What streams had to give up for want of chunks.
+    pub given_up: GivenUp,
     /// A camera's state in weir, by slot.
     pub streams: [Stream; CAMERAS_MAX],
     /// Unfinished interleaved frames.
@@ -39,6 +42,7 @@ pub struct Memory {
 
 static MEMORY: Arena<Memory> = Arena::new(Memory {
     chunks: Chunks::new(),
+    given_up: GivenUp::NONE,
     streams: [const { Stream::new() }; CAMERAS_MAX],
     carry: CarryPool::new(),
     read_scratch: [0; PROFILE.read_scratch_bytes],

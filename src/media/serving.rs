@@ -59,7 +59,7 @@ fn source<'a>(stream: &'a Stream, chunks: &'a Chunks, now_us: u64) -> Source<'a>
         #[allow(clippy::cast_possible_truncation)] // RTP time wraps
         timestamp.wrapping_add(ticks as u32)
     });
-    Source { ring: stream.ring(), chunks, timestamp }
+    Source { ring: stream.ring(), chunks, timestamp, bits_per_s: stream.bits_per_s() }
 }
 
 impl Turner {
@@ -73,7 +73,7 @@ impl Turner {
         let Memory { streams, chunks, subscribers, seats, batch, .. } = &mut *self.memory;
         let source = source(&streams[slot], chunks, now_us);
         let ntp = clock::ntp(now_us);
-        let mut furthest = Served::UpToDate;
+        let (mut furthest, mut wanted) = (Served::UpToDate, None);
         let mut at = subscribers.first(u16::try_from(slot).unwrap_or(u16::MAX));
         while let Some((subscriber, next)) = at.and_then(|index| subscribers.at(index)) {
             at = next;
@@ -81,14 +81,19 @@ impl Turner {
             let path = live.path();
             let wire = &*self.socket;
             let mut outlet = Outlet { seal: &mut live.seal, path, batch, wire, now_us, ntp };
-            furthest = furthest.max(subscriber.subscription.serve(source, &mut outlet));
+            let served = subscriber.subscription.serve(source, &mut outlet);
+            furthest = furthest.max(served);
+            if served == Served::CatchingUp {
+                let next = subscriber.subscription.next_index();
+                wanted = [wanted, next].into_iter().flatten().min();
+            }
             if furthest == Served::Blocked {
                 self.is_blocked = true;
                 break;
             }
         }
-        if furthest == Served::UpToDate {
-            streams[slot].served();
+        if furthest < Served::Behind {
+            streams[slot].served(wanted);
         }
         self.pending.set(slot, furthest);
     }

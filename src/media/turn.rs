@@ -17,6 +17,7 @@ use crate::mem::heap;
 use crate::net::udp::Socket;
 use crate::rtsp::Ready;
 use crate::status::{self, TABLES};
+use crate::stream::store::{self, make_room};
 use crate::webrtc::ended::Ended;
 
 use super::cameras::{Cutting, GOODBYE_US};
@@ -54,6 +55,8 @@ pub(super) struct Turner {
     pub(super) is_blocked: bool,
     /// The readiness queue tells when the socket is writable.
     pub(super) is_awaiting_room: bool,
+    /// A camera was not read for want of ring chunks.
+    is_short: bool,
     /// The media socket was left with datagrams in it.
     pub(super) has_datagrams: bool,
     /// The media socket may have more ICMP errors in its queue.
@@ -96,6 +99,7 @@ impl Turner {
             pending: Pending::new(),
             is_blocked: false,
             is_awaiting_room: false,
+            is_short: false,
             has_datagrams: false,
             has_errors: false,
             icmp_errors: 0,
@@ -123,6 +127,7 @@ impl Turner {
     }
 
     fn turn(&mut self, events: &Events) {
+        self.is_short = false;
         for event in events {
             match event.token() {
                 WAKER => self.obey(),
@@ -166,10 +171,13 @@ impl Turner {
         if self.has_datagrams || self.has_errors {
             return Duration::ZERO;
         }
-        let readable = (0..CAMERAS_MAX).filter(|slot| !self.is_held(*slot));
+        let readable = (0..CAMERAS_MAX).filter(|slot| !self.is_held(*slot) && !self.is_short);
         let unread_us = readable.filter_map(|slot| self.memory.cameras.unread_us(slot));
         let due_us = unread_us.min().unwrap_or(u64::MAX).min(self.review_us);
         let review = Duration::from_micros(due_us.saturating_sub(self.now_us));
+        if self.is_short && !self.is_blocked {
+            return review.min(Duration::from_millis(1));
+        }
         if self.pending.is_empty() || self.is_blocked {
             return review;
         }
@@ -230,10 +238,15 @@ impl Turner {
     fn read(&mut self, slot: usize) {
         let now_us = self.now_us;
         let is_held = self.is_held(slot);
-        let Memory { streams, chunks, carry, read_scratch, cameras, .. } = &mut *self.memory;
-        if is_held && !cameras.is_leaving(slot) {
-            cameras.put_off(slot);
-            return;
+        let Memory { streams, chunks, given_up, carry, read_scratch, cameras, .. } =
+            &mut *self.memory;
+        if !cameras.is_leaving(slot) {
+            let has_room = !is_held && make_room(streams, chunks, given_up, slot, now_us);
+            if !has_room {
+                self.is_short |= !is_held;
+                cameras.put_off(slot);
+                return;
+            }
         }
         streams[slot].hold_unserved();
         let mut cutting =
@@ -285,7 +298,10 @@ impl Turner {
         for slot in 0..CAMERAS_MAX {
             let silent = self.memory.cameras.timeout(slot, self.now_us);
             let Memory { streams, chunks, .. } = &mut *self.memory;
-            // Without a camera too: shared chunks are given back when their hold is over.
+            // Without a camera too: history ends.
+            if status::CAMERAS[slot].viewers.load(Relaxed) > 0 {
+                streams[slot].looked_at(self.now_us);
+            }
             streams[slot].report(chunks, &status::CAMERAS[slot], self.now_us);
             if let Err(why) = silent {
                 self.lose(slot, why);
@@ -305,8 +321,23 @@ impl Turner {
         TABLES.carry_small.copy(small);
         TABLES.carry_medium.copy(medium);
         TABLES.carry_large.copy(large);
-        TABLES.ring_shared_chunks.copy(self.memory.chunks.shared());
+        TABLES.ring_chunks.copy(self.memory.chunks.usage());
+        self.report_store();
         gauges.media_reviews.fetch_add(1, Relaxed);
+    }
+
+    /// What the ring chunks are held for, and what was given up for want of them.
+    fn report_store(&self) {
+        let Memory { streams, chunks, given_up, .. } = &*self.memory;
+        let held = store::held(streams, chunks, self.now_us);
+        let gauges = &status::GAUGES;
+        gauges.ring_unserved_chunks.store(held.unserved as u64, Relaxed);
+        gauges.ring_history_chunks.store(held.history as u64, Relaxed);
+        gauges.ring_key_frame_chunks.store(held.key_frame as u64, Relaxed);
+        gauges.ring_group_chunks.store(held.group as u64, Relaxed);
+        gauges.ring_groups_given_up.store(given_up.groups, Relaxed);
+        gauges.ring_key_frames_given_up.store(given_up.key_frames, Relaxed);
+        gauges.ring_history_given_up.store(given_up.history_chunks, Relaxed);
     }
 
     /// Has the readiness queue tell when the media socket is writable, or no longer.

@@ -226,8 +226,9 @@ impl Turner {
         demux.learn(path.to, id.slot, Some(path.to));
         seat.state = State::Live { live: Live::new(start, now_us), subscriber };
         let slot = usize::from(stream);
-        let wants_key_frame = streams[slot].ring().newest_idr().is_none();
-        if wants_key_frame {
+        streams[slot].looked_at(now_us);
+        // With a still alone there is motion from the next one.
+        if streams[slot].ring().start().is_none_or(|start| start.until.is_some()) {
             self.memory.cameras.request_key_frame(slot, now_us);
         }
         self.count_viewers(stream);

@@ -225,7 +225,7 @@ impl AccessUnits {
         if self.decodable {
             let timestamp = self.unit.timestamp;
             let index = self.sets.publish(timestamp, self.payload_bytes, head);
-            head.ring.idr_begins(index, head.now_us);
+            head.ring.idr_begins(index);
             self.idrs.note(timestamp, head.now_us);
         }
     }

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::limits::{
-    ADDRESSES_MAX, CONSOLES_MAX, DIAGNOSTICS_CONNECTIONS_MAX, PROFILE, SESSIONS_MAX,
+    ADDRESSES_MAX, CHUNKS_MAX, CONSOLES_MAX, DIAGNOSTICS_CONNECTIONS_MAX, PROFILE, SESSIONS_MAX,
     SUBSCRIPTIONS_MAX,
 };
 
@@ -61,8 +61,8 @@ tables! {
     carry_medium: "carry slots, medium", PROFILE.carry_medium;
     /// Carry slots of 64 KiB; full: a frame was abandoned.
     carry_large: "carry slots, large", PROFILE.carry_large;
-    /// Ring chunks beyond the streams' floors; full: a stream had to do with its own.
-    ring_shared_chunks: "shared ring chunks", PROFILE.ring_shared_chunks;
+    /// Ring chunks; full: a camera was not read until viewers had been served.
+    ring_chunks: "ring chunks", CHUNKS_MAX;
     /// HTTP connections; full: an idle one made room, or the new one was refused.
     http_connections: "http connections", PROFILE.http_connections;
     /// HTTP request bodies being read; full: refused.

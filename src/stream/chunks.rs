@@ -1,9 +1,8 @@
-//! The memory of all history rings: [`CHUNKS_MAX`] chunks, each with the bytes of some packets
-//! and a descriptor a packet, and the account of who may have them.
+//! The memory of all history rings: [`CHUNKS_MAX`] chunks in one pool, each with the bytes of some
+//! packets and a descriptor a packet. No ring has chunks of its own: who gives one up for whom is
+//! said in [`super::store`].
 //!
-//! Every ring may hold its floor at any time; what is beyond the floors is one shared remainder.
-//! At most [`CAMERAS_MAX`](crate::limits::CAMERAS_MAX) rings live in one `Chunks`, so a chunk for
-//! a floor is always there. All zeros are a valid empty state: a static of it costs no file bytes.
+//! All zeros are a valid empty state: a static of it costs no file bytes.
 
 use crate::limits::{CHUNK_PACKETS_MAX, CHUNKS_MAX, PROFILE};
 use crate::status::Counts;
@@ -18,8 +17,7 @@ pub struct Chunks {
     fresh: u16,
     /// The chunk given back last, plus one; 0 for none.
     free: u16,
-    in_use: u16,
-    shared: Counts,
+    usage: Counts,
 }
 
 /// Some packets of one ring, one after the other.
@@ -31,6 +29,8 @@ pub(super) struct Chunk {
     filled: u32,
     /// Packets published.
     count: u16,
+    /// When its last packet was published.
+    pub(super) newest_us: u64,
     /// In the free list: the next free chunk, plus one.
     next: u16,
     packets: [Descriptor; CHUNK_PACKETS_MAX],
@@ -53,24 +53,18 @@ impl Chunks {
             chunks: [const { Chunk::new() }; CHUNKS_MAX],
             fresh: 0,
             free: 0,
-            in_use: 0,
-            shared: Counts::ZERO,
+            usage: Counts::ZERO,
         }
     }
 
     /// Chunks held by rings.
     pub fn in_use(&self) -> usize {
-        usize::from(self.in_use)
+        self.usage.used
     }
 
-    /// Chunks held by rings beyond their floors.
-    pub fn shared_in_use(&self) -> usize {
-        self.shared.used
-    }
-
-    /// How full the shared remainder is and was.
-    pub fn shared(&self) -> Counts {
-        self.shared
+    /// How full the pool is and was; full: a stream was not read for want of room.
+    pub fn usage(&self) -> Counts {
+        self.usage
     }
 
     /// Chunks held by nobody.
@@ -78,43 +72,19 @@ impl Chunks {
         CHUNKS_MAX - self.in_use()
     }
 
+    /// Somebody could not be read for want of chunks.
+    pub(super) fn was_full(&mut self) {
+        self.usage.full += 1;
+    }
+
     /// Every chunk free again; no ring may be left that holds one.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn free_all(&mut self) {
-        (self.fresh, self.free, self.in_use) = (0, 0, 0);
-        self.shared = Counts::ZERO;
+        (self.fresh, self.free, self.usage) = (0, 0, Counts::ZERO);
     }
 
-    /// A chunk for a ring that holds less than its floor.
-    pub(super) fn take_floor(&mut self) -> u16 {
-        self.take().expect("floors of all cameras and the shared remainder are all the chunks")
-    }
-
-    /// A chunk of the shared remainder, while there is one.
-    pub(super) fn take_shared(&mut self) -> Option<u16> {
-        if self.shared_in_use() == PROFILE.ring_shared_chunks {
-            self.shared.full += 1;
-            return None;
-        }
-        let chunk = self.take()?;
-        self.shared.take();
-        Some(chunk)
-    }
-
-    /// Gives a chunk back that a ring held beyond its floor.
-    pub(super) fn give_shared(&mut self, chunk: u16) {
-        self.give_floor(chunk);
-        self.shared.used -= 1;
-    }
-
-    /// Gives a chunk of a ring's floor back.
-    pub(super) fn give_floor(&mut self, chunk: u16) {
-        self.chunks[usize::from(chunk)].next = self.free;
-        self.free = chunk + 1;
-        self.in_use -= 1;
-    }
-
-    fn take(&mut self) -> Option<u16> {
+    /// A chunk, while there is one.
+    pub(super) fn take(&mut self) -> Option<u16> {
         let chunk = if self.free > 0 {
             let chunk = self.free - 1;
             self.free = self.chunks[usize::from(chunk)].next;
@@ -125,8 +95,15 @@ impl Chunks {
         } else {
             return None;
         };
-        self.in_use += 1;
+        self.usage.take();
         Some(chunk)
+    }
+
+    /// Gives a chunk back.
+    pub(super) fn give(&mut self, chunk: u16) {
+        self.chunks[usize::from(chunk)].next = self.free;
+        self.free = chunk + 1;
+        self.usage.used -= 1;
     }
 
     pub(super) fn chunk(&self, chunk: u16) -> &Chunk {
@@ -152,6 +129,7 @@ impl Chunk {
             first: 0,
             filled: 0,
             count: 0,
+            newest_us: 0,
             next: 0,
             packets: [EMPTY; CHUNK_PACKETS_MAX],
             bytes: [0; PROFILE.ring_chunk_bytes],

@@ -18,7 +18,10 @@ use super::ring::Ring;
 /// One camera slot's stream.
 #[derive(Debug)]
 pub struct Stream {
-    ring: Ring,
+    pub(super) ring: Ring,
+    /// When a viewer had it last.
+    pub(super) looked_at_us: u64,
+    bits_per_s: u64,
     receiver: Receiver,
     figures: Figures,
     /// The index of this camera's first packet.
@@ -33,6 +36,8 @@ impl Stream {
     pub const fn new() -> Self {
         Self {
             ring: Ring::new(),
+            looked_at_us: 0,
+            bits_per_s: 0,
             receiver: Receiver::new(),
             figures: Figures::new(),
             first: 0,
@@ -75,7 +80,7 @@ impl Stream {
         self.figures.breaks += 1;
     }
 
-    /// The camera is gone. What the ring has stays; the shared chunks go back.
+    /// The camera is gone. What the ring has of history stays, until others need it.
     pub fn disconnect(&mut self, chunks: &mut Chunks, now_us: u64) {
         self.receiver.broken(&mut self.ring);
         self.ring.give_back(chunks, now_us);
@@ -97,9 +102,19 @@ impl Stream {
         self.ring.hold_unserved();
     }
 
-    /// Every viewer has what there is.
-    pub fn served(&mut self) {
-        self.ring.served();
+    /// See [`Ring::served`].
+    pub fn served(&mut self, wanted: Option<u64>) {
+        self.ring.served(wanted);
+    }
+
+    /// A viewer has it now: what it holds is given up late.
+    pub fn looked_at(&mut self, now_us: u64) {
+        self.looked_at_us = now_us;
+    }
+
+    /// What the camera sent in the last second or two; 0 before that.
+    pub fn bits_per_s(&self) -> u64 {
+        self.bits_per_s
     }
 
     /// The history, to read.
@@ -117,12 +132,13 @@ impl Stream {
         self.receiver.last_timestamp()
     }
 
-    /// Writes the figures to the camera's card, and gives shared chunks back whose time is over;
-    /// to be called now and then, once a second or more often.
+    /// Writes the figures to the camera's card, and gives back what nothing needs any more; to be
+    /// called now and then, once a second or more often.
     pub fn report(&mut self, chunks: &mut Chunks, card: &CameraCard, now_us: u64) {
         self.ring.give_back(chunks, now_us);
         let frames = self.receiver.access_units();
         let (frames_per_s_x100, bits_per_s) = self.figures.rates(frames, now_us);
+        self.bits_per_s = bits_per_s;
         let idrs = self.receiver.idrs();
         card.ready.store(self.ready(), Relaxed);
         card.last_rtp_us.store(self.figures.last_rtp_us, Relaxed);

@@ -57,6 +57,48 @@ static PROCESS: &[Whole] = &[
         &GAUGES.udp_refused,
     ),
     ("weir_udp_blocked_total", "counter", "Times the socket was full.", &GAUGES.udp_blocked),
+    (
+        "weir_ring_unserved_chunks",
+        "gauge",
+        "Ring chunks with what a viewer has yet to get.",
+        &GAUGES.ring_unserved_chunks,
+    ),
+    (
+        "weir_ring_history_chunks",
+        "gauge",
+        "Ring chunks with the history that resends are made of.",
+        &GAUGES.ring_history_chunks,
+    ),
+    (
+        "weir_ring_key_frame_chunks",
+        "gauge",
+        "Ring chunks with the newest key frames.",
+        &GAUGES.ring_key_frame_chunks,
+    ),
+    (
+        "weir_ring_group_chunks",
+        "gauge",
+        "Ring chunks with the groups since them.",
+        &GAUGES.ring_group_chunks,
+    ),
+    (
+        "weir_ring_groups_given_up_total",
+        "counter",
+        "Groups given up for want of ring chunks.",
+        &GAUGES.ring_groups_given_up,
+    ),
+    (
+        "weir_ring_key_frames_given_up_total",
+        "counter",
+        "Key frames given up for want of ring chunks.",
+        &GAUGES.ring_key_frames_given_up,
+    ),
+    (
+        "weir_ring_history_given_up_total",
+        "counter",
+        "Chunks of history given up for want of ring chunks.",
+        &GAUGES.ring_history_given_up,
+    ),
     ("weir_tls_handshakes", "gauge", "TLS handshakes under way.", &GAUGES.tls_handshakes),
     (
         "weir_tls_large_records",

@@ -106,8 +106,9 @@ impl Source {
         if policy.origins.iter().any(|listed| listed.allows(origin)) {
             return Self::Listed(value.clone());
         }
-        // What is no text is no origin, and is not written back.
-        Self::Foreign((!origin.is_empty()).then(|| value.clone()))
+        // What is not visible ASCII is no origin, and is not written back.
+        let is_origin = !origin.is_empty() && origin.bytes().all(|byte| byte.is_ascii_graphic());
+        Self::Foreign(is_origin.then(|| value.clone()))
     }
 
     /// Whether the browser shows the page by HTTPS: what the proxy next to it says, else its
@@ -206,6 +207,7 @@ mod tests {
         assert_eq!(of(&[host, ("origin", "https://portal.example")]), Source::Listed(portal));
         assert_eq!(of(&[host, ("sec-fetch-site", "same-origin")]), Source::Own);
         assert_eq!(of(&[host, ("sec-fetch-site", "cross-site")]), Source::Foreign(None));
+        assert_eq!(of(&[host, ("origin", "http://a\t.example")]), Source::Foreign(None));
     }
 
     #[test]

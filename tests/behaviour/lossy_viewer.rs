@@ -80,9 +80,9 @@ fn a_lossy_viewer_pauses_and_a_healthy_one_does_not_notice() {
     let units = units.unwrap_or_else(|broken| panic!("{broken:?}"));
     let expected = RUN_US * u64::from(FRAMES_PER_S) / 1_000_000;
     assert!(units.len() as u64 >= expected - 10, "{} of {expected}", units.len());
-    for pair in units.windows(2) {
-        assert_eq!(pair[1].timestamp.wrapping_sub(pair[0].timestamp), TICKS_A_FRAME);
-    }
+    // What was there before it came is closer to live than it was.
+    let steps = units.windows(2).map(|pair| pair[1].timestamp.wrapping_sub(pair[0].timestamp));
+    assert!(steps.skip_while(|step| *step < TICKS_A_FRAME / 2).all(|step| step == TICKS_A_FRAME));
     let counts = &healthy.reception.counts;
     assert_eq!((counts.lost(), counts.broken_frames, counts.forged), (0, 0, 0));
     let session = stage.session(healthy.local());

@@ -1,5 +1,6 @@
 //! Subscriptions turned by hand: a ring that is published to, and a wire that keeps what left.
 
+mod joining;
 mod nonce;
 mod pauses;
 mod resends;
@@ -11,7 +12,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::*;
 use crate::egress::srtp::SealKeys;
-use crate::limits::PROFILE;
+use crate::limits::{PROFILE, RING_CHUNKS_MAX};
 use crate::net::udp::Message;
 use crate::stream::ring::Flags;
 
@@ -91,7 +92,8 @@ impl Scene {
             let room = self.ring.reserve(self.chunks, PAYLOAD_BYTES, self.now_us);
             room[..PAYLOAD_BYTES].fill(index.to_le_bytes()[0]);
             room[..8].copy_from_slice(&index.to_be_bytes());
-            self.ring.publish(self.chunks, 0..PAYLOAD_BYTES, 90_000, Flags::NONE);
+            let timestamp = 90_000 + 3_600 * u32::try_from(index).expect("few");
+            self.ring.publish(self.chunks, 0..PAYLOAD_BYTES, timestamp, Flags::NONE);
         }
         first
     }
@@ -99,23 +101,22 @@ impl Scene {
     /// The same, the first of them being an IDR's.
     fn publish_idr(&mut self, count: usize) -> u64 {
         let first = self.publish(1);
-        self.ring.idr_begins(first, self.now_us);
+        self.ring.idr_begins(first);
         self.publish(count - 1);
         first
     }
 
-    /// As much as a ring holds, and its IDR's hold is over.
+    /// As much as a ring holds: nothing of before is left.
     fn lap(&mut self) {
-        self.now_us += 1_000_000;
-        let packets = PROFILE.ring_floor_chunks * (PROFILE.ring_chunk_bytes / PAYLOAD_BYTES);
-        self.publish(packets + 1);
+        self.publish(RING_CHUNKS_MAX * (PROFILE.ring_chunk_bytes / PAYLOAD_BYTES) + 1);
     }
 
     fn act<R>(
         &mut self,
         act: impl FnOnce(&mut Subscription, Source<'_>, &mut Outlet<'_, SealKeys, Script>) -> R,
     ) -> R {
-        let source = Source { ring: &self.ring, chunks: self.chunks, timestamp: None };
+        let source =
+            Source { ring: &self.ring, chunks: self.chunks, timestamp: None, bits_per_s: 0 };
         let mut outlet = Outlet {
             seal: &mut self.seal,
             path: path(5000),
@@ -154,13 +155,22 @@ impl Scene {
         self.wire.datagrams.take()
     }
 
-    /// Serves all there is, however long that takes; the sequence numbers that left.
-    fn sequences(&mut self) -> Vec<u16> {
-        while self.serve() == Served::Behind {
+    /// Serves all there is, however long that takes.
+    fn serve_all(&mut self) {
+        while matches!(self.serve(), Served::Behind | Served::CatchingUp) {
             self.now_us += 1_000;
         }
+    }
+
+    /// The same; the sequence numbers that left.
+    fn sequences(&mut self) -> Vec<u16> {
+        self.serve_all();
         self.flush().iter().map(|datagram| sequence(datagram)).collect()
     }
+}
+
+fn timestamp(datagram: &[u8]) -> u32 {
+    u32::from_be_bytes(*datagram[4..].first_chunk().expect("a header"))
 }
 
 fn sequence(datagram: &[u8]) -> u16 {

@@ -1,11 +1,15 @@
-//! The ring against a simple model: what was published, in order, for ever.
+//! Rings and the pool against a simple model: what was published, in order, for ever.
 
 use std::collections::VecDeque;
 
-use crate::limits::{CAMERAS_MAX, CHUNKS_MAX, IDR_HOLD_US, PROFILE, RING_CHUNKS_MAX};
+use crate::limits::{
+    CAMERAS_MAX, CHUNKS_MAX, HISTORY_US, PROFILE, READ_CHUNKS_MAX, RING_CHUNKS_MAX,
+};
 use crate::mem::arena::Arena;
 use crate::rtp::testing::Random;
-use crate::stream::{Chunks, Flags, Ring};
+use crate::stream::ring::{Held, Start};
+use crate::stream::store::{GivenUp, held, make_room};
+use crate::stream::{Chunks, Flags, Ring, Stream};
 
 /// What a packet must read as.
 #[derive(Debug, Clone, Copy)]
@@ -17,84 +21,79 @@ struct Published {
     flags: Flags,
 }
 
-/// A ring, what was published to it, and its newest IDR as the rules have it.
-#[derive(Debug)]
-struct Modelled {
-    ring: Ring,
+/// What was published to a ring, and what has to be there of it.
+#[derive(Debug, Default)]
+struct Model {
     published: VecDeque<Published>,
-    idr: Option<(u64, u64)>,
+    unserved: Option<u64>,
 }
 
-impl Modelled {
-    fn new() -> Self {
-        Self { ring: Ring::new(), published: VecDeque::new(), idr: None }
-    }
-
+impl Model {
     /// Writes a packet in two parts, as pieces are filled, and publishes it.
-    fn publish(&mut self, chunks: &mut Chunks, random: &mut Random, now_us: u64) -> u64 {
-        let overwritten = self.ring.idrs_overwritten();
-        let bytes = 2 + random.below(if self.idr.is_some() { 1399 } else { 200 });
+    fn publish(&mut self, ring: &mut Ring, chunks: &mut Chunks, random: &mut Random, now_us: u64) {
+        let bytes = 2 + random.below(1399);
         let skipped = random.below(2);
         let fill = random.next().to_le_bytes()[5];
         let timestamp = u32::try_from(random.next() >> 32).unwrap();
         let flags = if random.one_in(9) { Flags::MARKER } else { Flags::NONE };
         let half = skipped + bytes / 2;
-        self.ring.reserve(chunks, 1401, now_us)[skipped..half].fill(fill);
-        let shared_in_use = chunks.shared_in_use();
-        self.ring.reserve(chunks, 1401, now_us)[half..skipped + bytes].fill(fill);
-        let index = self.ring.publish(chunks, skipped..skipped + bytes, timestamp, flags);
+        ring.reserve(chunks, 1401, now_us)[skipped..half].fill(fill);
+        ring.reserve(chunks, 1401, now_us)[half..skipped + bytes].fill(fill);
+        let index = ring.publish(chunks, skipped..skipped + bytes, timestamp, flags);
         self.published.push_back(Published { index, bytes, fill, timestamp, flags });
-        if let Some((idr, began_us)) = self.idr
-            && self.ring.newest_idr() != Some(idr)
-        {
-            // A whole IDR leaves the ring when its time is over, or for want of a shared chunk.
-            let held = now_us - began_us <= IDR_HOLD_US;
-            assert!(!held || self.ring.idrs_overwritten() == overwritten + 1);
-            assert!(!held || shared_in_use == PROFILE.ring_shared_chunks);
-            self.idr = None;
-        }
-        index
     }
 
-    fn check(&mut self, chunks: &Chunks, random: &mut Random) {
-        let (tail, head) = (self.ring.tail(), self.ring.head());
-        while self.published.front().is_some_and(|published| published.index < tail) {
+    fn check(&mut self, ring: &Ring, chunks: &Chunks, random: &mut Random) {
+        let (tail, head) = (ring.tail(), ring.head());
+        assert!(self.unserved.is_none_or(|index| index >= tail), "what is not served is held");
+        let start = ring.start();
+        let needed = start.map_or(tail, |start| start.index.min(tail));
+        while self.published.front().is_some_and(|published| published.index < needed) {
             self.published.pop_front();
         }
-        assert_eq!(self.published.len() as u64, head - tail, "tail to head is all readable");
-        assert_eq!(self.ring.newest_idr(), self.idr.map(|(index, _)| index));
-        assert!(self.idr.is_none_or(|(index, _)| (tail..head).contains(&index)));
-        assert!(self.ring.packet(chunks, head).is_none());
-        assert!(tail == 0 || self.ring.packet(chunks, tail - 1).is_none());
-        assert!(tail == 0 || self.ring.packets_from(chunks, tail - 1).next().is_none());
-        if self.published.is_empty() {
-            return;
+        assert!(ring.packet(chunks, head).is_none());
+        assert!(needed == 0 || ring.packets_from(chunks, needed - 1).next().is_none());
+        let Some(first) = self.published.front().map(|published| published.index) else { return };
+        let from = tail + random.next() % (head - tail).max(1);
+        self.check_from(ring, chunks, first, from.min(head - 1), head);
+        if let Some(Start { index, until: Some(until) }) = start {
+            assert!(index < tail && until > index, "a still stands apart");
+            self.check_from(ring, chunks, first, index, until);
+            assert_eq!(ring.packets_from(chunks, index).count() as u64, until - index);
+        } else if let Some(Start { index, until: None }) = start {
+            assert!(ring.has(index) && index >= tail);
+            assert_eq!(ring.packets_from(chunks, index).count() as u64, head - index);
         }
-        let from = random.below(self.published.len());
-        let few = self.ring.packets_from(chunks, tail + from as u64).take(40);
+    }
+
+    /// Some packets from `from` on, which all are there up to `end`.
+    fn check_from(&self, ring: &Ring, chunks: &Chunks, first: u64, from: u64, end: u64) {
+        let at = usize::try_from(from - first).expect("few");
+        let few = ring.packets_from(chunks, from).take(40);
         let mut read = 0;
-        for (packet, expected) in few.zip(self.published.range(from..)) {
+        for (packet, expected) in few.zip(self.published.range(at..)) {
             assert_eq!(packet.index, expected.index);
-            assert_eq!(packet.timestamp, expected.timestamp);
-            assert_eq!(packet.flags, expected.flags);
+            assert_eq!((packet.timestamp, packet.flags), (expected.timestamp, expected.flags));
             assert_eq!(packet.payload.len(), expected.bytes);
             let edges = [packet.payload[0], packet.payload[expected.bytes - 1]];
             assert_eq!(edges, [expected.fill; 2]);
             read += 1;
         }
-        assert_eq!(read, (self.published.len() - from).min(40));
-        let expected = self.published[from];
-        let packet = self.ring.packet(chunks, expected.index).expect("it is between the ends");
+        assert_eq!(read, (end - from).min(40));
+        let expected = self.published[at];
+        let packet = ring.packet(chunks, expected.index).expect("it is there");
         assert_eq!(packet.payload, vec![expected.fill; expected.bytes]);
     }
 }
 
-fn assert_accounts(rings: &[Modelled], chunks: &Chunks) {
-    let held = rings.iter().map(|modelled| modelled.ring.chunks_held());
-    let beyond = held.clone().map(|held| held.saturating_sub(PROFILE.ring_floor_chunks));
-    assert_eq!(chunks.in_use(), held.sum::<usize>());
-    assert_eq!(chunks.shared_in_use(), beyond.sum::<usize>());
-    assert!(chunks.shared_in_use() <= PROFILE.ring_shared_chunks);
+fn sum(held: Held) -> usize {
+    held.unserved + held.history + held.key_frame + held.group
+}
+
+fn assert_accounts(streams: &[Stream], chunks: &Chunks, now_us: u64) {
+    let by_rings: usize = streams.iter().map(|stream| stream.ring().chunks_held()).sum();
+    assert_eq!(chunks.in_use(), by_rings);
+    assert_eq!(sum(held(streams, chunks, now_us)), by_rings);
     assert_eq!(chunks.free() + chunks.in_use(), CHUNKS_MAX);
 }
 
@@ -103,131 +102,199 @@ fn a_million_operations_of_many_streams() {
     static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
     let chunks = CHUNKS.take().unwrap();
     let mut random = Random(81);
-    let mut rings: Vec<Modelled> = (0..CAMERAS_MAX).map(|_| Modelled::new()).collect();
-    let (mut now_us, mut exhausted) = (0, 0_u32);
-    for operation in 0..1_200_000_u32 {
-        now_us += random.next() % 150;
+    let mut streams: Vec<Stream> = (0..CAMERAS_MAX).map(|_| Stream::new()).collect();
+    let mut models: Vec<Model> = (0..CAMERAS_MAX).map(|_| Model::default()).collect();
+    let (mut now_us, mut given_up, mut stills, mut refused) = (0, GivenUp::NONE, 0, 0_u32);
+    for operation in 0..300_000_u32 {
+        // Now and then so much comes that there is no room for history, or viewers are slow.
+        let (is_flood, is_slow) = (operation % 40_000 > 20_000, operation % 40_000 > 30_000);
+        now_us += random.next() % if is_flood { 20 } else { 600 };
         // A few streams are busy; all of them get their turn in the last quarter.
-        let streams = if operation < 900_000 { CAMERAS_MAX.min(5) } else { CAMERAS_MAX };
-        let which = random.below(streams);
-        let modelled = &mut rings[which];
+        let busy = if operation < 225_000 { CAMERAS_MAX.min(5) } else { CAMERAS_MAX };
+        let which = random.below(busy);
+        let model = &mut models[which];
         match random.below(1000) {
-            0..5 => {
-                let index = modelled.publish(chunks, &mut random, now_us);
-                modelled.ring.idr_begins(index, now_us);
-                modelled.idr = Some((index, now_us));
+            0 => {
+                streams[which].ring.forget(chunks);
+                assert_eq!(streams[which].ring.chunks_held(), 0);
+                model.published.clear();
+                model.unserved = None;
             }
-            5 => {
-                modelled.ring.idr_spoiled();
-                modelled.idr = None;
+            1..5 => streams[which].ring.idr_spoiled(),
+            5..9 => streams[which].ring.give_back(chunks, now_us),
+            9..20 => streams[which].looked_at(now_us),
+            20..100 => {
+                let ring = &streams[which].ring;
+                model.check(ring, chunks, &mut random);
+                stills += u32::from(ring.start().is_some_and(|start| start.until.is_some()));
             }
-            6 => {
-                let idr = modelled.ring.newest_idr();
-                modelled.ring.give_back(chunks, now_us);
-                if modelled.ring.newest_idr() != idr {
-                    let began_us = modelled.idr.expect("an idr was there").1;
-                    assert!(now_us - began_us > IDR_HOLD_US, "given back while it was held");
-                    modelled.idr = None;
+            100..300 if !is_slow || random.one_in(500) => {
+                streams[which].ring.served(None);
+                model.unserved = None;
+            }
+            op => {
+                if !make_room(&mut streams, chunks, &mut given_up, which, now_us) {
+                    refused += 1;
+                    continue;
+                }
+                assert!(chunks.free() >= READ_CHUNKS_MAX);
+                let ring = &mut streams[which].ring;
+                if op < 500 {
+                    ring.hold_unserved();
+                    model.unserved.get_or_insert(ring.head());
+                }
+                for at in 0..1 + random.below(20) {
+                    model.publish(ring, chunks, &mut random, now_us);
+                    if at == 0 && op < 310 {
+                        ring.idr_begins(ring.head() - 1);
+                    }
                 }
             }
-            7 if operation < 1_100_000 => {
-                modelled.ring.forget(chunks);
-                assert_eq!(modelled.ring.chunks_held(), 0);
-                modelled.published.clear();
-                modelled.idr = None;
-            }
-            8..30 => modelled.check(chunks, &mut random),
-            _ => {
-                modelled.publish(chunks, &mut random, now_us);
-            }
         }
-        exhausted += u32::from(chunks.shared_in_use() == PROFILE.ring_shared_chunks);
         if operation % 64 == 0 {
-            assert_accounts(&rings, chunks);
+            assert_accounts(&streams, chunks, now_us);
         }
     }
-    let overwritten: u64 = rings.iter().map(|modelled| modelled.ring.idrs_overwritten()).sum();
-    assert!(exhausted > 0 && overwritten > 0, "the shared remainder was fought for");
-    for modelled in &mut rings {
-        modelled.check(chunks, &mut random);
-        modelled.ring.give_back(chunks, now_us + IDR_HOLD_US + 1);
-        assert_eq!(modelled.ring.chunks_held(), PROFILE.ring_floor_chunks);
+    for (stream, model) in streams.iter().zip(&mut models) {
+        model.check(&stream.ring, chunks, &mut random);
+        assert_eq!(stream.ring.lost(), 0);
     }
-    assert_eq!(chunks.shared_in_use(), 0);
-    assert_accounts(&rings, chunks);
+    println!("{given_up:?}, {stills} stills seen, {refused} reads refused");
+    assert!(given_up.groups > 50 && given_up.key_frames > 10 && given_up.history_chunks > 100);
+    assert!(stills > 100 && refused > 0, "{stills} {refused}");
 }
 
-#[test]
-fn an_idr_takes_shared_chunks_and_gives_them_back_when_its_hold_is_over() {
-    static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
-    let chunks = CHUNKS.take().unwrap();
-    let mut ring = Ring::new();
-    let publish = |ring: &mut Ring, chunks: &mut Chunks, now_us| {
+/// Publishes so many packets of 1200 bytes, the last one with a marker; the index of the first.
+fn publish(ring: &mut Ring, chunks: &mut Chunks, count: usize, now_us: u64) -> u64 {
+    let first = ring.head();
+    for at in 1..=count {
         ring.reserve(chunks, 1200, now_us);
-        ring.publish(chunks, 0..1200, 0, Flags::NONE)
-    };
-    let a_chunk = PROFILE.ring_chunk_bytes / 1200;
-    for _ in 0..10 * a_chunk {
-        publish(&mut ring, chunks, 0);
+        let flags = if at == count { Flags::MARKER } else { Flags::NONE };
+        ring.publish(chunks, 0..1200, 0, flags);
     }
-    assert_eq!(ring.chunks_held(), PROFILE.ring_floor_chunks);
-    let idr = publish(&mut ring, chunks, 0);
-    ring.idr_begins(idr, 0);
-    for _ in 0..RING_CHUNKS_MAX * a_chunk - 1 {
-        publish(&mut ring, chunks, IDR_HOLD_US);
-    }
-    assert_eq!(ring.newest_idr(), Some(idr), "at the limit it is whole");
-    assert_eq!(chunks.shared_in_use(), PROFILE.ring_shared_chunks);
-    publish(&mut ring, chunks, IDR_HOLD_US);
-    assert_eq!((ring.newest_idr(), ring.idrs_overwritten()), (None, 1), "and over it, gone");
-    publish(&mut ring, chunks, IDR_HOLD_US);
-    assert_eq!(chunks.shared_in_use(), 0);
-    assert_eq!(ring.chunks_held(), PROFILE.ring_floor_chunks);
-    let idr = publish(&mut ring, chunks, IDR_HOLD_US);
-    ring.idr_begins(idr, IDR_HOLD_US);
-    for _ in 0..(PROFILE.ring_floor_chunks + 1) * a_chunk {
-        publish(&mut ring, chunks, IDR_HOLD_US);
-    }
-    assert!(ring.newest_idr() == Some(idr) && chunks.shared_in_use() > 0);
-    ring.give_back(chunks, 2 * IDR_HOLD_US + 1);
-    assert!(ring.newest_idr().is_none() && chunks.shared_in_use() == 0);
-    assert_eq!(ring.idrs_overwritten(), 1, "its time was over");
+    first
 }
 
+/// A key frame and a group of so many packets.
+fn publish_group(ring: &mut Ring, chunks: &mut Chunks, counts: [usize; 2], now_us: u64) -> u64 {
+    let first = publish(ring, chunks, counts[0], now_us);
+    ring.idr_begins(first);
+    publish(ring, chunks, counts[1], now_us);
+    first
+}
+
+const A_CHUNK: usize = PROFILE.ring_chunk_bytes / 1200;
+
 #[test]
-fn what_viewers_were_not_served_yet_is_held_though_it_is_more_than_the_floor() {
+fn the_newest_key_frame_and_its_group_stay_and_what_is_before_goes_with_history() {
     static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
     let chunks = CHUNKS.take().unwrap();
     let mut ring = Ring::new();
-    let picture = 2 * PROFILE.ring_floor_chunks * (PROFILE.ring_chunk_bytes / 1200);
-    let publish = |ring: &mut Ring, chunks: &mut Chunks, now_us| {
-        for _ in 0..picture {
-            ring.reserve(chunks, 1200, now_us);
-            ring.publish(chunks, 0..1200, 0, Flags::NONE);
+    let first = publish_group(&mut ring, chunks, [2 * A_CHUNK, 6 * A_CHUNK], 0);
+    ring.give_back(chunks, 100 * HISTORY_US);
+    assert_eq!(ring.start(), Some(Start { index: first, until: None }));
+    assert_eq!(ring.chunks_held(), 8);
+    let second = publish_group(&mut ring, chunks, [A_CHUNK, A_CHUNK], HISTORY_US);
+    assert_eq!(ring.start(), Some(Start { index: second, until: None }));
+    ring.give_back(chunks, HISTORY_US);
+    assert_eq!(ring.chunks_held(), 10, "history of the group before");
+    ring.give_back(chunks, HISTORY_US + 1);
+    assert_eq!((ring.chunks_held(), ring.tail()), (2, second));
+}
+
+#[test]
+fn what_a_viewer_on_its_way_wants_is_kept_while_there_is_room() {
+    static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
+    let chunks = CHUNKS.take().unwrap();
+    let mut ring = Ring::new();
+    let first = publish_group(&mut ring, chunks, [A_CHUNK, 3 * A_CHUNK], 0);
+    let wanted = first + 2 * A_CHUNK as u64;
+    ring.served(Some(wanted));
+    publish_group(&mut ring, chunks, [A_CHUNK, A_CHUNK], 2 * HISTORY_US);
+    assert_eq!(ring.tail(), wanted, "of the group before");
+    ring.give_unneeded(chunks, 2 * HISTORY_US);
+    assert_eq!(ring.tail(), first + 4 * A_CHUNK as u64, "no more than others need");
+}
+
+#[test]
+fn a_group_is_given_up_before_history_and_leaves_a_still() {
+    static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
+    let chunks = CHUNKS.take().unwrap();
+    let mut ring = Ring::new();
+    let first = publish_group(&mut ring, chunks, [2 * A_CHUNK, 4 * A_CHUNK], 0);
+    publish(&mut ring, chunks, 3 * A_CHUNK, HISTORY_US + 1);
+    let held = |ring: &Ring, chunks: &Chunks| ring.held(chunks, HISTORY_US + 1);
+    let expected = Held { unserved: 0, history: 3, key_frame: 2, group: 4 };
+    assert_eq!(held(&ring, chunks), expected);
+    assert_eq!(ring.group_chunks(chunks, HISTORY_US + 1), 4);
+    ring.give_group(chunks, HISTORY_US + 1);
+    assert_eq!(held(&ring, chunks), Held { group: 0, ..expected });
+    let until = first + 2 * A_CHUNK as u64;
+    assert_eq!(ring.start(), Some(Start { index: first, until: Some(until) }));
+    assert!(ring.has(first) && !ring.has(until) && ring.has(ring.tail()));
+    assert_eq!(ring.packets_from(chunks, first + 1).count(), 2 * A_CHUNK - 1);
+    assert_eq!(ring.packets_from(chunks, until).count(), 0, "it was given up");
+    assert_eq!(ring.group_chunks(chunks, 9 * HISTORY_US), 0, "once");
+    let next = publish_group(&mut ring, chunks, [A_CHUNK, A_CHUNK], HISTORY_US + 1);
+    ring.give_back(chunks, HISTORY_US + 1);
+    assert_eq!(ring.start(), Some(Start { index: next, until: None }));
+    assert_eq!(ring.chunks_held(), 5, "a still goes with the next key frame");
+    ring.give_key_frame(chunks, 9 * HISTORY_US);
+    assert_eq!((ring.start(), ring.chunks_held()), (None, 1), "the open one stays");
+}
+
+#[test]
+fn what_viewers_were_not_served_yet_is_held_however_long_it_takes() {
+    static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
+    let chunks = CHUNKS.take().unwrap();
+    let mut ring = Ring::new();
+    let picture = 12 * A_CHUNK;
+    for now_us in [0, 10 * HISTORY_US, 20 * HISTORY_US] {
+        ring.hold_unserved();
+        let head = publish(&mut ring, chunks, picture, now_us);
+        ring.give_back(chunks, now_us + 2 * HISTORY_US);
+        assert_eq!(ring.oldest_us(chunks), None, "there is nothing to be given up");
+        assert_eq!(ring.packets_from(chunks, head).count(), picture, "all of it is there");
+        ring.served(None);
+        ring.give_back(chunks, now_us + 2 * HISTORY_US);
+        assert_eq!(ring.chunks_held(), 1);
+    }
+    ring.hold_unserved();
+    let head = publish(&mut ring, chunks, RING_CHUNKS_MAX * A_CHUNK, 0);
+    publish(&mut ring, chunks, 1, 0);
+    assert!(ring.tail() > head, "unless one read has more than a ring");
+    assert_eq!(ring.lost(), ring.tail() - head);
+}
+
+#[test]
+fn the_camera_that_was_looked_at_longest_ago_gives_first() {
+    static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
+    let chunks = CHUNKS.take().unwrap();
+    let mut streams: Vec<Stream> = (0..3).map(|_| Stream::new()).collect();
+    let mut given_up = GivenUp::NONE;
+    let group = RING_CHUNKS_MAX.min(CHUNKS_MAX / 4) - READ_CHUNKS_MAX - 2;
+    for (stream, looked_at_us) in streams.iter_mut().zip([7, 5, 9]) {
+        publish_group(&mut stream.ring, chunks, [A_CHUNK, group * A_CHUNK], 0);
+        stream.looked_at(looked_at_us);
+    }
+    let now_us = 2 * HISTORY_US;
+    let is_still = |stream: &Stream| stream.ring.start().is_some_and(|start| start.until.is_some());
+    // Others take what is free, each as much as it may.
+    let fill = |chunks: &mut Chunks| {
+        while chunks.free() >= READ_CHUNKS_MAX {
+            let mut other = Ring::new();
+            other.hold_unserved();
+            while chunks.free() >= READ_CHUNKS_MAX && other.chunks_held() < RING_CHUNKS_MAX {
+                publish(&mut other, chunks, A_CHUNK, now_us);
+            }
         }
     };
-    for now_us in [0, 10 * IDR_HOLD_US, 20 * IDR_HOLD_US] {
-        let head = ring.head();
-        ring.hold_unserved();
-        publish(&mut ring, chunks, now_us);
-        assert_eq!(ring.packets_from(chunks, head).count(), picture, "all of it is there");
-        ring.served();
-        ring.give_back(chunks, now_us);
-        assert_eq!(chunks.shared_in_use(), 0);
+    for expected in [[false, true, false], [true, true, false], [true, true, true]] {
+        fill(chunks);
+        assert!(make_room(&mut streams, chunks, &mut given_up, 0, now_us));
+        assert_eq!(streams.iter().map(is_still).collect::<Vec<_>>(), expected);
     }
-    let head = ring.head();
-    ring.hold_unserved();
-    publish(&mut ring, chunks, 0);
-    ring.hold_unserved();
-    publish(&mut ring, chunks, 10 * IDR_HOLD_US);
-    assert_eq!(ring.packets_from(chunks, head).count(), 2 * picture, "still not served");
-    ring.give_back(chunks, 20 * IDR_HOLD_US);
-    assert_eq!(ring.packets_from(chunks, head).count(), 2 * picture, "however long it takes");
-    for _ in 0..RING_CHUNKS_MAX {
-        publish(&mut ring, chunks, 20 * IDR_HOLD_US);
-    }
-    assert!(ring.tail() > head, "unless there is no memory");
-    assert_eq!(ring.idrs_overwritten(), 0);
+    assert_eq!(given_up, GivenUp { groups: 3, ..GivenUp::NONE });
 }
 
 #[test]

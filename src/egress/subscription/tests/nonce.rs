@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher};
 
 use super::*;
-use crate::limits::RING_CHUNKS_MAX;
+use crate::limits::{HISTORY_US, RING_CHUNKS_MAX};
 use crate::mem::arena::Arena;
 use crate::rtp::testing::Random;
 
@@ -33,7 +33,7 @@ impl Packet {
     }
 
     fn timestamp(self) -> u32 {
-        self.scrambled().to_le_bytes()[..4].iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte))
+        u32::from_be_bytes(*self.index.to_be_bytes().last_chunk().expect("four bytes")) << 10
     }
 
     fn marker(self) -> bool {
@@ -201,7 +201,9 @@ impl Faulty {
         let packet = Packet::read(payload);
         assert_eq!(sequence(header).to_be_bytes(), number.to_be_bytes()[6..]);
         let timestamp = packet.timestamp().wrapping_add(left.wiring.timestamp_offset);
-        assert_eq!(header[4..8], timestamp.to_be_bytes());
+        // Later than its own while catching up, and then it is no later than what was live.
+        let brought_forward = super::timestamp(header).wrapping_sub(timestamp);
+        assert!(brought_forward < 1 << 30, "{brought_forward}");
         assert_eq!(header[8..12], left.wiring.ssrc.to_be_bytes());
         assert_eq!(header[1] >> 7, u8::from(packet.marker()));
         if number == left.next {
@@ -315,7 +317,7 @@ impl World {
             let index = self.ring.publish(self.chunks, range, packet.timestamp(), flags);
             assert_eq!(index, packet.index);
             if is_idr {
-                self.ring.idr_begins(index, self.now_us);
+                self.ring.idr_begins(index);
             }
         }
     }
@@ -326,7 +328,8 @@ impl World {
         act: impl FnOnce(&mut Subscription, Source<'_>, &mut Outlet<'_, Recorder, Faulty>) -> R,
     ) -> R {
         let Viewer { subscription, seal, path } = &mut self.viewers[at];
-        let source = Source { ring: &self.ring, chunks: self.chunks, timestamp: Some(9) };
+        let source =
+            Source { ring: &self.ring, chunks: self.chunks, timestamp: Some(9), bits_per_s: 0 };
         let mut outlet = Outlet {
             seal,
             path: *path,
@@ -391,6 +394,17 @@ impl World {
         }
     }
 
+    /// Others need the memory.
+    fn give_up(&mut self) {
+        self.ring.give_group(self.chunks, self.now_us + HISTORY_US);
+        if self.random.one_in(2) {
+            let kept = self.random.below(4);
+            while self.ring.chunks_held() > kept && self.ring.oldest_us(self.chunks).is_some() {
+                self.ring.give_oldest(self.chunks);
+            }
+        }
+    }
+
     fn event(&mut self) {
         let at = self.random.below(SUBSCRIPTIONS);
         match self.random.below(1000) {
@@ -407,7 +421,8 @@ impl World {
             800..830 => self.wire.is_full.set(false),
             830..880 => self.nack(at),
             880..886 => self.report(at),
-            886..888 => self.ring.idr_spoiled(),
+            886 => self.ring.idr_spoiled(),
+            887 => self.give_up(),
             888 => {
                 self.viewers[at].path = path(2000 + u16::from(self.random.next().to_le_bytes()[0]))
             }

@@ -9,7 +9,7 @@ fn a_resend_is_the_same_to_the_byte() {
     static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
     let mut scene = Scene::new(CHUNKS.take().unwrap(), WIRING);
     scene.publish_idr(20);
-    scene.serve();
+    scene.serve_all();
     let first = scene.flush();
     scene.publish(5);
     scene.now_us += 1_500_000;
