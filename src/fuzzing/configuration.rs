@@ -75,20 +75,16 @@ mod tests {
     /// A piece of a file, by its number.
     type Piece = fn(usize) -> String;
 
-    /// A head, and pieces as far as a file may have them.
+    /// A head, and pieces as far as a file of 8000 bytes may have them.
     fn largest(head: &str, piece: Piece) -> String {
-        let mut text = head.to_owned();
-        for number in 0.. {
-            let longer = format!("{text}{}", piece(number));
-            if parse(&longer, Path::new("/nonexistent")).problems.iter().any(is_excess) {
-                break;
-            }
-            text = longer;
-            if text.len() > 8000 {
-                break;
-            }
-        }
-        text
+        let text = |count| (0..count).fold(head.to_owned(), |text, number| text + &piece(number));
+        let may_be = |count| {
+            let text = text(count);
+            let loaded = || parse(&text, Path::new("/nonexistent"));
+            text.len() <= 8000 && !loaded().problems.iter().any(is_excess)
+        };
+        let counts: Vec<usize> = (1..8000).collect();
+        text(counts.partition_point(|count| may_be(*count)))
     }
 
     fn is_excess(problem: &crate::config::Problem) -> bool {
