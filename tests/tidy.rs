@@ -7,7 +7,7 @@ use std::process::Command;
 
 use weir::limits::{
     CAMERA_SOCKET_BYTES, CONSOLE_BAUD_MAX, CONSOLE_BAUD_MIN, HTTP_PLACELESS_SOCKETS_MAX,
-    HTTP_SOCKETS_MAX, PROFILE, TCP_BUFFER_BYTES,
+    HTTP_SOCKETS_MAX, PROFILE, Profile, TCP_BUFFER_BYTES,
 };
 
 const FILE_LINES_MAX: usize = 500;
@@ -253,6 +253,30 @@ fn readme_has_the_memory_table() {
     } else {
         assert_eq!(shown, expected, "run UPDATE_README=1 cargo test --test tidy");
     }
+}
+
+/// What profiles differ in, as the README has it. The test profile is for tests alone.
+#[test]
+fn readme_has_the_memory_profiles() {
+    const KIB: usize = 1024;
+    const MIB: usize = 1024 * KIB;
+    const PROFILES: [Profile; 3] = [
+        include!("../memory-profiles/lean-64.rs"),
+        include!("../memory-profiles/edge-64.rs"),
+        include!("../memory-profiles/full-64.rs"),
+    ];
+    let mut table = String::from(
+        "| profile | cameras | sessions | ring chunks | total |\n|---|--:|--:|--:|--:|\n",
+    );
+    for profile in PROFILES {
+        let Profile { name, cameras, sessions, ring_chunks, ring_chunk_bytes, total_bytes, .. } =
+            profile;
+        let (ring, total) = (ring_chunks * ring_chunk_bytes, total_bytes / MIB);
+        let ring = format!("{}.{} MiB", ring / MIB, ring % MIB * 10 / MIB);
+        table += &format!("| `{name}` | {cameras} | {sessions} | {ring} | {total} MiB |\n");
+    }
+    let readme = fs::read_to_string(repository().join("README.md")).expect("a README");
+    assert!(readme.contains(&table), "the README lacks\n{table}");
 }
 
 /// As scripts/package works it out for any profile: the plan's total, the media socket's buffers,
