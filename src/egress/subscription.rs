@@ -4,7 +4,7 @@
 use crate::limits::{CATCH_UP_TIME_DIVISOR, RTP_OVERHEAD_BYTES, SENDER_REPORT_INTERVAL_US};
 use crate::net::udp::Wire;
 use crate::stream::chunks::Chunks;
-use crate::stream::ring::{Packet, Ring};
+use crate::stream::{Packet, Ring};
 
 use super::batch::{Batch, Path};
 use super::cursor::{Cursor, Place};
@@ -121,6 +121,9 @@ pub struct Subscription {
     begun: Begun,
     /// It had all there was since it began.
     is_live: bool,
+    /// What it wanted was given up before it was live: it goes from the next key frame as fast as it
+    /// can, or it might never get there.
+    is_hurried: bool,
     /// While waiting: the key frame to begin with has at least this index.
     not_before: u64,
     pacer: Pacer,
@@ -143,6 +146,7 @@ impl Subscription {
             cursor: Cursor::new(random),
             begun: Begun::default(),
             is_live: false,
+            is_hurried: false,
             not_before: 0,
             pacer: Pacer::new(),
             budget: ResendBudget::default(),
@@ -187,7 +191,7 @@ impl Subscription {
         self.pacer.refill(source.bits_per_s, outlet.now_us);
         let mut is_paced = false;
         for packet in source.ring.packets_from(source.chunks, place.index) {
-            if !self.pacer.allows(self.is_live) {
+            if !self.pacer.allows(self.is_live || self.is_hurried) {
                 is_paced = true;
                 break;
             }
@@ -203,6 +207,7 @@ impl Subscription {
         }
         self.report(source, outlet);
         self.is_live |= !is_paced;
+        self.is_hurried &= !self.is_live;
         match (is_paced, self.is_live) {
             (false, _) => Served::UpToDate,
             (true, true) => Served::Behind,
@@ -217,6 +222,7 @@ impl Subscription {
             if let Some(until) = self.begun.until.filter(|_| self.is_at_end()) {
                 self.not_before = until;
             } else if !ring.has(place.index) {
+                self.is_hurried = !self.is_live;
                 self.skip(ring.tail());
             }
         }

@@ -7,7 +7,7 @@
 use crate::limits::{CHUNK_PACKETS_MAX, CHUNKS_MAX, PROFILE};
 use crate::status::Counts;
 
-use super::ring::Flags;
+use super::packet::Flags;
 
 /// The arena of chunks.
 #[derive(Debug)]

@@ -19,6 +19,7 @@ mod hostile_camera;
 mod ice_restart;
 mod identity;
 mod import;
+mod joining;
 mod junk_offers;
 mod kills;
 mod largest_file;

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { startCameras } from './cameras.mjs';
+import { Relay } from './relay.mjs';
 import { Viewer, launchChromium } from './viewer.mjs';
 import { freeTcpPort, startWeir, until } from './weir.mjs';
 
@@ -42,15 +43,37 @@ function says(viewer, words, limitMs = 5_000) {
   return viewer.page.getByText(words).first().waitFor({ timeout: limitMs });
 }
 
-test('it waits for a key frame and says how long that takes, then shows its figures', async (t) => {
-  await until('a key frame just went by, the second or later', 15_000, async () => {
+/** Waits until a key frame just went by, the second or later: the next one is 2.5 s away. */
+function keyFrameWentBy(weir) {
+  return until('a key frame just went by, the second or later', 15_000, async () => {
     const { gop_ms: gop, key_frame_age_ms: age } = await weir.camera('slow');
     return gop && age > 500 && age < 1_500;
   });
-  const viewer = await open(t, 'slow');
+}
+
+test('it waits for a key frame where the first was lost, and says how long that takes', async (t) => {
+  const relay = await Relay.open();
+  t.after(() => relay.close());
+  const weir = await startWeir({
+    cameras: [{ name: 'slow', url: cameras.url('/slow') }],
+    webrtc: { announce: [`127.0.0.1:${relay.port}`], resend: false },
+  });
+  t.after(() => weir.stop());
+  relay.forwardTo(weir.ports.media);
+  await weir.ready('slow');
+  await keyFrameWentBy(weir);
+  relay.dropOne();
+  const viewer = await Viewer.open(browser, `${weir.http}/slow/`);
+  t.after(() => viewer.close());
   await says(viewer, 'Waiting for a key frame');
   await says(viewer, new RegExp(`^[1-${GOP_S}] s of about ${GOP_S} s$`));
   await viewer.picture();
+});
+
+test('who comes between two key frames has a picture at once, and its figures', async (t) => {
+  await keyFrameWentBy(weir);
+  const viewer = await open(t, 'slow');
+  await viewer.picture(2_000);
 
   await viewer.page.getByRole('button', { name: 'Details' }).click();
   await says(viewer, '320 × 240');

@@ -14,7 +14,7 @@ use super::*;
 use crate::egress::srtp::SealKeys;
 use crate::limits::{PROFILE, RING_CHUNKS_MAX};
 use crate::net::udp::Message;
-use crate::stream::ring::Flags;
+use crate::stream::Flags;
 
 const PAYLOAD_BYTES: usize = 1200;
 /// The first number, and with it the first sequence number.

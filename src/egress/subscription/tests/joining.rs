@@ -74,3 +74,20 @@ fn without_its_group_a_key_frame_is_a_still_until_the_next_one() {
     assert!(!scene.subscription.is_waiting());
     assert_eq!(scene.subscription.counters.skips, 0, "it missed nothing that it was promised");
 }
+
+#[test]
+fn who_was_overtaken_on_its_way_does_not_dawdle_the_next_time() {
+    static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
+    let mut scene = Scene::new(CHUNKS.take().unwrap(), WIRING);
+    publish_group(&mut scene, 50);
+    assert_eq!(scene.serve(), Served::CatchingUp);
+    scene.lap();
+    scene.now_us += 1_000;
+    publish_group(&mut scene, 50);
+    assert_eq!(scene.serve(), Served::UpToDate, "all of it at once");
+    assert_eq!(scene.subscription.counters.skips, 1);
+    scene.subscription.skip(scene.ring.head());
+    publish_group(&mut scene, 50);
+    scene.now_us += 1_000;
+    assert_eq!(scene.serve(), Served::CatchingUp, "it was live");
+}

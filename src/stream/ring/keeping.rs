@@ -1,0 +1,148 @@
+//! What a ring keeps beyond what viewers were not served yet, and how it gives that up.
+
+use std::ops::Range;
+
+use crate::limits::HISTORY_US;
+use crate::stream::chunks::Chunks;
+
+use super::Ring;
+
+/// How many chunks are held for what.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Held {
+    /// For viewers that were not served yet.
+    pub unserved: usize,
+    /// For resends.
+    pub history: usize,
+    /// For the newest key frame.
+    pub key_frame: usize,
+    /// For the group since it.
+    pub group: usize,
+}
+
+impl Ring {
+    /// Gives back what nothing needs any more: what is older than the newest key frame and than the
+    /// history, and the chunks of a key frame that is no longer the newest.
+    pub fn give_back(&mut self, chunks: &mut Chunks, now_us: u64) {
+        if self.start().is_none_or(|start| start.until.is_none()) {
+            self.drop_still(chunks);
+        }
+        let idr = self.idr.map(|idr| idr.begins).filter(|begins| *begins >= self.tail);
+        let needed = idr.unwrap_or(self.head).min(self.wanted.unwrap_or(self.head));
+        while self.chunks.front().is_some_and(|&oldest| chunks.chunk(oldest).end() <= needed)
+            && self.is_old(chunks, 0, now_us)
+        {
+            self.drop_oldest(chunks);
+        }
+    }
+
+    /// The same, whatever viewers want that are on their way.
+    pub(in crate::stream) fn give_unneeded(&mut self, chunks: &mut Chunks, now_us: u64) {
+        self.wanted = None;
+        self.give_back(chunks, now_us);
+    }
+
+    /// How many chunks [`Self::give_group`] gives back.
+    pub(in crate::stream) fn group_chunks(&self, chunks: &Chunks, now_us: u64) -> usize {
+        self.group(chunks, now_us).map_or(0, |group| group.len())
+    }
+
+    /// Gives the group since the newest key frame back, but for what is history; the key frame
+    /// becomes a still.
+    pub(crate) fn give_group(&mut self, chunks: &mut Chunks, now_us: u64) {
+        self.give_unneeded(chunks, now_us);
+        let Some(group) = self.group(chunks, now_us) else { return };
+        for position in 0..group.end {
+            let Some(chunk) = self.chunks.pop_front() else { break };
+            self.tail = chunks.chunk(chunk).end();
+            if position < group.start && self.still.push_back(chunk).is_ok() {
+                continue;
+            }
+            if position < group.start {
+                // A key frame of more chunks than a still may have.
+                self.idr = None;
+            }
+            chunks.give(chunk);
+        }
+        if self.idr.is_none() {
+            self.drop_still(chunks);
+        }
+    }
+
+    /// Whether there is a key frame beyond history, alone or with what is left of its group.
+    pub(in crate::stream) fn has_key_frame(&self, chunks: &Chunks, now_us: u64) -> bool {
+        let Some(idr) = self.idr else { return false };
+        !self.still.is_empty() || idr.begins >= self.tail && self.is_old(chunks, 0, now_us)
+    }
+
+    /// Gives the newest key frame up, and its group, but for what is history.
+    pub(in crate::stream) fn give_key_frame(&mut self, chunks: &mut Chunks, now_us: u64) {
+        self.idr = None;
+        self.give_unneeded(chunks, now_us);
+    }
+
+    /// When the oldest chunk got its last packet, if it may be given up.
+    pub(crate) fn oldest_us(&self, chunks: &Chunks) -> Option<u64> {
+        let oldest = chunks.chunk(*self.chunks.front()?);
+        let is_served = self.unserved.is_none_or(|index| oldest.end() <= index);
+        (self.chunks.len() > 1 && is_served).then_some(oldest.newest_us)
+    }
+
+    /// Gives the oldest chunk up, and the newest key frame with it if it began there.
+    pub(crate) fn give_oldest(&mut self, chunks: &mut Chunks) {
+        self.drop_oldest(chunks);
+    }
+
+    /// What its chunks are held for.
+    pub(in crate::stream) fn held(&self, chunks: &Chunks, now_us: u64) -> Held {
+        let count = self.chunks.len();
+        let mut held = Held { key_frame: self.still.len(), ..Held::default() };
+        let is_unserved = |at: usize| {
+            let end = self.chunks.get(at).map(|chunk| chunks.chunk(*chunk).end());
+            self.unserved.zip(end).is_some_and(|(index, end)| end > index)
+        };
+        let served = (0..count).take_while(|at| !is_unserved(*at)).count();
+        let old = (0..served).take_while(|at| self.is_old(chunks, *at, now_us)).count();
+        let key_frame = self.idr.filter(|idr| idr.begins >= self.tail).map_or(0, |idr| {
+            idr.end.map_or(old, |end| (self.position(chunks, end - 1) + 1).min(old))
+        });
+        held.unserved = count - served;
+        held.history = served - old;
+        held.key_frame += key_frame;
+        held.group = old - key_frame;
+        held
+    }
+
+    /// The positions of the chunks with nothing but the group in them, older than history; none
+    /// when there are none.
+    fn group(&self, chunks: &Chunks, now_us: u64) -> Option<Range<usize>> {
+        let idr = self.idr.filter(|idr| idr.begins >= self.tail)?;
+        let start = self.position(chunks, idr.end? - 1) + 1;
+        let old = (start..self.chunks.len()).take_while(|at| self.is_old(chunks, *at, now_us));
+        let end = start + old.count();
+        (end > start).then_some(start..end)
+    }
+
+    /// Whether the chunk at a position is closed, served and older than history.
+    fn is_old(&self, chunks: &Chunks, position: usize, now_us: u64) -> bool {
+        let Some(&chunk) = self.chunks.get(position) else { return false };
+        let chunk = chunks.chunk(chunk);
+        position + 1 < self.chunks.len()
+            && self.unserved.is_none_or(|index| chunk.end() <= index)
+            && now_us.saturating_sub(chunk.newest_us) > HISTORY_US
+    }
+
+    pub(super) fn drop_oldest(&mut self, chunks: &mut Chunks) {
+        let Some(oldest) = self.chunks.pop_front() else { return };
+        self.tail = chunks.chunk(oldest).end();
+        chunks.give(oldest);
+        let still_end = self.still.back().map_or(0, |chunk| chunks.chunk(*chunk).end());
+        self.idr = self.idr.filter(|idr| idr.begins >= self.tail || idr.begins < still_end);
+    }
+
+    pub(super) fn drop_still(&mut self, chunks: &mut Chunks) {
+        while let Some(chunk) = self.still.pop_back() {
+            chunks.give(chunk);
+        }
+    }
+}
