@@ -153,7 +153,7 @@ for (const [what, depth, act] of HALVES) {
       await bears(t, async (viewer) => {
         const before = new Set((await weir.sessions()).map(({ id }) => id));
         const halves = halfOpen(addresses, 3, act);
-        await sleep(1_200);
+        await sleep(2_000); // more than there are slots
         const held = await weir.metric('weir_handshakes');
         const { viewer: newcomer, shownMs } = await watcher();
         await newcomer.close();

@@ -190,6 +190,7 @@ export class Viewer {
    * still says nothing about weir: it is watched again.
    */
   async watchEachFrame(seconds, camera, fps) {
+    await this.caughtUp(fps);
     for (let window = 1; ; window++) {
       const worstMs = await watchTimers(this.page);
       const watched = await this.watch(seconds, camera);
@@ -200,6 +201,18 @@ export class Viewer {
       assert.ok(lateMs > STALL_MS && window < WINDOWS_MAX, said);
       console.log(`${said}: the machine stood still, watched again`);
     }
+  }
+
+  /** Waits until who has just come has what there was before: until then more comes than is sent. */
+  caughtUp(fps) {
+    return until('no more is decoded than is sent', 5_000, async () => {
+      const before = await this.stats();
+      await sleep(400);
+      const after = await this.stats();
+      if (!before || before.connection !== after?.connection) return false;
+      const decoded = after.framesDecoded - before.framesDecoded;
+      return (decoded * 1000) / (after.timestamp - before.timestamp) < 1.3 * fps;
+    });
   }
 
   /** Waits until new frames reach the screen: the video's clock moves and a decoder works. */
