@@ -48,8 +48,9 @@ pub struct Ring {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Idr {
     begins: u64,
-    /// Behind its last packet, once that is there.
-    end: Option<u64>,
+    /// Behind its last packet, once that is there; 0 before. An `Option` would have a ring without an
+    /// IDR be something else than zeros, and the arena with all rings a part of the program's file.
+    end: u64,
 }
 
 /// Where a subscription may begin.
@@ -111,8 +112,8 @@ impl Ring {
         self.head += 1;
         if flags.marker() {
             self.marked = self.head;
-            if let Some(idr) = &mut self.idr {
-                idr.end.get_or_insert(self.head);
+            if let Some(idr) = self.idr.as_mut().filter(|idr| idr.end == 0) {
+                idr.end = self.head;
             }
         }
         self.head - 1
@@ -164,7 +165,7 @@ impl Ring {
     /// Where a viewer may begin: the newest key frame, while all that came of it is here.
     pub fn start(&self) -> Option<Start> {
         let Idr { begins, end } = self.idr?;
-        Some(Start { index: begins, until: end.filter(|_| begins < self.tail) })
+        Some(Start { index: begins, until: (begins < self.tail).then_some(end) })
     }
 
     /// Where the newest key frame begins, while it can be begun with.
@@ -185,7 +186,8 @@ impl Ring {
 
     /// The packet just published, `index`, begins an IDR access unit.
     pub fn idr_begins(&mut self, index: u64) {
-        self.idr = Some(Idr { begins: index, end: Some(self.marked).filter(|end| *end > index) });
+        let end = if self.marked > index { self.marked } else { 0 };
+        self.idr = Some(Idr { begins: index, end });
     }
 
     /// The newest IDR will not be completed, or what came since it is torn: nobody may start there.
@@ -256,6 +258,13 @@ impl Ring {
         let in_older = older.partition_point(begins_by);
         let in_newer = if in_older == older.len() { newer.partition_point(begins_by) } else { 0 };
         (in_older + in_newer).saturating_sub(1)
+    }
+}
+
+impl Idr {
+    /// Behind its last packet, once that is there.
+    fn end(self) -> Option<u64> {
+        (self.end > 0).then_some(self.end)
     }
 }
 

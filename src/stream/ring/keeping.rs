@@ -104,7 +104,7 @@ impl Ring {
         let served = (0..count).take_while(|at| !is_unserved(*at)).count();
         let old = (0..served).take_while(|at| self.is_old(chunks, *at, now_us)).count();
         let key_frame = self.idr.filter(|idr| idr.begins >= self.tail).map_or(0, |idr| {
-            idr.end.map_or(old, |end| (self.position(chunks, end - 1) + 1).min(old))
+            idr.end().map_or(old, |end| (self.position(chunks, end - 1) + 1).min(old))
         });
         held.unserved = count - served;
         held.history = served - old;
@@ -117,7 +117,7 @@ impl Ring {
     /// when there are none.
     fn group(&self, chunks: &Chunks, now_us: u64) -> Option<Range<usize>> {
         let idr = self.idr.filter(|idr| idr.begins >= self.tail)?;
-        let start = self.position(chunks, idr.end? - 1) + 1;
+        let start = self.position(chunks, idr.end()? - 1) + 1;
         let old = (start..self.chunks.len()).take_while(|at| self.is_old(chunks, *at, now_us));
         let end = start + old.count();
         (end > start).then_some(start..end)
