@@ -1,11 +1,11 @@
 //! How fast: the pace of a subscription's first transmissions and the budget of its resends.
 
-use crate::limits::{CATCH_UP_BITS_PER_S_MIN, CATCH_UP_RATE_FACTOR, PACING_SEGMENTS_PER_MS};
-use crate::limits::{PAYLOAD_BYTES_MAX, RESEND_PACKETS_PER_S};
+use crate::limits::{
+    CATCH_UP_BITS_PER_S_MIN, CATCH_UP_MS_MAX, CATCH_UP_RATE_FACTOR, PACING_SEGMENTS_PER_MS,
+    PAYLOAD_BYTES_MAX, RESEND_PACKETS_PER_S,
+};
 
 const SECOND_US: u64 = 1_000_000;
-/// What a catching-up subscription may save up: it is served each millisecond or two.
-const CATCH_UP_MS_MAX: u64 = 4;
 
 /// A token bucket. A subscription that is live may send [`PACING_SEGMENTS_PER_MS`] segments at once,
 /// and as many again each millisecond: no burst of a camera meets that. One that catches up has the

@@ -121,9 +121,9 @@ pub struct Subscription {
     begun: Begun,
     /// It had all there was since it began.
     is_live: bool,
-    /// What it wanted was given up before it was live: it goes from the next key frame as fast as it
-    /// can, or it might never get there.
-    is_hurried: bool,
+    /// What it wanted was given up before it was live: from the next key frame on it is paced as if it
+    /// were, or it might never get there.
+    is_unpaced: bool,
     /// While waiting: the key frame to begin with has at least this index.
     not_before: u64,
     pacer: Pacer,
@@ -146,7 +146,7 @@ impl Subscription {
             cursor: Cursor::new(random),
             begun: Begun::default(),
             is_live: false,
-            is_hurried: false,
+            is_unpaced: false,
             not_before: 0,
             pacer: Pacer::new(),
             budget: ResendBudget::default(),
@@ -175,7 +175,7 @@ impl Subscription {
 
     /// Whether it has all that leads on from where it began, and that is not what is live.
     fn is_at_end(&self) -> bool {
-        self.begun.until.zip(self.cursor.next()).is_some_and(|(until, next)| next.index >= until)
+        self.begun.until.zip(self.next_index()).is_some_and(|(until, next)| next >= until)
     }
 
     /// Seals what the ring has and the subscription has not, as far as pace and socket allow.
@@ -191,7 +191,7 @@ impl Subscription {
         self.pacer.refill(source.bits_per_s, outlet.now_us);
         let mut is_paced = false;
         for packet in source.ring.packets_from(source.chunks, place.index) {
-            if !self.pacer.allows(self.is_live || self.is_hurried) {
+            if !self.pacer.allows(self.is_live || self.is_unpaced) {
                 is_paced = true;
                 break;
             }
@@ -207,7 +207,7 @@ impl Subscription {
         }
         self.report(source, outlet);
         self.is_live |= !is_paced;
-        self.is_hurried &= !self.is_live;
+        self.is_unpaced &= !self.is_live;
         match (is_paced, self.is_live) {
             (false, _) => Served::UpToDate,
             (true, true) => Served::Behind,
@@ -222,7 +222,7 @@ impl Subscription {
             if let Some(until) = self.begun.until.filter(|_| self.is_at_end()) {
                 self.not_before = until;
             } else if !ring.has(place.index) {
-                self.is_hurried = !self.is_live;
+                self.is_unpaced = !self.is_live;
                 self.skip(ring.tail());
             }
         }

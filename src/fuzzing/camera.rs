@@ -109,7 +109,11 @@ fn check_ring(viewer: &Viewer) {
     assert!(ring.tail() <= ring.head());
     assert!(ring.chunks_held() <= RING_CHUNKS_MAX && chunks.in_use() <= CHUNKS_MAX);
     assert_eq!(chunks.in_use(), ring.chunks_held());
-    assert!(ring.newest_idr().is_none_or(|idr| (ring.tail()..ring.head()).contains(&idr)));
+    assert!(
+        ring.start()
+            .map(|start| start.index)
+            .is_none_or(|idr| (ring.tail()..ring.head()).contains(&idr))
+    );
     let mut expected = ring.tail();
     for packet in ring.packets_from(chunks, expected) {
         assert_eq!(packet.index, expected, "no gap");

@@ -74,6 +74,8 @@ pub const PACING_SEGMENTS_PER_MS: u32 = 64;
 pub const CATCH_UP_BITS_PER_S_MIN: u64 = 25_000_000;
 /// And at least so many times what the camera sends, or it would not get there.
 pub const CATCH_UP_RATE_FACTOR: u64 = 4;
+/// What it may save up, when it is not served each millisecond.
+pub const CATCH_UP_MS_MAX: u64 = 4;
 /// What it sends on its way is this much closer to live by its timestamps: a player without the
 /// playout-delay extension does not take it for delay.
 pub const CATCH_UP_TIME_DIVISOR: i32 = 64;

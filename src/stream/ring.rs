@@ -168,11 +168,6 @@ impl Ring {
         Some(Start { index: begins, until: (begins < self.tail).then_some(end) })
     }
 
-    /// Where the newest key frame begins, while it can be begun with.
-    pub fn newest_idr(&self) -> Option<u64> {
-        self.idr.map(|idr| idr.begins)
-    }
-
     /// Chunks held.
     pub fn chunks_held(&self) -> usize {
         self.chunks.len() + self.still.len()

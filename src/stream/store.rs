@@ -14,7 +14,7 @@ use super::ring::Held;
 const HISTORY_STEP_US: u64 = 10_000;
 
 /// What streams had to give up so far for the want of chunks.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GivenUp {
     /// Groups since a key frame.
     pub groups: u64,
@@ -52,7 +52,7 @@ pub fn make_room(
             return false;
         }
     }
-    // A stream that holds as much as one may is not served: there is nothing it could give up.
+    // The pool may have chunks while the stream has no place for them in its queue.
     while !streams[slot].ring.has_place() {
         let ring = &mut streams[slot].ring;
         if ring.group_chunks(chunks, now_us) > 0 {

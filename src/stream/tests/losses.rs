@@ -71,10 +71,10 @@ fn a_torn_idr_is_no_start_and_a_whole_one_is() {
     for len in 0..=idr_packets {
         viewer.stream.connect(PAYLOAD_TYPE, None, &[]);
         viewer.feed(&camera.packets[..len]);
-        let begun = viewer.stream.ring().newest_idr();
+        let begun = viewer.stream.ring().start().map(|start| start.index);
         assert_eq!(begun.is_some(), len > 1, "{len}");
         viewer.stream.broken();
-        let left = viewer.stream.ring().newest_idr();
+        let left = viewer.stream.ring().start().map(|start| start.index);
         assert_eq!(left.is_some(), len == idr_packets, "{len}");
     }
 }

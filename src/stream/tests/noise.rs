@@ -75,7 +75,7 @@ fn two_hundred_thousand_packets_of_all_kinds() {
         assert!(ring.chunks_held() <= RING_CHUNKS_MAX);
         assert_eq!(viewer.chunks.in_use(), ring.chunks_held());
         assert_eq!(viewer.chunks.free() + viewer.chunks.in_use(), CHUNKS_MAX);
-        if let Some(idr) = ring.newest_idr() {
+        if let Some(idr) = ring.start().map(|start| start.index) {
             assert_eq!(ring.packet(viewer.chunks, idr).unwrap().payload[0] & 0x1F, 24);
         }
     }

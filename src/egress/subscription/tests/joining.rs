@@ -76,7 +76,7 @@ fn without_its_group_a_key_frame_is_a_still_until_the_next_one() {
 }
 
 #[test]
-fn who_was_overtaken_on_its_way_does_not_dawdle_the_next_time() {
+fn who_was_overtaken_on_its_way_is_not_slowed_the_next_time() {
     static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
     let mut scene = Scene::new(CHUNKS.take().unwrap(), WIRING);
     publish_group(&mut scene, 50);

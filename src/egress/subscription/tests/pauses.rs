@@ -30,7 +30,7 @@ fn an_overrun_without_an_idr_waits_for_the_next() {
     scene.publish_idr(2);
     assert_eq!(scene.sequences(), [500, 501]);
     scene.lap();
-    assert_eq!(scene.ring.newest_idr(), None);
+    assert_eq!(scene.ring.start().map(|start| start.index), None);
     assert_eq!(scene.sequences(), [0; 0]);
     assert!(scene.subscription.is_waiting());
     scene.publish(5);
