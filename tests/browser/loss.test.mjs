@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { startCameras } from './cameras.mjs';
 import { Relay } from './relay.mjs';
 import { Viewer, launchChromium } from './viewer.mjs';
-import { sleep, startWeir } from './weir.mjs';
+import { sleep } from './weir.mjs';
 
 const GOP_S = 2;
 const CAMERA = { path: '/gate', fps: 25, gop: 25 * GOP_S, kbps: 2000 };
@@ -27,12 +27,9 @@ after(async () => {
 async function throughRelay(t, relayOptions, webrtc) {
   const relay = await Relay.open(relayOptions);
   t.after(() => relay.close());
-  const weir = await startWeir({
-    cameras: [{ name: 'gate', url: cameras.url('/gate') }],
-    webrtc: { announce: [`127.0.0.1:${relay.port}`], ...webrtc },
-  });
+  const gate = { name: 'gate', url: cameras.url('/gate') };
+  const weir = await relay.startWeir({ cameras: [gate], webrtc });
   t.after(() => weir.stop());
-  relay.forwardTo(weir.ports.media);
   await weir.ready('gate');
   const viewer = await Viewer.open(browser, `${weir.http}/gate/`);
   t.after(() => viewer.close());

@@ -54,12 +54,9 @@ function keyFrameWentBy(weir) {
 test('it waits for a key frame where the first was lost, and says how long that takes', async (t) => {
   const relay = await Relay.open();
   t.after(() => relay.close());
-  const weir = await startWeir({
-    cameras: [{ name: 'slow', url: cameras.url('/slow') }],
-    webrtc: { announce: [`127.0.0.1:${relay.port}`], resend: false },
-  });
+  const slow = { name: 'slow', url: cameras.url('/slow') };
+  const weir = await relay.startWeir({ cameras: [slow], webrtc: { resend: false } });
   t.after(() => weir.stop());
-  relay.forwardTo(weir.ports.media);
   await weir.ready('slow');
   await keyFrameWentBy(weir);
   relay.dropOne();

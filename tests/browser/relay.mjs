@@ -5,6 +5,8 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 
+import { startWeir } from './weir.mjs';
+
 /** SSRC and sequence number of an RTP packet; null for RTCP, STUN and DTLS (RFC 7983, RFC 5761). */
 function rtpName(datagram) {
   if (datagram.length < 12 || datagram[0] >> 6 !== 2) return null;
@@ -74,6 +76,14 @@ export class Relay {
   /** Drops the next packet that is sent for the first time. */
   dropOne() {
     this.dropNext = 1;
+  }
+
+  /** A server that browsers reach through this relay alone. */
+  async startWeir({ webrtc, ...options }) {
+    const announce = [`127.0.0.1:${this.port}`];
+    const weir = await startWeir({ ...options, webrtc: { announce, ...webrtc } });
+    this.forwardTo(weir.ports.media);
+    return weir;
   }
 
   close() {
