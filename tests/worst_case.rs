@@ -5,8 +5,8 @@
 //! consoles ask, the largest configuration is read again and again, and garbage floods the media
 //! port. Nobody loses a packet, and the memory stays within the plan.
 //!
-//! A hostile DNS server is not among it: an answer costs 512 bytes of a dial's account, and is judged
-//! in the unit tests of `net::dns`.
+//! A hostile DNS server is not among it, as each dial already holds more than a lookup could: see
+//! `tests/interop/hostile_dns.mjs`.
 #![cfg(weir_profile = "edge-64")]
 
 mod common;

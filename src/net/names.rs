@@ -54,7 +54,7 @@ impl fmt::Display for NameError {
                 "no DNS server knows it, and weir does not speak mDNS, which has the names in .local: \
                  give the camera's address",
             ),
-            Self::Server(error) => write!(f, "no DNS server answers: {error}"),
+            Self::Server(error) => write!(f, "no DNS server has an answer: {error}"),
             Self::Zone => f.write_str("there is no network interface of the name behind its %"),
         }
     }

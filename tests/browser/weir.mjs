@@ -179,7 +179,7 @@ class Weir {
     const page = await this.metrics();
     const line = page.split('\n').find((text) => text.startsWith(`${name} `));
     if (!line) throw new Error(`no metric ${name}`);
-    return Number(line.split(' ')[1]);
+    return Number(line.slice(name.length));
   }
 }
 
