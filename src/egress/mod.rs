@@ -3,7 +3,8 @@
 //!
 //! - [`cursor`] says which packet is next and under which number it is sealed: the nonce rule.
 //! - [`srtp`] seals, [`batch`] gathers runs of equal size and sends them.
-//! - [`pace`] bounds how fast, [`rtcp`] reads what browsers report and writes our reports.
+//! - [`pace`] bounds how fast; [`resends`] holds what is asked for again, and its bound.
+//! - [`rtcp`] reads what browsers report and writes our reports.
 //! - [`subscription`] puts these together for one stream in one session.
 //!
 //! No function here allocates, and none blocks: a full socket leaves the batch as it is.
@@ -11,6 +12,7 @@
 pub mod batch;
 pub mod cursor;
 pub mod pace;
+pub mod resends;
 pub mod rtcp;
 pub mod srtp;
 pub mod subscription;

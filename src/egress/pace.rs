@@ -1,48 +1,98 @@
-//! How fast: the pace of a subscription's first transmissions and the budget of its resends.
+//! How fast a subscription's packets leave.
 
 use crate::limits::{
-    CATCH_UP_BITS_PER_S_MIN, CATCH_UP_MS_MAX, CATCH_UP_RATE_FACTOR, PACING_SEGMENTS_PER_MS,
-    PAYLOAD_BYTES_MAX, RESEND_PACKETS_PER_S,
+    PACE_CALM_US, PACE_CALM_US_MAX, PACE_FREE_US, PACE_STEPS_MAX, PACED_BITS_PER_S_MIN,
+    PACED_RATE_FACTOR, PACED_RATE_FACTOR_MIN, PACED_SAVED_MS_MAX, PACING_SEGMENTS_PER_MS,
+    PAYLOAD_BYTES_MAX,
 };
 
-const SECOND_US: u64 = 1_000_000;
-
 /// A token bucket. A subscription that is live may send [`PACING_SEGMENTS_PER_MS`] segments at once,
-/// and as many again each millisecond: no burst of a camera meets that. One that catches up has the
-/// bytes of [`CATCH_UP_BITS_PER_S_MIN`] a millisecond, or of [`CATCH_UP_RATE_FACTOR`] times its
-/// stream.
+/// and as many again each millisecond: no burst of a camera meets that. One that catches up, or
+/// whose losses follow bursts, has a rate: [`PACED_RATE_FACTOR`] times its stream's, and at least
+/// [`PACED_BITS_PER_S_MIN`].
 #[derive(Debug)]
 pub struct Pacer {
     segments: u32,
-    /// Of catching up; a packet may take more than is there, which the next one waits for.
+    /// Of the rate; a packet may take more than is there, which the next one waits for.
     bytes: i64,
     refilled_ms: u64,
+    /// 0: a rate only while it catches up; 1: always; and from there on a slower one each step.
+    slowed_steps: u8,
+    /// When it was slowed or quickened last.
+    changed_us: u64,
+    /// How long it must be without dense losses to be quickened.
+    calm_us: u64,
+    /// It was quickened since it was slowed last.
+    is_quickened: bool,
 }
 
 impl Pacer {
     /// A full bucket.
     pub const fn new() -> Self {
-        Self { segments: PACING_SEGMENTS_PER_MS, bytes: 0, refilled_ms: 0 }
+        Self {
+            segments: PACING_SEGMENTS_PER_MS,
+            bytes: 0,
+            refilled_ms: 0,
+            slowed_steps: 0,
+            changed_us: 0,
+            calm_us: PACE_CALM_US,
+            is_quickened: false,
+        }
     }
 
     /// Lets time pass, for a stream of so many bits a second.
     pub fn refill(&mut self, bits_per_s: u64, now_us: u64) {
         let now_ms = now_us / 1000;
-        let passed_ms = now_ms.saturating_sub(self.refilled_ms).min(CATCH_UP_MS_MAX);
+        let passed_ms = now_ms.saturating_sub(self.refilled_ms).min(PACED_SAVED_MS_MAX);
         if passed_ms == 0 {
             return;
         }
         self.refilled_ms = now_ms;
         self.segments = PACING_SEGMENTS_PER_MS;
-        let rate = bits_per_s.saturating_mul(CATCH_UP_RATE_FACTOR).max(CATCH_UP_BITS_PER_S_MIN);
-        let bytes_per_ms = i64::try_from(rate / 8000).unwrap_or(i64::MAX / 8);
-        let most = bytes_per_ms * CATCH_UP_MS_MAX as i64;
+        self.quicken(now_us);
+        let bytes_per_ms = i64::try_from(self.rate(bits_per_s) / 8000).unwrap_or(i64::MAX / 8);
+        let most = bytes_per_ms * PACED_SAVED_MS_MAX as i64;
         self.bytes = (self.bytes + bytes_per_ms * passed_ms as i64).min(most);
     }
 
-    /// Whether one more packet may be sent now.
-    pub fn allows(&self, is_live: bool) -> bool {
-        self.segments > 0 && (is_live || self.bytes > 0)
+    /// A time without dense losses makes it one step quicker.
+    fn quicken(&mut self, now_us: u64) {
+        let calm_us = match self.slowed_steps {
+            0 => return,
+            1 => self.calm_us.max(PACE_FREE_US),
+            _ => self.calm_us,
+        };
+        if now_us >= self.changed_us + calm_us {
+            self.slowed_steps -= 1;
+            self.changed_us = now_us;
+            self.is_quickened = true;
+        }
+    }
+
+    /// Bits a second that it may have, where it has a rate.
+    fn rate(&self, bits_per_s: u64) -> u64 {
+        let first = bits_per_s.saturating_mul(PACED_RATE_FACTOR).max(PACED_BITS_PER_S_MIN);
+        let slowed = (1..self.slowed_steps).fold(first, |rate, _| rate / 4 * 3);
+        slowed.max(bits_per_s.saturating_mul(PACED_RATE_FACTOR_MIN))
+    }
+
+    /// Its losses followed a burst: from now on it has a rate, or a slower one.
+    pub fn slow(&mut self, now_us: u64) {
+        if std::mem::take(&mut self.is_quickened) {
+            self.calm_us = (self.calm_us * 2).min(PACE_CALM_US_MAX);
+        }
+        self.slowed_steps = (self.slowed_steps + 1).min(PACE_STEPS_MAX);
+        self.changed_us = now_us;
+    }
+
+    /// Whether it has a rate even while it is live.
+    pub fn is_slowed(&self) -> bool {
+        self.slowed_steps > 0
+    }
+
+    /// Whether one more packet may be sent now, with a rate or without.
+    pub fn allows(&self, has_rate: bool) -> bool {
+        self.segments > 0 && (!has_rate || self.bytes > 0)
     }
 
     /// Takes one packet.
@@ -58,51 +108,6 @@ impl Default for Pacer {
     }
 }
 
-/// What a subscription may have sent again: in each second the larger of
-/// [`RESEND_PACKETS_PER_S`] packets and 10 % of the bytes of the second before.
-#[derive(Debug, Default)]
-pub struct ResendBudget {
-    second: u64,
-    sent_bytes: u64,
-    last_sent_bytes: u64,
-    resent_packets: u32,
-    resent_bytes: u64,
-}
-
-impl ResendBudget {
-    /// Counts a first transmission.
-    pub fn sent(&mut self, bytes: usize, now_us: u64) {
-        self.turn(now_us);
-        self.sent_bytes += bytes as u64;
-    }
-
-    /// Takes one resend of `bytes`; false when the budget is spent.
-    pub fn resend(&mut self, bytes: usize, now_us: u64) -> bool {
-        self.turn(now_us);
-        let bytes = bytes as u64;
-        let within_packets = self.resent_packets < RESEND_PACKETS_PER_S;
-        let within_bytes = self.resent_bytes + bytes <= self.last_sent_bytes / 10;
-        if !within_packets && !within_bytes {
-            return false;
-        }
-        self.resent_packets += 1;
-        self.resent_bytes += bytes;
-        true
-    }
-
-    fn turn(&mut self, now_us: u64) {
-        let second = now_us / SECOND_US;
-        if second != self.second {
-            let is_next = second == self.second + 1;
-            self.last_sent_bytes = if is_next { self.sent_bytes } else { 0 };
-            self.second = second;
-            self.sent_bytes = 0;
-            self.resent_packets = 0;
-            self.resent_bytes = 0;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,7 +118,7 @@ mod tests {
         let burst = |pacer: &mut Pacer, now_us| {
             pacer.refill(2_000_000, now_us);
             let mut count = 0;
-            while pacer.allows(true) {
+            while pacer.allows(false) {
                 pacer.spend(1200);
                 count += 1;
             }
@@ -124,13 +129,12 @@ mod tests {
         assert_eq!(burst(&mut pacer, 6_000), PACING_SEGMENTS_PER_MS);
     }
 
-    /// Bytes that one sends on its way to live, served for so long, each millisecond or now and then.
-    fn caught_up(bits_per_s: u64, step_us: usize, for_us: u64) -> u64 {
-        let mut pacer = Pacer::new();
+    /// Bytes that one with a rate sends from a time on for so long, served each so many microseconds.
+    fn sent(pacer: &mut Pacer, bits_per_s: u64, step_us: usize, from_us: u64, for_us: u64) -> u64 {
         let mut bytes = 0;
-        for now_us in (0..for_us).step_by(step_us) {
+        for now_us in (from_us..from_us + for_us).step_by(step_us) {
             pacer.refill(bits_per_s, now_us);
-            while pacer.allows(false) {
+            while pacer.allows(true) {
                 pacer.spend(1200);
                 bytes += 1200;
             }
@@ -139,27 +143,45 @@ mod tests {
     }
 
     #[test]
-    fn catching_up_keeps_its_rate() {
-        for (bits_per_s, rate) in [(500_000, 25_000_000), (8_000_000, 32_000_000)] {
+    fn a_rate_is_kept() {
+        for (bits_per_s, rate) in [(500_000, 25_000_000), (8_000_000, 64_000_000)] {
             for step_us in [1_000, 3_000] {
-                let bits = 8 * caught_up(bits_per_s, step_us, 1_000_000);
+                let bits = 8 * sent(&mut Pacer::new(), bits_per_s, step_us, 0, 1_000_000);
                 assert!((rate * 98 / 100..=rate * 102 / 100).contains(&bits), "{bits}");
             }
         }
-        assert!(caught_up(u64::MAX, 1_000, 100_000) <= 100 * 64 * 1200, "no more than a live one");
+        let most = sent(&mut Pacer::new(), u64::MAX, 1_000, 0, 100_000);
+        assert!(most <= 100 * 64 * 1200, "no more than a live one");
     }
 
     #[test]
-    fn a_slow_stream_gets_its_packets_and_a_fast_one_its_tenth() {
-        let mut slow = ResendBudget::default();
-        let granted = (0..100).filter(|_| slow.resend(1000, 0)).count();
-        assert_eq!(granted, RESEND_PACKETS_PER_S as usize);
-        assert!(slow.resend(1000, SECOND_US), "a new second");
+    fn a_rate_is_slowed_to_three_times_the_stream_and_quickened_after_a_calm_time() {
+        let mut pacer = Pacer::new();
+        let mut rates = Vec::new();
+        for step in 1..=PACE_STEPS_MAX {
+            pacer.slow(1_000);
+            assert!(pacer.is_slowed());
+            rates.push(pacer.rate(8_000_000));
+            assert_eq!(pacer.slowed_steps, step);
+        }
+        assert_eq!(rates[..4], [64_000_000, 48_000_000, 36_000_000, 27_000_000]);
+        assert_eq!(rates[4..], [24_000_000; 8]);
 
-        let mut fast = ResendBudget::default();
-        fast.sent(1_000_000, 0);
-        let granted = (0..1000).filter(|_| fast.resend(1000, SECOND_US)).count();
-        assert_eq!(granted, 100);
-        assert!(!fast.resend(1000, SECOND_US));
+        let mut pacer = Pacer::new();
+        let mut now_us = 1_000;
+        pacer.slow(now_us);
+        for calm_us in [PACE_CALM_US, 2 * PACE_CALM_US, 4 * PACE_CALM_US] {
+            pacer.slow(now_us);
+            assert_eq!(pacer.slowed_steps, 2);
+            pacer.refill(8_000_000, now_us + calm_us - 1_000);
+            assert_eq!(pacer.slowed_steps, 2, "not before {calm_us} us");
+            now_us += calm_us;
+            pacer.refill(8_000_000, now_us);
+            assert_eq!(pacer.slowed_steps, 1, "after {calm_us} us");
+        }
+        pacer.refill(8_000_000, now_us + PACE_FREE_US - 1_000);
+        assert!(pacer.is_slowed());
+        pacer.refill(8_000_000, now_us + PACE_FREE_US);
+        assert!(!pacer.is_slowed());
     }
 }

@@ -1,6 +1,8 @@
 //! One stream in one session: a cursor into the stream's ring, and what its packets look like on
 //! the wire. Live, paced, overrun, congested and resent packets are all the cursor's doing.
 
+mod feedback;
+
 use crate::limits::{CATCH_UP_TIME_DIVISOR, RTP_OVERHEAD_BYTES, SENDER_REPORT_INTERVAL_US};
 use crate::net::udp::Wire;
 use crate::stream::chunks::Chunks;
@@ -8,14 +10,13 @@ use crate::stream::{Packet, Ring};
 
 use super::batch::{Batch, Path};
 use super::cursor::{Cursor, Place};
-use super::pace::{Pacer, ResendBudget};
-use super::rtcp::{self, Feedback, REPORT_BYTES, Report};
+use super::pace::Pacer;
+use super::resends::{Budget, Losses, Resends};
+use super::rtcp::{REPORT_BYTES, Report};
 use super::srtp::{SRTCP_OVERHEAD_BYTES, Seal, TAG_BYTES};
 
 const HEADER_BYTES: usize = 12;
 const HEADER_WITH_EXTENSION_BYTES: usize = HEADER_BYTES + 8;
-/// Loss that counts as congestion when two reports running show more: 10 % in 1/256.
-const CONGESTED_FRACTION: u8 = 26;
 
 /// What the answer promised about the stream.
 #[derive(Debug, Clone, Copy)]
@@ -66,7 +67,8 @@ pub struct Outlet<'a, S, W> {
 pub enum Served {
     /// It has all there is, or waits for a key frame.
     UpToDate,
-    /// It has used up this millisecond's pace on its way from a key frame to what is newest.
+    /// It has used up this millisecond's pace on its way from a key frame to what is newest, or has a
+    /// slower pace than its stream's bursts: it has to keep up by itself.
     CatchingUp,
     /// It has used up this millisecond's pace, and had all there was before.
     Behind,
@@ -127,8 +129,11 @@ pub struct Subscription {
     /// While waiting: the key frame to begin with has at least this index.
     not_before: u64,
     pacer: Pacer,
-    budget: ResendBudget,
-    lossy_reports: u8,
+    resends: Resends,
+    budget: Budget,
+    losses: Losses,
+    /// Since when every report shows much loss.
+    lossy_since_us: Option<u64>,
     report_due_us: u64,
     /// Loss by the last receiver report, in 1/256.
     pub fraction_lost: u8,
@@ -149,8 +154,10 @@ impl Subscription {
             is_unpaced: false,
             not_before: 0,
             pacer: Pacer::new(),
-            budget: ResendBudget::default(),
-            lossy_reports: 0,
+            resends: Resends::default(),
+            budget: Budget::default(),
+            losses: Losses::default(),
+            lossy_since_us: None,
             report_due_us: 0,
             fraction_lost: 0,
             round_trip_us: 0,
@@ -185,13 +192,17 @@ impl Subscription {
         outlet: &mut Outlet<'_, S, W>,
     ) -> Served {
         self.find_place(source);
-        let Some(place) = self.cursor.next().filter(|_| !self.is_at_end()) else {
-            return Served::UpToDate;
-        };
         self.pacer.refill(source.bits_per_s, outlet.now_us);
+        let mended = self.mend(source, outlet);
+        let Some(place) = self.cursor.next().filter(|_| !self.is_at_end()) else {
+            return mended;
+        };
+        if mended == Served::Blocked {
+            return Served::Blocked;
+        }
         let mut is_paced = false;
         for packet in source.ring.packets_from(source.chunks, place.index) {
-            if !self.pacer.allows(self.is_live || self.is_unpaced) {
+            if !self.pacer.allows(self.has_rate()) {
                 is_paced = true;
                 break;
             }
@@ -199,20 +210,26 @@ impl Subscription {
             if self.seal(&packet, place, outlet).is_none() {
                 return Served::Blocked;
             }
+            self.resends.spend(place.number);
             self.cursor.spend();
             self.pacer.spend(packet.payload.len());
             self.counters.packets += 1;
             self.counters.bytes += packet.payload.len() as u64;
-            self.budget.sent(packet.payload.len(), outlet.now_us);
         }
         self.report(source, outlet);
         self.is_live |= !is_paced;
         self.is_unpaced &= !self.is_live;
-        match (is_paced, self.is_live) {
-            (false, _) => Served::UpToDate,
-            (true, true) => Served::Behind,
-            (true, false) => Served::CatchingUp,
-        }
+        if is_paced { self.paced() } else { mended }
+    }
+
+    /// Whether it has a rate: on its way to what is live, and where bursts do not arrive.
+    fn has_rate(&self) -> bool {
+        !self.is_unpaced && (!self.is_live || self.pacer.is_slowed())
+    }
+
+    /// How far it came, where this millisecond's pace is used up.
+    fn paced(&self) -> Served {
+        if self.is_live && !self.pacer.is_slowed() { Served::Behind } else { Served::CatchingUp }
     }
 
     /// Leaves a place that the ring has given up, and finds the next key frame.
@@ -235,6 +252,7 @@ impl Subscription {
             let live_timestamp = newest.map_or(0, |packet| packet.timestamp);
             self.begun = Begun { until: start.until, live_index, live_timestamp };
             self.cursor.begin(start.index);
+            self.resends.clear();
             self.is_live = false;
             self.report_due_us = 0;
         }
@@ -242,8 +260,9 @@ impl Subscription {
 
     fn skip(&mut self, not_before: u64) {
         self.cursor.pause();
+        self.resends.clear();
         self.not_before = not_before;
-        self.lossy_reports = 0;
+        self.lossy_since_us = None;
         self.counters.skips += 1;
     }
 
@@ -311,74 +330,6 @@ impl Subscription {
         let Some(out) = outlet.batch.packet(outlet.path, packet.len(), outlet.wire) else { return };
         out.copy_from_slice(&packet);
         self.report_due_us = outlet.now_us + SENDER_REPORT_INTERVAL_US;
-    }
-
-    /// Takes in what the browser says of this stream; whether it wants a key frame.
-    pub fn feedback<S: Seal, W: Wire>(
-        &mut self,
-        feedback: Feedback,
-        source: Source<'_>,
-        outlet: &mut Outlet<'_, S, W>,
-    ) -> bool {
-        match feedback {
-            Feedback::KeyFrame { .. } => {
-                self.counters.key_frame_requests += 1;
-                return true;
-            }
-            Feedback::Nack { first, following, .. } => {
-                for bit in 0..=16u16 {
-                    if bit == 0 || following >> (bit - 1) & 1 == 1 {
-                        self.resend(first.wrapping_add(bit), source, outlet);
-                    }
-                }
-            }
-            Feedback::Report { fraction_lost, last_report, delay, .. } => {
-                self.fraction_lost = fraction_lost;
-                if let Some(us) = rtcp::round_trip_us(outlet.ntp, last_report, delay) {
-                    self.round_trip_us = us;
-                }
-                self.watch_congestion(fraction_lost, source.ring);
-            }
-        }
-        false
-    }
-
-    fn watch_congestion(&mut self, fraction_lost: u8, ring: &Ring) {
-        if fraction_lost < CONGESTED_FRACTION || self.is_waiting() {
-            self.lossy_reports = 0;
-            return;
-        }
-        self.lossy_reports += 1;
-        if self.lossy_reports >= 2 {
-            self.skip(ring.head());
-        }
-    }
-
-    /// Seals the very same packet again, within the current mapping and the budget.
-    fn resend<S: Seal, W: Wire>(
-        &mut self,
-        sequence: u16,
-        source: Source<'_>,
-        outlet: &mut Outlet<'_, S, W>,
-    ) {
-        let found = self.cursor.sealed(sequence).and_then(|place| {
-            let packet = source.ring.packet(source.chunks, place.index)?;
-            self.wiring.is_resending.then_some((place, packet))
-        });
-        let Some((place, packet)) = found else {
-            self.counters.resends_refused += 1;
-            return;
-        };
-        if !self.budget.resend(packet.payload.len(), outlet.now_us) {
-            self.counters.resends_refused += 1;
-            // More is lost than may be repeated: a clean pause is better than a torn picture.
-            self.skip(source.ring.head());
-            return;
-        }
-        match self.seal(&packet, place, outlet) {
-            Some(()) => self.counters.resends += 1,
-            None => self.counters.resends_refused += 1,
-        }
     }
 }
 

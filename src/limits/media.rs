@@ -69,18 +69,44 @@ pub const TIMESTAMP_STEP_MIN: u32 = VIDEO_CLOCK_HZ / 30;
 
 /// Segments a subscription that is live may send at once, and then again each millisecond.
 pub const PACING_SEGMENTS_PER_MS: u32 = 64;
-/// The least pace of one that is on its way from a key frame to what is live: quick, and no burst
-/// that would fill an access point's queue.
-pub const CATCH_UP_BITS_PER_S_MIN: u64 = 25_000_000;
-/// And at least so many times what the camera sends, or it would not get there.
-pub const CATCH_UP_RATE_FACTOR: u64 = 4;
-/// What it may save up, when it is not served each millisecond.
-pub const CATCH_UP_MS_MAX: u64 = 4;
-/// What it sends on its way is this much closer to live by its timestamps: a player without the
+/// The least pace of one that is on its way from a key frame to what is live, or whose losses
+/// follow bursts: quick, and no burst that would fill an access point's queue.
+pub const PACED_BITS_PER_S_MIN: u64 = 25_000_000;
+/// And at least so many times what the camera sends: a key frame of 700 KB at 8 Mbit/s is there
+/// before the player takes the picture for frozen.
+pub const PACED_RATE_FACTOR: u64 = 8;
+/// However slow a viewer's link is: with less it would not catch up after a key frame.
+pub const PACED_RATE_FACTOR_MIN: u64 = 3;
+/// What a paced subscription may save up, when it is not served each millisecond.
+pub const PACED_SAVED_MS_MAX: u64 = 4;
+/// Steps by which a pace is made slower, each to three quarters.
+pub const PACE_STEPS_MAX: u8 = 12;
+/// After so long without dense losses a pace is made one step quicker; twice as long each time that
+/// this was too quick, to a bound.
+pub const PACE_CALM_US: u64 = 2_000_000;
+/// See [`PACE_CALM_US`].
+pub const PACE_CALM_US_MAX: u64 = 600_000_000;
+/// And after so long at least one is without a pace again: a burst too much costs more than a pace.
+pub const PACE_FREE_US: u64 = 60_000_000;
+/// Losses are dense where of so many packets in a row ...
+pub const DENSE_LOSS_SPAN_PACKETS: u16 = 64;
+/// ... about so many are missed: 1 of 6, which is a queue that overflows, and not chance.
+pub const DENSE_LOSS_PACKETS: u16 = 10;
+/// What is sent to who joins is this much closer to live by its timestamps: a player without the
 /// playout-delay extension does not take it for delay.
 pub const CATCH_UP_TIME_DIVISOR: i32 = 64;
-/// Resends a second every subscription may ask for; 10 % of its bytes where that is more.
-pub const RESEND_PACKETS_PER_S: u32 = 32;
+/// Packets behind the newest that may wait to be sent again: the most that Chromium asks for.
+pub const RESENDS_WAITING_MAX: usize = 1024;
+/// After what time a packet that was sent again is sent once more, unasked: Chromium waits 100 ms
+/// before it asks a second time, and where one packet is lost the next may be as well.
+pub const RESEND_COPY_US: u64 = 10_000;
+/// The budget of resends is a second of the stream, so that a whole key frame can be mended, and at
+/// least this.
+pub const RESEND_BYTES_MIN: u64 = 32 * PAYLOAD_BYTES_MAX as u64;
+/// In which time a spent budget is whole again.
+pub const RESEND_BUDGET_US: u64 = 4_000_000;
+/// A viewer that reports much loss for so long is paused to the next key frame.
+pub const CONGESTED_US: u64 = 500_000;
 /// Between sender reports of one subscription.
 pub const SENDER_REPORT_INTERVAL_US: u64 = 3_000_000;
 

@@ -45,6 +45,11 @@ impl Pending {
         self.streams[stream] > Served::UpToDate
     }
 
+    /// Somebody is behind on a stream at least so far.
+    fn raise(&mut self, stream: usize, served: Served) {
+        self.set(stream, served.max(self.streams[stream]));
+    }
+
     fn set(&mut self, stream: usize, served: Served) {
         self.count -= usize::from(self.has(stream));
         self.streams[stream] = served;
@@ -140,6 +145,9 @@ impl Turner {
         let mut outlet = Outlet { seal: &mut live.seal, path, batch, wire, now_us, ntp };
         if subscriber.subscription.feedback(feedback, source, &mut outlet) {
             cameras.request_key_frame(slot, now_us);
+        }
+        if subscriber.subscription.is_mending() {
+            self.pending.raise(slot, Served::CatchingUp);
         }
     }
 

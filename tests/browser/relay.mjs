@@ -1,6 +1,7 @@
 // A UDP relay between Chromium and weir's media port, for a server that announces the relay's
 // address. Each browser address gets an upstream socket of its own, as behind a NAT. It loses
-// what it is told to of the RTP packets that weir sends for the first time.
+// what it is told to of the RTP packets that weir sends for the first time, and is as long and as
+// narrow as the links that people have.
 
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -15,11 +16,64 @@ function rtpName(datagram) {
   return `${datagram.readUInt32BE(8)}/${datagram.readUInt16BE(2)}`;
 }
 
+/**
+ * What a datagram meets on its way to the browser: it is lost by chance (`loss`, a share), or waits
+ * in a queue of `queueBytes` for a wire of `bitsPerS`, which loses what does not fit, and takes
+ * `delayMs`. What is lost by chance is the same each time.
+ */
+class Link {
+  constructor({ loss = 0, delayMs = 0, bitsPerS = Infinity, queueBytes = Infinity }) {
+    Object.assign(this, { loss, delayMs, bitsPerS, queueBytes });
+    Object.assign(this, { seed: 1, queue: [], queued: 0, freeAt: 0, overflows: 0, byChance: 0 });
+  }
+
+  carry(datagram, send) {
+    if (this.random() < this.loss) {
+      this.byChance += 1;
+      return;
+    }
+    if (this.queued + datagram.length > this.queueBytes) {
+      this.overflows += 1;
+      return;
+    }
+    const now = performance.now();
+    this.freeAt = Math.max(this.freeAt, now) + (datagram.length * 8000) / this.bitsPerS;
+    this.queued += datagram.length;
+    this.queue.push({ datagram, send, at: this.freeAt + this.delayMs });
+    if (this.queue.length === 1) this.deliver();
+  }
+
+  /** Sends what has come through, and looks again when the next should have. */
+  deliver() {
+    const now = performance.now();
+    while (this.queue.length > 0 && this.queue[0].at <= now) {
+      const { datagram, send } = this.queue.shift();
+      this.queued -= datagram.length;
+      send(datagram);
+    }
+    if (this.queue.length > 0) setTimeout(() => this.deliver(), 1);
+  }
+
+  close() {
+    this.queue = [];
+  }
+
+  /** A linear congruential generator (Numerical Recipes), in 0..1. */
+  random() {
+    this.seed = (Math.imul(this.seed, 1664525) + 1013904223) >>> 0;
+    return this.seed / 2 ** 32;
+  }
+}
+
 export class Relay {
-  /** Listens on a free port; `every: 100` drops each 100th first transmission. */
-  static async open({ every = 0, address = '127.0.0.1' } = {}) {
+  /**
+   * Listens on a free port. `every: 100` drops each 100th first transmission; `link` says what is
+   * between weir and the browser, see `Link`; `recvBufferSize` is its queue in the kernel.
+   */
+  static async open({ every = 0, address = '127.0.0.1', link, recvBufferSize = 4 << 20 } = {}) {
     const relay = new Relay();
     Object.assign(relay, { every, first: 0, dropped: [], dropNext: 0, repeated: 0, old: [] });
+    Object.assign(relay, { link: link && new Link(link), recvBufferSize });
     relay.seen = new Set();
     relay.upstreams = new Map();
     relay.front = createSocket('udp4').bind(0, address);
@@ -47,9 +101,14 @@ export class Relay {
     const address = `${from.address}:${from.port}`;
     let upstream = this.upstreams.get(address);
     if (!upstream) {
-      upstream = createSocket({ type: 'udp4', recvBufferSize: 4 << 20 }); // a key frame at once
+      // The kernel's own when none is said: less than a key frame at once.
+      const options = this.recvBufferSize ? { recvBufferSize: this.recvBufferSize } : {};
+      upstream = createSocket({ type: 'udp4', ...options });
+      const send = (answer) => this.front.send(answer, from.port, from.address);
       upstream.on('message', (answer) => {
-        if (!this.loses(answer)) this.front.send(answer, from.port, from.address);
+        if (this.loses(answer)) return;
+        if (this.link) this.link.carry(answer, send);
+        else send(answer);
       });
       upstream.on('error', () => {}); // weir is down: ECONNREFUSED, as a network would lose it
       this.upstreams.set(address, upstream);
@@ -87,6 +146,7 @@ export class Relay {
   }
 
   close() {
+    this.link?.close();
     this.front.close();
     for (const upstream of [...this.upstreams.values(), ...this.old]) upstream.close();
   }

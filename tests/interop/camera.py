@@ -25,6 +25,8 @@ DEFAULTS = {
     "fps": "25",
     "gop": "25",
     "kbps": "1500",
+    "noise": "",  # 160x120: a still of noise, as foliage is to an encoder, of which so much moves
+    "quantizer": "24",  # with noise, in place of kbps
     "preset": "superfast",
     "sliced": "0",
     "threads": "1",
@@ -47,20 +49,35 @@ def launch_line(m):
     """The pipeline of a mount; its payloader's name, pay0, is what the server looks for."""
     if m["codec"] == "audio":
         return "( audiotestsrc is-live=true ! alawenc ! rtppcmapay name=pay0 pt=8 )"
-    source = (
-        "videotestsrc is-live=true pattern=smpte horizontal-speed=4 ! "
+    caps = (
         f"video/x-raw,format=I420,width={m['width']},height={m['height']},"
-        f"framerate={m['fps']}/1 ! timeoverlay ! "
+        f"framerate={m['fps']}/1"
     )
+    source = f"videotestsrc is-live=true pattern=smpte horizontal-speed=4 ! {caps} ! timeoverlay ! "
+    rate = f"bitrate={m['kbps']}"
+    if m["noise"]:
+        source = noise(m, caps)
+        rate = f"pass=quant quantizer={m['quantizer']}"
     if m["codec"] == "h265":
         encoder = "x265enc tune=zerolatency speed-preset=ultrafast"
         return f"( {source} {encoder} ! rtph265pay name=pay0 pt=96 )"
     # Not tune=zerolatency, which would force sliced threads: they are a mount's own choice.
     return (
-        f"( {source} x264enc key-int-max={m['gop']} bitrate={m['kbps']} "
-        f"speed-preset={m['preset']} sliced-threads={m['sliced']} threads={m['threads']} "
+        f"( {source} x264enc key-int-max={m['gop']} {rate} speed-preset={m['preset']} "
+        f"sliced-threads={m['sliced']} threads={m['threads']} "
         "bframes=0 rc-lookahead=0 sync-lookahead=0 mb-tree=false option-string=scenecut=0 ! "
         f"video/x-h264,profile={m['profile']} ! rtph264pay name=pay0 pt=96 mtu={m['mtu']} )"
+    )
+
+
+def noise(m, caps):
+    """A still with a piece of it that changes: its key frames are 50 times as large as others."""
+    width, height = m["noise"].split("x")
+    piece = f"video/x-raw,format=I420,width={width},height={height},framerate={m['fps']}/1"
+    return (
+        f"compositor name=all ! {caps} ! timeoverlay ! queue name=out "
+        f"videotestsrc num-buffers=1 pattern=snow ! {caps} ! imagefreeze is-live=true ! all. "
+        f"videotestsrc is-live=true pattern=snow ! {piece} ! all. out. ! "
     )
 
 

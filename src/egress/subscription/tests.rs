@@ -11,6 +11,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use super::*;
+use crate::egress::rtcp::Feedback;
 use crate::egress::srtp::SealKeys;
 use crate::limits::{PROFILE, RING_CHUNKS_MAX};
 use crate::net::udp::Message;
@@ -70,6 +71,7 @@ struct Scene {
     batch: Box<Batch>,
     wire: Script,
     now_us: u64,
+    bits_per_s: u64,
 }
 
 impl Scene {
@@ -82,6 +84,7 @@ impl Scene {
             batch: Box::new(Batch::new()),
             wire: Script::default(),
             now_us: 10_000_000,
+            bits_per_s: 0,
         }
     }
 
@@ -115,8 +118,8 @@ impl Scene {
         &mut self,
         act: impl FnOnce(&mut Subscription, Source<'_>, &mut Outlet<'_, SealKeys, Script>) -> R,
     ) -> R {
-        let source =
-            Source { ring: &self.ring, chunks: self.chunks, timestamp: None, bits_per_s: 0 };
+        let (ring, bits_per_s) = (&self.ring, self.bits_per_s);
+        let source = Source { ring, chunks: self.chunks, timestamp: None, bits_per_s };
         let mut outlet = Outlet {
             seal: &mut self.seal,
             path: path(5000),
@@ -136,10 +139,10 @@ impl Scene {
         self.act(|subscription, source, outlet| subscription.feedback(feedback, source, outlet))
     }
 
-    fn report(&mut self, percent: u32) {
+    fn report(&mut self, percent: u8) {
         self.hear(Feedback::Report {
             ssrc: WIRING.ssrc,
-            fraction_lost: u8::try_from(percent * 256 / 100).expect("below 100"),
+            fraction_lost: u8::try_from(u32::from(percent) * 256 / 100).expect("below 100"),
             last_report: 0,
             delay: 0,
         });

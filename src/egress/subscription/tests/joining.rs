@@ -1,7 +1,7 @@
 //! Who joins: from the newest key frame to what is live, paced, and close to live by its timestamps.
 
 use super::*;
-use crate::limits::{CATCH_UP_BITS_PER_S_MIN, CATCH_UP_TIME_DIVISOR, HISTORY_US};
+use crate::limits::{CATCH_UP_TIME_DIVISOR, HISTORY_US, PACED_BITS_PER_S_MIN};
 use crate::mem::arena::Arena;
 
 /// A key frame of three packets with its end marked, and a group of so many frames behind it.
@@ -23,7 +23,7 @@ fn it_gets_the_whole_group_at_the_pace_of_catching_up() {
     let began_us = scene.now_us;
     assert_eq!(scene.sequences(), (500..700).collect::<Vec<u16>>());
     let took_us = scene.now_us - began_us;
-    let due_us = (200 * PAYLOAD_BYTES * 8) as u64 * 1_000_000 / CATCH_UP_BITS_PER_S_MIN;
+    let due_us = (200 * PAYLOAD_BYTES * 8) as u64 * 1_000_000 / PACED_BITS_PER_S_MIN;
     assert!(took_us.abs_diff(due_us) <= 5_000, "{took_us} us of {due_us}");
     // From here on it is live, and a burst goes out at once.
     scene.publish(60);

@@ -1,7 +1,7 @@
 //! Overruns, congestion, pace and a full socket: pauses are clean, and nothing is sealed twice.
 
 use super::*;
-use crate::limits::PACING_SEGMENTS_PER_MS;
+use crate::limits::{CONGESTED_US, PACING_SEGMENTS_PER_MS};
 use crate::mem::arena::Arena;
 
 #[test]
@@ -58,24 +58,26 @@ fn a_new_viewer_gets_the_newest_idr_at_once_and_nothing_before_one() {
 }
 
 #[test]
-fn two_lossy_reports_running_pause_until_the_next_idr() {
+fn much_loss_for_half_a_second_pauses_until_the_next_idr() {
     static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
     let mut scene = Scene::new(CHUNKS.take().unwrap(), WIRING);
+    let report = |scene: &mut Scene, percents: &[u8]| {
+        for percent in percents {
+            scene.now_us += CONGESTED_US / 2;
+            scene.report(*percent);
+        }
+    };
     scene.publish_idr(1);
     assert_eq!(scene.sequences(), [500]);
-    for percent in [40, 9, 40, 9] {
-        scene.report(percent);
-        scene.publish(1);
-    }
-    assert_eq!(scene.sequences(), [501, 502, 503, 504]);
-    scene.report(12);
-    scene.report(12);
+    report(&mut scene, &[40, 40, 9, 40, 40, 9]);
+    scene.publish(1);
+    assert_eq!(scene.sequences(), [501], "it is better in between");
+    report(&mut scene, &[12, 12, 12]);
     scene.publish(3);
     assert_eq!(scene.sequences(), [0; 0], "the idr in the ring is the one it got");
-    scene.report(90);
-    scene.report(90);
+    report(&mut scene, &[90, 90, 90]);
     scene.publish_idr(1);
-    assert_eq!(scene.sequences(), [505]);
+    assert_eq!(scene.sequences(), [502]);
     assert_eq!(scene.subscription.counters.skips, 1);
 }
 
@@ -165,6 +167,7 @@ fn a_report_goes_with_a_mappings_first_packet_and_then_every_three_seconds() {
         assert_eq!(reports(&mut scene), usize::from(at_ms % 3_000 == 0), "{at_ms}");
     }
     scene.report(50);
+    scene.now_us += CONGESTED_US;
     scene.report(50);
     scene.now_us += 10_000_000;
     assert_eq!(reports(&mut scene), 0, "none in a pause");
