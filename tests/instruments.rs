@@ -2,17 +2,21 @@
 
 mod common;
 
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::process::Command;
 use std::sync::atomic::Ordering::Relaxed;
 
 use common::camera::picture::{Picture, Stamp};
 use common::camera::rtsp::{Login, Scheme};
-use common::camera::{Behaviour, Mount, Park};
+use common::camera::{Behaviour, Mount, Park, Show, mix};
+use common::first_picture::FirstPicture;
 use common::reassemble::{AccessUnit, Broken, access_units, annex_b};
-use common::reception::Packet;
+use common::reception::{Keep, Packet, Reception};
 use common::rtp::{Header, Unwrap};
 use common::server::wait_for;
 use common::srtp::Keys;
+use weir::clock;
 
 const RTP: &str = "8040f17b8041f8d35501a0b2\
     47616c6c696120657374206f6d6e697320646976697361206\
@@ -223,4 +227,113 @@ fn a_camera_can_fall_silent_and_come_back() {
     assert!(wait_for(1_000_000, || frames() > before));
     reader.kill().unwrap();
     reader.wait().unwrap();
+}
+
+#[test]
+fn a_mix_has_its_shares_spread_and_is_the_same_every_time() {
+    let mounts = mix::mounts(64, false);
+    let pictures: Vec<Picture> = mounts.iter().map(picture_of).collect();
+    let places = |bits_per_s: u32| -> Vec<usize> {
+        let places = pictures.iter().enumerate();
+        places.filter(|(_, picture)| picture.bits_per_s == bits_per_s).map(|(at, _)| at).collect()
+    };
+    let shares = [500_000, 2_000_000, 4_000_000, 8_000_000].map(|rate| places(rate).len());
+    assert_eq!(shares, [32, 20, 8, 4]);
+    let quarters: Vec<usize> = places(8_000_000).iter().map(|at| at / 16).collect();
+    assert_eq!(quarters, [0, 1, 2, 3]);
+    for picture in &pictures {
+        assert!((4..=40).contains(&picture.idr_weight) && (25..=100).contains(&picture.gop));
+    }
+    let again = mix::mounts(64, false);
+    assert_eq!(format!("{mounts:?}"), format!("{again:?}"));
+    let small = mix::mounts(8, true);
+    let rates: Vec<u32> = small.iter().map(|mount| picture_of(mount).bits_per_s).collect();
+    assert_eq!(rates.iter().sum::<u32>(), 18_000_000, "{rates:?}");
+    assert!(small.iter().all(|mount| (mount.phase_us, mount.gop_phase) == (0, 0)));
+}
+
+fn picture_of(mount: &Mount) -> Picture {
+    match &mount.show {
+        Show::Synthetic(picture) => *picture,
+        Show::Clip { .. } => panic!("{} is no synthetic camera", mount.name),
+    }
+}
+
+#[test]
+fn a_key_frame_takes_its_time_through_a_port() {
+    const KEY_FRAME_BYTES: usize = 500_000;
+    let picture = Picture { bits_per_s: 8_000_000, ..Picture::default() };
+    let bytes = u32::try_from(KEY_FRAME_BYTES).unwrap();
+    let mut mount = Mount::new("gate", picture.with_key_frame_bytes(bytes));
+    mount.port_mbit_s = Some(100);
+    let park = Park::open(vec![mount]);
+    let mut stream = TcpStream::connect(park.address()).unwrap();
+    stream
+        .write_all(
+            b"SETUP rtsp://x/gate RTSP/1.0\r\nCSeq: 1\r\n\
+              Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n\r\n\
+              PLAY rtsp://x/gate RTSP/1.0\r\nCSeq: 2\r\n\r\n",
+        )
+        .unwrap();
+    let mut buffer = vec![0; 4096];
+    while !buffer.contains(&b'$') {
+        assert!(stream.read(&mut buffer).unwrap() > 0);
+    }
+    let began_us = clock::now_us();
+    // All but the first piece, and the last one.
+    let mut rest = vec![0; KEY_FRAME_BYTES - 20_000];
+    stream.read_exact(&mut rest).unwrap();
+    let took_us = clock::now_us() - began_us;
+    let least_us = (rest.len() - 20_000) as u64 * 8 / 100;
+    assert!(took_us >= least_us, "{took_us} us, at least {least_us}");
+}
+
+fn stamped(frame: u16, time_us: u64) -> Vec<u8> {
+    let header = Header::write(true, 96, frame, 3600 * u32::from(frame), 7);
+    let mut payload = [[0x41, 0x9a].as_slice(), &[1; 100]].concat();
+    Stamp { camera: 3, frame: frame.into(), time_us }.put(&mut payload);
+    keys(16).seal_rtp(&header, &payload, 0)
+}
+
+#[test]
+fn a_window_has_the_frames_sent_within_it_whenever_they_come() {
+    let mut reception = Reception::new(Keep::Counts);
+    reception.begin_window_of(&(200..500));
+    for frame in [1, 2, 3, 5, 6] {
+        let time_us = u64::from(frame) * 100;
+        reception.rtp(&mut stamped(frame, time_us), &keys(16), 10_000);
+    }
+    let counts = &reception.counts;
+    // Of 2, 3 and 4 the last one is lost; that shows at 5, which is none of the window's.
+    assert_eq!((counts.frames, counts.broken_frames, counts.lost()), (2, 0, 1));
+    reception.begin_window();
+    reception.rtp(&mut stamped(7, 700), &keys(16), 10_000);
+    assert_eq!(reception.counts.frames, 1);
+}
+
+#[test]
+fn a_first_picture_is_a_whole_key_frame_with_its_parameter_sets() {
+    type Payloads = &'static [(&'static [u8], bool, bool)];
+    let sets: &[u8] = &[24, 0, 2, 0x67, 1, 0, 1, 0x68];
+    let cases: [(Payloads, Option<u64>); 5] = [
+        (&[(&[0x41, 7], false, true)], None),
+        (&[(&[0x7c, 0x05, 1], false, false), (&[0x7c, 0x45, 2], false, true)], None),
+        (
+            &[(&[0x67, 1], false, false), (&[0x68], false, false), (&[0x65, 1], false, true)],
+            Some(2),
+        ),
+        (&[(&[0x67, 1], false, false), (&[0x7c, 0x45, 2], true, true)], None),
+        (&[(&[0x67, 1], false, false), (&[0x41, 7], false, true), (&[0x65, 1], false, true)], None),
+    ];
+    for (payloads, expected) in cases {
+        let mut first = FirstPicture::default();
+        for ((payload, gap, marker), at_us) in payloads.iter().zip(0..) {
+            first.payload(payload, *gap, *marker, at_us);
+        }
+        assert_eq!(first.at_us(), expected, "{payloads:?}");
+        for (payload, marker) in [(sets, false), (&[0x7c, 0x85, 1], false), (&[0x7c, 0x45], true)] {
+            first.payload(payload, false, marker, 9);
+        }
+        assert_eq!(first.at_us(), expected.or(Some(9)));
+    }
 }

@@ -8,7 +8,8 @@ use weir::clock;
 use crate::common::camera::Park;
 use crate::common::server::Server;
 use crate::common::viewer::{Viewer, wall};
-use crate::{Load, camera_packets, viewer_packets};
+use crate::load::Load;
+use crate::window::{camera_packets, viewer_packets};
 
 /// Beyond the counted seconds: the tool's start and end.
 const SLACK_US: u64 = 10_000_000;

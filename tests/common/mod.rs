@@ -13,7 +13,8 @@
 //! - [`cable`]: a serial cable with somebody at its end.
 //! - [`camera`]: simulated RTSP cameras, well-behaved or not, all in one thread.
 //! - [`viewer`]: WHEP viewers; [`tap`] takes the keys out of their handshake, [`srtp`] and
-//!   [`rtcp`] speak with them, [`reception`] keeps the books of what arrived.
+//!   [`rtcp`] speak with them, [`reception`] keeps the books of what arrived, [`first_picture`]
+//!   waits for a whole key frame.
 //! - [`reassemble`]: RTP packets back into access units, strictly.
 //! - [`pieces`]: a TCP relay in front of a camera that decides where weir's reads end.
 //! - [`relay`]: a UDP relay in front of the media port that loses, delays and counts.
@@ -31,6 +32,7 @@ pub mod cable;
 pub mod camera;
 pub mod churn;
 pub mod crowd;
+pub mod first_picture;
 pub mod flood;
 pub mod gateway;
 pub mod house;

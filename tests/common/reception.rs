@@ -1,6 +1,9 @@
 //! The books of one received stream: what came, what is missing, and how late it was.
 
+use std::ops::Range;
+
 use super::camera::picture::Stamp;
+use super::first_picture::FirstPicture;
 use super::rtcp::{Report, SenderReport};
 use super::rtp::{Header, Unwrap, roll_over};
 use super::srtp::Keys;
@@ -30,8 +33,8 @@ pub enum Keep {
     /// Every packet is decrypted and kept.
     #[default]
     Packets,
-    /// Packets are counted by their headers; only a frame's last one is decrypted, for its
-    /// stamp. So that hundreds of viewers cost little.
+    /// Packets are counted by their headers; from the first picture on only a frame's last one is
+    /// decrypted, for its stamp. So that hundreds of viewers cost little.
     Counts,
 }
 
@@ -78,6 +81,10 @@ pub struct Reception {
     pub ssrc: Option<u32>,
     /// Sender reports that authenticated, with their arrival.
     pub sender_reports: Vec<(SenderReport, u64)>,
+    /// The wait for the first whole key frame.
+    pub first_picture: FirstPicture,
+    /// The stamps' times of the frames that are counted; all without one.
+    window: Option<Range<u64>>,
     unwrap: Unwrap,
     first: Option<u64>,
     highest: Option<u64>,
@@ -100,7 +107,8 @@ impl Reception {
             return;
         };
         let full = self.unwrap.full(header.sequence);
-        let decrypt = self.keep == Keep::Packets || header.marker;
+        let has_picture = self.first_picture.at_us().is_some();
+        let decrypt = self.keep == Keep::Packets || header.marker || !has_picture;
         let payload = decrypt.then(|| keys.open_rtp(datagram, header.bytes, roll_over(full)));
         let payload = match payload {
             Some(None) => {
@@ -114,6 +122,7 @@ impl Reception {
         self.ssrc = Some(header.ssrc);
         self.count(full);
         if let Some(payload) = payload {
+            self.first_picture.payload(payload, self.torn, header.marker, arrival_us);
             if header.marker {
                 self.frame(payload, arrival_us);
             }
@@ -148,9 +157,10 @@ impl Reception {
     fn frame(&mut self, payload: &[u8], arrival_us: u64) {
         let torn = std::mem::take(&mut self.torn);
         let stamp = Stamp::decode(payload);
-        if torn {
+        let counts = self.counts_frame(stamp);
+        if counts && torn {
             self.counts.broken_frames += 1;
-        } else {
+        } else if counts {
             self.counts.frames += 1;
             if let Some(stamp) = stamp {
                 let latency_us = arrival_us.saturating_sub(stamp.time_us);
@@ -162,10 +172,19 @@ impl Reception {
                 self.counts.strange_frames += 1;
             } else {
                 let missing = stamp.frame.saturating_sub(before.frame).saturating_sub(1);
-                self.counts.broken_frames += u64::from(missing);
+                self.counts.broken_frames += if counts { u64::from(missing) } else { 0 };
             }
         }
         self.stamp = stamp.or(self.stamp);
+    }
+
+    /// Whether a frame that ends with `stamp` belongs to the window, and did not come before.
+    fn counts_frame(&self, stamp: Option<Stamp>) -> bool {
+        let Some(window) = &self.window else {
+            return true;
+        };
+        let is_new = |stamp: Stamp| self.stamp.is_none_or(|last| last.time_us < stamp.time_us);
+        stamp.is_some_and(|stamp| window.contains(&stamp.time_us) && is_new(stamp))
     }
 
     /// Takes a sealed SRTCP datagram.
@@ -205,9 +224,18 @@ impl Reception {
 
     /// Forgets the sums and the packets, not the stream: a measurement's window begins.
     pub fn begin_window(&mut self) {
+        self.window = None;
         self.counts = Counts::default();
         self.packets.clear();
         self.first = self.highest.map(|highest| highest + 1);
         self.reported = (0, 0);
+    }
+
+    /// The same, and frames are counted by the times in their stamps, as
+    /// [`Park::begin_window`](super::camera::Park::begin_window) counts them: what was sent before
+    /// or after is not among them, whenever it comes.
+    pub fn begin_window_of(&mut self, times_us: &Range<u64>) {
+        self.begin_window();
+        self.window = Some(times_us.clone());
     }
 }

@@ -46,6 +46,8 @@ pub struct Viewer {
     pub location: String,
     /// The answer's ETag.
     pub etag: Option<String>,
+    /// Just before its offer was posted.
+    pub posted_us: u64,
     /// When DTLS was done.
     pub connected_us: Option<u64>,
     /// Why it is over, once it is.
@@ -93,6 +95,7 @@ impl Viewer {
         headers.extend(bearer.as_deref().map(|bearer| ("Authorization", bearer)));
         headers.extend(options.headers.iter().map(|(name, value)| (&**name, &**value)));
         let from = Some(options.local);
+        let posted_us = clock::now_us();
         let created = whep::request_from(from, http, "POST", &path, &headers, &offer)?;
         let created = created.expect(201)?;
         let answer = SdpAnswer::from_sdp_string(&created.body).expect("the answer is SDP");
@@ -104,6 +107,7 @@ impl Viewer {
             location: whep::path_of(location),
             etag: created.header("etag").map(str::to_owned),
             answer: created.body,
+            posted_us,
             connected_us: None,
             ended: None,
             drop_inbound: None,

@@ -20,13 +20,20 @@ const LISTENER: Token = Token(0);
 const EXACT_US: u64 = 2_000;
 const IDLE_US: u64 = 20_000;
 
+/// What a peer does at its time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Work {
+    Frame,
+    Piece,
+}
+
 pub(super) struct Host {
     poll: Poll,
     listener: TcpListener,
     sites: Arc<Vec<Site>>,
     peers: HashMap<usize, Peer>,
-    /// When each playing peer's next frame is due.
-    due: BinaryHeap<Reverse<(u64, usize)>>,
+    /// When each playing peer's next frame is due, and the next piece of one that is being sent.
+    due: BinaryHeap<Reverse<(u64, usize, Work)>>,
     next_token: usize,
     noise: Noise,
     stop: Arc<AtomicBool>,
@@ -62,12 +69,12 @@ impl Host {
                     token => self.turn(token.0),
                 }
             }
-            self.write_frames();
+            self.work();
         }
     }
 
     fn wait(&mut self, events: &mut Events) {
-        let next_us = self.due.peek().map_or(u64::MAX, |Reverse((at_us, _))| *at_us);
+        let next_us = self.due.peek().map_or(u64::MAX, |Reverse((at_us, ..))| *at_us);
         let wait_us = next_us.saturating_sub(clock::now_us()).min(IDLE_US);
         let exact = wait_us < EXACT_US;
         let poll_ms = if exact { 0 } else { (wait_us - EXACT_US / 2) / 1_000 };
@@ -98,15 +105,15 @@ impl Host {
         };
         match peer.turn(&self.sites) {
             Flow::On => {}
-            Flow::Starts(at_us) => self.due.push(Reverse((at_us, token))),
+            Flow::Starts(at_us) => self.due.push(Reverse((at_us, token, Work::Frame))),
             Flow::Ends => {
                 self.peers.remove(&token);
             }
         }
     }
 
-    fn write_frames(&mut self) {
-        while let Some(&Reverse((at_us, token))) = self.due.peek() {
+    fn work(&mut self) {
+        while let Some(&Reverse((at_us, token, work))) = self.due.peek() {
             if at_us > clock::now_us() {
                 return;
             }
@@ -114,11 +121,18 @@ impl Host {
             let Some(peer) = self.peers.get_mut(&token) else {
                 continue;
             };
-            match peer.frame(&self.sites, &self.noise, at_us) {
-                Some(next_us) => self.due.push(Reverse((next_us, token))),
-                None => {
-                    self.peers.remove(&token);
-                }
+            match work {
+                Work::Piece => peer.pieces(&self.sites),
+                Work::Frame => match peer.frame(&self.sites, &self.noise, at_us) {
+                    Some(next_us) => self.due.push(Reverse((next_us, token, Work::Frame))),
+                    None => {
+                        self.peers.remove(&token);
+                        continue;
+                    }
+                },
+            }
+            if let Some(piece_us) = peer.next_piece() {
+                self.due.push(Reverse((piece_us, token, Work::Piece)));
             }
         }
     }

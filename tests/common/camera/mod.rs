@@ -2,16 +2,20 @@
 //!
 //! A [`Park`] listens on one port of 127.0.0.1; each [`Mount`] is a camera under its own path.
 //! Every client of a mount gets a stream of its own, beginning with an IDR. A frame is written
-//! by one call, and the time of that call stands in the frame's last bytes ([`picture::Stamp`]).
+//! by one call, or in pieces as a port of a given speed sends it; the time of the last call stands
+//! in the frame's last bytes ([`picture::Stamp`]).
 
 mod host;
+pub mod mix;
 pub mod packets;
 mod peer;
 pub mod picture;
 mod playing;
+mod port;
 pub mod rtsp;
 
 use std::net::{SocketAddr, TcpListener};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -36,6 +40,8 @@ pub struct Mount {
     pub phase_us: u64,
     /// Frames its IDRs are shifted by within the GOP.
     pub gop_phase: u32,
+    /// The speed of the port it writes through; without one a frame leaves all at once.
+    pub port_mbit_s: Option<u32>,
     /// The answer to DESCRIBE, where it is not the plain one.
     pub sdp: Option<String>,
     /// Whether the NAL units sent are kept, for [`Park::sent`].
@@ -91,6 +97,8 @@ pub struct Counts {
     pub reports: AtomicU64,
     /// Frames written.
     pub frames: AtomicU64,
+    /// Of these, the ones with a stamp within the window of [`Park::begin_window`].
+    pub frames_in_window: AtomicU64,
     /// RTP packets written.
     pub packets: AtomicU64,
     /// Writes that the socket did not take whole.
@@ -107,13 +115,33 @@ struct Site {
     behaviour: Mutex<Behaviour>,
     injected: Mutex<Vec<u8>>,
     sent: Mutex<Vec<Vec<u8>>>,
+    window: Arc<Window>,
     counts: Counts,
+}
+
+/// The stamps' times that are counted.
+#[derive(Debug, Default)]
+struct Window {
+    begin_us: AtomicU64,
+    end_us: AtomicU64,
+}
+
+impl Site {
+    /// A frame leaves with this time in its stamp.
+    fn count_frame(&self, time_us: u64) {
+        let begin_us = self.window.begin_us.load(Ordering::Relaxed);
+        let end_us = self.window.end_us.load(Ordering::Relaxed);
+        if (begin_us..end_us).contains(&time_us) {
+            self.counts.frames_in_window.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 /// Cameras at work; they stop when it is dropped.
 pub struct Park {
     address: SocketAddr,
     sites: Arc<Vec<Site>>,
+    window: Arc<Window>,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -129,6 +157,7 @@ impl Mount {
             login: Login::default(),
             phase_us: 0,
             gop_phase: 0,
+            port_mbit_s: None,
             sdp: None,
             record: false,
         }
@@ -168,12 +197,14 @@ impl Park {
     pub fn open_at(address: SocketAddr, mounts: Vec<Mount>) -> Self {
         let listener = TcpListener::bind(address).expect("the cameras' port is free");
         let address = listener.local_addr().expect("a bound socket");
+        let window = Arc::<Window>::default();
         let sites = mounts.into_iter().zip(0..).map(|(mount, number)| Site {
             number,
             mount,
             behaviour: Mutex::default(),
             injected: Mutex::default(),
             sent: Mutex::default(),
+            window: window.clone(),
             counts: Counts::default(),
         });
         let sites = Arc::new(sites.collect::<Vec<_>>());
@@ -183,7 +214,7 @@ impl Park {
             .name("cameras".to_owned())
             .spawn(move || host.run())
             .expect("a thread");
-        Self { address, sites, stop, thread: Some(thread) }
+        Self { address, sites, window, stop, thread: Some(thread) }
     }
 
     /// Where they listen.
@@ -205,6 +236,17 @@ impl Park {
     pub fn inject(&self, name: &str, bytes: &[u8]) {
         let mut injected = self.site(name).injected.lock().expect("not poisoned");
         injected.extend_from_slice(bytes);
+    }
+
+    /// Counts the frames whose stamps lie in `times_us`, which lies ahead. A viewer that is told the
+    /// same times counts the same frames.
+    pub fn begin_window(&self, times_us: &Range<u64>) {
+        self.window.end_us.store(0, Ordering::Relaxed);
+        for site in self.sites.iter() {
+            site.counts.frames_in_window.store(0, Ordering::Relaxed);
+        }
+        self.window.begin_us.store(times_us.start, Ordering::Relaxed);
+        self.window.end_us.store(times_us.end, Ordering::Relaxed);
     }
 
     /// What happened at a camera.

@@ -7,6 +7,11 @@ use crate::common::rtp::Header;
 /// The payload type our cameras use.
 pub const PAYLOAD_TYPE: u8 = 96;
 
+/// What weir sends where its configuration says nothing.
+const WEIR_PAYLOAD_BYTES: usize = 1200;
+/// What MediaMTX sends to WHEP's viewers.
+const MEDIAMTX_PAYLOAD_BYTES: usize = 1188;
+
 /// One RTP stream on one interleaved channel.
 #[derive(Debug)]
 pub struct Packetizer {
@@ -38,13 +43,19 @@ impl Packetizer {
         self.nal(last, timestamp, self.marker, out);
     }
 
-    /// Shortens `nal` where its last fragment would not hold a whole stamp.
+    /// Shortens `nal` where its last fragment would not hold a whole stamp, be it cut by this camera
+    /// or on the way to a viewer.
     pub fn make_room(&self, nal: &mut Vec<u8>) {
-        if nal.len() <= self.payload_bytes {
-            return;
-        }
-        let remainder = (nal.len() - 1) % (self.payload_bytes - 2);
-        if (1..STAMP_BYTES).contains(&remainder) {
+        let cuts = [self.payload_bytes, WEIR_PAYLOAD_BYTES, MEDIAMTX_PAYLOAD_BYTES];
+        let remainder = |bytes: usize, cut: usize| match bytes {
+            _ if bytes <= cut => 0,
+            _ => (bytes - 1) % (cut - 2),
+        };
+        while let Some(remainder) = cuts
+            .map(|cut| remainder(nal.len(), cut))
+            .into_iter()
+            .find(|remainder| (1..STAMP_BYTES).contains(remainder))
+        {
             nal.truncate(nal.len() - remainder);
         }
     }

@@ -8,6 +8,7 @@ use weir::clock;
 
 use super::picture::{Noise, Stamp};
 use super::playing::Playing;
+use super::port::Port;
 use super::rtsp::{self, Next, Request};
 use super::{Behaviour, Site};
 
@@ -30,6 +31,8 @@ pub(super) struct Peer {
     site: Option<usize>,
     channel: u8,
     playing: Option<Playing>,
+    /// Where its camera writes no faster than a port does.
+    port: Option<Port>,
 }
 
 impl Peer {
@@ -41,6 +44,7 @@ impl Peer {
             site: None,
             channel: 0,
             playing: None,
+            port: None,
         }
     }
 
@@ -155,6 +159,7 @@ impl Peer {
         let playing = Playing::new(site, self.channel);
         let first_us = playing.first_us;
         self.playing = Some(playing);
+        self.port = site.mount.port_mbit_s.map(Port::new);
         first_us
     }
 
@@ -181,13 +186,16 @@ impl Peer {
                 _ => burst.len(),
             };
             playing.held = burst.split_off(written);
-            if !playing.held.is_empty() {
-                stamp = None;
+            // What was recorded is what is sent.
+            if (!playing.held.is_empty() || site.mount.record)
+                && let Some(made) = stamp.take()
+            {
+                site.count_frame(made.time_us);
             }
-            if site.mount.record {
-                stamp = None; // what was recorded is what is sent
+            match &mut self.port {
+                Some(port) => port.put(burst, stamp, at_us),
+                None => self.write(site, &mut burst, stamp),
             }
-            self.write(site, &mut burst, stamp);
             let late_us = clock::now_us().saturating_sub(at_us);
             site.counts.late_us_max.fetch_max(late_us, Relaxed);
         }
@@ -197,14 +205,34 @@ impl Peer {
         Some(playing.first_us + period_us / u64::from(site.mount.frames_per_s()))
     }
 
+    /// Writes what has left its camera's port by now.
+    pub(super) fn pieces(&mut self, sites: &[Site]) {
+        let Some(site) = self.site.map(|at| &sites[at]) else {
+            return;
+        };
+        let now_us = clock::now_us();
+        while let Some(mut piece) = self.port.as_mut().and_then(|port| port.take(now_us)) {
+            self.write(site, &mut piece.bytes, piece.stamp);
+        }
+        if let Some(port) = &mut self.port {
+            port.unlist();
+        }
+    }
+
+    /// When [`Self::pieces`] is to be called, unless a call is due already.
+    pub(super) fn next_piece(&mut self) -> Option<u64> {
+        self.port.as_mut()?.list()
+    }
+
     /// Writes `burst`, its stamp brought up to date at the last moment.
     fn write(&mut self, site: &Site, burst: &mut [u8], stamp: Option<Stamp>) {
+        if let Some(mut stamp) = stamp {
+            stamp.time_us = clock::now_us();
+            stamp.put(burst);
+            site.count_frame(stamp.time_us);
+        }
         let mut written = 0;
         if self.outbox.is_empty() {
-            if let Some(mut stamp) = stamp {
-                stamp.time_us = clock::now_us();
-                stamp.put(burst);
-            }
             written = self.stream.write(burst).unwrap_or(0);
         }
         if written < burst.len() {

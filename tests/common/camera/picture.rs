@@ -10,7 +10,8 @@ pub const PPS: [u8; 4] = [0x68, 0xce, 0x3c, 0x80];
 /// Bytes of a [`Stamp`] as it stands at a frame's end.
 pub const STAMP_BYTES: usize = 16;
 
-const NOISE_BYTES: usize = 1 << 20;
+/// Above the key frames of 1.2 MB that 8 Mbit/s have with one in 4 s.
+const NOISE_BYTES: usize = 2 << 20;
 
 /// What a synthetic camera shows.
 #[derive(Debug, Clone, Copy)]

@@ -68,6 +68,16 @@ pub fn run_one(
 /// Viewers that share a loopback address: a wall is many machines.
 const VIEWERS_AN_ADDRESS: usize = 16;
 
+/// The options of viewer `number`: on loopback each 16 have an address.
+pub fn own_address(options: &Options, number: usize) -> Options {
+    let mut options = options.clone();
+    if options.local == Ipv4Addr::LOCALHOST {
+        let host = u8::try_from(1 + number / VIEWERS_AN_ADDRESS).unwrap_or(1);
+        options.local = Ipv4Addr::new(127, 0, 0, host).into();
+    }
+    options
+}
+
 /// Connects one viewer for each of `cameras`, all offers at once, and runs them until their
 /// handshakes are done. The order is that of `cameras`; on loopback each 16 have an address.
 pub fn connect_all(
@@ -79,11 +89,7 @@ pub fn connect_all(
     std::thread::scope(|scope| {
         let offers = cameras.iter().enumerate().map(|(number, camera)| {
             scope.spawn(move || {
-                let mut options = options.clone();
-                if options.local == Ipv4Addr::LOCALHOST {
-                    let host = u8::try_from(1 + number / VIEWERS_AN_ADDRESS).unwrap_or(1);
-                    options.local = Ipv4Addr::new(127, 0, 0, host).into();
-                }
+                let options = own_address(options, number);
                 let mut viewer = Viewer::connect_with(http, camera, &options)?;
                 run(std::slice::from_mut(&mut viewer), timeout_us, |viewers| {
                     viewers[0].is_connected() || viewers[0].ended.is_some()

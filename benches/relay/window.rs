@@ -1,0 +1,129 @@
+//! One relay's time under the load: weir's, or that of another one.
+
+use std::net::SocketAddr;
+
+use weir::clock;
+
+use crate::common::camera::{Counts as CameraCounts, Park};
+use crate::common::process::Usage;
+use crate::common::reception::Counts;
+use crate::common::viewer::{Viewer, wall};
+use crate::connect::{self, Joined};
+use crate::load::Load;
+
+/// From the window's announcement to its first microsecond, and from its last one until the cameras
+/// have counted all of it.
+const AHEAD_US: u64 = 50_000;
+/// What is under way when a window closes arrives within this, or never.
+const TRAIL_US: u64 = 1_000_000;
+
+/// A relay that runs.
+#[derive(Clone, Copy)]
+pub(crate) struct Relay {
+    /// Where it takes offers, at `/{camera}/whep`.
+    pub(crate) http: SocketAddr,
+    pub(crate) pid: u32,
+    /// What it needs of an offer that is not in every offer.
+    pub(crate) edit_offer: fn(String) -> String,
+}
+
+/// The figures of one window.
+pub(crate) struct Window {
+    pub(crate) wall_us: u64,
+    /// The relay's time on a CPU.
+    pub(crate) cpu_ns: u64,
+    /// This process's: cameras and viewers.
+    pub(crate) own_cpu_ns: u64,
+    pub(crate) usage: Usage,
+    /// RTP packets that the cameras wrote.
+    pub(crate) packets_in: u64,
+    /// RTP packets that all viewers received.
+    pub(crate) packets_out: u64,
+    /// Frames that the cameras wrote, each as often as it was to arrive.
+    pub(crate) frames_sent: u64,
+    /// Camera writes that the relay did not take at once.
+    pub(crate) camera_stalls: u64,
+    /// One for each viewer, of the window's frames and no others.
+    pub(crate) received: Vec<Counts>,
+}
+
+/// Has the viewers connect and see, and gives them time to settle.
+pub(crate) fn join(load: &Load, relay: Relay) -> (Vec<Viewer>, Joined) {
+    let (mut viewers, joined) = connect::all(relay.http, &load.watched(), relay.edit_offer);
+    wall::run(&mut viewers, load.settle * 1_000_000, |_| false);
+    (viewers, joined)
+}
+
+pub(crate) fn measure(load: &Load, park: &Park, relay: Relay, viewers: &mut [Viewer]) -> Window {
+    let begin_us = clock::now_us() + AHEAD_US;
+    let times_us = begin_us..begin_us + load.seconds * 1_000_000;
+    park.begin_window(&times_us);
+    for viewer in &mut *viewers {
+        viewer.reception.begin_window_of(&times_us);
+    }
+    run_until(viewers, times_us.start);
+    let before = Sums::now(park, relay, viewers);
+    run_until(viewers, times_us.end);
+    let after = Sums::now(park, relay, viewers);
+    run_until(viewers, times_us.end + AHEAD_US);
+    let frames_sent = frames_sent(load, park);
+    wall::run(viewers, TRAIL_US, |viewers| {
+        let whole = viewers.iter().map(|viewer| viewer.reception.counts.frames);
+        whole.sum::<u64>() >= frames_sent
+    });
+    Window {
+        wall_us: after.at_us - before.at_us,
+        cpu_ns: after.usage.cpu_ns - before.usage.cpu_ns,
+        own_cpu_ns: after.own.cpu_ns - before.own.cpu_ns,
+        usage: after.usage,
+        packets_in: after.packets_in - before.packets_in,
+        packets_out: after.packets_out - before.packets_out,
+        frames_sent,
+        camera_stalls: after.camera_stalls - before.camera_stalls,
+        received: viewers.iter().map(|viewer| viewer.reception.counts.clone()).collect(),
+    }
+}
+
+fn run_until(viewers: &mut [Viewer], at_us: u64) {
+    wall::run(viewers, at_us.saturating_sub(clock::now_us()), |_| false);
+}
+
+/// What only grows, at one moment.
+struct Sums {
+    at_us: u64,
+    usage: Usage,
+    own: Usage,
+    packets_in: u64,
+    packets_out: u64,
+    camera_stalls: u64,
+}
+
+impl Sums {
+    fn now(park: &Park, relay: Relay, viewers: &[Viewer]) -> Self {
+        Self {
+            at_us: clock::now_us(),
+            usage: Usage::of(relay.pid).expect("the relay runs"),
+            own: Usage::of(std::process::id()).expect("this process runs"),
+            packets_in: camera_packets(park),
+            packets_out: viewer_packets(viewers),
+            camera_stalls: park.total(|counts: &CameraCounts| &counts.stalls),
+        }
+    }
+}
+
+/// The window's frames, each camera's as often as it is watched.
+fn frames_sent(load: &Load, park: &Park) -> u64 {
+    let frames = |name: &String| {
+        let counts = park.counts(name);
+        counts.frames_in_window.load(std::sync::atomic::Ordering::Relaxed)
+    };
+    load.watched().iter().map(frames).sum()
+}
+
+pub(crate) fn camera_packets(park: &Park) -> u64 {
+    park.total(|counts: &CameraCounts| &counts.packets)
+}
+
+pub(crate) fn viewer_packets(viewers: &[Viewer]) -> u64 {
+    viewers.iter().map(|viewer| viewer.reception.counts.packets).sum()
+}
