@@ -36,9 +36,7 @@ async fn perform_canned(action: Action) -> Reply {
         Action::Status => api::status(&Report::now(Configuration::default(), 8118)),
         Action::Health => api::health(&[]),
         Action::Metrics => metrics::reply(&[]),
-        Action::Player { camera, if_none_match } => {
-            player(camera == "gate", if_none_match.as_ref())
-        }
+        Action::Player { camera, terms } => player(camera == "gate", &terms),
         Action::Offer(offer) if offer.camera == "gate" => {
             assert_eq!(offer.asked, offer.peer.ip(), "unmapped loopback");
             let answer =
