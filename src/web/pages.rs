@@ -7,6 +7,9 @@ use hyper::{Response, StatusCode};
 
 use super::{Content, Reply, accept_encoding, reply};
 
+/// Another one when any of the files is another.
+pub(super) const VERSION: &str = env!("WEIR_PAGES");
+
 /// A file of the viewer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Page {
@@ -45,18 +48,30 @@ macro_rules! page {
     };
 }
 
-static PAGES: [Page; 12] = [
+static PAGES: [Page; 24] = [
     page!("/", "index.html", "text/html; charset=utf-8"),
     page!("/-/style.css", "style.css", "text/css; charset=utf-8"),
     page!("/-/icon.svg", "icon.svg", "image/svg+xml"),
-    page!("/-/index.js", "index.js", "text/javascript; charset=utf-8"),
-    page!("/-/sessions.js", "sessions.js", "text/javascript; charset=utf-8"),
-    page!("/-/cameras.js", "cameras.js", "text/javascript; charset=utf-8"),
-    page!("/-/player.js", "player.js", "text/javascript; charset=utf-8"),
-    page!("/-/viewer.js", "viewer.js", "text/javascript; charset=utf-8"),
-    page!("/-/details.js", "details.js", "text/javascript; charset=utf-8"),
     page!("/-/account.js", "account.js", "text/javascript; charset=utf-8"),
+    page!("/-/cameras.js", "cameras.js", "text/javascript; charset=utf-8"),
+    page!("/-/details.js", "details.js", "text/javascript; charset=utf-8"),
+    page!("/-/frames.js", "frames.js", "text/javascript; charset=utf-8"),
+    page!("/-/grid.js", "grid.js", "text/javascript; charset=utf-8"),
+    page!("/-/index.js", "index.js", "text/javascript; charset=utf-8"),
+    page!("/-/keys.js", "keys.js", "text/javascript; charset=utf-8"),
+    page!("/-/kiosk.js", "kiosk.js", "text/javascript; charset=utf-8"),
+    page!("/-/permits.js", "permits.js", "text/javascript; charset=utf-8"),
+    page!("/-/place.js", "place.js", "text/javascript; charset=utf-8"),
+    page!("/-/player.js", "player.js", "text/javascript; charset=utf-8"),
+    page!("/-/poll.js", "poll.js", "text/javascript; charset=utf-8"),
+    page!("/-/sessions.js", "sessions.js", "text/javascript; charset=utf-8"),
+    page!("/-/summary.js", "summary.js", "text/javascript; charset=utf-8"),
+    page!("/-/table.js", "table.js", "text/javascript; charset=utf-8"),
+    page!("/-/ticks.js", "ticks.js", "text/javascript; charset=utf-8"),
+    page!("/-/tile.js", "tile.js", "text/javascript; charset=utf-8"),
     page!("/-/trouble.js", "trouble.js", "text/javascript; charset=utf-8"),
+    page!("/-/viewer.js", "viewer.js", "text/javascript; charset=utf-8"),
+    page!("/-/wall.js", "wall.js", "text/javascript; charset=utf-8"),
     page!("/-/whep.js", "whep.js", "text/javascript; charset=utf-8"),
 ];
 
