@@ -1,8 +1,16 @@
-//! Tells the binary which commit it was built from, and tests which memory profile it has. Has the
-//! linker write a build id, which not every linker does unasked.
+//! Tells the binary which commit it was built from, and tests which memory profile it has; packs the
+//! pages for browsers that unpack them. Has the linker write a build id, which not every linker does
+//! unasked.
 
-use std::path::Path;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+const PAGES: &str = "src/web/pages";
 
 fn main() {
     // The reflog grows with each commit; a linked checkout has it elsewhere.
@@ -14,6 +22,7 @@ fn main() {
     }
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=memory-profiles");
+    println!("cargo::rerun-if-changed={PAGES}");
     println!("cargo::rerun-if-env-changed=WEIR_PROFILE");
     println!("cargo::rerun-if-env-changed=WEIR_SERIAL_BAUD");
     let commit = git(&["rev-parse", "--short=12", "HEAD"]);
@@ -30,6 +39,30 @@ fn main() {
         println!("cargo::rustc-link-arg-bins=-Wl,-z,pack-relative-relocs");
     }
     println!("cargo::rustc-cfg=weir_profile=\"{profile}\"");
+    println!("cargo::rustc-env=WEIR_PAGES={:016x}", pack_pages());
+}
+
+/// Writes each page as gzip to `$OUT_DIR/pages`, without a time, so that the same bytes come of it
+/// again; a hash of them all, which tells one version of the pages from the next.
+fn pack_pages() -> u64 {
+    let folder = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo names it")).join("pages");
+    fs::create_dir_all(&folder).expect("a writable folder");
+    let entries = fs::read_dir(PAGES).expect("the pages");
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.expect("a page").path()).collect();
+    files.sort();
+    let mut hash = 0xcbf2_9ce4_8422_2325;
+    for file in files {
+        let bytes = fs::read(&file).expect("a readable page");
+        hash = bytes
+            .iter()
+            .fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+        let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+        packed.write_all(&bytes).expect("memory");
+        let name = file.file_name().and_then(|name| name.to_str()).expect("a name");
+        let packed = packed.finish().expect("memory");
+        fs::write(folder.join(format!("{name}.gz")), packed).expect("a writable folder");
+    }
+    hash
 }
 
 fn git(arguments: &[&str]) -> Option<String> {

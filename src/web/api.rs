@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::content::Content;
 use super::problem::{self, problem};
-use super::{Reply, empty, reply};
+use super::{Reply, empty, pages, reply};
 use crate::control::{CameraStatus, Configuration, ReloadError, Reloaded, Report, SessionStatus};
 
 const SCHEMA: u32 = 1;
@@ -19,6 +19,9 @@ struct Head {
     schema: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     configuration: Option<Standing>,
+    /// The version of the pages, by which one that stays open for weeks knows that it is old.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pages: Option<&'static str>,
 }
 
 /// As much of [`Configuration`] as a viewer may know.
@@ -68,7 +71,8 @@ pub(crate) fn cameras_text(
     more: impl FnMut() -> Vec<CameraStatus> + 'static,
 ) -> Pieces {
     let standing = Standing { state: configuration.state, message: configuration.sentence };
-    list(&Head { schema: SCHEMA, configuration: Some(standing) }, "cameras", more)
+    let pages = Some(pages::VERSION);
+    list(&Head { schema: SCHEMA, configuration: Some(standing), pages }, "cameras", more)
 }
 
 /// `/api/sessions`; the same.
@@ -78,7 +82,7 @@ pub(super) fn sessions(more: impl FnMut() -> Vec<SessionStatus> + 'static) -> Re
 
 /// The text of it.
 pub(crate) fn sessions_text(more: impl FnMut() -> Vec<SessionStatus> + 'static) -> Pieces {
-    list(&Head { schema: SCHEMA, configuration: None }, "sessions", more)
+    list(&Head { schema: SCHEMA, configuration: None, pages: None }, "sessions", more)
 }
 
 /// A DELETE of `/api/sessions/{id}`.
@@ -184,7 +188,7 @@ mod tests {
 
     fn whole(mut pieces: Vec<Vec<u32>>) -> serde_json::Value {
         pieces.reverse();
-        let head = Head { schema: SCHEMA, configuration: None };
+        let head = Head { schema: SCHEMA, configuration: None, pages: None };
         let reply = in_pieces(list(&head, "numbers", move || pieces.pop().unwrap_or_default()));
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
         let body = runtime.block_on(reply.into_body().collect()).expect("no error").to_bytes();

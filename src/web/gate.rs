@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use hyper::{Method, Request, StatusCode};
+use hyper::{Method, Request, StatusCode, Uri};
 
 use super::caller::Caller;
 use super::presented::{self, Address, Source};
@@ -13,7 +13,7 @@ use super::problem::{problem, retry};
 use super::route::Route;
 use super::server::Client;
 use super::{Reply, empty, whep};
-use super::{cookie, pages};
+use super::{cookie, login, pages};
 use crate::access::{Denial, Guard, Identity, Means, Owner, Policy, Presented};
 
 /// When to ask again after the queue of passwords was full.
@@ -58,7 +58,7 @@ impl Gate {
         route: Route<'_>,
         visit: &mut Visit,
     ) -> Result<(), Reply> {
-        let denied = |denial| denied(denial, route, request.uri().path(), &self.policy);
+        let denied = |denial| denied(denial, route, request.uri(), &self.policy);
         if route == Route::Health {
             return Ok(());
         }
@@ -165,10 +165,10 @@ fn below(prefix: &str, headers: &mut HeaderMap) {
 }
 
 /// Why a request is not answered: a page for a person who asks for one, else a problem.
-fn denied(denial: Denial, route: Route, path: &str, policy: &Policy) -> Reply {
+fn denied(denial: Denial, route: Route, uri: &Uri, policy: &Policy) -> Reply {
     let (status, headline, detail) = words(denial);
     match (denial, retry_after_s(denial)) {
-        (Denial::Unknown | Denial::Wrong, _) if route.is_page() => to_login(path),
+        (Denial::Unknown | Denial::Wrong, _) if route.is_page() => to_login(uri),
         (Denial::Unknown | Denial::Wrong, _) => challenge(&detail),
         (_, Some(seconds)) => retry(status, &detail, seconds),
         _ if route.is_page() => pages::notice(status, headline, &detail, &policy.prefix),
@@ -235,10 +235,11 @@ pub(super) fn words(denial: Denial) -> (StatusCode, &'static str, String) {
     (status, headline, detail.to_owned())
 }
 
-/// 303 to the login page, which leads back. Only the path: a query may have a token in it.
-fn to_login(path: &str) -> Reply {
+/// 303 to the login page, which leads back. Of a query only the view: it may have a token in it.
+fn to_login(uri: &Uri) -> Reply {
     let mut reply = empty(StatusCode::SEE_OTHER);
-    let location = HeaderValue::try_from(format!("/-/login?next={path}"));
+    let next = login::view(uri).unwrap_or(uri.path());
+    let location = HeaderValue::try_from(format!("/-/login?next={next}"));
     let location = location.unwrap_or(HeaderValue::from_static("/-/login"));
     let headers = reply.headers_mut();
     headers.insert(header::LOCATION, location);

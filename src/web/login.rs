@@ -1,8 +1,8 @@
 //! The login page, and what its form and the logout button ask for. Works without JavaScript.
 
 use bytes::Bytes;
-use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderValue};
+use hyper::{StatusCode, Uri};
 use serde::Serialize;
 
 use super::caller::Caller;
@@ -161,12 +161,25 @@ fn to(location: &str, cookies: &[String]) -> Reply {
     reply
 }
 
-/// Where a login may lead: the list, or a camera's page. Nothing else is asked for by a person,
+/// The first page's other views, by their addresses; docs/api.md has them.
+const VIEWS: [&str; 2] = ["/?kiosk", "/?table"];
+
+/// The view that an address of the first page asks for, without what else its query says.
+pub(super) fn view(uri: &Uri) -> Option<&'static str> {
+    let query = uri.query().filter(|_| uri.path() == "/")?;
+    let names = || query.split('&').filter_map(|part| part.split('=').next());
+    VIEWS.into_iter().find(|view| names().any(|name| name == &view[2..]))
+}
+
+/// Where a login may lead: the first page, one of its views, or a camera's page. Nothing else is asked for by a person,
 /// and nothing that a browser could read as another site gets through.
 fn local(next: &str) -> Option<&str> {
+    if next == "/" || VIEWS.contains(&next) {
+        return Some(next);
+    }
     let name = next.strip_prefix('/')?;
     let name = name.strip_suffix('/').unwrap_or(name);
-    (next == "/" || name_problem(name).is_none()).then_some(next)
+    name_problem(name).is_none().then_some(next)
 }
 
 #[cfg(test)]
@@ -175,7 +188,7 @@ mod tests {
 
     #[test]
     fn a_login_leads_only_to_pages_of_our_own() {
-        for next in ["/", "/gate/", "/gate", "/yard-2.sub/"] {
+        for next in ["/", "/?kiosk", "/?table", "/gate/", "/gate", "/yard-2.sub/"] {
             assert_eq!(local(next), Some(next));
         }
         for next in [
@@ -192,8 +205,25 @@ mod tests {
             "https://evil.example/",
             "/gate/\r\nSet-Cookie: a=b",
             "/gate/?token=x",
+            "/?token=x",
+            "/?table&token=x",
         ] {
             assert_eq!(local(next), None, "{next}");
+        }
+    }
+
+    #[test]
+    fn of_an_address_only_the_view_is_kept() {
+        for (address, expected) in [
+            ("/?table", Some("/?table")),
+            ("/?token=x&kiosk", Some("/?kiosk")),
+            ("/?kiosk=1", Some("/?kiosk")),
+            ("/", None),
+            ("/?tables", None),
+            ("/?token=table", None),
+            ("/gate/?table", None),
+        ] {
+            assert_eq!(view(&address.parse().expect("an address")), expected, "{address}");
         }
     }
 }

@@ -9,6 +9,7 @@
 //! control thread, in a [`tokio::task::LocalSet`]. With TLS, everything but health is served
 //! encrypted, and the plain port shows the way there ([`signpost`]).
 
+mod accept_encoding;
 mod api;
 mod body;
 mod caller;

@@ -1,11 +1,14 @@
-//! The viewer's files, embedded in the program. Browsers ask each time whether one changed, so
-//! that an update shows at once, and are told with an ETag that it did not.
+//! The viewer's files, embedded in the program as they are and as gzip. Browsers ask each time
+//! whether one changed, so that an update shows at once, and are told with an ETag that it did not.
 
 use bytes::Bytes;
-use hyper::header::{self, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
 
-use super::{Content, Reply, reply};
+use super::{Content, Reply, accept_encoding, reply};
+
+/// Another one when any of the files is another.
+pub(super) const VERSION: &str = env!("WEIR_PAGES");
 
 /// A file of the viewer.
 #[derive(Debug, PartialEq, Eq)]
@@ -13,6 +16,23 @@ pub(super) struct Page {
     path: &'static str,
     content_type: &'static str,
     bytes: &'static [u8],
+    gzip: &'static [u8],
+}
+
+/// What a request says of how it takes a file: the copy that it has, and whether it unpacks gzip.
+#[derive(Debug, Default)]
+pub(super) struct Terms {
+    if_none_match: Option<HeaderValue>,
+    takes_gzip: bool,
+}
+
+impl Terms {
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        Self {
+            if_none_match: headers.get(header::IF_NONE_MATCH).cloned(),
+            takes_gzip: accept_encoding::takes_gzip(headers),
+        }
+    }
 }
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -23,22 +43,35 @@ macro_rules! page {
             path: $path,
             content_type: $content_type,
             bytes: include_bytes!(concat!("pages/", $file)),
+            gzip: include_bytes!(concat!(env!("OUT_DIR"), "/pages/", $file, ".gz")),
         }
     };
 }
 
-static PAGES: [Page; 12] = [
+static PAGES: [Page; 24] = [
     page!("/", "index.html", "text/html; charset=utf-8"),
     page!("/-/style.css", "style.css", "text/css; charset=utf-8"),
     page!("/-/icon.svg", "icon.svg", "image/svg+xml"),
-    page!("/-/index.js", "index.js", "text/javascript; charset=utf-8"),
-    page!("/-/sessions.js", "sessions.js", "text/javascript; charset=utf-8"),
-    page!("/-/cameras.js", "cameras.js", "text/javascript; charset=utf-8"),
-    page!("/-/player.js", "player.js", "text/javascript; charset=utf-8"),
-    page!("/-/viewer.js", "viewer.js", "text/javascript; charset=utf-8"),
-    page!("/-/details.js", "details.js", "text/javascript; charset=utf-8"),
     page!("/-/account.js", "account.js", "text/javascript; charset=utf-8"),
+    page!("/-/cameras.js", "cameras.js", "text/javascript; charset=utf-8"),
+    page!("/-/details.js", "details.js", "text/javascript; charset=utf-8"),
+    page!("/-/frames.js", "frames.js", "text/javascript; charset=utf-8"),
+    page!("/-/grid.js", "grid.js", "text/javascript; charset=utf-8"),
+    page!("/-/index.js", "index.js", "text/javascript; charset=utf-8"),
+    page!("/-/keys.js", "keys.js", "text/javascript; charset=utf-8"),
+    page!("/-/kiosk.js", "kiosk.js", "text/javascript; charset=utf-8"),
+    page!("/-/permits.js", "permits.js", "text/javascript; charset=utf-8"),
+    page!("/-/place.js", "place.js", "text/javascript; charset=utf-8"),
+    page!("/-/player.js", "player.js", "text/javascript; charset=utf-8"),
+    page!("/-/poll.js", "poll.js", "text/javascript; charset=utf-8"),
+    page!("/-/sessions.js", "sessions.js", "text/javascript; charset=utf-8"),
+    page!("/-/summary.js", "summary.js", "text/javascript; charset=utf-8"),
+    page!("/-/table.js", "table.js", "text/javascript; charset=utf-8"),
+    page!("/-/ticks.js", "ticks.js", "text/javascript; charset=utf-8"),
+    page!("/-/tile.js", "tile.js", "text/javascript; charset=utf-8"),
     page!("/-/trouble.js", "trouble.js", "text/javascript; charset=utf-8"),
+    page!("/-/viewer.js", "viewer.js", "text/javascript; charset=utf-8"),
+    page!("/-/wall.js", "wall.js", "text/javascript; charset=utf-8"),
     page!("/-/whep.js", "whep.js", "text/javascript; charset=utf-8"),
 ];
 
@@ -122,12 +155,13 @@ impl Page {
         self.path.starts_with("/-/")
     }
 
-    /// The file, or 304 when the browser has it.
-    pub(super) fn reply(&self, status: StatusCode, if_none_match: Option<&HeaderValue>) -> Reply {
-        let etag = format!("\"{:016x}\"", fnv1a(self.bytes));
+    /// The file in the form that the request takes, or 304 when the browser has that.
+    pub(super) fn reply(&self, status: StatusCode, terms: &Terms) -> Reply {
+        let bytes = if terms.takes_gzip { self.gzip } else { self.bytes };
+        let etag = format!("\"{:016x}\"", fnv1a(bytes));
         let etag = HeaderValue::try_from(etag).expect("hex digits are visible ASCII");
-        let known = if_none_match == Some(&etag);
-        let mut reply = Response::new(Content::Whole(Bytes::from_static(self.bytes)));
+        let known = terms.if_none_match.as_ref() == Some(&etag);
+        let mut reply = Response::new(Content::Whole(Bytes::from_static(bytes)));
         *reply.status_mut() = status;
         if known && status == StatusCode::OK {
             *reply.status_mut() = StatusCode::NOT_MODIFIED;
@@ -135,9 +169,14 @@ impl Page {
         }
         let headers = reply.headers_mut();
         headers.insert(header::ETAG, etag);
-        for (name, value) in
-            [(header::CONTENT_TYPE, self.content_type), (header::CACHE_CONTROL, "no-cache")]
-        {
+        if terms.takes_gzip {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        for (name, value) in [
+            (header::CONTENT_TYPE, self.content_type),
+            (header::CACHE_CONTROL, "no-cache"),
+            (header::VARY, "Accept-Encoding"),
+        ] {
             headers.insert(name, HeaderValue::from_static(value));
         }
         reply
@@ -160,6 +199,48 @@ mod tests {
         let reason = crate::webrtc::ended::Ended::Operator.reason();
         let viewer = include_str!("pages/viewer.js");
         assert!(viewer.contains(&format!("BY_OPERATOR = \"{reason}\";")), "{reason}");
+    }
+
+    fn terms(headers: &[(header::HeaderName, &str)]) -> Terms {
+        let headers =
+            headers.iter().map(|(name, value)| (name.clone(), value.parse().expect("ASCII")));
+        Terms::of(&headers.collect())
+    }
+
+    fn header(reply: &Reply, name: header::HeaderName) -> Option<&str> {
+        reply.headers().get(name).map(|value| value.to_str().expect("ASCII"))
+    }
+
+    #[test]
+    fn each_file_is_there_in_both_forms() {
+        for page in PAGES.iter().chain([&PLAYER]) {
+            // RFC 1952: the magic, and the length of what was packed at the end.
+            assert!(page.gzip.starts_with(&[0x1f, 0x8b, 8]), "{}", page.path);
+            let (_, length) = page.gzip.split_last_chunk::<4>().expect("a trailer");
+            assert_eq!(u32::from_le_bytes(*length) as usize, page.bytes.len(), "{}", page.path);
+        }
+    }
+
+    #[test]
+    fn the_form_is_as_the_request_takes_it_and_each_has_its_own_etag() {
+        let page = find("/-/style.css").expect("a page");
+        let plain = page.reply(StatusCode::OK, &terms(&[]));
+        let packed = page.reply(StatusCode::OK, &terms(&[(header::ACCEPT_ENCODING, "br, gzip")]));
+        assert_eq!(header(&plain, header::CONTENT_ENCODING), None);
+        assert_eq!(header(&packed, header::CONTENT_ENCODING), Some("gzip"));
+        let etags = [&plain, &packed].map(|reply| header(reply, header::ETAG).expect("an ETag"));
+        assert_ne!(etags[0], etags[1]);
+        for reply in [&plain, &packed] {
+            assert_eq!(header(reply, header::VARY), Some("Accept-Encoding"));
+        }
+        let again = |etag, coding| {
+            let terms = terms(&[(header::IF_NONE_MATCH, etag), (header::ACCEPT_ENCODING, coding)]);
+            page.reply(StatusCode::OK, &terms).status()
+        };
+        assert_eq!(again(etags[0], "identity"), StatusCode::NOT_MODIFIED);
+        assert_eq!(again(etags[1], "gzip"), StatusCode::NOT_MODIFIED);
+        assert_eq!(again(etags[0], "gzip"), StatusCode::OK);
+        assert_eq!(again(etags[1], "gzip;q=0"), StatusCode::OK);
     }
 
     #[test]

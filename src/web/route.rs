@@ -7,7 +7,7 @@ use hyper::{Method, Request, StatusCode};
 
 use super::body::Bodies;
 use super::caller;
-use super::pages::{self, Page};
+use super::pages::{self, Page, Terms};
 use super::problem::{elsewhere, method_not_allowed, problem};
 use super::server::Client;
 use super::{Reply, cookie, empty, form, login, whep};
@@ -30,7 +30,7 @@ pub(super) enum Action {
     /// The player, if there is such a camera.
     Player {
         camera: String,
-        if_none_match: Option<HeaderValue>,
+        terms: Terms,
     },
     Offer(Offer),
     /// Whether there is such a camera to watch.
@@ -201,11 +201,12 @@ pub(super) async fn read(
 ) -> Result<Wanted, Reply> {
     let (head, body) = request.into_parts();
     let route = Route::of(head.uri.path()).ok_or_else(not_found)?;
-    let if_none_match = head.headers.get(header::IF_NONE_MATCH);
     Ok(Wanted::Action(match (route, &head.method) {
-        (Route::Page(page), _) => Action::Done(page.reply(StatusCode::OK, if_none_match)),
+        (Route::Page(page), _) => {
+            Action::Done(page.reply(StatusCode::OK, &Terms::of(&head.headers)))
+        }
         (Route::Player(camera), _) => {
-            Action::Player { camera: camera.to_owned(), if_none_match: if_none_match.cloned() }
+            Action::Player { camera: camera.to_owned(), terms: Terms::of(&head.headers) }
         }
         (Route::PlayerBare(camera), _) => {
             let query = head.uri.query().map(|query| format!("?{query}")).unwrap_or_default();

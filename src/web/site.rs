@@ -3,7 +3,6 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use hyper::header::HeaderValue;
 use hyper::http::Uri;
 use hyper::{Request, StatusCode, body::Incoming};
 use tokio::net::TcpListener;
@@ -13,7 +12,7 @@ use super::caller::Caller;
 use super::content::PIECE_ITEMS;
 use super::gate::{Gate, Visit};
 use super::listener::{self, Entrance};
-use super::pages::PLAYER;
+use super::pages::{PLAYER, Terms};
 use super::route::{self, Action, Route, Wanted};
 use super::seats::{Bounds, Seats};
 use super::server::Client;
@@ -186,9 +185,7 @@ async fn perform(control: &Control, action: Action) -> Reply {
         Action::Status => api::status(&control.report()),
         Action::Health => api::health(&control.cameras()),
         Action::Metrics => metrics::reply(&control.cameras()),
-        Action::Player { camera, if_none_match } => {
-            player(control.has_camera(&camera), if_none_match.as_ref())
-        }
+        Action::Player { camera, terms } => player(control.has_camera(&camera), &terms),
         Action::Offer(offer) => {
             let camera = offer.camera.clone();
             match control.offer(offer).await {
@@ -218,9 +215,9 @@ async fn perform(control: &Control, action: Action) -> Reply {
 }
 
 /// The player; with 404 for an unknown camera, which the page then says in its own words.
-fn player(is_known: bool, if_none_match: Option<&HeaderValue>) -> Reply {
+fn player(is_known: bool, terms: &Terms) -> Reply {
     let status = if is_known { StatusCode::OK } else { StatusCode::NOT_FOUND };
-    PLAYER.reply(status, if_none_match)
+    PLAYER.reply(status, terms)
 }
 
 #[cfg(test)]

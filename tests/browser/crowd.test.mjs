@@ -111,7 +111,7 @@ function postJunk() {
 }
 
 async function connects(t, patienceMs) {
-  const viewer = await Viewer.open(browser, `${weir.http}/`);
+  const viewer = await Viewer.open(browser, `${weir.http}/?table`);
   const begin = weir.log.length;
   const url = `${weir.http}/gate/whep`;
   const took = await viewer.page.evaluate(connectAll, { url, count: CONNECTIONS, patienceMs });

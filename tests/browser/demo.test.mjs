@@ -52,7 +52,7 @@ test('a screenshot is not black', async (t) => {
 test('the list shows its true size and rate', async () => {
   const { width, height } = await viewer.size();
   const { framesPerS } = await viewer.watch(4);
-  const list = await Viewer.open(browser, `${weir.http}/`);
+  const list = await Viewer.open(browser, `${weir.http}/?table`);
   const row = list.page.locator('tr', { hasText: camera.name }).first();
   assert.match(await row.innerText(), new RegExp(`\\b${width}\\s*[x×]\\s*${height}\\b`));
   const shown = Number.parseFloat(await row.locator('.frames').innerText());

@@ -242,7 +242,7 @@ test('an operator ends a session in the list; its page says so and waits for a p
   const viewer = await open(t, '/gate/');
   await logIn(viewer, 'bert', PASSWORD);
   await viewer.picture();
-  const { page: list } = await open(t, '/');
+  const { page: list } = await open(t, '/?table');
   await logIn({ page: list }, 'anna', PASSWORD);
   const sessions = await weir.sessions();
   const { id } = sessions.filter(({ state }) => state === 'live').at(-1);
@@ -265,8 +265,9 @@ test('an operator ends a session in the list; its page says so and waits for a p
 });
 
 test('a viewer is shown no sessions', async (t) => {
-  const { page } = await open(t, '/');
+  const { page } = await open(t, '/?table');
   await logIn({ page }, 'bert', PASSWORD);
+  await isAt({ page }, '/?table');
   await page.getByText('bert').waitFor();
   assert.equal(await page.locator('#sessions').isVisible(), false);
   assert.equal(await status({ page }, '/api/sessions'), 403);

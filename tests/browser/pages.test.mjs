@@ -67,6 +67,28 @@ test('it waits for a key frame where the first was lost, and says how long that 
   await viewer.picture();
 });
 
+test('a key frame of which nothing follows is called still, until the next one', async (t) => {
+  const relay = await Relay.open();
+  t.after(() => relay.close());
+  const slow = { name: 'slow', url: cameras.url('/slow') };
+  const weir = await relay.startWeir({ cameras: [slow], webrtc: { resend: false } });
+  t.after(() => weir.stop());
+  await weir.ready('slow');
+  for (const path of ['/slow/', '/']) {
+    await keyFrameWentBy(weir);
+    relay.dropBehind(1);
+    const viewer = await Viewer.open(browser, weir.http + path);
+    const still = path === '/' ? viewer.page.locator('.why') : viewer.page.locator('.bar');
+    await still.getByText(/^Still/).waitFor({ timeout: 3_000 });
+    await still.getByText(/motion in about [1-3] s$/).waitFor({ timeout: 1_000 });
+    assert.ok((await viewer.brightness()).deviation > 10, 'its picture is shown');
+    relay.dropBehind(Infinity);
+    await still.getByText('motion in about').waitFor({ state: 'hidden', timeout: GOP_S * 1_000 });
+    await viewer.playing(GOP_S * 1_000);
+    await viewer.close();
+  }
+});
+
 test('who comes between two key frames has a picture at once, and its figures', async (t) => {
   await keyFrameWentBy(weir);
   const viewer = await open(t, 'slow');

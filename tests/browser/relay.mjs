@@ -65,6 +65,9 @@ class Link {
   }
 }
 
+/** The last packet of a frame (RFC 6184: the marker bit). */
+const endsFrame = (datagram) => (datagram[1] & 0x80) !== 0;
+
 export class Relay {
   /**
    * Listens on a free port. `every: 100` drops each 100th first transmission; `link` says what is
@@ -72,8 +75,8 @@ export class Relay {
    */
   static async open({ every = 0, address = '127.0.0.1', link, recvBufferSize = 4 << 20 } = {}) {
     const relay = new Relay();
-    Object.assign(relay, { every, first: 0, dropped: [], dropNext: 0, repeated: 0, old: [] });
-    Object.assign(relay, { link: link && new Link(link), recvBufferSize });
+    Object.assign(relay, { every, first: 0, dropped: [], dropNext: 0, framesLeft: Infinity });
+    Object.assign(relay, { repeated: 0, old: [], link: link && new Link(link), recvBufferSize });
     relay.seen = new Set();
     relay.upstreams = new Map();
     relay.front = createSocket('udp4').bind(0, address);
@@ -125,7 +128,9 @@ export class Relay {
     }
     this.seen.add(name);
     this.first += 1;
-    const hit = this.dropNext > 0 || (this.every > 0 && this.first % this.every === 0);
+    const isBehind = this.framesLeft === 0;
+    if (this.framesLeft > 0 && endsFrame(datagram)) this.framesLeft -= 1;
+    const hit = isBehind || this.dropNext > 0 || (this.every > 0 && this.first % this.every === 0);
     if (!hit) return false;
     if (this.dropNext > 0) this.dropNext -= 1;
     this.dropped.push(name);
@@ -135,6 +140,11 @@ export class Relay {
   /** Drops the next packet that is sent for the first time. */
   dropOne() {
     this.dropNext = 1;
+  }
+
+  /** Lets so many frames through, and what comes behind them only from the next call on. */
+  dropBehind(frames) {
+    this.framesLeft = frames;
   }
 
   /** A server that browsers reach through this relay alone. */

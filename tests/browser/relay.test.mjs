@@ -54,3 +54,13 @@ test('one packet is lost when asked for', async (t) => {
   assert.deepEqual(relay.dropped, [`${0x1234}/1`]);
   assert.equal(arrived.length, 3);
 });
+
+test('what comes behind a frame is lost when asked for', async (t) => {
+  const relay = await Relay.open();
+  relay.dropBehind(1);
+  const [end, next] = [rtp(2), rtp(4)];
+  for (const packet of [end, next]) packet[1] |= 0x80;
+  const arrived = await carried(t, relay, [rtp(1), end, rtp(3), next, rtp(7, 200)]);
+  assert.deepEqual(relay.dropped, [`${0x1234}/3`, `${0x1234}/4`]);
+  assert.equal(arrived.length, 3);
+});

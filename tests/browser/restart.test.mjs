@@ -90,7 +90,7 @@ async function answers(sdp) {
 const live = async () => (await weir.sessions()).filter(({ state }) => state === 'live');
 
 test('the picture goes on over ICE restarts, in the same session', async () => {
-  const viewer = await Viewer.open(browser, `${weir.http}/`);
+  const viewer = await Viewer.open(browser, `${weir.http}/?table`);
   let sdp = await viewer.page.evaluate(play, `${weir.http}/gate/whep`);
   await viewer.picture(5_000);
   const [session] = await live();

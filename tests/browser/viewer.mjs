@@ -29,7 +29,8 @@ export function launchChromium({ args = [] } = {}) {
   });
 }
 
-function recordConnections() {
+/** Runs in a page before its scripts: its connections, as they are made, in `connectionsMade`. */
+export function recordConnections() {
   window.connectionsMade = [];
   const Native = window.RTCPeerConnection;
   window.RTCPeerConnection = class extends Native {
@@ -82,12 +83,12 @@ function shownAt() {
 /** A timer as late as this shows that the machine, and not weir, held a picture back. */
 const STALL_MS = 60;
 /** And one as late as this, that a connection may have been kept from a core as well. */
-const STARVED_MS = 300;
+export const STARVED_MS = 300;
 /** Windows that such a machine may spoil before the test fails all the same. */
 const WINDOWS_MAX = 4;
 
 /** Watches how late timers are, here and in the page; ends with the worst, in milliseconds. */
-async function watchTimers(page) {
+export async function watchTimers(page) {
   const here = monitorEventLoopDelay({ resolution: 10 });
   here.enable();
   await page.evaluate(() => {

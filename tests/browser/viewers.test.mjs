@@ -50,7 +50,7 @@ test('two cameras, three viewers at once', async () => {
 });
 
 test('16 connections of one page all show the camera in under 3 s', async (t) => {
-  const viewer = await Viewer.open(browser, `${weir.http}/`);
+  const viewer = await Viewer.open(browser, `${weir.http}/?table`);
   const many = { url: `${weir.http}/gate/whep`, count: 16 };
   const shown = await viewer.page.evaluate(openConnections, many);
   t.diagnostic(`shown after ${shown.map((ms) => ms.toFixed(0)).join(', ')} ms`);

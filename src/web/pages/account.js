@@ -5,8 +5,16 @@ import { ANSWER_MS_MAX, deadline, unanswered } from "./trouble.js";
 /** The path that weir's addresses begin with, `/` unless a proxy serves it below another. */
 export const base = new URL("..", import.meta.url).pathname;
 
+const query = new URLSearchParams(location.search);
+
 /** A token in the page's address, for players on a wall; it goes wherever the page goes. */
-const token = new URLSearchParams(location.search).get("token");
+const token = query.get("token");
+
+/** What the first page shows: the wall, the table of figures, or the wall and nothing else. */
+export const view = ["kiosk", "table"].find((name) => query.has(name)) ?? "wall";
+
+/** Nobody stands before it to log in: it asks again until its token is good. */
+const waitsForToken = view === "kiosk" && token !== null;
 
 /**
  * fetch, with the token if there is one; throws `Unanswered` where there is no answer. Without a
@@ -16,7 +24,7 @@ export async function request(url, options = {}) {
   const headers = new Headers(options.headers);
   if (token) headers.set("Authorization", `Bearer ${token}`);
   const response = await fetch(url, { ...options, headers }).catch(unanswered);
-  if (response.status === 401) location.assign(loginPage());
+  if (response.status === 401 && !waitsForToken) location.assign(loginPage());
   return response;
 }
 
@@ -30,13 +38,15 @@ export async function isLetIn() {
 
 /** The login page, which leads back here. */
 export function loginPage() {
-  const next = `/${location.pathname.slice(base.length)}`;
+  const path = location.pathname.slice(base.length);
+  const next = path || view === "wall" ? `/${path}` : `/?${view}`;
   return `${base}-/login?next=${encodeURIComponent(next)}`;
 }
 
-/** A page of weir's below `base`, with this page's token. */
-export function withToken(path) {
-  return token ? `${base}${path}?token=${encodeURIComponent(token)}` : base + path;
+/** A page of weir's below `base`, or a view of it, with this page's token. */
+export function withToken(path, view = "") {
+  const query = [view, token && `token=${encodeURIComponent(token)}`].filter(Boolean).join("&");
+  return base + path + (query && `?${query}`);
 }
 
 /** Shows in `element` who is logged in, with a button that ends it; his role, where he has one. */

@@ -4,7 +4,7 @@ import { base, request } from "./account.js";
 import { ANSWER_MS_MAX, deadline, refusal, unanswered } from "./trouble.js";
 
 /**
- * The cameras and how the configuration stands. Throws `Unanswered` when that does not come in time,
+ * The cameras, how the configuration stands, and the version of the pages. Throws `Unanswered` when that does not come in time,
  * `Refused` when it may not be seen.
  */
 export async function fetchCameras() {
@@ -14,6 +14,25 @@ export async function fetchCameras() {
   });
   if (!response.ok) throw await refusal(response);
   return response.json().catch(unanswered);
+}
+
+/** One camera; undefined when there is none of that name. */
+export async function fetchCamera(name) {
+  const { cameras } = await fetchCameras();
+  return cameras.find((camera) => camera.name === name);
+}
+
+/** How far it is to the next key frame: "3 s of about 4 s". */
+export function keyFrameProgress({ gop_ms: gop, key_frame_age_ms: age }) {
+  if (age == null) return "";
+  const whole = (milliseconds) => seconds(Math.round(milliseconds / 1000) * 1000);
+  return gop ? `${whole(age)} of about ${whole(gop)}` : `${whole(age)} since the last one`;
+}
+
+/** When a picture that stands will move: with the next key frame. */
+export function motionIn({ gop_ms: gop, key_frame_age_ms: age }) {
+  if (!gop || age == null) return "motion with the next key frame";
+  return `motion in about ${Math.max(1, Math.ceil((gop - age) / 1000))} s`;
 }
 
 const STATES = {
@@ -28,6 +47,11 @@ const STATES = {
 export function stateOf(camera) {
   if (camera.state === "playing" && !camera.ready) return ["Starting", "wait"];
   return STATES[camera.state] ?? [camera.state, "off"];
+}
+
+/** Writes only what changed, so that a selection or a screen reader's place survives. */
+export function write(node, text) {
+  if (node.textContent !== text) node.textContent = text;
 }
 
 export function picture(camera) {

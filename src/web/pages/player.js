@@ -17,6 +17,7 @@ const PILLS = {
   waiting: ["Waiting", "wait"],
   camera: ["No picture", "bad"],
   playing: ["Live", "good"],
+  still: ["Still", "wait"],
   paused: ["Paused", "wait"],
   retrying: ["Trying again", "wait"],
   refused: ["Not possible", "bad"],
@@ -40,11 +41,14 @@ function show({ state, headline, explanation, progress }) {
   const [word, tone] = PILLS[state];
   write("pill", word);
   element("pill").dataset.tone = tone;
-  write("progress", progress);
+  // Nothing else says it where the picture is shown.
+  element("pill").toggleAttribute("data-alone", state === "still");
+  write("progress", state === "still" ? "" : progress);
+  write("motion", state === "still" ? progress : "");
   element("login").hidden = state !== "over";
   element("play").hidden = state !== "paused";
   clearTimeout(coverTimer);
-  if (state === "playing") cover(false);
+  if (state === "playing" || state === "still") cover(false);
   // A connection made at once needs no announcement.
   else if (!stage.hasAttribute("data-covered")) {
     coverTimer = setTimeout(() => cover(true, headline, explanation), COVERED_AFTER_MS);
@@ -101,6 +105,8 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "d") toggleDetails();
   if (event.key === "f") toggleFullScreen();
+  // In full screen it only leads out of that.
+  if (event.key === "Escape" && !document.fullscreenElement) location.assign(element("all").href);
 });
 document.addEventListener("visibilitychange", () => document.hidden || viewer.wake());
 window.addEventListener("online", () => viewer.wake());

@@ -2,12 +2,15 @@
 // missing frame is worth a new connection or only patience.
 
 import { base, isLetIn } from "./account.js";
-import { fetchCameras, seconds } from "./cameras.js";
+import { fetchCamera, keyFrameProgress, motionIn } from "./cameras.js";
+import { decodedFrames, shownSoFar } from "./frames.js";
+import { eachTick } from "./ticks.js";
 import { HOPELESS_MS, troubleOf } from "./trouble.js";
 import { WhepSession } from "./whep.js";
 
-const TICK_MS = 250;
 const STALL_MS = 2000;
+// One picture and no second for so long: what followed the key frame was given up.
+const STILL_MS = 400;
 const CONNECT_MS_MAX = 8000;
 const LOOK_MS = 1000;
 const STEADY_MS = 5000;
@@ -21,12 +24,18 @@ const BY_OPERATOR = "ended by an operator";
 const now = () => performance.now();
 
 /**
- * `state` is one of connecting, waiting (for a key frame), camera (it has no picture), playing,
- * paused (the browser does not show what it gets), retrying, refused, over (for want of a login),
+ * `state` is one of connecting, waiting (for a key frame), camera (it has no picture), playing, still
+ * (its first picture stands until the next key frame), paused (the browser does not show what it gets), retrying, refused, over (for want of a login),
  * ended (by an operator: only `start` goes on). Every change is told to `onChange`.
  */
 export class Viewer {
   #onChange;
+  #look;
+  #permits;
+  #calmMs;
+  #permit = null;
+  #untick;
+  #onPause = () => this.#tick();
   #session = null;
   #receiver = null;
   #generation = 0;
@@ -37,6 +46,7 @@ export class Viewer {
   #mayNotPlay = false;
   #pausedFor = "";
   #frames = 0;
+  #isMoving = false;
   #shown = 0;
   #unshownSince = null;
   #since = 0;
@@ -45,14 +55,21 @@ export class Viewer {
   #stallMs = STALL_MS;
   #ticking = false;
 
-  constructor(camera, video, onChange) {
+  /**
+   * `look` tells how a camera is, and `permits` when a connection may begin, where a page has many.
+   * A picture that moves is looked at each `calmMs`.
+   */
+  constructor(camera, video, onChange, { look = fetchCamera, permits = null, calmMs = 0 } = {}) {
     this.camera = camera;
     this.video = video;
     this.#onChange = onChange;
     this.state = "connecting";
     this.retryAt = null;
-    video.addEventListener("pause", () => this.#tick());
-    setInterval(() => this.#tick(), TICK_MS);
+    this.#look = look;
+    this.#permits = permits;
+    this.#calmMs = calmMs;
+    this.#untick = eachTick(() => this.#tick());
+    video.addEventListener("pause", this.#onPause);
   }
 
   get peerConnection() {
@@ -64,8 +81,12 @@ export class Viewer {
     this.stop();
     const generation = this.#generation;
     this.#tellTrying();
+    this.#permit = this.#permits?.take(this.video) ?? null;
+    await this.#permit?.granted;
+    if (generation !== this.#generation) return;
     this.#since = now();
     this.#frames = 0;
+    this.#isMoving = false;
     try {
       const session = new WhepSession(`${base}${encodeURIComponent(this.camera)}/whep`);
       this.#session = session;
@@ -108,10 +129,20 @@ export class Viewer {
     this.#generation += 1;
     clearTimeout(this.#retryTimer);
     this.retryAt = null;
+    this.#givePermit();
     this.#session?.close();
     this.#session = null;
     this.#receiver = null;
     this.#isConnected = false;
+  }
+
+  /** The same for good: nothing of it is left, on the screen neither. */
+  end() {
+    this.stop();
+    this.#untick();
+    this.#onChange = () => {};
+    this.video.removeEventListener("pause", this.#onPause);
+    this.video.srcObject = null;
   }
 
   /** The page or the network came back. */
@@ -123,6 +154,11 @@ export class Viewer {
       this.#attempts = 0;
       this.start();
     }
+  }
+
+  #givePermit() {
+    if (this.#permit) this.#permits.give(this.#permit);
+    this.#permit = null;
   }
 
   #tell(state, headline = "", explanation = "", progress = "") {
@@ -175,6 +211,7 @@ export class Viewer {
     if (connectionState === "failed") return this.#failed(session);
     if (!this.#isConnected && connectionState !== "connected") return this.#waitForConnection();
     if (!this.#isConnected) this.#connected();
+    if (this.#isCalm()) return;
     const frames = await decodedFrames(this.#receiver);
     if (session !== this.#session) return;
     if (this.video.paused) return this.#paused(frames);
@@ -183,9 +220,21 @@ export class Viewer {
       return isShown ? this.#moved(frames) : this.#notShown();
     }
     if (document.hidden || now() - this.#lastLook < LOOK_MS) return;
-    if (this.state === "playing" && now() - this.#since < this.#stallMs) return;
+    const waited = now() - this.#since;
+    if (this.#isStill() && waited > STILL_MS && waited < STALL_MS) return this.#lookHowLong(session);
+    if (this.state === "playing" && waited < this.#stallMs) return;
     this.#lastLook = now();
     await this.#lookWhy(session);
+  }
+
+  /** It moved a moment ago. */
+  #isCalm() {
+    const isMoving = this.state === "playing" && this.#isMoving && !this.video.paused;
+    return isMoving && now() - this.#since < this.#calmMs;
+  }
+
+  #isStill() {
+    return this.#frames > 0 && !this.#isMoving;
   }
 
   #waitForConnection() {
@@ -196,6 +245,7 @@ export class Viewer {
 
   #connected() {
     this.#isConnected = true;
+    this.#givePermit();
     this.#since = now();
     this.#lastLook = 0;
     if (this.#outdates(CONNECTION)) this.#tell("waiting", "Waiting for a picture");
@@ -227,6 +277,8 @@ export class Viewer {
   }
 
   #moved(frames) {
+    this.#isMoving = this.#frames > 0;
+    if (!this.#isMoving) this.#lastLook = 0;
     this.#count(frames);
     this.#trouble = null;
     if (this.state !== "playing") {
@@ -237,14 +289,22 @@ export class Viewer {
     }
   }
 
+  /** One picture came, and no other yet. Where there is no answer, a stall will say so. */
+  async #lookHowLong(session) {
+    this.#lastLook = now();
+    const camera = await this.#look(this.camera).catch(() => null);
+    if (session !== this.#session || camera?.state !== "playing") return;
+    if (now() - this.#since < 1500 / (camera.frames_per_s || 25)) return;
+    this.#tell("still", "Still", "", motionIn(camera));
+  }
+
   /** No new frame: asks weir whether that is the camera's doing or the connection's. */
   async #lookWhy(session) {
     let camera;
     let exists = true;
     try {
       if (await this.#isOver(session)) return;
-      const { cameras } = await fetchCameras();
-      camera = cameras.find(({ name }) => name === this.camera);
+      camera = await this.#look(this.camera);
       exists = await session.exists();
     } catch (error) {
       if (session === this.#session) this.#retry(troubleOf(error), ANSWER);
@@ -263,6 +323,8 @@ export class Viewer {
       const explanation =
         "A key frame was sent and did not show: its packets are lost on the way, or this browser cannot decode it.";
       this.#retry({ headline: "The picture stopped", explanation }, PICTURE);
+    } else if (this.#isStill()) {
+      this.#tell("still", "Still", "", motionIn(camera));
     } else {
       const { headline, explanation = "" } = this.#trouble ?? { headline: "Waiting for a key frame" };
       this.#tell("waiting", headline, explanation, keyFrameProgress(camera));
@@ -295,23 +357,4 @@ export class Viewer {
     const trouble = { state: "refused", headline: "No encrypted connection", explanation: reason };
     this.#retry({ ...trouble, atLeastMs: HOPELESS_MS }, CONNECTION);
   }
-}
-
-function keyFrameProgress({ gop_ms: gop, key_frame_age_ms: age }) {
-  if (age == null) return "";
-  const whole = (milliseconds) => seconds(Math.round(milliseconds / 1000) * 1000);
-  return gop ? `${whole(age)} of about ${whole(gop)}` : `${whole(age)} since the last one`;
-}
-
-async function decodedFrames(receiver) {
-  let frames = 0;
-  for (const report of (await receiver.getStats()).values()) {
-    if (report.type === "inbound-rtp") frames += report.framesDecoded ?? 0;
-  }
-  return frames;
-}
-
-/** Changes whenever the element shows another frame; what counts differs between browsers. */
-function shownSoFar(video) {
-  return video.currentTime + (video.getVideoPlaybackQuality?.().totalVideoFrames ?? 0);
 }

@@ -8,8 +8,8 @@ const LOOK_MS = 500;
 
 export class WhepSession {
   #endpoint;
-  #abort = new AbortController();
   #url = null;
+  #isClosed = false;
 
   /** Throws where the browser has no WebRTC, or no room for one more connection. */
   constructor(endpoint) {
@@ -34,20 +34,17 @@ export class WhepSession {
   }
 
   async #post(body) {
-    const timer = setTimeout(() => this.#abort.abort(), POST_MS_MAX);
-    try {
-      const response = await request(this.#endpoint, {
-        method: "POST",
-        headers: { "Content-Type": "application/sdp" },
-        body,
-        signal: this.#abort.signal,
-      });
-      if (response.status !== 201) throw await refusal(response);
-      this.#url = new URL(response.headers.get("Location"), response.url);
-      return await response.text().catch(unanswered);
-    } finally {
-      clearTimeout(timer);
-    }
+    const response = await request(this.#endpoint, {
+      method: "POST",
+      headers: { "Content-Type": "application/sdp" },
+      body,
+      signal: deadline(POST_MS_MAX),
+    });
+    if (response.status !== 201) throw await refusal(response);
+    this.#url = new URL(response.headers.get("Location"), response.url);
+    // It came too late for this page, and weir should not wait for it.
+    if (this.#isClosed) this.close();
+    return response.text().catch(unanswered);
   }
 
   /** `connectionState`, which Firefox has from 113 on, or what comes closest. */
@@ -85,9 +82,15 @@ export class WhepSession {
 
   /** Ends the session; also from a page that is being left. */
   close() {
-    this.#abort.abort();
+    this.#isClosed = true;
     this.peerConnection.close();
-    if (this.#url) fetch(this.#url, { method: "DELETE", keepalive: true }).catch(() => {});
+    if (this.#url) end(this.#url);
     this.#url = null;
   }
+}
+
+/** Browsers let only a few requests outlive a page: a page that stays has others for the rest. */
+function end(url) {
+  const again = () => fetch(url, { method: "DELETE" });
+  fetch(url, { method: "DELETE", keepalive: true }).catch(again).catch(() => {});
 }
