@@ -139,6 +139,7 @@ impl Numbers {
 }
 
 fn place(number: u64) -> (usize, u64) {
+    #[allow(clippy::cast_possible_truncation)] // its low bits are its place
     let at = number as usize % RESENDS_WAITING_MAX;
     (at / 64, 1 << (at % 64))
 }

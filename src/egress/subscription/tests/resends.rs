@@ -52,7 +52,8 @@ fn a_spent_budget_pauses_until_the_next_idr() {
         scene.now_us += 1;
         scene.nack(500, 1);
     }
-    assert_eq!(scene.flush().len(), RESEND_BYTES_MIN as usize / PAYLOAD_BYTES);
+    let granted = RESEND_BYTES_MIN / PAYLOAD_BYTES as u64;
+    assert_eq!(scene.flush().len() as u64, granted);
     assert_eq!(scene.subscription.counters.skips, 1);
     scene.publish(3);
     assert_eq!(scene.sequences(), [0; 0]);
