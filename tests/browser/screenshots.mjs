@@ -20,8 +20,10 @@ const PLACES = {
   roof: ['0x2b4c7a', '0xe0a979', '0x4d4038', '0x39434f', '0xdfe7ec'],
 };
 
-/** A place of `width` pixels: sky, ground, a building with windows, and something before it; noise, so
- * that no two frames are the same. */
+/**
+ * A place of `width` pixels: sky, ground, a building with windows, and something before it; noise, so
+ * that no two frames are the same.
+ */
 function drawn([above, below, ground, building, before], width) {
   const height = (width * 9) / 16;
   const box = (x, y, w, h, color) =>
