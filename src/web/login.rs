@@ -171,8 +171,8 @@ pub(super) fn view(uri: &Uri) -> Option<&'static str> {
     VIEWS.into_iter().find(|view| names().any(|name| name == &view[2..]))
 }
 
-/// Where a login may lead: the first page, one of its views, or a camera's page. Nothing else is asked for by a person,
-/// and nothing that a browser could read as another site gets through.
+/// Where a login may lead: the first page, one of its views, or a camera's page. Nothing else is asked
+/// for by a person, and nothing that a browser could read as another site gets through.
 fn local(next: &str) -> Option<&str> {
     if next == "/" || VIEWS.contains(&next) {
         return Some(next);

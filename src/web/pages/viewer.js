@@ -25,8 +25,9 @@ const now = () => performance.now();
 
 /**
  * `state` is one of connecting, waiting (for a key frame), camera (it has no picture), playing, still
- * (its first picture stands until the next key frame), paused (the browser does not show what it gets), retrying, refused, over (for want of a login),
- * ended (by an operator: only `start` goes on). Every change is told to `onChange`.
+ * (its first picture stands until the next key frame), paused (the browser does not show what it
+ * gets), retrying, refused, over (for want of a login), ended (by an operator: only `start` goes on).
+ * Every change is told to `onChange`.
  */
 export class Viewer {
   #onChange;
