@@ -28,6 +28,8 @@ pub(super) struct Peer {
     stream: TcpStream,
     inbox: Vec<u8>,
     outbox: Vec<u8>,
+    /// What is to be said behind the frame that is being sent.
+    answers: Vec<u8>,
     site: Option<usize>,
     channel: u8,
     playing: Option<Playing>,
@@ -41,6 +43,7 @@ impl Peer {
             stream,
             inbox: Vec::new(),
             outbox: Vec::new(),
+            answers: Vec::new(),
             site: None,
             channel: 0,
             playing: None,
@@ -151,7 +154,9 @@ impl Peer {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Flow {
-        self.outbox.extend(request.answer(status, headers, body));
+        let is_within_frame = self.port.as_ref().is_some_and(Port::is_within_frame);
+        let out = if is_within_frame { &mut self.answers } else { &mut self.outbox };
+        out.extend(request.answer(status, headers, body));
         Flow::On
     }
 
@@ -213,6 +218,10 @@ impl Peer {
         let now_us = clock::now_us();
         while let Some(mut piece) = self.port.as_mut().and_then(|port| port.take(now_us)) {
             self.write(site, &mut piece.bytes, piece.stamp);
+            if !self.port.as_ref().is_some_and(Port::is_within_frame) {
+                self.outbox.append(&mut self.answers);
+                self.flush();
+            }
         }
         if let Some(port) = &mut self.port {
             port.unlist();

@@ -58,6 +58,11 @@ impl Port {
         Some(frame.start_us + self.us_of(end))
     }
 
+    /// A frame has left in part: nothing else may be written now.
+    pub(super) fn is_within_frame(&self) -> bool {
+        self.waiting.front().is_some_and(|frame| frame.written > 0)
+    }
+
     /// Its time came: it has to be listed anew.
     pub(super) fn unlist(&mut self) {
         self.is_listed = false;
