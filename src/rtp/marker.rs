@@ -54,7 +54,7 @@ mod tests {
             assert!(!sound.latched() && !odd.latched());
             assert!(!sound.observe(true));
             let settles = n + 1 == MARKER_PROBE_ACCESS_UNITS;
-            assert_eq!(odd.observe(n != 3), settles);
+            assert_eq!(odd.observe(n != 1), settles);
         }
         for _ in 0..100 {
             assert!(!sound.observe(false));
