@@ -298,8 +298,9 @@ impl Turner {
         for slot in 0..CAMERAS_MAX {
             let silent = self.memory.cameras.timeout(slot, self.now_us);
             let Memory { streams, chunks, .. } = &mut *self.memory;
-            if status::CAMERAS[slot].viewers.load(Relaxed) > 0 {
-                streams[slot].looked_at(self.now_us);
+            match status::CAMERAS[slot].viewers.load(Relaxed) {
+                0 => streams[slot].not_looked_at(),
+                _ => streams[slot].looked_at(self.now_us),
             }
             // Without a camera too: history ends.
             streams[slot].report(chunks, &status::CAMERAS[slot], self.now_us);

@@ -110,6 +110,12 @@ impl Stream {
     /// A viewer has it now: what it holds is given up late.
     pub fn looked_at(&mut self, now_us: u64) {
         self.looked_at_us = now_us;
+        self.ring.set_watched(true);
+    }
+
+    /// Nobody has it now: it keeps no history.
+    pub fn not_looked_at(&mut self) {
+        self.ring.set_watched(false);
     }
 
     /// What the camera sent in the last second or two; 0 before that.

@@ -41,6 +41,8 @@ pub struct Ring {
     unserved: Option<u64>,
     /// The first packet that a viewer has yet to get on its way to what is live.
     wanted: Option<u64>,
+    /// Nobody is to have anything again: there is no history.
+    is_unwatched: bool,
     lost: u64,
 }
 
@@ -74,6 +76,7 @@ impl Ring {
             idr: None,
             unserved: None,
             wanted: None,
+            is_unwatched: false,
             lost: 0,
         }
     }

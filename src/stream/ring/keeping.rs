@@ -123,13 +123,19 @@ impl Ring {
         (end > start).then_some(start..end)
     }
 
+    /// Whether somebody watches it: else there is no history, as nothing is sent again.
+    pub(in crate::stream) fn set_watched(&mut self, is_watched: bool) {
+        self.is_unwatched = !is_watched;
+    }
+
     /// Whether the chunk at a position is closed, served and older than history.
     fn is_old(&self, chunks: &Chunks, position: usize, now_us: u64) -> bool {
         let Some(&chunk) = self.chunks.get(position) else { return false };
         let chunk = chunks.chunk(chunk);
+        let is_history = now_us.saturating_sub(chunk.newest_us) <= HISTORY_US;
         position + 1 < self.chunks.len()
             && self.unserved.is_none_or(|index| chunk.end() <= index)
-            && now_us.saturating_sub(chunk.newest_us) > HISTORY_US
+            && (self.is_unwatched || !is_history)
     }
 
     pub(super) fn drop_oldest(&mut self, chunks: &mut Chunks) {

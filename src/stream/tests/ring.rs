@@ -244,6 +244,22 @@ fn a_group_is_given_up_before_history_and_leaves_a_still() {
 }
 
 #[test]
+fn what_nobody_watches_has_no_history_but_its_open_chunk() {
+    static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
+    let chunks = CHUNKS.take().unwrap();
+    let mut ring = Ring::new();
+    publish(&mut ring, chunks, 2 * A_CHUNK, 0);
+    publish_group(&mut ring, chunks, [2 * A_CHUNK, 3 * A_CHUNK], 0);
+    let held = |ring: &Ring, chunks: &Chunks| ring.held(chunks, 1);
+    assert_eq!((held(&ring, chunks).history, held(&ring, chunks).group), (7, 0));
+    ring.set_watched(false);
+    ring.give_back(chunks, 1);
+    assert_eq!(held(&ring, chunks), Held { unserved: 0, history: 1, key_frame: 2, group: 2 });
+    ring.set_watched(true);
+    assert_eq!(held(&ring, chunks).history, 5, "what is there becomes history");
+}
+
+#[test]
 fn what_viewers_were_not_served_yet_is_held_however_long_it_takes() {
     static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
     let chunks = CHUNKS.take().unwrap();
