@@ -15,7 +15,10 @@ use crate::clock;
 use crate::egress::batch::Path;
 use crate::egress::srtp::{OpenKeys, SealKeys};
 use crate::egress::subscription::Wiring;
-use crate::limits::{HANDSHAKE_CHECK_BYTES_MAX, HANDSHAKE_QUIET_US, HANDSHAKE_US_MAX, PROFILE};
+use crate::limits::{
+    HANDSHAKE_CHECK_BYTES_MAX, HANDSHAKE_GONE_US, HANDSHAKE_HELD_US_MAX, HANDSHAKE_QUIET_US,
+    HANDSHAKE_US_MAX, PROFILE,
+};
 use crate::media::{Command, HandshakeDatagram, Promote, SeatId};
 use crate::mem::accounts::{self, Account};
 use crate::status::{self, TABLES};
@@ -79,6 +82,14 @@ pub(super) struct Held {
     to: SocketAddr,
     bytes: Vec<u8>,
     since_us: u64,
+}
+
+impl Held {
+    /// When it is given up, the last check having come at `checked_us`: not while its browser goes on.
+    fn give_up_us(&self, checked_us: u64) -> u64 {
+        let silent_us = checked_us + HANDSHAKE_GONE_US;
+        silent_us.max(self.since_us + HANDSHAKE_US_MAX).min(self.since_us + HANDSHAKE_HELD_US_MAX)
+    }
 }
 
 impl Handshakes {
@@ -175,7 +186,7 @@ impl Active {
     fn poll(&mut self, now_us: u64) -> Progress {
         // A busy browser's offer, its wait for a slot and its handshake have their time each.
         let deadline_us = match &self.held {
-            Some(held) => held.since_us + HANDSHAKE_US_MAX,
+            Some(held) => held.give_up_us(self.checked_us),
             None => self.answered.give_up_us(),
         };
         let (progress, over) = match &mut self.handshake {
@@ -392,5 +403,21 @@ fn ended(failure: &Failure) -> Ended {
         Failure::Refused(CipherRefusal::NoGcm) => Ended::NoGcm,
         Failure::TimedOut => Ended::HandshakeTimeout,
         _ => Ended::HandshakeFailed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND_US: u64 = 1_000_000;
+
+    #[test]
+    fn a_check_waits_for_a_slot_while_its_browser_goes_on() {
+        let at = |port| SocketAddr::from(([192, 0, 2, 1], port));
+        let held = Held { from: at(1), to: at(2), bytes: Vec::new(), since_us: 5 * SECOND_US };
+        for (checked_s, give_up_s) in [(5, 15), (12, 15), (13, 16), (40, 43), (64, 65)] {
+            assert_eq!(held.give_up_us(checked_s * SECOND_US), give_up_s * SECOND_US);
+        }
     }
 }

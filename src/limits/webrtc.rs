@@ -22,6 +22,9 @@ pub const HANDSHAKE_GONE_US: u64 = 3_000_000;
 /// An offer waits so long for its first check, the check for a slot, and the handshake, from then on,
 /// to be done; then it is given up.
 pub const HANDSHAKE_US_MAX: u64 = 10_000_000;
+/// A check waits longer for a slot while its browser repeats it, a page of 64 connections on a busy
+/// machine: so long in all.
+pub const HANDSHAKE_HELD_US_MAX: u64 = 60_000_000;
 /// A connectivity check that is kept while there is no handshake slot; a user name of 513 bytes
 /// (RFC 8445 section 5.3) and everything else that browsers send have room. A longer one is dropped.
 pub const HANDSHAKE_CHECK_BYTES_MAX: usize = 768;
