@@ -1,0 +1,102 @@
+//! On one heavy camera a viewer that reads nothing, one that loses every fifth packet and one that
+//! comes anew each second: those beside them lose nothing.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::common::camera::Mount;
+use super::common::camera::picture::Picture;
+use super::common::reception::Keep;
+use super::common::rtp::Kind;
+use super::common::stage::{CAMERA, Stage};
+use super::common::viewer::{Options, Viewer, wall};
+use weir::clock;
+
+const HEALTHY: usize = 15;
+const KEY_FRAME_BYTES: u32 = 650_000;
+const WINDOW_US: u64 = 6_000_000;
+const PATIENCE_US: u64 = 10_000_000;
+const AHEAD_US: u64 = 50_000;
+const TRAIL_US: u64 = 200_000;
+/// A viewer that comes anew stays so long.
+const STAY_US: u64 = 1_000_000;
+
+/// Comes and goes until `is_over`; how often it had a picture.
+fn come_and_go(stage: &Stage, options: &Options, is_over: &AtomicBool) -> usize {
+    let mut pictures = 0;
+    while !is_over.load(Relaxed) {
+        let viewer = Viewer::connect_with(stage.server.http, CAMERA, options);
+        let mut viewer = viewer.unwrap_or_else(|error| panic!("{error}"));
+        wall::run_one(&mut viewer, STAY_US, |_| false);
+        pictures += usize::from(viewer.reception.counts.frames > 0);
+        viewer.close();
+    }
+    pictures
+}
+
+fn lose_every_fifth(viewer: &mut Viewer) {
+    let mut count = 0_u32;
+    viewer.drop_inbound = Some(Box::new(move |datagram| {
+        let is_media = Kind::of(datagram) == Kind::Rtp;
+        count += u32::from(is_media);
+        is_media && count.is_multiple_of(5)
+    }));
+}
+
+/// Milliseconds that 99 of 100 frames did not exceed.
+fn p99_ms(viewers: &[Viewer]) -> f64 {
+    let counts = viewers.iter().map(|viewer| &viewer.reception.counts);
+    let mut all: Vec<u64> = counts.flat_map(|counts| counts.latencies_us.clone()).collect();
+    all.sort_unstable();
+    all[all.len() * 99 / 100] as f64 / 1000.0
+}
+
+/// Watches for a window in which each healthy viewer gets every frame; the latency of most.
+fn watch(stage: &Stage, viewers: &mut [Viewer]) -> f64 {
+    let begin_us = clock::now_us() + AHEAD_US;
+    let times_us = begin_us..begin_us + WINDOW_US;
+    stage.park.begin_window(&times_us);
+    viewers.iter_mut().for_each(|viewer| viewer.reception.begin_window_of(&times_us));
+    wall::run(viewers, AHEAD_US + WINDOW_US + TRAIL_US, |_| false);
+    let sent = stage.park.counts(CAMERA).frames_in_window.load(Relaxed);
+    for viewer in &*viewers {
+        let counts = &viewer.reception.counts;
+        assert_eq!((counts.broken_frames, counts.lost()), (0, 0));
+        assert!(sent > 0 && counts.frames == sent, "{} of {sent} frames", counts.frames);
+        assert_eq!(viewer.ended, None);
+    }
+    p99_ms(viewers)
+}
+
+#[test]
+fn healthy_viewers_lose_nothing_beside_three_that_are_not() {
+    let picture = Picture { bits_per_s: 8_000_000, gop: 25, ..Picture::default() };
+    let picture = picture.with_key_frame_bytes(KEY_FRAME_BYTES);
+    let stage = Stage::of(vec![Mount::new(CAMERA, picture)], |_| {});
+    let options = Options { keep: Keep::Counts, ..Options::default() };
+    let names = vec![CAMERA.to_owned(); HEALTHY];
+    let viewers = wall::connect_all(stage.server.http, &names, &options, PATIENCE_US).into_iter();
+    let mut viewers: Vec<Viewer> =
+        viewers.map(|viewer| viewer.unwrap_or_else(|error| panic!("{error}"))).collect();
+    wall::run(&mut viewers, 1_500_000, |_| false);
+    let alone_ms = watch(&stage, &mut viewers);
+
+    let deaf = stage.viewer_with(&options);
+    let mut lossy = stage.viewer_with(&options);
+    lose_every_fifth(&mut lossy);
+    let is_over = AtomicBool::new(false);
+    let (beside_ms, pictures) = std::thread::scope(|scope| {
+        let coming = scope.spawn(|| come_and_go(&stage, &options, &is_over));
+        let losing = scope.spawn(|| {
+            wall::run_one(&mut lossy, 2 * PATIENCE_US, |_| is_over.load(Relaxed));
+        });
+        let beside_ms = watch(&stage, &mut viewers);
+        is_over.store(true, Relaxed);
+        losing.join().expect("no panic");
+        (beside_ms, coming.join().expect("no panic"))
+    });
+    println!("latency p99 {alone_ms:.2} ms alone, {beside_ms:.2} ms beside them");
+    assert!(pictures >= 3, "who came had a picture {pictures} times");
+    assert!(lossy.reception.counts.lost() > 0, "it lost packets");
+    drop(deaf);
+}
