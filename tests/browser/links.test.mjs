@@ -14,7 +14,7 @@ import { sleep } from './weir.mjs';
 
 const PROMISED = { seconds: Number(process.env.LINKS_S), pictureMs: 500, lateMs: 200 };
 /** Here others may have the cores for a while; a picture that waits for the next key frame takes a second. */
-const SHARED = { seconds: 8, pictureMs: 1_500, lateMs: 600 };
+const SHARED = { seconds: 5, pictureMs: 1_500, lateMs: 600 };
 const { seconds, pictureMs, lateMs } = PROMISED.seconds ? PROMISED : SHARED;
 const FREEZES_MAX = 1;
 const FPS = 25;
