@@ -8,7 +8,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { startCameras } from './cameras.mjs';
-import { Relay } from './relay.mjs';
+import { behindRelay } from './relay.mjs';
 import { Viewer, launchChromium } from './viewer.mjs';
 import { sleep } from './weir.mjs';
 
@@ -63,12 +63,8 @@ function noteGaps() {
 
 for (const [what, path, options] of LINKS) {
   test(`${what}: the picture is there soon, and runs`, async (t) => {
-    const relay = await Relay.open(options);
-    t.after(() => relay.close());
     const gate = { name: 'gate', url: cameras.url(path) };
-    const weir = await relay.startWeir({ cameras: [gate] });
-    t.after(() => weir.stop());
-    await weir.ready('gate');
+    const { relay, weir } = await behindRelay(t, gate, options);
     await sleep(2_000); // a whole group is there
     const viewer = await Viewer.open(browser, `${weir.http}/gate/`);
     t.after(() => viewer.close());

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { startCameras } from './cameras.mjs';
-import { Relay } from './relay.mjs';
+import { behindRelay } from './relay.mjs';
 import { Viewer, launchChromium } from './viewer.mjs';
 import { sleep } from './weir.mjs';
 
@@ -25,12 +25,8 @@ after(async () => {
 
 /** A server behind a relay and a viewer with a picture; closed again after the test. */
 async function throughRelay(t, relayOptions, webrtc) {
-  const relay = await Relay.open(relayOptions);
-  t.after(() => relay.close());
   const gate = { name: 'gate', url: cameras.url('/gate') };
-  const weir = await relay.startWeir({ cameras: [gate], webrtc });
-  t.after(() => weir.stop());
-  await weir.ready('gate');
+  const { relay, weir } = await behindRelay(t, gate, { webrtc, ...relayOptions });
   const viewer = await Viewer.open(browser, `${weir.http}/gate/`);
   t.after(() => viewer.close());
   await viewer.picture();

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
 import { startCameras } from './cameras.mjs';
-import { Relay } from './relay.mjs';
+import { behindRelay } from './relay.mjs';
 import { Viewer, launchChromium } from './viewer.mjs';
 import { freeTcpPort, startWeir, until } from './weir.mjs';
 
@@ -51,13 +51,14 @@ function keyFrameWentBy(weir) {
   });
 }
 
-test('it waits for a key frame where the first was lost, and says how long that takes', async (t) => {
-  const relay = await Relay.open();
-  t.after(() => relay.close());
+/** The slow camera on a server of its own, where what a relay loses is lost for good. */
+function slowBehindRelay(t) {
   const slow = { name: 'slow', url: cameras.url('/slow') };
-  const weir = await relay.startWeir({ cameras: [slow], webrtc: { resend: false } });
-  t.after(() => weir.stop());
-  await weir.ready('slow');
+  return behindRelay(t, slow, { webrtc: { resend: false } });
+}
+
+test('it waits for a key frame where the first was lost, and says how long that takes', async (t) => {
+  const { relay, weir } = await slowBehindRelay(t);
   await keyFrameWentBy(weir);
   relay.dropOne();
   const viewer = await Viewer.open(browser, `${weir.http}/slow/`);
@@ -68,12 +69,7 @@ test('it waits for a key frame where the first was lost, and says how long that 
 });
 
 test('a key frame of which nothing follows is called still, until the next one', async (t) => {
-  const relay = await Relay.open();
-  t.after(() => relay.close());
-  const slow = { name: 'slow', url: cameras.url('/slow') };
-  const weir = await relay.startWeir({ cameras: [slow], webrtc: { resend: false } });
-  t.after(() => weir.stop());
-  await weir.ready('slow');
+  const { relay, weir } = await slowBehindRelay(t);
   for (const path of ['/slow/', '/']) {
     await keyFrameWentBy(weir);
     relay.dropBehind(1);

@@ -161,3 +161,16 @@ export class Relay {
     for (const upstream of [...this.upstreams.values(), ...this.old]) upstream.close();
   }
 }
+
+/**
+ * A camera on a server that browsers reach through a relay of these options; both are closed after
+ * the test `t`.
+ */
+export async function behindRelay(t, camera, { webrtc, ...options } = {}) {
+  const relay = await Relay.open(options);
+  t.after(() => relay.close());
+  const weir = await relay.startWeir({ cameras: [camera], webrtc });
+  t.after(() => weir.stop());
+  await weir.ready(camera.name);
+  return { relay, weir };
+}
