@@ -1,4 +1,4 @@
-// A DNS server for the tests: dnsmasq at port 53 of this namespace's loopback.
+// DNS for the tests: dnsmasq at port 53 of this namespace's loopback, and a program that asks there.
 
 import { spawn } from 'node:child_process';
 
@@ -13,4 +13,10 @@ export function startDns(hosts) {
       '--pid-file', '--listen-address=127.0.0.1', '--bind-interfaces', '--local=/lan/', ...records],
     { stdio: 'inherit' },
   );
+}
+
+/** Runs a program, and no other, with this file as its /etc/resolv.conf. */
+export function underResolver(resolvConf) {
+  const mounted = `mount --bind ${resolvConf} /etc/resolv.conf && exec "$0" "$@"`;
+  return ['unshare', '-m', 'sh', '-c', mounted];
 }

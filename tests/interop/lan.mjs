@@ -1,15 +1,15 @@
 // A small network of namespaces for the tests: this process's own is the switch, with a bridge,
 // and each host is a namespace with one cable to it. Run the test file under `unshare`.
 
-import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
-import { networkInterfaces, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 import { until } from '../browser/weir.mjs';
+import { assertAlone } from './alone.mjs';
 
 const PYTHON = '/usr/bin/python3';
 const V4 = '10.81.18';
@@ -77,8 +77,7 @@ class Host {
 
 export class Lan {
   static async open() {
-    const others = Object.keys(networkInterfaces()).filter((name) => name !== 'lo');
-    assert.deepEqual(others, [], 'run this under unshare, see scripts/test');
+    assertAlone();
     const lan = new Lan();
     lan.folder = mkdtempSync(join(tmpdir(), 'weir-lan-'));
     lan.hosts = [];

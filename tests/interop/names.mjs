@@ -3,16 +3,16 @@
 // Run as `unshare -n` (root) or `unshare -Urn` (anybody) `node --test tests/interop/names.mjs`:
 // port 53 is this namespace's own, and weir's /etc/resolv.conf is in its mount namespace alone.
 
-import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { networkInterfaces, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { startCameras } from '../browser/cameras.mjs';
 import { startWeir, until } from '../browser/weir.mjs';
-import { startDns } from './dns.mjs';
+import { assertAlone } from './alone.mjs';
+import { startDns, underResolver } from './dns.mjs';
 
 const ADDRESSES = {
   'gate.lan': ['127.0.0.1'],
@@ -25,15 +25,13 @@ const folder = mkdtempSync(join(tmpdir(), 'weir-names-'));
 let dnsmasq, cameras, weir;
 
 before(async () => {
-  const others = Object.keys(networkInterfaces()).filter((name) => name !== 'lo');
-  assert.deepEqual(others, [], 'run this under unshare, see its first lines');
+  assertAlone();
   execFileSync('ip', ['link', 'set', 'lo', 'up']);
   const resolvConf = join(folder, 'resolv.conf');
   writeFileSync(resolvConf, RESOLV_CONF);
   dnsmasq = startDns(ADDRESSES);
   cameras = await startCameras([{ path: '/gate' }]);
   const camera = (name, host) => ({ name, url: cameras.url('/gate', host) });
-  const mounted = `mount --bind ${resolvConf} /etc/resolv.conf && exec "$0" "$@"`;
   weir = await startWeir({
     cameras: [
       camera('whole', 'gate.lan'),
@@ -43,7 +41,7 @@ before(async () => {
       camera('localhost', 'localhost'),
       camera('nobody', 'nobody.lan'),
     ],
-    command: ['unshare', '-m', 'sh', '-c', mounted],
+    command: underResolver(resolvConf),
   });
 });
 

@@ -7,13 +7,14 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { networkInterfaces, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 
 import { startCameras } from '../browser/cameras.mjs';
 import { Viewer, launchChromium } from '../browser/viewer.mjs';
 import { DEFAULT_PORTS, startWeir, until } from '../browser/weir.mjs';
+import { assertAlone } from './alone.mjs';
 
 const LAN = '10.81.17.2';
 const WEIR = '10.81.17.1';
@@ -53,8 +54,7 @@ async function startCapture() {
 }
 
 before(async () => {
-  const others = Object.keys(networkInterfaces()).filter((name) => name !== 'lo');
-  assert.deepEqual(others, [], 'run this under unshare, see its first lines');
+  assertAlone();
   await makeNetwork();
   await startCapture();
   cameras = await startCameras([{ path: '/gate' }], { address: LAN });

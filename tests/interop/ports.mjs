@@ -6,10 +6,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { networkInterfaces } from 'node:os';
 import { after, before, test } from 'node:test';
 
 import { DEFAULT_PORTS, startWeir, until } from '../browser/weir.mjs';
+import { assertAlone } from './alone.mjs';
 
 const LAN = '10.81.18.2';
 const WEIR = '10.81.18.1';
@@ -53,8 +53,7 @@ function start(tables) {
 }
 
 before(async () => {
-  const others = Object.keys(networkInterfaces()).filter((name) => name !== 'lo');
-  assert.deepEqual(others, [], 'run this under unshare, see its first lines');
+  assertAlone();
   await makeNetwork();
 });
 
