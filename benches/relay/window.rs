@@ -8,12 +8,10 @@ use crate::common::camera::{Counts as CameraCounts, Park};
 use crate::common::process::Usage;
 use crate::common::reception::Counts;
 use crate::common::viewer::{Viewer, wall};
+use crate::common::window::{self, AHEAD_US};
 use crate::connect::{self, Joined};
 use crate::load::Load;
 
-/// From the window's announcement to its first microsecond, and from its last one until the cameras
-/// have counted all of it.
-const AHEAD_US: u64 = 50_000;
 /// What is under way when a window closes arrives within this, or never.
 const TRAIL_US: u64 = 1_000_000;
 
@@ -55,16 +53,12 @@ pub(crate) fn join(load: &Load, relay: Relay) -> (Vec<Viewer>, Joined) {
 }
 
 pub(crate) fn measure(load: &Load, park: &Park, relay: Relay, viewers: &mut [Viewer]) -> Window {
-    let begin_us = clock::now_us() + AHEAD_US;
-    let times_us = begin_us..begin_us + load.seconds * 1_000_000;
-    park.begin_window(&times_us);
-    for viewer in &mut *viewers {
-        viewer.reception.begin_window_of(&times_us);
-    }
+    let times_us = window::begin(park, viewers, load.seconds * 1_000_000);
     run_until(viewers, times_us.start);
     let before = Sums::now(park, relay, viewers);
     run_until(viewers, times_us.end);
     let after = Sums::now(park, relay, viewers);
+    // By then the cameras have counted all of it.
     run_until(viewers, times_us.end + AHEAD_US);
     let frames_sent = frames_sent(load, park);
     wall::run(viewers, TRAIL_US, |viewers| {

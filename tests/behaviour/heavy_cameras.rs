@@ -1,21 +1,18 @@
 //! Cameras whose key frames are many times larger than their rings: every frame arrives, as the camera
 //! is not read faster than its viewers are served.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use super::common::camera::picture::Picture;
 use super::common::camera::{Mount, Park};
 use super::common::reception::Keep;
 use super::common::server::{Server, Setup};
 use super::common::viewer::{Options, Viewer, wall};
-use weir::clock;
+use super::common::window;
 
 const CAMERAS: usize = 8;
 /// 1440p as it is sold: 8 Mbit/s, and key frames that are a third of it.
 const KEY_FRAME_BYTES: u32 = 650_000;
 const WINDOW_US: u64 = 6_000_000;
 const PATIENCE_US: u64 = 20_000_000;
-const AHEAD_US: u64 = 50_000;
 const TRAIL_US: u64 = 200_000;
 
 #[test]
@@ -33,17 +30,8 @@ fn key_frames_of_650_kb_arrive_whole() {
         viewers.map(|viewer| viewer.unwrap_or_else(|error| panic!("{error}"))).collect();
     // Each has its first picture by then.
     wall::run(&mut viewers, 3_000_000, |_| false);
-    let begin_us = clock::now_us() + AHEAD_US;
-    let times_us = begin_us..begin_us + WINDOW_US;
-    park.begin_window(&times_us);
-    viewers.iter_mut().for_each(|viewer| viewer.reception.begin_window_of(&times_us));
-    wall::run(&mut viewers, AHEAD_US + WINDOW_US + TRAIL_US, |_| false);
+    window::watch(&park, &mut viewers, WINDOW_US, TRAIL_US);
     for (viewer, name) in viewers.iter().zip(&names) {
-        let counts = &viewer.reception.counts;
-        let sent = park.counts(name).frames_in_window.load(Relaxed);
-        let (whole, lost) = (counts.frames, counts.lost());
-        println!("{name}: {whole} of {sent} frames, {lost} packets lost");
-        assert_eq!((counts.broken_frames, lost), (0, 0), "{name}");
-        assert!(sent > 0 && whole == sent, "{name}: {whole} of {sent} frames");
+        window::assert_whole(&park, name, viewer);
     }
 }

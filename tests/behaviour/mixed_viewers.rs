@@ -10,13 +10,12 @@ use super::common::reception::Keep;
 use super::common::rtp::Kind;
 use super::common::stage::{CAMERA, Stage};
 use super::common::viewer::{Options, Viewer, wall};
-use weir::clock;
+use super::common::window;
 
 const HEALTHY: usize = 15;
 const KEY_FRAME_BYTES: u32 = 650_000;
 const WINDOW_US: u64 = 6_000_000;
 const PATIENCE_US: u64 = 10_000_000;
-const AHEAD_US: u64 = 50_000;
 const TRAIL_US: u64 = 200_000;
 /// A viewer that comes anew stays so long.
 const STAY_US: u64 = 1_000_000;
@@ -53,16 +52,9 @@ fn p99_ms(viewers: &[Viewer]) -> f64 {
 
 /// Watches for a window in which each healthy viewer gets every frame; the latency of most.
 fn watch(stage: &Stage, viewers: &mut [Viewer]) -> f64 {
-    let begin_us = clock::now_us() + AHEAD_US;
-    let times_us = begin_us..begin_us + WINDOW_US;
-    stage.park.begin_window(&times_us);
-    viewers.iter_mut().for_each(|viewer| viewer.reception.begin_window_of(&times_us));
-    wall::run(viewers, AHEAD_US + WINDOW_US + TRAIL_US, |_| false);
-    let sent = stage.park.counts(CAMERA).frames_in_window.load(Relaxed);
+    window::watch(&stage.park, viewers, WINDOW_US, TRAIL_US);
     for viewer in &*viewers {
-        let counts = &viewer.reception.counts;
-        assert_eq!((counts.broken_frames, counts.lost()), (0, 0));
-        assert!(sent > 0 && counts.frames == sent, "{} of {sent} frames", counts.frames);
+        window::assert_whole(&stage.park, CAMERA, viewer);
         assert_eq!(viewer.ended, None);
     }
     p99_ms(viewers)

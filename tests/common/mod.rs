@@ -16,6 +16,7 @@
 //!   [`rtcp`] speak with them, [`reception`] keeps the books of what arrived, [`first_picture`]
 //!   waits for a whole key frame.
 //! - [`reassemble`]: RTP packets back into access units, strictly.
+//! - [`window`]: a time in which cameras and viewers count the same frames.
 //! - [`pieces`]: a TCP relay in front of a camera that decides where weir's reads end.
 //! - [`relay`]: a UDP relay in front of the media port that loses, delays and counts.
 //! - [`process`]: CPU time and memory of a process.
@@ -53,3 +54,4 @@ pub mod tap;
 pub mod tls;
 pub mod viewer;
 pub mod whep;
+pub mod window;
