@@ -43,7 +43,7 @@ fn main() {
 }
 
 /// Writes each page as gzip to `$OUT_DIR/pages`, without a time, so that the same bytes come of it
-/// again; a hash of them all, which tells one version of the pages from the next.
+/// again; an FNV-1a of them all, which tells one version of the pages from the next and guards nothing.
 fn pack_pages() -> u64 {
     let folder = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo names it")).join("pages");
     fs::create_dir_all(&folder).expect("a writable folder");

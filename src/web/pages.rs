@@ -7,7 +7,7 @@ use hyper::{Response, StatusCode};
 
 use super::{Content, Reply, accept_encoding, reply};
 
-/// Another one when any of the files is another.
+/// Another one when any of the files is another: of each the ETag, made when weir is built.
 pub(super) const VERSION: &str = env!("WEIR_PAGES");
 
 /// A file of the viewer.
@@ -157,9 +157,11 @@ impl Page {
 
     /// The file in the form that the request takes, or 304 when the browser has that.
     pub(super) fn reply(&self, status: StatusCode, terms: &Terms) -> Reply {
-        let bytes = if terms.takes_gzip { self.gzip } else { self.bytes };
-        let etag = format!("\"{:016x}\"", fnv1a(bytes));
-        let etag = HeaderValue::try_from(etag).expect("hex digits are visible ASCII");
+        let (bytes, etag) = match terms.takes_gzip {
+            true => (self.gzip, concat!("\"", env!("WEIR_PAGES"), "-gzip\"")),
+            false => (self.bytes, concat!("\"", env!("WEIR_PAGES"), "\"")),
+        };
+        let etag = HeaderValue::from_static(etag);
         let known = terms.if_none_match.as_ref() == Some(&etag);
         let mut reply = Response::new(Content::Whole(Bytes::from_static(bytes)));
         *reply.status_mut() = status;
@@ -183,13 +185,6 @@ impl Page {
     }
 }
 
-/// FNV-1a: tells one version of a file from the next; guards nothing.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -199,6 +194,15 @@ mod tests {
         let reason = crate::webrtc::ended::Ended::Operator.reason();
         let viewer = include_str!("pages/viewer.js");
         assert!(viewer.contains(&format!("BY_OPERATOR = \"{reason}\";")), "{reason}");
+    }
+
+    // The profile of the tests that fill tables has fewer.
+    #[cfg(not(weir_profile = "test"))]
+    #[test]
+    fn the_wall_connects_as_many_at_once_as_there_are_handshakes() {
+        let permits = include_str!("pages/permits.js");
+        let expected = format!("CONNECTING_MAX = {};", crate::limits::PROFILE.handshakes);
+        assert!(permits.contains(&expected), "{expected}");
     }
 
     fn terms(headers: &[(header::HeaderName, &str)]) -> Terms {

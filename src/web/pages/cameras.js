@@ -4,8 +4,8 @@ import { base, request } from "./account.js";
 import { ANSWER_MS_MAX, deadline, refusal, unanswered } from "./trouble.js";
 
 /**
- * The cameras, how the configuration stands, and the version of the pages. Throws `Unanswered` when that does not come in time,
- * `Refused` when it may not be seen.
+ * The cameras, how the configuration stands, and the version of the pages. Throws `Unanswered` when
+ * that does not come in time, `Refused` when it may not be seen.
  */
 export async function fetchCameras() {
   const response = await request(`${base}api/cameras`, {
