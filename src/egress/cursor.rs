@@ -65,10 +65,7 @@ impl Cursor {
 
     /// The next packet; `None` while waiting, or when the numbers are used up.
     pub fn next(&self) -> Option<Place> {
-        let mapping = self.mapping?;
-        let number = self.next_number;
-        let index = mapping.first_index + (number - mapping.first_number);
-        (number < NUMBERS).then_some(Place { index, number })
+        self.place(self.next_number).filter(|place| place.number < NUMBERS)
     }
 
     /// Spends the number of [`Cursor::next`]: its packet was sealed.
@@ -78,11 +75,15 @@ impl Cursor {
 
     /// The packet that was sealed under `sequence`, if that was in the current mapping.
     pub fn sealed(&self, sequence: u16) -> Option<Place> {
-        let mapping = self.mapping?;
         let highest = self.next_number.checked_sub(1)?;
         #[allow(clippy::cast_possible_truncation)] // sequence numbers are the low 16 bits
         let behind = u64::from((highest as u16).wrapping_sub(sequence));
-        let number = highest.checked_sub(behind)?;
+        self.place(highest.checked_sub(behind)?)
+    }
+
+    /// The packet of a number, from the current mapping's first on.
+    pub fn place(&self, number: u64) -> Option<Place> {
+        let mapping = self.mapping?;
         let offset = number.checked_sub(mapping.first_number)?;
         Some(Place { index: mapping.first_index + offset, number })
     }

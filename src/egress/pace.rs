@@ -129,10 +129,11 @@ mod tests {
         assert_eq!(burst(&mut pacer, 6_000), PACING_SEGMENTS_PER_MS);
     }
 
-    /// Bytes that one with a rate sends from a time on for so long, served each so many microseconds.
-    fn sent(pacer: &mut Pacer, bits_per_s: u64, step_us: usize, from_us: u64, for_us: u64) -> u64 {
+    /// Bytes that one with a rate sends for so long, served each so many microseconds.
+    fn sent(bits_per_s: u64, step_us: usize, for_us: u64) -> u64 {
+        let mut pacer = Pacer::new();
         let mut bytes = 0;
-        for now_us in (from_us..from_us + for_us).step_by(step_us) {
+        for now_us in (0..for_us).step_by(step_us) {
             pacer.refill(bits_per_s, now_us);
             while pacer.allows(true) {
                 pacer.spend(1200);
@@ -146,11 +147,11 @@ mod tests {
     fn a_rate_is_kept() {
         for (bits_per_s, rate) in [(500_000, 25_000_000), (8_000_000, 64_000_000)] {
             for step_us in [1_000, 3_000] {
-                let bits = 8 * sent(&mut Pacer::new(), bits_per_s, step_us, 0, 1_000_000);
+                let bits = 8 * sent(bits_per_s, step_us, 1_000_000);
                 assert!((rate * 98 / 100..=rate * 102 / 100).contains(&bits), "{bits}");
             }
         }
-        let most = sent(&mut Pacer::new(), u64::MAX, 1_000, 0, 100_000);
+        let most = sent(u64::MAX, 1_000, 100_000);
         assert!(most <= 100 * 64 * 1200, "no more than a live one");
     }
 

@@ -40,16 +40,18 @@ impl Resends {
 
     /// What to send first.
     pub fn first(&self, next: u64, now_us: u64) -> Option<Resend> {
-        let resend = |number, is_copy| Resend { number, is_copy };
-        let asked = self.asked.oldest(next).map(|number| resend(number, false));
-        let is_due = now_us >= self.copies_due_us;
-        let copy = || is_due.then(|| self.copies.oldest(next).map(|number| resend(number, true)));
-        asked.or_else(|| copy().flatten())
+        if let Some(number) = self.asked.oldest(next) {
+            return Some(Resend { number, is_copy: false });
+        }
+        if now_us < self.copies_due_us {
+            return None;
+        }
+        self.copies.oldest(next).map(|number| Resend { number, is_copy: true })
     }
 
     /// It was sent, and is to be sent once more if it `has_copy` and is none.
     pub fn sent(&mut self, resend: Resend, next: u64, has_copy: bool, now_us: u64) {
-        self.drop(resend);
+        self.forget(resend);
         if has_copy && !resend.is_copy {
             if self.copies.is_empty() {
                 self.copies_due_us = now_us + RESEND_COPY_US;
@@ -59,7 +61,7 @@ impl Resends {
     }
 
     /// It is out of reach.
-    pub fn drop(&mut self, resend: Resend) {
+    pub fn forget(&mut self, resend: Resend) {
         let numbers = if resend.is_copy { &mut self.copies } else { &mut self.asked };
         numbers.remove(resend.number);
     }
@@ -81,6 +83,7 @@ impl Resends {
 struct Numbers {
     /// A bit for each number, at its remainder by [`RESENDS_WAITING_MAX`].
     bits: [u64; WORDS],
+    /// How many: each time that a viewer is served it is asked whether there are any.
     count: u32,
 }
 

@@ -33,7 +33,7 @@ pub const CARRY_LARGE_BYTES: usize = 64 * KIB + 4;
 pub const PARAMETER_SET_BYTES_MAX: usize = 256;
 /// Access units watched before a stream's marker habit is latched and viewers are let in.
 pub const MARKER_PROBE_ACCESS_UNITS: u32 = 3;
-/// History kept for resends while there is room: a browser asks again for some 100 ms and a round
+/// History kept for resends while there is room and somebody watches: a browser asks again for some 100 ms and a round
 /// trip or two.
 pub const HISTORY_US: u64 = 250_000;
 /// Ring chunks of all streams.

@@ -20,10 +20,9 @@ pub const HANDSHAKE_SLOW_US: u64 = 1_000_000;
 /// one, which asks 20 times a second, may stand still for a second or two.
 pub const HANDSHAKE_GONE_US: u64 = 3_000_000;
 /// An offer waits so long for its first check, the check for a slot, and the handshake, from then on,
-/// to be done; then it is given up.
+/// to be done; then it is given up. The check waits longer while its browser repeats it.
 pub const HANDSHAKE_US_MAX: u64 = 10_000_000;
-/// A check waits longer for a slot while its browser repeats it, a page of 64 connections on a busy
-/// machine: so long in all.
+/// How long a check waits for a slot at most: on a busy machine a page of 64 connections takes its time.
 pub const HANDSHAKE_HELD_US_MAX: u64 = 60_000_000;
 /// A connectivity check that is kept while there is no handshake slot; a user name of 513 bytes
 /// (RFC 8445 section 5.3) and everything else that browsers send have room. A longer one is dropped.

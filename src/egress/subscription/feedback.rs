@@ -92,11 +92,12 @@ impl Subscription {
             if !self.pacer.allows(self.has_rate()) {
                 return self.paced();
             }
-            #[allow(clippy::cast_possible_truncation)] // the low 16 bits are what it goes by
-            let place = self.cursor.sealed(resend.number as u16);
-            let found = place.zip(place.and_then(|at| source.ring.packet(source.chunks, at.index)));
+            let found = self
+                .cursor
+                .place(resend.number)
+                .and_then(|place| Some((place, source.ring.packet(source.chunks, place.index)?)));
             let Some((place, packet)) = found else {
-                self.resends.drop(resend);
+                self.resends.forget(resend);
                 self.counters.resends_refused += 1;
                 continue;
             };
