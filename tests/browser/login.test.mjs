@@ -231,7 +231,7 @@ test('a logout ends the picture in another tab', async (t) => {
   await logIn(viewer, 'bert', PASSWORD);
   await viewer.picture();
   const list = await viewer.page.context().newPage();
-  await list.goto(`${weir.http}/`);
+  await list.goto(`${weir.http}/?table`);
   await viewer.page.bringToFront();
   const since = Date.now();
   await list.evaluate(() => fetch('/-/logout', { method: 'POST', redirect: 'manual' }));
