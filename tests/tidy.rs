@@ -266,31 +266,41 @@ fn readme_has_the_memory_profiles() {
         include!("../memory-profiles/full-64.rs"),
     ];
     let mut table = String::from(
-        "| profile | cameras | sessions | ring chunks | total |\n|---|--:|--:|--:|--:|\n",
+        "| profile | cameras | sessions | ring chunks | total | `MemoryMax` |\n\
+         |---|--:|--:|--:|--:|--:|\n",
     );
     for profile in PROFILES {
         let Profile { name, cameras, sessions, ring_chunks, ring_chunk_bytes, total_bytes, .. } =
             profile;
         let (ring, total) = (ring_chunks * ring_chunk_bytes, total_bytes / MIB);
         let ring = format!("{}.{} MiB", ring / MIB, ring % MIB * 10 / MIB);
-        table += &format!("| `{name}` | {cameras} | {sessions} | {ring} | {total} MiB |\n");
+        let limit = memory_max_mib(&profile);
+        table += &format!(
+            "| `{name}` | {cameras} | {sessions} | {ring} | {total} MiB | {limit} MiB |\n"
+        );
     }
     let readme = fs::read_to_string(repository().join("README.md")).expect("a README");
     assert!(readme.contains(&table), "the README lacks\n{table}");
 }
 
-/// As scripts/package works it out for any profile: the plan's total, the media socket's buffers,
-/// those of each camera's connection and of each HTTP socket when all are full, 8 MiB for what else
-/// the kernel holds of the process.
+/// The service's limit, as scripts/package works it out for any profile: the plan's total, the media
+/// socket's buffers, those of each camera's connection and of each HTTP socket when all are full,
+/// 8 MiB for what else the kernel holds of the process.
+fn memory_max_mib(profile: &Profile) -> usize {
+    // The limits of HTTP sockets are those of the profile that this is built with.
+    assert_eq!(profile.http_connections, PROFILE.http_connections, "{}", profile.name);
+    let http = (4 * HTTP_SOCKETS_MAX + 2 * HTTP_PLACELESS_SOCKETS_MAX) * TCP_BUFFER_BYTES;
+    let sockets = profile.cameras * CAMERA_SOCKET_BYTES + http;
+    let kernel = 2 * profile.udp_socket_buffer_bytes + sockets + (8 << 20);
+    (profile.total_bytes + kernel).div_ceil(1 << 20)
+}
+
 #[test]
 fn the_service_may_take_what_the_profile_says() {
     if PROFILE.name != "edge-64" {
         return;
     }
-    let http = (4 * HTTP_SOCKETS_MAX + 2 * HTTP_PLACELESS_SOCKETS_MAX) * TCP_BUFFER_BYTES;
-    let sockets = PROFILE.cameras * CAMERA_SOCKET_BYTES + http;
-    let kernel = 2 * PROFILE.udp_socket_buffer_bytes + sockets + (8 << 20);
-    let limit = format!("\nMemoryMax={}M\n", (PROFILE.total_bytes + kernel).div_ceil(1 << 20));
+    let limit = format!("\nMemoryMax={}M\n", memory_max_mib(&PROFILE));
     let unit = fs::read_to_string(repository().join("packaging/weir.service")).expect("a unit");
     assert!(unit.contains(&limit), "the unit lacks {limit:?}");
 }
