@@ -177,6 +177,8 @@ pub struct Gauges {
     pub media_reviews: AtomicU64,
     /// Datagrams of handshakes beyond [`crate::limits::HANDSHAKE_PAIRS_MAX`] or their rate.
     pub handshake_datagrams_refused: AtomicU64,
+    /// Reports of live sessions beyond [`crate::limits::REPORTS_BURST`] and their rate.
+    pub reports_refused: AtomicU64,
     /// Rounds of the handshake driver, at least one a second: while they go on, it drives.
     pub driver_rounds: AtomicU64,
     /// Passwords hashed.
@@ -213,6 +215,7 @@ pub static GAUGES: Gauges = Gauges {
     icmp_errors: AtomicU64::new(0),
     media_reviews: AtomicU64::new(0),
     handshake_datagrams_refused: AtomicU64::new(0),
+    reports_refused: AtomicU64::new(0),
     driver_rounds: AtomicU64::new(0),
     password_hashes: AtomicU64::new(0),
     login_writes: AtomicU64::new(0),

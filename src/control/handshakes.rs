@@ -53,6 +53,17 @@ impl Drop for Permit {
     }
 }
 
+/// Who posted the offers whose handshakes have a slot, one entry a slot. Made once for many questions:
+/// there are 16 times as many offers as slots.
+pub(super) struct Shares(heapless::Vec<IpAddr, { PROFILE.handshakes }>);
+
+impl Shares {
+    /// Slots of an address.
+    pub(super) fn of(&self, peer: IpAddr) -> usize {
+        self.0.iter().filter(|other| **other == peer).count()
+    }
+}
+
 /// One offer that was answered, and its handshake.
 pub(super) struct Active {
     pub(super) seat: SeatId,
@@ -115,10 +126,11 @@ impl Handshakes {
     /// Who waits for a slot with its check and is next: whose address has the fewest slots, and
     /// among those the longest waiting.
     fn next_held(&mut self) -> Option<&mut Active> {
+        let shares = self.shares();
         let waits = |at: &usize| self.active[*at].held.as_ref().map(|held| held.since_us);
         let next = (0..self.active.len())
             .filter(|at| waits(at).is_some())
-            .min_by_key(|at| (self.count_of(self.active[*at].peer), waits(at)))?;
+            .min_by_key(|at| (shares.of(self.active[*at].peer), waits(at)))?;
         Some(&mut self.active[next])
     }
 
@@ -127,9 +139,10 @@ impl Handshakes {
         Permit(self.granted.clone())
     }
 
-    pub(super) fn count_of(&self, peer: IpAddr) -> usize {
-        let of_peer = self.active.iter().filter(|active| active.peer == peer);
-        of_peer.filter(|active| active.handshake.is_some()).count()
+    /// Whose the slots are.
+    pub(super) fn shares(&self) -> Shares {
+        let begun = self.active.iter().filter(|active| active.handshake.is_some());
+        Shares(begun.map(|active| active.peer).take(PROFILE.handshakes).collect())
     }
 
     /// The one that makes room for somebody whose address has `share` of the slots.
@@ -231,6 +244,9 @@ impl Control {
         loop {
             let deadline_us = self.0.drive_once();
             status::GAUGES.driver_rounds.fetch_add(1, Relaxed);
+            // Where datagrams never cease the bell is always rung: the pages and the timers go on
+            // between two rounds.
+            tokio::task::yield_now().await;
             let wait_us = deadline_us.saturating_sub(clock::now_us()).min(REST_US);
             tokio::select! {
                 () = bell.notified() => {}
@@ -244,7 +260,8 @@ impl Control {
 impl State {
     /// One round of the driver; when the next is due.
     fn drive_once(&self) -> u64 {
-        loop {
+        // As many as the queue has room for: what comes meanwhile rings for the next round.
+        for _ in 0..PROFILE.handshake_datagrams {
             let datagram = self.media.borrow().handshake_datagram();
             let Some(datagram) = datagram else { break };
             self.receive(&datagram);
@@ -273,12 +290,12 @@ impl State {
 
     fn receive(&self, datagram: &HandshakeDatagram) {
         let mut handshakes = self.handshakes.borrow_mut();
-        let found = handshakes.active.iter_mut().find(|active| active.seat == datagram.seat);
-        let Some(active) = found else { return };
-        active.receive(datagram, clock::now_us());
+        let found = handshakes.active.iter().position(|active| active.seat == datagram.seat);
+        let Some(at) = found else { return };
+        handshakes.active[at].receive(datagram, clock::now_us());
         drop(handshakes);
         self.begin_held();
-        self.advance();
+        self.advance_one(at);
     }
 
     /// Gives free slots to those whose check came; whether there were any.
@@ -304,23 +321,34 @@ impl State {
     fn advance(&self) -> u64 {
         let mut earliest_us = u64::MAX;
         let mut at = 0;
+        while at < self.handshakes.borrow().active.len() {
+            // One that is over has left its place to the next.
+            if let Some(deadline_us) = self.advance_one(at) {
+                earliest_us = earliest_us.min(deadline_us);
+                at += 1;
+            }
+        }
+        earliest_us
+    }
+
+    /// Polls a handshake as long as it has something to send; its deadline, or `None` when it is over
+    /// and out of the list.
+    fn advance_one(&self, at: usize) -> Option<u64> {
         loop {
             let mut handshakes = self.handshakes.borrow_mut();
-            let Some(active) = handshakes.active.get_mut(at) else { return earliest_us };
+            let active = handshakes.active.get_mut(at)?;
             match active.poll(clock::now_us()) {
                 Progress::Transmit { to, from, datagram } => {
                     let from = active.actual(from).ip();
                     // A lost datagram is repeated: there is nothing to do about an error.
                     let _ = self.media.borrow().socket.send_to(&datagram, to, from);
                 }
-                Progress::Wait { deadline_us } => {
-                    earliest_us = earliest_us.min(deadline_us);
-                    at += 1;
-                }
+                Progress::Wait { deadline_us } => return Some(deadline_us),
                 Progress::Connected(connected) => {
                     let active = handshakes.active.remove(at);
                     drop(handshakes);
                     self.promote(&active, *connected);
+                    return None;
                 }
                 Progress::Failed(failure) => {
                     let seat = handshakes.active.remove(at).seat;
@@ -329,6 +357,7 @@ impl State {
                     // What has a kind of its own has words of its own.
                     let words = (ended == Ended::HandshakeFailed).then(|| failure.to_string());
                     self.end(seat, ended, words);
+                    return None;
                 }
             }
         }
@@ -364,9 +393,10 @@ impl State {
     /// check.
     fn least_share(&self) -> Option<usize> {
         let handshakes = self.handshakes.borrow();
+        let shares = handshakes.shares();
         let held = handshakes.active.iter().filter(|active| active.held.is_some());
-        let held = held.map(|active| handshakes.count_of(active.peer)).min();
-        let waiting = self.waiting.borrow_mut().least(|peer| handshakes.count_of(peer));
+        let held = held.map(|active| shares.of(active.peer)).min();
+        let waiting = self.waiting.borrow_mut().least(|peer| shares.of(peer));
         held.into_iter().chain(waiting).min()
     }
 

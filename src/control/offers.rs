@@ -166,9 +166,10 @@ impl State {
     /// Grants free slots to those who wait.
     pub(super) fn grant_next(&self) {
         let handshakes = self.handshakes.borrow();
+        let shares = handshakes.shares();
         let mut waiting = self.waiting.borrow_mut();
         while handshakes.has_room() {
-            let Some(waiter) = waiting.next(|peer| handshakes.count_of(peer)) else { return };
+            let Some(waiter) = waiting.next(|peer| shares.of(peer)) else { return };
             // One that left in the meantime drops its permit.
             let _ = waiter.send(handshakes.permit());
         }

@@ -86,6 +86,12 @@ pub const HANDSHAKE_PAIRS_MAX: usize = 16;
 pub const HANDSHAKE_DATAGRAMS_BURST: u32 = 24;
 /// After those one goes on in so long a time. Browsers pace their checks by 20 to 50 ms.
 pub const HANDSHAKE_DATAGRAM_US: u64 = 10_000;
+/// Reports of one session that are looked into at once, and then one in [`REPORT_US`]. Chromium sends
+/// one with each list of missing packets, at most 50 a second, and one more for a gap it has just seen.
+/// What comes beyond that is a sign of life and nothing more.
+pub const REPORTS_BURST: u32 = 100;
+/// See [`REPORTS_BURST`].
+pub const REPORT_US: u64 = 5_000;
 /// A browser's ICE ufrag and password, to ask it with whether it is where its reports come from:
 /// browsers have 4 to 16 and 22 to 32 characters. One with longer ones is not followed when it
 /// moves, and connects anew.

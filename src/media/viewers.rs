@@ -170,6 +170,7 @@ impl Turner {
         let State::Live { live, subscriber } = &mut seat.state else { return };
         let subscriber = *subscriber;
         let Ok(compound) = live.srtcp(datagram.bytes, path, self.now_us) else { return };
+        let is_heeded = live.heeds_report(self.now_us);
         seat.pairs.prove(live.path().to);
         if let Some((path, transaction)) = live.ask(self.now_us, transaction) {
             let mut buffer = [0; QUESTION_BYTES_MAX];
@@ -178,6 +179,10 @@ impl Turner {
                 // A lost one is asked again with the next report.
                 let _ = self.socket.send_to(question, path.to, path.from);
             }
+        }
+        if !is_heeded {
+            status::GAUGES.reports_refused.fetch_add(1, Relaxed);
+            return;
         }
         let mut all = heapless::Vec::<Feedback, FEEDBACK_MAX>::new();
         rtcp::parse(compound, |feedback| {

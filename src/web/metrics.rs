@@ -121,6 +121,12 @@ static PROCESS: &[Whole] = &[
         "Datagrams beyond the addresses or the rate of their handshake.",
         &GAUGES.handshake_datagrams_refused,
     ),
+    (
+        "weir_reports_refused_total",
+        "counter",
+        "Reports of viewers beyond their rate: signs of life and nothing more.",
+        &GAUGES.reports_refused,
+    ),
     ("weir_password_hashes_total", "counter", "Passwords hashed.", &GAUGES.password_hashes),
     (
         "weir_login_writes_total",

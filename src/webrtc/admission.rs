@@ -10,6 +10,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use super::rate::Rate;
 use crate::limits::{HANDSHAKE_DATAGRAM_US, HANDSHAKE_DATAGRAMS_BURST, HANDSHAKE_PAIRS_MAX};
 
 /// The pairs of one handshake, and what it may still send.
@@ -19,25 +20,19 @@ pub struct Admission {
     pairs: heapless::Vec<(SocketAddr, IpAddr), HANDSHAKE_PAIRS_MAX>,
     /// Where DTLS came from last.
     speaks_from: Option<SocketAddr>,
-    datagrams: u32,
-    refilled_us: u64,
+    datagrams: Rate<HANDSHAKE_DATAGRAM_US, HANDSHAKE_DATAGRAMS_BURST>,
 }
 
 impl Admission {
     /// A handshake that nothing came for.
     pub const fn new(now_us: u64) -> Self {
-        Self {
-            pairs: heapless::Vec::new(),
-            speaks_from: None,
-            datagrams: HANDSHAKE_DATAGRAMS_BURST,
-            refilled_us: now_us,
-        }
+        Self { pairs: heapless::Vec::new(), speaks_from: None, datagrams: Rate::new(now_us) }
     }
 
     /// Whether an authentic check goes on.
     pub fn check(&mut self, from: SocketAddr, to: IpAddr, now_us: u64) -> bool {
         let is_known = self.pairs.contains(&(from, to));
-        if (!is_known && self.pairs.is_full()) || !self.spend(now_us) {
+        if (!is_known && self.pairs.is_full()) || !self.datagrams.spend(now_us) {
             return false;
         }
         is_known || self.pairs.push((from, to)).is_ok()
@@ -46,22 +41,12 @@ impl Admission {
     /// Whether a DTLS datagram from an address of this handshake goes on.
     pub fn dtls(&mut self, from: SocketAddr, now_us: u64) -> bool {
         self.speaks_from = Some(from);
-        self.spend(now_us)
+        self.datagrams.spend(now_us)
     }
 
     /// Where DTLS came from last: of the handshake's addresses the last to be forgotten.
     pub fn speaks_from(&self) -> Option<SocketAddr> {
         self.speaks_from
-    }
-
-    fn spend(&mut self, now_us: u64) -> bool {
-        let due = now_us.saturating_sub(self.refilled_us) / HANDSHAKE_DATAGRAM_US;
-        self.refilled_us += due * HANDSHAKE_DATAGRAM_US;
-        let due = u32::try_from(due).unwrap_or(u32::MAX);
-        self.datagrams = self.datagrams.saturating_add(due).min(HANDSHAKE_DATAGRAMS_BURST);
-        let may = self.datagrams > 0;
-        self.datagrams = self.datagrams.saturating_sub(1);
-        may
     }
 }
 
@@ -105,16 +90,5 @@ mod tests {
             assert!(admission.dtls(from(0), 0));
         }
         assert!(!admission.dtls(from(0), 0));
-    }
-
-    #[test]
-    fn beyond_the_burst_it_has_a_rate() {
-        let mut admission = Admission::new(0);
-        let went_on = (0..10_000).filter(|at| admission.check(from(1), to(0), at * 100)).count();
-        let expected = u64::from(HANDSHAKE_DATAGRAMS_BURST) + SECOND_US / HANDSHAKE_DATAGRAM_US;
-        assert_eq!(went_on as u64, expected - 1);
-        assert!(admission.check(from(1), to(0), 100 * SECOND_US));
-        let at_once = (0..100).filter(|_| admission.check(from(1), to(0), 100 * SECOND_US));
-        assert_eq!(at_once.count(), usize::try_from(HANDSHAKE_DATAGRAMS_BURST).unwrap() - 1);
     }
 }

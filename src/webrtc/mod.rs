@@ -10,5 +10,6 @@ pub mod offer;
 pub mod place;
 pub mod profile;
 pub mod provider;
+pub mod rate;
 mod sdp;
 pub mod session;

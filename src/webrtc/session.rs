@@ -14,12 +14,14 @@ use std::net::SocketAddr;
 use crate::egress::batch::Path;
 use crate::egress::srtp::{OpenError, OpenKeys, SealKeys};
 use crate::limits::{
-    CLOSE_NOTIFY_BYTES_MAX, FLIGHT_BYTES_MAX, FLIGHT_RESEND_US, FLIGHT_RESENDS_MAX,
-    SESSION_ADDRESS_KEPT_US, SESSION_FIRST_SRTCP_US, SESSION_HINTED_SILENCE_US, SESSION_SILENCE_US,
+    CLOSE_NOTIFY_BYTES_MAX, FLIGHT_BYTES_MAX, FLIGHT_RESEND_US, FLIGHT_RESENDS_MAX, REPORT_US,
+    REPORTS_BURST, SESSION_ADDRESS_KEPT_US, SESSION_FIRST_SRTCP_US, SESSION_HINTED_SILENCE_US,
+    SESSION_SILENCE_US,
 };
 
 use super::ended::Ended;
 use super::place::{Question, Transaction};
+use super::rate::Rate;
 
 /// DTLS record types: ChangeCipherSpec, Handshake, Alert.
 const CHANGE_CIPHER_SPEC: u8 = 20;
@@ -45,6 +47,7 @@ pub struct Live {
     /// What hinted at its end since the last sign of life, and when.
     hinted: Option<(Ended, u64)>,
     has_srtcp: bool,
+    reports: Rate<REPORT_US, REPORTS_BURST>,
     /// Whether it is where its reports come from now.
     question: Option<Question>,
 }
@@ -84,6 +87,7 @@ impl Live {
             last_sign_us: now_us,
             hinted: None,
             has_srtcp: false,
+            reports: Rate::new(now_us),
             question: None,
         }
     }
@@ -179,6 +183,11 @@ impl Live {
             self.question = Some(Question::new(path));
         }
         Ok(opened.compound)
+    }
+
+    /// Whether what an authentic report says is to be looked into: there is a bound to how many are.
+    pub fn heeds_report(&mut self, now_us: u64) -> bool {
+        self.reports.spend(now_us)
     }
 
     /// The question that is due, whether the browser is where its last report came from: where to

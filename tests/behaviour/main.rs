@@ -30,6 +30,7 @@ mod logins;
 mod lossy_viewer;
 mod lost_flight;
 mod many_addresses;
+mod many_checks;
 mod mixed_viewers;
 mod offers_at_once;
 mod owners;

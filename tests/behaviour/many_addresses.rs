@@ -9,7 +9,7 @@ use weir::limits::PROFILE;
 
 use crate::common::agent::{self, Agent, NO_FINGERPRINT};
 use crate::common::stage::{CAMERA, Stage};
-use crate::common::viewer::{Options, Viewer, wall};
+use crate::common::viewer::wall;
 
 const SECOND_US: u64 = 1_000_000;
 const CHECKS: u32 = 20_000;
@@ -39,21 +39,6 @@ fn pour(agents: &[Agent]) {
     }
 }
 
-/// Connects, has media and leaves; how long the way to the keys took.
-fn visit(stage: &Stage) -> u64 {
-    let options = Options { local: loopback(2), ..Options::default() };
-    let began_us = clock::now_us();
-    let viewer = Viewer::connect_with(stage.server.http, CAMERA, &options);
-    let mut viewer = viewer.unwrap_or_else(|refused| panic!("{refused}"));
-    let connects = wall::run_one(&mut viewer, 5 * SECOND_US, Viewer::is_connected);
-    assert!(connects, "{:?}", viewer.ended);
-    let took_us = clock::now_us() - began_us;
-    let has_media = |viewer: &Viewer| viewer.reception.counts.packets > 0;
-    assert!(wall::run_one(&mut viewer, 5 * SECOND_US, has_media), "no media");
-    assert!(viewer.delete().is_ok_and(|status| status == 200));
-    took_us
-}
-
 fn attack(sessions: usize) {
     let stage = Stage::open();
     let mut viewer = stage.viewer();
@@ -68,7 +53,7 @@ fn attack(sessions: usize) {
             let mut took_us = Vec::new();
             std::thread::sleep(Duration::from_micros(SECOND_US));
             while !attacker.is_finished() {
-                took_us.push(visit(stage));
+                took_us.push(stage.visit(loopback(2)));
             }
             took_us
         });

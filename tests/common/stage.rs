@@ -1,8 +1,9 @@
 //! One camera and a weir that serves it: what most tests of behaviour begin with.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde_json::Value;
+use weir::clock;
 
 use super::camera::picture::Picture;
 use super::camera::{Mount, Park};
@@ -61,6 +62,22 @@ impl Stage {
         let has_media = |viewer: &Viewer| viewer.reception.counts.packets > 0;
         assert!(wall::run_one(&mut viewer, MEDIA_US, has_media), "no media");
         viewer
+    }
+
+    /// Connects from an address of this machine, has media and leaves; how long it took from the offer
+    /// to the keys.
+    pub fn visit(&self, local: IpAddr) -> u64 {
+        let options = Options { local, ..Options::default() };
+        let began_us = clock::now_us();
+        let viewer = Viewer::connect_with(self.server.http, CAMERA, &options);
+        let mut viewer = viewer.unwrap_or_else(|refused| panic!("{refused}"));
+        let connects = wall::run_one(&mut viewer, MEDIA_US, Viewer::is_connected);
+        assert!(connects, "{:?}", viewer.ended);
+        let took_us = clock::now_us() - began_us;
+        let has_media = |viewer: &Viewer| viewer.reception.counts.packets > 0;
+        assert!(wall::run_one(&mut viewer, MEDIA_US, has_media), "no media");
+        assert!(viewer.delete().is_ok_and(|status| status == 200));
+        took_us
     }
 
     /// What `/api/sessions` says, the ended ones last.
