@@ -78,6 +78,7 @@ fn wall_of_viewers(server: &Server) -> Vec<Viewer> {
     let viewers: Vec<Viewer> =
         viewers.map(|viewer| viewer.unwrap_or_else(|error| panic!("{error}"))).collect();
     assert!(viewers.iter().all(Viewer::is_connected));
+    assert_eq!(viewers.len(), PROFILE.cameras);
     viewers
 }
 
@@ -198,6 +199,19 @@ impl Held {
         self.consoles = self.consoles.max(open("console"));
     }
 
+    /// Whether it was all that there may be.
+    fn is_all(&self) -> bool {
+        let held = [self.sessions, self.handshakes, self.dials, self.connections, self.consoles];
+        let meant = [
+            PROFILE.sessions,
+            PROFILE.handshakes,
+            CAMERAS_DIALLED_MAX,
+            PROFILE.http_connections,
+            2,
+        ];
+        held.iter().zip(meant).all(|(held, meant)| *held >= meant as f64)
+    }
+
     /// Holds all HTTP connections, first with answers that nobody reads, then with offers that wait,
     /// for which the handshakes make room in the end.
     fn hold(server: &Server) -> Self {
@@ -267,8 +281,9 @@ fn reload(server: &Server, setup: &Setup, is_over: &AtomicBool) -> usize {
 #[test]
 fn the_worst_case_at_once_is_within_the_plan_and_nobody_loses_a_packet() {
     // Other work may have the machine's two cores at that moment.
-    let losses: Vec<[u64; 3]> = (0..TRIES).map(|_| worst_case()).take_while(is_loss).collect();
-    assert!(losses.len() < TRIES, "packets lost, frames broken, viewers ended: {losses:?}");
+    let tries: Vec<Outcome> =
+        (0..TRIES).map(|_| worst_case()).take_while(Outcome::is_bad).collect();
+    assert!(tries.len() < TRIES, "{tries:?}");
 }
 
 /// Whose the library heap is.
@@ -278,12 +293,27 @@ fn print_accounts(server: &Server) {
     server.metrics().lines().filter(is_meant).for_each(|line| println!("  {line}"));
 }
 
-fn is_loss(losses: &[u64; 3]) -> bool {
-    losses != &[0; 3]
+/// What came of holding it once.
+#[derive(Debug)]
+struct Outcome {
+    packets_lost: u64,
+    frames_broken: u64,
+    viewers_ended: usize,
+    /// Garbage datagrams a second; fewer than meant where the flood's own thread was kept waiting.
+    flood_per_s: f64,
+    /// Whether all of it was held at once, as is meant.
+    was_full: bool,
 }
 
-/// Holds it once; packets lost, frames broken, viewers that weir ended.
-fn worst_case() -> [u64; 3] {
+impl Outcome {
+    fn is_bad(&self) -> bool {
+        let is_whole = self.packets_lost == 0 && self.frames_broken == 0 && self.viewers_ended == 0;
+        !is_whole || !self.was_full || self.flood_per_s <= 0.95 * FLOOD_PER_S as f64
+    }
+}
+
+/// Holds it once.
+fn worst_case() -> Outcome {
     let count = u32::try_from(playing_cameras().len()).expect("few");
     let park = Park::open(Mount::many(count, Picture::default(), false));
     let mut cable = Cable::new();
@@ -320,39 +350,36 @@ fn worst_case() -> [u64; 3] {
     let flood_per_s = flood.end();
     let took_us = clock::now_us() - began_us;
     wall::run(&mut viewers, TRAIL_US, |_| false);
-    judge(&server, &viewers, &held, reloads);
+    assert_within_plan(&server);
+    println!("{held:?}, {reloads} reloads");
     let sum = |figure: fn(&Viewer) -> u64| viewers.iter().map(figure).sum::<u64>();
     let packets = sum(|viewer| viewer.reception.counts.packets);
-    let lost = sum(|viewer| viewer.reception.counts.lost());
-    let broken = sum(|viewer| viewer.reception.counts.broken_frames);
-    let ended = viewers.iter().filter(|viewer| viewer.ended.is_some()).count() as u64;
+    let outcome = Outcome {
+        packets_lost: sum(|viewer| viewer.reception.counts.lost()),
+        frames_broken: sum(|viewer| viewer.reception.counts.broken_frames),
+        viewers_ended: viewers.iter().filter(|viewer| viewer.ended.is_some()).count(),
+        flood_per_s,
+        was_full: held.is_all() && reloads > 0,
+    };
     println!(
-        "{flood_per_s:.0} garbage datagrams a second, {packets} packets in {took_us} us, {lost} lost, \
-         {broken} frames broken, socket full {:?} times",
+        "{outcome:?}, {packets} packets in {took_us} us, socket full {:?} times",
         server.metric("weir_udp_blocked_total"),
     );
-    assert!(flood_per_s > 0.95 * FLOOD_PER_S as f64, "{flood_per_s}");
-    [lost, broken, ended]
+    outcome
 }
 
-/// Whether all of it was held, and within the plan.
-fn judge(server: &Server, viewers: &[Viewer], held: &Held, reloads: usize) {
+/// Whatever was held: it was within the plan.
+fn assert_within_plan(server: &Server) {
     let usage = Usage::of(server.pid()).expect("weir runs");
     let heap = server.metric("weir_library_heap_high_water_bytes").expect("a gauge");
     let ended = server.metric("weir_accounts_ended_total").expect("a counter");
     let region = PROFILE.library_heap_bytes as f64;
     println!(
-        "{held:?}, {reloads} reloads; library heap {heap} of {region} ({:.1} %), VmHWM {} KiB of {}",
+        "library heap {heap} of {region} ({:.1} %), VmHWM {} KiB of {}",
         100.0 * heap / region,
         usage.peak_kib,
         plan::TOTAL_BYTES / 1024
     );
-    assert_eq!(viewers.len(), PROFILE.cameras);
-    assert_eq!(held.sessions, PROFILE.sessions as f64, "{held:?}");
-    assert_eq!(held.handshakes, PROFILE.handshakes as f64, "{held:?}");
-    assert_eq!(held.dials, CAMERAS_DIALLED_MAX as f64, "{held:?}");
-    assert_eq!(held.connections, PROFILE.http_connections as f64, "{held:?}");
-    assert!(held.consoles >= 2.0 && reloads > 0, "{held:?}, {reloads} reloads");
     assert_eq!(ended, 0.0, "no account is over its budget:\n{}", server.log());
     assert!(heap < HEAP_SHARE_MAX * region, "{heap}");
     assert!(usage.peak_kib <= (plan::TOTAL_BYTES / 1024) as u64, "{usage:?}");

@@ -46,6 +46,8 @@ pub struct Mount {
     pub sdp: Option<String>,
     /// Whether the NAL units sent are kept, for [`Park::sent`].
     pub record: bool,
+    /// Whether it reads what it is told while it plays.
+    pub reads: bool,
 }
 
 /// What a camera shows.
@@ -160,6 +162,7 @@ impl Mount {
             port_mbit_s: None,
             sdp: None,
             record: false,
+            reads: true,
         }
     }
 

@@ -53,16 +53,18 @@ impl Peer {
 
     /// Reads and answers what came, and sends what is left.
     pub(super) fn turn(&mut self, sites: &[Site]) -> Flow {
+        let is_deaf = self.site.is_some_and(|at| !sites[at].mount.reads) && self.playing.is_some();
         let mut chunk = [0; 4096];
-        let open = loop {
-            match self.stream.read(&mut chunk) {
-                Ok(0) => break false,
-                Ok(bytes) => self.inbox.extend_from_slice(&chunk[..bytes]),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break true,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(_) => break false,
-            }
-        };
+        let open = is_deaf
+            || loop {
+                match self.stream.read(&mut chunk) {
+                    Ok(0) => break false,
+                    Ok(bytes) => self.inbox.extend_from_slice(&chunk[..bytes]),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break true,
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(_) => break false,
+                }
+            };
         let mut flow = if open { Flow::On } else { Flow::Ends };
         loop {
             match rtsp::next(&mut self.inbox) {
