@@ -60,6 +60,11 @@ pub const VIDEO_CLOCK_HZ: u32 = 90_000;
 pub const TIMESTAMP_JUMP_S: u32 = 5;
 /// A step back of less than this is a B-frame's; a longer one is a jump.
 pub const TIMESTAMP_BACK_S: u32 = 1;
+/// So many steps back within [`TIMESTAMP_BACKS_UNITS`] access units are a camera's B-frames; fewer are
+/// its clock's.
+pub const TIMESTAMP_BACKS_MIN: u8 = 3;
+/// See [`TIMESTAMP_BACKS_MIN`].
+pub const TIMESTAMP_BACKS_UNITS: u8 = 100;
 /// Jumps in a row after which the camera's new timeline is adopted.
 pub const TIMESTAMP_JUMPS_MAX: u8 = 3;
 /// How far media time may fall behind arrival before it is brought forward.

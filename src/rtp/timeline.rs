@@ -3,12 +3,12 @@
 //! Stamps follow the camera's, at an offset. Single frames stamped far away (Intelbras), clocks
 //! that step (Wyze, Dahua after SNTP) and reconnects are bridged by the time of arrival, so a
 //! viewer sees the distance that really was. Access units of equal stamp are told apart by one
-//! tick. Where media time falls steadily behind arrival the offset follows. Small steps back are
-//! B-frames and passed on as they are: no browser shows them well, so they are reported.
+//! tick. Where media time falls steadily behind arrival the offset follows. Small steps back are passed
+//! on as they are; several of them are B-frames, which no browser shows well, so they are reported.
 
 use crate::limits::{
-    TIMESTAMP_BACK_S, TIMESTAMP_DRIFT_MS_MAX, TIMESTAMP_JUMP_S, TIMESTAMP_JUMPS_MAX,
-    TIMESTAMP_STEP_MIN, VIDEO_CLOCK_HZ,
+    TIMESTAMP_BACK_S, TIMESTAMP_BACKS_MIN, TIMESTAMP_BACKS_UNITS, TIMESTAMP_DRIFT_MS_MAX,
+    TIMESTAMP_JUMP_S, TIMESTAMP_JUMPS_MAX, TIMESTAMP_STEP_MIN, VIDEO_CLOCK_HZ,
 };
 
 /// The longest step forward that is believed.
@@ -30,6 +30,9 @@ pub struct Timeline {
     /// From the camera's stamps to ours.
     offset: u32,
     jumps: u8,
+    /// Steps back, and access units, since their count began.
+    backs: u8,
+    units: u8,
     b_frames: bool,
     drift: Drift,
 }
@@ -50,6 +53,8 @@ impl Timeline {
             reconnected: false,
             offset: 0,
             jumps: 0,
+            backs: 0,
+            units: 0,
             b_frames: false,
             drift: Drift::new(),
         }
@@ -80,6 +85,7 @@ impl Timeline {
             return self.jump(camera, last, now_us);
         }
         self.jumps = 0;
+        self.count(step < 0);
         let mut timestamp = camera.wrapping_add(self.offset);
         if step >= 0 {
             if timestamp.wrapping_sub(last.timestamp).cast_signed() <= 0 {
@@ -88,8 +94,6 @@ impl Timeline {
             let late = self.drift.observe(timestamp, now_us);
             self.offset = self.offset.wrapping_add(late);
             timestamp = timestamp.wrapping_add(late);
-        } else {
-            self.b_frames = true;
         }
         self.remember(camera, timestamp, now_us)
     }
@@ -102,6 +106,17 @@ impl Timeline {
     /// The camera sends B-frames.
     pub fn b_frames(&self) -> bool {
         self.b_frames
+    }
+
+    /// A clock that is set steps back once, and a camera with B-frames every few frames.
+    fn count(&mut self, is_back: bool) {
+        self.units += 1;
+        self.backs += u8::from(is_back);
+        self.b_frames |= self.backs >= TIMESTAMP_BACKS_MIN;
+        if self.units >= TIMESTAMP_BACKS_UNITS {
+            self.units = 0;
+            self.backs = 0;
+        }
     }
 
     /// A stamp far from the last: bridged, and after several in a row believed.
@@ -261,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_stamps_are_nudged_and_small_steps_back_are_b_frames() {
+    fn equal_stamps_are_nudged_and_small_steps_back_are_passed_on() {
         let (mut timeline, camera, now_us) = running();
         assert_eq!(timeline.stamp(camera, now_us), camera.wrapping_add(1));
         assert_eq!(timeline.stamp(camera, now_us), camera.wrapping_add(2));
@@ -270,7 +285,20 @@ mod tests {
         assert_eq!(timeline.stamp(third, now_us + FRAME_US), third);
         let first = camera.wrapping_add(FRAME);
         assert_eq!(timeline.stamp(first, now_us + 2 * FRAME_US), first);
-        assert!(timeline.b_frames());
+        assert!(!timeline.b_frames());
+    }
+
+    #[test]
+    fn steps_back_every_few_frames_are_b_frames_and_one_now_and_then_is_none() {
+        for (every, has_b_frames) in [(3, true), (30, true), (60, false)] {
+            let (mut timeline, camera, now_us) = running();
+            for n in 1..1000 {
+                let back = if n % every == 0 { 2 * FRAME } else { 0 };
+                let stamp = camera.wrapping_add(n * FRAME).wrapping_sub(back);
+                timeline.stamp(stamp, now_us + u64::from(n) * FRAME_US);
+            }
+            assert_eq!(timeline.b_frames(), has_b_frames, "each {every}");
+        }
     }
 
     #[test]
