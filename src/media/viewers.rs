@@ -46,6 +46,9 @@ impl Turner {
         for _ in 0..ICMP_ERRORS_PER_TURN {
             let Some(error) = self.socket.next_error() else { return };
             self.icmp_errors += 1;
+            if let Some(by) = error.unreachable_by {
+                self.socket.keep_apart(error.to.ip(), by, self.now_us);
+            }
             let Memory { seats, demux, .. } = &mut *self.memory;
             // In a handshake, checks that fail to come are hint enough.
             let live = demux.slot(&error.to).and_then(|slot| seats.live(slot));

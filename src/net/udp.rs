@@ -14,11 +14,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
 
-use crate::limits::{DATAGRAM_BYTES_MAX, PROFILE};
+use socket2::{Domain, Protocol, SockRef, Type};
 
+use crate::clock;
+use crate::limits::{APART_BUFFER_BYTES, DATAGRAM_BYTES_MAX, PROFILE};
+
+mod apart;
 mod errors;
 mod kernel;
 
+use apart::Apart;
 pub use errors::IcmpError;
 use kernel::{CONTROL_BYTES, Control, address_of, destination_of, socklen, write_name};
 
@@ -58,10 +63,13 @@ pub trait Wire {
     fn send(&self, scratch: &[u8], messages: &[Message]) -> io::Result<usize>;
 }
 
-/// The UDP socket, non-blocking.
+/// The UDP socket, non-blocking, and beside it the one for peers that are [`Apart`].
 #[derive(Debug)]
 pub struct Socket {
     socket: UdpSocket,
+    /// Sends from the same port; whatever comes there comes to the first.
+    second: UdpSocket,
+    apart: Apart,
     is_ipv6: bool,
 }
 
@@ -129,18 +137,26 @@ impl Socket {
     /// # Errors
     /// Those of `bind(2)`.
     pub fn bind(listen: SocketAddr) -> io::Result<Self> {
-        let socket = match UdpSocket::bind(listen) {
+        let (second, socket) = match bind_two(listen) {
             Err(error)
                 if listen.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED)
                     && error.raw_os_error() == Some(libc::EAFNOSUPPORT) =>
             {
-                UdpSocket::bind((Ipv4Addr::UNSPECIFIED, listen.port()))?
+                bind_two((Ipv4Addr::UNSPECIFIED, listen.port()).into())?
             }
             bound => bound?,
         };
-        socket.set_nonblocking(true)?;
         let is_ipv6 = socket.local_addr()?.is_ipv6();
-        let fd = socket.as_raw_fd();
+        let bytes = PROFILE.udp_socket_buffer_bytes;
+        let this = Self { socket, second, apart: Apart::new(), is_ipv6 };
+        this.configure(this.socket.as_raw_fd(), bytes, bytes)?;
+        this.configure(this.second.as_raw_fd(), APART_BUFFER_BYTES, 0)?;
+        Ok(this)
+    }
+
+    /// Sets what both sockets need, and their buffers.
+    fn configure(&self, fd: RawFd, send_bytes: usize, receive_bytes: usize) -> io::Result<()> {
+        let is_ipv6 = self.is_ipv6;
         if is_ipv6 {
             set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)?;
             set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)?;
@@ -152,15 +168,25 @@ impl Socket {
         // Of an IPv6 socket these speak of its mapped IPv4.
         set_option(fd, libc::IPPROTO_IP, libc::IP_RECVERR, 1)?;
         set_option(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_OMIT)?;
-        let bytes = i32::try_from(PROFILE.udp_socket_buffer_bytes).unwrap_or(i32::MAX);
         // The forced form needs CAP_NET_ADMIN; without it net.core.*mem_max is the bound.
-        for (forced, plain) in
-            [(libc::SO_SNDBUFFORCE, libc::SO_SNDBUF), (libc::SO_RCVBUFFORCE, libc::SO_RCVBUF)]
-        {
+        for (forced, plain, bytes) in [
+            (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, send_bytes),
+            (libc::SO_RCVBUFFORCE, libc::SO_RCVBUF, receive_bytes),
+        ] {
+            let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
             set_option(fd, libc::SOL_SOCKET, forced, bytes)
                 .or_else(|_| set_option(fd, libc::SOL_SOCKET, plain, bytes))?;
         }
-        Ok(Self { socket, is_ipv6 })
+        Ok(())
+    }
+
+    /// What goes to `address` leaves by the second socket for a while, if it is the kernel itself that
+    /// says by `unreachable_by` that it does not find the host.
+    pub fn keep_apart(&self, address: IpAddr, unreachable_by: IpAddr, now_us: u64) {
+        // An address of ours can be bound to, and another's cannot.
+        if UdpSocket::bind((unreachable_by, 0)).is_ok() {
+            self.apart.add(address, now_us);
+        }
     }
 
     /// Our port.
@@ -260,8 +286,34 @@ impl AsRawFd for Socket {
 }
 
 impl Wire for Socket {
-    #[allow(clippy::cast_possible_truncation)] // a batch has few messages
     fn send(&self, scratch: &[u8], messages: &[Message]) -> io::Result<usize> {
+        if !self.apart.is_any(clock::now_us) {
+            return self.send_by(&self.socket, scratch, messages);
+        }
+        let now_us = clock::now_us();
+        let is_apart = |message: &Message| self.apart.has(message.to.ip(), now_us);
+        let is_first_apart = messages.first().is_some_and(is_apart);
+        let alike = messages.iter().take_while(|message| is_apart(message) == is_first_apart);
+        let run = &messages[..alike.count()];
+        if !is_first_apart {
+            return self.send_by(&self.socket, scratch, run);
+        }
+        match self.send_by(&self.second, scratch, run) {
+            // Lost, as on a network that does not reach its peer.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(run.len()),
+            sent => sent,
+        }
+    }
+}
+
+impl Socket {
+    #[allow(clippy::cast_possible_truncation)] // a batch has few messages
+    fn send_by(
+        &self,
+        socket: &UdpSocket,
+        scratch: &[u8],
+        messages: &[Message],
+    ) -> io::Result<usize> {
         let count = messages.len().min(SEND_MESSAGES_MAX);
         // SAFETY: all zeros is a valid sockaddr_storage, iovec and mmsghdr.
         let mut names: [MaybeUninit<libc::sockaddr_in6>; SEND_MESSAGES_MAX] =
@@ -293,7 +345,7 @@ impl Wire for Socket {
             // call.
             let sent = unsafe {
                 libc::sendmmsg(
-                    self.socket.as_raw_fd(),
+                    socket.as_raw_fd(),
                     headers.as_mut_ptr().cast(),
                     count as _,
                     libc::MSG_DONTWAIT as _,
@@ -302,6 +354,29 @@ impl Wire for Socket {
             usize::try_from(sent).map_err(|_| io::Error::last_os_error())
         })
     }
+}
+
+/// Two sockets with one port, of which the last that was bound has what comes. Nobody else can bind it
+/// besides, a second weir for one.
+fn bind_two(listen: SocketAddr) -> io::Result<(UdpSocket, UdpSocket)> {
+    let bind = |listen: SocketAddr| {
+        let domain = Domain::for_address(listen);
+        let socket = socket2::Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_nonblocking(true)?;
+        if listen.is_ipv6() {
+            socket.set_only_v6(false)?;
+        }
+        socket.set_reuse_address(true)?;
+        socket.bind(&listen.into())?;
+        Ok::<UdpSocket, io::Error>(socket.into())
+    };
+    let second = bind(listen)?;
+    // Asked for port 0 it has one now.
+    let first = bind(SocketAddr::new(listen.ip(), second.local_addr()?.port()))?;
+    for socket in [&second, &first] {
+        SockRef::from(socket).set_reuse_address(false)?;
+    }
+    Ok((second, first))
 }
 
 fn set_option(fd: RawFd, level: i32, name: i32, value: i32) -> io::Result<()> {

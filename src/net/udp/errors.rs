@@ -9,7 +9,7 @@
 
 use std::io;
 use std::mem::{MaybeUninit, size_of};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsRawFd, RawFd};
 use std::ptr;
 
@@ -22,8 +22,11 @@ const CONTROL_BYTES: usize = 256;
 /// Destination unreachable (RFC 792), of which one code speaks of the datagram's size alone.
 const UNREACHABLE: u8 = 3;
 const FRAGMENTATION_NEEDED: u8 = 4;
-/// Destination unreachable (RFC 4443).
+/// Another: there is no such host in its network.
+const HOST_UNREACHABLE: u8 = 1;
+/// Destination unreachable (RFC 4443), and its code for an address that does not answer.
 const UNREACHABLE_6: u8 = 1;
+const ADDRESS_UNREACHABLE_6: u8 = 3;
 
 /// An ICMP error about a datagram of ours, or about one that somebody made up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +35,8 @@ pub struct IcmpError {
     pub to: SocketAddr,
     /// Nobody is there: not one of the errors about size, time to live or options.
     pub is_unreachable: bool,
+    /// Who says that the peer's host cannot be reached, if that is what the error says.
+    pub unreachable_by: Option<IpAddr>,
 }
 
 #[repr(align(8))]
@@ -58,11 +63,10 @@ impl Socket {
         }
         // SAFETY: zeros or what the kernel filled in; its family says which address it is.
         let to = unsafe { address_of(name.assume_init_ref()) };
-        // SAFETY: the kernel filled the control messages that the header describes.
-        let is_unreachable = unsafe { is_unreachable(&header) };
         // One without an address is about nobody.
         let to = to.unwrap_or(super::Meta::EMPTY.from);
-        Some(IcmpError { to, is_unreachable })
+        // SAFETY: the kernel filled the control messages that the header describes.
+        Some(unsafe { meaning(&header, to) })
     }
 
     /// Makes a call of this socket, and again where it may have met an ICMP error in place of its
@@ -121,9 +125,11 @@ fn has_errors(fd: RawFd) -> bool {
     ready > 0 && watched.revents & libc::POLLERR != 0
 }
 
+/// What an error about a datagram to `to` says.
+///
 /// # Safety
 /// `header` was filled by the kernel and its control buffer still lives.
-unsafe fn is_unreachable(header: &libc::msghdr) -> bool {
+unsafe fn meaning(header: &libc::msghdr, to: SocketAddr) -> IcmpError {
     // SAFETY: the header describes a control buffer that the kernel filled; CMSG_FIRSTHDR and
     // CMSG_NXTHDR stay within it, and the type says what the data is.
     unsafe {
@@ -134,18 +140,28 @@ unsafe fn is_unreachable(header: &libc::msghdr) -> bool {
             {
                 let data = libc::CMSG_DATA(control).cast::<libc::sock_extended_err>();
                 let error = ptr::read_unaligned(data);
-                return match error.ee_origin {
-                    libc::SO_EE_ORIGIN_ICMP => {
-                        error.ee_type == UNREACHABLE && error.ee_code != FRAGMENTATION_NEEDED
+                let kind = (error.ee_origin, error.ee_type);
+                let (is_unreachable, is_host) = match kind {
+                    (libc::SO_EE_ORIGIN_ICMP, UNREACHABLE) => {
+                        (error.ee_code != FRAGMENTATION_NEEDED, error.ee_code == HOST_UNREACHABLE)
                     }
-                    libc::SO_EE_ORIGIN_ICMP6 => error.ee_type == UNREACHABLE_6,
-                    _ => false,
+                    (libc::SO_EE_ORIGIN_ICMP6, UNREACHABLE_6) => {
+                        (true, error.ee_code == ADDRESS_UNREACHABLE_6)
+                    }
+                    _ => (false, false),
                 };
+                // Behind the error lies the address of who made it (SO_EE_OFFENDER); of IPv4 it is
+                // shorter than what is read, and the room goes on.
+                let by = ptr::read_unaligned(data.add(1).cast::<libc::sockaddr_in6>());
+                let mut storage: libc::sockaddr_storage = std::mem::zeroed();
+                ptr::write((&raw mut storage).cast(), by);
+                let by = address_of(&storage).map(|by| by.ip().to_canonical());
+                return IcmpError { to, is_unreachable, unreachable_by: by.filter(|_| is_host) };
             }
             control = libc::CMSG_NXTHDR(header, control);
         }
     }
-    false
+    IcmpError { to, is_unreachable: false, unreachable_by: None }
 }
 
 #[cfg(test)]

@@ -98,7 +98,11 @@ fn an_icmp_error_names_the_address_and_is_nobody_elses_failure() {
         let got = receive_all(&innocent, &mut Box::new(Inbox::new()), 10);
         assert_eq!(got.len(), 10, "{bound} {ip}");
         let told = errors(&socket);
-        assert_eq!(told, [IcmpError { to: gone, is_unreachable: true }; 10], "{bound} {ip}");
+        assert_eq!(
+            told,
+            [IcmpError { to: gone, is_unreachable: true, unreachable_by: None }; 10],
+            "{bound} {ip}"
+        );
         assert!(errors(&socket).is_empty());
     }
 }
@@ -184,4 +188,51 @@ fn what_no_route_takes_is_refused() {
     };
     let error = socket.send(&bytes, &[message]).unwrap_err();
     assert!(matches!(error.raw_os_error(), Some(libc::EMSGSIZE | libc::EINVAL)), "{error}");
+}
+
+#[test]
+fn what_comes_to_the_port_comes_to_the_first_socket_by_both_families() {
+    let server = Socket::bind("[::]:0".parse().unwrap()).unwrap();
+    let port = server.port().unwrap();
+    let mut inbox = Box::new(Inbox::new());
+    for (from, to) in [("127.0.0.1:0", "127.0.0.1"), ("[::1]:0", "::1")] {
+        for _ in 0..20 {
+            let client = UdpSocket::bind(from).unwrap();
+            client.send_to(b"hello", (to, port)).unwrap();
+        }
+        assert_eq!(receive_all(&server, &mut inbox, 20).len(), 20, "{from}");
+    }
+    assert!(UdpSocket::bind(("127.0.0.1", port)).is_err(), "the port is taken");
+    assert!(Socket::bind(("0.0.0.0:".to_owned() + &port.to_string()).parse().unwrap()).is_err());
+}
+
+#[test]
+fn who_is_apart_is_sent_to_from_the_same_port_and_loses_what_does_not_fit() {
+    let server = Socket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let [near, apart] = [1, 2].map(|last| {
+        let client = UdpSocket::bind((Ipv4Addr::new(127, 0, 0, last), 0)).unwrap();
+        client.set_read_timeout(Some(std::time::Duration::from_secs(1))).unwrap();
+        client
+    });
+    let stranger = IpAddr::from([192, 0, 2, 1]);
+    let [apart_ip, own] = [2, 1].map(|last| IpAddr::from([127, 0, 0, last]));
+    server.keep_apart(apart_ip, stranger, clock::now_us());
+    assert!(!server.apart.has(apart_ip, clock::now_us()), "not the kernel's own word");
+    server.keep_apart(apart_ip, own, clock::now_us());
+    assert!(server.apart.has(apart_ip, clock::now_us()));
+    let from = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let message = |client: &UdpSocket| {
+        let to = client.local_addr().unwrap();
+        Message { offset: 0, bytes: 4, segment_bytes: 4, to, from }
+    };
+    let messages = [message(&near), message(&apart), message(&apart), message(&near)];
+    let mut sent = 0;
+    while sent < messages.len() {
+        sent += server.send(b"abcd", &messages[sent..]).unwrap();
+    }
+    let mut bytes = [0; 8];
+    for client in [&near, &near, &apart, &apart] {
+        let (count, source) = client.recv_from(&mut bytes).expect("it came");
+        assert_eq!((count, source.port()), (4, server.port().unwrap()));
+    }
 }

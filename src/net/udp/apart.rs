@@ -1,0 +1,107 @@
+//! Which peers the media socket's own buffer is not for.
+//!
+//! While Linux asks for a neighbour's hardware address it keeps what is sent there, up to 208 KB for
+//! each neighbour and for 3 s, and all of that counts against the send buffer of the socket: a few
+//! viewers that are asked in vain fill it, and a full one stops every stream. So what goes to an
+//! address that the kernel itself has found unreachable leaves by a second socket with the same port,
+//! for a while from its last such error on. When that one is full, what it would have sent is lost.
+
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::limits::{APART_PEERS_MAX, APART_US};
+
+/// The low half of an entry: what is left of an address's hash. The high one: until when, in ms.
+const HASH: u64 = 0xffff_ffff;
+
+/// The addresses; read by whoever sends, and written by the media thread.
+///
+/// A hash stands for its address: another one that has it is sent to by the second socket too, which
+/// costs it nothing as long as there is room.
+#[derive(Debug)]
+pub(super) struct Apart {
+    entries: [AtomicU64; APART_PEERS_MAX],
+    /// Until when any of them stands, in ms.
+    until_ms: AtomicU64,
+    hasher: RandomState,
+}
+
+impl Apart {
+    pub(super) fn new() -> Self {
+        Self {
+            entries: [const { AtomicU64::new(0) }; APART_PEERS_MAX],
+            until_ms: AtomicU64::new(0),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// Whether any address may be apart now: nearly always none is.
+    pub(super) fn is_any(&self, now_us: impl FnOnce() -> u64) -> bool {
+        let until_ms = self.until_ms.load(Relaxed);
+        until_ms != 0 && now_us() / 1000 < until_ms
+    }
+
+    pub(super) fn has(&self, address: IpAddr, now_us: u64) -> bool {
+        let hash = self.hash(address);
+        self.entries
+            .iter()
+            .map(|entry| entry.load(Relaxed))
+            .any(|entry| entry & HASH == hash && now_us / 1000 < entry >> 32)
+    }
+
+    /// From now on an address is apart; in a full table in place of the one that would be over first.
+    pub(super) fn add(&self, address: IpAddr, now_us: u64) {
+        let hash = self.hash(address);
+        let until_ms = (now_us + APART_US) / 1000;
+        let order = |entry: &&AtomicU64| {
+            let entry = entry.load(Relaxed);
+            if entry & HASH == hash { 0 } else { 1 + (entry >> 32) }
+        };
+        if let Some(entry) = self.entries.iter().min_by_key(order) {
+            entry.store(until_ms << 32 | hash, Relaxed);
+            self.until_ms.fetch_max(until_ms, Relaxed);
+        }
+    }
+
+    fn hash(&self, address: IpAddr) -> u64 {
+        self.hasher.hash_one(address.to_canonical()) & HASH
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(number: u32) -> IpAddr {
+        IpAddr::from(number.to_be_bytes())
+    }
+
+    #[test]
+    fn an_address_is_apart_for_a_while_from_its_last_error_on() {
+        let apart = Apart::new();
+        assert!(!apart.is_any(|| 5_000_000) && !apart.has(address(1), 5_000_000));
+        apart.add(address(1), 5_000_000);
+        apart.add(address(1), 7_000_000);
+        let last_us = 7_000_000 + APART_US - 1000;
+        assert!(apart.is_any(|| last_us) && apart.has(address(1), last_us));
+        assert!(apart.has("::ffff:0.0.0.1".parse().unwrap(), last_us), "mapped is the same");
+        assert!(!apart.has(address(2), last_us));
+        assert!(
+            !apart.is_any(|| 7_000_000 + APART_US) && !apart.has(address(1), 7_000_000 + APART_US)
+        );
+    }
+
+    #[test]
+    fn a_full_table_has_the_newest() {
+        let apart = Apart::new();
+        let count = u32::try_from(APART_PEERS_MAX).unwrap();
+        for number in 0..2 * count {
+            apart.add(address(number), 1_000_000 + u64::from(number) * 1000);
+        }
+        let now_us = 2_000_000;
+        assert!((count..2 * count).all(|number| apart.has(address(number), now_us)));
+        assert!((0..count).filter(|number| apart.has(address(*number), now_us)).count() <= 1);
+    }
+}
