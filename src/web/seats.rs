@@ -10,8 +10,10 @@
 //!
 //! A connection is idle while no request of it is being answered: one whose body is still to come,
 //! and a TLS handshake, count as idle. A connection accepted, asked or answered less than
-//! [`HTTP_EVICTABLE_US`] ago is left alone: that long a new one waits. One that has ended has its
-//! place until its client has all that was written, since the kernel holds that for it.
+//! [`HTTP_EVICTABLE_US`] ago is left alone, and that long a new one waits; unless it is idle and its
+//! address has at least two more than the new one's: who asks ever again keeps nobody out. One that
+//! has ended has its place until its client has all that was written, since the kernel holds that
+//! for it.
 //!
 //! An evicted connection keeps its place until its task has ended and its memory is free, and a
 //! new one waits for that: there are never more connections than places. It is told by
@@ -178,7 +180,7 @@ impl Seats {
             let full = Full { what: "http connections of one address", max: per_address };
             // One that has enough of them waits for no other moment.
             let of_own = taken.iter().filter(|seat| seat.address == address && seat.is_idle());
-            let wait = evict(Eviction::Idle, of_own, now_us);
+            let wait = evict(Eviction::Idle, of_own, own, now_us);
             let wait = wait.filter(|wait| *wait == Wait::Release);
             return Err(NoSeat { full, wait, is_of_address: true });
         }
@@ -187,8 +189,8 @@ impl Seats {
             let full = Full { what: "http connections", max: connections };
             let idle = taken.iter().filter(|seat| seat.is_idle());
             let waiting = taken.iter().filter(|seat| seat.of_address.get() > own);
-            let wait = evict(Eviction::Idle, idle, now_us)
-                .or_else(|| evict(Eviction::Waiting, waiting, now_us));
+            let wait = evict(Eviction::Idle, idle, own, now_us)
+                .or_else(|| evict(Eviction::Waiting, waiting, own, now_us));
             return Err(NoSeat { full, wait, is_of_address: false });
         }
         of_address.set(own + 1);
@@ -234,21 +236,26 @@ fn of_address(taken: &[Rc<Seat>], address: IpAddr) -> Rc<Cell<usize>> {
     found.map(|seat| Rc::clone(&seat.of_address)).unwrap_or_default()
 }
 
-/// Evicts one of `seats`: of the address that has most connections, the one that is so for longest; unless one of them is about to end already. What to wait for then, `None` without any.
+/// Evicts one of `seats` for an address that has `own`: of the address that has most connections, the
+/// one that is so for longest; unless one of them is about to end already. What to wait for then,
+/// `None` without any.
 fn evict<'s>(
     eviction: Eviction,
     seats: impl Iterator<Item = &'s Rc<Seat>> + Clone,
+    own: usize,
     now_us: u64,
 ) -> Option<Wait> {
     if seats.clone().any(|seat| seat.eviction.get().is_some()) {
         return Some(Wait::Release);
     }
     let evictable_us = |seat: &Seat| {
-        if seat.is_ending.get() { 0 } else { seat.idle_since_us.get() + HTTP_EVICTABLE_US }
+        let has_more = eviction == Eviction::Idle && seat.of_address.get() > own + 1;
+        let is_at_once = has_more || seat.is_ending.get();
+        if is_at_once { 0 } else { seat.idle_since_us.get() + HTTP_EVICTABLE_US }
     };
-    let old = seats.clone().filter(|seat| evictable_us(seat) <= now_us);
-    let most = old.min_by_key(|seat| (Reverse(seat.of_address.get()), seat.idle_since_us.get()));
-    let Some(seat) = most else {
+    let evictable = seats.clone().filter(|seat| evictable_us(seat) <= now_us);
+    let greed = |seat: &&Rc<Seat>| (Reverse(seat.of_address.get()), seat.idle_since_us.get());
+    let Some(seat) = evictable.min_by_key(greed) else {
         return seats.map(|seat| evictable_us(seat)).min().map(Wait::Until);
     };
     seat.eviction.set(Some(eviction));
@@ -299,7 +306,7 @@ mod tests {
         seats.release(&second);
         assert!(seats.admit(address(1), LATER_US).is_err(), "a seat frees nothing twice");
         seats.release(&third);
-        assert!(seats.admit(address(1), LATER_US).is_ok());
+        assert!(seats.admit(address(4), LATER_US).is_ok());
         first.is_busy.store(false, Relaxed);
         first.idle_since_us.set(LATER_US);
         let refused = seats.admit(address(5), LATER_US).expect_err("all have only just come");
@@ -340,6 +347,24 @@ mod tests {
         assert!(seats.admit(address(3), LATER_US).is_err());
         let evicted = [&alone, &first, &second].map(|seat| seat.eviction().is_some());
         assert_eq!(evicted, [false, true, false]);
+    }
+
+    #[test]
+    fn who_asks_ever_again_keeps_no_other_address_out() {
+        let seats = seats(4, 3);
+        let alone = seats.admit(address(3), 0).expect("room");
+        let greedy: Vec<_> =
+            (0..3).map(|at| seats.admit(address(1), LATER_US - at).expect("room")).collect();
+        assert_eq!(seats.admit(address(2), LATER_US).expect_err("full").wait, Some(Wait::Release));
+        let evicted = greedy.iter().map(|seat| seat.eviction().is_some());
+        assert_eq!(evicted.collect::<Vec<_>>(), [false, false, true], "the oldest of who has most");
+        assert_eq!(alone.eviction(), None, "though it was idle for longer");
+        seats.release(&greedy[2]);
+        seats.admit(address(2), LATER_US).expect("its place");
+        // One more than another has is no reason.
+        let own_next = seats.admit(address(2), LATER_US).expect_err("full");
+        assert_eq!(own_next.wait, Some(Wait::Release));
+        assert!(alone.eviction().is_some(), "it is idle, and the others are not for long");
     }
 
     #[test]

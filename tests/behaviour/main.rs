@@ -14,6 +14,7 @@ mod clip_md5;
 mod console;
 mod dialling;
 mod evicted_connections;
+mod full_connections;
 mod giant_key_frame;
 mod heavy_cameras;
 mod hostile_camera;
