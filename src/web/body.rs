@@ -20,8 +20,8 @@ use hyper::http::request::Parts;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Reply;
+use super::activity::Awaited;
 use super::problem::{problem, retry};
-use super::seats::Awaited;
 use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_BODY_MS_MAX, HTTP_BODY_QUIET_MS, PROFILE};
 use crate::mem::accounts::{self, Demand};
 use crate::status::TABLES;

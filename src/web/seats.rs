@@ -8,12 +8,13 @@
 //! a password, for a handshake slot). Otherwise the new one is refused. So requests that wait keep
 //! nobody out but those of their own address.
 //!
-//! A connection is idle while no request of it is being answered: one whose body is still to come,
-//! and a TLS handshake, count as idle. A connection accepted, asked or answered less than
-//! [`HTTP_EVICTABLE_US`] ago is left alone, and that long a new one waits; unless it is idle and its
-//! address has at least two more than the new one's: who asks ever again keeps nobody out. One that
-//! has ended has its place until its client has all that was written, since the kernel holds that
-//! for it.
+//! A connection is idle while no request of it is being answered ([`Activity`]). A TLS handshake
+//! counts as idle, and a request whose body is still to come, unless it waits for the hash of its
+//! password. A connection accepted, asked or answered less than [`HTTP_EVICTABLE_US`] ago is left
+//! alone, and that long a new one waits; unless it is idle and its address has at least two more
+//! than the new one's, so that a client that asks again and again keeps nobody out. One that has
+//! ended has its place until its client has all that was written, since the kernel holds that for
+//! it.
 //!
 //! An evicted connection keeps its place until its task has ended and its memory is free, and a
 //! new one waits for that: there are never more connections than places. It is told by
@@ -25,11 +26,11 @@ use std::cmp::Reverse;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::activity::Activity;
 use crate::clock;
 use crate::limits::HTTP_EVICTABLE_US;
 use crate::mem::Full;
@@ -54,10 +55,7 @@ pub(super) struct Seat {
     address: IpAddr,
     /// Connections of this address, which all of them share.
     of_address: Rc<Cell<usize>>,
-    /// A request is being answered.
-    pub(super) is_busy: Arc<AtomicBool>,
-    /// When it was accepted, asked or answered last.
-    pub(super) idle_since_us: Cell<u64>,
+    pub(super) activity: Arc<Activity>,
     /// It ends as soon as its client has all of its last answer.
     is_ending: Cell<bool>,
     /// It was evicted: its task asks [`Seat::eviction`].
@@ -77,12 +75,12 @@ pub(super) enum Eviction {
 
 impl Seat {
     pub(super) fn is_idle(&self) -> bool {
-        !self.is_busy.load(Relaxed)
+        !self.activity.is_busy()
     }
 
     /// From now on nothing keeps its place from whoever wants it.
     pub(super) fn ends(&self) {
-        self.is_busy.store(false, Relaxed);
+        self.activity.set_busy(false);
         self.is_ending.set(true);
     }
 
@@ -102,25 +100,9 @@ impl Seat {
         if !self.is_idle() {
             return idle;
         }
-        let since_us = self.idle_since_us.get();
+        let since_us = self.activity.since_us();
         let been = Duration::from_micros(clock::now_us().saturating_sub(since_us));
         idle.saturating_sub(been)
-    }
-}
-
-/// In a request whose body is still to come: its connection is as good as idle until then.
-#[derive(Debug, Clone)]
-pub(super) struct Awaited(Arc<AtomicBool>);
-
-impl Awaited {
-    /// For a connection's request.
-    pub(super) fn of(seat: &Seat) -> Self {
-        Self(Arc::clone(&seat.is_busy))
-    }
-
-    /// The request is whole.
-    pub(super) fn came(&self) {
-        self.0.store(true, Relaxed);
     }
 }
 
@@ -197,8 +179,7 @@ impl Seats {
         let seat = Rc::new(Seat {
             address,
             of_address,
-            is_busy: Arc::default(),
-            idle_since_us: Cell::new(now_us),
+            activity: Activity::new(now_us),
             is_ending: Cell::new(false),
             leave: Notify::new(),
             eviction: Cell::new(None),
@@ -251,10 +232,10 @@ fn evict<'s>(
     let evictable_us = |seat: &Seat| {
         let has_more = eviction == Eviction::Idle && seat.of_address.get() > own + 1;
         let is_at_once = has_more || seat.is_ending.get();
-        if is_at_once { 0 } else { seat.idle_since_us.get() + HTTP_EVICTABLE_US }
+        if is_at_once { 0 } else { seat.activity.since_us() + HTTP_EVICTABLE_US }
     };
     let evictable = seats.clone().filter(|seat| evictable_us(seat) <= now_us);
-    let greed = |seat: &&Rc<Seat>| (Reverse(seat.of_address.get()), seat.idle_since_us.get());
+    let greed = |seat: &&Rc<Seat>| (Reverse(seat.of_address.get()), seat.activity.since_us());
     let Some(seat) = evictable.min_by_key(greed) else {
         return seats.map(|seat| evictable_us(seat)).min().map(Wait::Until);
     };
@@ -264,164 +245,4 @@ fn evict<'s>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::status::TABLES;
-
-    fn seats(connections: usize, per_address: usize) -> Rc<Seats> {
-        Seats::new(Bounds {
-            connections,
-            per_address,
-            idle: Duration::from_secs(5),
-            account: Kind::HttpConnection,
-            usage: &TABLES.http_connections,
-        })
-    }
-
-    fn address(last: u8) -> IpAddr {
-        IpAddr::from([192, 0, 2, last])
-    }
-
-    /// When what was idle near 0 makes room.
-    const LATER_US: u64 = HTTP_EVICTABLE_US + 100;
-
-    #[test]
-    fn a_full_table_evicts_the_longest_idle_and_refuses_when_all_are_busy() {
-        let seats = seats(2, 2);
-        let first = seats.admit(address(1), 0).expect("room");
-        let second = seats.admit(address(2), 0).expect("room");
-        first.idle_since_us.set(20);
-        second.idle_since_us.set(10);
-        let full = Full { what: "http connections", max: 2 };
-        let waits = |wait| NoSeat { full, wait, is_of_address: false };
-        let refused = seats.admit(address(3), LATER_US).expect_err("the second is still there");
-        assert_eq!(refused, waits(Some(Wait::Release)));
-        assert!(second.eviction().is_some() && first.eviction().is_none());
-        seats.release(&second);
-        let third = seats.admit(address(3), LATER_US).expect("the second is gone");
-        first.is_busy.store(true, Relaxed);
-        third.is_busy.store(true, Relaxed);
-        let refused = seats.admit(address(1), LATER_US).expect_err("all are busy");
-        assert_eq!(refused, waits(None), "no address has more than its own");
-        seats.release(&second);
-        assert!(seats.admit(address(1), LATER_US).is_err(), "a seat frees nothing twice");
-        seats.release(&third);
-        assert!(seats.admit(address(4), LATER_US).is_ok());
-        first.is_busy.store(false, Relaxed);
-        first.idle_since_us.set(LATER_US);
-        let refused = seats.admit(address(5), LATER_US).expect_err("all have only just come");
-        let again_us = LATER_US + HTTP_EVICTABLE_US;
-        assert_eq!(refused, waits(Some(Wait::Until(again_us))));
-        let refused = seats.admit(address(5), again_us).expect_err("one is being evicted");
-        assert_eq!(refused, waits(Some(Wait::Release)));
-    }
-
-    #[test]
-    fn requests_that_wait_keep_out_only_their_own_address() {
-        let seats = seats(4, 3);
-        let admit = |last, now_us| seats.admit(address(last), now_us);
-        let greedy: Vec<_> = (0..3).map(|at| admit(1, at).expect("room")).collect();
-        let modest = admit(2, 0).expect("room");
-        for seat in greedy.iter().chain([&modest]) {
-            seat.is_busy.store(true, Relaxed);
-        }
-        let refused = admit(3, HTTP_EVICTABLE_US - 1).expect_err("they asked just now");
-        assert_eq!(refused.wait, Some(Wait::Until(HTTP_EVICTABLE_US)));
-        assert_eq!(admit(1, LATER_US).expect_err("its own bound").wait, None);
-        assert_eq!(admit(3, LATER_US).expect_err("full").wait, Some(Wait::Release));
-        assert_eq!(greedy[0].eviction(), Some(Eviction::Waiting), "the longest of those with most");
-        assert_eq!(modest.eviction(), None);
-        seats.release(&greedy[0]);
-        assert!(admit(3, LATER_US).is_ok());
-        modest.is_busy.store(false, Relaxed);
-        assert_eq!(admit(4, LATER_US).expect_err("full").wait, Some(Wait::Release));
-        assert_eq!(modest.eviction(), Some(Eviction::Idle), "it goes before one that waits");
-    }
-
-    #[test]
-    fn the_idle_of_the_address_that_has_most_go_first() {
-        let seats = seats(3, 3);
-        let alone = seats.admit(address(1), 0).expect("room");
-        let first = seats.admit(address(2), 1).expect("room");
-        let second = seats.admit(address(2), 2).expect("room");
-        assert!(seats.admit(address(3), LATER_US).is_err());
-        let evicted = [&alone, &first, &second].map(|seat| seat.eviction().is_some());
-        assert_eq!(evicted, [false, true, false]);
-    }
-
-    #[test]
-    fn who_asks_ever_again_keeps_no_other_address_out() {
-        let seats = seats(4, 3);
-        let alone = seats.admit(address(3), 0).expect("room");
-        let greedy: Vec<_> =
-            (0..3).map(|at| seats.admit(address(1), LATER_US - at).expect("room")).collect();
-        assert_eq!(seats.admit(address(2), LATER_US).expect_err("full").wait, Some(Wait::Release));
-        let evicted = greedy.iter().map(|seat| seat.eviction().is_some());
-        assert_eq!(evicted.collect::<Vec<_>>(), [false, false, true], "the oldest of who has most");
-        assert_eq!(alone.eviction(), None, "though it was idle for longer");
-        seats.release(&greedy[2]);
-        seats.admit(address(2), LATER_US).expect("its place");
-        // One more than another has is no reason.
-        let own_next = seats.admit(address(2), LATER_US).expect_err("full");
-        assert_eq!(own_next.wait, Some(Wait::Release));
-        assert!(alone.eviction().is_some(), "it is idle, and the others are not for long");
-    }
-
-    #[test]
-    fn one_that_has_a_request_after_all_stays_and_another_is_evicted() {
-        let seats = seats(2, 2);
-        let first = seats.admit(address(1), 0).expect("room");
-        let second = seats.admit(address(2), 1).expect("room");
-        assert!(seats.admit(address(3), LATER_US).is_err());
-        assert_eq!(first.eviction(), Some(Eviction::Idle));
-        first.is_busy.store(true, Relaxed);
-        first.stay();
-        assert!(seats.admit(address(3), LATER_US).is_err());
-        assert_eq!((first.eviction(), second.eviction()), (None, Some(Eviction::Idle)));
-    }
-
-    #[test]
-    fn one_connection_at_a_time_is_evicted_for_those_that_wait() {
-        let seats = seats(8, 8);
-        let taken: Vec<_> =
-            (0..8).map(|last| seats.admit(address(last), 0).expect("room")).collect();
-        for _ in 0..3 {
-            let refused = seats.admit(address(9), LATER_US).expect_err("full");
-            assert_eq!(refused.wait, Some(Wait::Release));
-        }
-        let evicted = taken.iter().filter(|seat| seat.eviction().is_some());
-        assert_eq!(evicted.count(), 1);
-        assert_eq!(seats.taken.borrow().len(), 8, "its place is free when it is gone");
-    }
-
-    #[test]
-    fn a_proxys_address_may_have_as_many_as_there_are() {
-        let bounds = seats(4, 2).bounds;
-        let seats = Seats::with_shared(bounds, |ip| ip == address(1));
-        for _ in 0..4 {
-            let seat = seats.admit(address(1), 0).expect("room for all of its clients");
-            seat.is_busy.store(true, Relaxed);
-        }
-        assert!(seats.admit(address(1), LATER_US).is_err(), "and no more than all");
-    }
-
-    #[test]
-    fn an_address_at_its_bound_makes_room_only_for_itself() {
-        let seats = seats(8, 2);
-        let other = seats.admit(address(9), 0).expect("room");
-        other.idle_since_us.set(1);
-        let first = seats.admit(address(1), 0).expect("room");
-        let second = seats.admit(address(1), 0).expect("room");
-        first.is_busy.store(true, Relaxed);
-        second.is_busy.store(true, Relaxed);
-        let refused = seats.admit(address(1), LATER_US).expect_err("its own two are busy");
-        assert_eq!(refused.wait, None);
-        second.is_busy.store(false, Relaxed);
-        second.idle_since_us.set(2);
-        let refused = seats.admit(address(1), LATER_US).expect_err("the second is evicted");
-        assert_eq!(refused.wait, Some(Wait::Release));
-        assert!(second.eviction().is_some() && other.eviction().is_none());
-        seats.release(&second);
-        assert!(seats.admit(address(1), LATER_US).is_ok());
-    }
-}
+mod tests;

@@ -41,6 +41,7 @@ mod proxies;
 mod reload;
 mod resend;
 mod session_life;
+mod slow_hashes;
 mod tls;
 mod tls_crowd;
 mod tls_files;
