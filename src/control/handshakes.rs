@@ -141,12 +141,14 @@ impl Handshakes {
         room::dispensable(running, share, now_us)
     }
 
-    /// The oldest offer that was answered a while ago, and that no check came for.
-    pub(super) fn unchecked(&self, now_us: u64) -> Option<SeatId> {
-        let is_unchecked = |active: &&Active| active.handshake.is_none() && active.held.is_none();
-        let unchecked = self.active.iter().map(|active| &**active).filter(is_unchecked);
-        let oldest = unchecked.min_by_key(|active| active.checked_us)?;
-        (now_us >= oldest.checked_us + HANDSHAKE_QUIET_US).then_some(oldest.seat)
+    /// Whether this is an offer that was answered a while ago, and that no check came for.
+    pub(super) fn is_unchecked(&self, seat: SeatId, now_us: u64) -> bool {
+        let is_unchecked = |active: &Active| {
+            active.handshake.is_none()
+                && active.held.is_none()
+                && now_us >= active.checked_us + HANDSHAKE_QUIET_US
+        };
+        self.active.iter().any(|active| active.seat == seat && is_unchecked(active))
     }
 }
 

@@ -107,7 +107,7 @@ impl State {
     }
 
     /// Makes sure that a session finds room for `peer`: an offer that no check came for makes
-    /// it, or a session that is silent. A player that vanished and asks again does not wait until
+    /// it, of the viewer who has most, or a session that is silent. A player that vanished and asks again does not wait until
     /// its old session is known to be silent: for its own address that takes less. Where all live,
     /// the viewer who has most sessions gives one to a viewer who has fewer.
     fn make_room(&self, peer: IpAddr, owner: &Owner) -> Result<(), Refusal> {
@@ -121,7 +121,10 @@ impl State {
         }
         TABLES.sessions.was_full();
         let now_us = clock::now_us();
-        let unchecked = self.handshakes.borrow().unchecked(now_us);
+        let handshakes = self.handshakes.borrow();
+        let is_unchecked = |seat| handshakes.is_unchecked(seat, now_us);
+        let unchecked = self.sessions.borrow().unchecked(owner, is_unchecked);
+        drop(handshakes);
         let silent = || self.sessions.borrow().evictable(now_us, SESSION_EVICTABLE_US, |_| true);
         let own = || {
             let sessions = self.sessions.borrow();
