@@ -56,8 +56,8 @@ impl Drop for Permit {
 /// One offer that was answered, and its handshake.
 pub(super) struct Active {
     pub(super) seat: SeatId,
-    /// Who posted the offer.
-    pub(super) peer: IpAddr,
+    /// Whom the offer counts as ([`crate::access::client`]).
+    pub(super) client: IpAddr,
     pub(super) answered: Answered,
     /// From the browser's first check on, with an account of its own.
     pub(super) handshake: Option<(Box<Handshake>, Account)>,
@@ -118,7 +118,7 @@ impl Handshakes {
         let waits = |at: &usize| self.active[*at].held.as_ref().map(|held| held.since_us);
         let next = (0..self.active.len())
             .filter(|at| waits(at).is_some())
-            .min_by_key(|at| (self.count_of(self.active[*at].peer), waits(at)))?;
+            .min_by_key(|at| (self.count_of(self.active[*at].client), waits(at)))?;
         Some(&mut self.active[next])
     }
 
@@ -127,16 +127,16 @@ impl Handshakes {
         Permit(self.granted.clone())
     }
 
-    pub(super) fn count_of(&self, peer: IpAddr) -> usize {
-        let of_peer = self.active.iter().filter(|active| active.peer == peer);
-        of_peer.filter(|active| active.handshake.is_some()).count()
+    pub(super) fn count_of(&self, client: IpAddr) -> usize {
+        let of_client = self.active.iter().filter(|active| active.client == client);
+        of_client.filter(|active| active.handshake.is_some()).count()
     }
 
     /// The one that makes room for somebody whose address has `share` of the slots.
     fn dispensable(&self, share: usize, now_us: u64) -> Option<SeatId> {
         let running = self.active.iter().filter_map(|active| {
-            let Active { seat, peer, begun_us, checked_us, .. } = **active;
-            Some(Running { seat, peer, begun_us: begun_us?, checked_us })
+            let Active { seat, client, begun_us, checked_us, .. } = **active;
+            Some(Running { seat, client, begun_us: begun_us?, checked_us })
         });
         room::dispensable(running, share, now_us)
     }
@@ -200,7 +200,7 @@ impl Active {
         };
         match over {
             Some(over) if matches!(progress, Progress::Wait { .. }) => {
-                over.tell(format_args!("of {}", self.peer));
+                over.tell(format_args!("of {}", self.client));
                 Progress::Failed(Failure::OverBudget(over))
             }
             _ => progress,
@@ -367,8 +367,8 @@ impl State {
     fn least_share(&self) -> Option<usize> {
         let handshakes = self.handshakes.borrow();
         let held = handshakes.active.iter().filter(|active| active.held.is_some());
-        let held = held.map(|active| handshakes.count_of(active.peer)).min();
-        let waiting = self.waiting.borrow_mut().least(|peer| handshakes.count_of(peer));
+        let held = held.map(|active| handshakes.count_of(active.client)).min();
+        let waiting = self.waiting.borrow_mut().least(|client| handshakes.count_of(client));
         held.into_iter().chain(waiting).min()
     }
 

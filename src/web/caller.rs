@@ -14,7 +14,9 @@ use hyper::http::uri::Uri;
 use hyper::{Request, Version};
 
 use super::server::Client;
+use crate::access::client::key;
 use crate::access::{HostKind, Names, Policy};
+use crate::clock;
 use crate::limits::FORWARDED_ADDRESSES_MAX;
 
 const FOR: &str = "x-forwarded-for";
@@ -69,7 +71,8 @@ impl Caller {
         };
         let is_tls = is_by_proxy.then(|| is_https(headers)).flatten().unwrap_or(client.is_tls);
         let peer = SocketAddr::new(address, client.peer.port());
-        Self { client: Client { peer, is_tls, ..client }, is_local, is_by_proxy }
+        let key = if address == ip { client.key } else { key(address, clock::now_us()) };
+        Self { client: Client { peer, key, is_tls, ..client }, is_local, is_by_proxy }
     }
 
     /// The name by which the browser asked; `None` when there is none, or two.

@@ -31,6 +31,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::activity::Activity;
+use crate::access::client;
 use crate::clock;
 use crate::limits::HTTP_EVICTABLE_US;
 use crate::mem::Full;
@@ -49,10 +50,27 @@ pub(super) struct Bounds {
     pub(super) usage: &'static Usage,
 }
 
+/// Whose a connection is, as connections are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Address {
+    /// What the address counts as ([`crate::access::client`]).
+    pub(super) key: IpAddr,
+    /// It is a proxy's, of many clients: [`Bounds::per_address`] is not for it.
+    is_shared: bool,
+}
+
+#[cfg(test)]
+impl Address {
+    /// Of one client that counts by its address.
+    pub(super) fn of(key: IpAddr) -> Self {
+        Self { key, is_shared: false }
+    }
+}
+
 /// One connection, as the table sees it.
 #[derive(Debug)]
 pub(super) struct Seat {
-    address: IpAddr,
+    address: Address,
     /// Connections of this address, which all of them share.
     of_address: Rc<Cell<usize>>,
     pub(super) activity: Arc<Activity>,
@@ -128,7 +146,7 @@ pub(super) enum Wait {
 /// The connections that are let in.
 pub(super) struct Seats {
     pub(super) bounds: Bounds,
-    /// Whether an address is of many clients: then [`Bounds::per_address`] is not for it.
+    /// Whether an address is of many clients.
     is_shared: Box<dyn Fn(IpAddr) -> bool>,
     taken: RefCell<Vec<Rc<Seat>>>,
     /// Rings when a place is free, or another connection has to be evicted.
@@ -150,14 +168,21 @@ impl Seats {
         Rc::new(Self { bounds, is_shared, taken, released: Rc::default() })
     }
 
+    /// Whose a connection from `ip` is.
+    pub(super) fn address_of(&self, ip: IpAddr, now_us: u64) -> Address {
+        let is_shared = (self.is_shared)(ip);
+        // Its neighbours in a network are none of a proxy's.
+        Address { key: if is_shared { ip } else { client::key(ip, now_us) }, is_shared }
+    }
+
     /// A seat for a connection from `address`, or why there is none to be had now. Asked again, it
     /// evicts another connection only once the evicted one is gone.
-    pub(super) fn admit(&self, address: IpAddr, now_us: u64) -> Result<Rc<Seat>, NoSeat> {
+    pub(super) fn admit(&self, address: Address, now_us: u64) -> Result<Rc<Seat>, NoSeat> {
         let mut taken = self.taken.borrow_mut();
         let Bounds { connections, per_address, usage, .. } = self.bounds;
         let of_address = of_address(&taken, address);
         let own = of_address.get();
-        if own >= per_address && !(self.is_shared)(address) {
+        if own >= per_address && !address.is_shared {
             usage.was_full();
             let full = Full { what: "http connections of one address", max: per_address };
             // One that has enough of them waits for no other moment.
@@ -201,7 +226,7 @@ impl Seats {
     }
 
     /// Connections of an address.
-    pub(super) fn count_of(&self, address: IpAddr) -> usize {
+    pub(super) fn count_of(&self, address: Address) -> usize {
         of_address(&self.taken.borrow(), address).get()
     }
 
@@ -212,7 +237,7 @@ impl Seats {
 }
 
 /// The count that the connections of an address share.
-fn of_address(taken: &[Rc<Seat>], address: IpAddr) -> Rc<Cell<usize>> {
+fn of_address(taken: &[Rc<Seat>], address: Address) -> Rc<Cell<usize>> {
     let found = taken.iter().find(|seat| seat.address == address);
     found.map(|seat| Rc::clone(&seat.of_address)).unwrap_or_default()
 }

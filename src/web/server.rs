@@ -39,6 +39,8 @@ const _: () = assert!(HTTP_HEAD_MS_MAX == HTTP_KEEP_ALIVE_MS);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Client {
     pub(super) peer: SocketAddr,
+    /// What `peer` counts as ([`crate::access::client`]).
+    pub(super) key: IpAddr,
     pub(super) asked: IpAddr,
     /// What is said on it is encrypted.
     pub(super) is_tls: bool,
@@ -72,7 +74,7 @@ async fn encrypt(stream: TcpStream, client: Client, seat: &Seat, tls: &Tls) -> O
     let accepted = tokio::select! {
         biased;
         () = seat.leave.notified() => return None,
-        accepted = tls.accept(stream, client.peer.ip()) => accepted,
+        accepted = tls.accept(stream, client.key) => accepted,
     };
     match accepted {
         Ok(stream) => {

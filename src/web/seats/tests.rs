@@ -13,8 +13,12 @@ fn seats(connections: usize, per_address: usize) -> Rc<Seats> {
     })
 }
 
-fn address(last: u8) -> IpAddr {
+fn ip(last: u8) -> IpAddr {
     IpAddr::from([192, 0, 2, last])
+}
+
+fn address(last: u8) -> Address {
+    Address::of(ip(last))
 }
 
 /// When what was idle near 0 makes room.
@@ -131,12 +135,13 @@ fn one_connection_at_a_time_is_evicted_for_those_that_wait() {
 #[test]
 fn a_proxys_address_may_have_as_many_as_there_are() {
     let bounds = seats(4, 2).bounds;
-    let seats = Seats::with_shared(bounds, |ip| ip == address(1));
+    let seats = Seats::with_shared(bounds, |found| found == ip(1));
+    let proxy = seats.address_of(ip(1), 0);
     for _ in 0..4 {
-        let seat = seats.admit(address(1), 0).expect("room for all of its clients");
+        let seat = seats.admit(proxy, 0).expect("room for all of its clients");
         seat.activity.set_busy(true);
     }
-    assert!(seats.admit(address(1), LATER_US).is_err(), "and no more than all");
+    assert!(seats.admit(proxy, LATER_US).is_err(), "and no more than all");
 }
 
 #[test]
@@ -157,4 +162,19 @@ fn an_address_at_its_bound_makes_room_only_for_itself() {
     assert!(second.eviction().is_some() && other.eviction().is_none());
     seats.release(&second);
     assert!(seats.admit(address(1), LATER_US).is_ok());
+}
+
+#[test]
+fn a_host_far_off_is_one_client_whatever_address_of_its_64_it_has() {
+    let seats = seats(64, 32);
+    let of = |last: u16, now_us| {
+        let ip = IpAddr::from([0x2001, 0xdb8, 0, 6, 0, 0, 0, last]);
+        seats.admit(seats.address_of(ip, now_us), now_us)
+    };
+    for last in 1..33 {
+        of(last, 0).expect("room").activity.set_busy(true);
+    }
+    let refused = of(33, LATER_US).expect_err("one more than one may have");
+    assert!(refused.is_of_address, "{refused:?}");
+    assert!(seats.admit(address(1), LATER_US).is_ok(), "another has room");
 }
