@@ -1,8 +1,11 @@
 //! What a connection does: by that the table of connections chooses the one to evict. The
 //! connection says so, and the handler of its request where only that knows.
 
-use std::sync::Arc;
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::IpAddr;
+use std::num::NonZeroU64;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock};
 
 use crate::clock;
 
@@ -11,12 +14,15 @@ use crate::clock;
 pub(super) struct Activity {
     is_busy: AtomicBool,
     since_us: AtomicU64,
+    /// The client that a proxy asks for, by a number that nobody else can foresee; 0 without one.
+    client: AtomicU64,
 }
 
 impl Activity {
     /// Of a connection that was accepted at this time.
     pub(super) fn new(now_us: u64) -> Arc<Self> {
-        Arc::new(Self { is_busy: AtomicBool::new(false), since_us: AtomicU64::new(now_us) })
+        let (is_busy, client) = (AtomicBool::new(false), AtomicU64::new(0));
+        Arc::new(Self { is_busy, since_us: AtomicU64::new(now_us), client })
     }
 
     /// Whether a request is being answered.
@@ -36,7 +42,22 @@ impl Activity {
     pub(super) fn set_since_us(&self, at_us: u64) {
         self.since_us.store(at_us, Relaxed);
     }
+
+    /// The client that a proxy asks for, as a number: equal for equal clients.
+    pub(super) fn client(&self) -> Option<NonZeroU64> {
+        NonZeroU64::new(self.client.load(Relaxed))
+    }
+
+    /// A proxy asks for the client that has this key.
+    pub(super) fn asks_for(&self, key: IpAddr) {
+        static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        self.client.store(SEED.hash_one(key).max(1), Relaxed);
+    }
 }
+
+/// In a request on a proxy's connection: it says there for whom it asks.
+#[derive(Debug, Clone)]
+pub(super) struct Proxied(pub(super) Arc<Activity>);
 
 /// In a request whose body is still to come: its connection is as good as idle until then.
 #[derive(Debug, Clone)]

@@ -46,6 +46,8 @@ pub(super) struct Caller {
     pub(super) is_local: bool,
     /// A proxy of `proxies` asks for it.
     is_by_proxy: bool,
+    /// That proxy says for whom.
+    is_forwarded: bool,
 }
 
 impl Caller {
@@ -72,7 +74,13 @@ impl Caller {
         let is_tls = is_by_proxy.then(|| is_https(headers)).flatten().unwrap_or(client.is_tls);
         let peer = SocketAddr::new(address, client.peer.port());
         let key = if address == ip { client.key } else { key(address, clock::now_us()) };
-        Self { client: Client { peer, key, is_tls, ..client }, is_local, is_by_proxy }
+        let is_forwarded = is_by_proxy && address != ip;
+        Self { client: Client { peer, key, is_tls, ..client }, is_local, is_by_proxy, is_forwarded }
+    }
+
+    /// What the client counts as that a proxy of `proxies` names.
+    pub(super) fn forwarded(&self) -> Option<IpAddr> {
+        self.is_forwarded.then_some(self.client.key)
     }
 
     /// The name by which the browser asked; `None` when there is none, or two.

@@ -6,7 +6,9 @@
 //! table is full, it is one of the address that has most: the longest idle; or, where none is idle
 //! and the new connection's address has fewer, the one whose request waits longest (for the hash of
 //! a password, for a handshake slot). Otherwise the new one is refused. So requests that wait keep
-//! nobody out but those of their own address.
+//! nobody out but those of their own address. Among a proxy's connections it is one for the client
+//! that has most, of which it says which that is ([`Activity::asks_for`]), and a new one of the
+//! proxy's takes the place of one for a client that has two.
 //!
 //! A connection is idle while no request of it is being answered ([`Activity`]). A TLS handshake
 //! counts as idle, and a request whose body is still to come, unless it waits for the hash of its
@@ -94,6 +96,11 @@ pub(super) enum Eviction {
 impl Seat {
     pub(super) fn is_idle(&self) -> bool {
         !self.activity.is_busy()
+    }
+
+    /// Whether its requests are those of many clients.
+    pub(super) fn is_proxys(&self) -> bool {
+        self.address.is_shared
     }
 
     /// From now on nothing keeps its place from whoever wants it.
@@ -187,7 +194,7 @@ impl Seats {
             let full = Full { what: "http connections of one address", max: per_address };
             // One that has enough of them waits for no other moment.
             let of_own = taken.iter().filter(|seat| seat.address == address && seat.is_idle());
-            let wait = evict(Eviction::Idle, of_own, own, now_us);
+            let wait = evict(Eviction::Idle, &taken, of_own, own, now_us);
             let wait = wait.filter(|wait| *wait == Wait::Release);
             return Err(NoSeat { full, wait, is_of_address: true });
         }
@@ -195,9 +202,12 @@ impl Seats {
             usage.was_full();
             let full = Full { what: "http connections", max: connections };
             let idle = taken.iter().filter(|seat| seat.is_idle());
-            let waiting = taken.iter().filter(|seat| seat.of_address.get() > own);
-            let wait = evict(Eviction::Idle, idle, own, now_us)
-                .or_else(|| evict(Eviction::Waiting, waiting, own, now_us));
+            let waiting = taken.iter().filter(|seat| {
+                let is_own_proxys = seat.address == address && of_client(&taken, seat) > 1;
+                seat.of_address.get() > own || is_own_proxys
+            });
+            let wait = evict(Eviction::Idle, &taken, idle, own, now_us)
+                .or_else(|| evict(Eviction::Waiting, &taken, waiting, own, now_us));
             return Err(NoSeat { full, wait, is_of_address: false });
         }
         of_address.set(own + 1);
@@ -242,11 +252,19 @@ fn of_address(taken: &[Rc<Seat>], address: Address) -> Rc<Cell<usize>> {
     found.map(|seat| Rc::clone(&seat.of_address)).unwrap_or_default()
 }
 
-/// Evicts one of `seats` for an address that has `own`: of the address that has most connections, the
-/// one that is so for longest; unless one of them is about to end already. What to wait for then,
-/// `None` without any.
+/// Connections of a proxy that ask for the same client as this one; 0 where there is no proxy.
+fn of_client(taken: &[Rc<Seat>], seat: &Seat) -> usize {
+    let Some(client) = seat.activity.client() else { return 0 };
+    let of_address = taken.iter().filter(|other| other.address == seat.address);
+    of_address.filter(|other| other.activity.client() == Some(client)).count()
+}
+
+/// Evicts one of `seats` for an address that has `own`: of the address that has most connections, of
+/// a proxy's client that has most of those that wait, the one that is so for longest; unless one of
+/// them is about to end already. What to wait for then, `None` without any.
 fn evict<'s>(
     eviction: Eviction,
+    taken: &[Rc<Seat>],
     seats: impl Iterator<Item = &'s Rc<Seat>> + Clone,
     own: usize,
     now_us: u64,
@@ -260,7 +278,15 @@ fn evict<'s>(
         if is_at_once { 0 } else { seat.activity.since_us() + HTTP_EVICTABLE_US }
     };
     let evictable = seats.clone().filter(|seat| evictable_us(seat) <= now_us);
-    let greed = |seat: &&Rc<Seat>| (Reverse(seat.of_address.get()), seat.activity.since_us());
+    // An idle connection of a proxy is nobody's.
+    let clients = |seat: &Seat| match eviction {
+        Eviction::Idle => 0,
+        Eviction::Waiting => of_client(taken, seat),
+    };
+    let greed = |seat: &&Rc<Seat>| {
+        let has = (Reverse(seat.of_address.get()), Reverse(clients(seat)));
+        (has, seat.activity.since_us())
+    };
     let Some(seat) = evictable.min_by_key(greed) else {
         return seats.map(|seat| evictable_us(seat)).min().map(Wait::Until);
     };

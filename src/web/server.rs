@@ -24,7 +24,7 @@ use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use super::Reply;
-use super::activity::Awaited;
+use super::activity::{Awaited, Proxied};
 use super::framing::Watched;
 use super::head;
 use super::seats::{Eviction, Seat};
@@ -112,6 +112,9 @@ pub(super) async fn converse<S, H, F>(
         seat.activity.set_busy(is_whole);
         if !is_whole {
             request.extensions_mut().insert(Awaited(Arc::clone(&seat.activity)));
+        }
+        if seat.is_proxys() {
+            request.extensions_mut().insert(Proxied(Arc::clone(&seat.activity)));
         }
         // hyper has room for this future from the connection's begin: boxed, an idle connection
         // does not pay for an answer.

@@ -145,6 +145,33 @@ fn a_proxys_address_may_have_as_many_as_there_are() {
 }
 
 #[test]
+fn one_client_of_a_proxy_keeps_no_other_of_its_clients_out() {
+    let seats = Seats::with_shared(seats(4, 2).bounds, |found| found == ip(1));
+    let proxy = seats.address_of(ip(1), 0);
+    let come = |client, at_us| {
+        let seat = seats.admit(proxy, at_us).expect("room for all of its clients");
+        seat.activity.set_busy(true);
+        seat.activity.asks_for(ip(client));
+        seat
+    };
+    let modest = come(50, 0);
+    let greedy = [come(51, 1), come(51, 2), come(51, 3)];
+    assert_eq!(seats.admit(proxy, LATER_US).expect_err("full").wait, Some(Wait::Release));
+    assert_eq!(greedy[0].eviction(), Some(Eviction::Waiting), "the longest of who has most");
+    assert_eq!(modest.eviction(), None, "though it waits for longer");
+    seats.release(&greedy[0]);
+    let third = come(52, 4);
+    // Another address's as well takes from the client that has most.
+    assert_eq!(seats.admit(address(9), LATER_US).expect_err("full").wait, Some(Wait::Release));
+    assert_eq!(greedy[1].eviction(), Some(Eviction::Waiting));
+    seats.release(&greedy[1]);
+    come(53, 5);
+    let refused = seats.admit(proxy, LATER_US).expect_err("all have one");
+    assert_eq!(refused.wait, None);
+    assert_eq!((modest.eviction(), third.eviction()), (None, None));
+}
+
+#[test]
 fn an_address_at_its_bound_makes_room_only_for_itself() {
     let seats = seats(8, 2);
     let other = seats.admit(address(9), 0).expect("room");
