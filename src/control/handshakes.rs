@@ -58,17 +58,17 @@ impl Drop for Permit {
 pub(super) struct Shares(heapless::Vec<IpAddr, { PROFILE.handshakes }>);
 
 impl Shares {
-    /// Slots of an address.
-    pub(super) fn of(&self, peer: IpAddr) -> usize {
-        self.0.iter().filter(|other| **other == peer).count()
+    /// Slots of a client.
+    pub(super) fn of(&self, client: IpAddr) -> usize {
+        self.0.iter().filter(|other| **other == client).count()
     }
 }
 
 /// One offer that was answered, and its handshake.
 pub(super) struct Active {
     pub(super) seat: SeatId,
-    /// Who posted the offer.
-    pub(super) peer: IpAddr,
+    /// Whom the offer counts as ([`crate::access::client`]).
+    pub(super) client: IpAddr,
     pub(super) answered: Answered,
     /// From the browser's first check on, with an account of its own.
     pub(super) handshake: Option<(Box<Handshake>, Account)>,
@@ -130,7 +130,7 @@ impl Handshakes {
         let waits = |at: &usize| self.active[*at].held.as_ref().map(|held| held.since_us);
         let next = (0..self.active.len())
             .filter(|at| waits(at).is_some())
-            .min_by_key(|at| (shares.of(self.active[*at].peer), waits(at)))?;
+            .min_by_key(|at| (shares.of(self.active[*at].client), waits(at)))?;
         Some(&mut self.active[next])
     }
 
@@ -142,24 +142,26 @@ impl Handshakes {
     /// Whose the slots are.
     pub(super) fn shares(&self) -> Shares {
         let begun = self.active.iter().filter(|active| active.handshake.is_some());
-        Shares(begun.map(|active| active.peer).take(PROFILE.handshakes).collect())
+        Shares(begun.map(|active| active.client).take(PROFILE.handshakes).collect())
     }
 
     /// The one that makes room for somebody whose address has `share` of the slots.
     fn dispensable(&self, share: usize, now_us: u64) -> Option<SeatId> {
         let running = self.active.iter().filter_map(|active| {
-            let Active { seat, peer, begun_us, checked_us, .. } = **active;
-            Some(Running { seat, peer, begun_us: begun_us?, checked_us })
+            let Active { seat, client, begun_us, checked_us, .. } = **active;
+            Some(Running { seat, client, begun_us: begun_us?, checked_us })
         });
         room::dispensable(running, share, now_us)
     }
 
-    /// The oldest offer that was answered a while ago, and that no check came for.
-    pub(super) fn unchecked(&self, now_us: u64) -> Option<SeatId> {
-        let is_unchecked = |active: &&Active| active.handshake.is_none() && active.held.is_none();
-        let unchecked = self.active.iter().map(|active| &**active).filter(is_unchecked);
-        let oldest = unchecked.min_by_key(|active| active.checked_us)?;
-        (now_us >= oldest.checked_us + HANDSHAKE_QUIET_US).then_some(oldest.seat)
+    /// Whether this is an offer that was answered a while ago, and that no check came for.
+    pub(super) fn is_unchecked(&self, seat: SeatId, now_us: u64) -> bool {
+        let is_unchecked = |active: &Active| {
+            active.handshake.is_none()
+                && active.held.is_none()
+                && now_us >= active.checked_us + HANDSHAKE_QUIET_US
+        };
+        self.active.iter().any(|active| active.seat == seat && is_unchecked(active))
     }
 }
 
@@ -211,7 +213,7 @@ impl Active {
         };
         match over {
             Some(over) if matches!(progress, Progress::Wait { .. }) => {
-                over.tell(format_args!("of {}", self.peer));
+                over.tell(format_args!("of {}", self.client));
                 Progress::Failed(Failure::OverBudget(over))
             }
             _ => progress,
@@ -395,8 +397,8 @@ impl State {
         let handshakes = self.handshakes.borrow();
         let shares = handshakes.shares();
         let held = handshakes.active.iter().filter(|active| active.held.is_some());
-        let held = held.map(|active| shares.of(active.peer)).min();
-        let waiting = self.waiting.borrow_mut().least(|peer| shares.of(peer));
+        let held = held.map(|active| shares.of(active.client)).min();
+        let waiting = self.waiting.borrow_mut().least(|client| shares.of(client));
         held.into_iter().chain(waiting).min()
     }
 

@@ -70,7 +70,7 @@ struct State {
     source: Option<Source>,
     standing: RefCell<Configuration>,
     /// One reload at a time.
-    reloading: Semaphore,
+    reloading: Arc<Semaphore>,
     /// One camera at a time is tried for a console.
     trying: Semaphore,
     tls: Option<Tls>,
@@ -110,7 +110,7 @@ impl Control {
             config: RefCell::new(Rc::new(config)),
             source,
             standing: RefCell::default(),
-            reloading: Semaphore::new(1),
+            reloading: Arc::new(Semaphore::new(1)),
             trying: Semaphore::new(1),
             tls,
             guard: Guard::new(state),

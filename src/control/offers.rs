@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use crate::access::Owner;
+use crate::access::{Owner, client};
 use crate::clock;
 use crate::egress::subscription::Wiring;
 use crate::limits::{
@@ -40,14 +40,15 @@ impl Control {
         state.started(&offer.camera).await;
         state.admitting(&offer.camera)?;
         let peer = offer.peer.ip();
+        let client = client::key(peer, clock::now_us());
         state.make_room(peer, &offer.owner)?;
-        let permit = state.slot(peer).await?;
+        let permit = state.slot(client).await?;
         // While it waited the camera may have got another slot, or none.
         let camera = state.admitting(&offer.camera)?;
         // Nor need the user, token or login be there any more.
         state.admits_owner(&offer.owner)?;
         state.make_room(peer, &offer.owner)?;
-        let answer = state.begin(&offer, camera);
+        let answer = state.begin(&offer, client, camera);
         drop(permit);
         state.grant_next();
         answer
@@ -107,7 +108,7 @@ impl State {
     }
 
     /// Makes sure that a session finds room for `peer`: an offer that no check came for makes
-    /// it, or a session that is silent. A player that vanished and asks again does not wait until
+    /// it, of the viewer who has most, or a session that is silent. A player that vanished and asks again does not wait until
     /// its old session is known to be silent: for its own address that takes less. Where all live,
     /// the viewer who has most sessions gives one to a viewer who has fewer.
     fn make_room(&self, peer: IpAddr, owner: &Owner) -> Result<(), Refusal> {
@@ -121,7 +122,10 @@ impl State {
         }
         TABLES.sessions.was_full();
         let now_us = clock::now_us();
-        let unchecked = self.handshakes.borrow().unchecked(now_us);
+        let handshakes = self.handshakes.borrow();
+        let is_unchecked = |seat| handshakes.is_unchecked(seat, now_us);
+        let unchecked = self.sessions.borrow().unchecked(owner, is_unchecked);
+        drop(handshakes);
         let silent = || self.sessions.borrow().evictable(now_us, SESSION_EVICTABLE_US, |_| true);
         let own = || {
             let sessions = self.sessions.borrow();
@@ -141,12 +145,12 @@ impl State {
     }
 
     /// Waits for a handshake slot.
-    async fn slot(&self, peer: IpAddr) -> Result<Permit, Refusal> {
+    async fn slot(&self, client: IpAddr) -> Result<Permit, Refusal> {
         if self.waiting.borrow_mut().is_empty() && self.handshakes.borrow().has_room() {
             return Ok(self.handshakes.borrow().permit());
         }
         TABLES.handshakes.was_full();
-        let grant = accounts::shared(|| self.waiting.borrow_mut().admit(peer));
+        let grant = accounts::shared(|| self.waiting.borrow_mut().admit(client));
         let grant = grant.map_err(|error| {
             TABLES.offers_waiting.was_full();
             full(&error)
@@ -169,17 +173,17 @@ impl State {
         let shares = handshakes.shares();
         let mut waiting = self.waiting.borrow_mut();
         while handshakes.has_room() {
-            let Some(waiter) = waiting.next(|peer| shares.of(peer)) else { return };
+            let Some(waiter) = waiting.next(|client| shares.of(client)) else { return };
             // One that left in the meantime drops its permit.
             let _ = waiter.send(handshakes.permit());
         }
     }
 
     /// Answers the offer; the browser's first check begins the handshake.
-    fn begin(&self, offer: &Offer, camera: u16) -> Result<Answer, Refusal> {
+    fn begin(&self, offer: &Offer, client: IpAddr, camera: u16) -> Result<Answer, Refusal> {
         // It outlives the connection that the offer came by.
         let account = Account::open(Kind::Offer).map_err(|refused| full(&refused))?;
-        let (answer, mut active) = account.enter(|| self.answer(offer, camera))?;
+        let (answer, mut active) = account.enter(|| self.answer(offer, client, camera))?;
         let Answer { sdp, secret, etag } = answer;
         // Copied, so that what is sent back is the connection's.
         let answer = Answer { sdp: sdp.clone(), secret, etag };
@@ -197,13 +201,17 @@ impl State {
         Ok(answer)
     }
 
-    fn answer(&self, offer: &Offer, camera: u16) -> Result<(Answer, Box<Active>), Refusal> {
+    fn answer(
+        &self,
+        offer: &Offer,
+        client: IpAddr,
+        camera: u16,
+    ) -> Result<(Answer, Box<Active>), Refusal> {
         let now_us = clock::now_us();
         let secret = hex(&self.random::<16>());
         let etag = hex(&self.random::<8>());
         let ssrc = u32::from_be_bytes(self.random()) | 1;
         let candidates = self.candidates(offer.asked);
-        let peer = offer.peer.ip();
         let mut sessions = self.sessions.borrow_mut();
         let admitted = sessions.admit(camera, offer, secret.clone(), etag.clone());
         drop(sessions);
@@ -240,7 +248,7 @@ impl State {
         };
         let active = Active {
             seat,
-            peer,
+            client,
             answered,
             handshake: None,
             held: None,

@@ -6,6 +6,7 @@
 //! that cannot be used changes nothing but what is said of it.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use tokio::task::spawn_blocking;
 
@@ -33,15 +34,18 @@ impl Control {
     pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
         let state = &self.0;
         let source = state.source.clone().ok_or(ReloadError::NoFile)?;
-        let turn = state.reloading.acquire().await;
-        state.supervisor.reloading();
-        let done = self.read_anew(source).await;
-        state.supervisor.ready();
-        drop(turn);
-        done
+        // The next one's when this one is over, and its copy written: where the client leaves, the
+        // write goes on without it.
+        let turn = Arc::new(Arc::clone(&state.reloading).acquire_owned().await);
+        let _reload = state.supervisor.reload();
+        self.read_anew(source, Arc::clone(&turn)).await
     }
 
-    async fn read_anew(&self, source: Source) -> Result<Reloaded, ReloadError> {
+    async fn read_anew(
+        &self,
+        source: Source,
+        turn: Arc<impl Send + Sync + 'static>,
+    ) -> Result<Reloaded, ReloadError> {
         let state = &self.0;
         let Usable { loaded, text } = match source.read() {
             Ok(usable) => usable,
@@ -58,7 +62,11 @@ impl Control {
         accounts::shared(|| state.stand(standing));
         reloaded.log();
         // What is synced to a disk takes its time, which is not the control thread's.
-        let kept = spawn_blocking(move || source.keep(&text)).await;
+        let write = move || {
+            source.keep(&text);
+            drop(turn);
+        };
+        let kept = spawn_blocking(write).await;
         if let Err(error) = kept {
             log::error!("the copy of a good configuration was not written: {error}");
         }

@@ -13,8 +13,8 @@ use crate::media::SeatId;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Running {
     pub(super) seat: SeatId,
-    /// Who posted the offer.
-    pub(super) peer: IpAddr,
+    /// Whom its offer counts as.
+    pub(super) client: IpAddr,
     pub(super) begun_us: u64,
     /// The last valid check.
     pub(super) checked_us: u64,
@@ -33,7 +33,7 @@ pub(super) fn dispensable(
     if let Some(gone) = gone.min_by_key(|handshake| handshake.checked_us) {
         return Some(gone.seat);
     }
-    let count = |peer: IpAddr| running.clone().filter(|other| other.peer == peer).count();
+    let count = |client: IpAddr| running.clone().filter(|other| other.client == client).count();
     let had_its_time = |handshake: &Running| {
         let took_us = now_us.saturating_sub(handshake.begun_us);
         silent_us(handshake) >= HANDSHAKE_QUIET_US || took_us >= HANDSHAKE_SLOW_US
@@ -41,9 +41,9 @@ pub(super) fn dispensable(
     let greed = |handshake: &Running| {
         let is_quiet = silent_us(handshake) >= HANDSHAKE_QUIET_US;
         let since_us = if is_quiet { handshake.checked_us } else { handshake.begun_us };
-        (Reverse(count(handshake.peer)), !is_quiet, since_us)
+        (Reverse(count(handshake.client)), !is_quiet, since_us)
     };
-    let others = running.clone().filter(|handshake| count(handshake.peer) > share);
+    let others = running.clone().filter(|handshake| count(handshake.client) > share);
     Some(others.filter(had_its_time).min_by_key(greed)?.seat)
 }
 
@@ -57,7 +57,7 @@ mod tests {
     fn running(slot: u16, last: u8, begun_us: u64, checked_us: u64) -> Running {
         Running {
             seat: SeatId { slot, generation: 0 },
-            peer: [192, 0, 2, last].into(),
+            client: [192, 0, 2, last].into(),
             begun_us: NOW_US - begun_us,
             checked_us: NOW_US - checked_us,
         }

@@ -122,14 +122,24 @@ impl Sessions {
 
     /// The session to end for one more of `owner`'s; see [`sharing`].
     pub(super) fn surplus(&self, owner: &Owner) -> Option<SeatId> {
-        let held = || {
-            self.table.iter().map(|(handle, record)| Held {
-                seat: seat_id(handle),
-                owner: &record.owner,
-                id: record.id,
-            })
-        };
-        sharing::surplus(owner, held)
+        sharing::surplus(owner, || self.held())
+    }
+
+    /// The offer to end for one more of `owner`'s; see [`sharing`].
+    pub(super) fn unchecked(
+        &self,
+        owner: &Owner,
+        is_unchecked: impl Fn(SeatId) -> bool,
+    ) -> Option<SeatId> {
+        sharing::unchecked(owner, || self.held(), is_unchecked)
+    }
+
+    fn held(&self) -> impl Iterator<Item = Held<'_>> {
+        self.table.iter().map(|(handle, record)| Held {
+            seat: seat_id(handle),
+            owner: &record.owner,
+            id: record.id,
+        })
     }
 
     /// The sessions that a policy does not let in, and why.

@@ -1,4 +1,7 @@
-//! How a full table of sessions is shared: who has most gives to who has less. No clock here.
+//! How a full table of sessions is shared: who has most gives to who has less, offers that no check
+//! came for before sessions. No clock here.
+
+use std::cmp::Reverse;
 
 use crate::access::Owner;
 use crate::media::SeatId;
@@ -18,13 +21,37 @@ pub(super) fn surplus<'s, S: Iterator<Item = Held<'s>>>(
     newcomer: &Owner,
     sessions: impl Fn() -> S,
 ) -> Option<SeatId> {
-    let count =
-        |owner: &Owner| sessions().filter(|other| other.owner.is_same_viewer(owner)).count();
-    // Of two that have the same, the one whose oldest session is older gives.
-    let most = |held: &Held| (count(held.owner), std::cmp::Reverse(held.id));
-    let most = sessions().map(|held| (most(&held), held.seat)).max_by_key(|found| found.0);
-    let ((most, _), seat) = most?;
-    (most > count(newcomer) + 1).then_some(seat)
+    let (most, seat) = of_most(&sessions, |_| true)?;
+    (most > count(newcomer, &sessions) + 1).then_some(seat)
+}
+
+/// The offer without a check that makes room for one in a full table: the oldest of the viewer who
+/// has most sessions, and never one of a viewer with fewer than the newcomer. So who posts offers
+/// that nobody means replaces its own, and not those of a neighbour's slow browser.
+pub(super) fn unchecked<'s, S: Iterator<Item = Held<'s>>>(
+    newcomer: &Owner,
+    sessions: impl Fn() -> S,
+    is_unchecked: impl Fn(SeatId) -> bool,
+) -> Option<SeatId> {
+    let (most, seat) = of_most(&sessions, is_unchecked)?;
+    (most >= count(newcomer, &sessions)).then_some(seat)
+}
+
+/// Sessions of a viewer.
+fn count<'s, S: Iterator<Item = Held<'s>>>(owner: &Owner, sessions: &impl Fn() -> S) -> usize {
+    sessions().filter(|other| other.owner.is_same_viewer(owner)).count()
+}
+
+/// The oldest of the sessions that are `meant` of the viewer who has most, and how many that are in
+/// all. Of two viewers that have the same, the one whose oldest is older gives.
+fn of_most<'s, S: Iterator<Item = Held<'s>>>(
+    sessions: &impl Fn() -> S,
+    is_meant: impl Fn(SeatId) -> bool,
+) -> Option<(usize, SeatId)> {
+    let meant = sessions().filter(|held| is_meant(held.seat));
+    let counted = meant.map(|held| (count(held.owner, sessions), held));
+    let (most, held) = counted.max_by_key(|(count, held)| (*count, Reverse(held.id)))?;
+    Some((most, held.seat))
 }
 
 #[cfg(test)]
@@ -50,16 +77,23 @@ mod tests {
             self.1 += 1;
         }
 
+        fn held(&self) -> impl Iterator<Item = Held<'_>> {
+            self.0.iter().map(|(id, owner)| Held {
+                seat: SeatId { slot: u16::try_from(*id).unwrap(), generation: 0 },
+                owner,
+                id: *id,
+            })
+        }
+
+        /// The offer that makes room for one more, where these are without a check.
+        fn unchecked(&self, last: u8, ids: &[u16]) -> Option<u16> {
+            let is_unchecked = |seat: SeatId| ids.contains(&seat.slot);
+            unchecked(&owner(last), || self.held(), is_unchecked).map(|seat| seat.slot)
+        }
+
         /// Offers for one more in a full table; whether there was room.
         fn offer(&mut self, last: u8) -> bool {
-            let held = || {
-                self.0.iter().map(|(id, owner)| Held {
-                    seat: SeatId { slot: u16::try_from(*id).unwrap(), generation: 0 },
-                    owner,
-                    id: *id,
-                })
-            };
-            let Some(seat) = surplus(&owner(last), held) else { return false };
+            let Some(seat) = surplus(&owner(last), || self.held()) else { return false };
             self.0.retain(|(id, _)| *id != u64::from(seat.slot));
             self.push(last);
             true
@@ -95,5 +129,17 @@ mod tests {
         let mut shared = Shared::of(&[1, 1, 1, 2]);
         assert!(!shared.offer(1), "who has most has to wait");
         assert!(!Shared::of(&[1, 2, 3, 4]).offer(5), "one each is an even share");
+    }
+
+    #[test]
+    fn offers_without_a_check_go_by_who_has_most() {
+        let shared = Shared::of(&[2, 1, 2, 1, 1]);
+        let all = [0, 1, 2, 3, 4];
+        assert_eq!(shared.unchecked(1, &all), Some(1), "its own, not the older ones of another");
+        assert_eq!(shared.unchecked(3, &all), Some(1), "also for a third");
+        assert_eq!(shared.unchecked(3, &[0, 2]), Some(0), "what is live is not meant");
+        assert_eq!(shared.unchecked(2, &[0, 2]), Some(0), "its own");
+        assert_eq!(shared.unchecked(1, &[0, 2]), None, "another has fewer");
+        assert_eq!(shared.unchecked(3, &[]), None);
     }
 }

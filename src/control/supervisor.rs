@@ -60,15 +60,17 @@ impl Supervisor {
         }
     }
 
-    /// A reload begins.
-    pub(super) fn reloading(&self) {
+    /// A reload begins, and is done when what this returns is dropped: also when the client that
+    /// asked for it leaves before it is answered.
+    pub(super) fn reload(&self) -> Reload<'_> {
         if let Ok(now) = NotifyState::monotonic_usec_now() {
             self.tell(&[NotifyState::Reloading, now]);
         }
+        Reload(self)
     }
 
     /// Start or reload is done.
-    pub(super) fn ready(&self) {
+    fn ready(&self) {
         self.tell(&[NotifyState::Ready]);
     }
 
@@ -88,6 +90,15 @@ fn connect() -> io::Result<Option<UnixDatagram>> {
     socket.connect_addr(&address)?;
     socket.set_nonblocking(true)?;
     Ok(Some(socket))
+}
+
+/// A reload that is under way.
+pub(super) struct Reload<'s>(&'s Supervisor);
+
+impl Drop for Reload<'_> {
+    fn drop(&mut self) {
+        self.0.ready();
+    }
 }
 
 /// Where a thread's counter was when it was last looked at.
@@ -184,12 +195,16 @@ mod tests {
         let count = manager.recv(&mut bytes).expect("the first one");
         assert_eq!(&bytes[..count], b"READY=1");
         while manager.set_nonblocking(true).is_ok() && manager.recv(&mut bytes).is_ok() {}
-        supervisor.reloading();
+        let reload = supervisor.reload();
         let count = manager.recv(&mut bytes).expect("there is room again");
         let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
         let (first, second) = text.split_once('\n').expect("two lines");
         assert_eq!(first, "RELOADING=1");
         let us = second.strip_prefix("MONOTONIC_USEC=").expect("systemd 253 asks for it");
         assert!(us.parse::<u64>().is_ok(), "{us}");
+        // As when its client leaves.
+        drop(reload);
+        let count = manager.recv(&mut bytes).expect("it is told of the end too");
+        assert_eq!(&bytes[..count], b"READY=1");
     }
 }

@@ -1,5 +1,6 @@
 //! Offers that wait for a handshake slot: bounded, and served fairly by address, so that one
-//! address with many offers does not keep the others waiting.
+//! address with many offers does not keep the others waiting. Addresses are what they count as
+//! ([`crate::access::client`]).
 
 use std::net::IpAddr;
 

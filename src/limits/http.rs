@@ -13,7 +13,8 @@ pub const HTTP_READ_BUFFER_BYTES: usize = 8 * KIB;
 pub const HTTP_HEAD_MS_MAX: u64 = 5_000;
 /// A request body; the largest is an offer.
 pub const HTTP_BODY_BYTES_MAX: usize = OFFER_BYTES_MAX;
-/// An HTTP connection idle for this long makes room for the next one when all are taken.
+/// An HTTP connection idle for this long makes room for the next one when all are taken; where its
+/// address has two more than the next one's, at once.
 pub const HTTP_EVICTABLE_US: u64 = 100_000;
 /// Accepted connections of a listener that wait for a place; one more is refused. They cost no heap
 /// yet, and the kernel's queue of 128 stays short, so that everybody can connect.

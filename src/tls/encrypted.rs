@@ -33,7 +33,12 @@ impl AsyncRead for Encrypted {
         let before = buffer.filled().len();
         ready!(self.as_mut().inner().poll_read(context, buffer))?;
         if buffer.filled().len() > before {
-            self.0.get_mut().0.was_read();
+            let (socket, session) = self.0.get_mut();
+            socket.was_read();
+            if session.wants_read() {
+                // All plaintext is out of it.
+                let _ = session.read_tls(&mut socket.look());
+            }
         }
         Poll::Ready(Ok(()))
     }

@@ -2,8 +2,11 @@
 //! would take 64 KiB of a handshake message; and in how many connections do so at once with more
 //! than a read's worth, because the buffer for a record of 16 KiB grows to twice that.
 //!
-//! Who has to wait for such a place is not read, so that its bytes stay in the kernel; who holds
-//! one, and says nothing more, loses it with its connection once others wait.
+//! A connection that has to wait for such a place is not read, so that its bytes stay in the kernel.
+//! One that holds a place while others wait has 250 ms ([`TLS_TURN_MS`]), and is ended then, whether
+//! it sends no more, does not read what it is answered, or has a request that waits.
+//!
+//! [`TLS_TURN_MS`]: crate::limits::TLS_TURN_MS
 
 use std::io;
 use std::net::IpAddr;
@@ -42,6 +45,7 @@ enum Place {
         /// Of the connection's account.
         _raised: Raise,
         overdue: Pin<Box<dyn Future<Output = ()>>>,
+        is_over: bool,
     },
 }
 
@@ -57,16 +61,37 @@ impl Metered {
         self.unread_bytes = 0;
     }
 
+    /// A read that finds nothing, so that rustls gives its large buffer back: HTTP reads again only
+    /// once the request is answered, or its body is wanted.
+    pub(super) fn look(&mut self) -> impl io::Read + '_ {
+        Look(self)
+    }
+
+    /// Gives a place up that is not needed any more. rustls gives its large buffer back before a
+    /// read with nothing left over: then it asks for one read's worth.
+    fn give_up_place(&mut self, asked_bytes: usize) {
+        if self.unread_bytes == 0 && asked_bytes <= TLS_READ_BYTES {
+            self.place = Place::None;
+        }
+    }
+
+    /// Whether the connection may go on: not when its place took long and others wait for one.
+    fn check_place(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        let Place::Held { overdue, is_over, .. } = &mut self.place else { return Ok(()) };
+        *is_over = *is_over || overdue.as_mut().poll(context).is_ready();
+        if *is_over {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "others wait for a large record"));
+        }
+        Ok(())
+    }
+
     fn stream(self: Pin<&mut Self>) -> Pin<&mut TcpStream> {
         Pin::new(&mut self.get_mut().stream)
     }
 
-    /// Waits for a place if there is more unread than a read's worth. rustls gives its large buffer
-    /// back when it reads the next time with nothing left over: then it asks for one read's worth.
+    /// Waits for a place if there is more unread than a read's worth.
     fn poll_place(&mut self, context: &mut Context<'_>, asked_bytes: usize) -> Poll<()> {
-        if self.unread_bytes == 0 && asked_bytes <= TLS_READ_BYTES {
-            self.place = Place::None;
-        }
+        self.give_up_place(asked_bytes);
         let Places { turns, address } = &self.places;
         if self.unread_bytes >= TLS_READ_BYTES && matches!(self.place, Place::None) {
             let (turns, address) = (Rc::clone(turns), *address);
@@ -76,9 +101,19 @@ impl Metered {
             let turn = ready!(turn.as_mut().poll(context));
             let overdue = Box::pin(turn.overdue());
             let _raised = accounts::raise(PROFILE.tls_large_record_heap_bytes);
-            self.place = Place::Held { _turn: turn, _raised, overdue };
+            self.place = Place::Held { _turn: turn, _raised, overdue, is_over: false };
         }
         Poll::Ready(())
+    }
+}
+
+/// See [`Metered::look`].
+struct Look<'m>(&'m mut Metered);
+
+impl io::Read for Look<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.give_up_place(buffer.len());
+        Err(io::ErrorKind::WouldBlock.into())
     }
 }
 
@@ -100,12 +135,8 @@ impl AsyncRead for Metered {
         let mut piece = ReadBuf::new(buffer.initialize_unfilled_to(piece_bytes));
         let read = self.as_mut().stream().poll_read(context, &mut piece);
         let bytes = piece.filled().len();
-        if read.is_pending()
-            && let Place::Held { overdue, .. } = &mut self.place
-            && overdue.as_mut().poll(context).is_ready()
-        {
-            let error = io::Error::new(io::ErrorKind::TimedOut, "others wait for a large record");
-            return Poll::Ready(Err(error));
+        if read.is_pending() {
+            self.check_place(context)?;
         }
         ready!(read)?;
         buffer.advance(bytes);
@@ -120,18 +151,20 @@ impl AsyncRead for Metered {
 
 impl AsyncWrite for Metered {
     fn poll_write(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.check_place(context)?;
         self.stream().poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.check_place(context)?;
         self.stream().poll_write_vectored(context, slices)
     }
 
@@ -139,7 +172,9 @@ impl AsyncWrite for Metered {
         self.stream.is_write_vectored()
     }
 
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// HTTP flushes in each turn, also while a request waits and nothing is read or written.
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.check_place(context)?;
         self.stream().poll_flush(context)
     }
 

@@ -142,7 +142,7 @@ impl Tls {
         }
     }
 
-    /// The handshake with a client at `address`.
+    /// The handshake with a client that counts as `address`.
     pub(crate) async fn accept(
         &self,
         stream: TcpStream,

@@ -20,8 +20,8 @@ use hyper::http::request::Parts;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Reply;
+use super::activity::Awaited;
 use super::problem::{problem, retry};
-use super::seats::Awaited;
 use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_BODY_MS_MAX, HTTP_BODY_QUIET_MS, PROFILE};
 use crate::mem::accounts::{self, Demand};
 use crate::status::TABLES;
@@ -66,7 +66,7 @@ impl Bodies {
         Self { slots: Turns::new(slots, &TAKEN), patience, waiting: Cell::new(0) }
     }
 
-    /// Reads the body of a request of `client` whole, and lets its connection know.
+    /// Reads the body of a request whole, and lets its connection know; `client` is whom it counts as.
     ///
     /// # Errors
     /// 503 when no buffer came free, 413 for a long body, 408 for a slow one.

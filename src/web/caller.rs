@@ -14,7 +14,9 @@ use hyper::http::uri::Uri;
 use hyper::{Request, Version};
 
 use super::server::Client;
+use crate::access::client::key;
 use crate::access::{HostKind, Names, Policy};
+use crate::clock;
 use crate::limits::FORWARDED_ADDRESSES_MAX;
 
 const FOR: &str = "x-forwarded-for";
@@ -44,6 +46,8 @@ pub(super) struct Caller {
     pub(super) is_local: bool,
     /// A proxy of `proxies` asks for it.
     is_by_proxy: bool,
+    /// That proxy says for whom.
+    is_forwarded: bool,
 }
 
 impl Caller {
@@ -69,7 +73,14 @@ impl Caller {
         };
         let is_tls = is_by_proxy.then(|| is_https(headers)).flatten().unwrap_or(client.is_tls);
         let peer = SocketAddr::new(address, client.peer.port());
-        Self { client: Client { peer, is_tls, ..client }, is_local, is_by_proxy }
+        let key = if address == ip { client.key } else { key(address, clock::now_us()) };
+        let is_forwarded = is_by_proxy && address != ip;
+        Self { client: Client { peer, key, is_tls, ..client }, is_local, is_by_proxy, is_forwarded }
+    }
+
+    /// What the client counts as that a proxy of `proxies` names.
+    pub(super) fn forwarded(&self) -> Option<IpAddr> {
+        self.is_forwarded.then_some(self.client.key)
     }
 
     /// The name by which the browser asked; `None` when there is none, or two.

@@ -32,7 +32,7 @@ pub(crate) async fn connection(stream: DuplexStream) {
         account: Kind::HttpConnection,
         usage,
     });
-    let seat = seats.admit(loopback, 0).expect("the table is empty");
+    let seat = seats.admit(seats.address_of(loopback, 0), 0).expect("the table is empty");
     let bodies = Rc::new(Bodies::new());
     let guard = Guard::new(StateFolder::none());
     let handler = move |request: Request<Incoming>, client| {
@@ -45,7 +45,8 @@ pub(crate) async fn connection(stream: DuplexStream) {
             }
         })
     };
-    let client = Client { peer: (loopback, 1).into(), asked: loopback, is_tls: false };
+    let client =
+        Client { peer: (loopback, 1).into(), key: loopback, asked: loopback, is_tls: false };
     converse(stream, client, &seat, idle, handler).await;
     seats.release(&seat);
 }

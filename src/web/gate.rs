@@ -7,6 +7,7 @@ use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Method, Request, StatusCode, Uri};
 
+use super::activity::Awaited;
 use super::caller::Caller;
 use super::presented::{self, Address, Source};
 use super::problem::{problem, retry};
@@ -94,7 +95,10 @@ impl Gate {
                 // It may read that its token is wrong.
                 visit.reader = origin.clone().filter(|_| self.policy.has_accounts);
             }
-            let identity = self.guard.identify(&self.policy, &asked).await.map_err(denied)?;
+            let held_up = request.extensions().get::<Awaited>().map(Awaited::held_up);
+            let identity = self.guard.identify(&self.policy, &asked).await;
+            drop(held_up);
+            let identity = identity.map_err(denied)?;
             if identity.role < role {
                 let has_accounts = self.policy.has_accounts;
                 let denial = if has_accounts { Denial::Role(role) } else { Denial::NoOperators };

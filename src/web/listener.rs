@@ -23,7 +23,7 @@ use tokio::time::{sleep, timeout};
 use super::Reply;
 use super::pending::{Pending, Verdict};
 use super::problem::{self, PROBLEM_JSON};
-use super::seats::{NoSeat, Seat, Seats, Wait};
+use super::seats::{Address, NoSeat, Seat, Seats, Wait};
 use super::server::{Client, attend};
 use crate::clock;
 use crate::limits::{
@@ -95,15 +95,15 @@ where
         });
         let again_us = next.unwrap_or(u64::MAX).saturating_sub(clock::now_us());
         let accepted = tokio::select! {
-            accepted = accept(&listener, tls.is_some()) => accepted,
+            accepted = accept(&listener, &seats, tls.is_some()) => accepted,
             () = seats.released(), if !pending.is_empty() => continue,
             () = sleep(Duration::from_micros(again_us)), if !pending.is_empty() => continue,
         };
         match accepted {
-            Ok((stream, client)) => {
+            Ok((connection, address)) => {
                 let connections_of = |address| seats.count_of(address);
-                let (address, now_us) = (client.peer.ip(), clock::now_us());
-                let refused = pending.add(address, (stream, client), now_us, connections_of);
+                let now_us = clock::now_us();
+                let refused = pending.add(address, connection, now_us, connections_of);
                 if let Some(refused) = refused {
                     refusals.refuse(refused, &"too many connections wait for a place");
                 }
@@ -230,15 +230,22 @@ async fn sent(ending: &Ending, seat: &Seat) {
     }
 }
 
-async fn accept(listener: &TcpListener, is_tls: bool) -> io::Result<(TcpStream, Client)> {
+async fn accept(
+    listener: &TcpListener,
+    seats: &Seats,
+    is_tls: bool,
+) -> io::Result<(Accepted, Address)> {
     let (stream, peer) = listener.accept().await?;
+    let ip = peer.ip().to_canonical();
+    let address = seats.address_of(ip, clock::now_us());
     let client = Client {
-        peer: SocketAddr::new(peer.ip().to_canonical(), peer.port()),
+        peer: SocketAddr::new(ip, peer.port()),
+        key: address.key,
         asked: stream.local_addr()?.ip().to_canonical(),
         is_tls,
     };
     stream.set_nodelay(true)?;
-    Ok((stream, client))
+    Ok(((stream, client), address))
 }
 
 /// Says 503 and what is full, to [`HTTP_REFUSALS_MAX`] at once; the others are closed.

@@ -1,7 +1,7 @@
 //! HTTP: WHEP for players, pages for people, JSON for programs, and the diagnostics port.
 //!
 //! [`listener`] accepts connections, which wait in [`pending`] for a place of [`seats`]; [`server`]
-//! owns those that have one, [`body`] the buffers of request bodies,
+//! owns those that have one, [`activity`] tells what they do, [`body`] the buffers of request bodies,
 //! [`content`] what answers may keep. [`caller`] says who asks, a proxy in between or not; [`gate`]
 //! asks [`crate::access`] whether a request is let in, [`login`] has the page for it. A request is
 //! read into an [`route::Action`], which says what it
@@ -10,6 +10,7 @@
 //! encrypted, and the plain port shows the way there ([`signpost`]).
 
 mod accept_encoding;
+mod activity;
 mod api;
 mod body;
 mod caller;

@@ -2,22 +2,40 @@
 //! by address. The kernel's own queue would be neither: while it is full, nobody can connect.
 //!
 //! When there are [`HTTP_PENDING_MAX`], the newest of the address that has most connections, with a
-//! place or without, is refused. A place goes to the address that has fewest with one, and there to
-//! the connection that waits longest.
+//! place or without, is refused. Where several addresses have as many, it is any connection of theirs,
+//! by chance: were it the newest, each of a flood from many addresses would push out the last one
+//! that came. A place goes to the address that has fewest with one, and there to the connection that
+//! waits longest.
 
-use std::net::IpAddr;
+use std::hash::{BuildHasher as _, RandomState};
 
+use super::seats::Address;
 use crate::limits::{HTTP_PENDING_MAX, HTTP_PENDING_US_MAX};
 
 /// The connections that wait.
 #[derive(Debug)]
 pub(super) struct Pending<T> {
     queue: heapless::Vec<Entry<T>, HTTP_PENDING_MAX>,
+    chance: Chance,
+}
+
+/// Numbers that nobody outside can foresee (xorshift; Marsaglia 2003).
+#[derive(Debug)]
+struct Chance(u64);
+
+impl Chance {
+    /// The next one below `end`.
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % end as u64).unwrap_or(0)
+    }
 }
 
 #[derive(Debug)]
 struct Entry<T> {
-    address: IpAddr,
+    address: Address,
     since_us: u64,
     connection: T,
 }
@@ -34,7 +52,11 @@ pub(super) enum Verdict {
 
 impl<T> Pending<T> {
     pub(super) fn new() -> Self {
-        Self { queue: heapless::Vec::new() }
+        Self::with_seed(RandomState::new().hash_one(0))
+    }
+
+    fn with_seed(seed: u64) -> Self {
+        Self { queue: heapless::Vec::new(), chance: Chance(seed.max(1)) }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -44,10 +66,10 @@ impl<T> Pending<T> {
     /// Adds a connection; the one that has no room, it or another.
     pub(super) fn add(
         &mut self,
-        address: IpAddr,
+        address: Address,
         connection: T,
         now_us: u64,
-        connections_of: impl Fn(IpAddr) -> usize,
+        connections_of: impl Fn(Address) -> usize,
     ) -> Option<T> {
         let entry = Entry { address, since_us: now_us, connection };
         let Err(entry) = self.queue.push(entry) else { return None };
@@ -59,8 +81,14 @@ impl<T> Pending<T> {
         if count_of(address) + 1 > most {
             return Some(entry.connection);
         }
-        let newest = self.queue.iter().rposition(|entry| count_of(entry.address) == most)?;
-        let refused = self.queue.remove(newest).connection;
+        let address_at = |at: usize| self.queue[at].address;
+        let has_most = |at: &usize| count_of(address_at(*at)) == most;
+        let mut of_most: heapless::Vec<usize, HTTP_PENDING_MAX> = heapless::Vec::new();
+        of_most.extend((0..self.queue.len()).filter(has_most));
+        let newest = *of_most.last()?;
+        let is_of_one = of_most.iter().all(|at| address_at(*at) == address_at(newest));
+        let at = if is_of_one { newest } else { of_most[self.chance.below(of_most.len())] };
+        let refused = self.queue.remove(at).connection;
         // There is room now.
         let _ = self.queue.push(entry);
         Some(refused)
@@ -77,8 +105,8 @@ impl<T> Pending<T> {
     /// leave.
     pub(super) fn leaving(
         &mut self,
-        connections_of: impl Fn(IpAddr) -> usize,
-        mut judge: impl FnMut(IpAddr) -> Verdict,
+        connections_of: impl Fn(Address) -> usize,
+        mut judge: impl FnMut(Address) -> Verdict,
     ) -> Option<T> {
         let mut order: heapless::Vec<(usize, u64, usize), HTTP_PENDING_MAX> = heapless::Vec::new();
         for (at, entry) in self.queue.iter().enumerate() {
@@ -101,8 +129,8 @@ impl<T> Pending<T> {
 mod tests {
     use super::*;
 
-    fn address(last: u8) -> IpAddr {
-        IpAddr::from([192, 0, 2, last])
+    fn address(last: u8) -> Address {
+        Address::of([192, 0, 2, last].into())
     }
 
     fn numbered(counts: &[(u8, usize)]) -> Pending<u64> {
@@ -139,10 +167,31 @@ mod tests {
             assert_eq!(pending.add(from, at, 0, |_| 1), None);
         }
         let connections_of = |from| usize::from(from != address(200) && from != address(201));
-        let newest = HTTP_PENDING_MAX - 1;
-        assert_eq!(pending.add(address(200), 200, 1, connections_of), Some(newest));
-        assert_eq!(pending.add(address(201), 201, 2, connections_of), Some(newest - 1));
+        for newcomer in [200, 201] {
+            let refused = pending.add(address(newcomer), newcomer.into(), 1, connections_of);
+            assert!(refused.is_some_and(|refused| refused < HTTP_PENDING_MAX), "{refused:?}");
+        }
         assert_eq!(pending.leaving(connections_of, |_| Verdict::Leaves), Some(200));
+    }
+
+    #[test]
+    fn ever_new_addresses_push_out_anyone_and_not_the_last_that_came() {
+        const HONEST: u8 = 255;
+        const SEEDS: u64 = 1000;
+        let stays = |seed: u64| {
+            let mut pending = Pending::with_seed(seed);
+            let mut come = |last: u8| pending.add(address(last), last, 0, |_| 0);
+            let full = u8::try_from(HTTP_PENDING_MAX).expect("few");
+            (0..full).for_each(|last| assert_eq!(come(last), None));
+            let refused = come(HONEST).expect("one too many");
+            assert_ne!(refused, HONEST);
+            (full..full + 20).all(|last| come(last) != Some(HONEST))
+        };
+        // A seed from its number by a multiplication, so that they differ in all bits.
+        let seeds = (1..=SEEDS).map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let stayed = seeds.filter(|seed| stays(*seed)).count();
+        // (31/32)^20 is 53 %.
+        assert!((480..600).contains(&stayed), "{stayed} of {SEEDS}");
     }
 
     #[test]

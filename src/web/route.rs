@@ -223,7 +223,7 @@ pub(super) async fn read(
             whep::check_offer_type(&head.headers)?;
             Action::Offer(Offer {
                 camera: camera.to_owned(),
-                sdp: whep::text(bodies.read(&head, body, client.peer.ip()).await?, "the offer")?,
+                sdp: whep::text(bodies.read(&head, body, client.key).await?, "the offer")?,
                 peer: client.peer,
                 asked: client.asked,
                 owner: owner.unwrap_or(Owner::Address(client.peer.ip())),
@@ -239,17 +239,14 @@ pub(super) async fn read(
             Action::Patch(Patch {
                 secret: secret.to_owned(),
                 if_match: whep::if_match(&head.headers)?,
-                fragment: whep::text(
-                    bodies.read(&head, body, client.peer.ip()).await?,
-                    "the fragment",
-                )?,
+                fragment: whep::text(bodies.read(&head, body, client.key).await?, "the fragment")?,
                 asked: client.asked,
             })
         }
         (Route::Login, &Method::POST) => {
             login::check_form_type(&head.headers)?;
             return Ok(Wanted::Login(login::Ask::Enter {
-                form: bodies.read(&head, body, client.peer.ip()).await?,
+                form: bodies.read(&head, body, client.key).await?,
             }));
         }
         (Route::Login, _) => return Ok(Wanted::Login(login_page(&head, client))),

@@ -6,12 +6,17 @@
 //! table is full, it is one of the address that has most: the longest idle; or, where none is idle
 //! and the new connection's address has fewer, the one whose request waits longest (for the hash of
 //! a password, for a handshake slot). Otherwise the new one is refused. So requests that wait keep
-//! nobody out but those of their own address.
+//! nobody out but those of their own address. Among a proxy's connections it is one for the client
+//! that has most, of which it says which that is ([`Activity::asks_for`]), and a new one of the
+//! proxy's takes the place of one for a client that has two.
 //!
-//! A connection is idle while no request of it is being answered: one whose body is still to come,
-//! and a TLS handshake, count as idle. A connection accepted, asked or answered less than
-//! [`HTTP_EVICTABLE_US`] ago is left alone: that long a new one waits. One that has ended has its
-//! place until its client has all that was written, since the kernel holds that for it.
+//! A connection is idle while no request of it is being answered ([`Activity`]). A TLS handshake
+//! counts as idle, and a request whose body is still to come, unless it waits for the hash of its
+//! password. A connection accepted, asked or answered less than [`HTTP_EVICTABLE_US`] ago is left
+//! alone, and that long a new one waits; unless it is idle and its address has at least two more
+//! than the new one's, so that a client that asks again and again keeps nobody out. One that has
+//! ended has its place until its client has all that was written, since the kernel holds that for
+//! it.
 //!
 //! An evicted connection keeps its place until its task has ended and its memory is free, and a
 //! new one waits for that: there are never more connections than places. It is told by
@@ -23,11 +28,12 @@ use std::cmp::Reverse;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::activity::Activity;
+use crate::access::client;
 use crate::clock;
 use crate::limits::HTTP_EVICTABLE_US;
 use crate::mem::Full;
@@ -46,16 +52,30 @@ pub(super) struct Bounds {
     pub(super) usage: &'static Usage,
 }
 
+/// Whose a connection is, as connections are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Address {
+    /// What the address counts as ([`crate::access::client`]).
+    pub(super) key: IpAddr,
+    /// It is a proxy's, of many clients: [`Bounds::per_address`] is not for it.
+    is_shared: bool,
+}
+
+#[cfg(test)]
+impl Address {
+    /// Of one client that counts by its address.
+    pub(super) fn of(key: IpAddr) -> Self {
+        Self { key, is_shared: false }
+    }
+}
+
 /// One connection, as the table sees it.
 #[derive(Debug)]
 pub(super) struct Seat {
-    address: IpAddr,
+    address: Address,
     /// Connections of this address, which all of them share.
     of_address: Rc<Cell<usize>>,
-    /// A request is being answered.
-    pub(super) is_busy: Arc<AtomicBool>,
-    /// When it was accepted, asked or answered last.
-    pub(super) idle_since_us: Cell<u64>,
+    pub(super) activity: Arc<Activity>,
     /// It ends as soon as its client has all of its last answer.
     is_ending: Cell<bool>,
     /// It was evicted: its task asks [`Seat::eviction`].
@@ -75,12 +95,17 @@ pub(super) enum Eviction {
 
 impl Seat {
     pub(super) fn is_idle(&self) -> bool {
-        !self.is_busy.load(Relaxed)
+        !self.activity.is_busy()
+    }
+
+    /// Whether its requests are those of many clients.
+    pub(super) fn is_proxys(&self) -> bool {
+        self.address.is_shared
     }
 
     /// From now on nothing keeps its place from whoever wants it.
     pub(super) fn ends(&self) {
-        self.is_busy.store(false, Relaxed);
+        self.activity.set_busy(false);
         self.is_ending.set(true);
     }
 
@@ -100,25 +125,9 @@ impl Seat {
         if !self.is_idle() {
             return idle;
         }
-        let since_us = self.idle_since_us.get();
+        let since_us = self.activity.since_us();
         let been = Duration::from_micros(clock::now_us().saturating_sub(since_us));
         idle.saturating_sub(been)
-    }
-}
-
-/// In a request whose body is still to come: its connection is as good as idle until then.
-#[derive(Debug, Clone)]
-pub(super) struct Awaited(Arc<AtomicBool>);
-
-impl Awaited {
-    /// For a connection's request.
-    pub(super) fn of(seat: &Seat) -> Self {
-        Self(Arc::clone(&seat.is_busy))
-    }
-
-    /// The request is whole.
-    pub(super) fn came(&self) {
-        self.0.store(true, Relaxed);
     }
 }
 
@@ -144,7 +153,7 @@ pub(super) enum Wait {
 /// The connections that are let in.
 pub(super) struct Seats {
     pub(super) bounds: Bounds,
-    /// Whether an address is of many clients: then [`Bounds::per_address`] is not for it.
+    /// Whether an address is of many clients.
     is_shared: Box<dyn Fn(IpAddr) -> bool>,
     taken: RefCell<Vec<Rc<Seat>>>,
     /// Rings when a place is free, or another connection has to be evicted.
@@ -166,19 +175,26 @@ impl Seats {
         Rc::new(Self { bounds, is_shared, taken, released: Rc::default() })
     }
 
+    /// Whose a connection from `ip` is.
+    pub(super) fn address_of(&self, ip: IpAddr, now_us: u64) -> Address {
+        let is_shared = (self.is_shared)(ip);
+        // Its neighbours in a network are none of a proxy's.
+        Address { key: if is_shared { ip } else { client::key(ip, now_us) }, is_shared }
+    }
+
     /// A seat for a connection from `address`, or why there is none to be had now. Asked again, it
     /// evicts another connection only once the evicted one is gone.
-    pub(super) fn admit(&self, address: IpAddr, now_us: u64) -> Result<Rc<Seat>, NoSeat> {
+    pub(super) fn admit(&self, address: Address, now_us: u64) -> Result<Rc<Seat>, NoSeat> {
         let mut taken = self.taken.borrow_mut();
         let Bounds { connections, per_address, usage, .. } = self.bounds;
         let of_address = of_address(&taken, address);
         let own = of_address.get();
-        if own >= per_address && !(self.is_shared)(address) {
+        if own >= per_address && !address.is_shared {
             usage.was_full();
             let full = Full { what: "http connections of one address", max: per_address };
             // One that has enough of them waits for no other moment.
             let of_own = taken.iter().filter(|seat| seat.address == address && seat.is_idle());
-            let wait = evict(Eviction::Idle, of_own, now_us);
+            let wait = evict(Eviction::Idle, &taken, of_own, own, now_us);
             let wait = wait.filter(|wait| *wait == Wait::Release);
             return Err(NoSeat { full, wait, is_of_address: true });
         }
@@ -186,17 +202,19 @@ impl Seats {
             usage.was_full();
             let full = Full { what: "http connections", max: connections };
             let idle = taken.iter().filter(|seat| seat.is_idle());
-            let waiting = taken.iter().filter(|seat| seat.of_address.get() > own);
-            let wait = evict(Eviction::Idle, idle, now_us)
-                .or_else(|| evict(Eviction::Waiting, waiting, now_us));
+            let waiting = taken.iter().filter(|seat| {
+                let is_own_proxys = seat.address == address && of_client(&taken, seat) > 1;
+                seat.of_address.get() > own || is_own_proxys
+            });
+            let wait = evict(Eviction::Idle, &taken, idle, own, now_us)
+                .or_else(|| evict(Eviction::Waiting, &taken, waiting, own, now_us));
             return Err(NoSeat { full, wait, is_of_address: false });
         }
         of_address.set(own + 1);
         let seat = Rc::new(Seat {
             address,
             of_address,
-            is_busy: Arc::default(),
-            idle_since_us: Cell::new(now_us),
+            activity: Activity::new(now_us),
             is_ending: Cell::new(false),
             leave: Notify::new(),
             eviction: Cell::new(None),
@@ -218,7 +236,7 @@ impl Seats {
     }
 
     /// Connections of an address.
-    pub(super) fn count_of(&self, address: IpAddr) -> usize {
+    pub(super) fn count_of(&self, address: Address) -> usize {
         of_address(&self.taken.borrow(), address).get()
     }
 
@@ -229,26 +247,47 @@ impl Seats {
 }
 
 /// The count that the connections of an address share.
-fn of_address(taken: &[Rc<Seat>], address: IpAddr) -> Rc<Cell<usize>> {
+fn of_address(taken: &[Rc<Seat>], address: Address) -> Rc<Cell<usize>> {
     let found = taken.iter().find(|seat| seat.address == address);
     found.map(|seat| Rc::clone(&seat.of_address)).unwrap_or_default()
 }
 
-/// Evicts one of `seats`: of the address that has most connections, the one that is so for longest; unless one of them is about to end already. What to wait for then, `None` without any.
+/// Connections of a proxy that ask for the same client as this one; 0 where there is no proxy.
+fn of_client(taken: &[Rc<Seat>], seat: &Seat) -> usize {
+    let Some(client) = seat.activity.client() else { return 0 };
+    let of_address = taken.iter().filter(|other| other.address == seat.address);
+    of_address.filter(|other| other.activity.client() == Some(client)).count()
+}
+
+/// Evicts one of `seats` for an address that has `own`: of the address that has most connections, of
+/// a proxy's client that has most of those that wait, the one that is so for longest; unless one of
+/// them is about to end already. What to wait for then, `None` without any.
 fn evict<'s>(
     eviction: Eviction,
+    taken: &[Rc<Seat>],
     seats: impl Iterator<Item = &'s Rc<Seat>> + Clone,
+    own: usize,
     now_us: u64,
 ) -> Option<Wait> {
     if seats.clone().any(|seat| seat.eviction.get().is_some()) {
         return Some(Wait::Release);
     }
     let evictable_us = |seat: &Seat| {
-        if seat.is_ending.get() { 0 } else { seat.idle_since_us.get() + HTTP_EVICTABLE_US }
+        let has_more = eviction == Eviction::Idle && seat.of_address.get() > own + 1;
+        let is_at_once = has_more || seat.is_ending.get();
+        if is_at_once { 0 } else { seat.activity.since_us() + HTTP_EVICTABLE_US }
     };
-    let old = seats.clone().filter(|seat| evictable_us(seat) <= now_us);
-    let most = old.min_by_key(|seat| (Reverse(seat.of_address.get()), seat.idle_since_us.get()));
-    let Some(seat) = most else {
+    let evictable = seats.clone().filter(|seat| evictable_us(seat) <= now_us);
+    // An idle connection of a proxy is nobody's.
+    let clients = |seat: &Seat| match eviction {
+        Eviction::Idle => 0,
+        Eviction::Waiting => of_client(taken, seat),
+    };
+    let greed = |seat: &&Rc<Seat>| {
+        let has = (Reverse(seat.of_address.get()), Reverse(clients(seat)));
+        (has, seat.activity.since_us())
+    };
+    let Some(seat) = evictable.min_by_key(greed) else {
         return seats.map(|seat| evictable_us(seat)).min().map(Wait::Until);
     };
     seat.eviction.set(Some(eviction));
@@ -257,146 +296,4 @@ fn evict<'s>(
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::status::TABLES;
-
-    fn seats(connections: usize, per_address: usize) -> Rc<Seats> {
-        Seats::new(Bounds {
-            connections,
-            per_address,
-            idle: Duration::from_secs(5),
-            account: Kind::HttpConnection,
-            usage: &TABLES.http_connections,
-        })
-    }
-
-    fn address(last: u8) -> IpAddr {
-        IpAddr::from([192, 0, 2, last])
-    }
-
-    /// When what was idle near 0 makes room.
-    const LATER_US: u64 = HTTP_EVICTABLE_US + 100;
-
-    #[test]
-    fn a_full_table_evicts_the_longest_idle_and_refuses_when_all_are_busy() {
-        let seats = seats(2, 2);
-        let first = seats.admit(address(1), 0).expect("room");
-        let second = seats.admit(address(2), 0).expect("room");
-        first.idle_since_us.set(20);
-        second.idle_since_us.set(10);
-        let full = Full { what: "http connections", max: 2 };
-        let waits = |wait| NoSeat { full, wait, is_of_address: false };
-        let refused = seats.admit(address(3), LATER_US).expect_err("the second is still there");
-        assert_eq!(refused, waits(Some(Wait::Release)));
-        assert!(second.eviction().is_some() && first.eviction().is_none());
-        seats.release(&second);
-        let third = seats.admit(address(3), LATER_US).expect("the second is gone");
-        first.is_busy.store(true, Relaxed);
-        third.is_busy.store(true, Relaxed);
-        let refused = seats.admit(address(1), LATER_US).expect_err("all are busy");
-        assert_eq!(refused, waits(None), "no address has more than its own");
-        seats.release(&second);
-        assert!(seats.admit(address(1), LATER_US).is_err(), "a seat frees nothing twice");
-        seats.release(&third);
-        assert!(seats.admit(address(1), LATER_US).is_ok());
-        first.is_busy.store(false, Relaxed);
-        first.idle_since_us.set(LATER_US);
-        let refused = seats.admit(address(5), LATER_US).expect_err("all have only just come");
-        let again_us = LATER_US + HTTP_EVICTABLE_US;
-        assert_eq!(refused, waits(Some(Wait::Until(again_us))));
-        let refused = seats.admit(address(5), again_us).expect_err("one is being evicted");
-        assert_eq!(refused, waits(Some(Wait::Release)));
-    }
-
-    #[test]
-    fn requests_that_wait_keep_out_only_their_own_address() {
-        let seats = seats(4, 3);
-        let admit = |last, now_us| seats.admit(address(last), now_us);
-        let greedy: Vec<_> = (0..3).map(|at| admit(1, at).expect("room")).collect();
-        let modest = admit(2, 0).expect("room");
-        for seat in greedy.iter().chain([&modest]) {
-            seat.is_busy.store(true, Relaxed);
-        }
-        let refused = admit(3, HTTP_EVICTABLE_US - 1).expect_err("they asked just now");
-        assert_eq!(refused.wait, Some(Wait::Until(HTTP_EVICTABLE_US)));
-        assert_eq!(admit(1, LATER_US).expect_err("its own bound").wait, None);
-        assert_eq!(admit(3, LATER_US).expect_err("full").wait, Some(Wait::Release));
-        assert_eq!(greedy[0].eviction(), Some(Eviction::Waiting), "the longest of those with most");
-        assert_eq!(modest.eviction(), None);
-        seats.release(&greedy[0]);
-        assert!(admit(3, LATER_US).is_ok());
-        modest.is_busy.store(false, Relaxed);
-        assert_eq!(admit(4, LATER_US).expect_err("full").wait, Some(Wait::Release));
-        assert_eq!(modest.eviction(), Some(Eviction::Idle), "it goes before one that waits");
-    }
-
-    #[test]
-    fn the_idle_of_the_address_that_has_most_go_first() {
-        let seats = seats(3, 3);
-        let alone = seats.admit(address(1), 0).expect("room");
-        let first = seats.admit(address(2), 1).expect("room");
-        let second = seats.admit(address(2), 2).expect("room");
-        assert!(seats.admit(address(3), LATER_US).is_err());
-        let evicted = [&alone, &first, &second].map(|seat| seat.eviction().is_some());
-        assert_eq!(evicted, [false, true, false]);
-    }
-
-    #[test]
-    fn one_that_has_a_request_after_all_stays_and_another_is_evicted() {
-        let seats = seats(2, 2);
-        let first = seats.admit(address(1), 0).expect("room");
-        let second = seats.admit(address(2), 1).expect("room");
-        assert!(seats.admit(address(3), LATER_US).is_err());
-        assert_eq!(first.eviction(), Some(Eviction::Idle));
-        first.is_busy.store(true, Relaxed);
-        first.stay();
-        assert!(seats.admit(address(3), LATER_US).is_err());
-        assert_eq!((first.eviction(), second.eviction()), (None, Some(Eviction::Idle)));
-    }
-
-    #[test]
-    fn one_connection_at_a_time_is_evicted_for_those_that_wait() {
-        let seats = seats(8, 8);
-        let taken: Vec<_> =
-            (0..8).map(|last| seats.admit(address(last), 0).expect("room")).collect();
-        for _ in 0..3 {
-            let refused = seats.admit(address(9), LATER_US).expect_err("full");
-            assert_eq!(refused.wait, Some(Wait::Release));
-        }
-        let evicted = taken.iter().filter(|seat| seat.eviction().is_some());
-        assert_eq!(evicted.count(), 1);
-        assert_eq!(seats.taken.borrow().len(), 8, "its place is free when it is gone");
-    }
-
-    #[test]
-    fn a_proxys_address_may_have_as_many_as_there_are() {
-        let bounds = seats(4, 2).bounds;
-        let seats = Seats::with_shared(bounds, |ip| ip == address(1));
-        for _ in 0..4 {
-            let seat = seats.admit(address(1), 0).expect("room for all of its clients");
-            seat.is_busy.store(true, Relaxed);
-        }
-        assert!(seats.admit(address(1), LATER_US).is_err(), "and no more than all");
-    }
-
-    #[test]
-    fn an_address_at_its_bound_makes_room_only_for_itself() {
-        let seats = seats(8, 2);
-        let other = seats.admit(address(9), 0).expect("room");
-        other.idle_since_us.set(1);
-        let first = seats.admit(address(1), 0).expect("room");
-        let second = seats.admit(address(1), 0).expect("room");
-        first.is_busy.store(true, Relaxed);
-        second.is_busy.store(true, Relaxed);
-        let refused = seats.admit(address(1), LATER_US).expect_err("its own two are busy");
-        assert_eq!(refused.wait, None);
-        second.is_busy.store(false, Relaxed);
-        second.idle_since_us.set(2);
-        let refused = seats.admit(address(1), LATER_US).expect_err("the second is evicted");
-        assert_eq!(refused.wait, Some(Wait::Release));
-        assert!(second.eviction().is_some() && other.eviction().is_none());
-        seats.release(&second);
-        assert!(seats.admit(address(1), LATER_US).is_ok());
-    }
-}
+mod tests;

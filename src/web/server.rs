@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -24,9 +24,10 @@ use tokio::net::TcpStream;
 use tokio::time::sleep;
 
 use super::Reply;
+use super::activity::{Awaited, Proxied};
 use super::framing::Watched;
 use super::head;
-use super::seats::{Awaited, Eviction, Seat};
+use super::seats::{Eviction, Seat};
 use crate::clock;
 use crate::limits::{HTTP_HEAD_MS_MAX, HTTP_KEEP_ALIVE_MS, HTTP_READ_BUFFER_BYTES};
 use crate::tls::{Encrypted, Tls};
@@ -38,6 +39,8 @@ const _: () = assert!(HTTP_HEAD_MS_MAX == HTTP_KEEP_ALIVE_MS);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Client {
     pub(super) peer: SocketAddr,
+    /// What `peer` counts as ([`crate::access::client`]).
+    pub(super) key: IpAddr,
     pub(super) asked: IpAddr,
     /// What is said on it is encrypted.
     pub(super) is_tls: bool,
@@ -71,11 +74,11 @@ async fn encrypt(stream: TcpStream, client: Client, seat: &Seat, tls: &Tls) -> O
     let accepted = tokio::select! {
         biased;
         () = seat.leave.notified() => return None,
-        accepted = tls.accept(stream, client.peer.ip()) => accepted,
+        accepted = tls.accept(stream, client.key) => accepted,
     };
     match accepted {
         Ok(stream) => {
-            seat.idle_since_us.set(clock::now_us());
+            seat.activity.set_since_us(clock::now_us());
             Some(stream)
         }
         Err(error) => {
@@ -104,11 +107,14 @@ pub(super) async fn converse<S, H, F>(
     let service = service_fn(|mut request: Request<Incoming>| {
         #[cfg(weir_profile = "test")]
         leak.request(request.uri().path());
-        seat.idle_since_us.set(clock::now_us());
+        seat.activity.set_since_us(clock::now_us());
         let is_whole = request.body().is_end_stream();
-        seat.is_busy.store(is_whole, Relaxed);
+        seat.activity.set_busy(is_whole);
         if !is_whole {
-            request.extensions_mut().insert(Awaited::of(seat));
+            request.extensions_mut().insert(Awaited(Arc::clone(&seat.activity)));
+        }
+        if seat.is_proxys() {
+            request.extensions_mut().insert(Proxied(Arc::clone(&seat.activity)));
         }
         // hyper has room for this future from the connection's begin: boxed, an idle connection
         // does not pay for an answer.
@@ -125,8 +131,8 @@ pub(super) async fn converse<S, H, F>(
                 // is read (RFC 9112 section 6.1).
                 reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            seat.idle_since_us.set(clock::now_us());
-            seat.is_busy.store(false, Relaxed);
+            seat.activity.set_since_us(clock::now_us());
+            seat.activity.set_busy(false);
             Ok::<_, Infallible>(reply)
         }
     });

@@ -7,6 +7,7 @@ use hyper::http::Uri;
 use hyper::{Request, StatusCode, body::Incoming};
 use tokio::net::TcpListener;
 
+use super::activity::Proxied;
 use super::body::Bodies;
 use super::caller::Caller;
 use super::content::PIECE_ITEMS;
@@ -120,6 +121,10 @@ where
 {
     let is_bare = strip(&gate.policy.prefix, request.uri_mut());
     let caller = gate.caller(&request, client);
+    let proxied = request.extensions().get::<Proxied>();
+    if let (Some(Proxied(activity)), Some(key)) = (proxied, caller.forwarded()) {
+        activity.asks_for(key);
+    }
     let path = request.uri().path().to_owned();
     let route = Route::of(&path);
     let mut visit = Visit::default();

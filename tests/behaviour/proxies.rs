@@ -1,12 +1,14 @@
 //! Requests as reverse proxies pass them on: with headers that say for whom, and without.
 
-use std::net::TcpStream;
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use weir::clock;
 use weir::limits::PROFILE;
 
-use crate::common::server::{Server, Setup};
+use crate::common::server::{CameraEntry, Server, Setup};
 use crate::common::whep::{Response, request};
 
 const PASSWORD: &str = "correct horse";
@@ -279,4 +281,35 @@ fn a_proxy_may_have_more_connections_than_one_client() {
         assert!(reached, "{http}: {:?} of {expected}", of_table(&server.metrics()));
         drop(connections);
     }
+}
+
+#[test]
+fn one_client_of_a_proxy_leaves_connections_to_its_other_clients() {
+    // A camera that says nothing: offers for it wait for 2 s.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("rtsp://{}/gate", silent.local_addr().expect("bound"));
+    let server = Server::start(&Setup {
+        cameras: vec![CameraEntry { name: "gate".to_owned(), url, login: None }],
+        http: "open = true\nproxies = [\"127.0.0.1\"]".to_owned(),
+        ..Setup::default()
+    });
+    let offer = format!(
+        "POST /gate/whep HTTP/1.1\r\nHost: {}\r\nX-Forwarded-For: 198.51.100.1\r\n\
+         Content-Type: application/sdp\r\nContent-Length: 3\r\n\r\nv=0",
+        server.http
+    );
+    let waiting: Vec<TcpStream> = (0..PROFILE.http_connections)
+        .map(|_| {
+            let mut stream = TcpStream::connect(server.http).expect("accepted");
+            stream.write_all(offer.as_bytes()).expect("sent");
+            stream
+        })
+        .collect();
+    let began_us = clock::now_us();
+    let answer = get(&server, "/healthz", &[("X-Forwarded-For", "198.51.100.2")]);
+    let took_us = clock::now_us() - began_us;
+    println!("{} after {} ms", answer.status, took_us / 1000);
+    assert_eq!(answer.status, 200);
+    assert!(took_us < 2_000_000, "{took_us}");
+    drop(waiting);
 }

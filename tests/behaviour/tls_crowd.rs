@@ -1,7 +1,7 @@
 //! Many TLS clients at once, honest and not: what they cost, and that they keep nobody out.
 
 use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use rustls::StreamOwned;
@@ -10,7 +10,7 @@ use weir::limits::{
     HTTP_EVICTABLE_US, HTTP_HEAD_BYTES_MAX, HTTP_HEADERS_MAX, OFFER_BYTES_MAX, PROFILE,
 };
 
-use super::common::server::{Server, Setup, wait_for};
+use super::common::server::{CameraEntry, Server, Setup, wait_for};
 use super::common::tls::{Crowd, Encrypted, ask};
 use super::common::whep;
 
@@ -23,12 +23,16 @@ const CONNECTION_BYTES_MAX: f64 = 34.0 * 1024.0;
 /// What those may take together that are all in the middle of a record of 16 KiB.
 const RECORDS_BYTES_MAX: f64 = 64.0 * 36.0 * 1024.0 + 8.0 * 48.0 * 1024.0;
 
-fn server() -> Server {
-    Server::start(&Setup {
+fn setup() -> Setup {
+    Setup {
         https: "tls = \"self-signed\"".to_owned(),
         host: "0.0.0.0".to_owned(),
         ..Setup::default()
-    })
+    }
+}
+
+fn server() -> Server {
+    Server::start(&setup())
 }
 
 /// The address of the `index`th of a crowd: every [`PER_ADDRESS`] share one.
@@ -107,7 +111,11 @@ fn unfinished_records_have_their_memory_too_and_keep_no_offer_waiting() {
     println!("{taken:.0} bytes for {} unfinished records, {places} of them large", open.len());
     assert!(taken < RECORDS_BYTES_MAX, "{taken}");
     assert!((1.0..=8.0).contains(&places), "{places}");
-    // An offer as long as they may be, in one record.
+    assert_offer_is_answered(&crowd, https);
+}
+
+/// An offer as long as they may be, in one record.
+fn assert_offer_is_answered(crowd: &Crowd, https: SocketAddr) {
     let mut honest = crowd.get(Ipv4Addr::LOCALHOST.into(), https, "/healthz").expect("an answer");
     let began_us = clock::now_us();
     let body = "v".repeat(15_000);
@@ -122,8 +130,52 @@ fn unfinished_records_have_their_memory_too_and_keep_no_offer_waiting() {
     let bytes = honest.read(&mut answer).expect("an answer");
     let took_us = clock::now_us() - began_us;
     println!("the offer was answered after {} ms", took_us / 1000);
-    assert!(answer[..bytes].starts_with(b"HTTP/1.1 404 "), "{answer:?}");
+    let text = String::from_utf8_lossy(&answer[..bytes]);
+    assert!(text.starts_with("HTTP/1.1 404 "), "{text} after {took_us} us");
     assert!(took_us < 2_000_000);
+}
+
+/// What rustls puts into one record.
+const RECORD_BYTES: usize = 16_384;
+
+/// Takes all places for large records, with a record of requests on each connection; no answer is
+/// read.
+fn assert_pipelined_keep_no_offer_waiting(server: &Server, crowd: &Crowd, request: &str) {
+    let https = reach(server.https);
+    let mut open: Vec<Encrypted> = Vec::new();
+    for _ in 0..PROFILE.tls_large_records {
+        let mut stream = crowd.get(local(0), https, "/healthz").expect("an answer");
+        let requests = request.repeat(RECORD_BYTES / request.len());
+        stream.write_all(requests.as_bytes()).expect("sent");
+        open.push(stream);
+    }
+    let taken = || server.metric("weir_tls_large_records");
+    let all = PROFILE.tls_large_records as f64;
+    assert!(wait_for(2_000_000, || taken() == Some(all)), "{:?} of {all}", taken());
+    assert_offer_is_answered(crowd, https);
+}
+
+#[test]
+fn answers_that_nobody_reads_keep_no_offer_waiting() {
+    let mut server = server();
+    server.http = reach(server.http);
+    let request = "GET /-/style.css HTTP/1.1\r\nHost: weir\r\n\r\n";
+    assert_pipelined_keep_no_offer_waiting(&server, &Crowd::new(), request);
+}
+
+#[test]
+fn requests_that_wait_keep_no_offer_waiting() {
+    // A camera that says nothing: offers for it wait for 2 s each.
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("rtsp://{}/gate", silent.local_addr().expect("bound"));
+    let mut server = Server::start(&Setup {
+        cameras: vec![CameraEntry { name: "gate".to_owned(), url, login: None }],
+        ..setup()
+    });
+    server.http = reach(server.http);
+    let request = "POST /gate/whep HTTP/1.1\r\nHost: weir\r\nContent-Type: application/sdp\r\n\
+                   Content-Length: 3\r\n\r\nv=0";
+    assert_pipelined_keep_no_offer_waiting(&server, &Crowd::new(), request);
 }
 
 /// The end of the handshake and `request` as one write, but for its last `held` bytes.

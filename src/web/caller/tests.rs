@@ -15,7 +15,7 @@ fn request(headers: &[(&str, &str)]) -> Request<()> {
 
 fn client(ip: &str) -> Client {
     let ip: IpAddr = ip.parse().expect("an address");
-    Client { peer: (ip, 7).into(), asked: ip, is_tls: false }
+    Client { peer: (ip, 7).into(), key: ip, asked: ip, is_tls: false }
 }
 
 fn policy() -> Policy {
