@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::limits::CANDIDATES_MAX;
+use crate::limits::{CANDIDATES_MAX, OWN_NETWORKS_MAX};
 
 /// An interface with one of its addresses, or with none that is IP.
 #[derive(Debug)]
@@ -30,6 +30,30 @@ pub fn addresses() -> heapless::Vec<IpAddr, CANDIDATES_MAX> {
     });
     found.sort_unstable_by_key(IpAddr::is_ipv6);
     found
+}
+
+/// The /64 ([`prefix`]) of each IPv6 address that an interface has, up to [`OWN_NETWORKS_MAX`] of
+/// them: what a host on the same link has too, where the link's hosts make their own addresses
+/// (RFC 4862). Without loopback, and without link-local addresses, which are on a link by themselves.
+pub fn networks() -> heapless::Vec<u64, OWN_NETWORKS_MAX> {
+    let mut found = heapless::Vec::<u64, OWN_NETWORKS_MAX>::new();
+    each(|interface| {
+        if let Some(IpAddr::V6(ip)) = interface.address
+            && !interface.is_loopback
+            && !ip.is_unicast_link_local()
+            && !found.contains(&prefix(ip))
+        {
+            // Of a network more than the table holds, hosts count together, as strange ones do.
+            let _ = found.push(prefix(ip));
+        }
+    });
+    found
+}
+
+/// The first 64 bits of an address.
+pub fn prefix(ip: Ipv6Addr) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = ip.octets();
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
 /// An interface's number, by its name.
@@ -108,5 +132,23 @@ mod tests {
             assert!(!ip.is_loopback());
             assert!(!found[..index].contains(ip));
         }
+    }
+
+    #[test]
+    fn each_address_of_ours_is_in_a_network_of_ours() {
+        let networks = networks();
+        for (index, network) in networks.iter().enumerate() {
+            assert!(!networks[..index].contains(network));
+        }
+        for ip in addresses() {
+            let IpAddr::V6(ip) = ip else { continue };
+            assert!(networks.contains(&prefix(ip)) || networks.is_full(), "{ip}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_the_first_half() {
+        let ip: Ipv6Addr = "2001:db8:1:2:3:4:5:6".parse().expect("an address");
+        assert_eq!(prefix(ip), 0x2001_0db8_0001_0002);
     }
 }

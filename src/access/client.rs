@@ -1,0 +1,100 @@
+//! Whom an address counts as, wherever clients are counted: failed logins, passwords that wait,
+//! connections, offers, sessions.
+//!
+//! A host on one of this box's own networks is known by its whole address: all hosts of a LAN share
+//! its /64. A host elsewhere may have a /64 to itself and as many addresses in it as it likes, so
+//! that it counts by the /64. An IPv4 address, also one mapped into IPv6, counts as it is.
+//!
+//! The box's networks are looked at again every [`OWN_NETWORKS_LOOK_US`]: routers announce new
+//! prefixes. There are at most [`OWN_NETWORKS_MAX`] of them.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
+
+use crate::limits::{OWN_NETWORKS_LOOK_US, OWN_NETWORKS_MAX};
+use crate::net::interfaces::{self, prefix};
+
+/// What clients of the web are counted by; `now_us` is [`crate::clock::now_us`]. Two addresses with
+/// one key are one client.
+///
+/// Keep the key with what is counted: asked again later it may be another, as networks come and go.
+pub fn key(ip: IpAddr, now_us: u64) -> IpAddr {
+    static OWN: Mutex<OwnNetworks> = Mutex::new(OwnNetworks::new());
+    OWN.lock().unwrap_or_else(PoisonError::into_inner).key(ip, now_us)
+}
+
+/// The /64 of each IPv6 address of this box, as it was when last looked at.
+struct OwnNetworks {
+    looked_us: Option<u64>,
+    prefixes: heapless::Vec<u64, OWN_NETWORKS_MAX>,
+}
+
+impl OwnNetworks {
+    const fn new() -> Self {
+        Self { looked_us: None, prefixes: heapless::Vec::new() }
+    }
+
+    fn key(&mut self, ip: IpAddr, now_us: u64) -> IpAddr {
+        let IpAddr::V6(ip) = ip.to_canonical() else { return ip.to_canonical() };
+        let is_old =
+            self.looked_us.is_none_or(|looked_us| now_us >= looked_us + OWN_NETWORKS_LOOK_US);
+        if is_old {
+            self.looked_us = Some(now_us);
+            self.prefixes = interfaces::networks();
+        }
+        key_among(ip, &self.prefixes).into()
+    }
+}
+
+/// The key of an address where the box has these networks.
+fn key_among(ip: Ipv6Addr, own: &[u64]) -> Ipv6Addr {
+    let is_on_link = ip.is_loopback() || ip.is_unicast_link_local() || own.contains(&prefix(ip));
+    if is_on_link { ip } else { Ipv6Addr::from_bits(u128::from(prefix(ip)) << 64) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn v6(text: &str) -> Ipv6Addr {
+        text.parse().expect("an address")
+    }
+
+    #[test]
+    fn hosts_of_the_boxs_own_networks_count_one_by_one_and_others_by_their_64() {
+        let own = [prefix(v6("fd00:1::7")), prefix(v6("2001:db8:0:5::7"))];
+        for (ip, expected) in [
+            ("fe80::1", "fe80::1"),
+            ("fe80::2:3:4:5", "fe80::2:3:4:5"),
+            ("fd00:1::9", "fd00:1::9"),
+            ("2001:db8:0:5:a:b:c:d", "2001:db8:0:5:a:b:c:d"),
+            ("::1", "::1"),
+            ("2001:db8:0:6::1", "2001:db8:0:6::"),
+            ("2001:db8:0:6:a:b:c:d", "2001:db8:0:6::"),
+            ("fd00:2::1", "fd00:2::"),
+            ("fec0::1", "fec0::"),
+        ] {
+            assert_eq!(key_among(v6(ip), &own), v6(expected), "{ip}");
+        }
+    }
+
+    #[test]
+    fn ipv4_counts_as_it_is_mapped_or_not() {
+        for text in ["192.0.2.1", "::ffff:192.0.2.1"] {
+            let ip: IpAddr = text.parse().expect("an address");
+            assert_eq!(key(ip, 0), IpAddr::from([192, 0, 2, 1]));
+        }
+    }
+
+    #[test]
+    fn the_networks_are_looked_at_again() {
+        let mut own = OwnNetworks::new();
+        let far = IpAddr::from(v6("2001:db8:0:6::1"));
+        own.key(far, 5);
+        let planted = prefix(v6("2001:db8:0:6::7"));
+        own.prefixes = heapless::Vec::from_slice(&[planted]).expect("room for one");
+        assert_eq!(own.key(far, 4 + OWN_NETWORKS_LOOK_US), far, "what was found is used");
+        let network = IpAddr::from(v6("2001:db8:0:6::"));
+        assert_eq!(own.key(far, 5 + OWN_NETWORKS_LOOK_US), network, "and then looked for anew");
+    }
+}
