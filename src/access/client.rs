@@ -23,6 +23,22 @@ pub fn key(ip: IpAddr, now_us: u64) -> IpAddr {
     OWN.lock().unwrap_or_else(PoisonError::into_inner).key(ip, now_us)
 }
 
+/// Who sent a request, as far as addresses tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sender {
+    /// Its address: by a proxy's word where that counts, else its connection's.
+    pub ip: IpAddr,
+    /// The [`key`] of that.
+    pub key: IpAddr,
+}
+
+impl Sender {
+    /// Of this address, at this time.
+    pub fn new(ip: IpAddr, now_us: u64) -> Self {
+        Self { ip, key: key(ip, now_us) }
+    }
+}
+
 /// The /64 of each IPv6 address of this box, as it was when last looked at.
 struct OwnNetworks {
     looked_us: Option<u64>,

@@ -1,11 +1,11 @@
 //! Failed tries, by address. An address has a few for nothing, then waits, each time twice as long.
 //!
-//! IPv6 counts by /64, which one host has for itself. The table is bounded; when it is full, the
+//! An address is what a client counts as ([`super::client::key`]). The table is bounded; when it is full, the
 //! address that is nearest to being let in again makes room, and the new one has a single try for
 //! nothing: who has more addresses than the table has room gets one try from each, and all of them
 //! together no more than the one thread hashes. Who knows his password needs only one.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use crate::limits::{
     FAILURE_ADDRESSES_MAX, FAILURE_WAIT_US_MAX, FAILURE_WAIT_US_MIN, FAILURES_FORGOTTEN_US,
@@ -48,7 +48,6 @@ impl Failures {
     /// [`Failures::clear`] takes it back.
     pub(super) fn charge(&mut self, address: IpAddr, tried: Tried, now_us: u64) {
         self.entries.retain(|entry| now_us < entry.last_us + FAILURES_FORGOTTEN_US);
-        let address = network(address);
         let same = |entry: &Entry| entry.address == address && entry.tried == tried;
         let index = self.entries.iter().position(same).unwrap_or_else(|| {
             let free = self.make_room(now_us);
@@ -67,12 +66,10 @@ impl Failures {
 
     /// Forgets an address's failures: it has shown that it knows.
     pub(super) fn clear(&mut self, address: IpAddr, tried: Tried) {
-        let address = network(address);
         self.entries.retain(|entry| entry.address != address || entry.tried != tried);
     }
 
     fn find(&self, address: IpAddr, tried: Tried) -> Option<&Entry> {
-        let address = network(address);
         self.entries.iter().find(|entry| entry.address == address && entry.tried == tried)
     }
 
@@ -87,17 +84,6 @@ impl Failures {
             self.entries.swap_remove(index);
         }
         1
-    }
-}
-
-/// The address, or the /64 that it is in.
-pub(super) fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(ip) => {
-            let [a, b, c, d, ..] = ip.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
     }
 }
 
@@ -146,16 +132,6 @@ mod tests {
         assert_eq!(failures.wait_s(v4(1), Password, 2 * S), Some(8));
         failures.charge(v4(1), Password, FAILURES_FORGOTTEN_US + 2 * S);
         assert_eq!(failures.wait_s(v4(1), Password, FAILURES_FORGOTTEN_US + 2 * S), None);
-    }
-
-    #[test]
-    fn ipv6_hosts_of_one_network_are_one() {
-        let mut failures = Failures::default();
-        let [one, two, other] = ["2001:db8::1", "2001:db8::2:3:4:5", "2001:db8:0:1::1"]
-            .map(|text| text.parse::<IpAddr>().expect("an address"));
-        hammer(&mut failures, one, S);
-        assert!(failures.wait_s(two, Password, S).is_some());
-        assert!(failures.wait_s(other, Password, S).is_none());
     }
 
     #[test]

@@ -1,7 +1,6 @@
 //! [`Access`] at work: with the clock, the thread that hashes, and the file of the logins.
 
 use std::cell::{OnceCell, RefCell};
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
+use super::client::Sender;
 use super::decide::{Access, Asked, Denial, Identity, Now, Verdict};
 use super::domains::Domains;
 use super::hashing::Hashing;
@@ -125,13 +125,13 @@ impl Guard {
         policy: &Policy,
         user: &str,
         password: &str,
-        client: IpAddr,
+        sender: &Sender,
     ) -> Result<LoggedIn, Denial> {
         let verdict =
-            self.0.access.borrow_mut().try_password(policy, user, password, client, now());
+            self.0.access.borrow_mut().try_password(policy, user, password, sender, now());
         self.settle(verdict).await?;
         let id = self.0.access.borrow_mut().log_in(policy, user, now()).ok_or(Denial::Wrong)?;
-        log::info!("{client}: logged in");
+        log::info!("{}: logged in", sender.ip);
         self.changed(Urgency::Soon);
         Ok(LoggedIn { id, lifetime_s: policy.login_hours as u64 * 3600 })
     }
@@ -215,7 +215,7 @@ impl Guard {
     /// still waits for them: each was counted as a try.
     fn hash_next(&self) {
         let Some(job) = self.0.access.borrow_mut().next_job() else { return };
-        let (mark, client) = (job.mark, job.client);
+        let (mark, sender) = (job.mark, job.sender);
         let outcome = match accounts::admit(Demand::Password) {
             Ok(()) => self.with_thread(|thread| thread.hash(job)),
             Err(_) => None,
@@ -226,7 +226,7 @@ impl Guard {
                 Some(outcome) => outcome.await.ok(),
                 None => None,
             };
-            guard.0.access.borrow_mut().hashed(mark, client, is_right, now());
+            guard.0.access.borrow_mut().hashed(mark, sender, is_right, now());
             guard.hash_next();
         });
     }

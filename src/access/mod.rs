@@ -27,6 +27,7 @@ mod remembered;
 mod token;
 
 pub use account::{Account, Fingerprint, Policy, Role, Token, User};
+pub use client::Sender;
 pub use decide::{Access, Asked, Denial, Identity, Means, Now, Presented};
 pub use guard::{Guard, LoggedIn};
 pub use host::{HostKind, Names, host_without_port};

@@ -22,13 +22,13 @@ pub enum Owner {
         /// Of the section.
         section: Fingerprint,
     },
-    /// There are no accounts: the client's address.
+    /// There are no accounts: the client, as [`super::client::key`] counts it.
     Address(IpAddr),
 }
 
 impl Owner {
-    /// Of a request that was let in under this policy.
-    pub fn of(identity: &Identity, policy: &Policy, login: Option<&str>, client: IpAddr) -> Self {
+    /// Of a request that was let in under this policy; `key` is whom its client counts as.
+    pub fn of(identity: &Identity, policy: &Policy, login: Option<&str>, key: IpAddr) -> Self {
         let name = identity.name.as_deref().unwrap_or_default();
         let login = login.filter(|_| identity.means == Means::Login).map(hash_of);
         let owner = match identity.means {
@@ -41,18 +41,14 @@ impl Owner {
                 policy.user(name).map(|user| Self::User { section: *user.fingerprint(), login })
             }
         };
-        owner.unwrap_or(Self::Address(client))
+        owner.unwrap_or(Self::Address(key))
     }
 
-    /// Whether both count as one viewer: the same account, whatever the login, or the same address,
-    /// an IPv6 one by its /64, which one host has for itself.
+    /// Whether both count as one viewer: the same account, whatever the login, or the same client.
     pub fn is_same_viewer(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::User { section, .. }, Self::User { section: other, .. })
             | (Self::Token { section }, Self::Token { section: other }) => section == other,
-            (Self::Address(IpAddr::V6(one)), Self::Address(IpAddr::V6(other))) => {
-                one.octets()[..8] == other.octets()[..8]
-            }
             (Self::Address(one), Self::Address(other)) => one == other,
             _ => false,
         }
@@ -72,7 +68,7 @@ impl Owner {
             }
             Self::Address(_) if policy.has_accounts => Some("this needs a login or a token now"),
             Self::Address(ip) => {
-                let is_let_in = policy.open || ip.to_canonical().is_loopback();
+                let is_let_in = policy.open || ip.is_loopback();
                 (!is_let_in).then_some("the cameras are no longer shown to everybody")
             }
         }
@@ -89,7 +85,7 @@ impl Owner {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Account, Role, Token, TokenHash};
+    use super::super::{Account, Role, Sender, Token, TokenHash};
     use super::*;
 
     fn token(name: &str, text: &str, role: Role) -> Token {
@@ -117,10 +113,15 @@ mod tests {
 
     #[test]
     fn without_accounts_the_address_counts() {
-        let of = |text: &str| Owner::Address(text.parse().expect("an address"));
+        let of = |text: &str| {
+            let ip = text.parse().expect("an address");
+            Owner::Address(Sender::new(ip, 0).key)
+        };
         assert!(of("2001:db8::1").is_same_viewer(&of("2001:db8::2")));
         assert!(!of("2001:db8::1").is_same_viewer(&of("2001:db8:0:1::1")));
+        assert!(!of("fe80::1").is_same_viewer(&of("fe80::2")), "two hosts of a LAN");
         assert!(!of("192.0.2.1").is_same_viewer(&of("192.0.2.2")));
+        assert!(of("192.0.2.1").is_same_viewer(&of("::ffff:192.0.2.1")));
         let open = Policy { open: true, ..Policy::default() };
         let closed = Policy::default();
         let accounts = Policy { has_accounts: true, ..open.clone() };

@@ -13,7 +13,6 @@ use std::net::IpAddr;
 use tokio::sync::oneshot;
 
 use super::decide::Job;
-use super::failures::network;
 use super::remembered::Mark;
 use crate::limits::{PASSWORD_REQUESTS_MAX, PASSWORDS_WAITING_MAX};
 
@@ -49,13 +48,12 @@ impl Queue {
         self.hashes.iter().any(|hash| hash.mark == *mark)
     }
 
-    /// Has a request of `client` wait for a password that [`Queue::has`].
+    /// Has a request of `address` wait for a password that [`Queue::has`].
     pub(super) fn join(
         &mut self,
         mark: &Mark,
-        client: IpAddr,
+        address: IpAddr,
     ) -> Result<oneshot::Receiver<bool>, QueueFull> {
-        let address = network(client);
         self.make_room_for_request(address)?;
         let (sender, outcome) = oneshot::channel();
         let hash = self.hashes.iter_mut().find(|hash| hash.mark == *mark).ok_or(QueueFull)?;
@@ -63,9 +61,8 @@ impl Queue {
         Ok(outcome)
     }
 
-    /// Makes sure that a password of `client` finds room, with its request.
-    pub(super) fn make_room(&mut self, client: IpAddr) -> Result<(), QueueFull> {
-        let address = network(client);
+    /// Makes sure that a password of `address` finds room, with its request.
+    pub(super) fn make_room(&mut self, address: IpAddr) -> Result<(), QueueFull> {
         if self.hashes.len() >= PASSWORDS_WAITING_MAX {
             let waiting = |hash: &&Hash| hash.job.is_some();
             let of = |address| self.hashes.iter().filter(|hash| hash.address == address).count();
@@ -85,7 +82,7 @@ impl Queue {
 
     /// Adds a password after [`Queue::make_room`].
     pub(super) fn admit(&mut self, job: Job) -> oneshot::Receiver<bool> {
-        let address = network(job.client);
+        let address = job.sender.key;
         let of_address = self.hashes.iter().filter(|hash| hash.address == address);
         let last = of_address.map(|hash| hash.number).max().unwrap_or(0);
         let (sender, outcome) = oneshot::channel();

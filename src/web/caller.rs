@@ -14,7 +14,8 @@ use hyper::http::uri::Uri;
 use hyper::{Request, Version};
 
 use super::server::Client;
-use crate::access::{HostKind, Names, Policy};
+use crate::access::{HostKind, Names, Policy, Sender, client};
+use crate::clock;
 use crate::limits::FORWARDED_ADDRESSES_MAX;
 
 const FOR: &str = "x-forwarded-for";
@@ -70,6 +71,11 @@ impl Caller {
         let is_tls = is_by_proxy.then(|| is_https(headers)).flatten().unwrap_or(client.is_tls);
         let peer = SocketAddr::new(address, client.peer.port());
         Self { client: Client { peer, is_tls, ..client }, is_local, is_by_proxy }
+    }
+
+    /// What its tries at passwords and tokens are counted by.
+    pub(super) fn sender(&self) -> Sender {
+        Sender::new(self.client.peer.ip(), clock::now_us())
     }
 
     /// The name by which the browser asked; `None` when there is none, or two.
@@ -153,12 +159,7 @@ fn address(text: &str) -> Option<IpAddr> {
 /// out itself alone, and cannot lock out another by its address.
 fn stand_in(ip: IpAddr) -> IpAddr {
     static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-    // A host of IPv6 has a /64 for itself.
-    let network = match ip {
-        IpAddr::V4(_) => ip.to_string(),
-        IpAddr::V6(ip) => format!("{:?}", &ip.segments()[..4]),
-    };
-    let [a, b, c, ..] = SEED.hash_one(network).to_le_bytes();
+    let [a, b, c, ..] = SEED.hash_one(client::key(ip, clock::now_us())).to_le_bytes();
     Ipv4Addr::new(127, a | 1, b, c).into()
 }
 
