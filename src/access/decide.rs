@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use super::account::{Account, Fingerprint, Policy, Role};
 use super::client::Sender;
 use super::failures::{Failures, Tried};
-use super::logins::{LoginHash, Logins};
+use super::logins::{Ended, LoginHash, Logins};
 use super::password::PasswordHash;
 use super::queue::{Queue, QueueFull};
 use super::remembered::{Mark, Remembered};
@@ -285,8 +285,8 @@ impl Access {
         Some(self.logins.admit(*user.fingerprint(), now.unix_s, lifetime_s))
     }
 
-    /// Ends a login; whether there was one.
-    pub(super) fn log_out(&mut self, id: &str) -> bool {
+    /// Ends a login; `None` when there is none.
+    pub(super) fn log_out(&mut self, id: &str) -> Option<Ended> {
         self.logins.release(id)
     }
 
@@ -295,8 +295,8 @@ impl Access {
         self.logins.has(login)
     }
 
-    /// The logins' file.
-    pub(super) fn logins_text(&self) -> String {
+    /// The logins' file, to be written now.
+    pub(super) fn logins_text(&mut self) -> String {
         self.logins.text()
     }
 }

@@ -110,7 +110,7 @@ impl Guard {
     /// Why that is nobody.
     pub async fn identify(&self, policy: &Policy, asked: &Asked) -> Result<Identity, Denial> {
         if self.0.access.borrow_mut().follow(policy) {
-            self.changed(Urgency::Now);
+            self.changed(Urgency::Ended);
         }
         let verdict = self.0.access.borrow_mut().identify(policy, asked, now());
         self.settle(verdict).await
@@ -136,16 +136,17 @@ impl Guard {
         Ok(LoggedIn { id, lifetime_s: policy.login_hours as u64 * 3600 })
     }
 
-    /// Ends a login, in the file too.
+    /// Ends a login, in the file too: it is written within
+    /// [`crate::limits::LOGINS_ENDED_WRITE_MS`] if it has the login.
     pub async fn log_out(&self, id: &str) {
-        if !self.0.access.borrow_mut().log_out(id) {
-            return;
-        }
+        let Some(ended) = self.0.access.borrow_mut().log_out(id) else { return };
         if let Some(tell) = self.0.on_log_out.get() {
             tell(&hash_of(id));
         }
-        let number = self.changed(Urgency::Now);
-        self.kept(number).await;
+        if ended.is_filed {
+            let number = self.changed(Urgency::Ended);
+            self.kept(number).await;
+        }
     }
 
     /// Has what is not in the file of the logins written, before weir ends.
@@ -272,7 +273,7 @@ impl Guard {
         if folder.path(FILE).is_none() {
             return;
         }
-        let text = access.borrow().logins_text();
+        let text = access.borrow_mut().logins_text();
         let written = self.with_thread(|thread| thread.write(folder.clone(), FILE, text));
         let Some(written) = written else { return };
         if written.await == Ok(true) {

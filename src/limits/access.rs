@@ -49,9 +49,15 @@ pub const LOGIN_HOURS_MAX: usize = 8760;
 /// What is read of `weir-logins`: a line for each login, twice over.
 pub const LOGINS_FILE_BYTES_MAX: usize = LOGINS_MAX * 256;
 /// `weir-logins` is written for new logins at most so often: a write is two flushes of an SD card.
-/// Logins of the last so many milliseconds are lost with the power; what ends one is written at once.
+/// Logins of the last so many milliseconds are lost with the power; what ends one of the file is
+/// written within [`LOGINS_ENDED_WRITE_MS`].
 pub const LOGINS_WRITE_MS: u64 = 10_000;
-/// How long the end of weir waits for that file: a small box's hash under way, and a slow card.
+/// `weir-logins` is written for ended logins at most so often, or who logs in and out without end has
+/// it written all the time. Who logs out waits for that write, so long at most and as long as it takes.
+pub const LOGINS_ENDED_WRITE_MS: u64 = 1_000;
+const _: () = assert!(LOGINS_ENDED_WRITE_MS < LOGINS_WRITE_MS);
+/// How long the end of weir waits for that file, which is written at once then: a small box's hash
+/// under way, and a slow card.
 pub const LOGINS_LAST_WRITE_MS_MAX: u64 = 3_000;
 /// The form of the login page.
 pub const LOGIN_FORM_BYTES_MAX: usize = 4 * KIB;
