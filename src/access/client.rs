@@ -30,12 +30,31 @@ pub struct Sender {
     pub ip: IpAddr,
     /// The [`key`] of that.
     pub key: IpAddr,
+    /// What tells it from others on its connection's address, where a proxy of this machine passes it
+    /// on that is not believed. Perhaps the sender made it up itself, and has as many as it likes.
+    forwarded: Option<IpAddr>,
 }
 
 impl Sender {
     /// Of this address, at this time.
     pub fn new(ip: IpAddr, now_us: u64) -> Self {
-        Self { ip, key: key(ip, now_us) }
+        Self { ip, key: key(ip, now_us), forwarded: None }
+    }
+
+    /// The same, passed on by a proxy that is not believed.
+    #[must_use]
+    pub fn forwarded(self, stand_in: Option<IpAddr>) -> Self {
+        Self { forwarded: stand_in, ..self }
+    }
+
+    /// What its tries at a password or a token are counted by.
+    pub(super) fn tries_key(&self) -> IpAddr {
+        self.forwarded.unwrap_or(self.key)
+    }
+
+    /// Whether [`Sender::tries_key`] may be made up.
+    pub(super) fn is_forwarded(&self) -> bool {
+        self.forwarded.is_some()
     }
 }
 

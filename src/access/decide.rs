@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 
 use super::account::{Account, Fingerprint, Policy, Role};
 use super::client::Sender;
-use super::failures::{Failures, Tried};
+use super::failures::{Charge, Failures, Tried};
 use super::logins::{Ended, LoginHash, Logins};
 use super::password::PasswordHash;
 use super::queue::{Queue, QueueFull};
@@ -110,10 +110,17 @@ pub(super) enum Verdict {
     Hashing { identity: Identity, outcome: oneshot::Receiver<bool> },
 }
 
-/// A password to be hashed.
-pub(super) struct Job {
+/// A try at a password.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attempt {
     pub(super) mark: Mark,
     pub(super) sender: Sender,
+    charge: Charge,
+}
+
+/// A password to be hashed.
+pub(super) struct Job {
+    pub(super) attempt: Attempt,
     pub(super) hash: PasswordHash,
     pub(super) rounds: u32,
     pub(super) password: String,
@@ -135,7 +142,7 @@ impl Access {
     pub(super) fn new(logins: Logins) -> Self {
         Self {
             logins,
-            failures: Failures::default(),
+            failures: Failures::new(),
             remembered: Remembered::new(),
             hashing: Queue::default(),
             users: Vec::new(),
@@ -199,10 +206,10 @@ impl Access {
 
     /// A wrong token counts by itself, and never keeps a right one or a password out.
     fn wrong_token(&mut self, sender: &Sender, now: Now) -> Denial {
-        if let Some(seconds) = self.failures.wait_s(sender.key, Tried::Token, now.us) {
+        if let Some(seconds) = self.failures.wait_s(sender, Tried::Token, now.us) {
             return Denial::Wait { seconds };
         }
-        self.failures.charge(sender.key, Tried::Token, now.us);
+        self.failures.charge(sender, Tried::Token, now.us);
         Denial::Wrong
     }
 
@@ -225,35 +232,35 @@ impl Access {
         };
         let busy = |QueueFull| Denial::Busy;
         if self.hashing.has(&mark) {
-            let outcome = self.hashing.join(&mark, sender.key).map_err(busy)?;
+            let outcome = self.hashing.join(&mark, sender).map_err(busy)?;
             return Ok(Verdict::Hashing { identity, outcome });
         }
         // Before what is remembered, which would tell a right guess from a wrong one for nothing.
-        if let Some(seconds) = self.failures.wait_s(sender.key, Tried::Password, now.us) {
+        if let Some(seconds) = self.failures.wait_s(sender, Tried::Password, now.us) {
             return Err(Denial::Wait { seconds });
         }
         if policy.users.is_empty() {
             // There is nobody whose password could be guessed by the time that an answer takes.
-            self.failures.charge(sender.key, Tried::Password, now.us);
+            self.failures.charge(sender, Tried::Password, now.us);
             return Err(Denial::Wrong);
         }
         if self.remembered.knows(&mark, now.us) {
             return Ok(Verdict::Known(identity));
         }
-        self.hashing.make_room(sender.key).map_err(busy)?;
-        self.failures.charge(sender.key, Tried::Password, now.us);
+        self.hashing.make_room(sender).map_err(busy)?;
+        self.hashing.make_room_for_request(sender).map_err(busy)?;
+        let charge = self.failures.charge(sender, Tried::Password, now.us);
         // All users take as long as the one who takes longest, and so does one there is not.
         let rounds = policy.users.iter().map(|user| user.password.rounds()).max().unwrap_or(0);
         let hash = known.map(|known| known.password.clone());
         let job = Job {
-            mark,
-            sender: *sender,
+            attempt: Attempt { mark, sender: *sender, charge },
             hash: hash.unwrap_or_else(|| PasswordHash::of_nobody(rounds)),
             rounds,
             password: password.to_owned(),
             is_vain: known.is_none(),
         };
-        Ok(Verdict::Hashing { identity, outcome: self.hashing.admit(job) })
+        Ok(Verdict::Hashing { identity, outcome: self.hashing.admit(sender, job) })
     }
 
     /// The next password to hash, one at a time: each is followed by [`Access::hashed`].
@@ -262,13 +269,14 @@ impl Access {
     }
 
     /// A password was hashed; `None` when it could not be.
-    pub(super) fn hashed(&mut self, mark: Mark, sender: Sender, is_right: Option<bool>, now: Now) {
+    pub(super) fn hashed(&mut self, attempt: Attempt, is_right: Option<bool>, now: Now) {
+        let Attempt { mark, sender, charge } = attempt;
         let waiting = self.hashing.finish(&mark);
         let Some(is_right) = is_right else { return };
         if is_right {
             self.remembered.insert(mark, now.us);
-            self.failures.clear(sender.key, Tried::Password);
-        } else if let Some(seconds) = self.failures.wait_s(sender.key, Tried::Password, now.us) {
+            self.failures.clear(&charge);
+        } else if let Some(seconds) = self.failures.wait_s(&sender, Tried::Password, now.us) {
             let client = sender.ip;
             log::warn!("{client}: wrong password again, next try in {seconds} s");
         }

@@ -216,7 +216,7 @@ impl Guard {
     /// still waits for them: each was counted as a try.
     fn hash_next(&self) {
         let Some(job) = self.0.access.borrow_mut().next_job() else { return };
-        let (mark, sender) = (job.mark, job.sender);
+        let attempt = job.attempt;
         let outcome = match accounts::admit(Demand::Password) {
             Ok(()) => self.with_thread(|thread| thread.hash(job)),
             Err(_) => None,
@@ -227,7 +227,7 @@ impl Guard {
                 Some(outcome) => outcome.await.ok(),
                 None => None,
             };
-            guard.0.access.borrow_mut().hashed(mark, sender, is_right, now());
+            guard.0.access.borrow_mut().hashed(attempt, is_right, now());
             guard.hash_next();
         });
     }

@@ -22,8 +22,13 @@ pub enum Owner {
         /// Of the section.
         section: Fingerprint,
     },
-    /// There are no accounts: the client, as [`super::client::key`] counts it.
-    Address(IpAddr),
+    /// There are no accounts: the client, by its address.
+    Address {
+        /// Whom it counts as: [`super::client::key`].
+        key: IpAddr,
+        /// It is on this machine, where the cameras are shown without `open` too.
+        is_local: bool,
+    },
 }
 
 impl Owner {
@@ -41,7 +46,7 @@ impl Owner {
                 policy.user(name).map(|user| Self::User { section: *user.fingerprint(), login })
             }
         };
-        owner.unwrap_or(Self::Address(key))
+        owner.unwrap_or(Self::Address { key, is_local: identity.means == Means::Local })
     }
 
     /// Whether both count as one viewer: the same account, whatever the login, or the same client.
@@ -49,7 +54,7 @@ impl Owner {
         match (self, other) {
             (Self::User { section, .. }, Self::User { section: other, .. })
             | (Self::Token { section }, Self::Token { section: other }) => section == other,
-            (Self::Address(one), Self::Address(other)) => one == other,
+            (Self::Address { key, .. }, Self::Address { key: other, .. }) => key == other,
             _ => false,
         }
     }
@@ -66,11 +71,11 @@ impl Owner {
                 let is_there = sections.any(|known| known == *section);
                 (!is_there).then_some("the token was removed or changed")
             }
-            Self::Address(_) if policy.has_accounts => Some("this needs a login or a token now"),
-            Self::Address(ip) => {
-                let is_let_in = policy.open || ip.is_loopback();
-                (!is_let_in).then_some("the cameras are no longer shown to everybody")
+            Self::Address { .. } if policy.has_accounts => {
+                Some("this needs a login or a token now")
             }
+            Self::Address { is_local, .. } => (!policy.open && !is_local)
+                .then_some("the cameras are no longer shown to everybody"),
         }
     }
 
@@ -78,7 +83,7 @@ impl Owner {
     pub fn login(&self) -> Option<&LoginHash> {
         match self {
             Self::User { login, .. } => login.as_ref(),
-            Self::Token { .. } | Self::Address(_) => None,
+            Self::Token { .. } | Self::Address { .. } => None,
         }
     }
 }
@@ -113,9 +118,11 @@ mod tests {
 
     #[test]
     fn without_accounts_the_address_counts() {
+        let known = |means| Identity { name: None, role: Role::Viewer, means };
+        let closed = Policy::default();
         let of = |text: &str| {
-            let ip = text.parse().expect("an address");
-            Owner::Address(Sender::new(ip, 0).key)
+            let sender = Sender::new(text.parse().expect("an address"), 0);
+            Owner::of(&known(Means::Open), &closed, None, sender.key)
         };
         assert!(of("2001:db8::1").is_same_viewer(&of("2001:db8::2")));
         assert!(!of("2001:db8::1").is_same_viewer(&of("2001:db8:0:1::1")));
@@ -123,12 +130,13 @@ mod tests {
         assert!(!of("192.0.2.1").is_same_viewer(&of("192.0.2.2")));
         assert!(of("192.0.2.1").is_same_viewer(&of("::ffff:192.0.2.1")));
         let open = Policy { open: true, ..Policy::default() };
-        let closed = Policy::default();
         let accounts = Policy { has_accounts: true, ..open.clone() };
         assert_eq!(of("192.0.2.1").problem(&open), None);
         assert!(of("192.0.2.1").problem(&closed).is_some());
-        assert_eq!(of("127.0.0.1").problem(&closed), None);
-        assert!(of("127.0.0.1").problem(&accounts).is_some());
+        assert!(of("127.0.0.1").problem(&closed).is_some(), "a proxy on this machine asked for it");
+        let local = Owner::of(&known(Means::Local), &closed, None, [127, 0, 0, 1].into());
+        assert_eq!(local.problem(&closed), None);
+        assert!(local.problem(&accounts).is_some());
     }
 
     #[test]

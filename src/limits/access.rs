@@ -70,5 +70,11 @@ pub const FAILURES_FREE: u32 = 5;
 pub const FAILURE_WAIT_US_MIN: u64 = 10_000_000;
 /// The longest wait.
 pub const FAILURE_WAIT_US_MAX: u64 = 900_000_000;
-/// An address without a failure for so long has none.
+/// Failed logins that a proxy on this machine passes on without being believed: of all its clients
+/// together, beside each one's own, since who may write the header makes as many as it likes.
+pub const FAILURES_FREE_FORWARDED: u32 = 50;
+/// The wait after that, the same for each further failure: who comes through such a proxy waits
+/// this long because of another, and who guesses has 43,000 tries a day for all users.
+pub const FAILURE_FORWARDED_WAIT_US: u64 = 2_000_000;
+/// Without a failure for so long there is none.
 pub const FAILURES_FORGOTTEN_US: u64 = 3_600_000_000;

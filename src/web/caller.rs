@@ -45,6 +45,8 @@ pub(super) struct Caller {
     pub(super) is_local: bool,
     /// A proxy of `proxies` asks for it.
     is_by_proxy: bool,
+    /// See [`stand_in`].
+    stand_in: Option<IpAddr>,
 }
 
 impl Caller {
@@ -58,24 +60,23 @@ impl Caller {
         let (headers, ip) = (request.headers(), client.peer.ip());
         let is_by_proxy = policy.is_proxy(ip);
         let is_local = !is_by_proxy && is_on_this_machine(request, client, names);
-        let address = if is_by_proxy {
-            forwarded_for(headers, |ip| policy.is_proxy(ip)).unwrap_or(ip)
+        let (mut address, mut stand_in) = (ip, None);
+        if is_by_proxy {
+            address = forwarded_for(headers, |ip| policy.is_proxy(ip)).unwrap_or(ip);
         } else if ip.is_loopback() && headers.contains_key(FOR) {
             log::warn!(
                 "http: a proxy on this machine asks for others and is not among `proxies` in [http]"
             );
-            forwarded_for(headers, |_| false).map_or(ip, stand_in)
-        } else {
-            ip
-        };
+            stand_in = forwarded_for(headers, |_| false).map(self::stand_in);
+        }
         let is_tls = is_by_proxy.then(|| is_https(headers)).flatten().unwrap_or(client.is_tls);
         let peer = SocketAddr::new(address, client.peer.port());
-        Self { client: Client { peer, is_tls, ..client }, is_local, is_by_proxy }
+        Self { client: Client { peer, is_tls, ..client }, is_local, is_by_proxy, stand_in }
     }
 
     /// What its tries at passwords and tokens are counted by.
     pub(super) fn sender(&self) -> Sender {
-        Sender::new(self.client.peer.ip(), clock::now_us())
+        Sender::new(self.client.peer.ip(), clock::now_us()).forwarded(self.stand_in)
     }
 
     /// The name by which the browser asked; `None` when there is none, or two.
@@ -154,9 +155,11 @@ fn address(text: &str) -> Option<IpAddr> {
     bare.parse().ok().or_else(with_port).map(|ip: IpAddr| ip.to_canonical())
 }
 
-/// What counts failures in the place of an address that a proxy of ours names without being in
-/// `proxies`: another loopback address, of which nobody has one. So a client of such a proxy locks
-/// out itself alone, and cannot lock out another by its address.
+/// What tries at passwords are counted by in the place of an address that a proxy of ours names
+/// without being in `proxies`: another loopback address, of which nobody has one. So a client of such
+/// a proxy locks out itself alone, and cannot lock out another by its address. All else is counted by
+/// the proxy's own address: where the proxy passes on what a client wrote, a client has as many of
+/// these as it likes.
 fn stand_in(ip: IpAddr) -> IpAddr {
     static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     let [a, b, c, ..] = SEED.hash_one(client::key(ip, clock::now_us())).to_le_bytes();

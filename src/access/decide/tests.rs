@@ -56,7 +56,7 @@ fn hash(access: &mut Access, user: &str, password: &str, from: u8, now: Now, is_
     };
     let job = access.next_job().expect("nothing else is being hashed");
     assert_eq!((job.password.as_str(), job.is_vain), (password, user == "nobody"));
-    access.hashed(job.mark, job.sender, Some(is_right), now);
+    access.hashed(job.attempt, Some(is_right), now);
     assert_eq!(outcome.try_recv(), Ok(is_right));
 }
 
@@ -123,7 +123,7 @@ fn a_right_password_is_remembered_for_a_while() {
     let verdict = access.try_password(&policy, "anna", "right", &client(1), NOW);
     assert!(matches!(verdict, Ok(Verdict::Hashing { .. })), "not known yet");
     let job = access.next_job().expect("it waits");
-    access.hashed(job.mark, job.sender, Some(true), NOW);
+    access.hashed(job.attempt, Some(true), NOW);
     let role = |access: &mut Access, now| {
         access.try_password(&policy, "anna", "right", &client(2), now).map(
             |verdict| match verdict {
@@ -156,7 +156,7 @@ fn the_same_password_at_one_instant_is_hashed_once() {
     assert_eq!(one_more.map(|_| ()), Err(Denial::Busy), "the requests that wait are bounded");
     let job = access.next_job().expect("it waits");
     assert!(access.next_job().is_none());
-    access.hashed(job.mark, job.sender, Some(true), NOW);
+    access.hashed(job.attempt, Some(true), NOW);
     assert!(access.next_job().is_none());
     assert!(outcomes.iter_mut().all(|outcome| outcome.try_recv() == Ok(true)));
 }
@@ -194,8 +194,8 @@ fn one_address_with_many_passwords_delays_another_by_one_hash() {
     };
     let hash_next = |access: &mut Access| {
         let job = access.next_job().expect("some wait");
-        access.hashed(job.mark, job.sender, Some(false), NOW);
-        (job.sender, job.password)
+        access.hashed(job.attempt, Some(false), NOW);
+        (job.attempt.sender, job.password)
     };
     let mut held = Vec::new();
     for guess in ["a", "b", "c", "d", "e"] {
@@ -245,7 +245,7 @@ fn who_is_locked_out_learns_nothing_and_a_right_password_later_clears_it() {
             Ok(Verdict::Known(_)) => None,
             Ok(Verdict::Hashing { .. }) => {
                 let job = access.next_job().expect("nothing else is being hashed");
-                access.hashed(job.mark, job.sender, Some(is_right), now);
+                access.hashed(job.attempt, Some(is_right), now);
                 None
             }
         }
@@ -275,7 +275,7 @@ fn a_user_there_is_not_takes_as_long() {
     assert!(nobody.is_vain);
     assert_eq!(nobody.rounds, policy.users[0].password.rounds());
     assert_eq!(nobody.hash.rounds(), nobody.rounds);
-    access.hashed(nobody.mark, nobody.sender, Some(false), NOW);
+    access.hashed(nobody.attempt, Some(false), NOW);
     assert!(access.log_in(&policy, "nobody", NOW).is_none());
 }
 
@@ -312,7 +312,7 @@ fn a_hash_that_failed_is_no_answer_to_anybody() {
     let verdict = access.try_password(&policy(), "anna", "right", &client(1), NOW);
     let Ok(Verdict::Hashing { mut outcome, .. }) = verdict else { panic!("not known yet") };
     let job = access.next_job().expect("it waits");
-    access.hashed(job.mark, job.sender, None, NOW);
+    access.hashed(job.attempt, None, NOW);
     assert!(outcome.try_recv().is_err());
     assert!(access.hashing.is_empty());
 }
@@ -341,7 +341,7 @@ fn who_fails_on_a_lan_locks_out_itself_alone() {
         let verdict = access.try_password(&policy, "anna", &guess, &from(text), NOW);
         let Ok(Verdict::Hashing { .. }) = verdict else { return false };
         let job = access.next_job().expect("nothing else is being hashed");
-        access.hashed(job.mark, job.sender, Some(false), NOW);
+        access.hashed(job.attempt, Some(false), NOW);
         true
     };
     assert!((0..FAILURES_FREE).all(|number| fail("fe80::1", number)));
@@ -350,4 +350,28 @@ fn who_fails_on_a_lan_locks_out_itself_alone() {
     assert!((0..FAILURES_FREE).all(|number| fail("2001:db8::1", number)));
     assert!(!fail("2001:db8::2", 0), "elsewhere a host has a /64 to itself");
     assert!(fail("2001:db8:0:1::1", 0));
+}
+
+#[test]
+fn an_address_that_may_be_made_up_makes_room_for_one_that_is_not() {
+    let mut access = access();
+    let policy = policy();
+    let forwarded = |last: u8| client(99).forwarded(Some(IpAddr::from([127, 1, 1, last])));
+    let mut try_from = |sender: Sender, number: u32| {
+        let guess = format!("guess {number} of {sender:?}");
+        let verdict = access.try_password(&policy, "anna", &guess, &sender, NOW);
+        let Verdict::Hashing { outcome, .. } = verdict? else { panic!("not known yet") };
+        Ok(outcome)
+    };
+    let mut made_up: Vec<_> =
+        (0..8).map(|last| try_from(forwarded(last), 0).expect("room")).collect();
+    let full = try_from(forwarded(9), 0).map(drop);
+    assert_eq!(full, Err(Denial::Busy), "it has as many as each of them");
+    let _direct = try_from(client(1), 0).expect("the newest of them makes room");
+    let closed = Err(oneshot::error::TryRecvError::Closed);
+    assert_eq!(made_up[7].try_recv(), closed);
+    assert!((1..FAILURES_FREE).all(|number| try_from(client(1), number).is_ok()));
+    assert_eq!(try_from(forwarded(9), 0).map(drop), Err(Denial::Busy), "not from the address");
+    let job = access.next_job().expect("they wait");
+    assert_eq!(job.attempt.sender, client(1), "it does not wait behind them");
 }
