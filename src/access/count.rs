@@ -63,6 +63,11 @@ impl Count {
         self.until_us = wait_us.map_or(0, |wait_us| self.last_us + wait_us);
     }
 
+    /// Whether there is nothing to remember.
+    pub(super) fn is_empty(&self) -> bool {
+        self.failures == 0
+    }
+
     /// Whether there was no failure for so long that there is none.
     pub(super) fn is_forgotten(&self, now_us: u64) -> bool {
         now_us >= self.last_us + FAILURES_FORGOTTEN_US
@@ -123,5 +128,9 @@ mod tests {
         count.charge(12 * S);
         count.take_back(2 * S);
         assert_eq!(count.wait_s(12 * S), Some(10), "one before it: the last has its wait");
+        for _ in 0..FAILURES_FREE {
+            count.take_back(12 * S);
+        }
+        assert!(count.is_empty());
     }
 }

@@ -247,7 +247,9 @@ impl Access {
         if self.remembered.knows(&mark, now.us) {
             return Ok(Verdict::Known(identity));
         }
-        self.hashing.make_room(sender).map_err(busy)?;
+        if let Some(job) = self.hashing.make_room(sender).map_err(busy)? {
+            self.failures.take_back(&job.attempt.charge);
+        }
         self.hashing.make_room_for_request(sender).map_err(busy)?;
         let charge = self.failures.charge(sender, Tried::Password, now.us);
         // All users take as long as the one who takes longest, and so does one there is not.
@@ -268,11 +270,14 @@ impl Access {
         self.hashing.next()
     }
 
-    /// A password was hashed; `None` when it could not be.
+    /// A password was hashed; `None` when it could not be, which is no failure.
     pub(super) fn hashed(&mut self, attempt: Attempt, is_right: Option<bool>, now: Now) {
         let Attempt { mark, sender, charge } = attempt;
         let waiting = self.hashing.finish(&mark);
-        let Some(is_right) = is_right else { return };
+        let Some(is_right) = is_right else {
+            self.failures.take_back(&charge);
+            return;
+        };
         if is_right {
             self.remembered.insert(mark, now.us);
             self.failures.clear(&charge);

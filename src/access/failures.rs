@@ -60,7 +60,7 @@ impl Failures {
     }
 
     /// Counts a try as failed. Called before it is known, so that tries at one instant count:
-    /// [`Failures::clear`] follows where it is none.
+    /// [`Failures::clear`] or [`Failures::take_back`] follows where it is none.
     pub(super) fn charge(&mut self, sender: &Sender, tried: Tried, now_us: u64) -> Charge {
         self.entries.retain(|entry| !entry.count.is_forgotten(now_us));
         let (address, is_forwarded) = (sender.tries_key(), sender.is_forwarded());
@@ -82,6 +82,19 @@ impl Failures {
     /// only this one is no failure: who has a password may not guess another's for nothing.
     pub(super) fn clear(&mut self, charge: &Charge) {
         self.entries.retain(|entry| !entry.is_of(charge.address, charge.tried));
+        if charge.is_forwarded {
+            self.forwarded.take_back(charge.at_us);
+        }
+    }
+
+    /// Counts a try no more: what was tried was not looked at.
+    pub(super) fn take_back(&mut self, charge: &Charge) {
+        for entry in &mut self.entries {
+            if entry.is_of(charge.address, charge.tried) {
+                entry.count.take_back(charge.at_us);
+            }
+        }
+        self.entries.retain(|entry| !entry.count.is_empty());
         if charge.is_forwarded {
             self.forwarded.take_back(charge.at_us);
         }

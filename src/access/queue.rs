@@ -67,15 +67,15 @@ impl Queue {
         Ok(outcome)
     }
 
-    /// Makes sure that a password of `sender` finds room. The requests of the one that it takes the
-    /// place of are told that the queue is full.
-    pub(super) fn make_room(&mut self, sender: &Sender) -> Result<(), QueueFull> {
+    /// Makes sure that a password of `sender` finds room: the one that it takes the place of, where
+    /// there is one. Its requests are told that the queue is full.
+    pub(super) fn make_room(&mut self, sender: &Sender) -> Result<Option<Job>, QueueFull> {
         if self.hashes.len() < PASSWORDS_WAITING_MAX {
-            return Ok(());
+            return Ok(None);
         }
         let mark = self.least_entitled(sender).ok_or(QueueFull)?;
-        self.hashes.retain(|hash| hash.mark != mark);
-        Ok(())
+        let index = self.hashes.iter().position(|hash| hash.mark == mark).ok_or(QueueFull)?;
+        Ok(self.hashes.remove(index).job)
     }
 
     /// Which of those that wait makes room for a password of `sender`.

@@ -353,6 +353,52 @@ fn who_fails_on_a_lan_locks_out_itself_alone() {
 }
 
 #[test]
+fn a_password_that_was_not_looked_at_is_no_failure() {
+    let mut access = access();
+    let policy = policy();
+    let mut try_one = |number: u32, is_right| {
+        let guess = format!("guess {number}");
+        let verdict = access.try_password(&policy, "anna", &guess, &client(1), NOW);
+        if verdict.is_ok() {
+            let job = access.next_job().expect("nothing else is being hashed");
+            access.hashed(job.attempt, is_right, NOW);
+        }
+        verdict.map(|_| ())
+    };
+    for number in 0..2 * FAILURES_FREE {
+        assert_eq!(try_one(number, None), Ok(()), "no thread, or no memory, for it");
+    }
+    for number in 0..FAILURES_FREE {
+        assert_eq!(try_one(number, Some(false)), Ok(()));
+    }
+    assert_eq!(try_one(0, None), Err(Denial::Wait { seconds: 10 }));
+}
+
+#[test]
+fn a_password_that_another_address_pushed_out_is_no_failure() {
+    let mut access = access();
+    let policy = policy();
+    let mut try_from = |from: u8, number: u32| {
+        let guess = format!("guess {number} of {from}");
+        access.try_password(&policy, "anna", &guess, &client(from), NOW).map(|_| ())
+    };
+    for number in 0..FAILURES_FREE {
+        assert_eq!(try_from(1, number), Ok(()));
+    }
+    assert_eq!(try_from(1, 9), Err(Denial::Wait { seconds: 10 }));
+    for from in 2..5 {
+        assert_eq!(try_from(from, 0), Ok(()));
+    }
+    assert_eq!(try_from(5, 0), Ok(()), "the newest of the first makes room");
+    let job = access.next_job().expect("they wait");
+    access.hashed(job.attempt, Some(false), NOW);
+    let again = access.try_password(&policy, "anna", "another", &client(1), NOW);
+    assert_eq!(again.map(|_| ()), Ok(()), "it has had four");
+    let once_more = access.try_password(&policy, "anna", "yet another", &client(1), NOW);
+    assert_eq!(once_more.map(|_| ()), Err(Denial::Wait { seconds: 10 }));
+}
+
+#[test]
 fn an_address_that_may_be_made_up_makes_room_for_one_that_is_not() {
     let mut access = access();
     let policy = policy();
