@@ -23,6 +23,41 @@ pub fn key(ip: IpAddr, now_us: u64) -> IpAddr {
     OWN.lock().unwrap_or_else(PoisonError::into_inner).key(ip, now_us)
 }
 
+/// Who sent a request, as far as addresses tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sender {
+    /// Its address: by a proxy's word where that counts, else its connection's.
+    pub ip: IpAddr,
+    /// The [`key`] of that.
+    pub key: IpAddr,
+    /// What tells it from others on its connection's address, where a proxy of this machine passes it
+    /// on that is not believed. Perhaps the sender made it up itself, and has as many as it likes.
+    forwarded: Option<IpAddr>,
+}
+
+impl Sender {
+    /// Of this address, at this time.
+    pub fn new(ip: IpAddr, now_us: u64) -> Self {
+        Self { ip, key: key(ip, now_us), forwarded: None }
+    }
+
+    /// The same, passed on by a proxy that is not believed.
+    #[must_use]
+    pub fn forwarded(self, stand_in: Option<IpAddr>) -> Self {
+        Self { forwarded: stand_in, ..self }
+    }
+
+    /// What its tries at a password or a token are counted by.
+    pub(super) fn tries_key(&self) -> IpAddr {
+        self.forwarded.unwrap_or(self.key)
+    }
+
+    /// Whether [`Sender::tries_key`] may be made up.
+    pub(super) fn is_forwarded(&self) -> bool {
+        self.forwarded.is_some()
+    }
+}
+
 /// The /64 of each IPv6 address of this box, as it was when last looked at.
 struct OwnNetworks {
     looked_us: Option<u64>,

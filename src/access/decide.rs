@@ -1,12 +1,11 @@
 //! The decision: who asks, or why that is nobody. No clock, no socket, no file, no hashing here.
 
-use std::net::IpAddr;
-
 use tokio::sync::oneshot;
 
 use super::account::{Account, Fingerprint, Policy, Role};
-use super::failures::{Failures, Tried};
-use super::logins::{LoginHash, Logins};
+use super::client::Sender;
+use super::failures::{Charge, Failures, Tried};
+use super::logins::{Ended, LoginHash, Logins};
 use super::password::PasswordHash;
 use super::queue::{Queue, QueueFull};
 use super::remembered::{Mark, Remembered};
@@ -39,8 +38,8 @@ pub enum Presented {
 
 /// A request, as far as it matters here.
 pub struct Asked {
-    /// The client's address.
-    pub client: IpAddr,
+    /// Who sent it.
+    pub sender: Sender,
     /// It is on this machine, as far as that can be told: nothing about it is a proxy's.
     pub is_local: bool,
     /// Its credentials.
@@ -111,10 +110,17 @@ pub(super) enum Verdict {
     Hashing { identity: Identity, outcome: oneshot::Receiver<bool> },
 }
 
+/// A try at a password.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attempt {
+    pub(super) mark: Mark,
+    pub(super) sender: Sender,
+    charge: Charge,
+}
+
 /// A password to be hashed.
 pub(super) struct Job {
-    pub(super) mark: Mark,
-    pub(super) client: IpAddr,
+    pub(super) attempt: Attempt,
     pub(super) hash: PasswordHash,
     pub(super) rounds: u32,
     pub(super) password: String,
@@ -136,7 +142,7 @@ impl Access {
     pub(super) fn new(logins: Logins) -> Self {
         Self {
             logins,
-            failures: Failures::default(),
+            failures: Failures::new(),
             remembered: Remembered::new(),
             hashing: Queue::default(),
             users: Vec::new(),
@@ -185,9 +191,9 @@ impl Access {
         }
         match &asked.presented {
             Presented::Password { user, password } => {
-                self.try_password(policy, user, password, asked.client, now)
+                self.try_password(policy, user, password, &asked.sender, now)
             }
-            Presented::Token(_) => Err(self.wrong_token(asked.client, now)),
+            Presented::Token(_) => Err(self.wrong_token(&asked.sender, now)),
             Presented::Unreadable => Err(Denial::Wrong),
             Presented::Nothing => Err(Denial::Unknown),
         }
@@ -199,11 +205,11 @@ impl Access {
     }
 
     /// A wrong token counts by itself, and never keeps a right one or a password out.
-    fn wrong_token(&mut self, client: IpAddr, now: Now) -> Denial {
-        if let Some(seconds) = self.failures.wait_s(client, Tried::Token, now.us) {
+    fn wrong_token(&mut self, sender: &Sender, now: Now) -> Denial {
+        if let Some(seconds) = self.failures.wait_s(sender, Tried::Token, now.us) {
             return Denial::Wait { seconds };
         }
-        self.failures.charge(client, Tried::Token, now.us);
+        self.failures.charge(sender, Tried::Token, now.us);
         Denial::Wrong
     }
 
@@ -213,7 +219,7 @@ impl Access {
         policy: &Policy,
         user: &str,
         password: &str,
-        client: IpAddr,
+        sender: &Sender,
         now: Now,
     ) -> Result<Verdict, Denial> {
         let known = policy.user(user);
@@ -226,35 +232,37 @@ impl Access {
         };
         let busy = |QueueFull| Denial::Busy;
         if self.hashing.has(&mark) {
-            let outcome = self.hashing.join(&mark, client).map_err(busy)?;
+            let outcome = self.hashing.join(&mark, sender).map_err(busy)?;
             return Ok(Verdict::Hashing { identity, outcome });
         }
         // Before what is remembered, which would tell a right guess from a wrong one for nothing.
-        if let Some(seconds) = self.failures.wait_s(client, Tried::Password, now.us) {
+        if let Some(seconds) = self.failures.wait_s(sender, Tried::Password, now.us) {
             return Err(Denial::Wait { seconds });
         }
         if policy.users.is_empty() {
             // There is nobody whose password could be guessed by the time that an answer takes.
-            self.failures.charge(client, Tried::Password, now.us);
+            self.failures.charge(sender, Tried::Password, now.us);
             return Err(Denial::Wrong);
         }
         if self.remembered.knows(&mark, now.us) {
             return Ok(Verdict::Known(identity));
         }
-        self.hashing.make_room(client).map_err(busy)?;
-        self.failures.charge(client, Tried::Password, now.us);
+        if let Some(job) = self.hashing.make_room(sender).map_err(busy)? {
+            self.failures.take_back(&job.attempt.charge);
+        }
+        self.hashing.make_room_for_request(sender).map_err(busy)?;
+        let charge = self.failures.charge(sender, Tried::Password, now.us);
         // All users take as long as the one who takes longest, and so does one there is not.
         let rounds = policy.users.iter().map(|user| user.password.rounds()).max().unwrap_or(0);
         let hash = known.map(|known| known.password.clone());
         let job = Job {
-            mark,
-            client,
+            attempt: Attempt { mark, sender: *sender, charge },
             hash: hash.unwrap_or_else(|| PasswordHash::of_nobody(rounds)),
             rounds,
             password: password.to_owned(),
             is_vain: known.is_none(),
         };
-        Ok(Verdict::Hashing { identity, outcome: self.hashing.admit(job) })
+        Ok(Verdict::Hashing { identity, outcome: self.hashing.admit(sender, job) })
     }
 
     /// The next password to hash, one at a time: each is followed by [`Access::hashed`].
@@ -262,14 +270,19 @@ impl Access {
         self.hashing.next()
     }
 
-    /// A password was hashed; `None` when it could not be.
-    pub(super) fn hashed(&mut self, mark: Mark, client: IpAddr, is_right: Option<bool>, now: Now) {
+    /// A password was hashed; `None` when it could not be, which is no failure.
+    pub(super) fn hashed(&mut self, attempt: Attempt, is_right: Option<bool>, now: Now) {
+        let Attempt { mark, sender, charge } = attempt;
         let waiting = self.hashing.finish(&mark);
-        let Some(is_right) = is_right else { return };
+        let Some(is_right) = is_right else {
+            self.failures.take_back(&charge);
+            return;
+        };
         if is_right {
             self.remembered.insert(mark, now.us);
-            self.failures.clear(client, Tried::Password);
-        } else if let Some(seconds) = self.failures.wait_s(client, Tried::Password, now.us) {
+            self.failures.clear(&charge);
+        } else if let Some(seconds) = self.failures.wait_s(&sender, Tried::Password, now.us) {
+            let client = sender.ip;
             log::warn!("{client}: wrong password again, next try in {seconds} s");
         }
         for waiter in waiting {
@@ -285,8 +298,8 @@ impl Access {
         Some(self.logins.admit(*user.fingerprint(), now.unix_s, lifetime_s))
     }
 
-    /// Ends a login; whether there was one.
-    pub(super) fn log_out(&mut self, id: &str) -> bool {
+    /// Ends a login; `None` when there is none.
+    pub(super) fn log_out(&mut self, id: &str) -> Option<Ended> {
         self.logins.release(id)
     }
 
@@ -295,8 +308,8 @@ impl Access {
         self.logins.has(login)
     }
 
-    /// The logins' file.
-    pub(super) fn logins_text(&self) -> String {
+    /// The logins' file, to be written now.
+    pub(super) fn logins_text(&mut self) -> String {
         self.logins.text()
     }
 }

@@ -1,16 +1,19 @@
 //! Failed tries, by address. An address has a few for nothing, then waits, each time twice as long.
 //!
-//! IPv6 counts by /64, which one host has for itself. The table is bounded; when it is full, the
-//! address that is nearest to being let in again makes room, and the new one has a single try for
-//! nothing: who has more addresses than the table has room gets one try from each, and all of them
-//! together no more than the one thread hashes. Who knows his password needs only one.
+//! The table is bounded; when it is full, the address that is nearest to being let in again makes
+//! room, and the new one has a single try for nothing: who has more addresses than the table has
+//! room gets one try from each, and all of them together no more than the one thread hashes. Who
+//! knows his password needs only one.
+//!
+//! A client that a proxy passes on without being believed ([`Sender::forwarded`]) is counted by what
+//! stands in for its address, and with all others of the kind together: it may make up as many
+//! addresses as it likes. That keeps nobody waiting who does not come through such a proxy.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
-use crate::limits::{
-    FAILURE_ADDRESSES_MAX, FAILURE_WAIT_US_MAX, FAILURE_WAIT_US_MIN, FAILURES_FORGOTTEN_US,
-    FAILURES_FREE,
-};
+use super::client::Sender;
+use super::count::Count;
+use crate::limits::{FAILURE_ADDRESSES_MAX, FAILURES_FREE};
 
 /// What was tried. A player with an old token must not keep its owner from logging in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,61 +22,82 @@ pub(super) enum Tried {
     Token,
 }
 
+/// A try that was counted as failed before it was known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Charge {
+    address: IpAddr,
+    tried: Tried,
+    is_forwarded: bool,
+    at_us: u64,
+}
+
 /// The table.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Failures {
     entries: Vec<Entry>,
+    /// Passwords of all who are passed on without their proxy being believed.
+    forwarded: Count,
 }
 
 #[derive(Debug)]
 struct Entry {
     address: IpAddr,
     tried: Tried,
-    failures: u32,
-    free: u32,
-    last_us: u64,
-    /// No try before this.
-    until_us: u64,
+    count: Count,
 }
 
 impl Failures {
-    /// How long an address has to wait, in seconds; `None` when it may try.
-    pub(super) fn wait_s(&self, address: IpAddr, tried: Tried, now_us: u64) -> Option<u32> {
-        let entry = self.find(address, tried)?;
-        let left_us = entry.until_us.checked_sub(now_us).filter(|left_us| *left_us > 0)?;
-        u32::try_from(left_us.div_ceil(1_000_000)).ok()
+    pub(super) fn new() -> Self {
+        Self { entries: Vec::new(), forwarded: Count::of_forwarded() }
     }
 
-    /// Counts a try as failed. Called before it is known, so that tries at one instant count;
-    /// [`Failures::clear`] takes it back.
-    pub(super) fn charge(&mut self, address: IpAddr, tried: Tried, now_us: u64) {
-        self.entries.retain(|entry| now_us < entry.last_us + FAILURES_FORGOTTEN_US);
-        let address = network(address);
-        let same = |entry: &Entry| entry.address == address && entry.tried == tried;
-        let index = self.entries.iter().position(same).unwrap_or_else(|| {
-            let free = self.make_room(now_us);
-            let entry = Entry { address, tried, failures: 0, free, last_us: 0, until_us: 0 };
-            self.entries.push(entry);
+    /// How long a sender has to wait, in seconds; `None` when it may try.
+    pub(super) fn wait_s(&self, sender: &Sender, tried: Tried, now_us: u64) -> Option<u32> {
+        let entry = self.entries.iter().find(|entry| entry.is_of(sender.tries_key(), tried));
+        let own = entry.and_then(|entry| entry.count.wait_s(now_us));
+        let counts_together = sender.is_forwarded() && tried == Tried::Password;
+        own.max(counts_together.then(|| self.forwarded.wait_s(now_us)).flatten())
+    }
+
+    /// Counts a try as failed. Called before it is known, so that tries at one instant count:
+    /// [`Failures::clear`] or [`Failures::take_back`] follows where it is none.
+    pub(super) fn charge(&mut self, sender: &Sender, tried: Tried, now_us: u64) -> Charge {
+        self.entries.retain(|entry| !entry.count.is_forgotten(now_us));
+        let (address, is_forwarded) = (sender.tries_key(), sender.is_forwarded());
+        let known = self.entries.iter().position(|entry| entry.is_of(address, tried));
+        let index = known.unwrap_or_else(|| {
+            let count = Count::of_one(self.make_room(now_us));
+            self.entries.push(Entry { address, tried, count });
             self.entries.len() - 1
         });
-        let entry = &mut self.entries[index];
-        entry.failures = entry.failures.saturating_add(1);
-        entry.last_us = now_us;
-        if let Some(further) = entry.failures.checked_sub(entry.free) {
-            let wait_us = FAILURE_WAIT_US_MIN << further.min(16);
-            entry.until_us = now_us + wait_us.min(FAILURE_WAIT_US_MAX);
+        self.entries[index].count.charge(now_us);
+        let is_forwarded = is_forwarded && tried == Tried::Password;
+        if is_forwarded {
+            self.forwarded.charge(now_us);
+        }
+        Charge { address, tried, is_forwarded, at_us: now_us }
+    }
+
+    /// Forgets an address's failures: it has shown that it knows. Of those that are counted together
+    /// only this one is no failure: who has a password may not guess another's for nothing.
+    pub(super) fn clear(&mut self, charge: &Charge) {
+        self.entries.retain(|entry| !entry.is_of(charge.address, charge.tried));
+        if charge.is_forwarded {
+            self.forwarded.take_back(charge.at_us);
         }
     }
 
-    /// Forgets an address's failures: it has shown that it knows.
-    pub(super) fn clear(&mut self, address: IpAddr, tried: Tried) {
-        let address = network(address);
-        self.entries.retain(|entry| entry.address != address || entry.tried != tried);
-    }
-
-    fn find(&self, address: IpAddr, tried: Tried) -> Option<&Entry> {
-        let address = network(address);
-        self.entries.iter().find(|entry| entry.address == address && entry.tried == tried)
+    /// Counts a try no more: what was tried was not looked at.
+    pub(super) fn take_back(&mut self, charge: &Charge) {
+        for entry in &mut self.entries {
+            if entry.is_of(charge.address, charge.tried) {
+                entry.count.take_back(charge.at_us);
+            }
+        }
+        self.entries.retain(|entry| !entry.count.is_empty());
+        if charge.is_forwarded {
+            self.forwarded.take_back(charge.at_us);
+        }
     }
 
     /// Sees to a free place; how many tries the new one has for nothing.
@@ -82,7 +106,7 @@ impl Failures {
             return FAILURES_FREE;
         }
         let entries = self.entries.iter().enumerate();
-        let least = entries.min_by_key(|(_, entry)| (entry.until_us.max(now_us), entry.last_us));
+        let least = entries.min_by_key(|(_, entry)| entry.count.rank(now_us));
         if let Some((index, _)) = least {
             self.entries.swap_remove(index);
         }
@@ -90,14 +114,9 @@ impl Failures {
     }
 }
 
-/// The address, or the /64 that it is in.
-pub(super) fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(ip) => {
-            let [a, b, c, d, ..] = ip.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
+impl Entry {
+    fn is_of(&self, address: IpAddr, tried: Tried) -> bool {
+        self.address == address && self.tried == tried
     }
 }
 
@@ -105,22 +124,32 @@ pub(super) fn network(address: IpAddr) -> IpAddr {
 mod tests {
     use super::Tried::{Password, Token};
     use super::*;
+    use crate::limits::{FAILURES_FORGOTTEN_US, FAILURES_FREE_FORWARDED};
 
     const S: u64 = 1_000_000;
 
-    fn v4(number: usize) -> IpAddr {
+    fn address(number: usize) -> IpAddr {
         IpAddr::from([10, 0, (number / 256).to_le_bytes()[0], (number % 256).to_le_bytes()[0]])
     }
 
+    fn v4(number: usize) -> Sender {
+        Sender::new(address(number), 0)
+    }
+
+    /// One that says it is `number`, and may be anybody.
+    fn forwarded(number: usize) -> Sender {
+        Sender::new(IpAddr::from([127, 0, 0, 1]), 0).forwarded(Some(address(number)))
+    }
+
     /// Fails whenever it may, until `until_us`; when it did.
-    fn hammer(failures: &mut Failures, address: IpAddr, until_us: u64) -> Vec<u64> {
+    fn hammer(failures: &mut Failures, sender: Sender, until_us: u64) -> Vec<u64> {
         let mut tries = Vec::new();
         let mut now_us = 0;
         while now_us < until_us {
-            match failures.wait_s(address, Password, now_us) {
+            match failures.wait_s(&sender, Password, now_us) {
                 Some(wait_s) => now_us += u64::from(wait_s) * S,
                 None => {
-                    failures.charge(address, Password, now_us);
+                    failures.charge(&sender, Password, now_us);
                     tries.push(now_us / S);
                 }
             }
@@ -130,56 +159,68 @@ mod tests {
 
     #[test]
     fn five_are_free_and_then_each_wait_is_twice_the_one_before() {
-        let mut failures = Failures::default();
+        let mut failures = Failures::new();
         let tries = hammer(&mut failures, v4(1), 4000 * S);
         assert_eq!(tries, [0, 0, 0, 0, 0, 10, 30, 70, 150, 310, 630, 1270, 2170, 3070, 3970]);
-        assert_eq!(failures.wait_s(v4(2), Password, 0), None, "nobody else has to wait");
-        assert_eq!(failures.wait_s(v4(1), Token, 3971 * S), None, "for nothing else");
-        failures.clear(v4(1), Password);
-        assert_eq!(failures.wait_s(v4(1), Password, 3971 * S), None);
+        assert_eq!(failures.wait_s(&v4(2), Password, 0), None, "nobody else has to wait");
+        assert_eq!(failures.wait_s(&v4(1), Token, 3971 * S), None, "for nothing else");
+        let right = failures.charge(&v4(1), Password, 5000 * S);
+        failures.clear(&right);
+        assert_eq!(failures.wait_s(&v4(1), Password, 5000 * S), None);
     }
 
     #[test]
     fn an_address_that_stays_away_is_forgotten() {
-        let mut failures = Failures::default();
+        let mut failures = Failures::new();
         hammer(&mut failures, v4(1), 2 * S);
-        assert_eq!(failures.wait_s(v4(1), Password, 2 * S), Some(8));
-        failures.charge(v4(1), Password, FAILURES_FORGOTTEN_US + 2 * S);
-        assert_eq!(failures.wait_s(v4(1), Password, FAILURES_FORGOTTEN_US + 2 * S), None);
+        assert_eq!(failures.wait_s(&v4(1), Password, 2 * S), Some(8));
+        failures.charge(&v4(1), Password, FAILURES_FORGOTTEN_US + 2 * S);
+        assert_eq!(failures.wait_s(&v4(1), Password, FAILURES_FORGOTTEN_US + 2 * S), None);
     }
 
     #[test]
-    fn ipv6_hosts_of_one_network_are_one() {
-        let mut failures = Failures::default();
-        let [one, two, other] = ["2001:db8::1", "2001:db8::2:3:4:5", "2001:db8:0:1::1"]
-            .map(|text| text.parse::<IpAddr>().expect("an address"));
-        hammer(&mut failures, one, S);
-        assert!(failures.wait_s(two, Password, S).is_some());
-        assert!(failures.wait_s(other, Password, S).is_none());
+    fn made_up_addresses_are_counted_together_too() {
+        let mut failures = Failures::new();
+        let free = usize::try_from(FAILURES_FREE_FORWARDED).expect("few");
+        for number in 0..free {
+            assert_eq!(failures.wait_s(&forwarded(number), Password, 0), None, "{number}");
+            failures.charge(&forwarded(number), Password, 0);
+        }
+        assert_eq!(failures.wait_s(&forwarded(999), Password, 0), Some(2));
+        assert_eq!(failures.wait_s(&forwarded(999), Token, 0), None, "nothing is hashed for one");
+        let direct = Sender::new(forwarded(999).ip, 0);
+        assert_eq!(failures.wait_s(&direct, Password, 0), None, "nobody else has to wait");
+        assert_eq!(failures.wait_s(&forwarded(999), Password, 2 * S), None);
+        let right = failures.charge(&forwarded(999), Password, 2 * S);
+        assert_eq!(failures.wait_s(&forwarded(998), Password, 2 * S), Some(2));
+        failures.clear(&right);
+        assert_eq!(failures.wait_s(&forwarded(998), Password, 2 * S), None);
+        failures.charge(&forwarded(998), Password, 2 * S);
+        assert_eq!(failures.wait_s(&forwarded(997), Password, 2 * S), Some(2), "no new allowance");
     }
 
     #[test]
     fn a_flood_of_addresses_keeps_nobody_out_and_lets_none_try_at_will() {
-        let mut failures = Failures::default();
+        let mut failures = Failures::new();
         hammer(&mut failures, v4(0), 100 * S);
-        let attacker_until = failures.wait_s(v4(0), Password, 100 * S).expect("it waits");
+        let attacker_until = failures.wait_s(&v4(0), Password, 100 * S).expect("it waits");
         let mut now_us = 100 * S;
         let mut tries = 0_u32;
         for round in 0..10 {
             for number in 1..=200 {
                 now_us += S / 100;
-                while failures.wait_s(v4(number), Password, now_us).is_none() && tries < 10_000 {
-                    failures.charge(v4(number), Password, now_us);
+                while failures.wait_s(&v4(number), Password, now_us).is_none() && tries < 10_000 {
+                    failures.charge(&v4(number), Password, now_us);
                     tries += 1;
                 }
             }
             assert_eq!(failures.entries.len(), FAILURE_ADDRESSES_MAX, "round {round}");
             let honest = v4(1000 + round);
-            assert_eq!(failures.wait_s(honest, Password, now_us), None, "one try at least");
+            assert_eq!(failures.wait_s(&honest, Password, now_us), None, "one try at least");
         }
         // 63 places were free at first; after that each address has one try a turn of the table.
         assert!(tries <= 63 * 5 + 10 * 200, "{tries}");
-        let left = failures.wait_s(v4(0), Password, 100 * S);
+        let left = failures.wait_s(&v4(0), Password, 100 * S);
         assert_eq!(left, Some(attacker_until), "the one locked out longest is still there");
     }
 }

@@ -1,7 +1,6 @@
 //! [`Access`] at work: with the clock, the thread that hashes, and the file of the logins.
 
 use std::cell::{OnceCell, RefCell};
-use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -10,6 +9,7 @@ use tokio::sync::Notify;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
+use super::client::Sender;
 use super::decide::{Access, Asked, Denial, Identity, Now, Verdict};
 use super::domains::Domains;
 use super::hashing::Hashing;
@@ -110,7 +110,7 @@ impl Guard {
     /// Why that is nobody.
     pub async fn identify(&self, policy: &Policy, asked: &Asked) -> Result<Identity, Denial> {
         if self.0.access.borrow_mut().follow(policy) {
-            self.changed(Urgency::Now);
+            self.changed(Urgency::Ended);
         }
         let verdict = self.0.access.borrow_mut().identify(policy, asked, now());
         self.settle(verdict).await
@@ -125,27 +125,28 @@ impl Guard {
         policy: &Policy,
         user: &str,
         password: &str,
-        client: IpAddr,
+        sender: &Sender,
     ) -> Result<LoggedIn, Denial> {
         let verdict =
-            self.0.access.borrow_mut().try_password(policy, user, password, client, now());
+            self.0.access.borrow_mut().try_password(policy, user, password, sender, now());
         self.settle(verdict).await?;
         let id = self.0.access.borrow_mut().log_in(policy, user, now()).ok_or(Denial::Wrong)?;
-        log::info!("{client}: logged in");
+        log::info!("{}: logged in", sender.ip);
         self.changed(Urgency::Soon);
         Ok(LoggedIn { id, lifetime_s: policy.login_hours as u64 * 3600 })
     }
 
-    /// Ends a login, in the file too.
+    /// Ends a login, in the file too: it is written within
+    /// [`crate::limits::LOGINS_ENDED_WRITE_MS`] if it has the login.
     pub async fn log_out(&self, id: &str) {
-        if !self.0.access.borrow_mut().log_out(id) {
-            return;
-        }
+        let Some(ended) = self.0.access.borrow_mut().log_out(id) else { return };
         if let Some(tell) = self.0.on_log_out.get() {
             tell(&hash_of(id));
         }
-        let number = self.changed(Urgency::Now);
-        self.kept(number).await;
+        if ended.is_filed {
+            let number = self.changed(Urgency::Ended);
+            self.kept(number).await;
+        }
     }
 
     /// Has what is not in the file of the logins written, before weir ends.
@@ -215,7 +216,7 @@ impl Guard {
     /// still waits for them: each was counted as a try.
     fn hash_next(&self) {
         let Some(job) = self.0.access.borrow_mut().next_job() else { return };
-        let (mark, client) = (job.mark, job.client);
+        let attempt = job.attempt;
         let outcome = match accounts::admit(Demand::Password) {
             Ok(()) => self.with_thread(|thread| thread.hash(job)),
             Err(_) => None,
@@ -226,7 +227,7 @@ impl Guard {
                 Some(outcome) => outcome.await.ok(),
                 None => None,
             };
-            guard.0.access.borrow_mut().hashed(mark, client, is_right, now());
+            guard.0.access.borrow_mut().hashed(attempt, is_right, now());
             guard.hash_next();
         });
     }
@@ -272,7 +273,7 @@ impl Guard {
         if folder.path(FILE).is_none() {
             return;
         }
-        let text = access.borrow().logins_text();
+        let text = access.borrow_mut().logins_text();
         let written = self.with_thread(|thread| thread.write(folder.clone(), FILE, text));
         let Some(written) = written else { return };
         if written.await == Ok(true) {

@@ -33,6 +33,15 @@ struct Login {
     id_hash: LoginHash,
     until_s: u64,
     user: Fingerprint,
+    /// It is in the file, or in what is being written there.
+    is_filed: bool,
+}
+
+/// A login that was ended.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Ended {
+    /// The file has to be written again, or it brings the login back.
+    pub(super) is_filed: bool,
 }
 
 impl Logins {
@@ -47,7 +56,7 @@ impl Logins {
             let id_hash = from_hex(words.next()?)?;
             let until_s = words.next()?.parse().ok()?;
             let user = from_hex(words.next()?)?;
-            words.next().is_none().then_some(Login { id_hash, until_s, user })
+            words.next().is_none().then_some(Login { id_hash, until_s, user, is_filed: true })
         };
         let (mut entries, mut is_whole) = (Vec::new(), true);
         for line in lines {
@@ -59,8 +68,9 @@ impl Logins {
         (Self { entries }, is_whole)
     }
 
-    /// For the file.
-    pub(super) fn text(&self) -> String {
+    /// For the file, to which all of them belong from now on.
+    pub(super) fn text(&mut self) -> String {
+        self.entries.iter_mut().for_each(|login| login.is_filed = true);
         let lines = self.entries.iter().map(|login| {
             format!("{} {} {}\n", hex(&login.id_hash), login.until_s, hex(&login.user))
         });
@@ -84,7 +94,8 @@ impl Logins {
         }
         let id = hex(&random::<16>());
         let id_hash = hash_of(&id);
-        self.entries.push(Login { id_hash, until_s: now_s.saturating_add(lifetime_s), user });
+        let until_s = now_s.saturating_add(lifetime_s);
+        self.entries.push(Login { id_hash, until_s, user, is_filed: false });
         id
     }
 
@@ -100,12 +111,12 @@ impl Logins {
         self.entries.iter().any(|login| login.id_hash == *id_hash)
     }
 
-    /// Ends a login; whether there was one.
-    pub(super) fn release(&mut self, id: &str) -> bool {
-        let before = self.entries.len();
+    /// Ends a login; `None` when there is none.
+    pub(super) fn release(&mut self, id: &str) -> Option<Ended> {
         let id_hash = hash_of(id);
-        self.entries.retain(|login| login.id_hash != id_hash);
-        self.entries.len() < before
+        let index = self.entries.iter().position(|login| login.id_hash == id_hash)?;
+        let Login { is_filed, .. } = self.entries.remove(index);
+        Some(Ended { is_filed })
     }
 
     /// Ends the logins of sections that are no longer there; whether there were some.
@@ -130,8 +141,8 @@ mod tests {
         assert_eq!(anna.len(), 32, "128 bits");
         assert_eq!(logins.find(&anna, 99 + DAY_S), Some(&[1; 32]));
         assert_eq!(logins.find(&anna, 100 + DAY_S), None);
-        assert!(logins.release(&anna));
-        assert!(!logins.release(&anna));
+        assert_eq!(logins.release(&anna), Some(Ended { is_filed: false }));
+        assert_eq!(logins.release(&anna), None);
         assert_eq!(logins.find(&anna, 101), None);
         assert_eq!(logins.find(&bert, 101), Some(&[2; 32]));
         assert_eq!(logins.find("", 101), None);
@@ -162,7 +173,7 @@ mod tests {
         let (ended, kept) = ids.split_at(ids.len() - USER_LOGINS_MAX);
         assert!(ended.iter().all(|id| logins.find(id, 1).is_none()));
         assert!(kept.iter().all(|id| logins.find(id, 1).is_some()));
-        assert!(logins.release(&kept[0]));
+        assert!(logins.release(&kept[0]).is_some());
         logins.admit([2; 32], 0, DAY_S);
         assert!(kept[1..].iter().all(|id| logins.find(id, 1).is_some()), "there was room");
     }
@@ -176,6 +187,8 @@ mod tests {
         assert!(text.len() <= crate::limits::LOGINS_FILE_BYTES_MAX, "{}", text.len());
         assert!(ids.iter().all(|id| !text.contains(id.as_str())));
         assert_eq!(Logins::read(&text), (logins, true));
+        let (mut read, _) = Logins::read(&text);
+        assert_eq!(read.release(&ids[0]), Some(Ended { is_filed: true }));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Who may do what.
 //!
 //! [`Access`] decides from what a request presents, who sends it and the time, and keeps the
-//! tables for it: logins ([`logins`]), failures by address ([`failures`]), credentials known to be
+//! tables for it: logins ([`logins`]), failures by address ([`failures`], [`count`]), credentials known to be
 //! right ([`remembered`]), and the passwords that wait for their hash ([`queue`]). It touches no
 //! socket, file or clock. Whom an address counts as is [`client`]'s. A password is the one thing it
 //! cannot decide at once: it is hashed on a thread of its own ([`hashing`]), and [`Guard`] is
@@ -10,6 +10,7 @@
 
 mod account;
 pub mod client;
+mod count;
 mod decide;
 mod domains;
 mod failures;
@@ -27,6 +28,7 @@ mod remembered;
 mod token;
 
 pub use account::{Account, Fingerprint, Policy, Role, Token, User};
+pub use client::Sender;
 pub use decide::{Access, Asked, Denial, Identity, Means, Now, Presented};
 pub use guard::{Guard, LoggedIn};
 pub use host::{HostKind, Names, host_without_port};

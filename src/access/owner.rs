@@ -22,13 +22,18 @@ pub enum Owner {
         /// Of the section.
         section: Fingerprint,
     },
-    /// There are no accounts: the client's address.
-    Address(IpAddr),
+    /// There are no accounts: the client, by its address.
+    Address {
+        /// Whom it counts as: [`super::client::key`].
+        key: IpAddr,
+        /// It is on this machine, where the cameras are shown without `open` too.
+        is_local: bool,
+    },
 }
 
 impl Owner {
-    /// Of a request that was let in under this policy.
-    pub fn of(identity: &Identity, policy: &Policy, login: Option<&str>, client: IpAddr) -> Self {
+    /// Of a request that was let in under this policy; `key` is whom its client counts as.
+    pub fn of(identity: &Identity, policy: &Policy, login: Option<&str>, key: IpAddr) -> Self {
         let name = identity.name.as_deref().unwrap_or_default();
         let login = login.filter(|_| identity.means == Means::Login).map(hash_of);
         let owner = match identity.means {
@@ -41,19 +46,15 @@ impl Owner {
                 policy.user(name).map(|user| Self::User { section: *user.fingerprint(), login })
             }
         };
-        owner.unwrap_or(Self::Address(client))
+        owner.unwrap_or(Self::Address { key, is_local: identity.means == Means::Local })
     }
 
-    /// Whether both count as one viewer: the same account, whatever the login, or the same address,
-    /// an IPv6 one by its /64, which one host has for itself.
+    /// Whether both count as one viewer: the same account, whatever the login, or the same client.
     pub fn is_same_viewer(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::User { section, .. }, Self::User { section: other, .. })
             | (Self::Token { section }, Self::Token { section: other }) => section == other,
-            (Self::Address(IpAddr::V6(one)), Self::Address(IpAddr::V6(other))) => {
-                one.octets()[..8] == other.octets()[..8]
-            }
-            (Self::Address(one), Self::Address(other)) => one == other,
+            (Self::Address { key, .. }, Self::Address { key: other, .. }) => key == other,
             _ => false,
         }
     }
@@ -70,11 +71,11 @@ impl Owner {
                 let is_there = sections.any(|known| known == *section);
                 (!is_there).then_some("the token was removed or changed")
             }
-            Self::Address(_) if policy.has_accounts => Some("this needs a login or a token now"),
-            Self::Address(ip) => {
-                let is_let_in = policy.open || ip.to_canonical().is_loopback();
-                (!is_let_in).then_some("the cameras are no longer shown to everybody")
+            Self::Address { .. } if policy.has_accounts => {
+                Some("this needs a login or a token now")
             }
+            Self::Address { is_local, .. } => (!policy.open && !is_local)
+                .then_some("the cameras are no longer shown to everybody"),
         }
     }
 
@@ -82,14 +83,14 @@ impl Owner {
     pub fn login(&self) -> Option<&LoginHash> {
         match self {
             Self::User { login, .. } => login.as_ref(),
-            Self::Token { .. } | Self::Address(_) => None,
+            Self::Token { .. } | Self::Address { .. } => None,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Account, Role, Token, TokenHash};
+    use super::super::{Account, Role, Sender, Token, TokenHash};
     use super::*;
 
     fn token(name: &str, text: &str, role: Role) -> Token {
@@ -117,17 +118,25 @@ mod tests {
 
     #[test]
     fn without_accounts_the_address_counts() {
-        let of = |text: &str| Owner::Address(text.parse().expect("an address"));
+        let known = |means| Identity { name: None, role: Role::Viewer, means };
+        let closed = Policy::default();
+        let of = |text: &str| {
+            let sender = Sender::new(text.parse().expect("an address"), 0);
+            Owner::of(&known(Means::Open), &closed, None, sender.key)
+        };
         assert!(of("2001:db8::1").is_same_viewer(&of("2001:db8::2")));
         assert!(!of("2001:db8::1").is_same_viewer(&of("2001:db8:0:1::1")));
+        assert!(!of("fe80::1").is_same_viewer(&of("fe80::2")), "two hosts of a LAN");
         assert!(!of("192.0.2.1").is_same_viewer(&of("192.0.2.2")));
+        assert!(of("192.0.2.1").is_same_viewer(&of("::ffff:192.0.2.1")));
         let open = Policy { open: true, ..Policy::default() };
-        let closed = Policy::default();
         let accounts = Policy { has_accounts: true, ..open.clone() };
         assert_eq!(of("192.0.2.1").problem(&open), None);
         assert!(of("192.0.2.1").problem(&closed).is_some());
-        assert_eq!(of("127.0.0.1").problem(&closed), None);
-        assert!(of("127.0.0.1").problem(&accounts).is_some());
+        assert!(of("127.0.0.1").problem(&closed).is_some(), "a proxy on this machine asked for it");
+        let local = Owner::of(&known(Means::Local), &closed, None, [127, 0, 0, 1].into());
+        assert_eq!(local.problem(&closed), None);
+        assert!(local.problem(&accounts).is_some());
     }
 
     #[test]

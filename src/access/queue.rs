@@ -6,14 +6,16 @@
 //!
 //! Passwords are bounded by [`PASSWORDS_WAITING_MAX`], requests over all of them by
 //! [`PASSWORD_REQUESTS_MAX`]. A full queue takes the newest of the address that has most, if that
-//! one has at least two more than the newcomer's; else the newcomer is refused.
+//! one has at least two more than the newcomer's; else the newcomer is refused. A client whose
+//! address may be made up ([`Sender::forwarded`]) goes behind others with the same number, makes
+//! room for each of them, and gets room from its like alone.
 
 use std::net::IpAddr;
 
 use tokio::sync::oneshot;
 
+use super::client::Sender;
 use super::decide::Job;
-use super::failures::network;
 use super::remembered::Mark;
 use crate::limits::{PASSWORD_REQUESTS_MAX, PASSWORDS_WAITING_MAX};
 
@@ -28,6 +30,8 @@ pub(super) struct Queue {
 struct Hash {
     mark: Mark,
     address: IpAddr,
+    /// The address may be made up.
+    is_forwarded: bool,
     number: u64,
     /// `None` while it is being hashed.
     job: Option<Job>,
@@ -49,52 +53,57 @@ impl Queue {
         self.hashes.iter().any(|hash| hash.mark == *mark)
     }
 
-    /// Has a request of `client` wait for a password that [`Queue::has`].
+    /// Has a request of `sender` wait for a password that [`Queue::has`].
     pub(super) fn join(
         &mut self,
         mark: &Mark,
-        client: IpAddr,
+        sender: &Sender,
     ) -> Result<oneshot::Receiver<bool>, QueueFull> {
-        let address = network(client);
-        self.make_room_for_request(address)?;
+        let address = sender.tries_key();
+        self.make_room_for_request(sender)?;
         let (sender, outcome) = oneshot::channel();
         let hash = self.hashes.iter_mut().find(|hash| hash.mark == *mark).ok_or(QueueFull)?;
         hash.requests.push(Request { address, outcome: sender });
         Ok(outcome)
     }
 
-    /// Makes sure that a password of `client` finds room, with its request.
-    pub(super) fn make_room(&mut self, client: IpAddr) -> Result<(), QueueFull> {
-        let address = network(client);
-        if self.hashes.len() >= PASSWORDS_WAITING_MAX {
-            let waiting = |hash: &&Hash| hash.job.is_some();
-            let of = |address| self.hashes.iter().filter(|hash| hash.address == address).count();
-            let last = self
-                .hashes
-                .iter()
-                .rev()
-                .filter(waiting)
-                .max_by_key(|hash| (of(hash.address), hash.number))
-                .filter(|hash| of(hash.address) >= of(address) + 2);
-            let mark = last.ok_or(QueueFull)?.mark;
-            // Its requests are told that the queue is full.
-            self.hashes.retain(|hash| hash.mark != mark);
+    /// Makes sure that a password of `sender` finds room: the one that it takes the place of, where
+    /// there is one. Its requests are told that the queue is full.
+    pub(super) fn make_room(&mut self, sender: &Sender) -> Result<Option<Job>, QueueFull> {
+        if self.hashes.len() < PASSWORDS_WAITING_MAX {
+            return Ok(None);
         }
-        self.make_room_for_request(address)
+        let mark = self.least_entitled(sender).ok_or(QueueFull)?;
+        let index = self.hashes.iter().position(|hash| hash.mark == mark).ok_or(QueueFull)?;
+        Ok(self.hashes.remove(index).job)
     }
 
-    /// Adds a password after [`Queue::make_room`].
-    pub(super) fn admit(&mut self, job: Job) -> oneshot::Receiver<bool> {
-        let address = network(job.client);
+    /// Which of those that wait makes room for a password of `sender`.
+    fn least_entitled(&self, sender: &Sender) -> Option<Mark> {
+        let of = |address| self.hashes.iter().filter(|hash| hash.address == address).count();
+        let is_due = |hash: &&Hash| {
+            (hash.is_forwarded && !sender.is_forwarded())
+                || (hash.is_forwarded == sender.is_forwarded()
+                    && of(hash.address) >= of(sender.tries_key()) + 2)
+        };
+        let waiting = self.hashes.iter().filter(|hash| hash.job.is_some());
+        let rank = |hash: &&Hash| (hash.is_forwarded, of(hash.address), hash.number);
+        waiting.filter(is_due).max_by_key(rank).map(|hash| hash.mark)
+    }
+
+    /// Adds a password of `sender` after [`Queue::make_room`] and [`Queue::make_room_for_request`].
+    pub(super) fn admit(&mut self, sender: &Sender, job: Job) -> oneshot::Receiver<bool> {
+        let address = sender.tries_key();
         let of_address = self.hashes.iter().filter(|hash| hash.address == address);
         let last = of_address.map(|hash| hash.number).max().unwrap_or(0);
-        let (sender, outcome) = oneshot::channel();
+        let (outcome_sender, outcome) = oneshot::channel();
         self.hashes.push(Hash {
-            mark: job.mark,
+            mark: job.attempt.mark,
             address,
+            is_forwarded: sender.is_forwarded(),
             number: last.max(self.served) + 1,
             job: Some(job),
-            requests: vec![Request { address, outcome: sender }],
+            requests: vec![Request { address, outcome: outcome_sender }],
         });
         outcome
     }
@@ -104,7 +113,7 @@ impl Queue {
         if self.hashes.iter().any(|hash| hash.job.is_none()) {
             return None;
         }
-        let next = self.hashes.iter_mut().min_by_key(|hash| hash.number)?;
+        let next = self.hashes.iter_mut().min_by_key(|hash| (hash.number, hash.is_forwarded))?;
         self.served = next.number;
         next.job.take()
     }
@@ -118,7 +127,9 @@ impl Queue {
         requests.into_iter().map(|request| request.outcome).collect()
     }
 
-    fn make_room_for_request(&mut self, address: IpAddr) -> Result<(), QueueFull> {
+    /// Makes sure that a request of `sender` finds room.
+    pub(super) fn make_room_for_request(&mut self, sender: &Sender) -> Result<(), QueueFull> {
+        let address = sender.tries_key();
         for hash in &mut self.hashes {
             hash.requests.retain(|request| !request.outcome.is_closed());
         }

@@ -62,7 +62,7 @@ mod tests {
     struct Shared(Vec<(u64, Owner)>, u64);
 
     fn owner(last: u8) -> Owner {
-        Owner::Address([192, 0, 2, last].into())
+        Owner::Address { key: [192, 0, 2, last].into(), is_local: false }
     }
 
     impl Shared {

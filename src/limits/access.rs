@@ -49,9 +49,15 @@ pub const LOGIN_HOURS_MAX: usize = 8760;
 /// What is read of `weir-logins`: a line for each login, twice over.
 pub const LOGINS_FILE_BYTES_MAX: usize = LOGINS_MAX * 256;
 /// `weir-logins` is written for new logins at most so often: a write is two flushes of an SD card.
-/// Logins of the last so many milliseconds are lost with the power; what ends one is written at once.
+/// Logins of the last so many milliseconds are lost with the power; what ends one of the file is
+/// written within [`LOGINS_ENDED_WRITE_MS`].
 pub const LOGINS_WRITE_MS: u64 = 10_000;
-/// How long the end of weir waits for that file: a small box's hash under way, and a slow card.
+/// `weir-logins` is written for ended logins at most so often, or who logs in and out without end has
+/// it written all the time. Who logs out waits for that write, so long at most and as long as it takes.
+pub const LOGINS_ENDED_WRITE_MS: u64 = 1_000;
+const _: () = assert!(LOGINS_ENDED_WRITE_MS < LOGINS_WRITE_MS);
+/// How long the end of weir waits for that file, which is written at once then: a small box's hash
+/// under way, and a slow card.
 pub const LOGINS_LAST_WRITE_MS_MAX: u64 = 3_000;
 /// The form of the login page.
 pub const LOGIN_FORM_BYTES_MAX: usize = 4 * KIB;
@@ -64,5 +70,11 @@ pub const FAILURES_FREE: u32 = 5;
 pub const FAILURE_WAIT_US_MIN: u64 = 10_000_000;
 /// The longest wait.
 pub const FAILURE_WAIT_US_MAX: u64 = 900_000_000;
-/// An address without a failure for so long has none.
+/// Failed logins that a proxy on this machine passes on without being believed: of all its clients
+/// together, beside each one's own, since who may write the header makes as many as it likes.
+pub const FAILURES_FREE_FORWARDED: u32 = 50;
+/// The wait after that, the same for each further failure: who comes through such a proxy waits
+/// this long because of another, and who guesses has 43,000 tries a day for all users.
+pub const FAILURE_FORWARDED_WAIT_US: u64 = 2_000_000;
+/// Without a failure for so long there is none.
 pub const FAILURES_FORGOTTEN_US: u64 = 3_600_000_000;

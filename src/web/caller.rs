@@ -15,7 +15,7 @@ use hyper::{Request, Version};
 
 use super::server::Client;
 use crate::access::client::key;
-use crate::access::{HostKind, Names, Policy};
+use crate::access::{HostKind, Names, Policy, Sender};
 use crate::clock;
 use crate::limits::FORWARDED_ADDRESSES_MAX;
 
@@ -48,6 +48,8 @@ pub(super) struct Caller {
     is_by_proxy: bool,
     /// That proxy says for whom.
     is_forwarded: bool,
+    /// See [`stand_in`].
+    stand_in: Option<IpAddr>,
 }
 
 impl Caller {
@@ -61,26 +63,31 @@ impl Caller {
         let (headers, ip) = (request.headers(), client.peer.ip());
         let is_by_proxy = policy.is_proxy(ip);
         let is_local = !is_by_proxy && is_on_this_machine(request, client, names);
-        let address = if is_by_proxy {
-            forwarded_for(headers, |ip| policy.is_proxy(ip)).unwrap_or(ip)
+        let (mut address, mut stand_in) = (ip, None);
+        if is_by_proxy {
+            address = forwarded_for(headers, |ip| policy.is_proxy(ip)).unwrap_or(ip);
         } else if ip.is_loopback() && headers.contains_key(FOR) {
             log::warn!(
                 "http: a proxy on this machine asks for others and is not among `proxies` in [http]"
             );
-            forwarded_for(headers, |_| false).map_or(ip, stand_in)
-        } else {
-            ip
-        };
+            stand_in = forwarded_for(headers, |_| false).map(self::stand_in);
+        }
         let is_tls = is_by_proxy.then(|| is_https(headers)).flatten().unwrap_or(client.is_tls);
         let peer = SocketAddr::new(address, client.peer.port());
         let key = if address == ip { client.key } else { key(address, clock::now_us()) };
         let is_forwarded = is_by_proxy && address != ip;
-        Self { client: Client { peer, key, is_tls, ..client }, is_local, is_by_proxy, is_forwarded }
+        let client = Client { peer, key, is_tls, ..client };
+        Self { client, is_local, is_by_proxy, is_forwarded, stand_in }
     }
 
     /// What the client counts as that a proxy of `proxies` names.
     pub(super) fn forwarded(&self) -> Option<IpAddr> {
         self.is_forwarded.then_some(self.client.key)
+    }
+
+    /// What its tries at passwords and tokens are counted by.
+    pub(super) fn sender(&self) -> Sender {
+        Sender::new(self.client.peer.ip(), clock::now_us()).forwarded(self.stand_in)
     }
 
     /// The name by which the browser asked; `None` when there is none, or two.
@@ -159,17 +166,14 @@ fn address(text: &str) -> Option<IpAddr> {
     bare.parse().ok().or_else(with_port).map(|ip: IpAddr| ip.to_canonical())
 }
 
-/// What counts failures in the place of an address that a proxy of ours names without being in
-/// `proxies`: another loopback address, of which nobody has one. So a client of such a proxy locks
-/// out itself alone, and cannot lock out another by its address.
+/// What tries at passwords are counted by in the place of an address that a proxy of ours names
+/// without being in `proxies`: another loopback address, of which nobody has one. So a client of such
+/// a proxy locks out itself alone, and cannot lock out another by its address. All else is counted by
+/// the proxy's own address: where the proxy passes on what a client wrote, a client has as many of
+/// these as it likes.
 fn stand_in(ip: IpAddr) -> IpAddr {
     static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-    // A host of IPv6 has a /64 for itself.
-    let network = match ip {
-        IpAddr::V4(_) => ip.to_string(),
-        IpAddr::V6(ip) => format!("{:?}", &ip.segments()[..4]),
-    };
-    let [a, b, c, ..] = SEED.hash_one(network).to_le_bytes();
+    let [a, b, c, ..] = SEED.hash_one(key(ip, clock::now_us())).to_le_bytes();
     Ipv4Addr::new(127, a | 1, b, c).into()
 }
 

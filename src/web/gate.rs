@@ -104,8 +104,8 @@ impl Gate {
                 let denial = if has_accounts { Denial::Role(role) } else { Denial::NoOperators };
                 return Err(denied(denial));
             }
-            let (login, client) = (asked.login.as_deref(), asked.client);
-            visit.owner = Some(Owner::of(&identity, &self.policy, login, client));
+            let (login, key) = (asked.login.as_deref(), asked.sender.key);
+            visit.owner = Some(Owner::of(&identity, &self.policy, login, key));
             visit.identity = Some(identity);
         }
         let is_harmless = matches!(*method, Method::GET | Method::HEAD) || route.is_capability();

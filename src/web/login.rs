@@ -113,8 +113,7 @@ async fn enter(gate: &Gate, caller: Caller, form: &Bytes, place: Place<'_>) -> R
     let value = |name| form::value(&form, name).unwrap_or_default();
     let (user, password, next) = (value("user"), value("password"), value("next"));
     let next = local(&next).unwrap_or("/");
-    let client = caller.client.peer.ip();
-    let logged_in = gate.guard.log_in(&gate.policy, &user, &password, client).await;
+    let logged_in = gate.guard.log_in(&gate.policy, &user, &password, &caller.sender()).await;
     match logged_in {
         Ok(LoggedIn { id, lifetime_s }) => {
             let onward = format!("/-/login?{ENTERED}=1&next={next}");

@@ -20,7 +20,7 @@ pub(super) fn asked(
     login: Option<String>,
 ) -> Asked {
     Asked {
-        client: caller.client.peer.ip(),
+        sender: caller.sender(),
         is_local: caller.is_local,
         presented: presented(uri, headers),
         login,

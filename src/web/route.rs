@@ -226,7 +226,7 @@ pub(super) async fn read(
                 sdp: whep::text(bodies.read(&head, body, client.key).await?, "the offer")?,
                 peer: client.peer,
                 asked: client.asked,
-                owner: owner.unwrap_or(Owner::Address(client.peer.ip())),
+                owner: owner.unwrap_or(Owner::Address { key: client.peer.ip(), is_local: false }),
             })
         }
         (Route::Whep(camera), method) => {

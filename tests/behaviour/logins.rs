@@ -1,9 +1,13 @@
 //! The file of the logins: how rarely it is written, and what it keeps over a restart.
 
 use std::fs;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use weir::clock::now_us;
 
 use crate::common::server::{Server, Setup, wait_for};
 use crate::common::whep::request;
@@ -111,4 +115,66 @@ fn a_logout_that_was_answered_outlives_a_kill() {
     server.kill();
     server.start_again();
     assert_eq!((status(&server, &anna), status(&server, &bert)), (401, 200));
+}
+
+/// Logs out; whether it was answered.
+fn log_out(server: &Server, cookie: &str) -> bool {
+    let left = request(server.http, "POST", "/-/logout", &[("Cookie", cookie)], "");
+    left.is_ok_and(|answer| answer.status == 303)
+}
+
+/// Turns of "log in again, log out the older one", and users of it at a time, who have two logins
+/// each meanwhile.
+const TURNS: usize = 100;
+const TURNING: usize = 8;
+
+#[test]
+fn logins_and_logouts_without_end_are_one_write_a_second_and_a_logout_outlives_a_kill() {
+    let mut server = start();
+    let first: Vec<String> = (0..TURNING)
+        .map(|number| log_in(&server, if number % 2 == 0 { "anna" } else { "bert" }))
+        .collect();
+    assert!(wait_for(WRITE_US, || kept(&server) == TURNING), "{} in the file", kept(&server));
+    let (before, begun, next) = (writes(&server), now_us(), AtomicUsize::new(0));
+    let ended = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for (number, first) in first.into_iter().enumerate() {
+            let user = if number % 2 == 0 { "anna" } else { "bert" };
+            let (server, next, ended) = (&server, &next, &ended);
+            scope.spawn(move || {
+                let mut older = first;
+                while next.fetch_add(1, Relaxed) < TURNS {
+                    let newer = log_in(server, user);
+                    assert!(log_out(server, &older), "{}", server.log());
+                    ended.lock().expect("no other failed").push(older);
+                    older = newer;
+                }
+            });
+        }
+    });
+    let (took_us, count) = (now_us() - begun, writes(&server) - before);
+    assert!(count <= took_us as f64 / 1e6 + 2.0, "{count} writes in {took_us} us");
+    server.kill();
+    server.start_again();
+    let ended = ended.into_inner().expect("nobody failed");
+    assert_eq!(ended.len(), TURNS);
+    assert!(ended.iter().rev().take(2 * TURNING).all(|cookie| status(&server, cookie) == 401));
+    assert_eq!(kept(&server), TURNING, "those who are still logged in");
+}
+
+#[test]
+fn a_logout_of_a_login_that_is_not_in_the_file_writes_nothing() {
+    let server = start();
+    log_in(&server, "bert");
+    assert!(wait_for(PATIENCE_US, || kept(&server) == 1), "the first is written at once");
+    let (before, begun) = (writes(&server), now_us());
+    for _ in 0..20 {
+        let anna = log_in(&server, "anna");
+        assert!(log_out(&server, &anna));
+        assert_eq!(status(&server, &anna), 401);
+    }
+    assert!(writes(&server) <= before + 1.0, "{} writes", writes(&server) - before);
+    assert_eq!(kept(&server), 1);
+    let took_us = now_us() - begun;
+    assert!(took_us < PATIENCE_US, "no logout waits for a write: {took_us} us");
 }

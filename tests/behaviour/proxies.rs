@@ -2,13 +2,18 @@
 
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use weir::clock;
-use weir::limits::PROFILE;
+use weir::clock::now_us;
+use weir::limits::{FAILURE_FORWARDED_WAIT_US, FAILURES_FREE_FORWARDED, PROFILE};
 
-use crate::common::server::{CameraEntry, Server, Setup};
+use crate::common::server::{CameraEntry, Server, Setup, wait_for};
+use crate::common::stage::Stage;
+use crate::common::viewer::{Options, Viewer, wall};
 use crate::common::whep::{Response, request};
 
 const PASSWORD: &str = "correct horse";
@@ -275,7 +280,7 @@ fn a_proxy_may_have_more_connections_than_one_client() {
                 text.lines().find(|line| line.starts_with("weir_table_used{table=\"http conn"));
             line.and_then(|line| line.rsplit(' ').next()?.parse::<usize>().ok())
         };
-        let reached = crate::common::server::wait_for(2_000_000, || {
+        let reached = wait_for(2_000_000, || {
             of_table(&server.metrics()).is_some_and(|used| used == expected)
         });
         assert!(reached, "{http}: {:?} of {expected}", of_table(&server.metrics()));
@@ -305,11 +310,88 @@ fn one_client_of_a_proxy_leaves_connections_to_its_other_clients() {
             stream
         })
         .collect();
-    let began_us = clock::now_us();
+    let began_us = now_us();
     let answer = get(&server, "/healthz", &[("X-Forwarded-For", "198.51.100.2")]);
-    let took_us = clock::now_us() - began_us;
+    let took_us = now_us() - began_us;
     println!("{} after {} ms", answer.status, took_us / 1000);
     assert_eq!(answer.status, 200);
     assert!(took_us < 2_000_000, "{took_us}");
     drop(waiting);
+}
+
+/// As many as an attacker tries, each with another X-Forwarded-For.
+const GUESSES: usize = 200;
+const GUESSERS: usize = 12;
+
+/// Tries wrong passwords as clients of ever new addresses; how many were told each status in the
+/// end. A full queue (503) is asked again.
+fn guess_with_forged_addresses(server: &Server) -> (usize, usize) {
+    let (next, wrong, refused) = (AtomicUsize::new(0), AtomicUsize::new(0), AtomicUsize::new(0));
+    let guess = || {
+        loop {
+            let number = next.fetch_add(1, Relaxed);
+            if number >= GUESSES {
+                return;
+            }
+            let forged = format!("203.0.113.{number}");
+            let (password, headers) = (format!("guess {number}"), [("X-Forwarded-For", &*forged)]);
+            let mut status = 503;
+            while status == 503 {
+                status = log_in(server, &password, &headers).status;
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            match status {
+                403 => wrong.fetch_add(1, Relaxed),
+                429 => refused.fetch_add(1, Relaxed),
+                other => panic!("{other} to a wrong password"),
+            };
+        }
+    };
+    std::thread::scope(|scope| (0..GUESSERS).for_each(|_| drop(scope.spawn(guess))));
+    (wrong.into_inner(), refused.into_inner())
+}
+
+#[test]
+fn forged_addresses_are_no_way_around_the_lock_out_and_keep_nobody_else_out() {
+    let server = with_anna("");
+    let hashed = || server.metric("weir_password_hashes_total").unwrap_or(0.0);
+    let begun = now_us();
+    std::thread::scope(|scope| {
+        let attack = scope.spawn(|| guess_with_forged_addresses(&server));
+        assert!(wait_for(10_000_000, || hashed() >= 3.0), "the queue is full by now");
+        let (at, before) = (now_us(), hashed());
+        let honest = log_in(&server, PASSWORD, &[]);
+        assert_eq!(honest.status, 303, "after {} hashes: {}", hashed() - before, honest.body);
+        assert!(now_us() - at < 12_000_000, "{} us", now_us() - at);
+        let (wrong, refused) = attack.join().expect("all were answered");
+        assert_eq!(wrong + refused, GUESSES);
+        let later =
+            usize::try_from((now_us() - begun) / FAILURE_FORWARDED_WAIT_US).expect("a short time");
+        let max = usize::try_from(FAILURES_FREE_FORWARDED).expect("few") + 1 + later;
+        assert!(wrong <= max, "{wrong} were hashed, max {max}");
+    });
+    assert_eq!(log_in(&server, PASSWORD, &[]).status, 303, "nobody else is locked out");
+    let forged = [("X-Forwarded-For", "203.0.113.250")];
+    let through = || matches!(log_in(&server, PASSWORD, &forged).status, 303);
+    assert!(wait_for(10_000_000, through), "a client of the proxy waits 2 s, no more");
+}
+
+#[test]
+fn a_session_through_a_proxy_is_no_session_of_this_machine() {
+    let stage = Stage::open_with(|setup| {
+        "tls = \"off\"".clone_into(&mut setup.https);
+        "open = true".clone_into(&mut setup.http);
+    });
+    let headers = vec![("X-Forwarded-For".to_owned(), "198.51.100.1".to_owned())];
+    let mut stranger = stage.viewer_with(&Options { headers, ..Options::default() });
+    let mut own = stage.viewer();
+    let text = std::fs::read_to_string(stage.server.config()).expect("the file");
+    stage.server.write(&text.replace("open = true", "open = false"));
+    stage.server.hang_up();
+    assert!(wall::run_one(&mut stranger, 1_000_000, |viewer| viewer.ended.is_some()), "it goes on");
+    let told = stage.server.get(&stranger.location).json();
+    assert_eq!(told["detail"], "the cameras are no longer shown to everybody");
+    let had = own.reception.counts.packets;
+    let goes_on = |viewer: &Viewer| viewer.reception.counts.packets > had + 50;
+    assert!(wall::run_one(&mut own, 10_000_000, goes_on) && own.ended.is_none());
 }

@@ -1,5 +1,7 @@
 //! Decisions, with a clock turned by hand and hashes that are made up.
 
+use std::net::IpAddr;
+
 use super::*;
 use crate::access::{Token, TokenHash, User};
 use crate::limits::{CREDENTIALS_REMEMBERED_US, FAILURES_FREE, PASSWORD_REQUESTS_MAX};
@@ -30,12 +32,12 @@ fn access() -> Access {
     Access::new(Logins::default())
 }
 
-fn client(last: u8) -> IpAddr {
-    IpAddr::from([192, 0, 2, last])
+fn client(last: u8) -> Sender {
+    Sender::new(IpAddr::from([192, 0, 2, last]), NOW.us)
 }
 
 fn asked(presented: Presented) -> Asked {
-    Asked { client: client(1), is_local: false, presented, login: None }
+    Asked { sender: client(1), is_local: false, presented, login: None }
 }
 
 /// What comes of it at once.
@@ -48,13 +50,13 @@ fn known(verdict: Result<Verdict, Denial>) -> Result<(Option<String>, Role, Mean
 
 /// Tries a password that has to be hashed, and says how that ended.
 fn hash(access: &mut Access, user: &str, password: &str, from: u8, now: Now, is_right: bool) {
-    let verdict = access.try_password(&policy(), user, password, client(from), now);
+    let verdict = access.try_password(&policy(), user, password, &client(from), now);
     let Ok(Verdict::Hashing { mut outcome, .. }) = verdict else {
         panic!("{:?}", known(verdict));
     };
     let job = access.next_job().expect("nothing else is being hashed");
     assert_eq!((job.password.as_str(), job.is_vain), (password, user == "nobody"));
-    access.hashed(job.mark, job.client, Some(is_right), now);
+    access.hashed(job.attempt, Some(is_right), now);
     assert_eq!(outcome.try_recv(), Ok(is_right));
 }
 
@@ -118,21 +120,23 @@ fn a_good_login_goes_before_what_a_proxy_passes_on() {
 fn a_right_password_is_remembered_for_a_while() {
     let mut access = access();
     let policy = policy();
-    let verdict = access.try_password(&policy, "anna", "right", client(1), NOW);
+    let verdict = access.try_password(&policy, "anna", "right", &client(1), NOW);
     assert!(matches!(verdict, Ok(Verdict::Hashing { .. })), "not known yet");
     let job = access.next_job().expect("it waits");
-    access.hashed(job.mark, job.client, Some(true), NOW);
+    access.hashed(job.attempt, Some(true), NOW);
     let role = |access: &mut Access, now| {
-        access.try_password(&policy, "anna", "right", client(2), now).map(|verdict| match verdict {
-            Verdict::Known(identity) => Some(identity.role),
-            Verdict::Hashing { .. } => None,
-        })
+        access.try_password(&policy, "anna", "right", &client(2), now).map(
+            |verdict| match verdict {
+                Verdict::Known(identity) => Some(identity.role),
+                Verdict::Hashing { .. } => None,
+            },
+        )
     };
     let last = later(CREDENTIALS_REMEMBERED_US - 1);
     assert_eq!(role(&mut access, last), Ok(Some(Role::Operator)));
     let mut changed = policy.clone();
     changed.users[0] = User::new(account("anna", Role::Viewer), policy.users[0].password.clone());
-    let verdict = access.try_password(&changed, "anna", "right", client(3), NOW);
+    let verdict = access.try_password(&changed, "anna", "right", &client(3), NOW);
     assert!(matches!(verdict, Ok(Verdict::Hashing { .. })), "another section, another password");
     assert_eq!(role(&mut access, later(CREDENTIALS_REMEMBERED_US)), Ok(None));
 }
@@ -144,15 +148,15 @@ fn the_same_password_at_one_instant_is_hashed_once() {
     let mut outcomes = Vec::new();
     let most = u8::try_from(PASSWORD_REQUESTS_MAX).expect("few connections");
     for number in 0..most {
-        let verdict = access.try_password(&policy, "anna", "right", client(number), NOW);
+        let verdict = access.try_password(&policy, "anna", "right", &client(number), NOW);
         let Ok(Verdict::Hashing { outcome, .. }) = verdict else { panic!("not known yet") };
         outcomes.push(outcome);
     }
-    let one_more = access.try_password(&policy, "anna", "right", client(most), NOW);
+    let one_more = access.try_password(&policy, "anna", "right", &client(most), NOW);
     assert_eq!(one_more.map(|_| ()), Err(Denial::Busy), "the requests that wait are bounded");
     let job = access.next_job().expect("it waits");
     assert!(access.next_job().is_none());
-    access.hashed(job.mark, job.client, Some(true), NOW);
+    access.hashed(job.attempt, Some(true), NOW);
     assert!(access.next_job().is_none());
     assert!(outcomes.iter_mut().all(|outcome| outcome.try_recv() == Ok(true)));
 }
@@ -162,7 +166,7 @@ fn tries_at_one_instant_count_before_they_are_known_to_fail() {
     let mut access = access();
     let policy = policy();
     let mut try_from = |from: u8, number: u32| {
-        access.try_password(&policy, "anna", &format!("guess {number}"), client(from), NOW)
+        access.try_password(&policy, "anna", &format!("guess {number}"), &client(from), NOW)
     };
     for number in 0..FAILURES_FREE {
         assert!(try_from(1, number).is_ok());
@@ -181,7 +185,7 @@ fn one_address_with_many_passwords_delays_another_by_one_hash() {
     let mut access = access();
     let policy = policy();
     let try_from = |access: &mut Access, from: u8, guess: &str| {
-        let verdict = access.try_password(&policy, "anna", guess, client(from), NOW);
+        let verdict = access.try_password(&policy, "anna", guess, &client(from), NOW);
         match verdict {
             Ok(Verdict::Hashing { outcome, .. }) => Ok(outcome),
             Ok(Verdict::Known(_)) => panic!("{guess} is not known"),
@@ -190,8 +194,8 @@ fn one_address_with_many_passwords_delays_another_by_one_hash() {
     };
     let hash_next = |access: &mut Access| {
         let job = access.next_job().expect("some wait");
-        access.hashed(job.mark, job.client, Some(false), NOW);
-        (job.client, job.password)
+        access.hashed(job.attempt, Some(false), NOW);
+        (job.attempt.sender, job.password)
     };
     let mut held = Vec::new();
     for guess in ["a", "b", "c", "d", "e"] {
@@ -209,7 +213,7 @@ fn a_full_queue_takes_from_the_address_that_has_most() {
     let mut access = access();
     let policy = policy();
     let mut try_from = |from: u8, guess: &str| {
-        let verdict = access.try_password(&policy, "anna", guess, client(from), NOW);
+        let verdict = access.try_password(&policy, "anna", guess, &client(from), NOW);
         verdict.map(|verdict| match verdict {
             Verdict::Hashing { outcome, .. } => outcome,
             Verdict::Known(_) => panic!("{guess} is not known"),
@@ -235,13 +239,13 @@ fn who_is_locked_out_learns_nothing_and_a_right_password_later_clears_it() {
     let mut access = access();
     let policy = policy();
     let try_one = |access: &mut Access, password: &str, from: u8, now, is_right| {
-        let verdict = access.try_password(&policy, "anna", password, client(from), now);
+        let verdict = access.try_password(&policy, "anna", password, &client(from), now);
         match verdict {
             Err(denial) => Some(denial),
             Ok(Verdict::Known(_)) => None,
             Ok(Verdict::Hashing { .. }) => {
                 let job = access.next_job().expect("nothing else is being hashed");
-                access.hashed(job.mark, job.client, Some(is_right), now);
+                access.hashed(job.attempt, Some(is_right), now);
                 None
             }
         }
@@ -266,12 +270,12 @@ fn who_is_locked_out_learns_nothing_and_a_right_password_later_clears_it() {
 fn a_user_there_is_not_takes_as_long() {
     let mut access = access();
     let policy = policy();
-    assert!(access.try_password(&policy, "nobody", "x", client(1), NOW).is_ok());
+    assert!(access.try_password(&policy, "nobody", "x", &client(1), NOW).is_ok());
     let nobody = access.next_job().expect("a password of nobody is hashed too");
     assert!(nobody.is_vain);
     assert_eq!(nobody.rounds, policy.users[0].password.rounds());
     assert_eq!(nobody.hash.rounds(), nobody.rounds);
-    access.hashed(nobody.mark, nobody.client, Some(false), NOW);
+    access.hashed(nobody.attempt, Some(false), NOW);
     assert!(access.log_in(&policy, "nobody", NOW).is_none());
 }
 
@@ -298,17 +302,17 @@ fn a_login_is_its_users_as_long_as_the_section_stays_as_it_is() {
     access.follow(&before);
     assert_eq!(ask(&mut access, &before, &bert, NOW), Err(Denial::Unknown), "it does not return");
 
-    assert!(access.log_out(&anna));
+    assert!(access.log_out(&anna).is_some());
     assert_eq!(ask(&mut access, &policy, &anna, NOW), Err(Denial::Unknown));
 }
 
 #[test]
 fn a_hash_that_failed_is_no_answer_to_anybody() {
     let mut access = access();
-    let verdict = access.try_password(&policy(), "anna", "right", client(1), NOW);
+    let verdict = access.try_password(&policy(), "anna", "right", &client(1), NOW);
     let Ok(Verdict::Hashing { mut outcome, .. }) = verdict else { panic!("not known yet") };
     let job = access.next_job().expect("it waits");
-    access.hashed(job.mark, job.client, None, NOW);
+    access.hashed(job.attempt, None, NOW);
     assert!(outcome.try_recv().is_err());
     assert!(access.hashing.is_empty());
 }
@@ -319,10 +323,101 @@ fn without_users_no_password_is_hashed_and_each_try_counts() {
     let policy = Policy { users: Vec::new(), ..policy() };
     for number in 0..FAILURES_FREE {
         let guess = format!("guess {number}");
-        let tried = access.try_password(&policy, "anna", &guess, client(1), NOW);
+        let tried = access.try_password(&policy, "anna", &guess, &client(1), NOW);
         assert_eq!(tried.map(|_| ()), Err(Denial::Wrong));
     }
-    let once_more = access.try_password(&policy, "anna", "guess", client(1), NOW);
+    let once_more = access.try_password(&policy, "anna", "guess", &client(1), NOW);
     assert_eq!(once_more.map(|_| ()), Err(Denial::Wait { seconds: 10 }));
     assert!(access.next_job().is_none());
+}
+
+#[test]
+fn who_fails_on_a_lan_locks_out_itself_alone() {
+    let mut access = access();
+    let policy = policy();
+    let from = |text: &str| Sender::new(text.parse().expect("an address"), NOW.us);
+    let mut fail = |text: &str, number: u32| {
+        let guess = format!("{text} {number}");
+        let verdict = access.try_password(&policy, "anna", &guess, &from(text), NOW);
+        let Ok(Verdict::Hashing { .. }) = verdict else { return false };
+        let job = access.next_job().expect("nothing else is being hashed");
+        access.hashed(job.attempt, Some(false), NOW);
+        true
+    };
+    assert!((0..FAILURES_FREE).all(|number| fail("fe80::1", number)));
+    assert!(!fail("fe80::1", 9), "it is locked out");
+    assert!(fail("fe80::2", 0), "another host of the link is not");
+    assert!((0..FAILURES_FREE).all(|number| fail("2001:db8::1", number)));
+    assert!(!fail("2001:db8::2", 0), "elsewhere a host has a /64 to itself");
+    assert!(fail("2001:db8:0:1::1", 0));
+}
+
+#[test]
+fn a_password_that_was_not_looked_at_is_no_failure() {
+    let mut access = access();
+    let policy = policy();
+    let mut try_one = |number: u32, is_right| {
+        let guess = format!("guess {number}");
+        let verdict = access.try_password(&policy, "anna", &guess, &client(1), NOW);
+        if verdict.is_ok() {
+            let job = access.next_job().expect("nothing else is being hashed");
+            access.hashed(job.attempt, is_right, NOW);
+        }
+        verdict.map(|_| ())
+    };
+    for number in 0..2 * FAILURES_FREE {
+        assert_eq!(try_one(number, None), Ok(()), "no thread, or no memory, for it");
+    }
+    for number in 0..FAILURES_FREE {
+        assert_eq!(try_one(number, Some(false)), Ok(()));
+    }
+    assert_eq!(try_one(0, None), Err(Denial::Wait { seconds: 10 }));
+}
+
+#[test]
+fn a_password_that_another_address_pushed_out_is_no_failure() {
+    let mut access = access();
+    let policy = policy();
+    let mut try_from = |from: u8, number: u32| {
+        let guess = format!("guess {number} of {from}");
+        access.try_password(&policy, "anna", &guess, &client(from), NOW).map(|_| ())
+    };
+    for number in 0..FAILURES_FREE {
+        assert_eq!(try_from(1, number), Ok(()));
+    }
+    assert_eq!(try_from(1, 9), Err(Denial::Wait { seconds: 10 }));
+    for from in 2..5 {
+        assert_eq!(try_from(from, 0), Ok(()));
+    }
+    assert_eq!(try_from(5, 0), Ok(()), "the newest of the first makes room");
+    let job = access.next_job().expect("they wait");
+    access.hashed(job.attempt, Some(false), NOW);
+    let again = access.try_password(&policy, "anna", "another", &client(1), NOW);
+    assert_eq!(again.map(|_| ()), Ok(()), "it has had four");
+    let once_more = access.try_password(&policy, "anna", "yet another", &client(1), NOW);
+    assert_eq!(once_more.map(|_| ()), Err(Denial::Wait { seconds: 10 }));
+}
+
+#[test]
+fn an_address_that_may_be_made_up_makes_room_for_one_that_is_not() {
+    let mut access = access();
+    let policy = policy();
+    let forwarded = |last: u8| client(99).forwarded(Some(IpAddr::from([127, 1, 1, last])));
+    let mut try_from = |sender: Sender, number: u32| {
+        let guess = format!("guess {number} of {sender:?}");
+        let verdict = access.try_password(&policy, "anna", &guess, &sender, NOW);
+        let Verdict::Hashing { outcome, .. } = verdict? else { panic!("not known yet") };
+        Ok(outcome)
+    };
+    let mut made_up: Vec<_> =
+        (0..8).map(|last| try_from(forwarded(last), 0).expect("room")).collect();
+    let full = try_from(forwarded(9), 0).map(drop);
+    assert_eq!(full, Err(Denial::Busy), "it has as many as each of them");
+    let _direct = try_from(client(1), 0).expect("the newest of them makes room");
+    let closed = Err(oneshot::error::TryRecvError::Closed);
+    assert_eq!(made_up[7].try_recv(), closed);
+    assert!((1..FAILURES_FREE).all(|number| try_from(client(1), number).is_ok()));
+    assert_eq!(try_from(forwarded(9), 0).map(drop), Err(Denial::Busy), "not from the address");
+    let job = access.next_job().expect("they wait");
+    assert_eq!(job.attempt.sender, client(1), "it does not wait behind them");
 }

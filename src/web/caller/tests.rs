@@ -56,12 +56,17 @@ fn the_last_address_that_is_no_proxy_is_the_clients() {
 #[test]
 fn others_are_not_believed() {
     assert_eq!(client_of("192.0.2.1", &["198.51.100.1"]), "192.0.2.1");
-    let claimed = |ip| client_of("::1", &[ip]);
+    assert_eq!(client_of("::1", &["198.51.100.1"]), "::1", "what is not an account's is its own");
+    let claimed = |ip| {
+        let caller = Caller::of(&request(&[(FOR, ip)]), client("::1"), &NAMES, &policy());
+        caller.stand_in.expect("it says for whom it asks")
+    };
     let stand_in = claimed("192.0.2.1");
-    assert!(stand_in.starts_with("127."), "nobody's address but a stand-in: {stand_in}");
+    assert!(stand_in.is_loopback(), "nobody's address but a stand-in: {stand_in}");
     assert_eq!(claimed("192.0.2.1"), stand_in);
     assert_ne!(claimed("192.0.2.2"), stand_in);
-    assert_eq!(claimed("2001:db8::1"), claimed("2001:db8::2"), "one host has a whole /64");
+    assert_eq!(claimed("2001:db8::1"), claimed("2001:db8::2"), "a strange host has a whole /64");
+    assert_ne!(claimed("fe80::1"), claimed("fe80::2"), "and a host of the LAN has not");
     let said = [(HOST, "evil.example"), (PROTO, "https"), ("host", "weir")];
     for (peer, host, is_tls) in [("10.0.0.1", "evil.example", true), ("10.0.0.1", "weir", false)] {
         let (headers, peer) = if is_tls { (&said[..], peer) } else { (&said[2..], peer) };
