@@ -266,6 +266,10 @@ struct Sink<'s, 'r> {
 
 impl NalSink for Sink<'_, '_> {
     fn begin(&mut self, header: u8) {
+        // Torn, or its last part is missing: what follows in this packet does not make it good.
+        if !matches!(self.units.nal, Nal::Skipped) {
+            self.units.broken(self.head.ring);
+        }
         self.units.nal = Nal::Begun(header);
     }
 
