@@ -16,7 +16,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use super::auth::{Auth, AuthError};
 use super::control;
 use super::error::DialogError;
-use super::examine::{Channels, Verdict, examine};
+use super::examine::{Channels, HeadScan, Verdict, examine};
 use super::habits::{Habits, Keepalive};
 use super::message::{Head, Kind, Request, answer};
 use super::sdp::{self, Described, VideoTrack};
@@ -55,6 +55,8 @@ pub struct Dialog {
     /// Bytes of a `$` frame that are still to come.
     passing: usize,
     lost: bool,
+    /// Of the head that `input` begins with.
+    scan: HeadScan,
 }
 
 #[derive(Debug)]
@@ -114,6 +116,7 @@ impl Dialog {
             input: Vec::new(),
             passing: 0,
             lost: false,
+            scan: HeadScan::NONE,
         };
         dialog.ask().expect("an unsigned request with a bounded url fits");
         dialog
@@ -148,7 +151,7 @@ impl Dialog {
         input.extend_from_slice(&bytes[passed..]);
         let mut rest = input.as_slice();
         while !rest.is_empty() && self.connect.is_none() && !matches!(self.stage, Stage::Over) {
-            match examine(rest, None, self.lost) {
+            match examine(rest, None, self.lost, &mut self.scan) {
                 Verdict::Need { .. } => break,
                 Verdict::Text { total, .. } if total > rest.len() => break,
                 Verdict::Text { head, total } => {
@@ -171,6 +174,7 @@ impl Dialog {
                     rest = &rest[here..];
                 }
             }
+            self.scan = HeadScan::NONE;
         }
         // What is left behind a redirect is the old connection's.
         if self.connect.is_none() && !matches!(self.stage, Stage::Over) {
@@ -207,6 +211,7 @@ impl Dialog {
         self.input.clear();
         self.passing = 0;
         self.lost = false;
+        self.scan = HeadScan::NONE;
         self.out.clear();
         self.stage = Stage::Describe;
         self.ask()
