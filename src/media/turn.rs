@@ -248,6 +248,7 @@ impl Turner {
                 return;
             }
         }
+        streams[slot].begin_read();
         streams[slot].hold_unserved();
         let mut cutting =
             Cutting { stream: &mut streams[slot], chunks, card: &status::CAMERAS[slot], now_us };
