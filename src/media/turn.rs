@@ -244,7 +244,7 @@ impl Turner {
             let has_room = !is_held && make_room(streams, chunks, given_up, slot, now_us);
             if !has_room {
                 self.is_short |= !is_held;
-                cameras.put_off(slot);
+                cameras.put_off(slot, now_us);
                 return;
             }
         }
