@@ -46,10 +46,17 @@ pub const STILL_CHUNKS_MAX: usize = RING_CHUNKS_MAX / 4;
 /// Chunks that are free before a camera is read. What is read at once is cut before anybody is
 /// served: the read, a frame it completes, and the chunk that is open, each chunk with less than a
 /// packet left at its end. A read of nothing but tiny packets is cut into more, and overwrites the
-/// oldest of its own stream.
+/// oldest of its own stream; see [`READ_CUT_CHUNKS_MAX`].
 pub const READ_CHUNKS_MAX: usize = 1
     + (PROFILE.read_scratch_bytes + CARRY_LARGE_BYTES)
         .div_ceil(PROFILE.ring_chunk_bytes - PAYLOAD_BYTES_MAX);
+/// Chunks that one read is cut into at most, and so [`CHUNK_PACKETS_MAX`] times as many packets: with
+/// more the stream waits for its next IDR, of a later read. A read of 28 KiB from a camera at night,
+/// a slice of a few bytes in each packet of its own, is 50 chunks; what makes more of it packs NAL
+/// units of nothing by the thousand.
+pub const READ_CUT_CHUNKS_MAX: usize = 5 * READ_CHUNKS_MAX;
+/// Chunks above which no further NAL unit of that read is begun: the one at hand may take the rest.
+pub const READ_CUT_CHUNKS_BEHIND: usize = READ_CUT_CHUNKS_MAX - READ_CHUNKS_MAX;
 /// SPS a stream remembers; one with a further id takes the oldest's place. Cameras send one.
 pub const SPS_MAX: usize = 2;
 /// PPS a stream remembers, in the same way; two were seen. 256 bytes each, as an SPS.
@@ -128,9 +135,17 @@ pub const CAMERA_BURST_BYTES: usize = 2 << 20;
 /// A camera that is over its rate is read again when it may send so much: not byte by byte.
 pub const CAMERA_READ_BYTES_MIN: usize = 24 << 10;
 
+/// The smallest packet of a slice: interleaved and RTP header, a NAL header and three bytes.
+const SLICE_PACKET_BYTES_MIN: usize = 4 + 12 + 4;
+
 const _: () = {
     assert!(CAMERA_BURST_BYTES >= PROFILE.read_scratch_bytes);
     assert!(CAMERA_READ_BYTES_MIN <= PROFILE.read_scratch_bytes);
+    assert!(
+        PROFILE.read_scratch_bytes / SLICE_PACKET_BYTES_MIN
+            <= READ_CUT_CHUNKS_BEHIND * CHUNK_PACKETS_MAX,
+        "a read of the smallest packets of one slice each is cut whole"
+    );
     assert!(RING_CHUNKS_MAX >= 2 * READ_CHUNKS_MAX, "a stream has room for a read and another");
     assert!(CHUNKS_MAX >= READ_CHUNKS_MAX + 2 * PROFILE.cameras, "each stream has its open chunk");
 };

@@ -62,6 +62,9 @@ const _: () = assert!(
 /// One read while a camera is dialled: what comes behind the last SETUP answer with it is handed
 /// from dialog to session.
 pub const RTSP_EARLY_BYTES_MAX: usize = 4 * KIB;
+/// Bytes of one dial that are no answer to it: noise, line ends, requests of the camera's own. With
+/// more of them the dial fails; cameras send none, or a message or two.
+pub const RTSP_NOISE_BYTES_MAX: usize = 64 * KIB;
 /// Redirects followed for one dialog.
 pub const RTSP_REDIRECTS_MAX: u32 = 3;
 /// Media sections of an SDP that are looked at; Hikvision's have 3. Further ones are passed over.

@@ -31,6 +31,8 @@ struct Connection {
     is_throttled: bool,
     /// The camera has closed its side: there is an end to be read.
     has_end: bool,
+    /// Since when it is put off, as far as the session was not told of it.
+    put_off_us: Option<u64>,
     /// A TEARDOWN is under way; when its answer is no longer waited for.
     leaves_by_us: Option<u64>,
 }
@@ -99,6 +101,7 @@ impl Cameras {
             budget: Budget::new(now_us),
             is_throttled: false,
             has_end: false,
+            put_off_us: None,
             leaves_by_us: None,
         };
         connection.write()?;
@@ -126,6 +129,8 @@ impl Cameras {
             }
             return Ok(false);
         }
+        connection.tell_put_off(now_us);
+        connection.put_off_us = None;
         let was_throttled = std::mem::take(&mut connection.is_throttled);
         let bytes = match connection.socket.read(&mut scratch[..room]) {
             Ok(0) => return Err(Lost::Closed),
@@ -154,9 +159,10 @@ impl Cameras {
     }
 
     /// What came for a slot stays in its socket for now.
-    pub(super) fn put_off(&mut self, slot: usize) {
+    pub(super) fn put_off(&mut self, slot: usize, now_us: u64) {
         if let Some(connection) = self.slots[slot].as_mut() {
             connection.has_more = true;
+            connection.put_off_us.get_or_insert(now_us);
         }
     }
 
@@ -166,6 +172,7 @@ impl Cameras {
         if connection.leaves_by_us.is_some_and(|by_us| now_us >= by_us) {
             return Err(Lost::Stopped);
         }
+        connection.tell_put_off(now_us);
         if now_us >= connection.session.deadline_us() {
             connection.session.timeout(now_us).map_err(|error| lost(&error))?;
         }
@@ -225,6 +232,14 @@ impl Cameras {
 }
 
 impl Connection {
+    /// The time in which weir itself did not read is no silence of the camera's.
+    fn tell_put_off(&mut self, now_us: u64) {
+        if let Some(since_us) = &mut self.put_off_us {
+            let since_us = std::mem::replace(since_us, now_us);
+            self.session.was_not_read(now_us.saturating_sub(since_us));
+        }
+    }
+
     /// Writes what the session has to say, as far as the socket takes it.
     fn write(&mut self) -> Result<(), Lost> {
         while !self.session.transmit().is_empty() {
@@ -251,3 +266,6 @@ fn lost(error: &SessionError) -> Lost {
         SessionError::PlayUnanswered => Lost::Unanswered,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -244,17 +244,21 @@ impl Turner {
             let has_room = !is_held && make_room(streams, chunks, given_up, slot, now_us);
             if !has_room {
                 self.is_short |= !is_held;
-                cameras.put_off(slot);
+                cameras.put_off(slot, now_us);
                 return;
             }
         }
+        streams[slot].begin_read();
         streams[slot].hold_unserved();
         let mut cutting =
             Cutting { stream: &mut streams[slot], chunks, card: &status::CAMERAS[slot], now_us };
-        match cameras.read(slot, read_scratch, carry, &mut cutting) {
-            Ok(true) => self.serve(slot),
-            Ok(false) => {}
-            Err(why) => self.lose(slot, why),
+        let read = cameras.read(slot, read_scratch, carry, &mut cutting);
+        // What came before an end is served too: until then its chunks are held.
+        if !matches!(read, Ok(false)) {
+            self.serve(slot);
+        }
+        if let Err(why) = read {
+            self.lose(slot, why);
         }
         self.reads += 1;
         if self.reads >= READS_BEFORE_FLUSH && !self.is_awaiting_room {

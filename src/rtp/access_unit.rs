@@ -3,7 +3,8 @@
 //! Slices go on; parameter sets are kept and come back in front of each IDR; delimiters, SEI,
 //! filler and what else decoders do without end here. Nothing is forwarded before the first IDR
 //! or after a loss, until the next one. An access unit begins with a new timestamp, or at the
-//! first macroblock (cameras were seen to give two pictures one timestamp).
+//! first macroblock (cameras were seen to give two pictures one timestamp). What one read is cut into
+//! is bounded: when that is reached, all else of the read is a loss.
 
 use crate::stream::{Flags, Ring};
 
@@ -28,6 +29,8 @@ pub struct AccessUnits {
     decodable: bool,
     /// The packet at hand brought something of a slice.
     slice_in_packet: bool,
+    /// A slice was not taken because its read was full, and nobody asked yet.
+    overflowed: bool,
     /// Access units seen, forwarded or not.
     pub(super) count: u64,
     /// IDRs forwarded.
@@ -95,6 +98,7 @@ impl AccessUnits {
             },
             decodable: false,
             slice_in_packet: false,
+            overflowed: false,
             count: 0,
             idrs: Idrs { last_us: 0, apart_ms: 0, last_timestamp: 0 },
         }
@@ -132,6 +136,12 @@ impl AccessUnits {
         self.nal = Nal::Skipped;
         self.cutter.drop_piece();
         self.decodable = false;
+    }
+
+    /// Whether something was dropped since the last call because its read had been cut into as much
+    /// as a read may be.
+    pub fn take_overflowed(&mut self) -> bool {
+        std::mem::take(&mut self.overflowed)
     }
 
     /// Takes the NAL units of a packet with this timestamp.
@@ -195,6 +205,12 @@ impl AccessUnits {
         if !nal::is_vcl(kind) {
             return Nal::Skipped;
         }
+        if head.ring.is_read_full() {
+            self.cutter.release(Flags::NONE, head);
+            self.overflowed |= self.decodable;
+            self.broken(head.ring);
+            return Nal::Skipped;
+        }
         let picture = nal::begins_picture(kind, first);
         if !self.unit.begun || camera_timestamp != self.unit.camera_timestamp || picture {
             self.unit_begins(kind, picture, camera_timestamp, head);
@@ -208,6 +224,8 @@ impl AccessUnits {
     }
 
     fn unit_begins(&mut self, kind: u8, picture: bool, camera_timestamp: u32, head: &mut Head) {
+        // Parameter sets go before each IDR, and not before each of many in one packet.
+        let is_repeated = self.slice_in_packet && self.unit.idr && self.decodable;
         self.unit_ends(head);
         self.count += 1;
         self.unit = Unit {
@@ -222,7 +240,7 @@ impl AccessUnits {
         }
         // After a loss only an IDR whose first slice is here; without parameter sets, none.
         self.decodable = (self.decodable || picture) && self.sets.complete();
-        if self.decodable {
+        if self.decodable && !is_repeated {
             let timestamp = self.unit.timestamp;
             let index = self.sets.publish(timestamp, self.payload_bytes, head);
             head.ring.idr_begins(index);
@@ -266,6 +284,10 @@ struct Sink<'s, 'r> {
 
 impl NalSink for Sink<'_, '_> {
     fn begin(&mut self, header: u8) {
+        // Torn, or its last part is missing: what follows in this packet does not make it good.
+        if !matches!(self.units.nal, Nal::Skipped) {
+            self.units.broken(self.head.ring);
+        }
         self.units.nal = Nal::Begun(header);
     }
 

@@ -80,6 +80,7 @@ impl Receiver {
             self.broken(head.ring);
         }
         self.units.packet_ends(header.marker, head);
+        let whole = whole && !self.units.take_overflowed();
         Ok(if whole && step != Step::Loss { Received::Taken } else { Received::Lossy })
     }
 

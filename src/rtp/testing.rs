@@ -170,6 +170,7 @@ impl Viewer {
         for packet in packets {
             let from = self.stream.ring().head();
             self.now_us += 1_000;
+            self.stream.begin_read();
             self.stream.rtp(self.chunks, packet, self.now_us);
             let ring = self.stream.ring();
             let new = ring.packets_from(self.chunks, from.max(ring.tail()));

@@ -16,7 +16,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use super::auth::{Auth, AuthError};
 use super::control;
 use super::error::DialogError;
-use super::examine::{Channels, Verdict, examine};
+use super::examine::{Channels, HeadScan, Verdict, examine};
 use super::habits::{Habits, Keepalive};
 use super::message::{Head, Kind, Request, answer};
 use super::sdp::{self, Described, VideoTrack};
@@ -26,8 +26,9 @@ use super::step::{Ready, Step};
 use super::transmit::Transmit;
 use super::url::{CameraUrl, Credentials, is_absolute};
 use crate::limits::{
-    RTSP_BODY_BYTES_MAX, RTSP_EARLY_BYTES_MAX, RTSP_HEAD_BYTES_MAX, RTSP_REDIRECTS_MAX,
-    RTSP_REQUEST_URL_BYTES_MAX, RTSP_SESSION_ID_BYTES_MAX, RTSP_TRANSMIT_BYTES_MAX,
+    RTSP_BODY_BYTES_MAX, RTSP_EARLY_BYTES_MAX, RTSP_HEAD_BYTES_MAX, RTSP_NOISE_BYTES_MAX,
+    RTSP_REDIRECTS_MAX, RTSP_REQUEST_URL_BYTES_MAX, RTSP_SESSION_ID_BYTES_MAX,
+    RTSP_TRANSMIT_BYTES_MAX,
 };
 
 /// A dialog with one camera.
@@ -55,6 +56,10 @@ pub struct Dialog {
     /// Bytes of a `$` frame that are still to come.
     passing: usize,
     lost: bool,
+    /// Bytes so far that were no answer.
+    noise: usize,
+    /// Of the head that `input` begins with.
+    scan: HeadScan,
 }
 
 #[derive(Debug)]
@@ -114,6 +119,8 @@ impl Dialog {
             input: Vec::new(),
             passing: 0,
             lost: false,
+            noise: 0,
+            scan: HeadScan::NONE,
         };
         dialog.ask().expect("an unsigned request with a bounded url fits");
         dialog
@@ -148,7 +155,7 @@ impl Dialog {
         input.extend_from_slice(&bytes[passed..]);
         let mut rest = input.as_slice();
         while !rest.is_empty() && self.connect.is_none() && !matches!(self.stage, Stage::Over) {
-            match examine(rest, None, self.lost) {
+            match examine(rest, None, self.lost, &mut self.scan) {
                 Verdict::Need { .. } => break,
                 Verdict::Text { total, .. } if total > rest.len() => break,
                 Verdict::Text { head, total } => {
@@ -158,11 +165,15 @@ impl Dialog {
                     self.take_message(&message[..head], &message[head..], rest)?;
                 }
                 Verdict::Garbage(bytes) => {
-                    check_body(rest)?;
+                    check_bounds(&rest[..bytes])?;
+                    self.pass_over(bytes)?;
                     self.lost = true;
                     rest = &rest[bytes..];
                 }
-                Verdict::Blank(bytes) => rest = &rest[bytes..],
+                Verdict::Blank(bytes) => {
+                    self.pass_over(bytes)?;
+                    rest = &rest[bytes..];
+                }
                 Verdict::Unwanted { total, .. }
                 | Verdict::Rtp { total }
                 | Verdict::Rtcp { total } => {
@@ -171,6 +182,7 @@ impl Dialog {
                     rest = &rest[here..];
                 }
             }
+            self.scan = HeadScan::NONE;
         }
         // What is left behind a redirect is the old connection's.
         if self.connect.is_none() && !matches!(self.stage, Stage::Over) {
@@ -179,6 +191,12 @@ impl Dialog {
             self.input = input;
         }
         Ok(())
+    }
+
+    /// Goes on behind bytes that are no answer, as long as they are few.
+    fn pass_over(&mut self, bytes: usize) -> Result<(), DialogError> {
+        self.noise += bytes;
+        within("noise", self.noise, RTSP_NOISE_BYTES_MAX)
     }
 
     /// Whether the camera has taken Digest, in this dialog or before.
@@ -207,6 +225,7 @@ impl Dialog {
         self.input.clear();
         self.passing = 0;
         self.lost = false;
+        self.scan = HeadScan::NONE;
         self.out.clear();
         self.stage = Stage::Describe;
         self.ask()
@@ -250,16 +269,17 @@ impl Dialog {
     }
 
     fn take_message(&mut self, head: &[u8], body: &[u8], after: &[u8]) -> Result<(), DialogError> {
+        let bytes = head.len() + body.len();
         let Some(head) = Head::parse(head) else {
             return Err(DialogError::Protocol("a status line that is none"));
         };
         let Kind::Response { status } = head.kind else {
             // No room: the camera asks again.
             let _ = answer(&head, &mut self.out);
-            return Ok(());
+            return self.pass_over(bytes);
         };
         match status {
-            ..200 => return Ok(()),
+            ..200 => return self.pass_over(bytes),
             401 => return self.challenged(&head),
             200..300 => {
                 self.auth.accepted();
@@ -448,13 +468,18 @@ fn within(what: &'static str, bytes: usize, max: usize) -> Result<(), DialogErro
 }
 
 /// Garbage that begins as an answer is an answer over its bounds: say so rather than wait on.
-fn check_body(garbage: &[u8]) -> Result<(), DialogError> {
+fn check_bounds(garbage: &[u8]) -> Result<(), DialogError> {
+    /// Of a head that is too long, all but what may be the beginning of a `$` frame is garbage.
+    const FRAME_START_BYTES_MAX: usize = 3;
     if !garbage.starts_with(b"RTSP/") {
         return Ok(());
     }
     let body = Head::parse(garbage).map_or(0, |head| head.content_length());
     within("message body", body, RTSP_BODY_BYTES_MAX)?;
-    within("message head", garbage.len(), RTSP_HEAD_BYTES_MAX - 1)
+    match garbage.len() + FRAME_START_BYTES_MAX {
+        ..RTSP_HEAD_BYTES_MAX => Ok(()),
+        _ => within("message head", RTSP_HEAD_BYTES_MAX + 1, RTSP_HEAD_BYTES_MAX),
+    }
 }
 
 /// A random SSRC of our own; any other will do where the kernel has no random bytes.

@@ -307,7 +307,9 @@ fn what_is_too_large_says_how_large() {
     assert_eq!(error.to_string(), message);
     let mut talk = Talk::new(URL, None);
     let head = format!("RTSP/1.0 200 OK\r\nX: {}", "x".repeat(RTSP_HEAD_BYTES_MAX));
-    assert!(matches!(talk.answer(&head), Err(DialogError::OverLimit { .. })));
+    let error = talk.answer(&head).unwrap_err();
+    let message = format!("message head {} bytes, max", RTSP_HEAD_BYTES_MAX + 1);
+    assert!(error.to_string().contains(&message), "{error}");
     let mut talk = Talk::new(URL, None);
     let id = format!("RTSP/1.0 200 OK\r\nSession: {}\r\n\r\n", "1".repeat(129));
     let error = talk.answers(&[&status("200 OK"), &describe("", SDP), &id]).unwrap_err();
@@ -316,6 +318,35 @@ fn what_is_too_large_says_how_large() {
     let mut talk = Talk::new(URL, None);
     let error = talk.answers(&[&status("200 OK"), &describe("", &control)]).unwrap_err();
     assert!(matches!(error, DialogError::OverLimit { what: "url", .. }));
+}
+
+#[test]
+fn what_is_no_answer_may_be_64_kib_and_no_more() {
+    let noises = [
+        "RTSP/1.0 200 \x01\n",
+        "x",
+        "\r\n",
+        "RTSP/1.0 100 x\r\n\r\n",
+        "OPTIONS * RTSP/1.0\r\n\r\n",
+    ];
+    for noise in noises {
+        let rounds = RTSP_NOISE_BYTES_MAX / noise.len();
+        let mut talk = Talk::new(URL, None);
+        talk.answer(&noise.repeat(rounds)).expect(noise);
+        // It is taken for what it is: the answers are still found.
+        talk.answers(&[&status("200 OK"), &describe("", SDP), SETUP]).expect(noise);
+        assert!(talk.ready.is_some(), "{noise:?}");
+        let mut talk = Talk::new(URL, None);
+        let mut poured = 0;
+        let error = loop {
+            poured += noise.len() * 100;
+            if let Err(error) = talk.answer(&noise.repeat(100)) {
+                break error;
+            }
+            assert!(poured <= 2 * RTSP_NOISE_BYTES_MAX, "{noise:?}");
+        };
+        assert!(matches!(error, DialogError::OverLimit { what: "noise", .. }), "{error}");
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What the next bytes of a connection are: a `$` frame, a message, nothing, or garbage.
 //!
 //! A verdict over some bytes is the verdict over any more of them: that is why a conversation
-//! means the same however it is cut into reads. Nothing is consumed and nothing is kept here.
+//! means the same however it is cut into reads. Nothing is consumed here, and of an unfinished head
+//! the caller keeps how far it was looked through ([`HeadScan`]).
 //!
 //! In sync, any `$` header is believed, since cameras send channels that nobody set up. After
 //! garbage (cameras that mishandle a full TCP window repeat or skip bytes) only an anchor is: a
@@ -9,6 +10,8 @@
 
 use super::message::Head;
 use crate::limits::{RTSP_BODY_BYTES_MAX, RTSP_HEAD_BYTES_MAX};
+
+const _: () = assert!(RTSP_HEAD_BYTES_MAX <= u16::MAX as usize, "a scan is counted in a u16");
 
 /// A `$` header.
 const FRAME_HEADER_BYTES: usize = 4;
@@ -19,8 +22,8 @@ const RTP_HEADER_BYTES: usize = 12;
 const RTCP_HEADER_BYTES: usize = 8;
 /// A method's name, at most; the longest of RFC 2326 and 7826 have 13.
 const METHOD_BYTES_MAX: usize = 24;
-/// Asked for at once while a head's end is not in sight.
-const HEAD_STEP_BYTES: usize = 64;
+/// Asked for at least while a head's end is not in sight; else as much again as there is.
+const HEAD_STEP_BYTES_MIN: usize = 64;
 const ANCHOR: &[u8] = b"RTSP/1.0 ";
 
 /// What belongs to the video track on this connection.
@@ -59,10 +62,28 @@ pub(super) enum Unwanted {
     Content,
 }
 
+/// How far an unfinished head was looked through, so that more of it is not looked through anew. To
+/// be begun anew wherever the bytes to be examined are others than those of before with more behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct HeadScan {
+    bytes: u16,
+    line_is_empty: bool,
+}
+
+impl HeadScan {
+    /// Nothing was looked at.
+    pub(super) const NONE: Self = Self { bytes: 0, line_is_empty: false };
+}
+
 /// Judges `bytes`, which are not empty. Without `channels` no `$` frame is wanted.
-pub(super) fn examine(bytes: &[u8], channels: Option<Channels>, lost: bool) -> Verdict {
+pub(super) fn examine(
+    bytes: &[u8],
+    channels: Option<Channels>,
+    lost: bool,
+    scan: &mut HeadScan,
+) -> Verdict {
     if lost {
-        return examine_lost(bytes, channels);
+        return examine_lost(bytes, channels, scan);
     }
     match bytes[0] {
         b'\r' | b'\n' => {
@@ -70,13 +91,13 @@ pub(super) fn examine(bytes: &[u8], channels: Option<Channels>, lost: bool) -> V
             Verdict::Blank(bytes.iter().position(blank).unwrap_or(bytes.len()))
         }
         b'$' => examine_frame(bytes, channels),
-        b'A'..=b'Z' => examine_text(bytes),
+        b'A'..=b'Z' => examine_text(bytes, scan),
         _ => Verdict::Garbage(1),
     }
 }
 
 /// Looks for an anchor.
-fn examine_lost(bytes: &[u8], channels: Option<Channels>) -> Verdict {
+fn examine_lost(bytes: &[u8], channels: Option<Channels>, scan: &mut HeadScan) -> Verdict {
     let start = bytes.iter().position(|byte| matches!(byte, b'$' | b'R')).unwrap_or(bytes.len());
     if start > 0 {
         return Verdict::Garbage(start);
@@ -86,7 +107,7 @@ fn examine_lost(bytes: &[u8], channels: Option<Channels>) -> Verdict {
         return match bytes[..seen] == ANCHOR[..seen] {
             false => Verdict::Garbage(1),
             true if seen < ANCHOR.len() => need(ANCHOR.len()),
-            true => examine_text(bytes),
+            true => examine_text(bytes, scan),
         };
     }
     match (channels, bytes) {
@@ -132,15 +153,21 @@ fn examine_frame(bytes: &[u8], channels: Option<Channels>) -> Verdict {
 }
 
 /// Judges what begins like a message: `RTSP/` or a method.
-fn examine_text(bytes: &[u8]) -> Verdict {
-    let word = bytes.iter().position(|byte| !matches!(byte, b'A'..=b'Z' | b'_'));
+fn examine_text(bytes: &[u8], scan: &mut HeadScan) -> Verdict {
+    let word = bytes.iter().take(METHOD_BYTES_MAX + 1);
+    let word = word.copied().position(|byte| !matches!(byte, b'A'..=b'Z' | b'_'));
     match word {
         Some(len) if &bytes[..len] == b"RTSP" && bytes[len] == b'/' => {}
         Some(3..=METHOD_BYTES_MAX) if bytes[word.unwrap_or(0)] == b' ' => {}
         None if bytes.len() <= METHOD_BYTES_MAX => return need(bytes.len() + 1),
         _ => return Verdict::Garbage(1),
     }
-    match find_head_end(&bytes[..bytes.len().min(RTSP_HEAD_BYTES_MAX)]) {
+    #[cfg(any(test, fuzzing))]
+    let before = scan.bytes;
+    let end = find_head_end(&bytes[..bytes.len().min(RTSP_HEAD_BYTES_MAX)], scan);
+    #[cfg(any(test, fuzzing))]
+    scanned::add(usize::from(scan.bytes - before) + 1);
+    match end {
         HeadEnd::At(head) => {
             let body = Head::parse(&bytes[..head]).map_or(0, |parsed| parsed.content_length());
             if body > RTSP_BODY_BYTES_MAX {
@@ -155,7 +182,7 @@ fn examine_text(bytes: &[u8]) -> Verdict {
         }
         HeadEnd::NotYet => Verdict::Need {
             least: bytes.len() + 1,
-            most: (bytes.len() + HEAD_STEP_BYTES).min(RTSP_HEAD_BYTES_MAX),
+            most: (2 * bytes.len()).max(bytes.len() + HEAD_STEP_BYTES_MIN).min(RTSP_HEAD_BYTES_MAX),
         },
     }
 }
@@ -168,18 +195,36 @@ enum HeadEnd {
     NotYet,
 }
 
-fn find_head_end(bytes: &[u8]) -> HeadEnd {
-    let mut line_is_empty = false;
-    for (at, byte) in bytes.iter().enumerate() {
+fn find_head_end(bytes: &[u8], scan: &mut HeadScan) -> HeadEnd {
+    for (at, byte) in bytes.iter().enumerate().skip(usize::from(scan.bytes)) {
         match byte {
-            b'\n' if line_is_empty => return HeadEnd::At(at + 1),
-            b'\n' => line_is_empty = true,
+            // The scan stays before it: the head is found again while its body comes.
+            b'\n' if scan.line_is_empty => return HeadEnd::At(at + 1),
+            b'\n' => scan.line_is_empty = true,
             b'\r' => {}
-            b'\t' | b' '..=b'~' | 0x80.. => line_is_empty = false,
+            b'\t' | b' '..=b'~' | 0x80.. => scan.line_is_empty = false,
             _ => return HeadEnd::NoText(at),
         }
+        scan.bytes += 1;
     }
     HeadEnd::NotYet
+}
+
+/// How many bytes of heads were looked at, for the tests that bound it.
+#[cfg(any(test, fuzzing))]
+pub(super) mod scanned {
+    use std::cell::Cell;
+
+    thread_local!(static BYTES: Cell<usize> = const { Cell::new(0) });
+
+    pub(super) fn add(bytes: usize) {
+        BYTES.set(BYTES.get() + bytes);
+    }
+
+    /// By this thread, since it was asked last.
+    pub(in crate::rtsp) fn take() -> usize {
+        BYTES.take()
+    }
 }
 
 fn need(bytes: usize) -> Verdict {
@@ -204,11 +249,11 @@ mod tests {
     }
 
     fn in_sync(bytes: &[u8]) -> Verdict {
-        examine(bytes, OURS, false)
+        examine(bytes, OURS, false, &mut { HeadScan::NONE })
     }
 
     fn lost(bytes: &[u8]) -> Verdict {
-        examine(bytes, OURS, true)
+        examine(bytes, OURS, true, &mut { HeadScan::NONE })
     }
 
     #[test]
@@ -282,9 +327,13 @@ mod tests {
         .concat();
         for is_lost in [false, true] {
             for start in 0..stream.len() {
-                let whole = examine(&stream[start..], OURS, is_lost);
+                let whole = examine(&stream[start..], OURS, is_lost, &mut { HeadScan::NONE });
+                // Once anew and once with what the parts before it have shown.
+                let mut scan = HeadScan::NONE;
                 for end in start + 1..=stream.len() {
-                    let part = examine(&stream[start..end], OURS, is_lost);
+                    let part = examine(&stream[start..end], OURS, is_lost, &mut scan);
+                    let anew = &mut { HeadScan::NONE };
+                    assert_eq!(examine(&stream[start..end], OURS, is_lost, anew), part);
                     let same = part == whole
                         || matches!(part, Verdict::Need { .. })
                         || matches!((part, whole), (Verdict::Garbage(a), Verdict::Garbage(b)) if a <= b)

@@ -5,7 +5,7 @@
 //! from there. A frame that finds no carry slot is abandoned: its remaining bytes are counted off.
 //! What is what, and what bounds a message, is `examine`'s.
 
-use super::examine::{Channels, Unwanted, Verdict, examine};
+use super::examine::{Channels, HeadScan, Unwanted, Verdict, examine};
 use super::tail::Tail;
 use crate::mem::pool::{CarryPool, Tier};
 
@@ -47,11 +47,14 @@ pub(super) struct Framer {
     passing: usize,
     /// Out of step, and for how many bytes.
     lost: Option<usize>,
+    /// Of the head that the tail or else the input begins with.
+    scan: HeadScan,
 }
 
 impl Framer {
     pub(super) const fn new(channels: Channels) -> Self {
-        Self { channels, tail: Tail::new(), handed_out: 0, passing: 0, lost: None }
+        let (tail, scan) = (Tail::new(), HeadScan::NONE);
+        Self { channels, tail, handed_out: 0, passing: 0, lost: None, scan }
     }
 
     /// Gives a carry slot back, and with it the unfinished frame.
@@ -81,7 +84,8 @@ impl Framer {
                 return None;
             }
             let available = bytes.len();
-            let verdict = examine(bytes, Some(self.channels), self.lost.is_some());
+            let is_lost = self.lost.is_some();
+            let verdict = examine(bytes, Some(self.channels), is_lost, &mut self.scan);
             let wants = match verdict {
                 Verdict::Blank(bytes) => {
                     self.drop_front(bytes, input, pool);
@@ -131,6 +135,7 @@ impl Framer {
         pool: &'a mut CarryPool,
     ) -> Item<'a> {
         const HEADER_BYTES: usize = 4;
+        self.scan = HeadScan::NONE;
         let bytes = if self.tail.len() > 0 {
             self.handed_out = total;
             &self.tail.bytes(pool)[..total]
@@ -164,6 +169,7 @@ impl Framer {
 
     /// Drops up to `bytes` from the tail or else from the input; how many it were.
     fn drop_front(&mut self, bytes: usize, input: &mut &[u8], pool: &mut CarryPool) -> usize {
+        self.scan = HeadScan::NONE;
         let from_tail = bytes.min(self.tail.len());
         if from_tail > 0 {
             self.tail.consume(from_tail, pool);
@@ -181,6 +187,7 @@ impl Framer {
 
 #[cfg(test)]
 mod tests {
+    use super::super::examine::scanned;
     use super::super::testing::{carry_pool, frame, rtp};
     use super::*;
     use crate::limits::{CARRY_LARGE_BYTES, PROFILE};
@@ -305,6 +312,25 @@ mod tests {
         assert!(found[0].starts_with("Broken(Resync"), "{found:?}");
         assert_eq!(found.len(), 2);
         taken.into_iter().for_each(|slot| pool.give(slot));
+    }
+
+    #[test]
+    fn a_head_without_an_end_is_looked_through_once() {
+        let mut pool = carry_pool();
+        let packet = frame(0, &rtp(1, 0, &[0x41; 20]));
+        // As long as a head may be and longer, with nothing or a packet in between.
+        for (text, between) in [(8_180, &[][..]), (8_180, &packet), (9_000, &[]), (300, &packet)] {
+            let unfinished = [&b"RTSP/1.0 "[..], &vec![b'x'; text], between].concat();
+            let stream: Vec<u8> = unfinished.into_iter().cycle().take(1 << 20).collect();
+            for step in [1, 100, 1448, 28 << 10] {
+                let stream = &stream[..stream.len().min(step << 14)];
+                let cuts: Vec<usize> = (step..stream.len()).step_by(step).collect();
+                scanned::take();
+                items(stream, &cuts, &mut pool);
+                let looked_at = scanned::take();
+                assert!(looked_at <= 4 * stream.len(), "{looked_at} for {} bytes", stream.len());
+            }
+        }
     }
 
     #[test]

@@ -55,6 +55,12 @@ impl Schedule {
         self.probed = false;
     }
 
+    /// The connection was not read for so long, up to now: what came meanwhile is not known, and that
+    /// is no silence of the camera's.
+    pub(super) fn was_not_read(&mut self, us: u64) {
+        self.last_rtp_us += us;
+    }
+
     pub(super) fn deadline_us(&self) -> u64 {
         let patience_us = if self.probed { RTSP_SILENCE_US_MAX } else { RTSP_PROBE_US };
         self.keepalive_us.min(self.report_us).min(self.last_rtp_us + patience_us)
@@ -119,6 +125,18 @@ mod tests {
         assert!(schedule.due(6 * S).keepalive);
         assert!(!schedule.due(7 * S).keepalive);
         assert!(schedule.due(11 * S).silent);
+    }
+
+    #[test]
+    fn time_without_a_read_is_no_silence() {
+        let mut schedule = Schedule::new(0, None);
+        schedule.rtp_came(S);
+        for second in 3..=60 {
+            schedule.was_not_read(S);
+            assert!(!schedule.due(second * S).silent, "{second}");
+        }
+        assert!(!schedule.due(68 * S).silent);
+        assert!(schedule.due(69 * S).silent);
     }
 
     #[test]

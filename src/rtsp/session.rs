@@ -144,6 +144,11 @@ impl Session {
         self.life.timeout(now_us)
     }
 
+    /// The connection was not read for so long, up to now: that is no silence of the camera's.
+    pub fn was_not_read(&mut self, us: u64) {
+        self.life.schedule.was_not_read(us);
+    }
+
     /// Asks for a key frame, at most once a second; most cameras do not listen.
     pub fn request_key_frame(&mut self, now_us: u64) {
         self.life.request_key_frame(now_us);

@@ -97,6 +97,12 @@ impl Stream {
         self.connected = false;
     }
 
+    /// A read is about to come: what it is cut into is bounded by
+    /// [`crate::limits::READ_CUT_CHUNKS_MAX`].
+    pub fn begin_read(&mut self) {
+        self.ring.begin_read();
+    }
+
     /// Packets are about to come: none is overwritten before it is [`Self::served`].
     pub fn hold_unserved(&mut self) {
         self.ring.hold_unserved();

@@ -17,7 +17,9 @@ use std::ops::Range;
 
 use heapless::Deque;
 
-use crate::limits::{PROFILE, READ_CHUNKS_MAX, RING_CHUNKS_MAX, STILL_CHUNKS_MAX};
+use crate::limits::{
+    PROFILE, READ_CHUNKS_MAX, READ_CUT_CHUNKS_BEHIND, RING_CHUNKS_MAX, STILL_CHUNKS_MAX,
+};
 
 pub use keeping::Held;
 
@@ -43,6 +45,8 @@ pub struct Ring {
     wanted: Option<u64>,
     /// Nobody is to have anything again: there is no history.
     is_unwatched: bool,
+    /// Chunks that were opened since the read at hand began.
+    opened: u16,
     lost: u64,
 }
 
@@ -77,6 +81,7 @@ impl Ring {
             unserved: None,
             wanted: None,
             is_unwatched: false,
+            opened: 0,
             lost: 0,
         }
     }
@@ -177,7 +182,7 @@ impl Ring {
     }
 
     /// Packets overwritten that some viewer was not served yet, for want of a chunk: only a read
-    /// that is cut into more chunks than [`crate::limits::READ_CHUNKS_MAX`] does this.
+    /// that is cut into more chunks than [`READ_CHUNKS_MAX`] does this.
     pub fn lost(&self) -> u64 {
         self.lost
     }
@@ -196,6 +201,16 @@ impl Ring {
     /// Packets are about to come: they are held from here on until they are [`Self::served`].
     pub fn hold_unserved(&mut self) {
         self.unserved.get_or_insert(self.head);
+    }
+
+    /// What comes from here on is of another read.
+    pub fn begin_read(&mut self) {
+        self.opened = 0;
+    }
+
+    /// Whether the read at hand was cut into so many chunks that no further NAL unit of it is to be.
+    pub fn is_read_full(&self) -> bool {
+        usize::from(self.opened) > READ_CUT_CHUNKS_BEHIND
     }
 
     /// Every viewer that was up to date has what there is. Those on their way to what is live want
@@ -231,6 +246,7 @@ impl Ring {
             self.overwrite(chunks);
             chunks.take().expect("no read without room")
         });
+        self.opened = self.opened.saturating_add(1);
         chunks.chunk_mut(chunk).restart(self.head);
         self.chunks.push_back(chunk).expect("there is a place now");
         chunk

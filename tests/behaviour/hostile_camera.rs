@@ -265,3 +265,34 @@ fn a_dial_ends_in_time_whatever_comes_and_wherever_it_leads() {
     assert!((9_500_000..11_500_000).contains(&took_us), "{took_us} us");
     wait_for_reason(&server, "gate", "does not answer within 10 s", 1_000_000);
 }
+
+#[test]
+fn noise_without_end_ends_a_dial_and_keeps_nobody_waiting() {
+    // As an answer begins, so that it could be one; 13 bytes each.
+    let noise = b"RTSP/1.0 200 \x01\n".repeat(4096);
+    let pouring = || {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("a bound socket");
+        let noise = noise.clone();
+        thread::spawn(move || {
+            for mut client in listener.incoming().flatten() {
+                while client.write_all(&noise).is_ok() {}
+            }
+        });
+        address
+    };
+    let url = |number: usize| (format!("c{number}"), format!("rtsp://{}/s", pouring()));
+    let server = Server::start(&Setup::of((0..DIALLED_MAX).map(url)));
+    let (mut slowest_us, until_us) = (0, clock::now_us() + 4_000_000);
+    while clock::now_us() < until_us {
+        let asked_us = clock::now_us();
+        assert_eq!(server.get("/healthz").status, 200);
+        slowest_us = slowest_us.max(clock::now_us() - asked_us);
+        thread::sleep(Duration::from_millis(10));
+    }
+    println!("/healthz is answered within {slowest_us} us");
+    assert!(slowest_us < 500_000, "{slowest_us} us");
+    for number in 0..DIALLED_MAX {
+        wait_for_reason(&server, &format!("c{number}"), "camera's noise", PATIENCE_US);
+    }
+}

@@ -18,6 +18,7 @@ mod full_connections;
 mod giant_key_frame;
 mod heavy_cameras;
 mod hostile_camera;
+mod hostile_stream;
 mod ice_restart;
 mod identity;
 mod import;

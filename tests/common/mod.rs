@@ -12,6 +12,7 @@
 //! - [`server`]: the weir program as a process, with its configuration, its log and its figures.
 //! - [`cable`]: a serial cable with somebody at its end.
 //! - [`camera`]: simulated RTSP cameras, well-behaved or not, all in one thread.
+//! - [`raw_camera`]: a camera whose bytes are the test's once it was asked to play.
 //! - [`viewer`]: WHEP viewers; [`tap`] takes the keys out of their handshake, [`srtp`] and
 //!   [`rtcp`] speak with them, [`reception`] keeps the books of what arrived, [`first_picture`]
 //!   waits for a whole key frame.
@@ -41,6 +42,7 @@ pub mod openssl;
 pub mod pieces;
 pub mod process;
 pub mod ptrace;
+pub mod raw_camera;
 pub mod reassemble;
 pub mod reception;
 pub mod relay;

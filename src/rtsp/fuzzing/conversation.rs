@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use super::super::auth::Auth;
 use super::super::dialog::Dialog;
 use super::super::error::DialogError;
+use super::super::examine::scanned;
 use super::super::framing::{Broken, Framer, Item};
 use super::super::habits::{Habits, Keepalive};
 use super::super::session::{Agreed, Session, Sink};
@@ -23,8 +24,9 @@ const SPLITS_MAX: usize = 200;
 static POOL: Mutex<Option<Box<CarryPool>>> = Mutex::new(None);
 
 /// Interleaved framing: the same frames, messages and losses are found however the bytes are cut
-/// into reads, every carry slot goes back, and a session hands on the same RTP whatever else the
-/// camera says, without ever having more to write than its buffer holds.
+/// into reads, heads are not looked through time and again, every carry slot goes back, and a
+/// session hands on the same RTP whatever else the camera says, without ever having more to write
+/// than its buffer holds.
 pub fn framing(data: &[u8]) {
     let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
     let pool = pool.get_or_insert_with(carry_pool);
@@ -34,7 +36,7 @@ pub fn framing(data: &[u8]) {
             check_same(&items(data, &[cut], pool), &whole, cut);
         }
     }
-    // A head that comes in bytes is looked through once for each: too slow for a long one.
+    // Byte by byte is too slow for a long one.
     for step in if data.len() <= 4 * SPLITS_MAX { [1, 2, 7] } else { [61, 300, 1448] } {
         let cuts: Vec<usize> = (1..data.len()).step_by(step).collect();
         check_same(&items(data, &cuts, pool), &whole, step);
@@ -63,6 +65,7 @@ struct Found {
 }
 
 fn items(stream: &[u8], cuts: &[usize], pool: &mut CarryPool) -> Vec<Found> {
+    scanned::take();
     let mut framer = Framer::new(CHANNELS);
     let mut found = Vec::new();
     let mut start = 0;
@@ -81,6 +84,9 @@ fn items(stream: &[u8], cuts: &[usize], pool: &mut CarryPool) -> Vec<Found> {
     }
     framer.release(pool);
     assert_eq!(pool.in_use(), [0, 0, 0], "every slot is given back");
+    // A head's end is looked at again when it is found, and with each read until its body is there.
+    let looked_at = scanned::take();
+    assert!(looked_at <= 4 * stream.len() + cuts.len(), "{looked_at} for {} bytes", stream.len());
     found
 }
 

@@ -2,7 +2,7 @@
 
 use rtsp_types::Message;
 
-use super::super::examine::{Verdict, examine};
+use super::super::examine::{HeadScan, Verdict, examine};
 use super::super::message::{Head, Kind, answer};
 use super::super::transmit::Transmit;
 use super::CHANNELS;
@@ -29,7 +29,7 @@ pub fn head(data: &[u8]) {
         let read = Message::<Vec<u8>>::parse(out.bytes()).expect("our answer is rtsp");
         assert!(matches!(read, (Message::Response(_), bytes) if bytes == out.bytes().len()));
     }
-    if let Verdict::Text { head, total } = examine(data, None, false)
+    if let Verdict::Text { head, total } = examine(data, None, false, &mut { HeadScan::NONE })
         && let Some(message) = data.get(..total)
     {
         agree(message, head);
@@ -44,9 +44,10 @@ fn verdicts_hold(data: &[u8]) {
         if data.is_empty() {
             return;
         }
-        let whole = examine(data, channels, lost);
+        let whole = examine(data, channels, lost, &mut { HeadScan::NONE });
+        let mut scan = HeadScan::NONE;
         for end in 1..data.len() {
-            let part = examine(&data[..end], channels, lost);
+            let part = examine(&data[..end], channels, lost, &mut scan);
             let holds = match (part, whole) {
                 (Verdict::Need { .. }, _) => true,
                 (Verdict::Garbage(part), Verdict::Garbage(whole))

@@ -1,6 +1,6 @@
 //! After a loss nothing is forwarded before the next IDR, and a torn IDR is no start.
 
-use crate::limits::PAYLOAD_BYTES_DEFAULT;
+use crate::limits::{NAL_ZEROS_MAX, PAYLOAD_BYTES_DEFAULT};
 use crate::mem::arena::Arena;
 use crate::rtp::testing::{Camera, PAYLOAD_TYPE, PPS, Random, SPS_1080, Viewer};
 use crate::status::CameraCard;
@@ -76,6 +76,34 @@ fn a_torn_idr_is_no_start_and_a_whole_one_is() {
         viewer.stream.broken();
         let left = viewer.stream.ring().start().map(|start| start.index);
         assert_eq!(left.is_some(), len == idr_packets, "{len}");
+    }
+}
+
+#[test]
+fn a_torn_idr_is_no_start_whatever_follows_it_in_its_packet() {
+    static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
+    let mut viewer = Viewer::new(CHUNKS.take().unwrap(), PAYLOAD_BYTES_DEFAULT);
+    let mut random = Random(35);
+    const START_CODE: &[u8] = &[0, 0, 0, 1];
+    let torn = [&[0x65, 0x88][..], &[0; NAL_ZEROS_MAX + 1], &[5]].concat();
+    let mut camera = Camera::new();
+    for behind in [0x41, 0x65, 0x67, 0x06] {
+        camera.gop(&mut random, 2);
+        // As V380 has it: an access unit that claims to be an SPS.
+        let whole = [&[behind, 0x9a][..], &[7; 40]].concat();
+        let parts: [&[u8]; 4] = [&SPS_1080, &PPS, &torn, &whole];
+        camera.packet(&parts.join(START_CODE), true);
+        viewer.feed(&camera.packets);
+        assert_eq!(viewer.stream.ring().start(), None, "{behind:x} behind it");
+        camera.packets.clear();
+        viewer.out.clear();
+        camera.next_frame();
+        let sent = camera.gop(&mut random, 4);
+        viewer.feed(&camera.packets);
+        assert!(viewer.slices() == sent, "the next one is whole");
+        assert!(viewer.stream.ring().start().is_some());
+        camera.packets.clear();
+        viewer.out.clear();
     }
 }
 

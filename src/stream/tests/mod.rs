@@ -5,5 +5,6 @@ mod losses;
 mod markers;
 mod noise;
 mod parameter_sets;
+mod reads;
 mod ring;
 mod timestamps;
