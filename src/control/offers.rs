@@ -107,10 +107,10 @@ impl State {
         problem.map_or(Ok(()), |problem| Err(Refusal::NotLetIn(problem)))
     }
 
-    /// Makes sure that a session finds room for `peer`: an offer that no check came for makes
-    /// it, of the viewer who has most, or a session that is silent. A player that vanished and asks again does not wait until
-    /// its old session is known to be silent: for its own address that takes less. Where all live,
-    /// the viewer who has most sessions gives one to a viewer who has fewer.
+    /// Makes sure that a session finds room for `peer`: an offer that no check came for makes it, of
+    /// the viewer who has most, or a session that is silent. A player that vanished and asks again does
+    /// not wait until its old session is known to be silent: for its own address that takes less. Where
+    /// all live, the viewer who has most sessions gives one to a viewer who has fewer.
     fn make_room(&self, peer: IpAddr, owner: &Owner) -> Result<(), Refusal> {
         if self.media.borrow().is_behind() {
             TABLES.commands.was_full();
@@ -125,7 +125,6 @@ impl State {
         let handshakes = self.handshakes.borrow();
         let is_unchecked = |seat| handshakes.is_unchecked(seat, now_us);
         let unchecked = self.sessions.borrow().unchecked(owner, is_unchecked);
-        drop(handshakes);
         let silent = || self.sessions.borrow().evictable(now_us, SESSION_EVICTABLE_US, |_| true);
         let own = || {
             let sessions = self.sessions.borrow();
@@ -134,8 +133,13 @@ impl State {
         let found = unchecked.map(|seat| (seat, Ended::HandshakeEvicted));
         let found = found.or_else(|| Some((silent()?, Ended::Evicted)));
         let found = found.or_else(|| Some((own()?, Ended::Replaced)));
-        let surplus = || self.sessions.borrow().surplus(owner);
-        let found = found.or_else(|| Some((surplus()?, Ended::Surplus)));
+        let surplus = || {
+            let seat = self.sessions.borrow().surplus(owner, is_unchecked)?;
+            let is_live = !is_unchecked(seat);
+            Some((seat, if is_live { Ended::Surplus } else { Ended::HandshakeEvicted }))
+        };
+        let found = found.or_else(surplus);
+        drop(handshakes);
         let Some((seat, ended)) = found else {
             let reason = format!("sessions full, max {}", PROFILE.sessions);
             return Err(Refusal::Full { reason, retry_after_s: RETRY_FULL_S });

@@ -121,8 +121,12 @@ impl Sessions {
     }
 
     /// The session to end for one more of `owner`'s; see [`sharing`].
-    pub(super) fn surplus(&self, owner: &Owner) -> Option<SeatId> {
-        sharing::surplus(owner, || self.held())
+    pub(super) fn surplus(
+        &self,
+        owner: &Owner,
+        is_unchecked: impl Fn(SeatId) -> bool,
+    ) -> Option<SeatId> {
+        sharing::surplus(owner, || self.held(), is_unchecked)
     }
 
     /// The offer to end for one more of `owner`'s; see [`sharing`].

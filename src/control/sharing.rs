@@ -20,9 +20,15 @@ pub(super) struct Held<'s> {
 pub(super) fn surplus<'s, S: Iterator<Item = Held<'s>>>(
     newcomer: &Owner,
     sessions: impl Fn() -> S,
+    is_unchecked: impl Fn(SeatId) -> bool,
 ) -> Option<SeatId> {
     let (most, seat) = of_most(&sessions, |_| true)?;
-    (most > count(newcomer, &sessions) + 1).then_some(seat)
+    if most <= count(newcomer, &sessions) + 1 {
+        return None;
+    }
+    // Whoever posted it: an offer that nobody came back for goes before somebody's picture.
+    let unchecked = of_most(&sessions, is_unchecked);
+    Some(unchecked.map_or(seat, |(_, unchecked)| unchecked))
 }
 
 /// The offer without a check that makes room for one in a full table: the oldest of the viewer who
@@ -93,7 +99,7 @@ mod tests {
 
         /// Offers for one more in a full table; whether there was room.
         fn offer(&mut self, last: u8) -> bool {
-            let Some(seat) = surplus(&owner(last), || self.held()) else { return false };
+            let Some(seat) = surplus(&owner(last), || self.held(), |_| false) else { return false };
             self.0.retain(|(id, _)| *id != u64::from(seat.slot));
             self.push(last);
             true
@@ -110,6 +116,18 @@ mod tests {
         assert!(shared.offer(3));
         let ids: Vec<u64> = shared.0.iter().map(|(id, _)| *id).collect();
         assert_eq!(ids, [0, 2, 3, 4, 5, 6], "the first of 1");
+    }
+
+    #[test]
+    fn an_offer_without_a_check_goes_before_a_picture() {
+        let shared = Shared::of(&[1, 1, 1, 1, 2, 2, 3, 3]);
+        let of_newcomer = |last, ids: &[u16]| {
+            let is_unchecked = |seat: SeatId| ids.contains(&seat.slot);
+            surplus(&owner(last), || shared.held(), is_unchecked).map(|seat| seat.slot)
+        };
+        assert_eq!(of_newcomer(3, &[4, 5]), Some(4), "of 2, who has no more than 3");
+        assert_eq!(of_newcomer(3, &[]), Some(0), "of who has most");
+        assert_eq!(of_newcomer(1, &[4, 5]), None, "not for who has most");
     }
 
     #[test]

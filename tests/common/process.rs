@@ -11,6 +11,8 @@ pub struct Usage {
     pub peak_kib: u64,
     /// Resident memory, KiB.
     pub resident_kib: u64,
+    /// Of that, pages of files: the program, and libraries that it is linked with here.
+    pub file_kib: u64,
     /// Threads.
     pub threads: u64,
 }
@@ -27,6 +29,7 @@ impl Usage {
             cpu_ns: threads_ns(pid)?,
             peak_kib: field("VmHWM:")?,
             resident_kib: field("VmRSS:")?,
+            file_kib: field("RssFile:")?,
             threads: field("Threads:")?,
         })
     }
