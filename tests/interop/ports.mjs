@@ -62,10 +62,11 @@ after(async () => {
   host?.kill();
 });
 
-/** What listens, as the box itself says: `tcp *:8117`. */
+/** The ports that listen, as the box itself says: `tcp *:8117`. The media port has two sockets. */
 function listening() {
   const rows = runInside('ss', '-lntuH').trim().split('\n');
-  return rows.map((row) => row.split(/\s+/)).map(([kind, , , , at]) => `${kind} ${at}`).sort();
+  const ports = rows.map((row) => row.split(/\s+/)).map(([kind, , , , at]) => `${kind} ${at}`);
+  return [...new Set(ports)].sort();
 }
 
 /** Ports by their state, as nmap sees them from the LAN: `8117 open`. */
