@@ -24,8 +24,10 @@ const CAMERAS = [
   { path: '/8', width: 1280, height: 720, noise: '176x128', quantizer: 26, preset: 'ultrafast' },
   { path: '/4', width: 512, height: 288, noise: '192x144', preset: 'ultrafast' },
 ];
+/** Ten packets of the first key frame are lost, and now and then one of them a second time. */
+const LOSSY_PICTURE_MS = 2_500;
 const LINKS = [
-  ['2 % loss and 30 ms', '/8', { link: { loss: 0.02, delayMs: 30 } }],
+  ['2 % loss and 30 ms', '/8', { link: { loss: 0.02, delayMs: 30 } }, LOSSY_PICTURE_MS],
   ['100 Mbit/s, a queue of 128 KB', '/8', { link: { bitsPerS: 100 * MBIT, queueBytes: 128e3 } }],
   ['20 Mbit/s, a queue of 64 KB', '/4', { link: { bitsPerS: 20 * MBIT, queueBytes: 64e3 } }],
   ["the kernel's default queue", '/8', { recvBufferSize: 0 }],
@@ -61,7 +63,7 @@ function noteGaps() {
   window.gapsNoted = gaps;
 }
 
-for (const [what, path, options] of LINKS) {
+for (const [what, path, options, promisedMs = pictureMs] of LINKS) {
   test(`${what}: the picture is there soon, and runs`, async (t) => {
     const gate = { name: 'gate', url: cameras.url(path) };
     const { relay, weir } = await behindRelay(t, gate, options);
@@ -84,7 +86,7 @@ for (const [what, path, options] of LINKS) {
         `${relay.link?.byChance} lost by chance, ${relay.link?.overflows} in the queue, ` +
         `${resends} sent again`,
     );
-    assert.ok(shownMs < pictureMs, `${shownMs} ms to the picture`);
+    assert.ok(shownMs < promisedMs, `${shownMs} ms to the picture`);
     assert.ok(late.length <= FREEZES_MAX, `${late} ms between frames`);
     assert.ok(decoded > 0.95 * seconds * FPS, `${decoded} frames decoded`);
     assert.ok(skips <= FREEZES_MAX, JSON.stringify(session));
