@@ -86,17 +86,19 @@ pub const HANDSHAKE_PAIRS_MAX: usize = 16;
 pub const HANDSHAKE_DATAGRAMS_BURST: u32 = 24;
 /// After those one goes on in so long a time. Browsers pace their checks by 20 to 50 ms.
 pub const HANDSHAKE_DATAGRAM_US: u64 = 10_000;
-/// Addresses that are sent to by a socket of their own, as the kernel does not reach them: more than
-/// can be in use without a session for each. In a full table the one that would be over first makes room.
+/// Addresses that the kernel does not find, and that are sent to by the second socket. It keeps up
+/// to 208 KB for each: twenty of them fill the media socket. In a full table the one that would be
+/// over first makes room, and is sent to by the media socket again.
 pub const APART_PEERS_MAX: usize = 64;
-/// How long one is, from the kernel's last word on. It asks for a neighbour for 3 s before it says so.
+/// How long an address stays apart after the kernel's last error about it. The kernel asks for a
+/// neighbour for 3 s before it reports one.
 pub const APART_US: u64 = 60_000_000;
-/// That socket's send buffer: what does not fit is lost. It is part of the 8 MiB that the service's memory
-/// limit leaves for the kernel.
+/// The second socket's send buffer: what does not fit is lost. It is part of the 8 MiB that the
+/// service's memory limit leaves for the kernel.
 pub const APART_BUFFER_BYTES: usize = 256 * 1024;
-/// Reports of one session that are looked into at once, and then one in [`REPORT_US`]. Chromium sends
-/// one with each list of missing packets, at most 50 a second, and one more for a gap it has just seen.
-/// What comes beyond that is a sign of life and nothing more.
+/// Reports of one session that are looked into at once, and then one in [`REPORT_US`]. Chromium
+/// sends one with each list of missing packets, at most 50 a second, and one more for a gap it has
+/// just seen. What comes beyond that is a sign of life and nothing more.
 pub const REPORTS_BURST: u32 = 100;
 /// See [`REPORTS_BURST`].
 pub const REPORT_US: u64 = 5_000;

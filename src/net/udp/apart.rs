@@ -1,10 +1,11 @@
 //! Which peers the media socket's own buffer is not for.
 //!
-//! While Linux asks for a neighbour's hardware address it keeps what is sent there, up to 208 KB for
-//! each neighbour and for 3 s, and all of that counts against the send buffer of the socket: a few
-//! viewers that are asked in vain fill it, and a full one stops every stream. So what goes to an
-//! address that the kernel itself has found unreachable leaves by a second socket with the same port,
-//! for a while from its last such error on. When that one is full, what it would have sent is lost.
+//! While Linux asks for a neighbour's hardware address it keeps what is sent there, up to 208 KB
+//! for each neighbour and for 3 s, and all of that counts against the send buffer of the socket: a
+//! few viewers that are asked in vain fill it, and a full one stops every stream. So what goes to
+//! an address that the kernel itself has found unreachable leaves by a second socket with the same
+//! port, for a while from its last such error on. When that one is full, what it would have sent is
+//! lost.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
@@ -13,13 +14,15 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::limits::{APART_PEERS_MAX, APART_US};
 
-/// The low half of an entry: what is left of an address's hash. The high one: until when, in ms.
-const HASH: u64 = 0xffff_ffff;
+/// An entry's low bits: what is left of an address's hash. Those above: until when, in ms; 40 of
+/// them last for 34 years.
+const HASH_BITS: u32 = 24;
+const HASH: u64 = (1 << HASH_BITS) - 1;
 
 /// The addresses; read by whoever sends, and written by the media thread.
 ///
-/// A hash stands for its address: another one that has it is sent to by the second socket too, which
-/// costs it nothing as long as there is room.
+/// A hash stands for its address: another one that has it is sent to by the second socket too,
+/// which costs it nothing as long as there is room.
 #[derive(Debug)]
 pub(super) struct Apart {
     entries: [AtomicU64; APART_PEERS_MAX],
@@ -48,19 +51,20 @@ impl Apart {
         self.entries
             .iter()
             .map(|entry| entry.load(Relaxed))
-            .any(|entry| entry & HASH == hash && now_us / 1000 < entry >> 32)
+            .any(|entry| entry & HASH == hash && now_us / 1000 < entry >> HASH_BITS)
     }
 
-    /// From now on an address is apart; in a full table in place of the one that would be over first.
+    /// From now on an address is apart; in a full table in place of the one that would be over
+    /// first.
     pub(super) fn add(&self, address: IpAddr, now_us: u64) {
         let hash = self.hash(address);
         let until_ms = (now_us + APART_US) / 1000;
         let order = |entry: &&AtomicU64| {
             let entry = entry.load(Relaxed);
-            if entry & HASH == hash { 0 } else { 1 + (entry >> 32) }
+            if entry & HASH == hash { 0 } else { 1 + (entry >> HASH_BITS) }
         };
         if let Some(entry) = self.entries.iter().min_by_key(order) {
-            entry.store(until_ms << 32 | hash, Relaxed);
+            entry.store(until_ms << HASH_BITS | hash, Relaxed);
             self.until_ms.fetch_max(until_ms, Relaxed);
         }
     }
@@ -91,6 +95,17 @@ mod tests {
         assert!(
             !apart.is_any(|| 7_000_000 + APART_US) && !apart.has(address(1), 7_000_000 + APART_US)
         );
+    }
+
+    #[test]
+    fn it_goes_on_after_years() {
+        let apart = Apart::new();
+        for days in [49, 50, 100, 10_000] {
+            let now_us = days * 86_400 * 1_000_000;
+            apart.add(address(1), now_us);
+            assert!(apart.is_any(|| now_us) && apart.has(address(1), now_us + 1), "{days} days");
+            assert!(!apart.has(address(1), now_us + APART_US), "{days} days");
+        }
     }
 
     #[test]
