@@ -30,15 +30,16 @@ pub struct Sender {
     pub ip: IpAddr,
     /// The [`key`] of that.
     pub key: IpAddr,
-    /// What tells it from others on its connection's address, where a proxy of this machine passes it
-    /// on that is not believed. Perhaps the sender made it up itself, and has as many as it likes.
+    /// What tells it from others on its connection's address, where a proxy of this machine passes
+    /// it on that is not believed. Perhaps the sender made it up itself, and has as many as it
+    /// likes.
     forwarded: Option<IpAddr>,
 }
 
 impl Sender {
-    /// Of this address, at this time.
-    pub fn new(ip: IpAddr, now_us: u64) -> Self {
-        Self { ip, key: key(ip, now_us), forwarded: None }
+    /// Of this address, which counts as this [`key`].
+    pub fn new(ip: IpAddr, key: IpAddr) -> Self {
+        Self { ip, key, forwarded: None }
     }
 
     /// The same, passed on by a proxy that is not believed.

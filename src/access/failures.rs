@@ -5,8 +5,8 @@
 //! room gets one try from each, and all of them together no more than the one thread hashes. Who
 //! knows his password needs only one.
 //!
-//! A client that a proxy passes on without being believed ([`Sender::forwarded`]) is counted by what
-//! stands in for its address, and with all others of the kind together: it may make up as many
+//! A client that a proxy passes on without being believed ([`Sender::forwarded`]) is counted by
+//! what stands in for its address, and with all others of the kind together: it may make up as many
 //! addresses as it likes. That keeps nobody waiting who does not come through such a proxy.
 
 use std::net::IpAddr;
@@ -78,8 +78,9 @@ impl Failures {
         Charge { address, tried, is_forwarded, at_us: now_us }
     }
 
-    /// Forgets an address's failures: it has shown that it knows. Of those that are counted together
-    /// only this one is no failure: who has a password may not guess another's for nothing.
+    /// Forgets an address's failures: it has shown that it knows. Of those that are counted
+    /// together only this one is no failure: who has a password may not guess another's for
+    /// nothing.
     pub(super) fn clear(&mut self, charge: &Charge) {
         self.entries.retain(|entry| !entry.is_of(charge.address, charge.tried));
         if charge.is_forwarded {
@@ -133,12 +134,13 @@ mod tests {
     }
 
     fn v4(number: usize) -> Sender {
-        Sender::new(address(number), 0)
+        Sender::new(address(number), address(number))
     }
 
     /// One that says it is `number`, and may be anybody.
     fn forwarded(number: usize) -> Sender {
-        Sender::new(IpAddr::from([127, 0, 0, 1]), 0).forwarded(Some(address(number)))
+        let proxy = IpAddr::from([127, 0, 0, 1]);
+        Sender::new(proxy, proxy).forwarded(Some(address(number)))
     }
 
     /// Fails whenever it may, until `until_us`; when it did.
@@ -188,7 +190,7 @@ mod tests {
         }
         assert_eq!(failures.wait_s(&forwarded(999), Password, 0), Some(2));
         assert_eq!(failures.wait_s(&forwarded(999), Token, 0), None, "nothing is hashed for one");
-        let direct = Sender::new(forwarded(999).ip, 0);
+        let direct = Sender::new(forwarded(999).ip, forwarded(999).key);
         assert_eq!(failures.wait_s(&direct, Password, 0), None, "nobody else has to wait");
         assert_eq!(failures.wait_s(&forwarded(999), Password, 2 * S), None);
         let right = failures.charge(&forwarded(999), Password, 2 * S);

@@ -90,6 +90,7 @@ impl Owner {
 
 #[cfg(test)]
 mod tests {
+    use super::super::client::key;
     use super::super::{Account, Role, Sender, Token, TokenHash};
     use super::*;
 
@@ -121,7 +122,8 @@ mod tests {
         let known = |means| Identity { name: None, role: Role::Viewer, means };
         let closed = Policy::default();
         let of = |text: &str| {
-            let sender = Sender::new(text.parse().expect("an address"), 0);
+            let ip = text.parse().expect("an address");
+            let sender = Sender::new(ip, key(ip, 0));
             Owner::of(&known(Means::Open), &closed, None, sender.key)
         };
         assert!(of("2001:db8::1").is_same_viewer(&of("2001:db8::2")));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use crate::access::{Owner, client};
+use crate::access::Owner;
 use crate::clock;
 use crate::egress::subscription::Wiring;
 use crate::limits::{
@@ -40,15 +40,14 @@ impl Control {
         state.started(&offer.camera).await;
         state.admitting(&offer.camera)?;
         let peer = offer.peer.ip();
-        let client = client::key(peer, clock::now_us());
         state.make_room(peer, &offer.owner)?;
-        let permit = state.slot(client).await?;
+        let permit = state.slot(offer.client).await?;
         // While it waited the camera may have got another slot, or none.
         let camera = state.admitting(&offer.camera)?;
         // Nor need the user, token or login be there any more.
         state.admits_owner(&offer.owner)?;
         state.make_room(peer, &offer.owner)?;
-        let answer = state.begin(&offer, client, camera);
+        let answer = state.begin(&offer, camera);
         drop(permit);
         state.grant_next();
         answer
@@ -107,10 +106,11 @@ impl State {
         problem.map_or(Ok(()), |problem| Err(Refusal::NotLetIn(problem)))
     }
 
-    /// Makes sure that a session finds room for `peer`: an offer that no check came for makes it, of
-    /// the viewer who has most, or a session that is silent. A player that vanished and asks again does
-    /// not wait until its old session is known to be silent: for its own address that takes less. Where
-    /// all live, the viewer who has most sessions gives one to a viewer who has fewer.
+    /// Makes sure that a session finds room for `peer`: an offer that no check came for makes it,
+    /// of the viewer who has most, or a session that is silent. A player that vanished and asks
+    /// again does not wait until its old session is known to be silent: for its own address that
+    /// takes less. Where all live, the viewer who has most sessions gives one to a viewer who has
+    /// fewer.
     fn make_room(&self, peer: IpAddr, owner: &Owner) -> Result<(), Refusal> {
         if self.media.borrow().is_behind() {
             TABLES.commands.was_full();
@@ -184,10 +184,10 @@ impl State {
     }
 
     /// Answers the offer; the browser's first check begins the handshake.
-    fn begin(&self, offer: &Offer, client: IpAddr, camera: u16) -> Result<Answer, Refusal> {
+    fn begin(&self, offer: &Offer, camera: u16) -> Result<Answer, Refusal> {
         // It outlives the connection that the offer came by.
         let account = Account::open(Kind::Offer).map_err(|refused| full(&refused))?;
-        let (answer, mut active) = account.enter(|| self.answer(offer, client, camera))?;
+        let (answer, mut active) = account.enter(|| self.answer(offer, camera))?;
         let Answer { sdp, secret, etag } = answer;
         // Copied, so that what is sent back is the connection's.
         let answer = Answer { sdp: sdp.clone(), secret, etag };
@@ -205,12 +205,7 @@ impl State {
         Ok(answer)
     }
 
-    fn answer(
-        &self,
-        offer: &Offer,
-        client: IpAddr,
-        camera: u16,
-    ) -> Result<(Answer, Box<Active>), Refusal> {
+    fn answer(&self, offer: &Offer, camera: u16) -> Result<(Answer, Box<Active>), Refusal> {
         let now_us = clock::now_us();
         let secret = hex(&self.random::<16>());
         let etag = hex(&self.random::<8>());
@@ -252,7 +247,7 @@ impl State {
         };
         let active = Active {
             seat,
-            client,
+            client: offer.client,
             answered,
             handshake: None,
             held: None,

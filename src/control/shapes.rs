@@ -14,6 +14,8 @@ pub struct Offer {
     pub sdp: String,
     /// The HTTP client.
     pub peer: SocketAddr,
+    /// Whom it counts as ([`crate::access::client`]).
+    pub client: IpAddr,
     /// The address it asked: the first candidate of the answer.
     pub asked: IpAddr,
 }

@@ -87,7 +87,7 @@ impl Caller {
 
     /// What its tries at passwords and tokens are counted by.
     pub(super) fn sender(&self) -> Sender {
-        Sender::new(self.client.peer.ip(), clock::now_us()).forwarded(self.stand_in)
+        Sender::new(self.client.peer.ip(), self.client.key).forwarded(self.stand_in)
     }
 
     /// The name by which the browser asked; `None` when there is none, or two.
@@ -167,10 +167,10 @@ fn address(text: &str) -> Option<IpAddr> {
 }
 
 /// What tries at passwords are counted by in the place of an address that a proxy of ours names
-/// without being in `proxies`: another loopback address, of which nobody has one. So a client of such
-/// a proxy locks out itself alone, and cannot lock out another by its address. All else is counted by
-/// the proxy's own address: where the proxy passes on what a client wrote, a client has as many of
-/// these as it likes.
+/// without being in `proxies`: another loopback address, of which nobody has one. So a client of
+/// such a proxy locks out itself alone, and cannot lock out another by its address. All else is
+/// counted by the proxy's own address: where the proxy passes on what a client wrote, a client has
+/// as many of these as it likes.
 fn stand_in(ip: IpAddr) -> IpAddr {
     static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     let [a, b, c, ..] = SEED.hash_one(key(ip, clock::now_us())).to_le_bytes();

@@ -225,8 +225,9 @@ pub(super) async fn read(
                 camera: camera.to_owned(),
                 sdp: whep::text(bodies.read(&head, body, client.key).await?, "the offer")?,
                 peer: client.peer,
+                client: client.key,
                 asked: client.asked,
-                owner: owner.unwrap_or(Owner::Address { key: client.peer.ip(), is_local: false }),
+                owner: owner.unwrap_or(Owner::Address { key: client.key, is_local: false }),
             })
         }
         (Route::Whep(camera), method) => {

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::*;
+use crate::access::client::key;
 use crate::access::{Token, TokenHash, User};
 use crate::limits::{CREDENTIALS_REMEMBERED_US, FAILURES_FREE, PASSWORD_REQUESTS_MAX};
 
@@ -33,7 +34,8 @@ fn access() -> Access {
 }
 
 fn client(last: u8) -> Sender {
-    Sender::new(IpAddr::from([192, 0, 2, last]), NOW.us)
+    let ip = IpAddr::from([192, 0, 2, last]);
+    Sender::new(ip, ip)
 }
 
 fn asked(presented: Presented) -> Asked {
@@ -335,7 +337,10 @@ fn without_users_no_password_is_hashed_and_each_try_counts() {
 fn who_fails_on_a_lan_locks_out_itself_alone() {
     let mut access = access();
     let policy = policy();
-    let from = |text: &str| Sender::new(text.parse().expect("an address"), NOW.us);
+    let from = |text: &str| {
+        let ip = text.parse().expect("an address");
+        Sender::new(ip, key(ip, NOW.us))
+    };
     let mut fail = |text: &str, number: u32| {
         let guess = format!("{text} {number}");
         let verdict = access.try_password(&policy, "anna", &guess, &from(text), NOW);
