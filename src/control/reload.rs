@@ -8,6 +8,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
 
 use crate::access::LoginHash;
@@ -36,7 +37,8 @@ impl Control {
         let source = state.source.clone().ok_or(ReloadError::NoFile)?;
         // The next one's when this one is over, and its copy written: where the client leaves, the
         // write goes on without it.
-        let turn = Arc::new(Arc::clone(&state.reloading).acquire_owned().await);
+        let turn = Arc::clone(&state.reloading).acquire_owned().await;
+        let turn = Arc::new(turn.expect("it is never closed"));
         let _reload = state.supervisor.reload();
         self.read_anew(source, Arc::clone(&turn)).await
     }
@@ -44,7 +46,7 @@ impl Control {
     async fn read_anew(
         &self,
         source: Source,
-        turn: Arc<impl Send + Sync + 'static>,
+        turn: Arc<OwnedSemaphorePermit>,
     ) -> Result<Reloaded, ReloadError> {
         let state = &self.0;
         let Usable { loaded, text } = match source.read() {
