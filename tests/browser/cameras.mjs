@@ -5,6 +5,15 @@ import { fileURLToPath } from 'node:url';
 
 const SCRIPT = fileURLToPath(new URL('../interop/camera.py', import.meta.url));
 
+/** A mount of 8 Mbit/s with a key frame of 650 KB each second. */
+export const HEAVY = {
+  width: 1280,
+  height: 720,
+  noise: '176x128',
+  quantizer: 26,
+  preset: 'ultrafast',
+};
+
 class CameraServer {
   constructor(args) {
     this.args = args;

@@ -1,21 +1,18 @@
-// How soon a picture is there: from the offer to the first frame that Chromium has shown, of a page that
-// was opened at any time between two key frames. No test: `node tests/browser/first_picture.mjs [TIMES]`
-// prints what it saw, docs/performance.md has it of a machine that did nothing else.
+// How soon a picture is there: from the offer to the first frame that Chromium has shown, of a page
+// that was opened at any time between two key frames. No test: `node tests/browser/first_picture.mjs
+// [TIMES]` prints what it saw, docs/performance.md has it of a machine that did nothing else.
 
-import { startCameras } from './cameras.mjs';
+import { HEAVY, startCameras } from './cameras.mjs';
 import { Viewer, launchChromium } from './viewer.mjs';
 import { sleep, startWeir } from './weir.mjs';
 
 const times = Number(process.argv[2] ?? 20);
-/** A key frame each 2 s. The heavy one's has 650 KB. */
+/** A key frame each 2 s. */
 const CAMERAS = [
   { path: '/2', width: 1280, height: 720, kbps: 2000, gop: 50, preset: 'ultrafast' },
   { path: '/4', width: 1920, height: 1080, kbps: 4000, gop: 50, preset: 'ultrafast' },
-  { path: '/8', width: 1280, height: 720, noise: '176x128', quantizer: 26, gop: 50, preset: 'ultrafast' },
+  { path: '/8', ...HEAVY, gop: 50 },
 ];
-
-const offeredAt = () =>
-  performance.getEntriesByType('resource').find(({ name }) => name.endsWith('/whep')).startTime;
 
 const percentile = (sorted, share) => sorted[Math.ceil(share * sorted.length) - 1].toFixed(0);
 
@@ -28,8 +25,7 @@ for (const mount of CAMERAS) {
   const tookMs = [];
   for (let count = 0; count < times; count += 1) {
     const viewer = await Viewer.open(browser, `${weir.http}/gate/`);
-    const shownMs = await viewer.picture();
-    tookMs.push(shownMs - (await viewer.page.evaluate(offeredAt)));
+    tookMs.push(await viewer.pictureAfterOffer());
     await viewer.close();
     await sleep(137 * (count % 15));
   }

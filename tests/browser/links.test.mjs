@@ -7,7 +7,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 
-import { startCameras } from './cameras.mjs';
+import { HEAVY, startCameras } from './cameras.mjs';
 import { behindRelay } from './relay.mjs';
 import { Viewer, launchChromium } from './viewer.mjs';
 import { sleep } from './weir.mjs';
@@ -21,7 +21,7 @@ const FPS = 25;
 const MBIT = 1e6;
 /** One key frame a second: of 650 and of 110 KB. */
 const CAMERAS = [
-  { path: '/8', width: 1280, height: 720, noise: '176x128', quantizer: 26, preset: 'ultrafast' },
+  { path: '/8', ...HEAVY },
   { path: '/4', width: 512, height: 288, noise: '192x144', preset: 'ultrafast' },
 ];
 /** Ten packets of the first key frame are lost, and now and then one of them a second time. */
@@ -45,24 +45,6 @@ after(async () => {
   await cameras?.kill();
 });
 
-/** Milliseconds from the offer to the picture. */
-const offeredAt = () =>
-  performance.getEntriesByType('resource').find(({ name }) => name.endsWith('/whep')).startTime;
-
-/** Notes the time from each frame on the screen to the next, in milliseconds. */
-function noteGaps() {
-  const video = document.querySelector('video');
-  const gaps = [];
-  let last = performance.now();
-  const note = (now) => {
-    gaps.push(now - last);
-    last = now;
-    video.requestVideoFrameCallback(note);
-  };
-  video.requestVideoFrameCallback(note);
-  window.gapsNoted = gaps;
-}
-
 for (const [what, path, options, promisedMs = pictureMs] of LINKS) {
   test(`${what}: the picture is there soon, and runs`, async (t) => {
     const gate = { name: 'gate', url: cameras.url(path) };
@@ -70,13 +52,12 @@ for (const [what, path, options, promisedMs = pictureMs] of LINKS) {
     await sleep(2_000); // a whole group is there
     const viewer = await Viewer.open(browser, `${weir.http}/gate/`);
     t.after(() => viewer.close());
-    const shownAtMs = await viewer.picture();
-    await viewer.page.evaluate(noteGaps);
-    const shownMs = shownAtMs - (await viewer.page.evaluate(offeredAt));
+    const shownMs = await viewer.pictureAfterOffer();
+    await viewer.noteGaps();
     const before = await viewer.stats();
     await sleep(seconds * 1000);
     const after = await viewer.stats();
-    const late = (await viewer.page.evaluate(() => window.gapsNoted)).filter((ms) => ms > lateMs);
+    const late = (await viewer.gaps()).filter((ms) => ms > lateMs);
     const [session] = await weir.sessions();
     const { skips, resends } = session;
     const decoded = after.framesDecoded - before.framesDecoded;

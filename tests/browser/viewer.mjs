@@ -73,6 +73,24 @@ function readStats() {
   });
 }
 
+/** Milliseconds from the page's start to weir's own offer. */
+const offeredAt = () =>
+  performance.getEntriesByType('resource').find(({ name }) => name.endsWith('/whep')).startTime;
+
+/** Notes the time from each frame on the screen to the next, in milliseconds. */
+function noteGaps() {
+  const video = document.querySelector('video');
+  const gaps = [];
+  let last = performance.now();
+  const note = (now) => {
+    gaps.push(now - last);
+    last = now;
+    video.requestVideoFrameCallback(note);
+  };
+  video.requestVideoFrameCallback(note);
+  window.gapsNoted = gaps;
+}
+
 /** Milliseconds since the page's start once the video element has shown a frame. */
 function shownAt() {
   const video = document.querySelector('video');
@@ -145,6 +163,22 @@ export class Viewer {
       const text = await this.page.locator('body').innerText();
       throw new Error(`no picture within ${limitMs} ms, the page says: ${text}`);
     }
+  }
+
+  /** The same from the offer of weir's own page on. */
+  async pictureAfterOffer() {
+    const shownAtMs = await this.picture();
+    return shownAtMs - (await this.page.evaluate(offeredAt));
+  }
+
+  /** From now on the time from each frame on the screen to the next is noted: `gaps` has them. */
+  noteGaps() {
+    return this.page.evaluate(noteGaps);
+  }
+
+  /** In milliseconds, since `noteGaps`. */
+  gaps() {
+    return this.page.evaluate(() => window.gapsNoted);
   }
 
   stats() {
