@@ -67,6 +67,12 @@ fn writes(server: &Server) -> f64 {
     server.metric("weir_login_writes_total").expect("a counter")
 }
 
+/// Logs out; whether it was answered.
+fn log_out(server: &Server, cookie: &str) -> bool {
+    let left = request(server.http, "POST", "/-/logout", &[("Cookie", cookie)], "");
+    left.is_ok_and(|answer| answer.status == 303)
+}
+
 #[test]
 fn sixty_five_logins_of_one_user_are_few_writes_and_leave_the_others_alone() {
     let server = start();
@@ -109,18 +115,10 @@ fn a_logout_that_was_answered_outlives_a_kill() {
     let bert = log_in(&server, "bert");
     let anna = log_in(&server, "anna");
     assert!(wait_for(WRITE_US, || kept(&server) == 2));
-    let with = [("Cookie", anna.as_str())];
-    let left = request(server.http, "POST", "/-/logout", &with, "").expect("an answer");
-    assert_eq!(left.status, 303);
+    assert!(log_out(&server, &anna));
     server.kill();
     server.start_again();
     assert_eq!((status(&server, &anna), status(&server, &bert)), (401, 200));
-}
-
-/// Logs out; whether it was answered.
-fn log_out(server: &Server, cookie: &str) -> bool {
-    let left = request(server.http, "POST", "/-/logout", &[("Cookie", cookie)], "");
-    left.is_ok_and(|answer| answer.status == 303)
 }
 
 /// Turns of "log in again, log out the older one", and users of it at a time, who have two logins
