@@ -283,9 +283,9 @@ fn readme_has_the_memory_profiles() {
     assert!(readme.contains(&table), "the README lacks\n{table}");
 }
 
-/// The service's limit, as scripts/package works it out for any profile: the plan's total, the media
-/// socket's buffers, those of each camera's connection and of each HTTP socket when all are full,
-/// 8 MiB for what else the kernel holds of the process.
+/// The service's limit, as scripts/package works it out for any profile: the plan's total, the
+/// media socket's buffers, those of each camera's connection and of each HTTP socket when all are
+/// full, 8 MiB for what else the kernel holds of the process.
 fn memory_max_mib(profile: &Profile) -> usize {
     // The limits of HTTP sockets are those of the profile that this is built with.
     assert_eq!(profile.http_connections, PROFILE.http_connections, "{}", profile.name);

@@ -1,6 +1,6 @@
 //! When the file of the logins is written: one write at a time, what changes meanwhile goes into the
-//! next one. A new login alone makes one every [`LOGINS_WRITE_MS`] at most, and a login that ended one
-//! every [`LOGINS_ENDED_WRITE_MS`]: it is urgent, because a power cut would make it good again.
+//! next one. A new login alone makes one every [`LOGINS_WRITE_MS`] at most, and a login that ended
+//! one every [`LOGINS_ENDED_WRITE_MS`]: it is urgent, because a power cut would make it good again.
 //!
 //! No clock and no file here: [`super::guard`] has them.
 

@@ -1,10 +1,11 @@
 //! Who may do what.
 //!
 //! [`Access`] decides from what a request presents, who sends it and the time, and keeps the
-//! tables for it: logins ([`logins`]), failures by address ([`failures`], [`count`]), credentials known to be
-//! right ([`remembered`]), and the passwords that wait for their hash ([`queue`]). It touches no
-//! socket, file or clock. Whom an address counts as is [`client`]'s. A password is the one thing it
-//! cannot decide at once: it is hashed on a thread of its own ([`hashing`]), and [`Guard`] is
+//! tables for it: logins ([`logins`]), failures by address ([`failures`], [`count`]), credentials
+//! known to be right ([`remembered`]), and the passwords that wait for their hash ([`queue`]). It
+//! touches no socket, file or clock. Whom an address counts as is [`client`]'s. A password is the
+//! one thing it cannot decide at once: it is hashed on a thread of its own ([`hashing`]), and
+//! [`Guard`] is
 //! [`Access`] with that thread and the file of the logins. Whom there is to let in is the
 //! configuration's [`Policy`]. What HTTP calls it all is in [`crate::web`].
 

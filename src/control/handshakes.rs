@@ -53,8 +53,8 @@ impl Drop for Permit {
     }
 }
 
-/// Who posted the offers whose handshakes have a slot, one entry a slot. Made once for many questions:
-/// there are 16 times as many offers as slots.
+/// Who posted the offers whose handshakes have a slot, one entry a slot. Made once for many
+/// questions: there are 16 times as many offers as slots.
 pub(super) struct Shares(heapless::Vec<IpAddr, { PROFILE.handshakes }>);
 
 impl Shares {
@@ -333,8 +333,8 @@ impl State {
         earliest_us
     }
 
-    /// Polls a handshake as long as it has something to send; its deadline, or `None` when it is over
-    /// and out of the list.
+    /// Polls a handshake as long as it has something to send; its deadline, or `None` when it is
+    /// over and out of the list.
     fn advance_one(&self, at: usize) -> Option<u64> {
         loop {
             let mut handshakes = self.handshakes.borrow_mut();

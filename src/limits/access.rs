@@ -52,8 +52,9 @@ pub const LOGINS_FILE_BYTES_MAX: usize = LOGINS_MAX * 256;
 /// Logins of the last so many milliseconds are lost with the power; what ends one of the file is
 /// written within [`LOGINS_ENDED_WRITE_MS`].
 pub const LOGINS_WRITE_MS: u64 = 10_000;
-/// `weir-logins` is written for ended logins at most so often, or who logs in and out without end has
-/// it written all the time. Who logs out waits for that write, so long at most and as long as it takes.
+/// The shortest time between two writes of `weir-logins` for logins that ended: a user who logs in
+/// and out without end would have it written all the time. A logout is answered when its write is
+/// done.
 pub const LOGINS_ENDED_WRITE_MS: u64 = 1_000;
 const _: () = assert!(LOGINS_ENDED_WRITE_MS < LOGINS_WRITE_MS);
 /// How long the end of weir waits for that file, which is written at once then: a small box's hash
@@ -73,8 +74,8 @@ pub const FAILURE_WAIT_US_MAX: u64 = 900_000_000;
 /// Failed logins that a proxy on this machine passes on without being believed: of all its clients
 /// together, beside each one's own, since who may write the header makes as many as it likes.
 pub const FAILURES_FREE_FORWARDED: u32 = 50;
-/// The wait after that, the same for each further failure: who comes through such a proxy waits
-/// this long because of another, and who guesses has 43,000 tries a day for all users.
+/// The wait after that, the same for each further failure. A client of such a proxy waits this long
+/// because of another; one who guesses has 43,000 tries a day, for all users together.
 pub const FAILURE_FORWARDED_WAIT_US: u64 = 2_000_000;
 /// Without a failure for so long there is none.
 pub const FAILURES_FORGOTTEN_US: u64 = 3_600_000_000;

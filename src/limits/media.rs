@@ -50,10 +50,10 @@ pub const STILL_CHUNKS_MAX: usize = RING_CHUNKS_MAX / 4;
 pub const READ_CHUNKS_MAX: usize = 1
     + (PROFILE.read_scratch_bytes + CARRY_LARGE_BYTES)
         .div_ceil(PROFILE.ring_chunk_bytes - PAYLOAD_BYTES_MAX);
-/// Chunks that one read is cut into at most, and so [`CHUNK_PACKETS_MAX`] times as many packets: with
-/// more the stream waits for its next IDR, of a later read. A read of 28 KiB from a camera at night,
-/// a slice of a few bytes in each packet of its own, is 50 chunks; what makes more of it packs NAL
-/// units of nothing by the thousand.
+/// Chunks that one read is cut into at most, and so [`CHUNK_PACKETS_MAX`] times as many packets:
+/// with more the stream waits for its next IDR, of a later read. A read of 28 KiB from a camera at
+/// night, a slice of a few bytes in each packet of its own, is 50 chunks; what makes more of it
+/// packs NAL units of nothing by the thousand.
 pub const READ_CUT_CHUNKS_MAX: usize = 5 * READ_CHUNKS_MAX;
 /// Chunks above which no further NAL unit of that read is begun: the one at hand may take the rest.
 pub const READ_CUT_CHUNKS_BEHIND: usize = READ_CUT_CHUNKS_MAX - READ_CHUNKS_MAX;
@@ -67,8 +67,8 @@ pub const VIDEO_CLOCK_HZ: u32 = 90_000;
 pub const TIMESTAMP_JUMP_S: u32 = 5;
 /// A step back of less than this is a B-frame's; a longer one is a jump.
 pub const TIMESTAMP_BACK_S: u32 = 1;
-/// So many steps back within [`TIMESTAMP_BACKS_UNITS`] access units are a camera's B-frames; fewer are
-/// its clock's.
+/// So many steps back within [`TIMESTAMP_BACKS_UNITS`] access units are a camera's B-frames; fewer
+/// are its clock's.
 pub const TIMESTAMP_BACKS_MIN: u8 = 3;
 /// See [`TIMESTAMP_BACKS_MIN`].
 pub const TIMESTAMP_BACKS_UNITS: u8 = 100;

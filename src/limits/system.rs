@@ -30,8 +30,8 @@ pub const HOSTS_BYTES_MAX: u64 = 16 * KIB as u64;
 
 /// Network interfaces that `/api/status` and the console show, and addresses of each.
 pub const LINKS_MAX: usize = 16;
-/// Networks of this box in which a client counts by its whole IPv6 address; 8 bytes each. In further
-/// ones hosts count by their /64, together.
+/// Networks of this box in which a client counts by its whole IPv6 address; 8 bytes each. In
+/// further ones hosts count by their /64, together.
 pub const OWN_NETWORKS_MAX: usize = 32;
 /// Between two looks at them: one question to the kernel.
 pub const OWN_NETWORKS_LOOK_US: u64 = 5_000_000;

@@ -34,7 +34,8 @@ pub fn addresses() -> heapless::Vec<IpAddr, CANDIDATES_MAX> {
 
 /// The /64 ([`prefix`]) of each IPv6 address that an interface has, up to [`OWN_NETWORKS_MAX`] of
 /// them: what a host on the same link has too, where the link's hosts make their own addresses
-/// (RFC 4862). Without loopback, and without link-local addresses, which are on a link by themselves.
+/// (RFC 4862). Without loopback, and without link-local addresses, which are on a link by
+/// themselves.
 pub fn networks() -> heapless::Vec<u64, OWN_NETWORKS_MAX> {
     let mut found = heapless::Vec::<u64, OWN_NETWORKS_MAX>::new();
     each(|interface| {

@@ -180,8 +180,8 @@ impl Socket {
         Ok(())
     }
 
-    /// What goes to `address` leaves by the second socket for a while, if it is the kernel itself that
-    /// says by `unreachable_by` that it does not find the host.
+    /// What goes to `address` leaves by the second socket for a while, if it is the kernel itself
+    /// that says by `unreachable_by` that it does not find the host.
     pub fn keep_apart(&self, address: IpAddr, unreachable_by: IpAddr, now_us: u64) {
         // An address of ours can be bound to, and another's cannot.
         if UdpSocket::bind((unreachable_by, 0)).is_ok() {
@@ -356,8 +356,8 @@ impl Socket {
     }
 }
 
-/// Two sockets with one port, of which the last that was bound has what comes. Nobody else can bind it
-/// besides, a second weir for one.
+/// Two sockets with one port, of which the last that was bound has what comes. Nobody else can bind
+/// it besides, a second weir for one.
 fn bind_two(listen: SocketAddr) -> io::Result<(UdpSocket, UdpSocket)> {
     let bind = |listen: SocketAddr| {
         let domain = Domain::for_address(listen);

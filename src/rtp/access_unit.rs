@@ -3,8 +3,8 @@
 //! Slices go on; parameter sets are kept and come back in front of each IDR; delimiters, SEI,
 //! filler and what else decoders do without end here. Nothing is forwarded before the first IDR
 //! or after a loss, until the next one. An access unit begins with a new timestamp, or at the
-//! first macroblock (cameras were seen to give two pictures one timestamp). What one read is cut into
-//! is bounded: when that is reached, all else of the read is a loss.
+//! first macroblock (cameras were seen to give two pictures one timestamp). What one read is cut
+//! into is bounded: when that is reached, all else of the read is a loss.
 
 use crate::stream::{Flags, Ring};
 

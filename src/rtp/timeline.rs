@@ -3,8 +3,9 @@
 //! Stamps follow the camera's, at an offset. Single frames stamped far away (Intelbras), clocks
 //! that step (Wyze, Dahua after SNTP) and reconnects are bridged by the time of arrival, so a
 //! viewer sees the distance that really was. Access units of equal stamp are told apart by one
-//! tick. Where media time falls steadily behind arrival the offset follows. Small steps back are passed
-//! on as they are; several of them are B-frames, which no browser shows well, so they are reported.
+//! tick. Where media time falls steadily behind arrival the offset follows. Small steps back are
+//! passed on as they are; several of them are B-frames, which no browser shows well, so they are
+//! reported.
 
 use crate::limits::{
     TIMESTAMP_BACK_S, TIMESTAMP_BACKS_MIN, TIMESTAMP_BACKS_UNITS, TIMESTAMP_DRIFT_MS_MAX,

@@ -63,7 +63,8 @@ pub(super) enum Unwanted {
 }
 
 /// How far an unfinished head was looked through, so that more of it is not looked through anew. To
-/// be begun anew wherever the bytes to be examined are others than those of before with more behind.
+/// be begun anew wherever the bytes to be examined are others than those of before with more
+/// behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct HeadScan {
     bytes: u16,

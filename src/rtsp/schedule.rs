@@ -55,8 +55,8 @@ impl Schedule {
         self.probed = false;
     }
 
-    /// The connection was not read for so long, up to now: what came meanwhile is not known, and that
-    /// is no silence of the camera's.
+    /// The connection was not read for so long, up to now: what came meanwhile is not known, and
+    /// that is no silence of the camera's.
     pub(super) fn was_not_read(&mut self, us: u64) {
         self.last_rtp_us += us;
     }

@@ -208,7 +208,8 @@ impl Ring {
         self.opened = 0;
     }
 
-    /// Whether the read at hand was cut into so many chunks that no further NAL unit of it is to be.
+    /// Whether the read at hand was cut into so many chunks that no further NAL unit of it is to
+    /// be.
     pub fn is_read_full(&self) -> bool {
         usize::from(self.opened) > READ_CUT_CHUNKS_BEHIND
     }

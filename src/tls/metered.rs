@@ -2,9 +2,9 @@
 //! would take 64 KiB of a handshake message; and in how many connections do so at once with more
 //! than a read's worth, because the buffer for a record of 16 KiB grows to twice that.
 //!
-//! A connection that has to wait for such a place is not read, so that its bytes stay in the kernel.
-//! One that holds a place while others wait has 250 ms ([`TLS_TURN_MS`]), and is ended then, whether
-//! it sends no more, does not read what it is answered, or has a request that waits.
+//! A connection that has to wait for such a place is not read, so that its bytes stay in the
+//! kernel. One that holds a place while others wait has 250 ms ([`TLS_TURN_MS`]), and is ended
+//! then, whether it sends no more, does not read what it is answered, or has a request that waits.
 //!
 //! [`TLS_TURN_MS`]: crate::limits::TLS_TURN_MS
 

@@ -1,6 +1,7 @@
 //! Turns at what costs memory: a handshake, which is a signature as well, and a large record. Of
 //! each only so many are under way at once as the profile says. Those who wait are served by
-//! address ([`crate::access::client`]), whose has the fewest turns first; a turn that takes long makes room when others wait.
+//! address ([`crate::access::client`]), whose has the fewest turns first; a turn that takes long
+//! makes room when others wait.
 //!
 //! Who waits has a connection's place, and those are counted: the queue needs no bound of its own.
 

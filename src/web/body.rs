@@ -66,7 +66,8 @@ impl Bodies {
         Self { slots: Turns::new(slots, &TAKEN), patience, waiting: Cell::new(0) }
     }
 
-    /// Reads the body of a request whole, and lets its connection know; `client` is whom it counts as.
+    /// Reads the body of a request whole, and lets its connection know; `client` is whom it counts
+    /// as.
     ///
     /// # Errors
     /// 503 when no buffer came free, 413 for a long body, 408 for a slow one.

@@ -1,7 +1,8 @@
 //! HTTP: WHEP for players, pages for people, JSON for programs, and the diagnostics port.
 //!
 //! [`listener`] accepts connections, which wait in [`pending`] for a place of [`seats`]; [`server`]
-//! owns those that have one, [`activity`] tells what they do, [`body`] the buffers of request bodies,
+//! owns those that have one, [`activity`] tells what they do, [`body`] the buffers of request
+//! bodies,
 //! [`content`] what answers may keep. [`caller`] says who asks, a proxy in between or not; [`gate`]
 //! asks [`crate::access`] whether a request is let in, [`login`] has the page for it. A request is
 //! read into an [`route::Action`], which says what it

@@ -2,10 +2,10 @@
 //! by address. The kernel's own queue would be neither: while it is full, nobody can connect.
 //!
 //! When there are [`HTTP_PENDING_MAX`], the newest of the address that has most connections, with a
-//! place or without, is refused. Where several addresses have as many, it is any connection of theirs,
-//! by chance: were it the newest, each of a flood from many addresses would push out the last one
-//! that came. A place goes to the address that has fewest with one, and there to the connection that
-//! waits longest.
+//! place or without, is refused. Where several addresses have as many, it is any connection of
+//! theirs, by chance: were it the newest, each of a flood from many addresses would push out the
+//! last one that came. A place goes to the address that has fewest with one, and there to the
+//! connection that waits longest.
 
 use std::hash::{BuildHasher as _, RandomState};
 

@@ -259,9 +259,9 @@ fn of_client(taken: &[Rc<Seat>], seat: &Seat) -> usize {
     of_address.filter(|other| other.activity.client() == Some(client)).count()
 }
 
-/// Evicts one of `seats` for an address that has `own`: of the address that has most connections, of
-/// a proxy's client that has most of those that wait, the one that is so for longest; unless one of
-/// them is about to end already. What to wait for then, `None` without any.
+/// Evicts one of `seats` for an address that has `own`: of the address that has most connections,
+/// of a proxy's client that has most of those that wait, the one that is so for longest; unless one
+/// of them is about to end already. What to wait for then, `None` without any.
 fn evict<'s>(
     eviction: Eviction,
     taken: &[Rc<Seat>],

@@ -185,7 +185,8 @@ impl Live {
         Ok(opened.compound)
     }
 
-    /// Whether what an authentic report says is to be looked into: there is a bound to how many are.
+    /// Whether what an authentic report says is to be looked into: there is a bound to how many
+    /// are.
     pub fn heeds_report(&mut self, now_us: u64) -> bool {
         self.reports.spend(now_us)
     }

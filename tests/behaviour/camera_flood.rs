@@ -1,6 +1,6 @@
-//! A camera that sends many times what cameras send and reads nothing of what it is told, or whose bytes
-//! become many times as much: it is read at a bounded rate, what is made of it is bounded, and another
-//! camera's viewer does not notice.
+//! A camera that sends many times what cameras send and reads nothing of what it is told, or whose
+//! bytes become many times as much: it is read at a bounded rate, what is made of it is bounded,
+//! and another camera's viewer does not notice.
 
 use std::io::Write as _;
 use std::net::TcpStream;

@@ -1,5 +1,5 @@
-//! As many offers as there are sessions but a few, each with good checks again and again: the control
-//! thread, which reads them, still answers pages, gives signs of life and connects others.
+//! As many offers as there are sessions but a few, each with good checks again and again: the
+//! control thread, which reads them, still answers pages, gives signs of life and connects others.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, Ordering};

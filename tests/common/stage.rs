@@ -64,8 +64,8 @@ impl Stage {
         viewer
     }
 
-    /// Connects from an address of this machine, has media and leaves; how long it took from the offer
-    /// to the keys.
+    /// Connects from an address of this machine, has media and leaves; how long it took from the
+    /// offer to the keys.
     pub fn visit(&self, local: IpAddr) -> u64 {
         let options = Options { local, ..Options::default() };
         let began_us = clock::now_us();
