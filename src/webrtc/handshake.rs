@@ -17,6 +17,7 @@
 //! [`HANDSHAKE_US_MAX`].
 
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use str0m::config::Fingerprint;
 use str0m::net::{Protocol, Receive, Transmit};
@@ -38,12 +39,14 @@ mod answer;
 pub(crate) mod client;
 mod flight;
 mod identity;
+mod nomination;
 mod outcome;
 
 pub use crate::webrtc::provider::{MediaKeys, Refusal, SALT_BYTES, SrtpProfile};
 use answer::Answer;
 use flight::Flight;
 pub use identity::Identity;
+use nomination::Nomination;
 pub use outcome::{Connected, Failure, Progress};
 
 /// An offer and what to answer it with.
@@ -114,6 +117,7 @@ pub struct Handshake {
     path: Option<(SocketAddr, SocketAddr)>,
     /// Where the browser's last DTLS datagram came from, and to.
     heard: Option<(SocketAddr, SocketAddr)>,
+    nomination: Option<Nomination>,
     /// Where we sent DTLS to.
     spoken_to: heapless::Vec<SocketAddr, HANDSHAKE_PAIRS_MAX>,
     alerted: bool,
@@ -211,6 +215,7 @@ impl Answered {
             state: State::Shaking,
             path: None,
             heard: None,
+            nomination: Nomination::new(&self.local, &self.remote),
             spoken_to: heapless::Vec::new(),
             alerted: false,
             failure: failure.map(|error| Failure::of(&error)),
@@ -249,9 +254,20 @@ impl Handshake {
         let input = Input::Receive(now, receive);
         if self.rtc.accepts(&input) {
             if matches!(self.state, State::Shaking) && Records(datagram).next().is_some() {
+                self.nominate(from, to, now);
                 self.heard = Some((from, to));
             }
             self.advance(input);
+        }
+    }
+
+    /// The browser's DTLS comes from this pair: for its first datagram str0m shall take it for
+    /// nominated.
+    fn nominate(&mut self, from: SocketAddr, to: SocketAddr, now: Instant) {
+        let (Some(nomination), None) = (&self.nomination, self.heard) else { return };
+        if let Ok(receive) = Receive::new(Protocol::Udp, from, to, nomination.check()) {
+            let handled = self.rtc.handle_input(Input::Receive(now, receive));
+            self.failure = self.failure.take().or(handled.err().as_ref().map(Failure::of));
         }
     }
 
@@ -271,6 +287,7 @@ impl Handshake {
                 return self.fail(failure);
             }
             match self.rtc.poll_output() {
+                Ok(Output::Transmit(transmit)) if self.is_own(&transmit) => {}
                 Ok(Output::Transmit(transmit)) => return self.transmit(transmit),
                 Ok(Output::Timeout(at)) => {
                     self.deadline_us = clock::us_of(at).saturating_add(1);
@@ -293,6 +310,12 @@ impl Handshake {
     /// sent again by somebody else.
     fn proven(&self) -> Option<(SocketAddr, SocketAddr)> {
         self.heard.filter(|(from, _)| self.spoken_to.contains(from)).or(self.path)
+    }
+
+    /// Whether str0m answers the check that it had from us.
+    fn is_own(&self, transmit: &Transmit) -> bool {
+        let nomination = self.nomination.as_ref();
+        nomination.is_some_and(|nomination| nomination.is_answered_by(&transmit.contents))
     }
 
     fn advance(&mut self, input: Input<'_>) {

@@ -1,6 +1,8 @@
 //! Handshakes with a client of the same libraries, in memory.
 
 use super::*;
+use crate::webrtc::consent::Check;
+use crate::webrtc::place;
 
 mod browsers;
 
@@ -125,6 +127,48 @@ fn it_connects_and_both_sides_have_the_same_keys() {
     // ServerHello's flight once (no time-out of ours fired), then the last one; no alert.
     assert_eq!(link.sent_of(22), 1, "{:?}", link.sent.iter().map(Vec::len).collect::<Vec<_>>());
     assert_eq!(link.sent_of(20) + link.sent_of(21), 1);
+}
+
+#[test]
+fn a_browser_that_speaks_before_it_nominates_is_answered_at_once() {
+    let mut client = Client::new();
+    let (mut server, accepted) = accept(&client.offer(), 0);
+    client.answer(&accepted.answer);
+    let mut now_us = 0;
+    let (mut checks, mut answers) = (0, 0);
+    let end = loop {
+        for datagram in client.drain(now_us) {
+            let check = Check::parse(&datagram);
+            if check.as_ref().is_some_and(Check::nominates) {
+                continue;
+            }
+            checks += usize::from(check.is_some());
+            server.receive(remote(), local(), &datagram, now_us);
+        }
+        let (mut spoken_to, mut end) = (Vec::new(), None);
+        loop {
+            match server.poll(now_us) {
+                Progress::Transmit { to, datagram, .. } => {
+                    answers += usize::from(place::answer(&datagram).is_some());
+                    spoken_to.push(to);
+                    client.receive(&datagram, now_us);
+                }
+                Progress::Wait { .. } => break,
+                Progress::Connected(connected) => end = Some(connected),
+                Progress::Failed(failure) => panic!("{failure}"),
+            }
+        }
+        assert!(spoken_to.iter().all(|to| *to == remote()));
+        if let Some(end) = end {
+            break end;
+        }
+        now_us += 10_000;
+        assert!(now_us < 5_000_000, "{checks} checks, {answers} answers");
+    };
+    assert_eq!((end.remote, end.local), (remote(), local()));
+    assert_eq!(answers, checks, "str0m's answer to our own check stays here");
+    client.drain(now_us);
+    assert!(client.connected);
 }
 
 /// A check of the client's that nominates, with a higher priority than its others have.

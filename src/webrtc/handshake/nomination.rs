@@ -1,0 +1,47 @@
+//! The browser's first DTLS datagram, taken for its nomination.
+//!
+//! str0m's agent sends DTLS to no pair that was not nominated (RFC 8445 section 8). Chromium speaks
+//! DTLS as soon as its first check is answered and nominates with its next one, 50 ms later: its
+//! picture would wait so much longer. A browser that speaks has shown which pair it uses, so str0m
+//! is given the check that nominates it. The browser's own check came from there before; the answer
+//! to this one is not sent.
+
+use is::stun::{StunMessage, TransId};
+
+use crate::limits::HANDSHAKE_CHECK_BYTES_MAX;
+use crate::webrtc::consent::sha1_hmac;
+use crate::webrtc::place::{Transaction, answer};
+
+use super::Ice;
+
+/// The pair has the priority of the browser's own check.
+const PRIORITY: u32 = 1;
+/// Where a STUN message has its transaction (RFC 8489 section 5).
+const TRANSACTION_AT: usize = 8;
+
+/// A check in the browser's name, for str0m alone.
+pub(super) struct Nomination(Box<[u8]>);
+
+impl Nomination {
+    /// That of a browser with these credentials; nothing where they are too long for a check.
+    pub(super) fn new(local: &Ice, remote: &Ice) -> Option<Self> {
+        let username = format!("{}:{}", local.ufrag, remote.ufrag);
+        let check =
+            StunMessage::binding_request(&username, TransId::new(), true, 0, PRIORITY, true);
+        let mut buffer = [0; HANDSHAKE_CHECK_BYTES_MAX];
+        let password = Some(local.password.as_bytes());
+        let length = check.to_bytes(password, &mut buffer, sha1_hmac).ok()?;
+        Some(Self(buffer[..length].into()))
+    }
+
+    /// The datagram.
+    pub(super) fn check(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Whether a datagram of str0m's answers it.
+    pub(super) fn is_answered_by(&self, datagram: &[u8]) -> bool {
+        let transaction = |answer: Transaction| self.0[TRANSACTION_AT..].starts_with(&answer);
+        answer(datagram).is_some_and(transaction)
+    }
+}
