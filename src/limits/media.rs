@@ -33,8 +33,8 @@ pub const CARRY_LARGE_BYTES: usize = 64 * KIB + 4;
 pub const PARAMETER_SET_BYTES_MAX: usize = 256;
 /// Access units watched before a stream's marker habit is latched and viewers are let in.
 pub const MARKER_PROBE_ACCESS_UNITS: u32 = 3;
-/// History kept for resends while there is room and somebody watches: a browser asks again for some 100 ms and a round
-/// trip or two.
+/// History kept for resends while there is room and somebody watches: a browser asks again for some
+/// 100 ms and a round trip or two.
 pub const HISTORY_US: u64 = 250_000;
 /// Ring chunks of all streams.
 pub const CHUNKS_MAX: usize = PROFILE.ring_chunks;
@@ -50,6 +50,9 @@ pub const STILL_CHUNKS_MAX: usize = RING_CHUNKS_MAX / 4;
 pub const READ_CHUNKS_MAX: usize = 1
     + (PROFILE.read_scratch_bytes + CARRY_LARGE_BYTES)
         .div_ceil(PROFILE.ring_chunk_bytes - PAYLOAD_BYTES_MAX);
+/// Chunks that are free once there were fewer than [`READ_CHUNKS_MAX`]: who gives them up is looked
+/// for among all streams, once in several reads.
+pub const ROOM_CHUNKS: usize = READ_CHUNKS_MAX + CHUNKS_MAX / 64;
 /// Chunks that one read is cut into at most, and so [`CHUNK_PACKETS_MAX`] times as many packets:
 /// with more the stream waits for its next IDR, of a later read. A read of 28 KiB from a camera at
 /// night, a slice of a few bytes in each packet of its own, is 50 chunks; what makes more of it

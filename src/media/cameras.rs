@@ -19,13 +19,13 @@ use super::budget::Budget;
 /// One connection a slot.
 pub struct Cameras {
     slots: heapless::Vec<Option<Connection>, CAMERAS_MAX>,
+    /// Whose last read left something behind, or may have: looked at each turn, so in one place.
+    has_more: [bool; CAMERAS_MAX],
 }
 
 struct Connection {
     socket: TcpStream,
     session: rtsp::Session,
-    /// The last read filled its room: there may be more.
-    has_more: bool,
     budget: Budget,
     /// It was found over its budget, and not read since.
     is_throttled: bool,
@@ -72,7 +72,7 @@ impl rtsp::Sink for Cutting<'_> {
 
 impl Cameras {
     pub(super) const fn new() -> Self {
-        Self { slots: heapless::Vec::new() }
+        Self { slots: heapless::Vec::new(), has_more: [false; CAMERAS_MAX] }
     }
 
     /// Makes every slot, empty; before the first use.
@@ -97,7 +97,6 @@ impl Cameras {
         let mut connection = Connection {
             socket,
             session,
-            has_more: false,
             budget: Budget::new(now_us),
             is_throttled: false,
             has_end: false,
@@ -119,11 +118,12 @@ impl Cameras {
         cutting: &mut Cutting<'_>,
     ) -> Result<bool, Lost> {
         let Some(connection) = self.slots[slot].as_mut() else { return Ok(false) };
+        let has_more = &mut self.has_more[slot];
         let now_us = cutting.now_us;
         let room = connection.budget.room(now_us).min(scratch.len());
         if room == 0 {
             // What stays in the socket fills it, and TCP slows the camera down.
-            connection.has_more = true;
+            *has_more = true;
             if !std::mem::replace(&mut connection.is_throttled, true) {
                 cutting.card.throttled.fetch_add(1, Relaxed);
             }
@@ -137,14 +137,14 @@ impl Cameras {
             Ok(bytes) => bytes,
             Err(error) if is_passing(error.kind()) => {
                 // An interrupted read is no wake-up spent: there may be more.
-                connection.has_more = error.kind() == ErrorKind::Interrupted;
+                *has_more = error.kind() == ErrorKind::Interrupted;
                 return Ok(false);
             }
             Err(_) => return Err(Lost::Broken),
         };
         // A short read means that the socket is empty, and the next byte wakes us; unless there is
         // an end behind it that we were woken for already, as we may have been while throttled.
-        connection.has_more = bytes == room || was_throttled || connection.has_end;
+        *has_more = bytes == room || was_throttled || connection.has_end;
         connection.budget.spend(bytes);
         let Connection { session, .. } = connection;
         if connection.leaves_by_us.is_some() {
@@ -161,7 +161,7 @@ impl Cameras {
     /// What came for a slot stays in its socket for now.
     pub(super) fn put_off(&mut self, slot: usize, now_us: u64) {
         if let Some(connection) = self.slots[slot].as_mut() {
-            connection.has_more = true;
+            self.has_more[slot] = true;
             connection.put_off_us.get_or_insert(now_us);
         }
     }
@@ -209,10 +209,15 @@ impl Cameras {
         }
     }
 
+    /// Slots that are to be read again, now or later: see [`Self::unread_us`].
+    pub(super) fn unread(&self) -> impl Iterator<Item = usize> + use<'_> {
+        (0..CAMERAS_MAX).filter(|slot| self.has_more[*slot])
+    }
+
     /// When a slot is to be read again because the last read left something behind; `None` when
     /// the next byte wakes us.
     pub(super) fn unread_us(&self, slot: usize) -> Option<u64> {
-        let connection = self.slots[slot].as_ref().filter(|connection| connection.has_more)?;
+        let connection = self.has_more[slot].then(|| self.slots[slot].as_ref())??;
         Some(connection.budget.due_us())
     }
 
@@ -223,6 +228,7 @@ impl Cameras {
 
     /// Closes a connection.
     pub(super) fn drop(&mut self, slot: usize, registry: &Registry, carry: &mut CarryPool) {
+        self.has_more[slot] = false;
         if let Some(mut connection) = self.slots[slot].take() {
             connection.session.release(carry);
             // Closing the socket takes it out of the queue as well.

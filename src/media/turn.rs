@@ -33,6 +33,8 @@ const CAMERA_0: usize = 2;
 
 /// Between two reviews of time-outs and figures.
 const REVIEW_US: u64 = 100_000;
+/// Reviews from one count of what all chunks are held for to the next: each is looked at for it.
+const REVIEWS_BETWEEN_COUNTS: u64 = 10;
 /// Reads after which the batch is flushed even if there is more to read.
 const READS_BEFORE_FLUSH: usize = 16;
 
@@ -171,8 +173,9 @@ impl Turner {
         if self.has_datagrams || self.has_errors {
             return Duration::ZERO;
         }
-        let readable = (0..CAMERAS_MAX).filter(|slot| !self.is_held(*slot) && !self.is_short);
-        let unread_us = readable.filter_map(|slot| self.memory.cameras.unread_us(slot));
+        let cameras = &self.memory.cameras;
+        let readable = cameras.unread().filter(|slot| !self.is_held(*slot) && !self.is_short);
+        let unread_us = readable.filter_map(|slot| cameras.unread_us(slot));
         let due_us = unread_us.min().unwrap_or(u64::MAX).min(self.review_us);
         let review = Duration::from_micros(due_us.saturating_sub(self.now_us));
         if self.is_short && !self.is_blocked {
@@ -327,8 +330,10 @@ impl Turner {
         TABLES.carry_medium.copy(medium);
         TABLES.carry_large.copy(large);
         TABLES.ring_chunks.copy(self.memory.chunks.usage());
-        self.report_store();
-        gauges.media_reviews.fetch_add(1, Relaxed);
+        let reviews = gauges.media_reviews.fetch_add(1, Relaxed);
+        if reviews.is_multiple_of(REVIEWS_BETWEEN_COUNTS) {
+            self.report_store();
+        }
     }
 
     /// What the ring chunks are held for, and what was given up for want of them.

@@ -268,8 +268,13 @@ impl Ring {
 
     /// Which of the ring's chunks holds `index`, which is between tail and head.
     fn position(&self, chunks: &Chunks, index: u64) -> usize {
-        let (older, newer) = self.chunks.as_slices();
         let begins_by = |&chunk: &u16| chunks.chunk(chunk).first <= index;
+        // Most viewers are at what came last, which is still in the processor's caches.
+        let mut newest = self.chunks.iter().rev().take(READ_CHUNKS_MAX);
+        if let Some(passed) = newest.position(begins_by) {
+            return self.chunks.len() - 1 - passed;
+        }
+        let (older, newer) = self.chunks.as_slices();
         let in_older = older.partition_point(begins_by);
         let in_newer = if in_older == older.len() { newer.partition_point(begins_by) } else { 0 };
         (in_older + in_newer).saturating_sub(1)

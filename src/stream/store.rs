@@ -4,7 +4,9 @@
 //! that was looked at longest ago; then history, the oldest of all streams. What a viewer was not
 //! served yet is never given up: without room the stream is not read, and its camera waits.
 
-use crate::limits::READ_CHUNKS_MAX;
+use std::cmp::Reverse;
+
+use crate::limits::{CAMERAS_MAX, READ_CHUNKS_MAX, ROOM_CHUNKS};
 
 use super::chunks::Chunks;
 use super::hub::Stream;
@@ -38,19 +40,9 @@ pub fn make_room(
     slot: usize,
     now_us: u64,
 ) -> bool {
-    if chunks.free() < READ_CHUNKS_MAX {
-        for stream in &mut *streams {
-            stream.ring.give_unneeded(chunks, now_us);
-        }
-    }
-    while chunks.free() < READ_CHUNKS_MAX {
-        let has_given = give_group(streams, chunks, given_up, now_us)
-            || give_key_frame(streams, chunks, given_up, now_us)
-            || give_history(streams, chunks, given_up);
-        if !has_given {
-            chunks.was_full();
-            return false;
-        }
+    if chunks.free() < READ_CHUNKS_MAX && !refill(streams, chunks, given_up, now_us) {
+        chunks.was_full();
+        return false;
     }
     // The pool may have chunks while the stream has no place for them in its queue.
     while !streams[slot].ring.has_place() {
@@ -68,6 +60,59 @@ pub fn make_room(
     true
 }
 
+/// Has streams give up what they need least, and a little more than one read needs; false when that
+/// is not enough for one.
+fn refill(
+    streams: &mut [Stream],
+    chunks: &mut Chunks,
+    given_up: &mut GivenUp,
+    now_us: u64,
+) -> bool {
+    for stream in &mut *streams {
+        stream.ring.give_unneeded(chunks, now_us);
+    }
+    let givers = givers(streams);
+    for &slot in &givers {
+        if chunks.free() >= ROOM_CHUNKS {
+            return true;
+        }
+        let ring = &mut streams[slot].ring;
+        if ring.group_chunks(chunks, now_us) > 0 {
+            ring.give_group(chunks, now_us);
+            given_up.groups += 1;
+        }
+    }
+    for &slot in &givers {
+        if chunks.free() >= ROOM_CHUNKS {
+            return true;
+        }
+        let ring = &mut streams[slot].ring;
+        if ring.has_key_frame(chunks, now_us) {
+            ring.give_key_frame(chunks, now_us);
+            given_up.key_frames += 1;
+        }
+    }
+    // History is not given up for more than the read at hand.
+    while chunks.free() < READ_CHUNKS_MAX {
+        if !give_history(streams, chunks, given_up) {
+            return false;
+        }
+    }
+    true
+}
+
+/// Who gives first: the camera that was looked at longest ago, and of several the one that holds
+/// most. What it holds that for is seen when its turn comes: that is in the chunks, which are many
+/// and not in the processor's caches.
+fn givers(streams: &[Stream]) -> heapless::Vec<usize, CAMERAS_MAX> {
+    let mut givers: heapless::Vec<usize, CAMERAS_MAX> = (0..streams.len()).collect();
+    givers.sort_unstable_by_key(|slot| {
+        let stream = &streams[*slot];
+        (stream.looked_at_us, Reverse(stream.ring.chunks_held()))
+    });
+    givers
+}
+
 /// What all chunks are held for.
 pub fn held(streams: &[Stream], chunks: &Chunks, now_us: u64) -> Held {
     streams.iter().fold(Held::default(), |sum, stream| {
@@ -79,40 +124,6 @@ pub fn held(streams: &[Stream], chunks: &Chunks, now_us: u64) -> Held {
             group: sum.group + held.group,
         }
     })
-}
-
-/// The group of the camera that was looked at longest ago; the largest of several.
-fn give_group(
-    streams: &mut [Stream],
-    chunks: &mut Chunks,
-    given_up: &mut GivenUp,
-    now_us: u64,
-) -> bool {
-    let groups = streams.iter_mut().filter_map(|stream| {
-        let count = stream.ring.group_chunks(chunks, now_us);
-        (count > 0).then_some((stream.looked_at_us, usize::MAX - count, stream))
-    });
-    let Some((.., stream)) = groups.min_by_key(|(looked_at_us, count, _)| (*looked_at_us, *count))
-    else {
-        return false;
-    };
-    stream.ring.give_group(chunks, now_us);
-    given_up.groups += 1;
-    true
-}
-
-/// The key frame of the camera that was looked at longest ago.
-fn give_key_frame(
-    streams: &mut [Stream],
-    chunks: &mut Chunks,
-    given_up: &mut GivenUp,
-    now_us: u64,
-) -> bool {
-    let with_one = streams.iter_mut().filter(|stream| stream.ring.has_key_frame(chunks, now_us));
-    let Some(stream) = with_one.min_by_key(|stream| stream.looked_at_us) else { return false };
-    stream.ring.give_key_frame(chunks, now_us);
-    given_up.key_frames += 1;
-    true
 }
 
 /// The oldest history of all.
