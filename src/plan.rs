@@ -11,7 +11,7 @@ use crate::limits::{
 };
 use crate::media::{Memory, sizes};
 use crate::mem::accounts::Kind;
-use crate::status::{CameraCard, SessionCard, Tables};
+use crate::status::{CameraStats, SessionStats, Tables};
 
 /// Whose the memory is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ const ITEMS: [Item; 32] = [
     item(Tier::Arena, "read scratch", "media", 1, PROFILE.read_scratch_bytes),
     item(Tier::Arena, "receive room", "net", 1, sizes::INBOX),
     item(Tier::Arena, "send batch", "egress", 1, sizes::BATCH),
-    item(Tier::Arena, "sessions", "webrtc", SESSIONS_MAX, sizes::SEATS / SESSIONS_MAX),
+    item(Tier::Arena, "sessions", "webrtc", SESSIONS_MAX, sizes::SESSION_SLOTS / SESSIONS_MAX),
     item(
         Tier::Arena,
         "subscriptions",
@@ -66,7 +66,7 @@ const ITEMS: [Item; 32] = [
         sizes::SUBSCRIBERS / SUBSCRIPTIONS_MAX,
     ),
     item(Tier::Arena, "address table", "webrtc", 1, sizes::DEMUX),
-    item(Tier::Arena, "cards", "status", 1, CARDS_BYTES),
+    item(Tier::Arena, "statistics", "status", 1, STATISTICS_BYTES),
     item(Tier::Arena, "last warnings, log budgets", "journal", 1, journal::BYTES),
     heap("http connections", Kind::HttpConnection),
     heap_more("while a request body is read", PROFILE.http_bodies, PROFILE.http_body_heap_bytes),
@@ -126,9 +126,9 @@ const HEAP_PROMISED_BYTES: usize = {
 /// What is left of the region, so that its lines add up to it.
 const HEAP_REST_BYTES: usize = PROFILE.library_heap_bytes.saturating_sub(HEAP_PROMISED_BYTES);
 
-/// Bytes of the cards, which are statics of their own.
-const CARDS_BYTES: usize = CAMERAS_MAX * size_of::<CameraCard>()
-    + SESSIONS_MAX * size_of::<SessionCard>()
+/// Bytes of the statistics, which are statics of their own.
+const STATISTICS_BYTES: usize = CAMERAS_MAX * size_of::<CameraStats>()
+    + SESSIONS_MAX * size_of::<SessionStats>()
     + size_of::<Tables>();
 
 /// What the process may use at most.
@@ -137,7 +137,7 @@ pub const TOTAL_BYTES: usize = total_of(None);
 pub const ARENA_BYTES: usize = total_of(Some(Tier::Arena));
 
 const _: () = {
-    let memory = size_of::<Memory>() + CARDS_BYTES + journal::BYTES;
+    let memory = size_of::<Memory>() + STATISTICS_BYTES + journal::BYTES;
     // Division by a count rounds down, and carry slots have a flag each: less than a page.
     let slack = 4096 * 2;
     assert!(memory <= ARENA_BYTES + slack, "an item of the media thread's arena is not listed");

@@ -1,4 +1,4 @@
-//! What the media thread lets others see: one card of atomics for each camera's slot and each
+//! What the media thread lets others see: statistics in atomics, one block per camera slot and per
 //! session's slot. Written by one thread, read by any, never locked. How full things are is told
 //! in the same way ([`TABLES`]).
 
@@ -13,7 +13,7 @@ pub use usage::{Counts, TABLES, Tables, Usage};
 
 /// A camera's figures. Written by the media thread.
 #[derive(Debug)]
-pub struct CameraCard {
+pub struct CameraStats {
     /// Viewers may join: the stream has parameter sets and its marker habit is known.
     pub ready: AtomicBool,
     /// When the last RTP packet came, in [`crate::clock::now_us`] microseconds; 0 for never.
@@ -58,12 +58,12 @@ pub struct CameraCard {
 
 /// A session's figures. Written by the media thread once it is live.
 #[derive(Debug)]
-pub struct SessionCard {
+pub struct SessionStats {
     /// The last end in this slot: which use of it, and an [`crate::webrtc::ended::Ended`] as its
     /// number in the low 8 bits.
     pub ended: AtomicU64,
     /// Where its media goes.
-    pub address: CardAddress,
+    pub address: StatsAddress,
     /// RTP packets and payload bytes sealed, resends not counted.
     pub packets: AtomicU64,
     /// See `packets`.
@@ -84,16 +84,17 @@ pub struct SessionCard {
     pub last_sign_us: AtomicU64,
 }
 
-/// An address on a card, IPv4 as IPv6. A reader beside its writer may see half of a change, once.
+/// An address in the statistics, IPv4 as IPv6. A reader beside its writer may see half of a change,
+/// once.
 #[derive(Debug)]
-pub struct CardAddress {
+pub struct StatsAddress {
     high: AtomicU64,
     low: AtomicU64,
     /// 0 for none.
     port: AtomicU16,
 }
 
-impl CardAddress {
+impl StatsAddress {
     const fn new() -> Self {
         Self { high: zero(), low: zero(), port: AtomicU16::new(0) }
     }
@@ -222,14 +223,14 @@ pub static GAUGES: Gauges = Gauges {
     denials: AtomicU64::new(0),
 };
 
-/// One card a camera's slot.
-pub static CAMERAS: [CameraCard; CAMERAS_MAX] = [const { CameraCard::new() }; CAMERAS_MAX];
+/// The statistics of each camera slot.
+pub static CAMERAS: [CameraStats; CAMERAS_MAX] = [const { CameraStats::new() }; CAMERAS_MAX];
 
-/// One card a session's slot.
-pub static SESSIONS: [SessionCard; SESSIONS_MAX] = [const { SessionCard::new() }; SESSIONS_MAX];
+/// The statistics of each session slot.
+pub static SESSIONS: [SessionStats; SESSIONS_MAX] = [const { SessionStats::new() }; SESSIONS_MAX];
 
-impl CameraCard {
-    /// A card of zeros.
+impl CameraStats {
+    /// All zeros.
     pub const fn new() -> Self {
         Self {
             ready: AtomicBool::new(false),
@@ -306,18 +307,18 @@ impl CameraCard {
     }
 }
 
-impl Default for CameraCard {
+impl Default for CameraStats {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl SessionCard {
-    /// A card of zeros.
+impl SessionStats {
+    /// All zeros.
     pub const fn new() -> Self {
         Self {
             ended: zero(),
-            address: CardAddress::new(),
+            address: StatsAddress::new(),
             packets: zero(),
             bytes: zero(),
             resends: zero(),
@@ -367,7 +368,7 @@ impl SessionCard {
     }
 }
 
-impl Default for SessionCard {
+impl Default for SessionStats {
     fn default() -> Self {
         Self::new()
     }
@@ -383,19 +384,19 @@ mod tests {
 
     #[test]
     fn nothing_of_a_camera_is_left_for_the_next_one() {
-        let card = CameraCard::new();
-        card.holds_back.store(true, Ordering::Relaxed);
-        card.b_frames.store(true, Ordering::Relaxed);
-        card.packets.store(7, Ordering::Relaxed);
-        card.abandoned[2].store(7, Ordering::Relaxed);
-        card.gop_ms.store(7, Ordering::Relaxed);
-        card.reset();
-        assert_eq!(format!("{card:?}"), format!("{:?}", CameraCard::new()));
+        let stats = CameraStats::new();
+        stats.holds_back.store(true, Ordering::Relaxed);
+        stats.b_frames.store(true, Ordering::Relaxed);
+        stats.packets.store(7, Ordering::Relaxed);
+        stats.abandoned[2].store(7, Ordering::Relaxed);
+        stats.gop_ms.store(7, Ordering::Relaxed);
+        stats.reset();
+        assert_eq!(format!("{stats:?}"), format!("{:?}", CameraStats::new()));
     }
 
     #[test]
     fn an_address_is_shown_as_it_was_set() {
-        let shown = CardAddress::new();
+        let shown = StatsAddress::new();
         assert_eq!(shown.shown(), None);
         for address in ["192.0.2.1:53124", "[2001:db8::1]:1"] {
             let address = address.parse().unwrap();

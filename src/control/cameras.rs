@@ -22,13 +22,13 @@ use crate::limits::{
 };
 use crate::media::{Command, Lost, Play};
 use crate::rtsp::{Ending, Habits, Ready};
-use crate::status::{self, CameraCard};
+use crate::status::{self, CameraStats};
 
 use super::dial::dial_charged;
 use super::{CameraStatus, Control, Refusal};
 
-/// What a camera shows whose slot's card still tells of another.
-static BLANK: CameraCard = CameraCard::new();
+/// What is shown of a camera while its slot's statistics are still those of another.
+static BLANK: CameraStats = CameraStats::new();
 
 /// One slot.
 pub(super) struct Camera {
@@ -37,7 +37,7 @@ pub(super) struct Camera {
     /// What is known of it; forgotten when its URL or login changes.
     habits: Cell<Habits>,
     state: RefCell<State>,
-    card: Cell<CardOf>,
+    stats_of: Cell<StatsOf>,
     /// When the media thread was last given a connection, in [`clock::now_us`] microseconds.
     played_us: Cell<u64>,
     /// Counts what the slot was told: see [`Camera::told_since`].
@@ -61,9 +61,9 @@ enum State {
     Disabled(String),
 }
 
-/// Whom the figures of the slot's card are of, until the media thread has reset them.
+/// Which camera the slot's statistics are of, until the media thread has reset them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum CardOf {
+enum StatsOf {
     This,
     /// This camera, as it was before a change: its viewers are still there.
     Former,
@@ -77,7 +77,7 @@ impl Camera {
             section: RefCell::new(None),
             habits: Cell::new(Habits::default()),
             state: RefCell::new(State::Free),
-            card: Cell::new(CardOf::This),
+            stats_of: Cell::new(StatsOf::This),
             played_us: Cell::new(0),
             turn: Cell::new(0),
             told: Notify::new(),
@@ -94,9 +94,9 @@ impl Camera {
             section.as_ref().map(|section| section.name.clone())
         };
         if name(&former) != name(&section) {
-            self.card.set(CardOf::Another);
-        } else if self.card.get() == CardOf::This {
-            self.card.set(CardOf::Former);
+            self.stats_of.set(StatsOf::Another);
+        } else if self.stats_of.get() == StatsOf::This {
+            self.stats_of.set(StatsOf::Former);
         }
         self.enter(match section.as_deref() {
             None => State::Free,
@@ -201,10 +201,10 @@ impl Camera {
     }
 
     /// Waits until the media thread has answered for the connection.
-    async fn answered(&self, card: &CameraCard, is_answer: impl Fn(Lost) -> bool) -> Lost {
+    async fn answered(&self, stats: &CameraStats, is_answer: impl Fn(Lost) -> bool) -> Lost {
         loop {
             self.lost.notified().await;
-            let lost = Lost::from_number(card.lost.load(Acquire));
+            let lost = Lost::from_number(stats.lost.load(Acquire));
             if let Some(lost) = lost.filter(|lost| is_answer(*lost)) {
                 return lost;
             }
@@ -214,7 +214,7 @@ impl Camera {
     /// What a camera does not send whose video has come for some time without a picture.
     pub(super) fn missing(&self, slot: usize) -> Option<&'static str> {
         let is_playing = *self.state.borrow() == State::Playing;
-        let is_own = is_playing && self.card.get() == CardOf::This;
+        let is_own = is_playing && self.stats_of.get() == StatsOf::This;
         let played_us = self.played_us.get();
         let lasted_us = clock::now_us().saturating_sub(played_us);
         (is_own && lasted_us > CAMERA_PICTURELESS_US)
@@ -226,10 +226,10 @@ impl Camera {
     pub(super) fn status(&self, slot: usize) -> Option<CameraStatus> {
         let name = self.section.borrow().as_ref()?.name.clone();
         let own = &status::CAMERAS[slot];
-        let (card, viewers) = match self.card.get() {
-            CardOf::This => (own, own.viewers.load(Relaxed)),
-            CardOf::Former => (&BLANK, own.viewers.load(Relaxed)),
-            CardOf::Another => (&BLANK, 0),
+        let (stats, viewers) = match self.stats_of.get() {
+            StatsOf::This => (own, own.viewers.load(Relaxed)),
+            StatsOf::Former => (&BLANK, own.viewers.load(Relaxed)),
+            StatsOf::Another => (&BLANK, 0),
         };
         let (state, reason) = match &*self.state.borrow() {
             State::Free | State::Connecting => ("connecting", None),
@@ -240,25 +240,25 @@ impl Camera {
         };
         let is_playing = state == "playing";
         let known = |value: u32| (value > 0).then_some(value);
-        let frames_per_s_x100 = known(card.frames_per_s_x100.load(Relaxed));
-        let last_idr_us = card.last_idr_us.load(Relaxed);
+        let frames_per_s_x100 = known(stats.frames_per_s_x100.load(Relaxed));
+        let last_idr_us = stats.last_idr_us.load(Relaxed);
         Some(CameraStatus {
             slot,
             name,
             state,
             reason,
-            codec: known(card.profile_level_id.load(Relaxed)).map(|_| "H264"),
-            width: known(card.width.load(Relaxed)),
-            height: known(card.height.load(Relaxed)),
+            codec: known(stats.profile_level_id.load(Relaxed)).map(|_| "H264"),
+            width: known(stats.width.load(Relaxed)),
+            height: known(stats.height.load(Relaxed)),
             frames_per_s: frames_per_s_x100
                 .filter(|_| is_playing)
                 .map(|hundredths| f64::from(hundredths) / 100.0),
-            bits_per_s: is_playing.then(|| card.bits_per_s.load(Relaxed)),
-            gop_ms: known(card.gop_ms.load(Relaxed)),
+            bits_per_s: is_playing.then(|| stats.bits_per_s.load(Relaxed)),
+            gop_ms: known(stats.gop_ms.load(Relaxed)),
             key_frame_age_ms: (last_idr_us > 0)
                 .then(|| clock::now_us().saturating_sub(last_idr_us) / 1000),
             viewers,
-            ready: is_playing && card.ready.load(Relaxed),
+            ready: is_playing && stats.ready.load(Relaxed),
         })
     }
 }
@@ -320,25 +320,25 @@ impl Control {
     /// Has the media thread play it, until it gives up.
     async fn play(&self, slot: usize, socket: std::net::TcpStream, ready: Box<Ready>) -> Lost {
         let camera = &self.0.cameras[slot];
-        let card = &status::CAMERAS[slot];
-        card.lost.store(0, Relaxed);
+        let stats = &status::CAMERAS[slot];
+        stats.lost.store(0, Relaxed);
         camera.played_us.set(clock::now_us());
         let play = Play { camera: number(slot), socket, ready };
-        self.0.media.borrow().tell(Command::Play(Box::new(play)));
+        self.0.media.borrow().send(Command::Play(Box::new(play)));
         camera.enter(State::Playing);
-        camera.answered(card, |_| true).await
+        camera.answered(stats, |_| true).await
     }
 
     /// Has the media thread end the slot's connection, if there is one, and forget its pictures.
     async fn clear(&self, slot: usize) {
         let camera = &self.0.cameras[slot];
-        let card = &status::CAMERAS[slot];
-        card.lost.store(0, Relaxed);
-        self.0.media.borrow().tell(Command::Stop { camera: number(slot) });
-        camera.answered(card, |lost| lost == Lost::Stopped).await;
+        let stats = &status::CAMERAS[slot];
+        stats.lost.store(0, Relaxed);
+        self.0.media.borrow().send(Command::Stop { camera: number(slot) });
+        camera.answered(stats, |lost| lost == Lost::Stopped).await;
         // Heard: the driver has nothing to tell of this slot any more.
-        card.lost.store(0, Relaxed);
-        camera.card.set(CardOf::This);
+        stats.lost.store(0, Relaxed);
+        camera.stats_of.set(StatsOf::This);
     }
 }
 
@@ -356,16 +356,16 @@ pub(super) fn dials() -> Rc<Semaphore> {
 }
 
 /// What no picture can be made without, and has not come in a connection that began at `played_us`.
-fn missing(card: &CameraCard, played_us: u64) -> Option<&'static str> {
+fn missing(stats: &CameraStats, played_us: u64) -> Option<&'static str> {
     // While fewer have come the stream may only be waiting to know its markers.
-    let is_watched = card.frames.load(Relaxed) > 2 * u64::from(MARKER_PROBE_ACCESS_UNITS);
-    if !is_watched || card.last_rtp_us.load(Relaxed) < played_us {
+    let is_watched = stats.frames.load(Relaxed) > 2 * u64::from(MARKER_PROBE_ACCESS_UNITS);
+    if !is_watched || stats.last_rtp_us.load(Relaxed) < played_us {
         None
-    } else if card.profile_level_id.load(Relaxed) == 0 {
+    } else if stats.profile_level_id.load(Relaxed) == 0 {
         Some("no picture: the camera sends video without an SPS (sequence parameter set)")
-    } else if !card.ready.load(Relaxed) {
+    } else if !stats.ready.load(Relaxed) {
         Some("no picture: the camera sends video without a PPS (picture parameter set)")
-    } else if card.last_idr_us.load(Relaxed) < played_us {
+    } else if stats.last_idr_us.load(Relaxed) < played_us {
         Some("no picture yet: the camera has sent no key frame (IDR)")
     } else {
         None
@@ -383,20 +383,20 @@ mod tests {
 
     #[test]
     fn what_is_missing_of_a_picture_is_named() {
-        let card = CameraCard::new();
-        let said = || missing(&card, 100).unwrap_or_default();
+        let stats = CameraStats::new();
+        let said = || missing(&stats, 100).unwrap_or_default();
         assert_eq!(said(), "", "nothing came yet");
-        card.frames.store(100, Relaxed);
-        card.last_rtp_us.store(99, Relaxed);
+        stats.frames.store(100, Relaxed);
+        stats.last_rtp_us.store(99, Relaxed);
         assert_eq!(said(), "", "nothing of this connection");
-        card.last_rtp_us.store(200, Relaxed);
+        stats.last_rtp_us.store(200, Relaxed);
         assert!(said().contains("SPS"));
-        card.profile_level_id.store(0x42_e01f, Relaxed);
+        stats.profile_level_id.store(0x42_e01f, Relaxed);
         assert!(said().contains("PPS"));
-        card.ready.store(true, Relaxed);
-        card.last_idr_us.store(99, Relaxed);
+        stats.ready.store(true, Relaxed);
+        stats.last_idr_us.store(99, Relaxed);
         assert!(said().contains("key frame"));
-        card.last_idr_us.store(150, Relaxed);
+        stats.last_idr_us.store(150, Relaxed);
         assert_eq!(said(), "");
     }
 }

@@ -19,7 +19,7 @@ use crate::limits::{
     HANDSHAKE_CHECK_BYTES_MAX, HANDSHAKE_GONE_US, HANDSHAKE_HELD_US_MAX, HANDSHAKE_QUIET_US,
     HANDSHAKE_US_MAX, PROFILE,
 };
-use crate::media::{Command, HandshakeDatagram, Promote, SeatId};
+use crate::media::{Command, HandshakeDatagram, Promote, SessionId};
 use crate::mem::accounts::{self, Account};
 use crate::status::{self, TABLES};
 use crate::webrtc::demux::Kind;
@@ -66,7 +66,7 @@ impl Shares {
 
 /// One offer that was answered, and its handshake.
 pub(super) struct Active {
-    pub(super) seat: SeatId,
+    pub(super) session: SessionId,
     /// Whom the offer counts as ([`crate::access::client`]).
     pub(super) client: IpAddr,
     pub(super) answered: Answered,
@@ -146,22 +146,22 @@ impl Handshakes {
     }
 
     /// The one that makes room for somebody whose address has `share` of the slots.
-    fn dispensable(&self, share: usize, now_us: u64) -> Option<SeatId> {
+    fn dispensable(&self, share: usize, now_us: u64) -> Option<SessionId> {
         let running = self.active.iter().filter_map(|active| {
-            let Active { seat, client, begun_us, checked_us, .. } = **active;
-            Some(Running { seat, client, begun_us: begun_us?, checked_us })
+            let Active { session, client, begun_us, checked_us, .. } = **active;
+            Some(Running { session, client, begun_us: begun_us?, checked_us })
         });
         room::dispensable(running, share, now_us)
     }
 
     /// Whether this is an offer that was answered a while ago, and that no check came for.
-    pub(super) fn is_unchecked(&self, seat: SeatId, now_us: u64) -> bool {
+    pub(super) fn is_unchecked(&self, session: SessionId, now_us: u64) -> bool {
         let is_unchecked = |active: &Active| {
             active.handshake.is_none()
                 && active.held.is_none()
                 && now_us >= active.checked_us + HANDSHAKE_QUIET_US
         };
-        self.active.iter().any(|active| active.seat == seat && is_unchecked(active))
+        self.active.iter().any(|active| active.session == session && is_unchecked(active))
     }
 }
 
@@ -242,16 +242,16 @@ impl Active {
 impl Control {
     /// Drives handshakes and takes in what the media thread ended, for ever.
     pub(super) async fn drive(self) {
-        let bell = self.0.media.borrow().bell.clone();
+        let wakeup = self.0.media.borrow().wakeup.clone();
         loop {
             let deadline_us = self.0.drive_once();
             status::GAUGES.driver_rounds.fetch_add(1, Relaxed);
-            // Where datagrams never cease the bell is always rung: the pages and the timers go on
+            // Under a flood of datagrams there is always a wake-up: pages and timers get their turn
             // between two rounds.
             tokio::task::yield_now().await;
             let wait_us = deadline_us.saturating_sub(clock::now_us()).min(REST_US);
             tokio::select! {
-                () = bell.notified() => {}
+                () = wakeup.notified() => {}
                 () = self.0.begun.notified() => {}
                 () = tokio::time::sleep(Duration::from_micros(wait_us)) => {}
             }
@@ -269,11 +269,11 @@ impl State {
             self.receive(&datagram);
         }
         let ended = self.sessions.borrow().ended_by_media();
-        for (seat, ended) in ended {
-            self.sessions.borrow_mut().release(seat, ended, None);
+        for (session, ended) in ended {
+            self.sessions.borrow_mut().release(session, ended, None);
         }
-        for (camera, card) in self.cameras.iter().zip(&status::CAMERAS) {
-            if card.lost.load(Relaxed) != 0 {
+        for (camera, stats) in self.cameras.iter().zip(&status::CAMERAS) {
+            if stats.lost.load(Relaxed) != 0 {
                 camera.look();
             }
         }
@@ -292,7 +292,7 @@ impl State {
 
     fn receive(&self, datagram: &HandshakeDatagram) {
         let mut handshakes = self.handshakes.borrow_mut();
-        let found = handshakes.active.iter().position(|active| active.seat == datagram.seat);
+        let found = handshakes.active.iter().position(|active| active.session == datagram.session);
         let Some(at) = found else { return };
         handshakes.active[at].receive(datagram, clock::now_us());
         drop(handshakes);
@@ -353,12 +353,12 @@ impl State {
                     return None;
                 }
                 Progress::Failed(failure) => {
-                    let seat = handshakes.active.remove(at).seat;
+                    let session = handshakes.active.remove(at).session;
                     drop(handshakes);
                     let ended = ended(&failure);
                     // What has a kind of its own has words of its own.
                     let words = (ended == Ended::HandshakeFailed).then(|| failure.to_string());
-                    self.end(seat, ended, words);
+                    self.end(session, ended, words);
                     return None;
                 }
             }
@@ -368,27 +368,27 @@ impl State {
     /// Hands a session over to the media thread.
     fn promote(&self, active: &Active, connected: Connected) {
         let Connected { keys, remote, local, flight, close_notify } = connected;
-        let seat = active.seat;
+        let session = active.session;
         let seal = SealKeys::derive(&keys.local_key, &keys.local_salt);
         let open = OpenKeys::derive(&keys.remote_key, &keys.remote_salt);
         let (Some(seal), Some(open)) = (seal, open) else {
-            self.end(seat, Ended::HandshakeFailed, Some("keys of an unknown length".into()));
+            self.end(session, Ended::HandshakeFailed, Some("keys of an unknown length".into()));
             return;
         };
         let path = Path { to: remote, from: active.actual(local).ip() };
         let cipher = keys.profile.name();
-        self.sessions.borrow_mut().promote(seat, remote, cipher);
+        self.sessions.borrow_mut().promote(session, remote, cipher);
         let section = self.cameras[usize::from(active.camera)].section();
         let name = section.as_ref().map_or("", |section| &section.name);
         log::info!("{remote} watches {name} ({cipher})");
         let promote = Promote {
-            seat,
+            session,
             start: Start { seal, open, path, flight, close_notify },
             stream: active.camera,
             wiring: active.wiring,
             random: u16::from_be_bytes(self.random()),
         };
-        self.media.borrow().tell(Command::Live(Box::new(promote)));
+        self.media.borrow().send(Command::Live(Box::new(promote)));
     }
 
     /// The fewest slots that the address of anybody has who waits for one, with an offer or with a
@@ -409,16 +409,16 @@ impl State {
         }
         let Some(share) = self.least_share() else { return };
         let dispensable = self.handshakes.borrow().dispensable(share, clock::now_us());
-        if let Some(seat) = dispensable {
-            self.end(seat, Ended::HandshakeEvicted, None);
+        if let Some(session) = dispensable {
+            self.end(session, Ended::HandshakeEvicted, None);
         }
     }
 
     /// Ends a session wherever it is.
-    pub(super) fn end(&self, seat: SeatId, ended: Ended, words: Option<String>) {
-        self.handshakes.borrow_mut().active.retain(|active| active.seat != seat);
-        self.media.borrow().tell(Command::End { seat, ended });
-        accounts::shared(|| self.sessions.borrow_mut().release(seat, ended, words));
+    pub(super) fn end(&self, session: SessionId, ended: Ended, words: Option<String>) {
+        self.handshakes.borrow_mut().active.retain(|active| active.session != session);
+        self.media.borrow().send(Command::End { session, ended });
+        accounts::shared(|| self.sessions.borrow_mut().release(session, ended, words));
         self.begun.notify_one();
     }
 

@@ -1,5 +1,5 @@
 //! What is odd about cameras' streams, said once a camera. The media thread sees it and says
-//! nothing: a log that nobody reads would stop it. It stands on the camera's card until then.
+//! nothing: a log that nobody reads would stop it. It stands in the camera's statistics until then.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -22,7 +22,7 @@ struct Said {
 }
 
 impl Control {
-    /// Looks at all cameras' cards, for ever.
+    /// Looks at all cameras' statistics, for ever.
     pub(super) async fn tell_oddities(self) {
         let mut said: Vec<Said> = Vec::new();
         loop {
@@ -30,7 +30,7 @@ impl Control {
             let cameras = &self.0.cameras;
             said.resize_with(cameras.len(), Said::default);
             for (slot, (camera, said)) in cameras.iter().zip(&mut said).enumerate() {
-                let card = &status::CAMERAS[slot];
+                let stats = &status::CAMERAS[slot];
                 let Some(section) = camera.section() else { continue };
                 let name = &section.name;
                 if said.camera != *name {
@@ -41,13 +41,15 @@ impl Control {
                     log::warn!("camera {name}: {missing}");
                 }
                 said.missing = missing;
-                if card.holds_back.load(Relaxed) && !std::mem::replace(&mut said.holds_back, true) {
+                if stats.holds_back.load(Relaxed) && !std::mem::replace(&mut said.holds_back, true)
+                {
                     log::info!(
                         "camera {name}: no or odd rtp markers, each picture waits for the next \
                          one's start"
                     );
                 }
-                if card.throttled.load(Relaxed) > 0 && !std::mem::replace(&mut said.throttled, true)
+                if stats.throttled.load(Relaxed) > 0
+                    && !std::mem::replace(&mut said.throttled, true)
                 {
                     let most = CAMERA_BITS_PER_S_MAX / 1_000_000;
                     log::warn!(
@@ -55,7 +57,7 @@ impl Control {
                          its bit rate"
                     );
                 }
-                if card.b_frames.load(Relaxed) && !std::mem::replace(&mut said.b_frames, true) {
+                if stats.b_frames.load(Relaxed) && !std::mem::replace(&mut said.b_frames, true) {
                     log::warn!(
                         "camera {name}: b-frames, which no browser shows smoothly; turn them off \
                          in the camera"

@@ -56,8 +56,8 @@ impl Control {
     /// Ends a session by its secret; whether there was one.
     pub fn end(&self, secret: &str) -> bool {
         let found = self.0.sessions.borrow().find(secret);
-        if let Some(seat) = found {
-            self.0.end(seat, Ended::Deleted, None);
+        if let Some(session) = found {
+            self.0.end(session, Ended::Deleted, None);
         }
         found.is_some()
     }
@@ -68,8 +68,8 @@ impl Control {
     /// Why there is none.
     pub fn end_by_id(&self, id: u64) -> Result<(), String> {
         let found = self.0.sessions.borrow().find_by_id(id);
-        let Some(seat) = found else { return Err(self.0.sessions.borrow().absence_of(id)) };
-        self.0.end(seat, Ended::Operator, None);
+        let Some(session) = found else { return Err(self.0.sessions.borrow().absence_of(id)) };
+        self.0.end(session, Ended::Operator, None);
         Ok(())
     }
 }
@@ -123,28 +123,28 @@ impl State {
         TABLES.sessions.was_full();
         let now_us = clock::now_us();
         let handshakes = self.handshakes.borrow();
-        let is_unchecked = |seat| handshakes.is_unchecked(seat, now_us);
+        let is_unchecked = |session| handshakes.is_unchecked(session, now_us);
         let unchecked = self.sessions.borrow().unchecked(owner, is_unchecked);
         let silent = || self.sessions.borrow().evictable(now_us, SESSION_EVICTABLE_US, |_| true);
         let own = || {
             let sessions = self.sessions.borrow();
             sessions.evictable(now_us, SESSION_OWN_EVICTABLE_US, |address| address == peer)
         };
-        let found = unchecked.map(|seat| (seat, Ended::HandshakeEvicted));
+        let found = unchecked.map(|session| (session, Ended::HandshakeEvicted));
         let found = found.or_else(|| Some((silent()?, Ended::Evicted)));
         let found = found.or_else(|| Some((own()?, Ended::Replaced)));
         let surplus = || {
-            let seat = self.sessions.borrow().surplus(owner, is_unchecked)?;
-            let is_live = !is_unchecked(seat);
-            Some((seat, if is_live { Ended::Surplus } else { Ended::HandshakeEvicted }))
+            let session = self.sessions.borrow().surplus(owner, is_unchecked)?;
+            let is_live = !is_unchecked(session);
+            Some((session, if is_live { Ended::Surplus } else { Ended::HandshakeEvicted }))
         };
         let found = found.or_else(surplus);
         drop(handshakes);
-        let Some((seat, ended)) = found else {
+        let Some((session, ended)) = found else {
             let reason = format!("sessions full, max {}", PROFILE.sessions);
             return Err(Refusal::Full { reason, retry_after_s: RETRY_FULL_S });
         };
-        self.end(seat, ended, None);
+        self.end(session, ended, None);
         Ok(())
     }
 
@@ -192,14 +192,14 @@ impl State {
         // Copied, so that what is sent back is the connection's.
         let answer = Answer { sdp: sdp.clone(), secret, etag };
         drop(sdp);
-        let (seat, over) = (active.seat, account.over());
+        let (session, over) = (active.session, account.over());
         active.account = Some(account);
         accounts::shared(|| self.handshakes.borrow_mut().active.push(active));
         self.gauge();
         self.begun.notify_one();
         if let Some(over) = over {
             over.tell(format_args!("of {}", offer.peer));
-            self.end(seat, Ended::HandshakeFailed, Some(over.to_string()));
+            self.end(session, Ended::HandshakeFailed, Some(over.to_string()));
             return Err(full(&over));
         }
         Ok(answer)
@@ -214,13 +214,13 @@ impl State {
         let mut sessions = self.sessions.borrow_mut();
         let admitted = sessions.admit(camera, offer, secret.clone(), etag.clone());
         drop(sessions);
-        let seat = admitted.map_err(|error| full(&error))?;
-        let mut credentials = self.credentials(seat.slot);
+        let session = admitted.map_err(|error| full(&error))?;
+        let mut credentials = self.credentials(session.slot);
         let resend = self.config().webrtc.resend;
-        let card = &status::CAMERAS[usize::from(camera)];
+        let stats = &status::CAMERAS[usize::from(camera)];
         let request = Request {
             offer: &offer.sdp,
-            camera_profile: card.profile_level_id.load(Relaxed),
+            camera_profile: stats.profile_level_id.load(Relaxed),
             candidates: &candidates,
             local_ufrag: &credentials.ufrag,
             local_password: &credentials.password,
@@ -231,13 +231,13 @@ impl State {
             Ok(accepted) => accepted,
             Err(error) => {
                 let words = Some(error.to_string());
-                self.sessions.borrow_mut().release(seat, Ended::HandshakeFailed, words);
+                self.sessions.borrow_mut().release(session, Ended::HandshakeFailed, words);
                 return Err(refusal(error));
             }
         };
         credentials.peer = answered.peer();
         let Accepted { answer, remote_ufrag, payload_type, playout_delay_id, .. } = accepted;
-        self.sessions.borrow_mut().name_remote(seat, remote_ufrag);
+        self.sessions.borrow_mut().name_remote(session, remote_ufrag);
         let wiring = Wiring {
             ssrc,
             payload_type,
@@ -246,7 +246,7 @@ impl State {
             is_resending: resend,
         };
         let active = Active {
-            seat,
+            session,
             client: offer.client,
             answered,
             handshake: None,
@@ -259,7 +259,7 @@ impl State {
             candidates: candidates.as_slice().into(),
             account: None,
         };
-        self.media.borrow().tell(Command::Expect(Box::new(Expect { seat, credentials })));
+        self.media.borrow().send(Command::Expect(Box::new(Expect { session, credentials })));
         Ok((Answer { sdp: answer, secret, etag }, Box::new(active)))
     }
 

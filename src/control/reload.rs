@@ -150,24 +150,24 @@ impl State {
     /// Ends the sessions of users and tokens that are not as they were.
     fn end_strangers(&self) {
         let strangers = self.sessions.borrow().strangers(&self.config().access);
-        for (seat, reason) in strangers {
-            self.end(seat, Ended::AccountGone, Some(reason.to_owned()));
+        for (session, reason) in strangers {
+            self.end(session, Ended::AccountGone, Some(reason.to_owned()));
         }
     }
 
     /// Ends the sessions of a login that was ended.
     pub(super) fn end_login(&self, login: &LoginHash) {
         let of_login = self.sessions.borrow().of_login(login);
-        for seat in of_login {
-            self.end(seat, Ended::LoggedOut, None);
+        for session in of_login {
+            self.end(session, Ended::LoggedOut, None);
         }
     }
 
     /// Takes a camera out of its slot, and its viewers with it.
     fn vacate(&self, slot: u16) {
         let watching = self.sessions.borrow().of(slot);
-        for seat in watching {
-            self.end(seat, Ended::CameraRemoved, None);
+        for session in watching {
+            self.end(session, Ended::CameraRemoved, None);
         }
         self.cameras[usize::from(slot)].assign(None);
     }

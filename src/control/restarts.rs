@@ -27,11 +27,11 @@ impl Control {
     /// A [`PatchRefusal`], each with its HTTP status.
     pub fn patch(&self, patch: &Patch) -> Result<Patched, PatchRefusal> {
         let state = &self.0;
-        let seat = state.sessions.borrow().find(&patch.secret).ok_or(PatchRefusal::NoSession)?;
+        let session = state.sessions.borrow().find(&patch.secret).ok_or(PatchRefusal::NoSession)?;
         let fragment = Fragment::read(&patch.fragment)
             .map_err(|error| PatchRefusal::BadFragment(error.to_string()))?;
         let mut sessions = state.sessions.borrow_mut();
-        let record = sessions.record(seat).ok_or(PatchRefusal::NoSession)?;
+        let record = sessions.record(session).ok_or(PatchRefusal::NoSession)?;
         if !patch.if_match.admits(&record.etag) {
             return Err(PatchRefusal::Unmatched);
         }
@@ -52,11 +52,11 @@ impl Control {
         }
         let etag = hex(&state.random::<8>());
         accounts::shared(|| record.restarted(etag.clone(), ufrag, now_us));
-        let mut credentials = state.credentials(seat.slot);
+        let mut credentials = state.credentials(session.slot);
         credentials.peer = Peer::new(ufrag, password.0);
         let candidates = state.candidates(patch.asked);
         let fragment = fragment::answer(fragment.section.as_ref(), &credentials, &candidates);
-        state.media.borrow().tell(Command::Restart(Box::new(Expect { seat, credentials })));
+        state.media.borrow().send(Command::Restart(Box::new(Expect { session, credentials })));
         Ok(Patched::Restarted { fragment, etag })
     }
 }

@@ -7,12 +7,12 @@ use std::cmp::Reverse;
 use std::net::IpAddr;
 
 use crate::limits::{HANDSHAKE_GONE_US, HANDSHAKE_QUIET_US, HANDSHAKE_SLOW_US};
-use crate::media::SeatId;
+use crate::media::SessionId;
 
 /// A handshake that has a slot.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Running {
-    pub(super) seat: SeatId,
+    pub(super) session: SessionId,
     /// Whom its offer counts as.
     pub(super) client: IpAddr,
     pub(super) begun_us: u64,
@@ -27,11 +27,11 @@ pub(super) fn dispensable(
     running: impl Iterator<Item = Running> + Clone,
     share: usize,
     now_us: u64,
-) -> Option<SeatId> {
+) -> Option<SessionId> {
     let silent_us = |handshake: &Running| now_us.saturating_sub(handshake.checked_us);
     let gone = running.clone().filter(|handshake| silent_us(handshake) >= HANDSHAKE_GONE_US);
     if let Some(gone) = gone.min_by_key(|handshake| handshake.checked_us) {
-        return Some(gone.seat);
+        return Some(gone.session);
     }
     let count = |client: IpAddr| running.clone().filter(|other| other.client == client).count();
     let had_its_time = |handshake: &Running| {
@@ -44,7 +44,7 @@ pub(super) fn dispensable(
         (Reverse(count(handshake.client)), !is_quiet, since_us)
     };
     let others = running.clone().filter(|handshake| count(handshake.client) > share);
-    Some(others.filter(had_its_time).min_by_key(greed)?.seat)
+    Some(others.filter(had_its_time).min_by_key(greed)?.session)
 }
 
 #[cfg(test)]
@@ -56,7 +56,7 @@ mod tests {
     /// Of an address by its last number: begun and checked so long ago.
     fn running(slot: u16, last: u8, begun_us: u64, checked_us: u64) -> Running {
         Running {
-            seat: SeatId { slot, generation: 0 },
+            session: SessionId { slot, generation: 0 },
             client: [192, 0, 2, last].into(),
             begun_us: NOW_US - begun_us,
             checked_us: NOW_US - checked_us,
@@ -64,7 +64,7 @@ mod tests {
     }
 
     fn found(running: &[Running], share: usize) -> Option<u16> {
-        dispensable(running.iter().copied(), share, NOW_US).map(|seat| seat.slot)
+        dispensable(running.iter().copied(), share, NOW_US).map(|session| session.slot)
     }
 
     #[test]

@@ -7,10 +7,10 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::access::{LoginHash, Owner, Policy};
 use crate::clock;
 use crate::limits::{ENDED_SESSIONS_SHOWN, SESSION_RESTART_US, SESSIONS_MAX};
-use crate::media::SeatId;
+use crate::media::SessionId;
 use crate::mem::Full;
 use crate::mem::table::{Handle, Table};
-use crate::status::{self, SessionCard};
+use crate::status::{self, SessionStats};
 use crate::webrtc::ended::Ended;
 
 use super::sharing::{self, Held};
@@ -72,7 +72,7 @@ impl Sessions {
         offer: &Offer,
         secret: String,
         etag: String,
-    ) -> Result<SeatId, Full> {
+    ) -> Result<SessionId, Full> {
         let record = Record {
             id: self.next_id,
             camera,
@@ -89,7 +89,7 @@ impl Sessions {
         };
         let handle = self.table.admit("sessions", record)?;
         self.next_id += 1;
-        card(handle).reset();
+        stats(handle).reset();
         Ok(seat_id(handle))
     }
 
@@ -110,10 +110,10 @@ impl Sessions {
         now_us: u64,
         silence_us: u64,
         is_meant: impl Fn(IpAddr) -> bool,
-    ) -> Option<SeatId> {
+    ) -> Option<SessionId> {
         let live = self.table.iter().filter(|(_, record)| record.is_live && is_meant(record.peer));
         let silent = live.map(|(handle, _)| {
-            let sign_us = card(handle).last_sign_us.load(Relaxed);
+            let sign_us = stats(handle).last_sign_us.load(Relaxed);
             (now_us.saturating_sub(sign_us), handle)
         });
         let (silent_us, handle) = silent.max_by_key(|(silent_us, _)| *silent_us)?;
@@ -124,8 +124,8 @@ impl Sessions {
     pub(super) fn surplus(
         &self,
         owner: &Owner,
-        is_unchecked: impl Fn(SeatId) -> bool,
-    ) -> Option<SeatId> {
+        is_unchecked: impl Fn(SessionId) -> bool,
+    ) -> Option<SessionId> {
         sharing::surplus(owner, || self.held(), is_unchecked)
     }
 
@@ -133,21 +133,21 @@ impl Sessions {
     pub(super) fn unchecked(
         &self,
         owner: &Owner,
-        is_unchecked: impl Fn(SeatId) -> bool,
-    ) -> Option<SeatId> {
+        is_unchecked: impl Fn(SessionId) -> bool,
+    ) -> Option<SessionId> {
         sharing::unchecked(owner, || self.held(), is_unchecked)
     }
 
     fn held(&self) -> impl Iterator<Item = Held<'_>> {
         self.table.iter().map(|(handle, record)| Held {
-            seat: seat_id(handle),
+            session: seat_id(handle),
             owner: &record.owner,
             id: record.id,
         })
     }
 
     /// The sessions that a policy does not let in, and why.
-    pub(super) fn strangers(&self, policy: &Policy) -> Vec<(SeatId, &'static str)> {
+    pub(super) fn strangers(&self, policy: &Policy) -> Vec<(SessionId, &'static str)> {
         let strangers = self
             .table
             .iter()
@@ -156,35 +156,40 @@ impl Sessions {
     }
 
     /// The sessions of a login.
-    pub(super) fn of_login(&self, login: &LoginHash) -> Vec<SeatId> {
+    pub(super) fn of_login(&self, login: &LoginHash) -> Vec<SessionId> {
         let of_login = self.table.iter().filter(|(_, record)| record.owner.login() == Some(login));
         of_login.map(|(handle, _)| seat_id(handle)).collect()
     }
 
     /// A session's handshake is over.
-    pub(super) fn promote(&mut self, seat: SeatId, address: SocketAddr, cipher: &'static str) {
-        let Some(record) = self.table.find_mut(handle(seat)) else { return };
+    pub(super) fn promote(
+        &mut self,
+        session: SessionId,
+        address: SocketAddr,
+        cipher: &'static str,
+    ) {
+        let Some(record) = self.table.find_mut(handle(session)) else { return };
         // The media thread fills these in from its next review on.
-        let card = card(handle(seat));
-        card.last_sign_us.store(clock::now_us(), Relaxed);
-        card.address.set(address);
+        let stats = stats(handle(session));
+        stats.last_sign_us.store(clock::now_us(), Relaxed);
+        stats.address.set(address);
         record.is_live = true;
         record.cipher = Some(cipher);
     }
 
     /// Ends a session here; `words` say more than `ended` does, where there is more to say.
-    pub(super) fn release(&mut self, seat: SeatId, ended: Ended, words: Option<String>) {
-        let figures = self.table.find(handle(seat)).map(|record| {
+    pub(super) fn release(&mut self, session: SessionId, ended: Ended, words: Option<String>) {
+        let figures = self.table.find(handle(session)).map(|record| {
             let reason = words.unwrap_or_else(|| ended.reason().to_owned());
             let figures = SessionStatus {
                 state: "ended",
                 reason: Some(reason),
-                ..record.status(card(handle(seat)))
+                ..record.status(stats(handle(session)))
             };
             (record.secret.clone(), figures)
         });
         let Some((secret, figures)) = figures else { return };
-        self.table.release(handle(seat));
+        self.table.release(handle(session));
         let camera = &figures.camera;
         let reason = figures.reason.as_deref().unwrap_or_default();
         log::info!("session {} of {camera} ended: {reason}", figures.id);
@@ -196,22 +201,22 @@ impl Sessions {
     }
 
     /// Sessions that the media thread has ended, with its reason.
-    pub(super) fn ended_by_media(&self) -> Vec<(SeatId, Ended)> {
+    pub(super) fn ended_by_media(&self) -> Vec<(SessionId, Ended)> {
         let ended = self.table.iter().filter_map(|(handle, _)| {
-            let number = card(handle).ended(handle.generation)?;
+            let number = stats(handle).ended(handle.generation)?;
             Some((seat_id(handle), Ended::from_number(number)?))
         });
         ended.collect()
     }
 
     /// The sessions of a camera's slot.
-    pub(super) fn of(&self, camera: u16) -> Vec<SeatId> {
+    pub(super) fn of(&self, camera: u16) -> Vec<SessionId> {
         let of_camera = self.table.iter().filter(|(_, record)| record.camera == camera);
         of_camera.map(|(handle, _)| seat_id(handle)).collect()
     }
 
     /// The session of a secret.
-    pub(super) fn find(&self, secret: &str) -> Option<SeatId> {
+    pub(super) fn find(&self, secret: &str) -> Option<SessionId> {
         self.table
             .iter()
             .find(|(_, record)| record.secret == secret)
@@ -219,7 +224,7 @@ impl Sessions {
     }
 
     /// The session of a public id.
-    pub(super) fn find_by_id(&self, id: u64) -> Option<SeatId> {
+    pub(super) fn find_by_id(&self, id: u64) -> Option<SessionId> {
         let found = self.table.iter().find(|(_, record)| record.id == id);
         found.map(|(handle, _)| seat_id(handle))
     }
@@ -240,13 +245,13 @@ impl Sessions {
     }
 
     /// A session that is there.
-    pub(super) fn record(&mut self, seat: SeatId) -> Option<&mut Record> {
-        self.table.find_mut(handle(seat))
+    pub(super) fn record(&mut self, session: SessionId) -> Option<&mut Record> {
+        self.table.find_mut(handle(session))
     }
 
     /// The browser's ufrag is known.
-    pub(super) fn name_remote(&mut self, seat: SeatId, ufrag: String) {
-        if let Some(record) = self.record(seat) {
+    pub(super) fn name_remote(&mut self, session: SessionId, ufrag: String) {
+        if let Some(record) = self.record(session) {
             record.remote_ufrags[0] = ufrag.into();
         }
     }
@@ -259,7 +264,7 @@ impl Sessions {
         let mut shown = Vec::new();
         for (handle, record) in living.take(max) {
             next.slot = handle.index + 1;
-            shown.push(record.status(card(handle)));
+            shown.push(record.status(stats(handle)));
         }
         if shown.is_empty() {
             // Whoever ends from now on is behind the list's end.
@@ -301,36 +306,36 @@ impl Record {
         self.restarted_us = Some(now_us);
     }
 
-    fn status(&self, card: &SessionCard) -> SessionStatus {
-        let round_trip_us = card.round_trip_us.load(Relaxed);
+    fn status(&self, stats: &SessionStats) -> SessionStatus {
+        let round_trip_us = stats.round_trip_us.load(Relaxed);
         SessionStatus {
             id: self.id,
             camera: self.name.clone(),
             state: if self.is_live { "live" } else { "handshake" },
             reason: None,
-            address: card.address.shown().map(|address| address.to_string()),
+            address: stats.address.shown().map(|address| address.to_string()),
             cipher: self.cipher,
             age_ms: clock::now_us().saturating_sub(self.since_us) / 1000,
-            packets: card.packets.load(Relaxed),
-            bytes: card.bytes.load(Relaxed),
-            resends: card.resends.load(Relaxed),
-            resends_refused: card.resends_refused.load(Relaxed),
-            key_frame_requests: card.key_frame_requests.load(Relaxed),
-            skips: card.skips.load(Relaxed),
-            loss_percent: f64::from(card.fraction_lost.load(Relaxed)) * 100.0 / 256.0,
+            packets: stats.packets.load(Relaxed),
+            bytes: stats.bytes.load(Relaxed),
+            resends: stats.resends.load(Relaxed),
+            resends_refused: stats.resends_refused.load(Relaxed),
+            key_frame_requests: stats.key_frame_requests.load(Relaxed),
+            skips: stats.skips.load(Relaxed),
+            loss_percent: f64::from(stats.fraction_lost.load(Relaxed)) * 100.0 / 256.0,
             round_trip_ms: (round_trip_us > 0).then(|| f64::from(round_trip_us) / 1000.0),
         }
     }
 }
 
-fn seat_id(handle: Handle) -> SeatId {
-    SeatId { slot: handle.index, generation: handle.generation }
+fn seat_id(handle: Handle) -> SessionId {
+    SessionId { slot: handle.index, generation: handle.generation }
 }
 
-fn handle(seat: SeatId) -> Handle {
-    Handle { index: seat.slot, generation: seat.generation }
+fn handle(session: SessionId) -> Handle {
+    Handle { index: session.slot, generation: session.generation }
 }
 
-fn card(handle: Handle) -> &'static SessionCard {
+fn stats(handle: Handle) -> &'static SessionStats {
     &status::SESSIONS[usize::from(handle.index)]
 }

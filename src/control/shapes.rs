@@ -128,7 +128,7 @@ pub enum PatchRefusal {
 /// A camera as `/api/cameras` shows it.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct CameraStatus {
-    /// Its slot, for its card.
+    /// Its slot, which its statistics are found by.
     #[serde(skip)]
     pub slot: usize,
     /// Its name.

@@ -4,11 +4,11 @@
 use std::cmp::Reverse;
 
 use crate::access::Owner;
-use crate::media::SeatId;
+use crate::media::SessionId;
 
 /// One session, as far as it matters here.
 pub(super) struct Held<'s> {
-    pub(super) seat: SeatId,
+    pub(super) session: SessionId,
     pub(super) owner: &'s Owner,
     /// Lower is older.
     pub(super) id: u64,
@@ -20,15 +20,15 @@ pub(super) struct Held<'s> {
 pub(super) fn surplus<'s, S: Iterator<Item = Held<'s>>>(
     newcomer: &Owner,
     sessions: impl Fn() -> S,
-    is_unchecked: impl Fn(SeatId) -> bool,
-) -> Option<SeatId> {
-    let (most, seat) = of_most(&sessions, |_| true)?;
+    is_unchecked: impl Fn(SessionId) -> bool,
+) -> Option<SessionId> {
+    let (most, session) = of_most(&sessions, |_| true)?;
     if most <= count(newcomer, &sessions) + 1 {
         return None;
     }
     // Whoever posted it: an offer that nobody came back for goes before somebody's picture.
     let unchecked = of_most(&sessions, is_unchecked);
-    Some(unchecked.map_or(seat, |(_, unchecked)| unchecked))
+    Some(unchecked.map_or(session, |(_, unchecked)| unchecked))
 }
 
 /// The offer without a check that makes room for one in a full table: the oldest of the viewer who
@@ -37,10 +37,10 @@ pub(super) fn surplus<'s, S: Iterator<Item = Held<'s>>>(
 pub(super) fn unchecked<'s, S: Iterator<Item = Held<'s>>>(
     newcomer: &Owner,
     sessions: impl Fn() -> S,
-    is_unchecked: impl Fn(SeatId) -> bool,
-) -> Option<SeatId> {
-    let (most, seat) = of_most(&sessions, is_unchecked)?;
-    (most >= count(newcomer, &sessions)).then_some(seat)
+    is_unchecked: impl Fn(SessionId) -> bool,
+) -> Option<SessionId> {
+    let (most, session) = of_most(&sessions, is_unchecked)?;
+    (most >= count(newcomer, &sessions)).then_some(session)
 }
 
 /// Sessions of a viewer.
@@ -52,12 +52,12 @@ fn count<'s, S: Iterator<Item = Held<'s>>>(owner: &Owner, sessions: &impl Fn() -
 /// all. Of two viewers that have the same, the one whose oldest is older gives.
 fn of_most<'s, S: Iterator<Item = Held<'s>>>(
     sessions: &impl Fn() -> S,
-    is_meant: impl Fn(SeatId) -> bool,
-) -> Option<(usize, SeatId)> {
-    let meant = sessions().filter(|held| is_meant(held.seat));
+    is_meant: impl Fn(SessionId) -> bool,
+) -> Option<(usize, SessionId)> {
+    let meant = sessions().filter(|held| is_meant(held.session));
     let counted = meant.map(|held| (count(held.owner, sessions), held));
     let (most, held) = counted.max_by_key(|(count, held)| (*count, Reverse(held.id)))?;
-    Some((most, held.seat))
+    Some((most, held.session))
 }
 
 #[cfg(test)]
@@ -85,7 +85,7 @@ mod tests {
 
         fn held(&self) -> impl Iterator<Item = Held<'_>> {
             self.0.iter().map(|(id, owner)| Held {
-                seat: SeatId { slot: u16::try_from(*id).unwrap(), generation: 0 },
+                session: SessionId { slot: u16::try_from(*id).unwrap(), generation: 0 },
                 owner,
                 id: *id,
             })
@@ -93,14 +93,16 @@ mod tests {
 
         /// The offer that makes room for one more, where these are without a check.
         fn unchecked(&self, last: u8, ids: &[u16]) -> Option<u16> {
-            let is_unchecked = |seat: SeatId| ids.contains(&seat.slot);
-            unchecked(&owner(last), || self.held(), is_unchecked).map(|seat| seat.slot)
+            let is_unchecked = |session: SessionId| ids.contains(&session.slot);
+            unchecked(&owner(last), || self.held(), is_unchecked).map(|session| session.slot)
         }
 
         /// Offers for one more in a full table; whether there was room.
         fn offer(&mut self, last: u8) -> bool {
-            let Some(seat) = surplus(&owner(last), || self.held(), |_| false) else { return false };
-            self.0.retain(|(id, _)| *id != u64::from(seat.slot));
+            let Some(session) = surplus(&owner(last), || self.held(), |_| false) else {
+                return false;
+            };
+            self.0.retain(|(id, _)| *id != u64::from(session.slot));
             self.push(last);
             true
         }
@@ -122,8 +124,8 @@ mod tests {
     fn an_offer_without_a_check_goes_before_a_picture() {
         let shared = Shared::of(&[1, 1, 1, 1, 2, 2, 3, 3]);
         let of_newcomer = |last, ids: &[u16]| {
-            let is_unchecked = |seat: SeatId| ids.contains(&seat.slot);
-            surplus(&owner(last), || shared.held(), is_unchecked).map(|seat| seat.slot)
+            let is_unchecked = |session: SessionId| ids.contains(&session.slot);
+            surplus(&owner(last), || shared.held(), is_unchecked).map(|session| session.slot)
         };
         assert_eq!(of_newcomer(3, &[4, 5]), Some(4), "of 2, who has no more than 3");
         assert_eq!(of_newcomer(3, &[]), Some(0), "of who has most");

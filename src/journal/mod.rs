@@ -4,7 +4,7 @@
 //! bounded number of times ([`limit`]); the next line that is written says how many were left out.
 //! Every warning and error is counted in [`events`], written or not, and [`lines`] has the last
 //! lines that were written, for the console. All are static memory of a fixed size. The media thread
-//! does not come here: what it has to say is on its cards.
+//! does not come here: what it has to say is in its statistics.
 
 pub mod events;
 mod limit;

@@ -9,7 +9,7 @@ use mio::{Interest, Registry, Token};
 use crate::limits::CAMERAS_MAX;
 use crate::mem::pool::CarryPool;
 use crate::rtsp::{self, SessionError};
-use crate::status::CameraCard;
+use crate::status::CameraStats;
 use crate::stream::Stream;
 use crate::stream::chunks::Chunks;
 
@@ -19,7 +19,8 @@ use super::budget::Budget;
 /// One connection a slot.
 pub struct Cameras {
     slots: heapless::Vec<Option<Connection>, CAMERAS_MAX>,
-    /// Whose last read left something behind, or may have: looked at each turn, so in one place.
+    /// Slots whose last read left something behind, or may have. Looked at in each iteration, so they
+    /// lie side by side.
     has_more: [bool; CAMERAS_MAX],
 }
 
@@ -41,23 +42,23 @@ struct Connection {
 pub(super) const GOODBYE_US: u64 = 300_000;
 
 /// For what comes of a camera that was told goodbye.
-struct Unheard;
+struct DiscardSink;
 
-impl rtsp::Sink for Unheard {
+impl rtsp::Sink for DiscardSink {
     fn rtp(&mut self, _: &[u8]) {}
 
     fn broken(&mut self, _: rtsp::Broken) {}
 }
 
 /// What a camera's packets are cut into.
-pub(super) struct Cutting<'a> {
+pub(super) struct RingSink<'a> {
     pub(super) stream: &'a mut Stream,
     pub(super) chunks: &'a mut Chunks,
-    pub(super) card: &'static CameraCard,
+    pub(super) stats: &'static CameraStats,
     pub(super) now_us: u64,
 }
 
-impl rtsp::Sink for Cutting<'_> {
+impl rtsp::Sink for RingSink<'_> {
     fn rtp(&mut self, packet: &[u8]) {
         self.stream.rtp(self.chunks, packet, self.now_us);
     }
@@ -65,7 +66,7 @@ impl rtsp::Sink for Cutting<'_> {
     fn broken(&mut self, why: rtsp::Broken) {
         self.stream.broken();
         if let rtsp::Broken::Abandoned(tier) = why {
-            self.card.abandoned[tier as usize].fetch_add(1, Relaxed);
+            self.stats.abandoned[tier as usize].fetch_add(1, Relaxed);
         }
     }
 }
@@ -115,17 +116,17 @@ impl Cameras {
         slot: usize,
         scratch: &mut [u8],
         carry: &mut CarryPool,
-        cutting: &mut Cutting<'_>,
+        sink: &mut RingSink<'_>,
     ) -> Result<bool, Lost> {
         let Some(connection) = self.slots[slot].as_mut() else { return Ok(false) };
         let has_more = &mut self.has_more[slot];
-        let now_us = cutting.now_us;
+        let now_us = sink.now_us;
         let room = connection.budget.room(now_us).min(scratch.len());
         if room == 0 {
             // What stays in the socket fills it, and TCP slows the camera down.
             *has_more = true;
             if !std::mem::replace(&mut connection.is_throttled, true) {
-                cutting.card.throttled.fetch_add(1, Relaxed);
+                sink.stats.throttled.fetch_add(1, Relaxed);
             }
             return Ok(false);
         }
@@ -148,11 +149,11 @@ impl Cameras {
         connection.budget.spend(bytes);
         let Connection { session, .. } = connection;
         if connection.leaves_by_us.is_some() {
-            let received = session.receive(&scratch[..bytes], carry, now_us, &mut Unheard);
+            let received = session.receive(&scratch[..bytes], carry, now_us, &mut DiscardSink);
             let is_over = received.is_err() || session.is_torn_down();
             return if is_over { Err(Lost::Stopped) } else { Ok(false) };
         }
-        let received = session.receive(&scratch[..bytes], carry, now_us, cutting);
+        let received = session.receive(&scratch[..bytes], carry, now_us, sink);
         received.map_err(|error| lost(&error))?;
         connection.write()?;
         Ok(true)

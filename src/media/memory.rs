@@ -11,7 +11,7 @@ use crate::stream::store::GivenUp;
 use crate::webrtc::demux::Demux;
 
 use super::cameras::Cameras;
-use super::seats::Seats;
+use super::sessions::SessionSlots;
 use super::subscribers::Subscribers;
 
 /// What the media thread owns. `weir memory` lists the fields one by one.
@@ -33,7 +33,7 @@ pub struct Memory {
     /// Addresses of sessions.
     pub demux: Demux,
     /// Sessions by slot.
-    pub seats: Seats,
+    pub sessions: SessionSlots,
     /// Subscriptions, and who subscribes to which stream.
     pub subscribers: Subscribers,
     /// Cameras' connections by slot.
@@ -49,7 +49,7 @@ static MEMORY: Arena<Memory> = Arena::new(Memory {
     inbox: Inbox::new(),
     batch: Batch::new(),
     demux: Demux::new(),
-    seats: Seats::new(),
+    sessions: SessionSlots::new(),
     subscribers: Subscribers::new(),
     cameras: Cameras::new(),
 });
@@ -61,7 +61,7 @@ pub(super) fn take() -> Option<&'static mut Memory> {
 
 /// What the parts take, for the memory plan.
 pub mod sizes {
-    use super::{Batch, Cameras, Chunks, Demux, Inbox, Seats, Stream, Subscribers};
+    use super::{Batch, Cameras, Chunks, Demux, Inbox, SessionSlots, Stream, Subscribers};
 
     /// All history rings.
     pub const CHUNKS: usize = size_of::<Chunks>();
@@ -74,7 +74,7 @@ pub mod sizes {
     /// The address table.
     pub const DEMUX: usize = size_of::<Demux>();
     /// All sessions.
-    pub const SEATS: usize = size_of::<Seats>();
+    pub const SESSION_SLOTS: usize = size_of::<SessionSlots>();
     /// All subscriptions.
     pub const SUBSCRIBERS: usize = size_of::<Subscribers>();
     /// All cameras' connections.

@@ -1,20 +1,22 @@
 //! The media thread: everything that moves a packet, and nothing else.
 //!
-//! One loop over one readiness queue. A turn takes what is ready: reads cameras, cuts what came
-//! into their history rings, seals it at once for each subscription, takes in what browsers sent,
+//! One loop over one readiness queue. An iteration takes what is ready: it reads cameras, cuts what
+//! came into their history rings, seals it at once for each subscription, takes in what browsers sent,
 //! and flushes when the read side runs dry. It allocates nothing for a packet, a resend or a
 //! report, takes no lock, and does nothing that costs a public-key operation.
 //!
 //! The control thread speaks to it by [`Command`]s through a queue that is never full; it is
-//! answered through [`crate::status`] cards, a bounded queue of handshake datagrams, and a bell.
+//! answered through the statistics of [`crate::status`], a bounded queue of handshake datagrams, and a
+//! wake-up.
 
 mod budget;
 mod cameras;
+mod event_loop;
 mod memory;
-mod seats;
+mod pending;
 mod serving;
+mod sessions;
 mod subscribers;
-mod turn;
 mod viewers;
 
 use std::io;
@@ -41,7 +43,7 @@ pub enum Command {
     /// A camera's connection is set up: PLAY it.
     Play(Box<Play>),
     /// Say goodbye to the camera in a slot and forget its pictures: another takes its place, or
-    /// the same from another address. Answered by [`Lost::Stopped`] on its card, always.
+    /// the same from another address. Always answered by [`Lost::Stopped`] in its statistics.
     Stop {
         /// The slot.
         camera: u16,
@@ -55,7 +57,7 @@ pub enum Command {
     /// End a session.
     End {
         /// Which.
-        seat: SeatId,
+        session: SessionId,
         /// Why.
         ended: Ended,
     },
@@ -76,7 +78,7 @@ pub struct Play {
 /// A session and what its checks may be made with.
 pub struct Expect {
     /// Which.
-    pub seat: SeatId,
+    pub session: SessionId,
     /// Its ICE credentials.
     pub credentials: Credentials,
 }
@@ -84,7 +86,7 @@ pub struct Expect {
 /// A session that leaves its handshake.
 pub struct Promote {
     /// Which.
-    pub seat: SeatId,
+    pub session: SessionId,
     /// Keys and addresses.
     pub start: Start,
     /// The camera's slot.
@@ -97,7 +99,7 @@ pub struct Promote {
 
 /// One use of a session's slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SeatId {
+pub struct SessionId {
     /// The slot.
     pub slot: u16,
     /// Which use of it.
@@ -108,7 +110,7 @@ pub struct SeatId {
 /// verified check came from.
 pub struct HandshakeDatagram {
     /// Whose handshake.
-    pub seat: SeatId,
+    pub session: SessionId,
     /// Who sent it.
     pub from: SocketAddr,
     /// Which of our addresses it was sent to.
@@ -136,7 +138,7 @@ pub enum Lost {
 }
 
 impl Lost {
-    /// The reason of a card's number.
+    /// The reason by its number in the statistics.
     pub fn from_number(number: u8) -> Option<Self> {
         const ALL: [Lost; 6] = [
             Lost::Closed,
@@ -175,8 +177,8 @@ pub struct Settings {
 pub struct Media {
     /// The media socket, for control's answers in a handshake.
     pub socket: Arc<Socket>,
-    /// Rings when something ended or a datagram waits.
-    pub bell: Arc<Notify>,
+    /// Wakes control when something ended or a datagram waits.
+    pub wakeup: Arc<Notify>,
     /// As it was bound, with the port that the kernel gave.
     listen: SocketAddr,
     datagrams: Receiver<HandshakeDatagram>,
@@ -193,28 +195,34 @@ impl Media {
     pub fn start(socket: Socket, settings: Settings) -> io::Result<Self> {
         let memory = memory::take().ok_or_else(|| io::Error::other("media memory is taken"))?;
         let socket = Arc::new(socket);
-        let bell = Arc::new(Notify::new());
-        let (commands, commanded) = sync_channel(PROFILE.commands);
-        let (handed, datagrams) = sync_channel(PROFILE.handshake_datagrams);
+        let wakeup = Arc::new(Notify::new());
+        let (command_sender, commands) = sync_channel(PROFILE.commands);
+        let (datagram_sender, datagrams) = sync_channel(PROFILE.handshake_datagrams);
         let poll = mio::Poll::new()?;
-        let waker = Arc::new(mio::Waker::new(poll.registry(), turn::WAKER)?);
-        let ends = turn::Ends { commanded, handed, bell: bell.clone() };
-        let mut turner = turn::Turner::new(memory, poll, socket.clone(), ends, settings)?;
+        let waker = Arc::new(mio::Waker::new(poll.registry(), event_loop::WAKER)?);
+        let control = event_loop::ControlLink {
+            commands,
+            datagrams: datagram_sender,
+            wakeup: wakeup.clone(),
+        };
+        let mut event_loop =
+            event_loop::EventLoop::new(memory, poll, socket.clone(), control, settings)?;
         let thread = std::thread::Builder::new()
             .name("media".into())
             .stack_size(PROFILE.stack_bytes)
-            .spawn(move || turner.run())?;
+            .spawn(move || event_loop.run())?;
         let listen = SocketAddr::new(settings.listen.ip(), socket.port()?);
-        Ok(Self { socket, bell, listen, datagrams, commands, waker, thread: Some(thread) })
+        let thread = Some(thread);
+        Ok(Self { socket, wakeup, listen, datagrams, commands: command_sender, waker, thread })
     }
 
-    /// Tells the thread something.
+    /// Sends the thread a command.
     ///
     /// # Panics
     /// When the queue is full, which its size and [`Media::is_behind`] rule out, or the thread is
     /// gone, which it never is before [`Media::shutdown`].
-    pub fn tell(&self, command: Command) {
-        // Counted before it is there: media may have obeyed it before we are back.
+    pub fn send(&self, command: Command) {
+        // Counted before it is there: the media thread may have handled it before we are back.
         TABLES.commands.take();
         match self.commands.try_send(command) {
             Ok(()) => {}
@@ -249,7 +257,7 @@ impl Media {
 
     /// Ends all sessions and cameras, and waits for the thread: at most half a second.
     pub fn shutdown(&mut self) {
-        self.tell(Command::Shutdown);
+        self.send(Command::Shutdown);
         if let Some(thread) = self.thread.take() {
             // A panic of the thread would have ended the process.
             let _ = thread.join();

@@ -12,50 +12,8 @@ use crate::status;
 use crate::stream::Stream;
 use crate::stream::chunks::Chunks;
 
+use super::event_loop::EventLoop;
 use super::memory::Memory;
-use super::turn::Turner;
-
-/// Streams that have news for somebody who could not be served yet.
-pub(super) struct Pending {
-    /// How far whoever is furthest behind on a stream has come.
-    streams: [Served; CAMERAS_MAX],
-    /// Streams that somebody is behind on.
-    count: usize,
-    /// Where the next round begins: the one after the last that was served.
-    start: usize,
-}
-
-impl Pending {
-    pub(super) const fn new() -> Self {
-        Self { streams: [Served::UpToDate; CAMERAS_MAX], count: 0, start: 0 }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.count == 0
-    }
-
-    /// Whether the stream's camera is not to be read before somebody was served: what a viewer who was
-    /// up to date has yet to get must not be overwritten. One that is on its way from a key frame has
-    /// to look after itself.
-    pub(super) fn is_held(&self, stream: usize) -> bool {
-        self.streams[stream] >= Served::Behind
-    }
-
-    fn has(&self, stream: usize) -> bool {
-        self.streams[stream] > Served::UpToDate
-    }
-
-    /// Somebody is behind on a stream at least so far.
-    fn raise(&mut self, stream: usize, served: Served) {
-        self.set(stream, served.max(self.streams[stream]));
-    }
-
-    fn set(&mut self, stream: usize, served: Served) {
-        self.count -= usize::from(self.has(stream));
-        self.streams[stream] = served;
-        self.count += usize::from(self.has(stream));
-    }
-}
 
 /// A stream as a subscription reads it.
 fn source<'a>(stream: &'a Stream, chunks: &'a Chunks, now_us: u64) -> Source<'a> {
@@ -67,7 +25,7 @@ fn source<'a>(stream: &'a Stream, chunks: &'a Chunks, now_us: u64) -> Source<'a>
     Source { ring: stream.ring(), chunks, timestamp, bits_per_s: stream.bits_per_s() }
 }
 
-impl Turner {
+impl EventLoop {
     /// Serves all subscriptions of a stream.
     pub(super) fn serve(&mut self, slot: usize) {
         if self.is_blocked {
@@ -75,14 +33,14 @@ impl Turner {
             return;
         }
         let now_us = self.now_us;
-        let Memory { streams, chunks, subscribers, seats, batch, .. } = &mut *self.memory;
+        let Memory { streams, chunks, subscribers, sessions, batch, .. } = &mut *self.memory;
         let source = source(&streams[slot], chunks, now_us);
         let ntp = clock::ntp(now_us);
         let (mut furthest, mut wanted) = (Served::UpToDate, None);
         let mut at = subscribers.first(u16::try_from(slot).unwrap_or(u16::MAX));
         while let Some((subscriber, next)) = at.and_then(|index| subscribers.at(index)) {
             at = next;
-            let Some(live) = seats.live(subscriber.seat) else { continue };
+            let Some(live) = sessions.live(subscriber.session) else { continue };
             let path = live.path();
             let wire = &*self.socket;
             let mut outlet = Outlet { seal: &mut live.seal, path, batch, wire, now_us, ntp };
@@ -131,12 +89,13 @@ impl Turner {
     /// asked of the camera.
     pub(super) fn feedback(&mut self, subscriber: Handle, feedback: Feedback) {
         let now_us = self.now_us;
-        let Memory { streams, chunks, subscribers, seats, batch, cameras, .. } = &mut *self.memory;
+        let Memory { streams, chunks, subscribers, sessions, batch, cameras, .. } =
+            &mut *self.memory;
         let Some(subscriber) = subscribers.find(subscriber) else { return };
         if feedback.ssrc() != subscriber.subscription.ssrc() {
             return;
         }
-        let Some(live) = seats.live(subscriber.seat) else { return };
+        let Some(live) = sessions.live(subscriber.session) else { return };
         let slot = usize::from(subscriber.stream);
         let source = source(&streams[slot], chunks, now_us);
         let path = live.path();
@@ -151,20 +110,20 @@ impl Turner {
         }
     }
 
-    /// Copies the figures of a live session's subscription to its card.
+    /// Copies the figures of a live session's subscription to its statistics.
     pub(super) fn report_session(&mut self, slot: u16, subscriber: Handle, last_sign_us: u64) {
         let Some(subscriber) = self.memory.subscribers.find(subscriber) else { return };
         let subscription = &subscriber.subscription;
         let counters = subscription.counters;
-        let card = &status::SESSIONS[usize::from(slot)];
-        card.packets.store(counters.packets, Relaxed);
-        card.bytes.store(counters.bytes, Relaxed);
-        card.resends.store(counters.resends, Relaxed);
-        card.resends_refused.store(counters.resends_refused, Relaxed);
-        card.key_frame_requests.store(counters.key_frame_requests, Relaxed);
-        card.skips.store(counters.skips, Relaxed);
-        card.fraction_lost.store(subscription.fraction_lost, Relaxed);
-        card.round_trip_us.store(subscription.round_trip_us, Relaxed);
-        card.last_sign_us.store(last_sign_us, Relaxed);
+        let stats = &status::SESSIONS[usize::from(slot)];
+        stats.packets.store(counters.packets, Relaxed);
+        stats.bytes.store(counters.bytes, Relaxed);
+        stats.resends.store(counters.resends, Relaxed);
+        stats.resends_refused.store(counters.resends_refused, Relaxed);
+        stats.key_frame_requests.store(counters.key_frame_requests, Relaxed);
+        stats.skips.store(counters.skips, Relaxed);
+        stats.fraction_lost.store(subscription.fraction_lost, Relaxed);
+        stats.round_trip_us.store(subscription.round_trip_us, Relaxed);
+        stats.last_sign_us.store(last_sign_us, Relaxed);
     }
 }

@@ -1,4 +1,5 @@
-//! Who subscribes to which stream: one table of subscriptions, and a chain through it a stream.
+//! Which sessions subscribe to which stream: one table of subscriptions, and through it a linked
+//! list per stream.
 
 use crate::egress::subscription::Subscription;
 use crate::limits::{CAMERAS_MAX, SUBSCRIPTIONS_MAX};
@@ -7,8 +8,8 @@ use crate::mem::table::{Handle, Table};
 
 /// One subscription and where it belongs.
 pub(super) struct Subscriber {
-    /// The session's slot.
-    pub(super) seat: u16,
+    /// The slot of its session.
+    pub(super) session: u16,
     /// The camera's slot.
     pub(super) stream: u16,
     /// The next one of the stream, plus one; 0 for none.
@@ -28,16 +29,17 @@ impl Subscribers {
         Self { table: Table::new(), first: [0; CAMERAS_MAX] }
     }
 
-    /// Subscribes a seat to a stream.
+    /// Subscribes a session to a stream.
     pub(super) fn admit(
         &mut self,
-        seat: u16,
+        session: u16,
         stream: u16,
         subscription: Subscription,
     ) -> Result<Handle, Full> {
         let next = self.first[usize::from(stream)];
-        let handle =
-            self.table.admit("subscriptions", Subscriber { seat, stream, next, subscription })?;
+        let handle = self
+            .table
+            .admit("subscriptions", Subscriber { session, stream, next, subscription })?;
         self.first[usize::from(stream)] = handle.index + 1;
         Ok(handle)
     }
@@ -128,7 +130,7 @@ mod tests {
         for leaver in 0..3 {
             let mut subscribers = Subscribers::new();
             let handles: Vec<Handle> = (0..3u16)
-                .map(|seat| subscribers.admit(seat, 1, subscription(seat.into())).unwrap())
+                .map(|session| subscribers.admit(session, 1, subscription(session.into())).unwrap())
                 .collect();
             subscribers.admit(3, 0, subscription(9)).unwrap();
             assert_eq!(subscribers.release(handles[leaver]), Some(1));

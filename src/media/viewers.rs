@@ -17,15 +17,15 @@ use crate::webrtc::ended::Ended;
 use crate::webrtc::place::{self, QUESTION_BYTES_MAX, Transaction};
 use crate::webrtc::session::Live;
 
+use super::event_loop::EventLoop;
 use super::memory::Memory;
-use super::seats::State;
-use super::turn::Turner;
-use super::{Expect, HandshakeDatagram, Promote, SeatId};
+use super::sessions::State;
+use super::{Expect, HandshakeDatagram, Promote, SessionId};
 
 /// Feedback taken from one SRTCP packet: a NACK of 17 packets is one; more wait for the next.
 const FEEDBACK_MAX: usize = 64;
 
-impl Turner {
+impl EventLoop {
     /// Receives what the media socket has.
     pub(super) fn receive(&mut self) {
         // Bounded, so that a flood does not starve the cameras.
@@ -49,9 +49,9 @@ impl Turner {
             if let Some(by) = error.unreachable_by {
                 self.socket.keep_apart(error.to.ip(), by, self.now_us);
             }
-            let Memory { seats, demux, .. } = &mut *self.memory;
+            let Memory { sessions, demux, .. } = &mut *self.memory;
             // In a handshake, checks that fail to come are hint enough.
-            let live = demux.slot(&error.to).and_then(|slot| seats.live(slot));
+            let live = demux.slot(&error.to).and_then(|slot| sessions.live(slot));
             if let Some(live) = live
                 && error.is_unreachable
             {
@@ -74,29 +74,29 @@ impl Turner {
     /// A STUN check: verified, then answered here for a live session, by control in a handshake,
     /// and with the goodbye for one that is over.
     fn check(&mut self, index: usize) {
-        let Memory { inbox, seats, demux, .. } = &mut *self.memory;
+        let Memory { inbox, sessions, demux, .. } = &mut *self.memory;
         let datagram = inbox.datagram(index, self.port);
         let path = Path { to: datagram.from, from: datagram.to.ip() };
         let Some(check) = Check::parse(datagram.bytes) else { return self.answer(index) };
         let Some(slot) = check.slot() else { return };
         let holder = demux.slot(&path.to).filter(|holder| *holder != slot);
-        let holder = holder.and_then(|holder| seats.live(holder));
+        let holder = holder.and_then(|holder| sessions.live(holder));
         let is_held = holder.is_some_and(|live| live.holds(path.to, self.now_us));
-        let Some(seat) = seats.slot(slot) else { return };
-        let Some(credentials) = seat.pairs.verify(&check, path.to) else { return };
+        let Some(session) = sessions.slot(slot) else { return };
+        let Some(credentials) = session.pairs.verify(&check, path.to) else { return };
         if is_held {
             // A check does not prove where it came from, and a neighbour's media goes there.
             return;
         }
-        match &mut seat.state {
+        match &mut session.state {
             State::Empty => {}
             State::Handshake(admission) => {
                 if !admission.check(path.to, path.from, self.now_us) {
                     return refuse();
                 }
                 demux.learn(path.to, slot, admission.speaks_from());
-                let seat = SeatId { slot, generation: seat.generation };
-                self.hand_over(seat, index);
+                let session = SessionId { slot, generation: session.generation };
+                self.hand_over(session, index);
             }
             State::Live { live, .. } => {
                 demux.learn(path.to, slot, Some(live.path().to));
@@ -115,11 +115,11 @@ impl Turner {
 
     /// The answer of a browser that was asked whether it is where its reports come from.
     fn answer(&mut self, index: usize) {
-        let Memory { inbox, seats, demux, .. } = &mut *self.memory;
+        let Memory { inbox, sessions, demux, .. } = &mut *self.memory;
         let datagram = inbox.datagram(index, self.port);
         let path = Path { to: datagram.from, from: datagram.to.ip() };
         let Some(transaction) = place::answer(datagram.bytes) else { return };
-        let live = demux.slot(&path.to).and_then(|slot| seats.live(slot));
+        let live = demux.slot(&path.to).and_then(|slot| sessions.live(slot));
         if let Some(live) = live {
             live.answered(path, &transaction, self.now_us);
         }
@@ -127,18 +127,18 @@ impl Turner {
 
     /// DTLS: to control in a handshake; for a live session a repeated flight or a hint.
     fn dtls(&mut self, index: usize, kind: u8) {
-        let Memory { inbox, seats, demux, .. } = &mut *self.memory;
+        let Memory { inbox, sessions, demux, .. } = &mut *self.memory;
         let datagram = inbox.datagram(index, self.port);
         let path = Path { to: datagram.from, from: datagram.to.ip() };
         let Some(slot) = demux.slot(&path.to) else { return };
-        let Some(seat) = seats.slot(slot) else { return };
-        match &mut seat.state {
+        let Some(session) = sessions.slot(slot) else { return };
+        match &mut session.state {
             State::Handshake(admission) => {
                 if !admission.dtls(path.to, self.now_us) {
                     return refuse();
                 }
-                let seat = SeatId { slot, generation: seat.generation };
-                self.hand_over(seat, index);
+                let session = SessionId { slot, generation: session.generation };
+                self.hand_over(session, index);
             }
             State::Live { live, .. } => {
                 if let Some(flight) = live.dtls(kind, path, self.now_us) {
@@ -150,14 +150,14 @@ impl Turner {
     }
 
     /// Puts a datagram into control's queue; a full one drops it, and the browser repeats it.
-    fn hand_over(&mut self, seat: SeatId, index: usize) {
+    fn hand_over(&mut self, session: SessionId, index: usize) {
         let datagram = self.memory.inbox.datagram(index, self.port);
         let Ok(bytes) = heapless::Vec::from_slice(datagram.bytes) else { return };
-        let handed = HandshakeDatagram { seat, from: datagram.from, to: datagram.to, bytes };
+        let handed = HandshakeDatagram { session, from: datagram.from, to: datagram.to, bytes };
         // Counted before it is there: control may have read it before we are back.
         TABLES.handshake_datagrams.take();
-        if self.ends.handed.try_send(handed).is_ok() {
-            self.ends.bell.notify_one();
+        if self.control.datagrams.try_send(handed).is_ok() {
+            self.control.wakeup.notify_one();
         } else {
             TABLES.handshake_datagrams.give();
             TABLES.handshake_datagrams.was_full();
@@ -165,19 +165,20 @@ impl Turner {
     }
 
     fn srtcp(&mut self, index: usize) {
-        let Memory { inbox, seats, demux, .. } = &mut *self.memory;
+        let Memory { inbox, sessions, demux, .. } = &mut *self.memory;
         let datagram = inbox.datagram(index, self.port);
         let path = Path { to: datagram.from, from: datagram.to.ip() };
         let Some(slot) = demux.slot(&path.to) else { return };
-        let Some(seat) = seats.slot(slot) else { return };
-        let State::Live { live, subscriber } = &mut seat.state else { return };
+        let Some(session) = sessions.slot(slot) else { return };
+        let State::Live { live, subscriber } = &mut session.state else { return };
         let subscriber = *subscriber;
         let Ok(compound) = live.srtcp(datagram.bytes, path, self.now_us) else { return };
         let is_heeded = live.heeds_report(self.now_us);
-        seat.pairs.prove(live.path().to);
+        session.pairs.prove(live.path().to);
         if let Some((path, transaction)) = live.ask(self.now_us, transaction) {
             let mut buffer = [0; QUESTION_BYTES_MAX];
-            if let Some(question) = place::write(seat.pairs.of(path.to), &transaction, &mut buffer)
+            if let Some(question) =
+                place::write(session.pairs.of(path.to), &transaction, &mut buffer)
             {
                 // A lost one is asked again with the next report.
                 let _ = self.socket.send_to(question, path.to, path.from);
@@ -198,30 +199,30 @@ impl Turner {
 
     /// A session's handshake begins: its slot is used anew.
     pub(super) fn expect(&mut self, expect: Expect) {
-        let Expect { seat: id, credentials } = expect;
+        let Expect { session: id, credentials } = expect;
         self.memory.demux.forget(id.slot);
-        let Some(seat) = self.memory.seats.slot(id.slot) else { return };
-        seat.generation = id.generation;
-        seat.pairs = Pairs::new(credentials);
-        seat.state = State::Handshake(Admission::new(self.now_us));
+        let Some(session) = self.memory.sessions.slot(id.slot) else { return };
+        session.generation = id.generation;
+        session.pairs = Pairs::new(credentials);
+        session.state = State::Handshake(Admission::new(self.now_us));
         status::SESSIONS[usize::from(id.slot)].reset();
     }
 
     /// An ICE restart of a live session: nothing changes but what its checks may be made with.
     pub(super) fn restart(&mut self, restart: Expect) {
-        let Expect { seat: id, credentials } = restart;
-        let Some(seat) = self.memory.seats.find(id) else { return };
-        if matches!(seat.state, State::Live { .. }) {
-            seat.pairs.restart(credentials);
+        let Expect { session: id, credentials } = restart;
+        let Some(session) = self.memory.sessions.find(id) else { return };
+        if matches!(session.state, State::Live { .. }) {
+            session.pairs.restart(credentials);
         }
     }
 
     /// A session's handshake is over: it subscribes, and gets what is there.
     pub(super) fn promote(&mut self, promote: Promote) {
-        let Promote { seat: id, start, stream, wiring, random } = promote;
+        let Promote { session: id, start, stream, wiring, random } = promote;
         let now_us = self.now_us;
-        let Memory { seats, subscribers, demux, streams, .. } = &mut *self.memory;
-        let Some(seat) = seats.find(id) else { return };
+        let Memory { sessions, subscribers, demux, streams, .. } = &mut *self.memory;
+        let Some(session) = sessions.find(id) else { return };
         let subscription = Subscription::new(wiring, random);
         let Ok(subscriber) = subscribers.admit(id.slot, stream, subscription) else {
             // Control admits no more sessions than there are subscriptions: this is counted and
@@ -232,7 +233,7 @@ impl Turner {
         };
         let path = start.path;
         demux.learn(path.to, id.slot, Some(path.to));
-        seat.state = State::Live { live: Live::new(start, now_us), subscriber };
+        session.state = State::Live { live: Live::new(start, now_us), subscriber };
         let slot = usize::from(stream);
         streams[slot].looked_at(now_us);
         // With a still alone there is motion from the next one.
@@ -244,38 +245,41 @@ impl Turner {
     }
 
     /// Ends a session, if that use of its slot is still on.
-    pub(super) fn end(&mut self, id: SeatId, ended: Ended) {
-        let Some(seat) = self.memory.seats.find(id) else { return };
-        match &seat.state {
+    pub(super) fn end(&mut self, id: SessionId, ended: Ended) {
+        let Some(session) = self.memory.sessions.find(id) else { return };
+        match &session.state {
             State::Live { live, subscriber } => {
                 let (path, subscriber) = (live.path(), *subscriber);
                 let close_notify = live.close_notify().clone();
                 let _ = self.socket.send_to(&close_notify, path.to, path.from);
                 // The session is dropped where it lies, and its keys are wiped there.
-                seat.state = State::Ended { close_notify };
+                session.state = State::Ended { close_notify };
                 if let Some(stream) = self.memory.subscribers.release(subscriber) {
                     self.count_viewers(stream);
                 }
             }
             State::Ended { .. } => {}
-            State::Empty | State::Handshake(_) => seat.state = State::Empty,
+            State::Empty | State::Handshake(_) => session.state = State::Empty,
         }
         status::SESSIONS[usize::from(id.slot)].end(id.generation, ended as u8);
-        self.ends.bell.notify_one();
+        self.control.wakeup.notify_one();
     }
 
     /// Ends the sessions whose time has come, and reports on the others.
     pub(super) fn review_sessions(&mut self) {
-        for slot in self.memory.seats.slots() {
-            let Some(seat) = self.memory.seats.slot(slot) else { continue };
-            let State::Live { live, subscriber } = &seat.state else { continue };
-            let id = SeatId { slot, generation: seat.generation };
+        for slot in self.memory.sessions.slots() {
+            let Some(session) = self.memory.sessions.slot(slot) else { continue };
+            let State::Live { live, subscriber } = &session.state else { continue };
+            let id = SessionId { slot, generation: session.generation };
             let (subscriber, last_sign_us) = (*subscriber, live.last_sign_us());
             status::SESSIONS[usize::from(slot)].address.set(live.path().to);
             let found = self.memory.subscribers.find(subscriber);
             let is_sending = found.is_some_and(|found| !found.subscription.is_waiting());
-            let ended =
-                self.memory.seats.live(slot).and_then(|live| live.ended(is_sending, self.now_us));
+            let ended = self
+                .memory
+                .sessions
+                .live(slot)
+                .and_then(|live| live.ended(is_sending, self.now_us));
             self.report_session(slot, subscriber, last_sign_us);
             if let Some(ended) = ended {
                 self.end(id, ended);
@@ -285,10 +289,10 @@ impl Turner {
 
     /// Ends every session.
     pub(super) fn end_all(&mut self, ended: Ended) {
-        for slot in self.memory.seats.slots() {
-            let Some(seat) = self.memory.seats.slot(slot) else { continue };
-            let id = SeatId { slot, generation: seat.generation };
-            if matches!(seat.state, State::Live { .. }) {
+        for slot in self.memory.sessions.slots() {
+            let Some(session) = self.memory.sessions.slot(slot) else { continue };
+            let id = SessionId { slot, generation: session.generation };
+            if matches!(session.state, State::Live { .. }) {
                 self.end(id, ended);
             }
         }

@@ -8,7 +8,7 @@
 
 use crate::stream::{Flags, Ring};
 
-use super::cut::{Cutter, Head};
+use super::cut::{Cutter, RingWriter};
 use super::marker::MarkerHabit;
 use super::nal::{self, NalSink};
 use super::parameter_sets::ParameterSets;
@@ -148,13 +148,13 @@ impl AccessUnits {
     pub fn sink<'s, 'r>(
         &'s mut self,
         camera_timestamp: u32,
-        head: &'s mut Head<'r>,
+        head: &'s mut RingWriter<'r>,
     ) -> impl NalSink + use<'s, 'r> {
         Sink { units: self, camera_timestamp, head }
     }
 
     /// The packet is over; whether it had the marker.
-    pub fn packet_ends(&mut self, marker: bool, head: &mut Head) {
+    pub fn packet_ends(&mut self, marker: bool, head: &mut RingWriter) {
         if std::mem::take(&mut self.slice_in_packet) {
             self.unit.marker = marker;
         }
@@ -164,7 +164,7 @@ impl AccessUnits {
         }
     }
 
-    fn bytes(&mut self, bytes: &[u8], camera_timestamp: u32, head: &mut Head) {
+    fn bytes(&mut self, bytes: &[u8], camera_timestamp: u32, head: &mut RingWriter) {
         if let (Nal::Begun(header), Some(&first)) = (self.nal, bytes.first()) {
             self.nal = self.begin(header, first, camera_timestamp, head);
         }
@@ -196,7 +196,13 @@ impl AccessUnits {
     }
 
     /// What becomes of a NAL unit that has this header and then this byte.
-    fn begin(&mut self, header: u8, first: u8, camera_timestamp: u32, head: &mut Head) -> Nal {
+    fn begin(
+        &mut self,
+        header: u8,
+        first: u8,
+        camera_timestamp: u32,
+        head: &mut RingWriter,
+    ) -> Nal {
         let kind = nal::kind(header);
         if matches!(kind, nal::SPS | nal::PPS) {
             self.sets.begin(header);
@@ -223,7 +229,13 @@ impl AccessUnits {
         Nal::Slice { forward: self.decodable }
     }
 
-    fn unit_begins(&mut self, kind: u8, picture: bool, camera_timestamp: u32, head: &mut Head) {
+    fn unit_begins(
+        &mut self,
+        kind: u8,
+        picture: bool,
+        camera_timestamp: u32,
+        head: &mut RingWriter,
+    ) {
         // Parameter sets go before each IDR, and not before each of many in one packet.
         let is_repeated = self.slice_in_packet && self.unit.idr && self.decodable;
         self.unit_ends(head);
@@ -248,7 +260,7 @@ impl AccessUnits {
         }
     }
 
-    fn unit_ends(&mut self, head: &mut Head) {
+    fn unit_ends(&mut self, head: &mut RingWriter) {
         self.cutter.release(Flags::MARKER, head);
         if self.unit.begun
             && !self.unit.torn
@@ -279,7 +291,7 @@ impl Idrs {
 struct Sink<'s, 'r> {
     units: &'s mut AccessUnits,
     camera_timestamp: u32,
-    head: &'s mut Head<'r>,
+    head: &'s mut RingWriter<'r>,
 }
 
 impl NalSink for Sink<'_, '_> {

@@ -12,7 +12,7 @@ use super::nal;
 
 /// A ring's head, to write to.
 #[derive(Debug)]
-pub struct Head<'r> {
+pub struct RingWriter<'r> {
     /// The ring.
     pub ring: &'r mut Ring,
     /// The memory it lives in.
@@ -21,7 +21,7 @@ pub struct Head<'r> {
     pub now_us: u64,
 }
 
-impl Head<'_> {
+impl RingWriter<'_> {
     /// See [`Ring::reserve`].
     pub fn reserve(&mut self, bytes: usize) -> &mut [u8] {
         self.ring.reserve(self.chunks, bytes, self.now_us)
@@ -74,7 +74,7 @@ impl Cutter {
     }
 
     /// More of the NAL unit, after its header byte.
-    pub fn bytes(&mut self, mut bytes: &[u8], payload_bytes: usize, head: &mut Head) {
+    pub fn bytes(&mut self, mut bytes: &[u8], payload_bytes: usize, head: &mut RingWriter) {
         while !bytes.is_empty() {
             if self.bytes == payload_bytes {
                 self.publish(false, Flags::NONE, head);
@@ -95,7 +95,7 @@ impl Cutter {
     }
 
     /// Publishes the held piece, if there is one.
-    pub fn release(&mut self, flags: Flags, head: &mut Head) {
+    pub fn release(&mut self, flags: Flags, head: &mut RingWriter) {
         if self.state == State::Held {
             self.publish(true, flags, head);
             self.state = State::Idle;
@@ -108,7 +108,7 @@ impl Cutter {
     }
 
     /// Publishes the piece, which is the NAL unit's last or not. Its room is the ring's still.
-    fn publish(&mut self, last: bool, flags: Flags, head: &mut Head) {
+    fn publish(&mut self, last: bool, flags: Flags, head: &mut RingWriter) {
         let room = head.reserve(self.bytes);
         let start = if self.first && last {
             room[1] = self.nal_header;

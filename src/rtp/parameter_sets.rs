@@ -9,7 +9,7 @@ use crate::limits::{PARAMETER_SET_BYTES_MAX, PPS_MAX, SPS_MAX};
 use crate::stream::Flags;
 
 use super::bits::Bits;
-use super::cut::Head;
+use super::cut::RingWriter;
 use super::{nal, sps};
 
 /// The sets known, and the one being received.
@@ -93,7 +93,7 @@ impl ParameterSets {
 
     /// Publishes all sets as one STAP-A (RFC 6184 section 5.7.1), or as few as hold them; the
     /// index of the first.
-    pub fn publish(&self, timestamp: u32, payload_bytes: usize, head: &mut Head) -> u64 {
+    pub fn publish(&self, timestamp: u32, payload_bytes: usize, head: &mut RingWriter) -> u64 {
         let first = head.ring.head();
         let mut filled = 0;
         for set in self.sps.known().chain(self.pps.known()) {
@@ -119,7 +119,7 @@ impl ParameterSets {
 }
 
 /// Publishes the STAP-A in the ring's room.
-fn publish_aggregate(bytes: usize, timestamp: u32, first: u64, head: &mut Head) {
+fn publish_aggregate(bytes: usize, timestamp: u32, first: u64, head: &mut RingWriter) {
     let flags = if head.ring.head() == first { Flags::IDR_BEGINS } else { Flags::NONE };
     head.publish(0..bytes, timestamp, flags);
 }

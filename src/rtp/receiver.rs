@@ -1,7 +1,7 @@
 //! The receive side of one stream: a camera's RTP packets in, a browser's into the ring.
 
 use super::access_unit::{AccessUnits, Idrs};
-use super::cut::Head;
+use super::cut::RingWriter;
 use super::h264::Depacketizer;
 use super::header::{self, Malformed};
 use super::sequence::{Sequence, Step};
@@ -64,7 +64,7 @@ impl Receiver {
     ///
     /// # Errors
     /// [`Malformed`], when it is none.
-    pub fn packet(&mut self, packet: &[u8], head: &mut Head) -> Result<Received, Malformed> {
+    pub fn packet(&mut self, packet: &[u8], head: &mut RingWriter) -> Result<Received, Malformed> {
         let (header, payload) = header::parse(packet)?;
         if header.payload_type != self.payload_type {
             return Ok(Received::OtherPayloadType(header.payload_type));

@@ -7,9 +7,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::limits::{PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN};
 use crate::rtp::Receiver;
-use crate::rtp::cut::Head;
+use crate::rtp::cut::RingWriter;
 use crate::rtp::receiver::Received;
-use crate::status::CameraCard;
+use crate::status::CameraStats;
 
 use super::chunks::Chunks;
 use super::figures::Figures;
@@ -63,7 +63,7 @@ impl Stream {
         if !self.connected {
             return;
         }
-        let mut head = Head { ring: &mut self.ring, chunks, now_us };
+        let mut head = RingWriter { ring: &mut self.ring, chunks, now_us };
         match self.receiver.packet(packet, &mut head) {
             Ok(Received::Taken) => {}
             Ok(Received::Lossy) => self.figures.breaks += 1,
@@ -144,31 +144,31 @@ impl Stream {
         self.receiver.last_timestamp()
     }
 
-    /// Writes the figures to the camera's card, and gives back what nothing needs any more; to be
+    /// Writes the figures to the camera's statistics, and gives back what nothing needs any more; to be
     /// called now and then, once a second or more often.
-    pub fn report(&mut self, chunks: &mut Chunks, card: &CameraCard, now_us: u64) {
+    pub fn report(&mut self, chunks: &mut Chunks, stats: &CameraStats, now_us: u64) {
         self.ring.give_back(chunks, now_us);
         let frames = self.receiver.access_units();
         let (frames_per_s_x100, bits_per_s) = self.figures.rates(frames, now_us);
         self.bits_per_s = bits_per_s;
         let idrs = self.receiver.idrs();
-        card.ready.store(self.ready(), Relaxed);
-        card.last_rtp_us.store(self.figures.last_rtp_us, Relaxed);
-        card.packets.store(self.figures.packets, Relaxed);
-        card.bytes.store(self.figures.bytes, Relaxed);
-        card.frames.store(frames, Relaxed);
-        card.packets_out.store(self.ring.head() - self.first, Relaxed);
-        card.breaks.store(self.figures.breaks, Relaxed);
-        card.frames_per_s_x100.store(frames_per_s_x100, Relaxed);
-        card.bits_per_s.store(bits_per_s, Relaxed);
-        card.gop_ms.store(idrs.apart_ms, Relaxed);
-        card.last_idr_us.store(idrs.last_us, Relaxed);
-        card.holds_back.store(self.receiver.holds_back(), Relaxed);
-        card.b_frames.store(self.receiver.b_frames(), Relaxed);
+        stats.ready.store(self.ready(), Relaxed);
+        stats.last_rtp_us.store(self.figures.last_rtp_us, Relaxed);
+        stats.packets.store(self.figures.packets, Relaxed);
+        stats.bytes.store(self.figures.bytes, Relaxed);
+        stats.frames.store(frames, Relaxed);
+        stats.packets_out.store(self.ring.head() - self.first, Relaxed);
+        stats.breaks.store(self.figures.breaks, Relaxed);
+        stats.frames_per_s_x100.store(frames_per_s_x100, Relaxed);
+        stats.bits_per_s.store(bits_per_s, Relaxed);
+        stats.gop_ms.store(idrs.apart_ms, Relaxed);
+        stats.last_idr_us.store(idrs.last_us, Relaxed);
+        stats.holds_back.store(self.receiver.holds_back(), Relaxed);
+        stats.b_frames.store(self.receiver.b_frames(), Relaxed);
         if let Some(picture) = self.receiver.picture() {
-            card.width.store(picture.width, Relaxed);
-            card.height.store(picture.height, Relaxed);
-            card.profile_level_id.store(picture.profile_level_id, Relaxed);
+            stats.width.store(picture.width, Relaxed);
+            stats.height.store(picture.height, Relaxed);
+            stats.profile_level_id.store(picture.profile_level_id, Relaxed);
         }
     }
 }

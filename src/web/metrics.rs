@@ -13,7 +13,7 @@ use crate::limits::PROFILE;
 use crate::mem::accounts::{Demand, Kind};
 use crate::mem::heap;
 use crate::process::build_id;
-use crate::status::{CAMERAS, CameraCard, GAUGES, TABLES, Usage};
+use crate::status::{CAMERAS, CameraStats, GAUGES, TABLES, Usage};
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -143,41 +143,44 @@ static PROCESS: &[Whole] = &[
 ];
 
 /// A figure of one camera.
-type OfCamera = (&'static str, &'static str, &'static str, fn(&CameraCard) -> u64);
+type OfCamera = (&'static str, &'static str, &'static str, fn(&CameraStats) -> u64);
 
 static OF_CAMERA: [OfCamera; 9] = [
-    ("weir_camera_packets_total", "counter", "RTP packets received.", |card| {
-        card.packets.load(Ordering::Relaxed)
+    ("weir_camera_packets_total", "counter", "RTP packets received.", |stats| {
+        stats.packets.load(Ordering::Relaxed)
     }),
-    ("weir_camera_bytes_total", "counter", "RTP bytes received.", |card| {
-        card.bytes.load(Ordering::Relaxed)
+    ("weir_camera_bytes_total", "counter", "RTP bytes received.", |stats| {
+        stats.bytes.load(Ordering::Relaxed)
     }),
-    ("weir_camera_frames_total", "counter", "Access units received.", |card| {
-        card.frames.load(Ordering::Relaxed)
+    ("weir_camera_frames_total", "counter", "Access units received.", |stats| {
+        stats.frames.load(Ordering::Relaxed)
     }),
-    ("weir_camera_packets_out_total", "counter", "Packets cut into the history ring.", |card| {
-        card.packets_out.load(Ordering::Relaxed)
+    ("weir_camera_packets_out_total", "counter", "Packets cut into the history ring.", |stats| {
+        stats.packets_out.load(Ordering::Relaxed)
     }),
     (
         "weir_camera_breaks_total",
         "counter",
         "Times the stream had to wait for its next IDR.",
-        |card| card.breaks.load(Ordering::Relaxed),
+        |stats| stats.breaks.load(Ordering::Relaxed),
     ),
     (
         "weir_camera_throttled_total",
         "counter",
         "Times it sent more than weir reads of one camera, and had to wait.",
-        |card| card.throttled.load(Ordering::Relaxed),
+        |stats| stats.throttled.load(Ordering::Relaxed),
     ),
-    ("weir_camera_bits_per_second", "gauge", "Bit rate over the last two seconds or so.", |card| {
-        card.bits_per_s.load(Ordering::Relaxed)
+    (
+        "weir_camera_bits_per_second",
+        "gauge",
+        "Bit rate over the last two seconds or so.",
+        |stats| stats.bits_per_s.load(Ordering::Relaxed),
+    ),
+    ("weir_camera_gop_milliseconds", "gauge", "Time between the last two IDRs.", |stats| {
+        u64::from(stats.gop_ms.load(Ordering::Relaxed))
     }),
-    ("weir_camera_gop_milliseconds", "gauge", "Time between the last two IDRs.", |card| {
-        u64::from(card.gop_ms.load(Ordering::Relaxed))
-    }),
-    ("weir_camera_viewers", "gauge", "Subscriptions now.", |card| {
-        u64::from(card.viewers.load(Ordering::Relaxed))
+    ("weir_camera_viewers", "gauge", "Subscriptions now.", |stats| {
+        u64::from(stats.viewers.load(Ordering::Relaxed))
     }),
 ];
 

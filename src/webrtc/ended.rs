@@ -1,4 +1,4 @@
-//! Why a session ended, as a number for the cards and in words for people.
+//! Why a session ended, as a number for the statistics and in words for people.
 
 /// Why a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub enum Ended {
 }
 
 impl Ended {
-    /// The reason of a card's number.
+    /// The reason by its number in the statistics.
     pub fn from_number(number: u8) -> Option<Self> {
         const ALL: [Ended; 18] = [
             Ended::Deleted,

@@ -33,13 +33,12 @@ fn session() -> rtsp::Session {
 fn a_camera_that_is_not_read_is_not_silent() {
     static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
     static CARRY: Arena<CarryPool> = Arena::new(CarryPool::new());
-    static CARD: CameraCard = CameraCard::new();
+    static CARD: CameraStats = CameraStats::new();
     let (chunks, carry) = (CHUNKS.take().expect("once"), CARRY.take().expect("once"));
     let (mut stream, mut scratch) = (Stream::new(), vec![0; PROFILE.read_scratch_bytes]);
     let mut read = |cameras: &mut Cameras, now_us| {
-        let mut cutting =
-            Cutting { stream: &mut stream, chunks: &mut *chunks, card: &CARD, now_us };
-        cameras.read(0, &mut scratch, carry, &mut cutting)
+        let mut sink = RingSink { stream: &mut stream, chunks: &mut *chunks, stats: &CARD, now_us };
+        cameras.read(0, &mut scratch, carry, &mut sink)
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let socket = std::net::TcpStream::connect(listener.local_addr().expect("bound"));

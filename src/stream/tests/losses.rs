@@ -3,7 +3,7 @@
 use crate::limits::{NAL_ZEROS_MAX, PAYLOAD_BYTES_DEFAULT};
 use crate::mem::arena::Arena;
 use crate::rtp::testing::{Camera, PAYLOAD_TYPE, PPS, Random, SPS_1080, Viewer};
-use crate::status::CameraCard;
+use crate::status::CameraStats;
 use crate::stream::Chunks;
 use std::sync::atomic::Ordering;
 
@@ -124,13 +124,13 @@ fn a_new_source_in_step_is_no_loss_and_another_payload_type_is_not_ours() {
     let mut viewer = Viewer::new(CHUNKS.take().unwrap(), PAYLOAD_BYTES_DEFAULT);
     viewer.feed(&camera.packets);
     assert_eq!(viewer.slices(), sent);
-    let card = CameraCard::new();
-    viewer.stream.report(viewer.chunks, &card, viewer.now_us);
-    assert_eq!(card.breaks.load(Ordering::Relaxed), 0);
-    assert_eq!(card.frames.load(Ordering::Relaxed), 30);
-    assert_eq!(card.packets.load(Ordering::Relaxed), 33);
-    assert_eq!(card.gop_ms.load(Ordering::Relaxed), 400);
-    assert_eq!(card.packets_out.load(Ordering::Relaxed), 33);
+    let stats = CameraStats::new();
+    viewer.stream.report(viewer.chunks, &stats, viewer.now_us);
+    assert_eq!(stats.breaks.load(Ordering::Relaxed), 0);
+    assert_eq!(stats.frames.load(Ordering::Relaxed), 30);
+    assert_eq!(stats.packets.load(Ordering::Relaxed), 33);
+    assert_eq!(stats.gop_ms.load(Ordering::Relaxed), 400);
+    assert_eq!(stats.packets_out.load(Ordering::Relaxed), 33);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::limits::{PARAMETER_SET_BYTES_MAX, PAYLOAD_BYTES_DEFAULT, PAYLOAD_BYTES_MIN};
 use crate::mem::arena::Arena;
 use crate::rtp::testing::{Camera, PAYLOAD_TYPE, PPS, Random, SPS_1080, Viewer};
-use crate::status::CameraCard;
+use crate::status::CameraStats;
 use crate::stream::Chunks;
 use std::sync::atomic::Ordering;
 
@@ -47,11 +47,11 @@ fn those_of_the_sdp_serve_until_others_come_in_band() {
     assert_eq!(viewer.out[0].timestamp, viewer.out[1].timestamp);
     assert_eq!(viewer.out[2].timestamp, viewer.out[3].timestamp);
     assert_eq!(viewer.out.len(), 4);
-    let card = CameraCard::new();
-    viewer.stream.report(viewer.chunks, &card, viewer.now_us);
-    assert_eq!(card.width.load(Ordering::Relaxed), 1920);
-    assert_eq!(card.height.load(Ordering::Relaxed), 1080);
-    assert_eq!(card.profile_level_id.load(Ordering::Relaxed), 0x0064_0028);
+    let stats = CameraStats::new();
+    viewer.stream.report(viewer.chunks, &stats, viewer.now_us);
+    assert_eq!(stats.width.load(Ordering::Relaxed), 1920);
+    assert_eq!(stats.height.load(Ordering::Relaxed), 1080);
+    assert_eq!(stats.profile_level_id.load(Ordering::Relaxed), 0x0064_0028);
 }
 
 #[test]

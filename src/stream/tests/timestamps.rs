@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::limits::PAYLOAD_BYTES_DEFAULT;
 use crate::mem::arena::Arena;
 use crate::rtp::testing::{Camera, PAYLOAD_TYPE, PPS, Random, SPS_1080, Viewer};
-use crate::status::CameraCard;
+use crate::status::CameraStats;
 use crate::stream::Chunks;
 
 #[test]
@@ -61,18 +61,20 @@ fn another_camera_finds_nothing_of_the_one_before_but_indexes_and_timeline() {
     viewer.feed(&camera.packets);
     let (last, at_us) = viewer.stream.last_timestamp().unwrap();
     let head = viewer.stream.ring().head();
-    let card = CameraCard::new();
-    viewer.stream.report(viewer.chunks, &card, viewer.now_us);
-    assert!(viewer.stream.ready() && card.width.load(Relaxed) > 0);
+    let stats = CameraStats::new();
+    viewer.stream.report(viewer.chunks, &stats, viewer.now_us);
+    assert!(viewer.stream.ready() && stats.width.load(Relaxed) > 0);
 
     viewer.stream.renew(viewer.chunks);
-    card.reset();
-    viewer.stream.report(viewer.chunks, &card, viewer.now_us);
-    assert!(!viewer.stream.ready() && !card.ready.load(Relaxed));
-    for figure in [&card.packets, &card.bytes, &card.frames, &card.packets_out, &card.last_idr_us] {
+    stats.reset();
+    viewer.stream.report(viewer.chunks, &stats, viewer.now_us);
+    assert!(!viewer.stream.ready() && !stats.ready.load(Relaxed));
+    for figure in
+        [&stats.packets, &stats.bytes, &stats.frames, &stats.packets_out, &stats.last_idr_us]
+    {
         assert_eq!(figure.load(Relaxed), 0);
     }
-    assert_eq!((card.width.load(Relaxed), card.profile_level_id.load(Relaxed)), (0, 0));
+    assert_eq!((stats.width.load(Relaxed), stats.profile_level_id.load(Relaxed)), (0, 0));
     let ring = viewer.stream.ring();
     assert_eq!(
         (ring.head(), ring.tail(), ring.start().map(|start| start.index)),
@@ -102,6 +104,6 @@ fn another_camera_finds_nothing_of_the_one_before_but_indexes_and_timeline() {
     let (stamp, now_us) = viewer.stream.last_timestamp().unwrap();
     let elapsed = (now_us - at_us) * 9 / 100;
     assert!(u64::from(stamp.wrapping_sub(last)).abs_diff(elapsed) <= 3600, "{stamp} {last}");
-    viewer.stream.report(viewer.chunks, &card, viewer.now_us);
-    assert_eq!(card.packets_out.load(Relaxed), viewer.stream.ring().head() - head);
+    viewer.stream.report(viewer.chunks, &stats, viewer.now_us);
+    assert_eq!(stats.packets_out.load(Relaxed), viewer.stream.ring().head() - head);
 }

@@ -1,4 +1,4 @@
-//! The media thread's loop: one turn after another.
+//! The media thread's event loop.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -20,9 +20,9 @@ use crate::status::{self, TABLES};
 use crate::stream::store::{self, make_room};
 use crate::webrtc::ended::Ended;
 
-use super::cameras::{Cutting, GOODBYE_US};
+use super::cameras::{GOODBYE_US, RingSink};
 use super::memory::Memory;
-use super::serving::Pending;
+use super::pending::Pending;
 use super::{Command, HandshakeDatagram, Lost, Play, Settings};
 
 /// Woken by control.
@@ -39,19 +39,19 @@ const REVIEWS_BETWEEN_COUNTS: u64 = 10;
 const READS_BEFORE_FLUSH: usize = 16;
 
 /// The queues to and from control.
-pub(super) struct Ends {
-    pub(super) commanded: Receiver<Command>,
-    pub(super) handed: SyncSender<HandshakeDatagram>,
-    pub(super) bell: Arc<Notify>,
+pub(super) struct ControlLink {
+    pub(super) commands: Receiver<Command>,
+    pub(super) datagrams: SyncSender<HandshakeDatagram>,
+    pub(super) wakeup: Arc<Notify>,
 }
 
 /// The media thread's state.
-pub(super) struct Turner {
+pub(super) struct EventLoop {
     pub(super) memory: &'static mut Memory,
     poll: Poll,
     pub(super) socket: Arc<Socket>,
     pub(super) port: u16,
-    pub(super) ends: Ends,
+    pub(super) control: ControlLink,
     pub(super) pending: Pending,
     /// The media socket is full: nothing is sealed.
     pub(super) is_blocked: bool,
@@ -65,7 +65,7 @@ pub(super) struct Turner {
     pub(super) has_errors: bool,
     /// ICMP errors taken in so far.
     pub(super) icmp_errors: u64,
-    /// The time of this turn.
+    /// The time of this iteration.
     pub(super) now_us: u64,
     review_us: u64,
     reads: usize,
@@ -73,18 +73,18 @@ pub(super) struct Turner {
     goodbye_us: Option<u64>,
 }
 
-impl Turner {
+impl EventLoop {
     pub(super) fn new(
         memory: &'static mut Memory,
         poll: Poll,
         socket: Arc<Socket>,
-        ends: Ends,
+        control: ControlLink,
         settings: Settings,
     ) -> io::Result<Self> {
         let port = socket.port()?;
         let fd = socket.as_raw_fd();
         poll.registry().register(&mut SourceFd(&fd), SOCKET, Interest::READABLE)?;
-        memory.seats.prepare();
+        memory.sessions.prepare();
         memory.cameras.prepare();
         if !socket.has_gso() {
             memory.batch.disable_gso();
@@ -97,7 +97,7 @@ impl Turner {
             poll,
             socket,
             port,
-            ends,
+            control,
             pending: Pending::new(),
             is_blocked: false,
             is_awaiting_room: false,
@@ -124,15 +124,15 @@ impl Turner {
                 continue;
             }
             self.now_us = clock::now_us();
-            self.turn(&events);
+            self.iterate(&events);
         }
     }
 
-    fn turn(&mut self, events: &Events) {
+    fn iterate(&mut self, events: &Events) {
         self.is_short = false;
         for event in events {
             match event.token() {
-                WAKER => self.obey(),
+                WAKER => self.handle_commands(),
                 SOCKET => {
                     self.has_datagrams |= event.is_readable();
                     self.has_errors |= event.is_error();
@@ -188,8 +188,8 @@ impl Turner {
         review.min(Duration::from_millis(1))
     }
 
-    fn obey(&mut self) {
-        while let Ok(command) = self.ends.commanded.try_recv() {
+    fn handle_commands(&mut self) {
+        while let Ok(command) = self.control.commands.try_recv() {
             TABLES.commands.give();
             match command {
                 Command::Play(play) => self.play(*play),
@@ -197,7 +197,7 @@ impl Turner {
                 Command::Expect(expect) => self.expect(*expect),
                 Command::Live(promote) => self.promote(*promote),
                 Command::Restart(restart) => self.restart(*restart),
-                Command::End { seat, ended } => self.end(seat, ended),
+                Command::End { session, ended } => self.end(session, ended),
                 Command::Shutdown => self.begin_goodbye(),
             }
         }
@@ -253,9 +253,9 @@ impl Turner {
         }
         streams[slot].begin_read();
         streams[slot].hold_unserved();
-        let mut cutting =
-            Cutting { stream: &mut streams[slot], chunks, card: &status::CAMERAS[slot], now_us };
-        let read = cameras.read(slot, read_scratch, carry, &mut cutting);
+        let mut sink =
+            RingSink { stream: &mut streams[slot], chunks, stats: &status::CAMERAS[slot], now_us };
+        let read = cameras.read(slot, read_scratch, carry, &mut sink);
         // What came before an end is served too: until then its chunks are held.
         if !matches!(read, Ok(false)) {
             self.serve(slot);
@@ -270,7 +270,7 @@ impl Turner {
         }
     }
 
-    /// Cameras that had more than one scratch full, or than they may send, get another turn.
+    /// Reads on where more than one scratch full was there, or more than the camera may send at once.
     fn read_what_was_left(&mut self, events: &Events) {
         for slot in 0..CAMERAS_MAX {
             let is_new = || events.iter().any(|event| event.token() == Token(slot + CAMERA_0));
@@ -296,7 +296,7 @@ impl Turner {
 
     fn say_lost(&self, slot: usize, why: Lost) {
         status::CAMERAS[slot].lost.store(why as u8, Release);
-        self.ends.bell.notify_one();
+        self.control.wakeup.notify_one();
     }
 
     /// Time-outs and figures, a few times a second.

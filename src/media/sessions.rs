@@ -1,4 +1,4 @@
-//! Sessions as the media thread has them: a seat a slot, in handshake, live or just ended.
+//! Sessions as the media thread has them: one entry per slot, in handshake, live or just ended.
 
 use crate::limits::SESSIONS_MAX;
 use crate::mem::table::Handle;
@@ -6,22 +6,22 @@ use crate::webrtc::admission::Admission;
 use crate::webrtc::consent::{Credentials, Pairs};
 use crate::webrtc::session::{CloseNotify, Live};
 
-use super::SeatId;
+use super::SessionId;
 
-/// All seats, by slot.
-pub struct Seats {
-    seats: heapless::Vec<Seat, SESSIONS_MAX>,
+/// All session slots.
+pub struct SessionSlots {
+    sessions: heapless::Vec<SessionSlot, SESSIONS_MAX>,
 }
 
 /// One use of a slot.
-pub(super) struct Seat {
+pub(super) struct SessionSlot {
     pub(super) generation: u32,
     pub(super) pairs: Pairs,
     pub(super) state: State,
 }
 
 /// Where a session is in its life.
-// The live state is what most seats are in: boxing it would put sessions on the heap.
+// Most slots are live: boxing it would put sessions on the heap.
 #[allow(clippy::large_enum_variant)]
 pub(super) enum State {
     /// Not in use, and never was, or its handshake came to nothing.
@@ -36,30 +36,30 @@ pub(super) enum State {
 
 const _: () = assert!(size_of::<Admission>() < size_of::<Live>(), "it has the place of the keys");
 
-impl Seats {
+impl SessionSlots {
     pub(super) const fn new() -> Self {
-        Self { seats: heapless::Vec::new() }
+        Self { sessions: heapless::Vec::new() }
     }
 
-    /// Makes every seat, empty; before the first use.
+    /// Makes every slot, empty; called once, before the first use.
     pub(super) fn prepare(&mut self) {
-        while !self.seats.is_full() {
+        while !self.sessions.is_full() {
             let pairs = Pairs::new(Credentials::none());
-            let seat = Seat { generation: 0, pairs, state: State::Empty };
+            let session = SessionSlot { generation: 0, pairs, state: State::Empty };
             // Not full: the loop's condition.
-            let _ = self.seats.push(seat);
+            let _ = self.sessions.push(session);
         }
     }
 
-    /// The seat of a slot.
-    pub(super) fn slot(&mut self, slot: u16) -> Option<&mut Seat> {
-        self.seats.get_mut(usize::from(slot))
+    /// A slot by its number; `None` beyond the table.
+    pub(super) fn slot(&mut self, slot: u16) -> Option<&mut SessionSlot> {
+        self.sessions.get_mut(usize::from(slot))
     }
 
-    /// The seat, if this use of it is still on.
-    pub(super) fn find(&mut self, id: SeatId) -> Option<&mut Seat> {
-        let seat = self.slot(id.slot)?;
-        (seat.generation == id.generation).then_some(seat)
+    /// The slot of a session, unless that has ended and the slot is another's.
+    pub(super) fn find(&mut self, id: SessionId) -> Option<&mut SessionSlot> {
+        let session = self.slot(id.slot)?;
+        (session.generation == id.generation).then_some(session)
     }
 
     /// The session in a slot, if it is live.
@@ -70,8 +70,8 @@ impl Seats {
         }
     }
 
-    /// Slots, to walk over.
+    /// The numbers of all slots.
     pub(super) fn slots(&self) -> std::ops::Range<u16> {
-        0..u16::try_from(self.seats.len()).unwrap_or(u16::MAX)
+        0..u16::try_from(self.sessions.len()).unwrap_or(u16::MAX)
     }
 }
