@@ -1,7 +1,7 @@
 //! Dialling a camera: from its section of the configuration to a connection just before PLAY.
 //!
 //! Bounded by [`CAMERA_DIAL_MS_MAX`] in time, with the name's lookup, all addresses and redirects in
-//! it, and by [`RTSP_EARLY_BYTES_MAX`] in what is read at once. A redirect leads to another port of
+//! it, and by [`RTSP_LEFTOVER_BYTES_MAX`] in what is read at once. A redirect leads to another port of
 //! the address that was reached: no name is asked for again on a camera's word.
 
 use std::cell::Cell;
@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::config;
-use crate::limits::{CAMERA_DIAL_MS_MAX, RTSP_EARLY_BYTES_MAX};
+use crate::limits::{CAMERA_DIAL_MS_MAX, RTSP_LEFTOVER_BYTES_MAX};
 use crate::mem::accounts::{Account, Kind, OverBudget, Refused};
 use crate::net::names::{self, NameError};
 use crate::net::reach::connect_to_first;
@@ -69,7 +69,7 @@ async fn converse(
     let mut socket = with_no_delay(connect_to_first(&addresses).await)?;
     let peer = socket.peer_addr().map_err(DialError::Network)?;
     let mut dialog = Dialog::new(url, peer.ip(), credentials, &habits.get());
-    let mut buffer = vec![0; RTSP_EARLY_BYTES_MAX];
+    let mut buffer = vec![0; RTSP_LEFTOVER_BYTES_MAX];
     loop {
         match dialog.poll() {
             Step::Send(request) => socket.write_all(&request).await.map_err(DialError::Network)?,

@@ -14,7 +14,7 @@ use std::time::Duration;
 use crate::clock;
 use crate::egress::batch::Path;
 use crate::egress::srtp::{OpenKeys, SealKeys};
-use crate::egress::subscription::Wiring;
+use crate::egress::subscription::RtpParams;
 use crate::limits::{
     HANDSHAKE_CHECK_BYTES_MAX, HANDSHAKE_GONE_US, HANDSHAKE_HELD_US_MAX, HANDSHAKE_QUIET_US,
     HANDSHAKE_US_MAX, PROFILE,
@@ -74,7 +74,7 @@ pub(super) struct Active {
     pub(super) handshake: Option<(Box<Handshake>, Account)>,
     /// Its last check, while there is no slot.
     pub(super) held: Option<Held>,
-    pub(super) wiring: Wiring,
+    pub(super) rtp_params: RtpParams,
     pub(super) camera: u16,
     /// When it got its slot.
     pub(super) begun_us: Option<u64>,
@@ -385,7 +385,7 @@ impl State {
             session,
             start: Start { seal, open, path, flight, close_notify },
             stream: active.camera,
-            wiring: active.wiring,
+            rtp_params: active.rtp_params,
             random: u16::from_be_bytes(self.random()),
         };
         self.media.borrow().send(Command::Live(Box::new(promote)));

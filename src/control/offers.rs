@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::access::Owner;
 use crate::clock;
-use crate::egress::subscription::Wiring;
+use crate::egress::subscription::RtpParams;
 use crate::limits::{
     CAMERA_START_WAIT_US, OFFER_WAIT_US, PROFILE, SESSION_EVICTABLE_US, SESSION_OWN_EVICTABLE_US,
 };
@@ -238,7 +238,7 @@ impl State {
         credentials.peer = answered.peer();
         let Accepted { answer, remote_ufrag, payload_type, playout_delay_id, .. } = accepted;
         self.sessions.borrow_mut().name_remote(session, remote_ufrag);
-        let wiring = Wiring {
+        let rtp_params = RtpParams {
             ssrc,
             payload_type,
             playout_delay_id,
@@ -251,7 +251,7 @@ impl State {
             answered,
             handshake: None,
             held: None,
-            wiring,
+            rtp_params,
             camera,
             begun_us: None,
             checked_us: now_us,

@@ -25,14 +25,14 @@ struct Mapping {
 
 /// One packet to seal: where it is in the ring, and its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct SealSlot {
     /// The stream-wide index of the packet.
     pub index: u64,
     /// Its 48-bit number.
     pub number: u64,
 }
 
-impl Place {
+impl SealSlot {
     /// The RTP sequence number.
     #[allow(clippy::cast_possible_truncation)] // the low 16 bits are what is wanted
     pub fn sequence(&self) -> u16 {
@@ -64,8 +64,8 @@ impl Cursor {
     }
 
     /// The next packet; `None` while waiting, or when the numbers are used up.
-    pub fn next(&self) -> Option<Place> {
-        self.place(self.next_number).filter(|place| place.number < NUMBERS)
+    pub fn next(&self) -> Option<SealSlot> {
+        self.slot(self.next_number).filter(|slot| slot.number < NUMBERS)
     }
 
     /// Spends the number of [`Cursor::next`]: its packet was sealed.
@@ -74,18 +74,18 @@ impl Cursor {
     }
 
     /// The packet that was sealed under `sequence`, if that was in the current mapping.
-    pub fn sealed(&self, sequence: u16) -> Option<Place> {
+    pub fn sealed(&self, sequence: u16) -> Option<SealSlot> {
         let highest = self.next_number.checked_sub(1)?;
         #[allow(clippy::cast_possible_truncation)] // sequence numbers are the low 16 bits
         let behind = u64::from((highest as u16).wrapping_sub(sequence));
-        self.place(highest.checked_sub(behind)?)
+        self.slot(highest.checked_sub(behind)?)
     }
 
     /// The packet of a number, from the current mapping's first on.
-    pub fn place(&self, number: u64) -> Option<Place> {
+    pub fn slot(&self, number: u64) -> Option<SealSlot> {
         let mapping = self.mapping?;
         let offset = number.checked_sub(mapping.first_number)?;
-        Some(Place { index: mapping.first_index + offset, number })
+        Some(SealSlot { index: mapping.first_index + offset, number })
     }
 }
 
@@ -98,9 +98,9 @@ mod tests {
         for random in [0, 1, 0x7fff, 0x8000, 0xffff] {
             let mut cursor = Cursor::new(random);
             cursor.begin(5);
-            let place = cursor.next().unwrap();
-            assert_eq!(place.index, 5);
-            assert!((1..0x8000).contains(&place.number));
+            let slot = cursor.next().unwrap();
+            assert_eq!(slot.index, 5);
+            assert!((1..0x8000).contains(&slot.number));
         }
     }
 
@@ -111,11 +111,11 @@ mod tests {
         cursor.begin(1000);
         cursor.spend();
         cursor.spend();
-        assert_eq!(cursor.next(), Some(Place { index: 1002, number: 102 }));
+        assert_eq!(cursor.next(), Some(SealSlot { index: 1002, number: 102 }));
         cursor.pause();
         assert_eq!(cursor.next(), None);
         cursor.begin(2000);
-        assert_eq!(cursor.next(), Some(Place { index: 2000, number: 102 }));
+        assert_eq!(cursor.next(), Some(SealSlot { index: 2000, number: 102 }));
     }
 
     #[test]
@@ -131,7 +131,7 @@ mod tests {
         assert_eq!(cursor.sealed(0x7ffd), None, "sealed before this mapping");
         assert_eq!(cursor.sealed(0x7ffe), None, "not sealed yet");
         cursor.spend();
-        assert_eq!(cursor.sealed(0x7ffe), Some(Place { index: 70_000, number: 0x1_7ffe }));
+        assert_eq!(cursor.sealed(0x7ffe), Some(SealSlot { index: 70_000, number: 0x1_7ffe }));
         assert_eq!(cursor.sealed(0x7fff), None, "not sealed yet");
     }
 }

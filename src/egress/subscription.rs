@@ -9,7 +9,7 @@ use crate::stream::chunks::Chunks;
 use crate::stream::{Packet, Ring};
 
 use super::batch::{Batch, Path};
-use super::cursor::{Cursor, Place};
+use super::cursor::{Cursor, SealSlot};
 use super::pace::Pacer;
 use super::resends::{Budget, Losses, Resends};
 use super::rtcp::{REPORT_BYTES, Report};
@@ -20,7 +20,7 @@ const HEADER_WITH_EXTENSION_BYTES: usize = HEADER_BYTES + 8;
 
 /// What the answer promised about the stream.
 #[derive(Debug, Clone, Copy)]
-pub struct Wiring {
+pub struct RtpParams {
     /// Our SSRC.
     pub ssrc: u32,
     /// The payload type.
@@ -35,7 +35,7 @@ pub struct Wiring {
 
 /// The stream as it is now.
 #[derive(Clone, Copy)]
-pub struct Source<'a> {
+pub struct StreamView<'a> {
     /// Its history.
     pub ring: &'a Ring,
     /// Where the history lies.
@@ -47,7 +47,7 @@ pub struct Source<'a> {
 }
 
 /// The way out, for one session at one moment.
-pub struct Outlet<'a, S, W> {
+pub struct SendContext<'a, S, W> {
     /// The session's keys.
     pub seal: &'a mut S,
     /// Where it is.
@@ -118,7 +118,7 @@ impl Begun {
 /// One stream in one session.
 #[derive(Debug)]
 pub struct Subscription {
-    wiring: Wiring,
+    rtp_params: RtpParams,
     cursor: Cursor,
     begun: Begun,
     /// It had all there was since it began.
@@ -145,9 +145,9 @@ pub struct Subscription {
 
 impl Subscription {
     /// A subscription that waits for its first key frame; `random` gives the first number.
-    pub fn new(wiring: Wiring, random: u16) -> Self {
+    pub fn new(rtp_params: RtpParams, random: u16) -> Self {
         Self {
-            wiring,
+            rtp_params,
             cursor: Cursor::new(random),
             begun: Begun::default(),
             is_live: false,
@@ -167,7 +167,7 @@ impl Subscription {
 
     /// Our SSRC.
     pub fn ssrc(&self) -> u32 {
-        self.wiring.ssrc
+        self.rtp_params.ssrc
     }
 
     /// Whether it waits for a key frame, with a still at most.
@@ -177,7 +177,7 @@ impl Subscription {
 
     /// The index of the packet that it gets next; `None` while it waits.
     pub fn next_index(&self) -> Option<u64> {
-        self.cursor.next().map(|place| place.index)
+        self.cursor.next().map(|slot| slot.index)
     }
 
     /// Whether it has all that leads on from where it began, and that is not what is live.
@@ -188,35 +188,35 @@ impl Subscription {
     /// Seals what the ring has and the subscription has not, as far as pace and socket allow.
     pub fn serve<S: Seal, W: Wire>(
         &mut self,
-        source: Source<'_>,
-        outlet: &mut Outlet<'_, S, W>,
+        view: StreamView<'_>,
+        context: &mut SendContext<'_, S, W>,
     ) -> Served {
-        self.find_place(source);
-        self.pacer.refill(source.bits_per_s, outlet.now_us);
-        let mended = self.mend(source, outlet);
-        let Some(place) = self.cursor.next().filter(|_| !self.is_at_end()) else {
+        self.find_place(view);
+        self.pacer.refill(view.bits_per_s, context.now_us);
+        let mended = self.mend(view, context);
+        let Some(slot) = self.cursor.next().filter(|_| !self.is_at_end()) else {
             return mended;
         };
         if mended == Served::Blocked {
             return Served::Blocked;
         }
         let mut is_paced = false;
-        for packet in source.ring.packets_from(source.chunks, place.index) {
+        for packet in view.ring.packets_from(view.chunks, slot.index) {
             if !self.pacer.allows(self.has_rate()) {
                 is_paced = true;
                 break;
             }
-            let Some(place) = self.cursor.next() else { break };
-            if self.seal(&packet, place, outlet).is_none() {
+            let Some(slot) = self.cursor.next() else { break };
+            if self.seal(&packet, slot, context).is_none() {
                 return Served::Blocked;
             }
-            self.resends.spend(place.number);
+            self.resends.spend(slot.number);
             self.cursor.spend();
             self.pacer.spend(packet.payload.len());
             self.counters.packets += 1;
             self.counters.bytes += packet.payload.len() as u64;
         }
-        self.report(source, outlet);
+        self.report(view, context);
         self.is_live |= !is_paced;
         self.is_unpaced &= !self.is_live;
         if is_paced { self.paced() } else { mended }
@@ -233,12 +233,12 @@ impl Subscription {
     }
 
     /// Leaves a place that the ring has given up, and finds the next key frame.
-    fn find_place(&mut self, source: Source<'_>) {
-        let ring = source.ring;
-        if let Some(place) = self.cursor.next() {
+    fn find_place(&mut self, view: StreamView<'_>) {
+        let ring = view.ring;
+        if let Some(slot) = self.cursor.next() {
             if let Some(until) = self.begun.until.filter(|_| self.is_at_end()) {
                 self.not_before = until;
-            } else if !ring.has(place.index) {
+            } else if !ring.has(slot.index) {
                 self.is_unpaced = !self.is_live;
                 self.skip(ring.tail());
             }
@@ -248,7 +248,7 @@ impl Subscription {
             && start.index >= self.not_before
         {
             let live_index = ring.head();
-            let newest = live_index.checked_sub(1).and_then(|at| ring.packet(source.chunks, at));
+            let newest = live_index.checked_sub(1).and_then(|at| ring.packet(view.chunks, at));
             let live_timestamp = newest.map_or(0, |packet| packet.timestamp);
             self.begun = Begun { until: start.until, live_index, live_timestamp };
             self.cursor.begin(start.index);
@@ -270,36 +270,36 @@ impl Subscription {
     fn seal<S: Seal, W: Wire>(
         &self,
         packet: &Packet<'_>,
-        place: Place,
-        outlet: &mut Outlet<'_, S, W>,
+        slot: SealSlot,
+        context: &mut SendContext<'_, S, W>,
     ) -> Option<()> {
-        let header_bytes = if self.wiring.playout_delay_id.is_some() {
+        let header_bytes = if self.rtp_params.playout_delay_id.is_some() {
             HEADER_WITH_EXTENSION_BYTES
         } else {
             HEADER_BYTES
         };
         let bytes = header_bytes + packet.payload.len() + TAG_BYTES;
         debug_assert!(bytes <= packet.payload.len() + RTP_OVERHEAD_BYTES);
-        let out = outlet.batch.packet(outlet.path, bytes, outlet.wire)?;
+        let out = context.batch.packet(context.path, bytes, context.wire)?;
         let (header, rest) = out.split_at_mut(header_bytes);
         let (payload, tag) = rest.split_at_mut(packet.payload.len());
-        self.write_header(header, packet, place);
+        self.write_header(header, packet, slot);
         payload.copy_from_slice(packet.payload);
-        tag.copy_from_slice(&outlet.seal.seal(self.wiring.ssrc, place.number, header, payload));
+        tag.copy_from_slice(&context.seal.seal(self.rtp_params.ssrc, slot.number, header, payload));
         Some(())
     }
 
     /// The RTP header (RFC 3550 section 5.1) with playout-delay 0 to 0 where it was offered. It
     /// depends on the packet and its number alone, so that a resend is the same to the byte.
-    fn write_header(&self, header: &mut [u8], packet: &Packet<'_>, place: Place) {
+    fn write_header(&self, header: &mut [u8], packet: &Packet<'_>, slot: SealSlot) {
         let marker = u8::from(packet.flags.marker()) << 7;
-        let timestamp = self.begun.timestamp(packet).wrapping_add(self.wiring.timestamp_offset);
+        let timestamp = self.begun.timestamp(packet).wrapping_add(self.rtp_params.timestamp_offset);
         header[0] = 0x80;
-        header[1] = marker | self.wiring.payload_type;
-        header[2..4].copy_from_slice(&place.sequence().to_be_bytes());
+        header[1] = marker | self.rtp_params.payload_type;
+        header[2..4].copy_from_slice(&slot.sequence().to_be_bytes());
         header[4..8].copy_from_slice(&timestamp.to_be_bytes());
-        header[8..12].copy_from_slice(&self.wiring.ssrc.to_be_bytes());
-        if let Some(id) = self.wiring.playout_delay_id {
+        header[8..12].copy_from_slice(&self.rtp_params.ssrc.to_be_bytes());
+        if let Some(id) = self.rtp_params.playout_delay_id {
             header[0] |= 0x10;
             // One-byte extensions (RFC 8285): one word, of id and length 3 - 1, then 3 zeros.
             header[12..20].copy_from_slice(&[0xbe, 0xde, 0, 1, id << 4 | 2, 0, 0, 0]);
@@ -307,16 +307,20 @@ impl Subscription {
     }
 
     /// A sender report with a mapping's first packets and then every few seconds, behind a burst.
-    fn report<S: Seal, W: Wire>(&mut self, source: Source<'_>, outlet: &mut Outlet<'_, S, W>) {
-        let Some(timestamp) = source.timestamp else { return };
-        if outlet.now_us < self.report_due_us {
+    fn report<S: Seal, W: Wire>(
+        &mut self,
+        view: StreamView<'_>,
+        context: &mut SendContext<'_, S, W>,
+    ) {
+        let Some(timestamp) = view.timestamp else { return };
+        if context.now_us < self.report_due_us {
             return;
         }
         #[allow(clippy::cast_possible_truncation)] // RFC 3550: both counts wrap
         let report = Report {
-            ssrc: self.wiring.ssrc,
-            ntp: outlet.ntp,
-            timestamp: timestamp.wrapping_add(self.wiring.timestamp_offset),
+            ssrc: self.rtp_params.ssrc,
+            ntp: context.ntp,
+            timestamp: timestamp.wrapping_add(self.rtp_params.timestamp_offset),
             packets: self.counters.packets as u32,
             bytes: self.counters.bytes as u32,
         };
@@ -324,12 +328,14 @@ impl Subscription {
         let mut plain = [0; REPORT_BYTES];
         report.write(&mut plain);
         packet[..REPORT_BYTES].copy_from_slice(&plain);
-        if outlet.seal.seal_rtcp(&mut packet, REPORT_BYTES).is_none() {
+        if context.seal.seal_rtcp(&mut packet, REPORT_BYTES).is_none() {
             return;
         }
-        let Some(out) = outlet.batch.packet(outlet.path, packet.len(), outlet.wire) else { return };
+        let Some(out) = context.batch.packet(context.path, packet.len(), context.wire) else {
+            return;
+        };
         out.copy_from_slice(&packet);
-        self.report_due_us = outlet.now_us + SENDER_REPORT_INTERVAL_US;
+        self.report_due_us = context.now_us + SENDER_REPORT_INTERVAL_US;
     }
 }
 

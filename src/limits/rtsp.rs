@@ -61,7 +61,7 @@ const _: () = assert!(
 );
 /// One read while a camera is dialled: what comes behind the last SETUP answer with it is handed
 /// from dialog to session.
-pub const RTSP_EARLY_BYTES_MAX: usize = 4 * KIB;
+pub const RTSP_LEFTOVER_BYTES_MAX: usize = 4 * KIB;
 /// Bytes of one dial that are no answer to it: noise, line ends, requests of the camera's own. With
 /// more of them the dial fails; cameras send none, or a message or two.
 pub const RTSP_NOISE_BYTES_MAX: usize = 64 * KIB;

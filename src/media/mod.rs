@@ -27,7 +27,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::Notify;
 
-use crate::egress::subscription::Wiring;
+use crate::egress::subscription::RtpParams;
 use crate::limits::{COMMANDS_BEHIND, DATAGRAM_BYTES_MAX, PROFILE};
 use crate::net::udp::Socket;
 use crate::rtsp;
@@ -92,7 +92,7 @@ pub struct Promote {
     /// The camera's slot.
     pub stream: u16,
     /// How its packets look.
-    pub wiring: Wiring,
+    pub rtp_params: RtpParams,
     /// Random, for the first sequence number.
     pub random: u16,
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::clock;
 use crate::egress::batch::Flushed;
 use crate::egress::rtcp::Feedback;
-use crate::egress::subscription::{Outlet, Served, Source};
+use crate::egress::subscription::{SendContext, Served, StreamView};
 use crate::limits::CAMERAS_MAX;
 use crate::mem::table::Handle;
 use crate::status;
@@ -16,13 +16,13 @@ use super::event_loop::EventLoop;
 use super::memory::Memory;
 
 /// A stream as a subscription reads it.
-fn source<'a>(stream: &'a Stream, chunks: &'a Chunks, now_us: u64) -> Source<'a> {
+fn view<'a>(stream: &'a Stream, chunks: &'a Chunks, now_us: u64) -> StreamView<'a> {
     let timestamp = stream.last_timestamp().map(|(timestamp, arrived_us)| {
         let ticks = now_us.saturating_sub(arrived_us) * 9 / 100;
         #[allow(clippy::cast_possible_truncation)] // RTP time wraps
         timestamp.wrapping_add(ticks as u32)
     });
-    Source { ring: stream.ring(), chunks, timestamp, bits_per_s: stream.bits_per_s() }
+    StreamView { ring: stream.ring(), chunks, timestamp, bits_per_s: stream.bits_per_s() }
 }
 
 impl EventLoop {
@@ -34,7 +34,7 @@ impl EventLoop {
         }
         let now_us = self.now_us;
         let Memory { streams, chunks, subscribers, sessions, batch, .. } = &mut *self.memory;
-        let source = source(&streams[slot], chunks, now_us);
+        let view = view(&streams[slot], chunks, now_us);
         let ntp = clock::ntp(now_us);
         let (mut furthest, mut wanted) = (Served::UpToDate, None);
         let mut at = subscribers.first(u16::try_from(slot).unwrap_or(u16::MAX));
@@ -43,8 +43,8 @@ impl EventLoop {
             let Some(live) = sessions.live(subscriber.session) else { continue };
             let path = live.path();
             let wire = &*self.socket;
-            let mut outlet = Outlet { seal: &mut live.seal, path, batch, wire, now_us, ntp };
-            let served = subscriber.subscription.serve(source, &mut outlet);
+            let mut context = SendContext { seal: &mut live.seal, path, batch, wire, now_us, ntp };
+            let served = subscriber.subscription.serve(view, &mut context);
             furthest = furthest.max(served);
             if served == Served::CatchingUp {
                 let next = subscriber.subscription.next_index();
@@ -97,12 +97,12 @@ impl EventLoop {
         }
         let Some(live) = sessions.live(subscriber.session) else { return };
         let slot = usize::from(subscriber.stream);
-        let source = source(&streams[slot], chunks, now_us);
+        let view = view(&streams[slot], chunks, now_us);
         let path = live.path();
         let ntp = clock::ntp(now_us);
         let wire = &*self.socket;
-        let mut outlet = Outlet { seal: &mut live.seal, path, batch, wire, now_us, ntp };
-        if subscriber.subscription.feedback(feedback, source, &mut outlet) {
+        let mut context = SendContext { seal: &mut live.seal, path, batch, wire, now_us, ntp };
+        if subscriber.subscription.feedback(feedback, view, &mut context) {
             cameras.request_key_frame(slot, now_us);
         }
         if subscriber.subscription.is_mending() {

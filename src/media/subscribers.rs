@@ -101,17 +101,17 @@ impl Subscribers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::egress::subscription::Wiring;
+    use crate::egress::subscription::RtpParams;
 
     fn subscription(ssrc: u32) -> Subscription {
-        let wiring = Wiring {
+        let rtp_params = RtpParams {
             ssrc,
             payload_type: 96,
             playout_delay_id: None,
             timestamp_offset: 0,
             is_resending: true,
         };
-        Subscription::new(wiring, 1)
+        Subscription::new(rtp_params, 1)
     }
 
     fn ssrcs(subscribers: &mut Subscribers, stream: u16) -> Vec<u32> {

@@ -219,11 +219,11 @@ impl EventLoop {
 
     /// A session's handshake is over: it subscribes, and gets what is there.
     pub(super) fn promote(&mut self, promote: Promote) {
-        let Promote { session: id, start, stream, wiring, random } = promote;
+        let Promote { session: id, start, stream, rtp_params, random } = promote;
         let now_us = self.now_us;
         let Memory { sessions, subscribers, demux, streams, .. } = &mut *self.memory;
         let Some(session) = sessions.find(id) else { return };
-        let subscription = Subscription::new(wiring, random);
+        let subscription = Subscription::new(rtp_params, random);
         let Ok(subscriber) = subscribers.admit(id.slot, stream, subscription) else {
             // Control admits no more sessions than there are subscriptions: this is counted and
             // never seen.

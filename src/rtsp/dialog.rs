@@ -20,13 +20,13 @@ use super::examine::{Channels, HeadScan, Verdict, examine};
 use super::habits::{Habits, Keepalive};
 use super::message::{Head, Kind, Request, answer};
 use super::sdp::{self, Described, VideoTrack};
-use super::session::{Agreed, Session};
+use super::session::{Negotiated, Session};
 use super::setup;
 use super::step::{Ready, Step};
 use super::transmit::Transmit;
 use super::url::{CameraUrl, Credentials, is_absolute};
 use crate::limits::{
-    RTSP_BODY_BYTES_MAX, RTSP_EARLY_BYTES_MAX, RTSP_HEAD_BYTES_MAX, RTSP_NOISE_BYTES_MAX,
+    RTSP_BODY_BYTES_MAX, RTSP_HEAD_BYTES_MAX, RTSP_LEFTOVER_BYTES_MAX, RTSP_NOISE_BYTES_MAX,
     RTSP_REDIRECTS_MAX, RTSP_REQUEST_URL_BYTES_MAX, RTSP_SESSION_ID_BYTES_MAX,
     RTSP_TRANSMIT_BYTES_MAX,
 };
@@ -68,7 +68,7 @@ enum Stage {
     Describe,
     Setup(Box<Setup>),
     /// The video is set up; further tracks follow, for a camera that waits for them.
-    Others(Box<Agreed>, Others),
+    Others(Box<Negotiated>, Others),
     /// All is said.
     Over,
 }
@@ -250,9 +250,9 @@ impl Dialog {
                 transport = setup::transport(0);
                 (setup.uri.as_str(), Some(transport.as_str()))
             }
-            Stage::Others(agreed, others) => {
+            Stage::Others(negotiated, others) => {
                 transport = setup::transport(others.channel);
-                session = agreed.session_id.as_deref();
+                session = negotiated.session_id.as_deref();
                 let Some(uri) = others.uris.last() else { return Ok(()) };
                 (uri.as_str(), Some(transport.as_str()))
             }
@@ -400,7 +400,7 @@ impl Dialog {
             }
             false => Vec::new(),
         };
-        let agreed = Box::new(Agreed {
+        let negotiated = Box::new(Negotiated {
             base: setup.base,
             session_id,
             timeout_s: session.and_then(|(_, timeout_s)| timeout_s),
@@ -413,10 +413,10 @@ impl Dialog {
             cseq: 0,
             ssrc: ssrc(),
             keepalive: self.keepalive,
-            early: Vec::new(),
+            leftover: Vec::new(),
         });
         let channel = channels.0.max(channels.1).checked_add(1).unwrap_or(2);
-        self.stage = Stage::Others(agreed, Others { video, uris, channel });
+        self.stage = Stage::Others(negotiated, Others { video, uris, channel });
         self.set_up_next(after)
     }
 
@@ -435,18 +435,19 @@ impl Dialog {
             Stage::Others(_, others) if !others.uris.is_empty() => return self.ask(),
             _ => {}
         }
-        within("early data", after.len(), RTSP_EARLY_BYTES_MAX)?;
-        let Stage::Others(mut agreed, Others { video, .. }) =
+        within("early data", after.len(), RTSP_LEFTOVER_BYTES_MAX)?;
+        let Stage::Others(mut negotiated, Others { video, .. }) =
             std::mem::replace(&mut self.stage, Stage::Over)
         else {
             return Ok(());
         };
         let takes_digest = self.auth.takes_digest();
-        agreed.auth = std::mem::replace(&mut self.auth, Auth::new(None, takes_digest));
-        agreed.cseq = self.cseq;
-        agreed.early = after.to_vec();
-        let (timeout_s, is_in_the_clear) = (agreed.timeout_s, agreed.auth.is_in_the_clear());
-        let session = Session::new(*agreed);
+        negotiated.auth = std::mem::replace(&mut self.auth, Auth::new(None, takes_digest));
+        negotiated.cseq = self.cseq;
+        negotiated.leftover = after.to_vec();
+        let (timeout_s, is_in_the_clear) =
+            (negotiated.timeout_s, negotiated.auth.is_in_the_clear());
+        let session = Session::new(*negotiated);
         self.ready = Some(Box::new(Ready { session, video, timeout_s, is_in_the_clear }));
         Ok(())
     }

@@ -43,14 +43,14 @@ pub struct Counters {
 #[derive(Debug)]
 pub struct Session {
     /// What came behind the SETUP answer, until the first [`Session::receive`].
-    early: Vec<u8>,
+    leftover: Vec<u8>,
     framer: Framer,
-    life: Life,
+    play: PlayState,
 }
 
-/// What a dialog and a camera agreed on.
+/// What SETUP settled with the camera.
 #[derive(Debug)]
-pub(super) struct Agreed {
+pub(super) struct Negotiated {
     /// The aggregate URL, of PLAY, keepalives and TEARDOWN.
     pub base: String,
     pub session_id: Option<String>,
@@ -62,23 +62,23 @@ pub(super) struct Agreed {
     /// Our own SSRC, for reports.
     pub ssrc: u32,
     pub keepalive: habits::Keepalive,
-    pub early: Vec<u8>,
+    pub leftover: Vec<u8>,
 }
 
 impl Session {
-    pub(super) fn new(agreed: Agreed) -> Self {
+    pub(super) fn new(negotiated: Negotiated) -> Self {
         Self {
-            early: agreed.early,
-            framer: Framer::new(agreed.channels),
-            life: Life {
-                base: agreed.base,
-                session_id: agreed.session_id,
-                timeout_s: agreed.timeout_s,
-                report_channel: agreed.channels.rtcp,
-                auth: agreed.auth,
-                cseq: agreed.cseq,
-                ssrc: agreed.ssrc,
-                keepalive: agreed.keepalive,
+            leftover: negotiated.leftover,
+            framer: Framer::new(negotiated.channels),
+            play: PlayState {
+                base: negotiated.base,
+                session_id: negotiated.session_id,
+                timeout_s: negotiated.timeout_s,
+                report_channel: negotiated.channels.rtcp,
+                auth: negotiated.auth,
+                cseq: negotiated.cseq,
+                ssrc: negotiated.ssrc,
+                keepalive: negotiated.keepalive,
                 stage: Stage::Set,
                 asked: heapless::Vec::new(),
                 transmit: Transmit::new(),
@@ -93,9 +93,9 @@ impl Session {
 
     /// Asks the camera to play. Once, at the beginning.
     pub fn play(&mut self, now_us: u64) {
-        self.life.schedule = Schedule::new(now_us, self.life.timeout_s);
-        self.life.stage = Stage::Asked;
-        self.life.ask(Method::Play);
+        self.play.schedule = Schedule::new(now_us, self.play.timeout_s);
+        self.play.stage = Stage::Asked;
+        self.play.ask(Method::Play);
     }
 
     /// Takes what one read returned, and calls `sink` for what is in it.
@@ -109,10 +109,10 @@ impl Session {
         now_us: u64,
         sink: &mut impl Sink,
     ) -> Result<(), SessionError> {
-        let early = std::mem::take(&mut self.early);
-        for mut input in [early.as_slice(), bytes] {
+        let leftover = std::mem::take(&mut self.leftover);
+        for mut input in [leftover.as_slice(), bytes] {
             while let Some(item) = self.framer.next(&mut input, carry) {
-                self.life.take(item, now_us, sink)?;
+                self.play.take(item, now_us, sink)?;
             }
         }
         Ok(())
@@ -120,19 +120,19 @@ impl Session {
 
     /// Bytes waiting to be written.
     pub fn transmit(&self) -> &[u8] {
-        self.life.transmit.bytes()
+        self.play.transmit.bytes()
     }
 
     /// The first `bytes` of [`Session::transmit`] were written.
     pub fn sent(&mut self, bytes: usize) {
-        self.life.transmit.sent(bytes);
+        self.play.transmit.sent(bytes);
     }
 
     /// When [`Session::timeout`] is to be called next.
     pub fn deadline_us(&self) -> u64 {
-        match self.life.stage {
+        match self.play.stage {
             Stage::Set | Stage::Ended { .. } => u64::MAX,
-            Stage::Asked | Stage::Playing { .. } => self.life.schedule.deadline_us(),
+            Stage::Asked | Stage::Playing { .. } => self.play.schedule.deadline_us(),
         }
     }
 
@@ -141,31 +141,31 @@ impl Session {
     /// # Errors
     /// No RTP for too long, or no answer to PLAY.
     pub fn timeout(&mut self, now_us: u64) -> Result<(), SessionError> {
-        self.life.timeout(now_us)
+        self.play.timeout(now_us)
     }
 
     /// The connection was not read for so long, up to now: that is no silence of the camera's.
     pub fn was_not_read(&mut self, us: u64) {
-        self.life.schedule.was_not_read(us);
+        self.play.schedule.was_not_read(us);
     }
 
     /// Asks for a key frame, at most once a second; most cameras do not listen.
     pub fn request_key_frame(&mut self, now_us: u64) {
-        self.life.request_key_frame(now_us);
+        self.play.request_key_frame(now_us);
     }
 
     /// Says goodbye. Nothing is due any more; close when it is written and answered, or a third of
     /// a second later.
     pub fn teardown(&mut self) {
-        if !matches!(self.life.stage, Stage::Ended { .. }) {
-            self.life.stage = Stage::Ended { answered: false };
-            self.life.ask(Method::Teardown);
+        if !matches!(self.play.stage, Stage::Ended { .. }) {
+            self.play.stage = Stage::Ended { answered: false };
+            self.play.ask(Method::Teardown);
         }
     }
 
     /// Whether the camera answered TEARDOWN.
     pub fn is_torn_down(&self) -> bool {
-        matches!(self.life.stage, Stage::Ended { answered: true })
+        matches!(self.play.stage, Stage::Ended { answered: true })
     }
 
     /// Gives back a carry slot. The connection cannot be read on after it.
@@ -175,7 +175,7 @@ impl Session {
 
     /// What went by besides RTP.
     pub fn counters(&self) -> Counters {
-        self.life.counters
+        self.play.counters
     }
 }
 
@@ -200,7 +200,7 @@ enum Method {
 
 /// All of a session but its framing.
 #[derive(Debug)]
-struct Life {
+struct PlayState {
     base: String,
     session_id: Option<String>,
     timeout_s: Option<u32>,
@@ -220,7 +220,7 @@ struct Life {
     counters: Counters,
 }
 
-impl Life {
+impl PlayState {
     fn take(
         &mut self,
         item: Item<'_>,

@@ -27,8 +27,8 @@ struct Camera {
 }
 
 impl Camera {
-    fn new(early: &[u8]) -> Self {
-        let session = Session::new(Agreed {
+    fn new(leftover: &[u8]) -> Self {
+        let session = Session::new(Negotiated {
             base: "rtsp://192.0.2.7/stream1/".to_owned(),
             session_id: Some("12".to_owned()),
             timeout_s: None,
@@ -40,7 +40,7 @@ impl Camera {
             cseq: 4,
             ssrc: 99,
             keepalive: habits::Keepalive::Options,
-            early: early.to_vec(),
+            leftover: leftover.to_vec(),
         });
         Self { session, pool: carry_pool(), calls: Calls::default() }
     }

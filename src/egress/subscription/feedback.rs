@@ -5,7 +5,7 @@ use crate::egress::srtp::Seal;
 use crate::limits::CONGESTED_US;
 use crate::net::udp::Wire;
 
-use super::{Outlet, Served, Source, Subscription};
+use super::{SendContext, Served, StreamView, Subscription};
 
 /// Loss that counts as congestion when every report of [`CONGESTED_US`] shows more: 10 % in 1/256.
 const CONGESTED_FRACTION: u8 = 26;
@@ -16,8 +16,8 @@ impl Subscription {
     pub fn feedback<S: Seal, W: Wire>(
         &mut self,
         feedback: Feedback,
-        source: Source<'_>,
-        outlet: &mut Outlet<'_, S, W>,
+        view: StreamView<'_>,
+        context: &mut SendContext<'_, S, W>,
     ) -> bool {
         match feedback {
             Feedback::KeyFrame { .. } => {
@@ -27,18 +27,18 @@ impl Subscription {
             Feedback::Nack { first, following, .. } => {
                 for bit in 0..=16u16 {
                     if bit == 0 || following >> (bit - 1) & 1 == 1 {
-                        self.missed(first.wrapping_add(bit), outlet.now_us);
+                        self.missed(first.wrapping_add(bit), context.now_us);
                     }
                 }
-                self.pacer.refill(source.bits_per_s, outlet.now_us);
-                self.mend(source, outlet);
+                self.pacer.refill(view.bits_per_s, context.now_us);
+                self.mend(view, context);
             }
             Feedback::Report { fraction_lost, last_report, delay, .. } => {
                 self.fraction_lost = fraction_lost;
-                if let Some(us) = rtcp::round_trip_us(outlet.ntp, last_report, delay) {
+                if let Some(us) = rtcp::round_trip_us(context.ntp, last_report, delay) {
                     self.round_trip_us = us;
                 }
-                self.watch_congestion(fraction_lost, source, outlet.now_us);
+                self.watch_congestion(fraction_lost, view, context.now_us);
             }
         }
         false
@@ -49,20 +49,20 @@ impl Subscription {
         !self.resends.is_empty()
     }
 
-    fn watch_congestion(&mut self, fraction_lost: u8, source: Source<'_>, now_us: u64) {
+    fn watch_congestion(&mut self, fraction_lost: u8, view: StreamView<'_>, now_us: u64) {
         if fraction_lost < CONGESTED_FRACTION || self.is_waiting() {
             self.lossy_since_us = None;
             return;
         }
         let since_us = *self.lossy_since_us.get_or_insert(now_us);
         if now_us >= since_us + CONGESTED_US {
-            self.skip(source.ring.head());
+            self.skip(view.ring.head());
         }
     }
 
     /// A packet did not arrive: it is to be sent again, and shows what its link is like.
     fn missed(&mut self, sequence: u16, now_us: u64) {
-        let sealed = self.cursor.sealed(sequence).filter(|_| self.wiring.is_resending);
+        let sealed = self.cursor.sealed(sequence).filter(|_| self.rtp_params.is_resending);
         let next = self.cursor.next().map(|place| place.number);
         let Some((number, next)) = sealed.map(|place| place.number).zip(next) else {
             self.counters.resends_refused += 1;
@@ -82,37 +82,37 @@ impl Subscription {
     /// budget and the pace.
     pub(super) fn mend<S: Seal, W: Wire>(
         &mut self,
-        source: Source<'_>,
-        outlet: &mut Outlet<'_, S, W>,
+        view: StreamView<'_>,
+        context: &mut SendContext<'_, S, W>,
     ) -> Served {
         let Some(next) = self.cursor.next().map(|place| place.number) else {
             return Served::UpToDate;
         };
-        while let Some(resend) = self.resends.first(next, outlet.now_us) {
+        while let Some(resend) = self.resends.first(next, context.now_us) {
             if !self.pacer.allows(self.has_rate()) {
                 return self.paced();
             }
             let found = self
                 .cursor
-                .place(resend.number)
-                .and_then(|place| Some((place, source.ring.packet(source.chunks, place.index)?)));
+                .slot(resend.number)
+                .and_then(|place| Some((place, view.ring.packet(view.chunks, place.index)?)));
             let Some((place, packet)) = found else {
                 self.resends.forget(resend);
                 self.counters.resends_refused += 1;
                 continue;
             };
             let bytes = packet.payload.len();
-            if !self.budget.take(bytes, source.bits_per_s, outlet.now_us) {
+            if !self.budget.take(bytes, view.bits_per_s, context.now_us) {
                 self.counters.resends_refused += 1;
                 // More is lost than may be repeated: a clean pause is better than a torn picture.
-                self.skip(source.ring.head());
+                self.skip(view.ring.head());
                 return Served::UpToDate;
             }
-            if self.seal(&packet, place, outlet).is_none() {
+            if self.seal(&packet, place, context).is_none() {
                 return Served::Blocked;
             }
             // Where a queue overflows, more would only be more that overflows.
-            self.resends.sent(resend, next, !self.pacer.is_slowed(), outlet.now_us);
+            self.resends.sent(resend, next, !self.pacer.is_slowed(), context.now_us);
             self.pacer.spend(bytes);
             self.counters.resends += 1;
         }

@@ -20,7 +20,7 @@ use crate::stream::Flags;
 const PAYLOAD_BYTES: usize = 1200;
 /// The first number, and with it the first sequence number.
 const RANDOM: u16 = 500;
-const WIRING: Wiring = Wiring {
+const WIRING: RtpParams = RtpParams {
     ssrc: 0x1234_5678,
     payload_type: 102,
     playout_delay_id: Some(6),
@@ -75,11 +75,11 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(chunks: &'static mut Chunks, wiring: Wiring) -> Self {
+    fn new(chunks: &'static mut Chunks, rtp_params: RtpParams) -> Self {
         Self {
             ring: Ring::new(),
             chunks,
-            subscription: Subscription::new(wiring, RANDOM),
+            subscription: Subscription::new(rtp_params, RANDOM),
             seal: keys(),
             batch: Box::new(Batch::new()),
             wire: Script::default(),
@@ -116,11 +116,11 @@ impl Scene {
 
     fn act<R>(
         &mut self,
-        act: impl FnOnce(&mut Subscription, Source<'_>, &mut Outlet<'_, SealKeys, Script>) -> R,
+        act: impl FnOnce(&mut Subscription, StreamView<'_>, &mut SendContext<'_, SealKeys, Script>) -> R,
     ) -> R {
         let (ring, bits_per_s) = (&self.ring, self.bits_per_s);
-        let source = Source { ring, chunks: self.chunks, timestamp: None, bits_per_s };
-        let mut outlet = Outlet {
+        let view = StreamView { ring, chunks: self.chunks, timestamp: None, bits_per_s };
+        let mut context = SendContext {
             seal: &mut self.seal,
             path: path(5000),
             batch: &mut self.batch,
@@ -128,15 +128,15 @@ impl Scene {
             now_us: self.now_us,
             ntp: 0,
         };
-        act(&mut self.subscription, source, &mut outlet)
+        act(&mut self.subscription, view, &mut context)
     }
 
     fn serve(&mut self) -> Served {
-        self.act(|subscription, source, outlet| subscription.serve(source, outlet))
+        self.act(|subscription, view, context| subscription.serve(view, context))
     }
 
     fn hear(&mut self, feedback: Feedback) -> bool {
-        self.act(|subscription, source, outlet| subscription.feedback(feedback, source, outlet))
+        self.act(|subscription, view, context| subscription.feedback(feedback, view, context))
     }
 
     fn report(&mut self, percent: u8) {

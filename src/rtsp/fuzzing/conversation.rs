@@ -9,7 +9,7 @@ use super::super::error::DialogError;
 use super::super::examine::scanned;
 use super::super::framing::{Broken, Framer, Item};
 use super::super::habits::{Habits, Keepalive};
-use super::super::session::{Agreed, Session, Sink};
+use super::super::session::{Negotiated, Session, Sink};
 use super::super::step::Step;
 use super::super::testing::carry_pool;
 use super::super::url::CameraUrl;
@@ -113,7 +113,7 @@ impl Sink for Heard {
 /// Plays a session with a camera that does not read; whether PLAY's refusal ended it.
 fn play(data: &[u8], pool: &mut CarryPool, heard: &mut Heard) -> bool {
     const READ_US: u64 = 700_000;
-    let mut session = Session::new(Agreed {
+    let mut session = Session::new(Negotiated {
         base: "rtsp://192.0.2.7/live".to_owned(),
         session_id: Some("7".to_owned()),
         timeout_s: Some(10),
@@ -122,7 +122,7 @@ fn play(data: &[u8], pool: &mut CarryPool, heard: &mut Heard) -> bool {
         cseq: 4,
         ssrc: 7,
         keepalive: Keepalive::Options,
-        early: Vec::new(),
+        leftover: Vec::new(),
     });
     session.play(0);
     let (mut now_us, mut has_ended) = (0, false);

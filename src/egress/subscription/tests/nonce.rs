@@ -130,7 +130,7 @@ impl Seal for Recorder {
 
 /// What has left under one key.
 struct Left {
-    wiring: Wiring,
+    rtp_params: RtpParams,
     /// The number that leaves next for the first time.
     next: u64,
 }
@@ -196,15 +196,15 @@ impl Faulty {
         let number = u64::from_be_bytes(*tag.last_chunk().expect("a number"));
         let mut left = self.left.borrow_mut();
         let left = left.get_mut(&key).expect("a key that was given out");
-        let header_bytes = if left.wiring.playout_delay_id.is_some() { 20 } else { 12 };
+        let header_bytes = if left.rtp_params.playout_delay_id.is_some() { 20 } else { 12 };
         let (header, payload) = packet.split_at(header_bytes);
         let packet = Packet::read(payload);
         assert_eq!(sequence(header).to_be_bytes(), number.to_be_bytes()[6..]);
-        let timestamp = packet.timestamp().wrapping_add(left.wiring.timestamp_offset);
+        let timestamp = packet.timestamp().wrapping_add(left.rtp_params.timestamp_offset);
         // Later than its own while catching up, and then it is no later than what was live.
         let brought_forward = super::timestamp(header).wrapping_sub(timestamp);
         assert!(brought_forward < 1 << 30, "{brought_forward}");
-        assert_eq!(header[8..12], left.wiring.ssrc.to_be_bytes());
+        assert_eq!(header[8..12], left.rtp_params.ssrc.to_be_bytes());
         assert_eq!(header[1] >> 7, u8::from(packet.marker()));
         if number == left.next {
             left.next += 1;
@@ -293,17 +293,17 @@ impl World {
         } else {
             u16::from_be_bytes(*self.random.next().to_be_bytes().first_chunk().expect("two bytes"))
         };
-        let wiring = Wiring {
+        let rtp_params = RtpParams {
             ssrc: 0x100 + u32::try_from(at).expect("few"),
             playout_delay_id: at.is_multiple_of(2).then_some(5),
             timestamp_offset: u32::from(random) << 16,
             ..WIRING
         };
-        let seal = Recorder::new(key, wiring.ssrc, random);
-        let left = Left { wiring, next: seal.first };
+        let seal = Recorder::new(key, rtp_params.ssrc, random);
+        let left = Left { rtp_params, next: seal.first };
         self.wire.left.borrow_mut().insert(key, left);
         let port = 1000 + u16::try_from(at).expect("few");
-        Viewer { subscription: Subscription::new(wiring, random), seal, path: path(port) }
+        Viewer { subscription: Subscription::new(rtp_params, random), seal, path: path(port) }
     }
 
     fn publish(&mut self, count: usize) {
@@ -325,12 +325,12 @@ impl World {
     fn with<R>(
         &mut self,
         at: usize,
-        act: impl FnOnce(&mut Subscription, Source<'_>, &mut Outlet<'_, Recorder, Faulty>) -> R,
+        act: impl FnOnce(&mut Subscription, StreamView<'_>, &mut SendContext<'_, Recorder, Faulty>) -> R,
     ) -> R {
         let Viewer { subscription, seal, path } = &mut self.viewers[at];
-        let source =
-            Source { ring: &self.ring, chunks: self.chunks, timestamp: Some(9), bits_per_s: 0 };
-        let mut outlet = Outlet {
+        let view =
+            StreamView { ring: &self.ring, chunks: self.chunks, timestamp: Some(9), bits_per_s: 0 };
+        let mut context = SendContext {
             seal,
             path: *path,
             batch: &mut self.batch,
@@ -338,7 +338,7 @@ impl World {
             now_us: self.now_us,
             ntp: self.now_us << 20,
         };
-        act(subscription, source, &mut outlet)
+        act(subscription, view, &mut context)
     }
 
     fn serve_all(&mut self) {
@@ -346,14 +346,12 @@ impl World {
             let tail = self.ring.tail();
             let next = self.viewers[at].subscription.cursor.next();
             self.sums.overruns += u64::from(next.is_some_and(|place| place.index < tail));
-            self.with(at, |subscription, source, outlet| subscription.serve(source, outlet));
+            self.with(at, |subscription, view, context| subscription.serve(view, context));
         }
     }
 
     fn hear(&mut self, at: usize, feedback: Feedback) {
-        self.with(at, |subscription, source, outlet| {
-            subscription.feedback(feedback, source, outlet)
-        });
+        self.with(at, |subscription, view, context| subscription.feedback(feedback, view, context));
     }
 
     /// Old, current and future sequence numbers, alone and in groups.

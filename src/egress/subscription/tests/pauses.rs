@@ -152,8 +152,8 @@ fn a_report_goes_with_a_mappings_first_packet_and_then_every_three_seconds() {
     static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
     let mut scene = Scene::new(CHUNKS.take().unwrap(), WIRING);
     let reports = |scene: &mut Scene| {
-        scene.act(|subscription, source, outlet| {
-            subscription.serve(Source { timestamp: Some(5), ..source }, outlet)
+        scene.act(|subscription, view, context| {
+            subscription.serve(StreamView { timestamp: Some(5), ..view }, context)
         });
         let left = scene.flush();
         left.iter().filter(|datagram| datagram[1] == 200).count()

@@ -64,8 +64,8 @@ fn a_spent_budget_pauses_until_the_next_idr() {
 #[test]
 fn without_resend_nothing_is_answered_and_nothing_paused() {
     static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
-    let wiring = Wiring { is_resending: false, ..WIRING };
-    let mut scene = Scene::new(CHUNKS.take().unwrap(), wiring);
+    let rtp_params = RtpParams { is_resending: false, ..WIRING };
+    let mut scene = Scene::new(CHUNKS.take().unwrap(), rtp_params);
     scene.publish_idr(2);
     assert_eq!(scene.sequences(), [500, 501]);
     for _ in 0..100 {
