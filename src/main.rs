@@ -16,7 +16,7 @@ use log::error;
 use weir::config::{self, Config, Loaded, Source, Started, StateFolder};
 use weir::control::Start;
 use weir::journal;
-use weir::process::last_words;
+use weir::process::panic_report;
 
 use arguments::{Arguments, Command, Run, Serve};
 
@@ -28,7 +28,7 @@ const ENVIRONMENT: u8 = 1;
 const CONFIGURATION: u8 = 2;
 
 fn main() -> ExitCode {
-    last_words::prepare();
+    panic_report::prepare();
     let done = match Arguments::parse().command {
         Command::Run(arguments) => run(arguments),
         Command::Console(arguments) => visit::visit(arguments),

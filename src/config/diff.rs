@@ -9,14 +9,14 @@ use super::{Camera, Config, Console, Diagnostics, Http, Https, Process, TlsMode,
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CameraChanges {
     /// One for each new camera, in the new order.
-    pub fates: Vec<Fate>,
+    pub per_camera: Vec<CameraChange>,
     /// Places of the old cameras that are gone.
     pub removed: Vec<usize>,
 }
 
 /// A new camera, and its place among the old ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum CameraChange {
     /// There was none of its name.
     Added,
     /// It is reached as before; its connection stays.
@@ -28,13 +28,16 @@ pub enum Fate {
 /// Compares cameras, of which no two in one list have the same name.
 pub fn cameras(old: &[&Camera], new: &[Camera]) -> CameraChanges {
     let place = |name: &str| old.iter().position(|camera| camera.name == name);
-    let fates = new.iter().map(|camera| match place(&camera.name) {
-        None => Fate::Added,
-        Some(at) if is_reached_alike(old[at], camera) => Fate::Same(at),
-        Some(at) => Fate::Changed(at),
+    let per_camera = new.iter().map(|camera| match place(&camera.name) {
+        None => CameraChange::Added,
+        Some(at) if is_reached_alike(old[at], camera) => CameraChange::Same(at),
+        Some(at) => CameraChange::Changed(at),
     });
     let is_gone = |at: &usize| !new.iter().any(|camera| camera.name == old[*at].name);
-    CameraChanges { fates: fates.collect(), removed: (0..old.len()).filter(is_gone).collect() }
+    CameraChanges {
+        per_camera: per_camera.collect(),
+        removed: (0..old.len()).filter(is_gone).collect(),
+    }
 }
 
 /// The place of a mistake in the file may move without a change to the camera.
@@ -110,11 +113,11 @@ mod tests {
         let old = of(&[("a", URL), ("b", URL), ("c", URL)]);
         let new = of(&[("c", URL), ("d", URL), ("a", URL)]);
         let expected = CameraChanges {
-            fates: vec![Fate::Same(2), Fate::Added, Fate::Same(0)],
+            per_camera: vec![CameraChange::Same(2), CameraChange::Added, CameraChange::Same(0)],
             removed: vec![1],
         };
         assert_eq!(changes(&old, &new), expected);
-        assert_eq!(changes(&[], &old).fates, [Fate::Added; 3]);
+        assert_eq!(changes(&[], &old).per_camera, [CameraChange::Added; 3]);
         assert_eq!(changes(&old, &[]).removed, [0, 1, 2]);
     }
 
@@ -123,15 +126,15 @@ mod tests {
         let login = "url = \"rtsp://h/1\"\nuser = \"u\"\npassword = \"p\"";
         let old = of(&[("a", login)]);
         for (rest, expected) in [
-            ("url = \"rtsp://u:p@h/1\"", Fate::Same(0)),
-            ("url = \"rtsp://u:p@h/2\"", Fate::Changed(0)),
-            ("url = \"rtsp://v:p@h/1\"", Fate::Changed(0)),
-            ("url = \"rtsp://u:q@h/1\"", Fate::Changed(0)),
-            ("url = \"rtsp://h/1\"", Fate::Changed(0)),
-            ("url = \"http://h/1\"", Fate::Changed(0)),
-            ("url = \"rtsp://u:p@h/1\"\nunknown = 1", Fate::Same(0)),
+            ("url = \"rtsp://u:p@h/1\"", CameraChange::Same(0)),
+            ("url = \"rtsp://u:p@h/2\"", CameraChange::Changed(0)),
+            ("url = \"rtsp://v:p@h/1\"", CameraChange::Changed(0)),
+            ("url = \"rtsp://u:q@h/1\"", CameraChange::Changed(0)),
+            ("url = \"rtsp://h/1\"", CameraChange::Changed(0)),
+            ("url = \"http://h/1\"", CameraChange::Changed(0)),
+            ("url = \"rtsp://u:p@h/1\"\nunknown = 1", CameraChange::Same(0)),
         ] {
-            assert_eq!(changes(&old, &of(&[("a", rest)])).fates, [expected], "{rest}");
+            assert_eq!(changes(&old, &of(&[("a", rest)])).per_camera, [expected], "{rest}");
         }
     }
 
@@ -140,7 +143,7 @@ mod tests {
         let bad = ("a", "url = \"http://h/\"");
         let (old, new) = (of(&[bad]), of(&[("b", URL), bad]));
         assert_ne!(old[0].problem, new[1].problem);
-        assert_eq!(changes(&old, &new).fates, [Fate::Added, Fate::Same(0)]);
+        assert_eq!(changes(&old, &new).per_camera, [CameraChange::Added, CameraChange::Same(0)]);
     }
 
     #[test]

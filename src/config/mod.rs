@@ -37,7 +37,7 @@ pub use https::{Https, TlsMode};
 pub use place::{Problem, Severity};
 pub use read::{Loaded, load, parse};
 pub use secret::Secret;
-pub use source::{Origin, Source, Standing, Started, Unusable, Usable};
+pub use source::{ConfigStatus, Origin, Source, Started, Unusable, Usable};
 pub use state::StateFolder;
 #[cfg(any(test, fuzzing))]
 pub(crate) use syntax::Extent;

@@ -29,7 +29,7 @@ pub struct Started {
     /// What is in force.
     pub config: Config,
     /// Where it is from, and what is wrong with the file.
-    pub standing: Standing,
+    pub status: ConfigStatus,
     /// To read it anew; the demo has none.
     pub source: Option<Source>,
     /// The text of a file that was used, to be kept once weir runs with it.
@@ -38,7 +38,7 @@ pub struct Started {
 
 /// How the configuration in force and its file stand to each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Standing {
+pub struct ConfigStatus {
     /// In one word or two.
     pub origin: Origin,
     /// The file's mistakes, with their places: at most [`CONFIG_PROBLEMS_SHOWN`] and one that
@@ -84,11 +84,11 @@ pub enum Unusable {
 impl Started {
     /// With a configuration that has no file.
     pub fn without_file(config: Config) -> Self {
-        Self { config, standing: Standing::good(), source: None, text: None }
+        Self { config, status: ConfigStatus::good(), source: None, text: None }
     }
 }
 
-impl Standing {
+impl ConfigStatus {
     fn good() -> Self {
         Self { origin: Origin::Good, problems: Vec::new() }
     }
@@ -182,9 +182,9 @@ impl Source {
                 for problem in &loaded.problems {
                     log::warn!("{shown}: {problem}");
                 }
-                let standing = Standing::of(&loaded);
+                let status = ConfigStatus::of(&loaded);
                 let (config, text) = (loaded.config, Some(text));
-                return Started { config, standing, source: Some(self), text };
+                return Started { config, status, source: Some(self), text };
             }
             Err(unusable) => unusable,
         };
@@ -194,8 +194,8 @@ impl Source {
             None => (Config::default(), Origin::Defaults),
         };
         log::error!("{shown}: {}", origin.sentence().unwrap_or_default());
-        let standing = Standing { origin, problems: vec![unusable.to_string()] };
-        Started { config, standing, source: Some(self), text: None }
+        let status = ConfigStatus { origin, problems: vec![unusable.to_string()] };
+        Started { config, status, source: Some(self), text: None }
     }
 
     /// Keeps the text of a file that is used, for a day when the file cannot be. A folder that

@@ -15,9 +15,9 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
-use super::attend::attend;
 use super::command::Command;
-use super::desk::{Answer, Desk, Then, log_line};
+use super::dispatcher::{Answer, Dispatcher, Then, log_line};
+use super::session::run_session;
 use super::terminal::{Terminal, Way};
 use super::wire::Wire;
 use crate::clock;
@@ -72,7 +72,7 @@ fn remove(path: &Path) -> io::Result<()> {
 }
 
 /// Serves whoever connects, for ever.
-pub(super) async fn serve(listener: UnixListener, path: PathBuf, desk: Desk) {
+pub(super) async fn serve(listener: UnixListener, path: PathBuf, dispatcher: Dispatcher) {
     let own = std::fs::metadata(path).map_or(ROOT, |socket| socket.uid());
     loop {
         let socket = match listener.accept().await {
@@ -101,10 +101,10 @@ pub(super) async fn serve(listener: UnixListener, path: PathBuf, desk: Desk) {
             }
         };
         TABLES.consoles.take();
-        let desk = desk.clone();
+        let dispatcher = dispatcher.clone();
         spawn_local(async move {
             // Who leaves halfway is gone, and that is all there is to know.
-            if let Err(over) = account.charge(visit(&desk, socket)).await {
+            if let Err(over) = account.charge(visit(&dispatcher, socket)).await {
                 over.tell("by the socket");
             }
             TABLES.consoles.give();
@@ -112,19 +112,19 @@ pub(super) async fn serve(listener: UnixListener, path: PathBuf, desk: Desk) {
     }
 }
 
-async fn visit(desk: &Desk, socket: UnixStream) -> io::Result<()> {
+async fn visit(dispatcher: &Dispatcher, socket: UnixStream) -> io::Result<()> {
     let wire = Wire::Local(socket);
     let mut first = Lines::default();
     let wanted = within(first.next(&wire)).await?;
     if wanted == TERMINAL {
         let mut terminal = Terminal::new(Way::Local, clock::now_us());
         terminal.receive(&first.rest(), clock::now_us());
-        return attend(desk, Way::Local, &mut terminal, &wire).await;
+        return run_session(dispatcher, Way::Local, &mut terminal, &wire).await;
     }
     let words: Vec<String> = serde_json::from_str(&wanted).unwrap_or_default();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let mut answer = match Command::of(&words) {
-        Ok(command) => desk.answer(command).await,
+        Ok(command) => dispatcher.answer(command).await,
         Err(why) => Answer::failure(&why),
     };
     loop {
@@ -138,7 +138,7 @@ async fn visit(desk: &Desk, socket: UnixStream) -> io::Result<()> {
                 send(&wire, &format!("\0?{hide}{prompt}\n")).await?;
                 // A person may think about it.
                 let said = first.next(&wire).await?;
-                answer = desk.go_on(question, Secret::new(said)).await;
+                answer = dispatcher.answer_prompt(question, Secret::new(said)).await;
             }
             Then::Follow(next) => return follow(&wire, next).await,
             Then::Next | Then::Leave => {

@@ -5,15 +5,14 @@
 //! before ([`history`]), the password ([`login`]), and the queue of what is to be sent
 //! ([`output`]). All of it has a fixed size, whatever a cable at the wrong speed sends.
 //!
-//! What is typed is read into a [`command::Command`] and answered by `desk`, whose texts
+//! What is typed is read into a [`command::Command`] and answered by `dispatcher`, whose texts
 //! (`screens`) are made of what `/api/status`, `/api/cameras` and `/api/sessions` are made of. Each
 //! wire (`wire`: a serial device; `local`: the socket in the state folder) is attended to by a task
-//! of the control thread (`attend`), at most [`crate::limits::CONSOLES_MAX`] of them, and none ever
+//! of the control thread (`run_session`), at most [`crate::limits::CONSOLES_MAX`] of them, and none ever
 //! waits for a wire that nobody reads. The media thread knows nothing of it.
 
-mod attend;
 pub mod command;
-mod desk;
+mod dispatcher;
 pub mod history;
 pub mod keys;
 pub mod line;
@@ -23,6 +22,7 @@ pub mod output;
 mod password;
 mod screens;
 mod serve;
+mod session;
 pub mod terminal;
 #[cfg(test)]
 mod testing;

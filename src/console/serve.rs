@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::task::spawn_local;
 use tokio::time::sleep;
 
-use super::attend::attend;
-use super::desk::Desk;
+use super::dispatcher::Dispatcher;
 use super::local;
+use super::session::run_session;
 use super::terminal::{Terminal, Way};
 use super::wire::Wire;
 use crate::clock;
@@ -50,19 +50,19 @@ impl Cable {
 
 /// Begins to serve; the tasks run as long as weir does.
 pub fn serve(control: &Control, cable: Option<Cable>) {
-    let desk = Desk::new(control.clone());
+    let dispatcher = Dispatcher::new(control.clone());
     let guard = control.guard();
     let folder = guard.folder();
     match (local::bind(folder), folder.path(local::SOCKET)) {
         (Ok(Some(listener)), Some(path)) => {
-            spawn_local(local::serve(listener, path, desk.clone()));
+            spawn_local(local::serve(listener, path, dispatcher.clone()));
         }
         (Err(error), _) => log::warn!("console: no socket for `weir console`: {error}"),
         _ => {}
     }
     if let Some(cable) = cable {
         log::info!("console: {} at {} baud", cable.device.path.display(), cable.device.baud);
-        spawn_local(attend_cable(desk, cable));
+        spawn_local(run_cable(dispatcher, cable));
     }
 }
 
@@ -82,7 +82,7 @@ async fn open_account() -> Account {
     }
 }
 
-async fn attend_cable(desk: Desk, cable: Cable) {
+async fn run_cable(dispatcher: Dispatcher, cable: Cable) {
     let Cable { device, mut file } = cable;
     let way = Way::Cable { baud: device.baud };
     // One for all time: who pulls the cable does not get new tries.
@@ -93,7 +93,7 @@ async fn attend_cable(desk: Desk, cable: Cable) {
             Ok(line) => {
                 let wire = Wire::Cable(line);
                 let account = open_account().await;
-                match account.charge(attend(&desk, way, &mut terminal, &wire)).await {
+                match account.charge(run_session(&dispatcher, way, &mut terminal, &wire)).await {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => log::warn!("console: {}: {error}", device.path.display()),
                     Err(over) => over.tell(device.path.display()),

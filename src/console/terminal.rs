@@ -50,13 +50,13 @@ pub enum Event {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// Asks for the password.
-    Outside,
+    LoggedOut,
     /// Asks for a command.
-    Inside,
+    LoggedIn,
     /// Asks for what a command wants to know.
     Asked,
     /// A password is being looked at.
-    Knocking,
+    Authenticating,
     /// A command is under way.
     Busy,
 }
@@ -83,7 +83,7 @@ impl Terminal {
     pub fn new(way: Way, now_us: u64) -> Self {
         let mut terminal = Self {
             way,
-            state: State::Outside,
+            state: State::LoggedOut,
             is_in: false,
             keys: Keys::default(),
             line: Line::default(),
@@ -111,7 +111,7 @@ impl Terminal {
                 // What has no room is not typed.
                 break;
             }
-            self.turn(now_us);
+            self.advance(now_us);
         }
     }
 
@@ -157,7 +157,7 @@ impl Terminal {
 
     /// The password was right.
     pub fn let_in(&mut self, now_us: u64) {
-        self.is_in = self.state == State::Knocking;
+        self.is_in = self.state == State::Authenticating;
         self.tries.passed();
         self.done(now_us);
     }
@@ -176,7 +176,7 @@ impl Terminal {
 
     /// What was wanted is done.
     pub fn done(&mut self, now_us: u64) {
-        self.state = if self.is_in { State::Inside } else { State::Outside };
+        self.state = if self.is_in { State::LoggedIn } else { State::LoggedOut };
         self.prompt(now_us);
     }
 
@@ -184,7 +184,7 @@ impl Terminal {
     pub fn ask(&mut self, question: &str, is_shown: bool, now_us: u64) {
         self.state = State::Asked;
         self.line.begin(question, is_shown, &mut self.output);
-        self.turn(now_us);
+        self.advance(now_us);
     }
 
     /// Somebody left, or the cable did: what was his is forgotten, and the next one is greeted.
@@ -228,19 +228,19 @@ impl Terminal {
     }
 
     fn is_busy(&self) -> bool {
-        matches!(self.state, State::Busy | State::Knocking)
+        matches!(self.state, State::Busy | State::Authenticating)
     }
 
     fn prompt(&mut self, now_us: u64) {
         match self.state {
-            State::Outside => self.line.begin(PASSWORD_PROMPT, false, &mut self.output),
+            State::LoggedOut => self.line.begin(PASSWORD_PROMPT, false, &mut self.output),
             _ => self.line.begin(PROMPT, true, &mut self.output),
         }
-        self.turn(now_us);
+        self.advance(now_us);
     }
 
     /// Goes on with what was typed.
-    fn turn(&mut self, now_us: u64) {
+    fn advance(&mut self, now_us: u64) {
         while !self.is_busy() && self.event.is_none() {
             let Some(byte) = self.ahead.pop_front() else { return };
             if let Some(key) = self.keys.receive(byte) {
@@ -250,7 +250,7 @@ impl Terminal {
     }
 
     fn press(&mut self, key: Key, now_us: u64) {
-        let is_inside = self.state == State::Inside;
+        let is_inside = self.state == State::LoggedIn;
         match key {
             Key::Enter => self.enter(now_us),
             Key::Up if is_inside => {
@@ -293,17 +293,17 @@ impl Terminal {
         let text = self.line.text().to_owned();
         self.line.forget();
         match self.state {
-            State::Outside if text.is_empty() => {
+            State::LoggedOut if text.is_empty() => {
                 self.state = State::Busy;
                 self.event = Some(Event::Hello);
             }
-            State::Outside => match self.tries.wait_s(now_us) {
+            State::LoggedOut => match self.tries.wait_s(now_us) {
                 Some(wait_s) => {
                     self.output.line(&format!("too many wrong ones: next try in {wait_s} s"));
                     self.prompt(now_us);
                 }
                 None => {
-                    self.state = State::Knocking;
+                    self.state = State::Authenticating;
                     self.event = Some(Event::Password(Secret::new(text)));
                 }
             },
@@ -311,14 +311,14 @@ impl Terminal {
                 self.state = State::Busy;
                 self.event = Some(Event::Answer(Secret::new(text)));
             }
-            State::Inside if text.trim().is_empty() => self.prompt(now_us),
-            State::Inside => {
+            State::LoggedIn if text.trim().is_empty() => self.prompt(now_us),
+            State::LoggedIn => {
                 self.history.keep(&text);
                 self.state = State::Busy;
                 self.event = Some(Event::Command(text));
             }
             // Keys are not looked at meanwhile.
-            State::Busy | State::Knocking => {}
+            State::Busy | State::Authenticating => {}
         }
     }
 

@@ -9,7 +9,7 @@ const CABLE: Way = Way::Cable { baud: 115_200 };
 const PASSWORD: &str = "correct horse";
 
 /// A person, a terminal, and somebody who answers: `PASSWORD` is right, commands echo.
-struct Desk {
+struct Dispatcher {
     terminal: Terminal,
     screen: Screen,
     now_us: u64,
@@ -18,10 +18,10 @@ struct Desk {
     is_slow: bool,
 }
 
-impl Desk {
+impl Dispatcher {
     fn new(way: Way) -> Self {
         let terminal = Terminal::new(way, 0);
-        let mut desk = Self {
+        let mut dispatcher = Self {
             terminal,
             screen: Screen::default(),
             now_us: 0,
@@ -29,14 +29,14 @@ impl Desk {
             hellos: 0,
             is_slow: false,
         };
-        desk.settle();
-        desk
+        dispatcher.settle();
+        dispatcher
     }
 
     fn inside() -> Self {
-        let mut desk = Self::new(CABLE);
-        desk.types(&format!("{PASSWORD}\r"));
-        desk
+        let mut dispatcher = Self::new(CABLE);
+        dispatcher.types(&format!("{PASSWORD}\r"));
+        dispatcher
     }
 
     fn types(&mut self, text: &str) {
@@ -98,88 +98,88 @@ impl Desk {
 
 #[test]
 fn a_cable_asks_for_the_password_and_a_file_does_not() {
-    let mut desk = Desk::new(CABLE);
-    assert!(desk.shows("weir here"));
-    assert_eq!(desk.screen.row(), "password:");
-    desk.types("status\r");
-    assert_eq!((desk.screen.row().as_str(), desk.commands.len()), ("password:", 0));
-    assert!(!desk.shows("status"));
-    desk.types("\r");
-    assert_eq!(desk.hellos, 2, "who presses Enter is told where he is");
-    desk.types(&format!("{PASSWORD}\r"));
-    assert_eq!(desk.screen.row(), "weir>");
-    assert!(!desk.shows("horse"));
-    desk.types("status\r");
-    assert!(desk.shows("weir> status\n<status>"));
-    let desk = Desk::new(Way::Local);
-    assert_eq!(desk.screen.row(), "weir>");
+    let mut dispatcher = Dispatcher::new(CABLE);
+    assert!(dispatcher.shows("weir here"));
+    assert_eq!(dispatcher.screen.row(), "password:");
+    dispatcher.types("status\r");
+    assert_eq!((dispatcher.screen.row().as_str(), dispatcher.commands.len()), ("password:", 0));
+    assert!(!dispatcher.shows("status"));
+    dispatcher.types("\r");
+    assert_eq!(dispatcher.hellos, 2, "who presses Enter is told where he is");
+    dispatcher.types(&format!("{PASSWORD}\r"));
+    assert_eq!(dispatcher.screen.row(), "weir>");
+    assert!(!dispatcher.shows("horse"));
+    dispatcher.types("status\r");
+    assert!(dispatcher.shows("weir> status\n<status>"));
+    let dispatcher = Dispatcher::new(Way::Local);
+    assert_eq!(dispatcher.screen.row(), "weir>");
 }
 
 #[test]
 fn after_wrong_passwords_even_the_right_one_waits() {
-    let mut desk = Desk::new(CABLE);
+    let mut dispatcher = Dispatcher::new(CABLE);
     for _ in 0..CONSOLE_FAILURES_FREE {
-        desk.types("wrong\r");
+        dispatcher.types("wrong\r");
     }
-    assert!(desk.shows("next try in 10 s"));
-    desk.types(&format!("{PASSWORD}\r"));
-    assert!(desk.shows("too many wrong ones: next try in 10 s"));
-    desk.now_us += 10 * S;
-    desk.types(&format!("{PASSWORD}\r"));
-    assert_eq!(desk.screen.row(), "weir>");
+    assert!(dispatcher.shows("next try in 10 s"));
+    dispatcher.types(&format!("{PASSWORD}\r"));
+    assert!(dispatcher.shows("too many wrong ones: next try in 10 s"));
+    dispatcher.now_us += 10 * S;
+    dispatcher.types(&format!("{PASSWORD}\r"));
+    assert_eq!(dispatcher.screen.row(), "weir>");
 }
 
 #[test]
 fn noise_is_no_password_and_no_command() {
-    let mut desk = Desk::new(CABLE);
+    let mut dispatcher = Dispatcher::new(CABLE);
     for _ in 0..100 {
-        desk.sends(b"\xfe\xf0\x80stat\x00\r");
+        dispatcher.sends(b"\xfe\xf0\x80stat\x00\r");
     }
-    assert!(desk.shows("4 bytes of noise: this side speaks 115200 baud"));
-    desk.types(&format!("{PASSWORD}\r"));
-    assert_eq!(desk.screen.row(), "weir>", "none of it counted as a try");
-    desk.sends(b"reb\xffoot\r");
-    assert!(desk.commands.is_empty());
-    desk.types("ask\r");
-    desk.sends(b"ga\xfdte\r");
-    assert_eq!(desk.screen.row(), "name:");
-    desk.types("gate\r");
-    assert_eq!(desk.commands, ["ask", "answer gate"]);
+    assert!(dispatcher.shows("4 bytes of noise: this side speaks 115200 baud"));
+    dispatcher.types(&format!("{PASSWORD}\r"));
+    assert_eq!(dispatcher.screen.row(), "weir>", "none of it counted as a try");
+    dispatcher.sends(b"reb\xffoot\r");
+    assert!(dispatcher.commands.is_empty());
+    dispatcher.types("ask\r");
+    dispatcher.sends(b"ga\xfdte\r");
+    assert_eq!(dispatcher.screen.row(), "name:");
+    dispatcher.types("gate\r");
+    assert_eq!(dispatcher.commands, ["ask", "answer gate"]);
 }
 
 #[test]
 fn what_is_typed_ahead_waits_and_is_bounded() {
-    let mut desk = Desk::inside();
-    desk.is_slow = true;
-    desk.types("first\rsecond\rthi");
-    assert_eq!(desk.commands, ["first"]);
-    desk.is_slow = false;
-    desk.terminal.done(0);
-    desk.settle();
-    desk.types("rd\r");
-    assert_eq!(desk.commands, ["first", "second", "third"]);
-    desk.is_slow = true;
-    desk.types("slow\r");
-    desk.types(&"x".repeat(100_000));
-    assert_eq!(desk.terminal.ahead.len(), CONSOLE_TYPED_AHEAD_BYTES);
-    desk.is_slow = false;
-    desk.types("\x03");
-    assert_eq!(desk.commands.last().map(String::as_str), Some("cancel"));
-    assert_eq!(desk.screen.row(), "weir>", "and what was typed is gone");
+    let mut dispatcher = Dispatcher::inside();
+    dispatcher.is_slow = true;
+    dispatcher.types("first\rsecond\rthi");
+    assert_eq!(dispatcher.commands, ["first"]);
+    dispatcher.is_slow = false;
+    dispatcher.terminal.done(0);
+    dispatcher.settle();
+    dispatcher.types("rd\r");
+    assert_eq!(dispatcher.commands, ["first", "second", "third"]);
+    dispatcher.is_slow = true;
+    dispatcher.types("slow\r");
+    dispatcher.types(&"x".repeat(100_000));
+    assert_eq!(dispatcher.terminal.ahead.len(), CONSOLE_TYPED_AHEAD_BYTES);
+    dispatcher.is_slow = false;
+    dispatcher.types("\x03");
+    assert_eq!(dispatcher.commands.last().map(String::as_str), Some("cancel"));
+    assert_eq!(dispatcher.screen.row(), "weir>", "and what was typed is gone");
 }
 
 #[test]
 fn lines_of_before_come_back_but_not_for_the_next_one() {
-    let mut desk = Desk::inside();
-    desk.types("status\rcameras\r");
-    desk.types("\x1b[A\x1b[A\r");
-    assert_eq!(desk.commands.last().map(String::as_str), Some("status"));
-    desk.types("\x04");
-    assert_eq!(desk.screen.row(), "password:");
-    desk.types("\x1b[A\x1b[A");
-    desk.types(&format!("\x15{PASSWORD}\r"));
-    desk.types("\x1b[A");
-    assert_eq!(desk.screen.row(), "weir>");
+    let mut dispatcher = Dispatcher::inside();
+    dispatcher.types("status\rcameras\r");
+    dispatcher.types("\x1b[A\x1b[A\r");
+    assert_eq!(dispatcher.commands.last().map(String::as_str), Some("status"));
+    dispatcher.types("\x04");
+    assert_eq!(dispatcher.screen.row(), "password:");
+    dispatcher.types("\x1b[A\x1b[A");
+    dispatcher.types(&format!("\x15{PASSWORD}\r"));
+    dispatcher.types("\x1b[A");
+    assert_eq!(dispatcher.screen.row(), "weir>");
 }
 
 #[test]
@@ -203,18 +203,21 @@ fn nobody_gets_in_by_leaving_halfway() {
 
 #[test]
 fn who_went_away_is_logged_out() {
-    let mut desk = Desk::inside();
-    let deadline_us = desk.terminal.deadline_us().expect("somebody is in");
-    desk.now_us = deadline_us - 1;
-    desk.terminal.timeout(desk.now_us);
-    desk.types("status\r");
-    assert_eq!(desk.commands, ["status"], "not yet, and now it begins anew");
-    desk.now_us = desk.terminal.deadline_us().expect("still in");
-    desk.terminal.timeout(desk.now_us);
-    desk.settle();
-    assert!(desk.shows("logged out"));
-    assert_eq!((desk.screen.row().as_str(), desk.terminal.deadline_us()), ("password:", None));
-    assert_eq!(Desk::new(Way::Local).terminal.deadline_us(), None);
+    let mut dispatcher = Dispatcher::inside();
+    let deadline_us = dispatcher.terminal.deadline_us().expect("somebody is in");
+    dispatcher.now_us = deadline_us - 1;
+    dispatcher.terminal.timeout(dispatcher.now_us);
+    dispatcher.types("status\r");
+    assert_eq!(dispatcher.commands, ["status"], "not yet, and now it begins anew");
+    dispatcher.now_us = dispatcher.terminal.deadline_us().expect("still in");
+    dispatcher.terminal.timeout(dispatcher.now_us);
+    dispatcher.settle();
+    assert!(dispatcher.shows("logged out"));
+    assert_eq!(
+        (dispatcher.screen.row().as_str(), dispatcher.terminal.deadline_us()),
+        ("password:", None)
+    );
+    assert_eq!(Dispatcher::new(Way::Local).terminal.deadline_us(), None);
 }
 
 /// A generator of no consequence (xorshift).

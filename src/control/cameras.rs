@@ -40,7 +40,7 @@ pub(super) struct Camera {
     stats_of: Cell<StatsOf>,
     /// When the media thread was last given a connection, in [`clock::now_us`] microseconds.
     played_us: Cell<u64>,
-    /// Counts what the slot was told: see [`Camera::told_since`].
+    /// Counts what the slot was told: see [`Camera::changed_since`].
     turn: Cell<u64>,
     told: Notify,
     /// Rings when the media thread gave the connection up.
@@ -54,7 +54,7 @@ enum State {
     Connecting,
     Playing,
     /// Between two tries.
-    Waiting(String),
+    OfferQueue(String),
     /// A person has to change something.
     Failed(String),
     /// Its section of the configuration is bad.
@@ -143,7 +143,7 @@ impl Camera {
                 (missing.to_owned(), 1)
             }
             State::Connecting => ("connecting to the camera".to_owned(), 1),
-            State::Waiting(reason) => (reason.clone(), 2),
+            State::OfferQueue(reason) => (reason.clone(), 2),
             State::Failed(reason) | State::Disabled(reason) => (reason.clone(), 30),
             State::Free => return Err(Refusal::UnknownCamera),
         };
@@ -172,7 +172,7 @@ impl Camera {
             let section = self.section.borrow();
             let name = section.as_ref().map_or("", |section| &section.name);
             match &state {
-                State::Waiting(reason) => log::warn!("camera {name}: {reason}"),
+                State::OfferQueue(reason) => log::warn!("camera {name}: {reason}"),
                 State::Failed(reason) => log::error!("camera {name}: {reason}"),
                 State::Playing => log::info!("camera {name}: playing"),
                 State::Free | State::Connecting | State::Disabled(_) => {}
@@ -194,7 +194,7 @@ impl Camera {
     }
 
     /// Waits until the slot is told something after its turn `turn`.
-    async fn told_since(&self, turn: u64) {
+    async fn changed_since(&self, turn: u64) {
         while self.turn.get() == turn {
             self.told.notified().await;
         }
@@ -234,7 +234,7 @@ impl Camera {
         let (state, reason) = match &*self.state.borrow() {
             State::Free | State::Connecting => ("connecting", None),
             State::Playing => ("playing", self.missing(slot).map(str::to_owned)),
-            State::Waiting(reason) => ("waiting", Some(reason.clone())),
+            State::OfferQueue(reason) => ("waiting", Some(reason.clone())),
             State::Failed(reason) => ("failed", Some(reason.clone())),
             State::Disabled(reason) => ("disabled", Some(reason.clone())),
         };
@@ -273,10 +273,10 @@ impl Control {
             match section.filter(|section| section.problem.is_none()) {
                 Some(section) => tokio::select! {
                     biased;
-                    () = camera.told_since(turn) => {}
+                    () = camera.changed_since(turn) => {}
                     () = self.play_on(slot, &section, &dials) => {}
                 },
-                None => camera.told_since(turn).await,
+                None => camera.changed_since(turn).await,
             }
         }
     }
@@ -304,13 +304,13 @@ impl Control {
                         retry_ms = CAMERA_RETRY_MS_MIN;
                     }
                     camera.learn(reason, after_us, timeout_s);
-                    camera.enter(State::Waiting(reason.reason().to_owned()));
+                    camera.enter(State::OfferQueue(reason.reason().to_owned()));
                 }
                 Err(error) if error.needs_person() => {
                     retry_ms = CAMERA_RETRY_MS_MAX;
                     camera.enter(State::Failed(error.to_string()));
                 }
-                Err(error) => camera.enter(State::Waiting(error.to_string())),
+                Err(error) => camera.enter(State::OfferQueue(error.to_string())),
             }
             sleep(self.0.jittered(retry_ms)).await;
             retry_ms = (retry_ms * 2).min(CAMERA_RETRY_MS_MAX);

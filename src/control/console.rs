@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 use crate::config::{self, Camera, Config, Edit, TlsMode};
 use crate::net::interfaces;
 use crate::rtp::sps;
-use crate::tls::{self, Facts};
+use crate::tls::{self, CertificateInfo};
 use crate::{clock, net};
 
 use super::dial::dial_charged;
@@ -102,7 +102,7 @@ impl Control {
     ///
     /// # Errors
     /// In words.
-    pub fn certificate(&self) -> Result<Option<Facts>, String> {
+    pub fn certificate(&self) -> Result<Option<CertificateInfo>, String> {
         tls::look(&self.0.config().https, self.guard().folder()).map_err(|error| error.to_string())
     }
 

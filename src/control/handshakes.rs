@@ -316,7 +316,7 @@ impl State {
 
     /// Whether somebody waits for a slot, with an offer or with a check.
     fn is_waited_for(&self) -> bool {
-        !self.waiting.borrow_mut().is_empty() || self.handshakes.borrow().has_held()
+        !self.offers.borrow_mut().is_empty() || self.handshakes.borrow().has_held()
     }
 
     /// Polls all handshakes; the earliest of their deadlines.
@@ -398,7 +398,7 @@ impl State {
         let shares = handshakes.shares();
         let held = handshakes.active.iter().filter(|active| active.held.is_some());
         let held = held.map(|active| shares.of(active.client)).min();
-        let waiting = self.waiting.borrow_mut().least(|client| shares.of(client));
+        let waiting = self.offers.borrow_mut().least(|client| shares.of(client));
         held.into_iter().chain(waiting).min()
     }
 
@@ -425,7 +425,7 @@ impl State {
     pub(super) fn gauge(&self) {
         TABLES.handshakes.set(self.handshakes.borrow().begun());
         TABLES.sessions.set(self.sessions.borrow().len());
-        TABLES.offers_waiting.set(self.waiting.borrow_mut().len());
+        TABLES.offers_waiting.set(self.offers.borrow_mut().len());
     }
 }
 

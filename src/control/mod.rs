@@ -7,22 +7,22 @@
 //! session in [`restarts`]. [`reload`] goes over to a new configuration; [`report`] and
 //! [`supervisor`] tell how weir itself is; what [`crate::console`] asks besides is in [`console`].
 
+mod api;
 mod cameras;
 mod console;
 mod dial;
 mod handshakes;
-mod oddities;
+mod ice_restarts;
+mod offer_queue;
 mod offers;
 mod reload;
 mod report;
-mod restarts;
 mod room;
 mod run;
 mod sessions;
-mod shapes;
 mod sharing;
 mod supervisor;
-mod waiting;
+mod warnings;
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -40,20 +40,20 @@ use crate::net;
 use crate::tls::Tls;
 use crate::webrtc::handshake::Identity;
 
-pub use console::Found;
-pub use report::Report;
-pub use run::{RunError, Start, run};
-pub use shapes::{
+pub use api::{
     Answer, CameraStatus, Configuration, IfMatch, Offer, Patch, PatchRefusal, Patched, Refusal,
     ReloadError, Reloaded, SessionStatus,
 };
+pub use console::Found;
+pub use report::Report;
+pub use run::{RunError, Start, run};
 
 use cameras::Camera;
 use handshakes::{Handshakes, Permit};
+use offer_queue::OfferQueue;
 pub use sessions::Place;
 use sessions::Sessions;
 use supervisor::Supervisor;
-use waiting::Waiting;
 
 /// Addresses offered to a browser, best first.
 type Candidates = heapless::Vec<SocketAddr, CANDIDATES_MAX>;
@@ -68,7 +68,7 @@ struct State {
     config: RefCell<Rc<Config>>,
     /// The configuration's file; the demo has none.
     source: Option<Source>,
-    standing: RefCell<Configuration>,
+    config_status: RefCell<Configuration>,
     /// One reload at a time.
     reloading: Arc<Semaphore>,
     /// One camera at a time is tried for a console.
@@ -84,7 +84,7 @@ struct State {
     order: RefCell<Vec<u16>>,
     sessions: RefCell<Sessions>,
     handshakes: RefCell<Handshakes>,
-    waiting: RefCell<Waiting<Permit>>,
+    offers: RefCell<OfferQueue<Permit>>,
     /// Rings when a handshake was begun: the driver has a new deadline.
     begun: Notify,
     supervisor: Supervisor,
@@ -99,7 +99,7 @@ impl Control {
         tls: Option<Tls>,
         supervisor: Supervisor,
     ) -> Self {
-        let Started { mut config, standing, source, text: _ } = started;
+        let Started { mut config, status, source, text: _ } = started;
         let cameras: Vec<Camera> = (0..CAMERAS_MAX).map(|_| Camera::new()).collect();
         let sections = std::mem::take(&mut config.cameras);
         let order = (0..sections.len()).map(cameras::number).collect();
@@ -109,7 +109,7 @@ impl Control {
         let control = Self(Rc::new(State {
             config: RefCell::new(Rc::new(config)),
             source,
-            standing: RefCell::default(),
+            config_status: RefCell::default(),
             reloading: Arc::new(Semaphore::new(1)),
             trying: Semaphore::new(1),
             tls,
@@ -121,11 +121,11 @@ impl Control {
             order: RefCell::new(order),
             sessions: RefCell::new(Sessions::new()),
             handshakes: RefCell::new(Handshakes::new()),
-            waiting: RefCell::new(Waiting::new()),
+            offers: RefCell::new(OfferQueue::new()),
             begun: Notify::new(),
             supervisor,
         }));
-        control.0.stand(standing);
+        control.0.set_config_status(status);
         let state = Rc::downgrade(&control.0);
         control.0.guard.on_log_out(move |login| {
             if let Some(state) = state.upgrade() {

@@ -150,16 +150,16 @@ impl State {
 
     /// Waits for a handshake slot.
     async fn slot(&self, client: IpAddr) -> Result<Permit, Refusal> {
-        if self.waiting.borrow_mut().is_empty() && self.handshakes.borrow().has_room() {
+        if self.offers.borrow_mut().is_empty() && self.handshakes.borrow().has_room() {
             return Ok(self.handshakes.borrow().permit());
         }
         TABLES.handshakes.was_full();
-        let grant = accounts::shared(|| self.waiting.borrow_mut().admit(client));
+        let grant = accounts::shared(|| self.offers.borrow_mut().admit(client));
         let grant = grant.map_err(|error| {
             TABLES.offers_waiting.was_full();
             full(&error)
         })?;
-        TABLES.offers_waiting.set(self.waiting.borrow_mut().len());
+        TABLES.offers_waiting.set(self.offers.borrow_mut().len());
         // The driver may have to evict a quiet handshake now that somebody waits.
         self.begun.notify_one();
         match timeout(Duration::from_micros(OFFER_WAIT_US), grant).await {
@@ -175,7 +175,7 @@ impl State {
     pub(super) fn grant_next(&self) {
         let handshakes = self.handshakes.borrow();
         let shares = handshakes.shares();
-        let mut waiting = self.waiting.borrow_mut();
+        let mut waiting = self.offers.borrow_mut();
         while handshakes.has_room() {
             let Some(waiter) = waiting.next(|client| shares.of(client)) else { return };
             // One that left in the meantime drops its permit.

@@ -13,8 +13,8 @@ use tokio::task::spawn_blocking;
 
 use crate::access::LoginHash;
 use crate::clock;
-use crate::config::diff::{self, CameraChanges, Fate};
-use crate::config::{Config, Origin, Source, Standing, Unusable, Usable};
+use crate::config::diff::{self, CameraChange, CameraChanges};
+use crate::config::{Config, ConfigStatus, Origin, Source, Unusable, Usable};
 use crate::limits::CAMERAS_MAX;
 use crate::mem::accounts;
 use crate::webrtc::ended::Ended;
@@ -25,7 +25,7 @@ use super::{Configuration, Control, ReloadError, Reloaded, State};
 impl Control {
     /// How the configuration in force and its file stand to each other.
     pub fn configuration(&self) -> Configuration {
-        self.0.standing.borrow().clone()
+        self.0.config_status.borrow().clone()
     }
 
     /// Reads the file anew and does what has changed.
@@ -56,12 +56,12 @@ impl Control {
         for problem in &loaded.problems {
             log::warn!("{}: {problem}", source.path().display());
         }
-        let standing = Standing::of(&loaded);
+        let status = ConfigStatus::of(&loaded);
         // What is in force is not the one's who asked for it.
         let mut reloaded = accounts::shared(|| state.put_into_force(loaded.config));
-        reloaded.state = standing.origin.name();
-        reloaded.problems.clone_from(&standing.problems);
-        accounts::shared(|| state.stand(standing));
+        reloaded.state = status.origin.name();
+        reloaded.problems.clone_from(&status.problems);
+        accounts::shared(|| state.set_config_status(status));
         reloaded.log();
         // What is synced to a disk takes its time, which is not the control thread's.
         let write = move || {
@@ -85,11 +85,11 @@ impl Control {
 }
 
 impl State {
-    pub(super) fn stand(&self, standing: Standing) {
-        let Standing { origin, problems } = standing;
+    pub(super) fn set_config_status(&self, status: ConfigStatus) {
+        let ConfigStatus { origin, problems } = status;
         let read_at = clock::utc(clock::now_us());
         let (state, sentence) = (origin.name(), origin.sentence());
-        *self.standing.borrow_mut() = Configuration { state, sentence, problems, read_at };
+        *self.config_status.borrow_mut() = Configuration { state, sentence, problems, read_at };
     }
 
     fn unusable(&self, source: &Source, unusable: Unusable) -> ReloadError {
@@ -99,9 +99,9 @@ impl State {
             return ReloadError::NoRoom(unusable.to_string());
         }
         // What is in force is now what a start would find: the last good one, if there was one.
-        let is_default = self.standing.borrow().state == Origin::Defaults.name();
+        let is_default = self.config_status.borrow().state == Origin::Defaults.name();
         let origin = if is_default { Origin::Defaults } else { Origin::LastGood };
-        self.stand(Standing { origin, problems: vec![unusable.to_string()] });
+        self.set_config_status(ConfigStatus { origin, problems: vec![unusable.to_string()] });
         let detail = unusable.to_string();
         let place = match unusable {
             Unusable::Wrong(problem) => Some((problem.line, problem.column)),
@@ -122,20 +122,20 @@ impl State {
         let mut done = Reloaded { needs_restart: fixed, ..Reloaded::default() };
         for place in &changes.removed {
             done.removed.push(sections[*place].name.clone());
-            self.vacate(former[*place]);
+            self.free_slot(former[*place]);
         }
         let order = slots(&former, &changes);
-        for ((section, fate), slot) in cameras.into_iter().zip(&changes.fates).zip(&order) {
+        for ((section, change), slot) in cameras.into_iter().zip(&changes.per_camera).zip(&order) {
             let camera = &self.cameras[usize::from(*slot)];
-            let names = match fate {
-                Fate::Added => &mut done.added,
-                Fate::Changed(_) => &mut done.changed,
-                Fate::Same(_) => &mut done.unchanged,
+            let names = match change {
+                CameraChange::Added => &mut done.added,
+                CameraChange::Changed(_) => &mut done.changed,
+                CameraChange::Same(_) => &mut done.unchanged,
             };
             names.push(section.name.clone());
-            match fate {
-                Fate::Same(_) => camera.renew(section),
-                Fate::Added | Fate::Changed(_) => camera.assign(Some(section)),
+            match change {
+                CameraChange::Same(_) => camera.renew(section),
+                CameraChange::Added | CameraChange::Changed(_) => camera.assign(Some(section)),
             }
         }
         self.order.replace(order);
@@ -164,7 +164,7 @@ impl State {
     }
 
     /// Takes a camera out of its slot, and its viewers with it.
-    fn vacate(&self, slot: u16) {
+    fn free_slot(&self, slot: u16) {
         let watching = self.sessions.borrow().of(slot);
         for session in watching {
             self.end(session, Ended::CameraRemoved, None);
@@ -179,11 +179,11 @@ fn slots(former: &[u16], changes: &CameraChanges) -> Vec<u16> {
     let is_free = |slot: &u16| !former.contains(slot);
     let vacated = changes.removed.iter().map(|place| former[*place]);
     let mut free = (0..number(CAMERAS_MAX)).filter(is_free).chain(vacated);
-    let slot = |fate: &Fate| match fate {
-        Fate::Same(place) | Fate::Changed(place) => former[*place],
-        Fate::Added => free.next().expect("no more cameras are read than there are slots"),
+    let slot = |change: &CameraChange| match change {
+        CameraChange::Same(place) | CameraChange::Changed(place) => former[*place],
+        CameraChange::Added => free.next().expect("no more cameras are read than there are slots"),
     };
-    changes.fates.iter().map(slot).collect()
+    changes.per_camera.iter().map(slot).collect()
 }
 
 impl Reloaded {
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn a_camera_keeps_its_slot_and_a_new_one_takes_a_free_one_first() {
         let changes = CameraChanges {
-            fates: vec![Fate::Same(2), Fate::Added, Fate::Changed(0)],
+            per_camera: vec![CameraChange::Same(2), CameraChange::Added, CameraChange::Changed(0)],
             removed: vec![1],
         };
         assert_eq!(slots(&[0, 1, 2], &changes), [2, 3, 0]);
@@ -217,9 +217,9 @@ mod tests {
     #[test]
     fn in_a_full_table_a_new_camera_takes_the_slot_of_one_that_is_gone() {
         let former: Vec<u16> = (0..number(CAMERAS_MAX)).collect();
-        let mut fates: Vec<Fate> = (1..CAMERAS_MAX).map(Fate::Same).collect();
-        fates.push(Fate::Added);
-        let order = slots(&former, &CameraChanges { fates, removed: vec![0] });
+        let mut per_camera: Vec<CameraChange> = (1..CAMERAS_MAX).map(CameraChange::Same).collect();
+        per_camera.push(CameraChange::Added);
+        let order = slots(&former, &CameraChanges { per_camera, removed: vec![0] });
         assert_eq!(order.last(), Some(&0));
         assert_eq!(order.len(), CAMERAS_MAX);
     }

@@ -59,7 +59,7 @@ pub const CAMERA_SEND_BUFFER_BYTES: u32 = 8 << 10;
 pub const TLS_HANDSHAKE_MS_MAX: u64 = 5_000;
 /// A handshake that has had its turn this long makes room when others wait: on a LAN it takes
 /// some 10 ms, on a phone's sleepy Wi-Fi 200.
-pub const TLS_TURN_MS: u64 = 250;
+pub const TLS_PERMIT_MS: u64 = 250;
 /// What rustls reads at a time. A connection with more than that unread takes one of the places
 /// for large records: the browsers' requests are smaller, but for a long offer.
 pub const TLS_READ_BYTES: usize = 4 * KIB;

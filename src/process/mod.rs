@@ -1,13 +1,13 @@
 //! The process as the kernel and the service manager see it: which build it is ([`build_id`]), as
 //! whom it runs ([`privileges`]), how much memory it may have ([`memory_limit`]), and what it says
-//! when it cannot go on ([`last_words`]).
+//! when it cannot go on ([`panic_report`]).
 //!
 //! Calls to the kernel that no safe crate offers stand in `kernel`, a few lines each.
 
 pub mod build_id;
 mod kernel;
-pub mod last_words;
 pub mod memory_limit;
+pub mod panic_report;
 pub mod privileges;
 mod user;
 

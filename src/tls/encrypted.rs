@@ -7,19 +7,19 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::server::TlsStream;
 
-use super::metered::Metered;
+use super::limited_stream::LimitedStream;
 
 /// A connection whose handshake is over.
 #[derive(Debug)]
-pub(crate) struct Encrypted(TlsStream<Metered>);
+pub(crate) struct Encrypted(TlsStream<LimitedStream>);
 
 impl Encrypted {
     /// What came behind the handshake is not of use yet.
-    pub(super) fn new(stream: TlsStream<Metered>) -> Self {
+    pub(super) fn new(stream: TlsStream<LimitedStream>) -> Self {
         Self(stream)
     }
 
-    fn inner(self: Pin<&mut Self>) -> Pin<&mut TlsStream<Metered>> {
+    fn inner(self: Pin<&mut Self>) -> Pin<&mut TlsStream<LimitedStream>> {
         Pin::new(&mut self.get_mut().0)
     }
 }

@@ -13,23 +13,23 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::encrypted::Encrypted;
-use super::metered::{Metered, Places};
-use super::turns::Turns;
+use super::fair_semaphore::FairSemaphore;
+use super::limited_stream::{LargeRecordSlots, LimitedStream};
 use crate::limits::{PROFILE, TLS_HANDSHAKE_MS_MAX, TLS_SEALED_BYTES_MAX};
 use crate::status::GAUGES;
 
 /// What all connections share.
 #[derive(Debug)]
-pub(super) struct Door {
-    handshakes: Rc<Turns>,
-    large_records: Rc<Turns>,
+pub(super) struct HandshakeLimits {
+    handshakes: Rc<FairSemaphore>,
+    large_records: Rc<FairSemaphore>,
 }
 
-impl Door {
+impl HandshakeLimits {
     pub(super) fn new() -> Self {
         Self {
-            handshakes: Turns::new(PROFILE.tls_handshakes, &GAUGES.tls_handshakes),
-            large_records: Turns::new(PROFILE.tls_large_records, &GAUGES.tls_large_records),
+            handshakes: FairSemaphore::new(PROFILE.tls_handshakes, &GAUGES.tls_handshakes),
+            large_records: FairSemaphore::new(PROFILE.tls_large_records, &GAUGES.tls_large_records),
         }
     }
 }
@@ -38,20 +38,20 @@ impl Door {
 pub(super) async fn accept(
     stream: TcpStream,
     address: IpAddr,
-    door: &Door,
+    limits: &HandshakeLimits,
     config: impl FnOnce() -> Arc<ServerConfig>,
 ) -> io::Result<Encrypted> {
     let handshake = async {
         stream.readable().await?;
-        let turn = door.handshakes.take(address).await;
+        let permit = limits.handshakes.take(address).await;
         let acceptor = TlsAcceptor::from(config());
-        let places = Places { turns: Rc::clone(&door.large_records), address };
-        let accepted = acceptor.accept_with(Metered::new(stream, places), |connection| {
+        let slots = LargeRecordSlots { semaphore: Rc::clone(&limits.large_records), address };
+        let accepted = acceptor.accept_with(LimitedStream::new(stream, slots), |connection| {
             connection.set_buffer_limit(Some(TLS_SEALED_BYTES_MAX));
         });
         tokio::select! {
             accepted = accepted => accepted,
-            () = turn.overdue() => Err(late("others wait for a handshake")),
+            () = permit.overdue() => Err(late("others wait for a handshake")),
         }
     };
     let patience = Duration::from_millis(TLS_HANDSHAKE_MS_MAX);

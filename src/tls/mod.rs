@@ -2,22 +2,22 @@
 //!
 //! [`Tls`] holds the certificate that new connections are shown: weir's own ([`self_signed`]) or
 //! the operator's files, read again when they change. [`pair`] reads certificate and key and
-//! proves that they belong together; [`facts`] is what a person wants to know of one.
-//! [`handshake`] lets connections in, bounded in time and, by [`turns`], in number; [`metered`]
+//! proves that they belong together; [`certificate_info`] is what a person wants to know of one.
+//! [`handshake`] lets connections in, bounded in time and, by [`fair_semaphore`], in number; [`limited_stream`]
 //! bounds what they and the connections that follow ([`encrypted`]) gather unread.
 //!
 //! Sessions are resumed by tickets whose keys live in the process, so that no client costs memory
 //! once it is gone. A client's certificate is never asked for. Everything but the handshakes'
 //! results is one thread's.
 
+mod certificate_info;
 mod encrypted;
 mod error;
-mod facts;
+mod fair_semaphore;
 mod handshake;
-mod metered;
+mod limited_stream;
 mod pair;
 mod self_signed;
-mod turns;
 
 use std::cell::{Cell, RefCell};
 use std::fs;
@@ -33,15 +33,15 @@ use rustls::crypto::CryptoProvider;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 
+pub use certificate_info::CertificateInfo;
 pub(crate) use encrypted::Encrypted;
 pub use error::TlsError;
-pub use facts::Facts;
-pub(crate) use turns::Turns;
+pub(crate) use fair_semaphore::FairSemaphore;
 
 use crate::config::{Https, StateFolder, TlsMode};
 use crate::limits::TLS_FILES_LOOK_MS;
 use crate::status::GAUGES;
-use handshake::Door;
+use handshake::HandshakeLimits;
 use pair::Pair;
 
 /// What HTTPS is served with. Cheap to clone; one thread only.
@@ -56,7 +56,7 @@ struct Shared {
     config: RefCell<Arc<ServerConfig>>,
     /// What the operator's files were like when they were last read.
     read: Cell<Option<Stamp>>,
-    door: Door,
+    limits: HandshakeLimits,
 }
 
 /// What tells one version of two files from the next.
@@ -74,7 +74,7 @@ impl Tls {
             return Ok(None);
         }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let read = stamp(&https.tls);
+        let read = file_times(&https.tls);
         let pair = match load_files(&https.tls, &provider) {
             Some(Ok(pair)) => {
                 announce(&pair, "of the configured files");
@@ -93,7 +93,7 @@ impl Tls {
             mode: RefCell::new(https.tls.clone()),
             config: RefCell::new(pair.config),
             read: Cell::new(read),
-            door: Door::new(),
+            limits: HandshakeLimits::new(),
         }))))
     }
 
@@ -104,7 +104,7 @@ impl Tls {
             return;
         }
         let before = self.0.mode.replace(https.tls.clone());
-        self.0.read.set(stamp(&https.tls));
+        self.0.read.set(file_times(&https.tls));
         let is_own = https.tls == TlsMode::SelfSigned;
         if is_own && before == https.tls {
             return;
@@ -133,7 +133,7 @@ impl Tls {
         loop {
             sleep(Duration::from_millis(TLS_FILES_LOOK_MS)).await;
             let mode = self.0.mode.borrow().clone();
-            let now = stamp(&mode);
+            let now = file_times(&mode);
             if now != self.0.read.get() && now == seen {
                 let listen = std::net::SocketAddr::from(([0; 8], 0));
                 self.reload(&Https { listen, tls: mode });
@@ -149,7 +149,7 @@ impl Tls {
         address: IpAddr,
     ) -> std::io::Result<Encrypted> {
         let config = || Arc::clone(&self.0.config.borrow());
-        let accepted = handshake::accept(stream, address, &self.0.door, config).await;
+        let accepted = handshake::accept(stream, address, &self.0.limits, config).await;
         let counter = if accepted.is_ok() { &GAUGES.tls_accepted } else { &GAUGES.tls_failed };
         counter.fetch_add(1, Relaxed);
         accepted
@@ -160,12 +160,12 @@ impl Tls {
 ///
 /// # Errors
 /// [`TlsError`]: the files do not fit, or there is no certificate of our own yet.
-pub fn look(https: &Https, state: &StateFolder) -> Result<Option<Facts>, TlsError> {
+pub fn look(https: &Https, state: &StateFolder) -> Result<Option<CertificateInfo>, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     match &https.tls {
         TlsMode::Off => Ok(None),
-        TlsMode::SelfSigned => self_signed::kept(state, &provider).map(|pair| Some(pair.facts)),
-        mode => load_files(mode, &provider).transpose().map(|pair| pair.map(|pair| pair.facts)),
+        TlsMode::SelfSigned => self_signed::kept(state, &provider).map(|pair| Some(pair.info)),
+        mode => load_files(mode, &provider).transpose().map(|pair| pair.map(|pair| pair.info)),
     }
 }
 
@@ -184,12 +184,12 @@ fn own(state: &StateFolder, provider: &Arc<CryptoProvider>) -> Result<Pair, TlsE
 }
 
 fn announce(pair: &Pair, whose: &str) {
-    let Facts { fingerprint, not_after, .. } = &pair.facts;
+    let CertificateInfo { fingerprint, not_after, .. } = &pair.info;
     log::info!("https: certificate {whose}, valid until {not_after}");
     log::info!("https: fingerprint (SHA-256) {fingerprint}");
 }
 
-fn stamp(mode: &TlsMode) -> Option<Stamp> {
+fn file_times(mode: &TlsMode) -> Option<Stamp> {
     let of = |path: &Path| {
         let metadata = fs::metadata(path).ok()?;
         Some((metadata.modified().ok()?, metadata.len()))

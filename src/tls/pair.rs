@@ -11,7 +11,7 @@ use rustls::server::NoServerSessionStorage;
 use rustls::version::{TLS12, TLS13};
 use rustls::{Error, InconsistentKeys, ServerConfig};
 
-use super::{Facts, TlsError};
+use super::{CertificateInfo, TlsError};
 use crate::config::{file_content, open_file};
 use crate::limits::{TLS_FILE_BYTES_MAX, TLS_FRAGMENT_BYTES};
 
@@ -19,7 +19,7 @@ use crate::limits::{TLS_FILE_BYTES_MAX, TLS_FRAGMENT_BYTES};
 #[derive(Debug)]
 pub(super) struct Pair {
     pub(super) config: Arc<ServerConfig>,
-    pub(super) facts: Facts,
+    pub(super) info: CertificateInfo,
 }
 
 impl Pair {
@@ -44,7 +44,7 @@ impl Pair {
             .collect::<Result<_, _>>()
             .map_err(|_| TlsError::NoCertificate(certificate.clone()))?;
         let first = chain.first().ok_or_else(|| TlsError::NoCertificate(certificate.clone()))?;
-        let facts = Facts::of(first);
+        let info = CertificateInfo::of(first);
         let key_der =
             PrivateKeyDer::from_pem_slice(key_pem).map_err(|_| TlsError::NoKey(key.clone()))?;
         let config = serve(chain, key_der, provider).map_err(|error| match error {
@@ -53,7 +53,7 @@ impl Pair {
             }
             error => TlsError::Refused { certificate, error },
         })?;
-        Ok(Self { config, facts })
+        Ok(Self { config, info })
     }
 }
 
@@ -133,7 +133,7 @@ mod tests {
             bent[at] ^= 0x11;
             if let Ok(pair) = parse(&bent, &bent) {
                 // A bit of the signature, which is our own over ourselves, or of a name.
-                assert!(!pair.facts.fingerprint.is_empty());
+                assert!(!pair.info.fingerprint.is_empty());
             }
             let _ = parse(&own[..at], &own[..at]);
         }

@@ -116,8 +116,8 @@ mod tests {
         std::fs::create_dir(&folder).expect("a folder");
         let state = StateFolder::at(folder.clone());
         assert!(matches!(kept(&state, &provider()), Err(TlsError::NotMade)));
-        let first = open(&state, &provider()).expect("made").facts;
-        assert_eq!(open(&state, &provider()).expect("kept").facts, first);
+        let first = open(&state, &provider()).expect("made").info;
+        assert_eq!(open(&state, &provider()).expect("kept").info, first);
         assert_eq!(first.not_before, "2019-01-01 00:00:00 UTC");
         assert_eq!(first.not_after, "2049-12-31 00:00:00 UTC");
         for name in ["localhost", "127.0.0.1", "::1"] {
@@ -125,15 +125,15 @@ mod tests {
         }
         std::fs::write(folder.join(FILE), "damaged").expect("written");
         assert!(kept(&state, &provider()).is_err());
-        let second = open(&state, &provider()).expect("made anew").facts;
+        let second = open(&state, &provider()).expect("made anew").info;
         assert_ne!(second.fingerprint, first.fingerprint);
-        assert_eq!(open(&state, &provider()).expect("kept").facts, second);
+        assert_eq!(open(&state, &provider()).expect("kept").info, second);
         let _ = std::fs::remove_dir_all(folder);
     }
 
     #[test]
     fn without_a_state_folder_there_is_one_for_this_start() {
         let pair = open(&StateFolder::none(), &provider()).expect("made");
-        assert_eq!(pair.facts.fingerprint.len(), 32 * 3 - 1);
+        assert_eq!(pair.info.fingerprint.len(), 32 * 3 - 1);
     }
 }

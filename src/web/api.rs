@@ -18,7 +18,7 @@ const RETRY_NO_ROOM_S: u32 = 10;
 struct Head {
     schema: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    configuration: Option<Standing>,
+    configuration: Option<ConfigurationStatus>,
     /// The version of the pages, by which one that stays open for weeks knows that it is old.
     #[serde(skip_serializing_if = "Option::is_none")]
     pages: Option<&'static str>,
@@ -26,7 +26,7 @@ struct Head {
 
 /// As much of [`Configuration`] as a viewer may know.
 #[derive(Serialize)]
-struct Standing {
+struct ConfigurationStatus {
     state: &'static str,
     message: Option<&'static str>,
 }
@@ -70,9 +70,10 @@ pub(crate) fn cameras_text(
     configuration: &Configuration,
     more: impl FnMut() -> Vec<CameraStatus> + 'static,
 ) -> Pieces {
-    let standing = Standing { state: configuration.state, message: configuration.sentence };
+    let status =
+        ConfigurationStatus { state: configuration.state, message: configuration.sentence };
     let pages = Some(pages::VERSION);
-    list(&Head { schema: SCHEMA, configuration: Some(standing), pages }, "cameras", more)
+    list(&Head { schema: SCHEMA, configuration: Some(status), pages }, "cameras", more)
 }
 
 /// `/api/sessions`; the same.
@@ -177,7 +178,7 @@ fn json(value: &impl Serialize) -> Reply {
 }
 
 fn text(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("these shapes are JSON")
+    serde_json::to_string(value).expect("these api are JSON")
 }
 
 #[cfg(test)]

@@ -25,12 +25,12 @@ use super::problem::{problem, retry};
 use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_BODY_MS_MAX, HTTP_BODY_QUIET_MS, PROFILE};
 use crate::mem::accounts::{self, Demand};
 use crate::status::TABLES;
-use crate::tls::Turns;
+use crate::tls::FairSemaphore;
 
 /// The body buffers of a site.
 #[derive(Debug)]
 pub(super) struct Bodies {
-    slots: Rc<Turns>,
+    slots: Rc<FairSemaphore>,
     patience: Duration,
     /// Requests that wait for a slot.
     waiting: Cell<usize>,
@@ -63,7 +63,7 @@ impl Bodies {
     pub(super) fn with(slots: usize, patience: Duration) -> Self {
         // What is shown is counted by `Used`.
         static TAKEN: AtomicU64 = AtomicU64::new(0);
-        Self { slots: Turns::new(slots, &TAKEN), patience, waiting: Cell::new(0) }
+        Self { slots: FairSemaphore::new(slots, &TAKEN), patience, waiting: Cell::new(0) }
     }
 
     /// Reads the body of a request whole, and lets its connection know; `client` is whom it counts

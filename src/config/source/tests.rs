@@ -66,17 +66,17 @@ fn whatever_has_become_of_the_file_the_last_good_one_is_used() {
     ];
     for (what, bytes) in unusable {
         fs::write(folder.file(), with_camera("gate")).expect("written");
-        assert_eq!(folder.run().standing, Standing::good());
+        assert_eq!(folder.run().status, ConfigStatus::good());
         fs::write(folder.file(), bytes).expect("written");
         let started = folder.run();
-        assert_eq!((names(&started), started.standing.origin), (vec!["gate"], Origin::LastGood));
-        assert_eq!(started.standing.problems.len(), 1, "{what}");
+        assert_eq!((names(&started), started.status.origin), (vec!["gate"], Origin::LastGood));
+        assert_eq!(started.status.problems.len(), 1, "{what}");
         assert_eq!(fs::read_to_string(folder.copy()).expect("kept"), with_camera("gate"), "{what}");
     }
     fs::remove_file(folder.file()).expect("there");
-    assert_eq!(folder.run().standing.origin, Origin::LastGood);
+    assert_eq!(folder.run().status.origin, Origin::LastGood);
     fs::create_dir(folder.file()).expect("a folder in its place");
-    assert_eq!(folder.run().standing.origin, Origin::LastGood);
+    assert_eq!(folder.run().status.origin, Origin::LastGood);
 }
 
 #[test]
@@ -85,7 +85,7 @@ fn without_a_last_good_one_the_defaults_are_used() {
     let defaults = |folder: &Folder| {
         let started = folder.run();
         assert_eq!(started.config, Config::default());
-        assert_eq!(started.standing.origin, Origin::Defaults);
+        assert_eq!(started.status.origin, Origin::Defaults);
         assert!(started.text.is_none());
     };
     defaults(&folder);
@@ -106,12 +106,12 @@ fn a_file_with_mistakes_is_used_and_kept() {
     fs::write(folder.file(), &text).expect("written");
     let started = folder.run();
     assert_eq!(names(&started), ["gate", "bad"]);
-    assert_eq!(started.standing.origin, Origin::Warnings);
+    assert_eq!(started.status.origin, Origin::Warnings);
     let expected = [
         "line 7, column 7: camera bad: `url` does not begin with rtsp://",
         "line 8, column 1: unknown key `x` in [[camera]]",
     ];
-    assert_eq!(started.standing.problems, expected);
+    assert_eq!(started.status.problems, expected);
     let reason = started.config.cameras[1].problem.as_deref();
     assert_eq!(reason, Some("line 7, column 7: `url` does not begin with rtsp://"));
     assert_eq!(fs::read_to_string(folder.copy()).expect("kept"), text);
@@ -123,13 +123,13 @@ fn a_login_beside_the_file_serves_its_copy_too_and_a_lost_one_costs_its_camera()
     fs::write(folder.0.join("secret"), "hunter2").expect("written");
     let login = "user = \"u\"\npassword_file = \"secret\"\n";
     fs::write(folder.file(), with_camera("gate") + login).expect("written");
-    assert_eq!(folder.run().standing.origin, Origin::Good);
+    assert_eq!(folder.run().status.origin, Origin::Good);
     fs::write(folder.file(), "=").expect("written");
     let started = folder.run();
     assert_eq!(started.config.cameras[0].password.reveal(), "hunter2");
     fs::remove_file(folder.0.join("secret")).expect("there");
     let started = folder.run();
-    assert_eq!(started.standing.origin, Origin::LastGood);
+    assert_eq!(started.status.origin, Origin::LastGood);
     let reason = started.config.cameras[0].problem.as_deref().expect("no password");
     assert!(reason.starts_with("line 6, column 17: `password_file` cannot be read: "), "{reason}");
     assert!(!reason.contains("secret:"), "{reason}");
@@ -147,7 +147,7 @@ fn mistakes_are_bounded_in_number_and_length() {
     assert!(loaded.problems.iter().all(|problem| problem.message.chars().count() < 250));
     let loaded = parse(&format!("config_version = 1\n{many}"), Path::new(""));
     assert_eq!(loaded.problems.len() + loaded.unnamed_problems, 900);
-    let problems = Standing::of(&loaded).problems;
+    let problems = ConfigStatus::of(&loaded).problems;
     assert_eq!(problems.len(), CONFIG_PROBLEMS_SHOWN + 1);
     assert_eq!(
         problems[CONFIG_PROBLEMS_SHOWN],

@@ -1,4 +1,4 @@
-//! One terminal attended to: between its wire, its [`Terminal`] and the [`Desk`] that answers.
+//! One terminal attended to: between its wire, its [`Terminal`] and the [`Dispatcher`] that answers.
 //!
 //! Nothing here waits for a wire that nobody reads: an answer is made as its pieces have room, and
 //! lines of the log that have none are left out. When the wire is gone, so is what was under way.
@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::command::Command;
-use super::desk::{Answer, Desk, Question, Then, log_line};
+use super::dispatcher::{Answer, Dispatcher, Question, Then, log_line};
 use super::password::Verdict;
 use super::terminal::{Event, Terminal, Way};
 use super::wire::Wire;
@@ -31,8 +31,8 @@ enum Outcome {
 }
 
 /// What is under way at one terminal.
-struct Seat<'t> {
-    desk: Desk,
+struct ConsoleSession<'t> {
+    dispatcher: Dispatcher,
     way: Way,
     terminal: &'t mut Terminal,
     task: Option<Pin<Box<dyn Future<Output = Outcome>>>>,
@@ -49,14 +49,14 @@ struct Seat<'t> {
 ///
 /// # Errors
 /// The wire is gone.
-pub(super) async fn attend(
-    desk: &Desk,
+pub(super) async fn run_session(
+    dispatcher: &Dispatcher,
     way: Way,
     terminal: &mut Terminal,
     wire: &Wire,
 ) -> io::Result<()> {
-    let mut seat = Seat {
-        desk: desk.clone(),
+    let mut session = ConsoleSession {
+        dispatcher: dispatcher.clone(),
         way,
         terminal,
         task: None,
@@ -69,35 +69,35 @@ pub(super) async fn attend(
     let mut bytes = [0; CHUNK_BYTES];
     let mut is_read = true;
     loop {
-        seat.turn();
-        let is_over = seat.is_left || !is_read;
-        if is_over && seat.is_at_rest() {
+        session.advance();
+        let is_over = session.is_left || !is_read;
+        if is_over && session.is_at_rest() {
             return Ok(());
         }
         let now_us = clock::now_us();
         let due_us =
-            seat.terminal.deadline_us().map_or(NOTHING_DUE_US, |at| at.saturating_sub(now_us));
-        let is_followed = seat.follow.is_some();
-        let is_waiting = !seat.terminal.waiting().is_empty();
-        let task = &mut seat.task;
+            session.terminal.deadline_us().map_or(NOTHING_DUE_US, |at| at.saturating_sub(now_us));
+        let is_followed = session.follow.is_some();
+        let is_waiting = !session.terminal.waiting().is_empty();
+        let task = &mut session.task;
         tokio::select! {
-            read = wire.read(&mut bytes), if is_read && !seat.is_left => match read? {
+            read = wire.read(&mut bytes), if is_read && !session.is_left => match read? {
                 0 => {
                     is_read = false;
                     // Who listens to nothing but the log would never be at rest.
-                    seat.follow = None;
+                    session.follow = None;
                 }
-                count => seat.receive(&bytes[..count]),
+                count => session.receive(&bytes[..count]),
             },
-            sent = wire.write(seat.terminal.waiting()), if is_waiting => {
-                seat.terminal.sent(sent?);
+            sent = wire.write(session.terminal.waiting()), if is_waiting => {
+                session.terminal.sent(sent?);
             }
             outcome = of(task), if task.is_some() => {
-                seat.task = None;
-                seat.take(outcome);
+                session.task = None;
+                session.take(outcome);
             }
             () = sleep(Duration::from_millis(CONSOLE_FOLLOW_MS)), if is_followed => {}
-            () = sleep(Duration::from_micros(due_us)) => seat.terminal.timeout(clock::now_us()),
+            () = sleep(Duration::from_micros(due_us)) => session.terminal.timeout(clock::now_us()),
         }
     }
 }
@@ -110,13 +110,13 @@ async fn of(task: &mut Option<Pin<Box<dyn Future<Output = Outcome>>>>) -> Outcom
     }
 }
 
-impl Seat<'_> {
+impl ConsoleSession<'_> {
     fn receive(&mut self, bytes: &[u8]) {
         self.terminal.receive(bytes, clock::now_us());
     }
 
     /// Does what can be done now.
-    fn turn(&mut self) {
+    fn advance(&mut self) {
         self.show();
         while !self.is_left
             && let Some(event) = self.terminal.event()
@@ -133,26 +133,29 @@ impl Seat<'_> {
     }
 
     fn begin(&mut self, event: Event) {
-        let (desk, now_us) = (self.desk.clone(), clock::now_us());
+        let (dispatcher, now_us) = (self.dispatcher.clone(), clock::now_us());
         match event {
             Event::Hello => {
                 let is_cable = matches!(self.way, Way::Cable { .. });
-                let banner = self.desk.banner(is_cable);
+                let banner = self.dispatcher.banner(is_cable);
                 self.terminal.greet(&banner, now_us);
             }
             Event::Password(typed) => {
-                self.task = Some(Box::pin(async move { Outcome::Judged(desk.judge(typed).await) }));
+                self.task =
+                    Some(Box::pin(async move { Outcome::Judged(dispatcher.judge(typed).await) }));
             }
             Event::Command(line) => match Command::parse(&line) {
                 Ok(command) => {
-                    let task = async move { Outcome::Answered(desk.answer(command).await) };
+                    let task = async move { Outcome::Answered(dispatcher.answer(command).await) };
                     self.task = Some(Box::pin(task));
                 }
                 Err(why) => self.take(Outcome::Answered(Answer::failure(&why))),
             },
             Event::Answer(text) => match self.question.take() {
                 Some(question) => {
-                    let task = async move { Outcome::Answered(desk.go_on(question, text).await) };
+                    let task = async move {
+                        Outcome::Answered(dispatcher.answer_prompt(question, text).await)
+                    };
                     self.task = Some(Box::pin(task));
                 }
                 None => self.terminal.done(now_us),

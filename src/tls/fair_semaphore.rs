@@ -1,6 +1,6 @@
-//! Turns at what costs memory: a handshake, which is a signature as well, and a large record. Of
+//! FairSemaphore at what costs memory: a handshake, which is a signature as well, and a large record. Of
 //! each only so many are under way at once as the profile says. Those who wait are served by
-//! address ([`crate::access::client`]), whose has the fewest turns first; a turn that takes long
+//! address ([`crate::access::client`]), whose has the fewest semaphore first; a turn that takes long
 //! makes room when others wait.
 //!
 //! Who waits has a connection's place, and those are counted: the queue needs no bound of its own.
@@ -14,14 +14,14 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::sleep;
 
-use crate::limits::TLS_TURN_MS;
+use crate::limits::TLS_PERMIT_MS;
 
 #[derive(Debug)]
-pub(crate) struct Turns {
+pub(crate) struct FairSemaphore {
     max: usize,
     /// How many there are, for all to see.
     gauge: &'static AtomicU64,
-    /// Whose turns there are.
+    /// Whose semaphore there are.
     taken: RefCell<Vec<IpAddr>>,
     waiting: RefCell<Vec<Waiter>>,
     /// Somebody waits.
@@ -31,17 +31,17 @@ pub(crate) struct Turns {
 #[derive(Debug)]
 struct Waiter {
     address: IpAddr,
-    granted: oneshot::Sender<Turn>,
+    granted: oneshot::Sender<FairPermit>,
 }
 
 /// A turn; dropped, it is the next one's.
 #[derive(Debug)]
-pub(crate) struct Turn {
-    turns: Rc<Turns>,
+pub(crate) struct FairPermit {
+    semaphore: Rc<FairSemaphore>,
     address: IpAddr,
 }
 
-impl Turns {
+impl FairSemaphore {
     pub(crate) fn new(max: usize, gauge: &'static AtomicU64) -> Rc<Self> {
         Rc::new(Self {
             max,
@@ -53,7 +53,7 @@ impl Turns {
     }
 
     /// Waits for a turn.
-    pub(crate) async fn take(self: &Rc<Self>, address: IpAddr) -> Turn {
+    pub(crate) async fn take(self: &Rc<Self>, address: IpAddr) -> FairPermit {
         let (granted, grant) = oneshot::channel();
         self.waiting.borrow_mut().push(Waiter { address, granted });
         self.grant();
@@ -68,7 +68,7 @@ impl Turns {
             self.taken.borrow_mut().push(address);
             self.gauge.fetch_add(1, Relaxed);
             // Who has gone meanwhile gives it back at once.
-            drop(waiter.granted.send(Turn { turns: Rc::clone(self), address }));
+            drop(waiter.granted.send(FairPermit { semaphore: Rc::clone(self), address }));
         }
     }
 
@@ -93,27 +93,27 @@ impl Turns {
     }
 }
 
-impl Turn {
+impl FairPermit {
     /// Returns when the turn has taken long and others wait for one.
     pub(crate) fn overdue(&self) -> impl Future<Output = ()> + use<> {
-        let turns = Rc::clone(&self.turns);
+        let semaphore = Rc::clone(&self.semaphore);
         async move {
-            sleep(Duration::from_millis(TLS_TURN_MS)).await;
-            while !turns.is_wanted() {
-                turns.wanted.notified().await;
+            sleep(Duration::from_millis(TLS_PERMIT_MS)).await;
+            while !semaphore.is_wanted() {
+                semaphore.wanted.notified().await;
             }
         }
     }
 }
 
-impl Drop for Turn {
+impl Drop for FairPermit {
     fn drop(&mut self) {
-        let mut taken = self.turns.taken.borrow_mut();
+        let mut taken = self.semaphore.taken.borrow_mut();
         let at = taken.iter().position(|address| *address == self.address);
-        taken.swap_remove(at.expect("a turn is in the list until it is dropped"));
+        taken.swap_remove(at.expect("a permit is in the list until it is dropped"));
         drop(taken);
-        self.turns.gauge.fetch_sub(1, Relaxed);
-        self.turns.grant();
+        self.semaphore.gauge.fetch_sub(1, Relaxed);
+        self.semaphore.grant();
     }
 }
 
@@ -125,9 +125,9 @@ mod tests {
 
     use super::*;
 
-    fn turns_of(max: usize) -> Rc<Turns> {
+    fn turns_of(max: usize) -> Rc<FairSemaphore> {
         static GAUGE: AtomicU64 = AtomicU64::new(0);
-        Turns::new(max, &GAUGE)
+        FairSemaphore::new(max, &GAUGE)
     }
 
     fn address(last: u8) -> IpAddr {
@@ -153,11 +153,11 @@ mod tests {
     #[test]
     fn an_address_without_a_turn_goes_before_one_that_has_some() {
         run(async {
-            let turns = turns_of(2);
-            let first = turns.take(address(1)).await;
-            let _second = turns.take(address(1)).await;
-            let mut greedy = pin!(turns.take(address(1)));
-            let mut modest = pin!(turns.take(address(2)));
+            let semaphore = turns_of(2);
+            let first = semaphore.take(address(1)).await;
+            let _second = semaphore.take(address(1)).await;
+            let mut greedy = pin!(semaphore.take(address(1)));
+            let mut modest = pin!(semaphore.take(address(2)));
             assert!(now(&mut greedy).await.is_none());
             assert!(now(&mut modest).await.is_none());
             drop(first);
@@ -171,30 +171,30 @@ mod tests {
     #[test]
     fn who_has_gone_is_passed_over() {
         run(async {
-            let turns = turns_of(1);
-            let first = turns.take(address(1)).await;
-            let mut last = pin!(turns.take(address(3)));
+            let semaphore = turns_of(1);
+            let first = semaphore.take(address(1)).await;
+            let mut last = pin!(semaphore.take(address(3)));
             {
-                let mut gone = pin!(turns.take(address(2)));
+                let mut gone = pin!(semaphore.take(address(2)));
                 assert!(now(&mut gone).await.is_none());
                 assert!(now(&mut last).await.is_none());
                 drop(first);
                 // It was granted, and leaves without having looked.
             }
             assert!(now(&mut last).await.is_some());
-            assert!(turns.taken.borrow().is_empty() && turns.waiting.borrow().is_empty());
+            assert!(semaphore.taken.borrow().is_empty() && semaphore.waiting.borrow().is_empty());
         });
     }
 
     #[test]
     fn a_long_turn_ends_only_when_another_is_wanted() {
         run(async {
-            let turns = turns_of(1);
-            let first = turns.take(address(1)).await;
+            let semaphore = turns_of(1);
+            let first = semaphore.take(address(1)).await;
             let mut overdue = pin!(first.overdue());
-            let long = Duration::from_millis(TLS_TURN_MS + 50);
+            let long = Duration::from_millis(TLS_PERMIT_MS + 50);
             assert!(tokio::time::timeout(long, overdue.as_mut()).await.is_err());
-            let mut next = pin!(turns.take(address(2)));
+            let mut next = pin!(semaphore.take(address(2)));
             assert!(now(&mut next).await.is_none());
             overdue.await;
         });

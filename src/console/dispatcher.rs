@@ -18,7 +18,7 @@ const PIECE_ITEMS: usize = 4;
 
 /// Who answers. Cheap to clone; one thread only.
 #[derive(Clone)]
-pub(super) struct Desk(Rc<Inner>);
+pub(super) struct Dispatcher(Rc<Inner>);
 
 struct Inner {
     control: Control,
@@ -88,7 +88,7 @@ impl Answer {
     }
 }
 
-impl Desk {
+impl Dispatcher {
     pub(super) fn new(control: Control) -> Self {
         let password = Password::read(control.guard().folder());
         Self(Rc::new(Inner { control, password }))
@@ -182,7 +182,7 @@ impl Desk {
     }
 
     /// Goes on with what a question was answered.
-    pub(super) async fn go_on(&self, question: Question, answer: Secret) -> Answer {
+    pub(super) async fn answer_prompt(&self, question: Question, answer: Secret) -> Answer {
         match question {
             Question::CameraPassword(camera) => {
                 if answer.reveal().len() > RTSP_PASSWORD_BYTES_MAX {

@@ -3,10 +3,10 @@
 //! than a read's worth, because the buffer for a record of 16 KiB grows to twice that.
 //!
 //! A connection that has to wait for such a place is not read, so that its bytes stay in the
-//! kernel. One that holds a place while others wait has 250 ms ([`TLS_TURN_MS`]), and is ended
+//! kernel. One that holds a place while others wait has 250 ms ([`TLS_PERMIT_MS`]), and is ended
 //! then, whether it sends no more, does not read what it is answered, or has a request that waits.
 //!
-//! [`TLS_TURN_MS`]: crate::limits::TLS_TURN_MS
+//! [`TLS_PERMIT_MS`]: crate::limits::TLS_PERMIT_MS
 
 use std::io;
 use std::net::IpAddr;
@@ -17,31 +17,31 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-use super::turns::{Turn, Turns};
+use super::fair_semaphore::{FairPermit, FairSemaphore};
 use crate::limits::{PROFILE, TLS_READ_BYTES, TLS_UNREAD_BYTES_MAX};
 use crate::mem::accounts::{self, Raise};
 
-/// Whose turns at large records there are, and who asks.
+/// Whose semaphore at large records there are, and who asks.
 #[derive(Debug)]
-pub(super) struct Places {
-    pub(super) turns: Rc<Turns>,
+pub(super) struct LargeRecordSlots {
+    pub(super) semaphore: Rc<FairSemaphore>,
     pub(super) address: IpAddr,
 }
 
 /// A socket that counts what was read and not yet of use.
-pub(super) struct Metered {
+pub(super) struct LimitedStream {
     stream: TcpStream,
     unread_bytes: usize,
-    places: Places,
-    place: Place,
+    slots: LargeRecordSlots,
+    slot: LargeRecordSlot,
 }
 
 /// A place for a large record.
-enum Place {
+enum LargeRecordSlot {
     None,
-    Wanted(Pin<Box<dyn Future<Output = Turn>>>),
+    Wanted(Pin<Box<dyn Future<Output = FairPermit>>>),
     Held {
-        _turn: Turn,
+        _permit: FairPermit,
         /// Of the connection's account.
         _raised: Raise,
         overdue: Pin<Box<dyn Future<Output = ()>>>,
@@ -49,11 +49,11 @@ enum Place {
     },
 }
 
-impl Metered {
+impl LimitedStream {
     /// Its large records share `places` with those of others, from the first byte on: a client may
     /// send its first request with the end of its handshake.
-    pub(super) fn new(stream: TcpStream, places: Places) -> Self {
-        Self { stream, unread_bytes: 0, places, place: Place::None }
+    pub(super) fn new(stream: TcpStream, slots: LargeRecordSlots) -> Self {
+        Self { stream, unread_bytes: 0, slots, slot: LargeRecordSlot::None }
     }
 
     /// What came was of use.
@@ -69,15 +69,15 @@ impl Metered {
 
     /// Gives a place up that is not needed any more. rustls gives its large buffer back before a
     /// read with nothing left over: then it asks for one read's worth.
-    fn give_up_place(&mut self, asked_bytes: usize) {
+    fn give_up_slot(&mut self, asked_bytes: usize) {
         if self.unread_bytes == 0 && asked_bytes <= TLS_READ_BYTES {
-            self.place = Place::None;
+            self.slot = LargeRecordSlot::None;
         }
     }
 
     /// Whether the connection may go on: not when its place took long and others wait for one.
     fn check_place(&mut self, context: &mut Context<'_>) -> io::Result<()> {
-        let Place::Held { overdue, is_over, .. } = &mut self.place else { return Ok(()) };
+        let LargeRecordSlot::Held { overdue, is_over, .. } = &mut self.slot else { return Ok(()) };
         *is_over = *is_over || overdue.as_mut().poll(context).is_ready();
         if *is_over {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "others wait for a large record"));
@@ -91,39 +91,42 @@ impl Metered {
 
     /// Waits for a place if there is more unread than a read's worth.
     fn poll_place(&mut self, context: &mut Context<'_>, asked_bytes: usize) -> Poll<()> {
-        self.give_up_place(asked_bytes);
-        let Places { turns, address } = &self.places;
-        if self.unread_bytes >= TLS_READ_BYTES && matches!(self.place, Place::None) {
-            let (turns, address) = (Rc::clone(turns), *address);
-            self.place = Place::Wanted(Box::pin(async move { turns.take(address).await }));
+        self.give_up_slot(asked_bytes);
+        let LargeRecordSlots { semaphore, address } = &self.slots;
+        if self.unread_bytes >= TLS_READ_BYTES && matches!(self.slot, LargeRecordSlot::None) {
+            let (semaphore, address) = (Rc::clone(semaphore), *address);
+            self.slot =
+                LargeRecordSlot::Wanted(Box::pin(async move { semaphore.take(address).await }));
         }
-        if let Place::Wanted(turn) = &mut self.place {
-            let turn = ready!(turn.as_mut().poll(context));
-            let overdue = Box::pin(turn.overdue());
+        if let LargeRecordSlot::Wanted(permit) = &mut self.slot {
+            let permit = ready!(permit.as_mut().poll(context));
+            let overdue = Box::pin(permit.overdue());
             let _raised = accounts::raise(PROFILE.tls_large_record_heap_bytes);
-            self.place = Place::Held { _turn: turn, _raised, overdue, is_over: false };
+            self.slot = LargeRecordSlot::Held { _permit: permit, _raised, overdue, is_over: false };
         }
         Poll::Ready(())
     }
 }
 
-/// See [`Metered::look`].
-struct Look<'m>(&'m mut Metered);
+/// See [`LimitedStream::look`].
+struct Look<'m>(&'m mut LimitedStream);
 
 impl io::Read for Look<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.give_up_place(buffer.len());
+        self.0.give_up_slot(buffer.len());
         Err(io::ErrorKind::WouldBlock.into())
     }
 }
 
-impl std::fmt::Debug for Metered {
+impl std::fmt::Debug for LimitedStream {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Metered").field("unread_bytes", &self.unread_bytes).finish_non_exhaustive()
+        f.debug_struct("LimitedStream")
+            .field("unread_bytes", &self.unread_bytes)
+            .finish_non_exhaustive()
     }
 }
 
-impl AsyncRead for Metered {
+impl AsyncRead for LimitedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -149,7 +152,7 @@ impl AsyncRead for Metered {
     }
 }
 
-impl AsyncWrite for Metered {
+impl AsyncWrite for LimitedStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

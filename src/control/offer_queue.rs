@@ -10,7 +10,7 @@ use crate::limits::PROFILE;
 use crate::mem::Full;
 
 /// The queue; `G` is what is granted.
-pub(super) struct Waiting<G> {
+pub(super) struct OfferQueue<G> {
     queue: Vec<Waiter<G>>,
 }
 
@@ -19,7 +19,7 @@ struct Waiter<G> {
     granted: oneshot::Sender<G>,
 }
 
-impl<G> Waiting<G> {
+impl<G> OfferQueue<G> {
     pub(super) fn new() -> Self {
         Self { queue: Vec::new() }
     }
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn an_address_without_handshakes_goes_before_one_with_many() {
-        let mut waiting = Waiting::new();
+        let mut waiting = OfferQueue::new();
         let mut greedy: Vec<_> = (0..2).map(|_| waiting.admit(address(1)).unwrap()).collect();
         let mut modest = waiting.admit(address(2)).unwrap();
         let of = |ip| if ip == address(1) { 3 } else { 0 };
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn the_queue_is_bounded_and_forgets_those_who_left() {
-        let mut waiting = Waiting::<()>::new();
+        let mut waiting = OfferQueue::<()>::new();
         let mut grants: Vec<_> =
             (0..PROFILE.offers_waiting).map(|_| waiting.admit(address(1)).unwrap()).collect();
         assert!(waiting.admit(address(2)).is_err());

@@ -26,7 +26,7 @@ const IP_ADDRESS: u8 = 0x87;
 
 /// What stands in a certificate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct CertificateInfo {
     /// SHA-256 of the whole, in pairs of hexadecimal digits with colons, as browsers show it.
     pub fingerprint: String,
     /// `CN=gate, O=example`
@@ -39,15 +39,15 @@ pub struct Facts {
     pub not_after: String,
 }
 
-impl Facts {
+impl CertificateInfo {
     /// Reads a certificate; what is not understood is empty.
     pub(super) fn of(certificate: &[u8]) -> Self {
         let digest = digest(&SHA256, certificate);
         let pairs: Vec<_> = digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
-        let mut facts = Self { fingerprint: pairs.join(":"), ..Self::default() };
+        let mut info = Self { fingerprint: pairs.join(":"), ..Self::default() };
         // As far as it could be read is what there is to say.
-        let _ = facts.read(certificate);
-        facts
+        let _ = info.read(certificate);
+        info
     }
 
     fn read(&mut self, certificate: &[u8]) -> Option<()> {
@@ -85,7 +85,7 @@ impl Facts {
     }
 }
 
-impl std::fmt::Display for Facts {
+impl std::fmt::Display for CertificateInfo {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "fingerprint (SHA-256): {}", self.fingerprint)?;
         writeln!(f, "subject: {}", self.subject)?;

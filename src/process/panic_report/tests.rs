@@ -48,7 +48,7 @@ fn fail() {
 fn ended_by(way: &str, backtrace: &str) -> (Output, String) {
     let program = std::env::current_exe().expect("this program");
     let output = Command::new(program)
-        .args(["--exact", "process::last_words::tests::fail", "--ignored", "--nocapture"])
+        .args(["--exact", "process::panic_report::tests::fail", "--ignored", "--nocapture"])
         .env(WAY, way)
         .env("RUST_BACKTRACE", backtrace)
         .output()
@@ -67,7 +67,10 @@ fn a_panic_on_any_thread_is_one_line_and_ends_the_process() {
     ] {
         let (_, words) = ended_by(way, "0");
         assert_eq!(words.lines().count(), 1, "{words}");
-        assert!(words.starts_with("[ERROR] panic at src/process/last_words/tests.rs:"), "{words}");
+        assert!(
+            words.starts_with("[ERROR] panic at src/process/panic_report/tests.rs:"),
+            "{words}"
+        );
         assert!(words.contains(message) && words.contains(version()), "{words}");
         assert!(words.contains(&format!("; thread {thread}")), "{words}");
         let (_, backtrace) = words.split_once("; backtrace ").expect("a backtrace");
@@ -80,7 +83,7 @@ fn a_backtrace_has_names_where_they_are_asked_for() {
     let (_, words) = ended_by("media", "1");
     assert!(words.starts_with("[ERROR] panic at "), "{words}");
     // Which frames have names of their own is the optimiser's affair; these do.
-    assert!(words.contains("weir::process::last_words::panicked"), "{words}");
+    assert!(words.contains("weir::process::panic_report::panicked"), "{words}");
     assert!(words.contains("std::panicking::"), "{words}");
 }
 
