@@ -8,7 +8,7 @@ use super::failures::{Charge, Failures, Tried};
 use super::logins::{Ended, LoginHash, Logins};
 use super::password::PasswordHash;
 use super::queue::{Queue, QueueFull};
-use super::remembered::{Mark, Remembered};
+use super::verified::{CredentialDigest, VerifiedCredentials};
 
 /// The time, on both clocks.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +20,7 @@ pub struct Now {
 }
 
 /// What a request presents.
-pub enum Presented {
+pub enum PresentedCredentials {
     /// Nothing.
     Nothing,
     /// A token.
@@ -37,13 +37,13 @@ pub enum Presented {
 }
 
 /// A request, as far as it matters here.
-pub struct Asked {
+pub struct AuthRequest {
     /// Who sent it.
     pub sender: Sender,
     /// It is on this machine, as far as that can be told: nothing about it is a proxy's.
     pub is_local: bool,
     /// Its credentials.
-    pub presented: Presented,
+    pub presented: PresentedCredentials,
     /// The login in its cookie.
     pub login: Option<String>,
 }
@@ -113,7 +113,7 @@ pub(super) enum Verdict {
 /// A try at a password.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attempt {
-    pub(super) mark: Mark,
+    pub(super) mark: CredentialDigest,
     pub(super) sender: Sender,
     charge: Charge,
 }
@@ -125,14 +125,14 @@ pub(super) struct Job {
     pub(super) rounds: u32,
     pub(super) password: String,
     /// A right answer is of no use: there is no such user.
-    pub(super) is_vain: bool,
+    pub(super) is_unknown_user: bool,
 }
 
 /// The tables. See the module.
 pub struct Access {
     logins: Logins,
     failures: Failures,
-    remembered: Remembered,
+    remembered: VerifiedCredentials,
     hashing: Queue,
     /// The users of the policy last seen.
     users: Vec<Fingerprint>,
@@ -143,7 +143,7 @@ impl Access {
         Self {
             logins,
             failures: Failures::new(),
-            remembered: Remembered::new(),
+            remembered: VerifiedCredentials::new(),
             hashing: Queue::default(),
             users: Vec::new(),
         }
@@ -163,7 +163,7 @@ impl Access {
     pub(super) fn identify(
         &mut self,
         policy: &Policy,
-        asked: &Asked,
+        asked: &AuthRequest,
         now: Now,
     ) -> Result<Verdict, Denial> {
         let identity = |name, role, means| Ok(Verdict::Known(Identity { name, role, means }));
@@ -178,7 +178,7 @@ impl Access {
         }
         let by =
             |account: &Account, means| identity(Some(account.name.clone()), account.role, means);
-        if let Presented::Token(token) = &asked.presented
+        if let PresentedCredentials::Token(token) = &asked.presented
             && let Some(account) = policy.token(token)
         {
             return by(account, Means::Token);
@@ -190,12 +190,12 @@ impl Access {
             return by(&user.account, Means::Login);
         }
         match &asked.presented {
-            Presented::Password { user, password } => {
+            PresentedCredentials::Password { user, password } => {
                 self.try_password(policy, user, password, &asked.sender, now)
             }
-            Presented::Token(_) => Err(self.wrong_token(&asked.sender, now)),
-            Presented::Unreadable => Err(Denial::Wrong),
-            Presented::Nothing => Err(Denial::Unknown),
+            PresentedCredentials::Token(_) => Err(self.wrong_token(&asked.sender, now)),
+            PresentedCredentials::Unreadable => Err(Denial::Wrong),
+            PresentedCredentials::Nothing => Err(Denial::Unknown),
         }
     }
 
@@ -260,7 +260,7 @@ impl Access {
             hash: hash.unwrap_or_else(|| PasswordHash::of_nobody(rounds)),
             rounds,
             password: password.to_owned(),
-            is_vain: known.is_none(),
+            is_unknown_user: known.is_none(),
         };
         Ok(Verdict::Hashing { identity, outcome: self.hashing.admit(sender, job) })
     }

@@ -10,7 +10,7 @@ use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use super::client::Sender;
-use super::decide::{Access, Asked, Denial, Identity, Now, Verdict};
+use super::decide::{Access, AuthRequest, Denial, Identity, Now, Verdict};
 use super::domains::Domains;
 use super::hashing::Hashing;
 use super::keeping::{Keeping, Urgency};
@@ -108,7 +108,7 @@ impl Guard {
     ///
     /// # Errors
     /// Why that is nobody.
-    pub async fn identify(&self, policy: &Policy, asked: &Asked) -> Result<Identity, Denial> {
+    pub async fn identify(&self, policy: &Policy, asked: &AuthRequest) -> Result<Identity, Denial> {
         if self.0.access.borrow_mut().follow(policy) {
             self.changed(Urgency::Ended);
         }

@@ -90,7 +90,7 @@ fn work(queue: &Receiver<Order>) {
         match order {
             Order::Hash(job, done) => {
                 GAUGES.password_hashes.fetch_add(1, Relaxed);
-                let is_right = job.hash.fits(&job.password, job.rounds) && !job.is_vain;
+                let is_right = job.hash.fits(&job.password, job.rounds) && !job.is_unknown_user;
                 let _ = done.send(is_right);
             }
             Order::Fits(hash, password, done) => {

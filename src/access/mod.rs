@@ -2,7 +2,7 @@
 //!
 //! [`Access`] decides from what a request presents, who sends it and the time, and keeps the
 //! tables for it: logins ([`logins`]), failures by address ([`failures`], [`count`]), credentials
-//! known to be right ([`remembered`]), and the passwords that wait for their hash ([`queue`]). It
+//! known to be right ([`verified`]), and the passwords that wait for their hash ([`queue`]). It
 //! touches no socket, file or clock. Whom an address counts as is [`client`]'s. A password is the
 //! one thing it cannot decide at once: it is hashed on a thread of its own ([`hashing`]), and
 //! [`Guard`] is
@@ -25,12 +25,12 @@ mod origin;
 mod owner;
 mod password;
 mod queue;
-mod remembered;
 mod token;
+mod verified;
 
 pub use account::{Account, Fingerprint, Policy, Role, Token, User};
 pub use client::Sender;
-pub use decide::{Access, Asked, Denial, Identity, Means, Now, Presented};
+pub use decide::{Access, AuthRequest, Denial, Identity, Means, Now, PresentedCredentials};
 pub use guard::{Guard, LoggedIn};
 pub use host::{HostKind, Names, host_without_port};
 pub use logins::LoginHash;

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 
 use super::client::Sender;
 use super::decide::Job;
-use super::remembered::Mark;
+use super::verified::CredentialDigest;
 use crate::limits::{PASSWORD_REQUESTS_MAX, PASSWORDS_WAITING_MAX};
 
 #[derive(Default)]
@@ -28,7 +28,7 @@ pub(super) struct Queue {
 }
 
 struct Hash {
-    mark: Mark,
+    mark: CredentialDigest,
     address: IpAddr,
     /// The address may be made up.
     is_forwarded: bool,
@@ -49,14 +49,14 @@ pub(super) struct QueueFull;
 
 impl Queue {
     /// Whether this password is waiting or being hashed.
-    pub(super) fn has(&self, mark: &Mark) -> bool {
+    pub(super) fn has(&self, mark: &CredentialDigest) -> bool {
         self.hashes.iter().any(|hash| hash.mark == *mark)
     }
 
     /// Has a request of `sender` wait for a password that [`Queue::has`].
     pub(super) fn join(
         &mut self,
-        mark: &Mark,
+        mark: &CredentialDigest,
         sender: &Sender,
     ) -> Result<oneshot::Receiver<bool>, QueueFull> {
         let address = sender.tries_key();
@@ -79,7 +79,7 @@ impl Queue {
     }
 
     /// Which of those that wait makes room for a password of `sender`.
-    fn least_entitled(&self, sender: &Sender) -> Option<Mark> {
+    fn least_entitled(&self, sender: &Sender) -> Option<CredentialDigest> {
         let of = |address| self.hashes.iter().filter(|hash| hash.address == address).count();
         let is_due = |hash: &&Hash| {
             (hash.is_forwarded && !sender.is_forwarded())
@@ -119,7 +119,7 @@ impl Queue {
     }
 
     /// Takes out a password that was hashed; who waits for it.
-    pub(super) fn finish(&mut self, mark: &Mark) -> Vec<oneshot::Sender<bool>> {
+    pub(super) fn finish(&mut self, mark: &CredentialDigest) -> Vec<oneshot::Sender<bool>> {
         let Some(index) = self.hashes.iter().position(|hash| hash.mark == *mark) else {
             return Vec::new();
         };

@@ -1,10 +1,31 @@
 //! What a URL's query and a form have in them (application/x-www-form-urlencoded).
 
+use hyper::StatusCode;
+use hyper::header::{self, HeaderMap};
+
+use super::Reply;
+use super::problem::problem;
+
+const TYPE: &str = "application/x-www-form-urlencoded";
+
 /// The value of the first `name`; `None` when there is none, or it is not text.
 pub(super) fn value(text: &str, name: &str) -> Option<String> {
     let pairs = text.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     let mut named = pairs.filter(|(key, _)| decoded(key).as_deref() == Some(name));
     decoded(named.next()?.1)
+}
+
+/// Checks the type of a form's body.
+///
+/// # Errors
+/// The reply for another type: 415.
+pub(super) fn check_type(headers: &HeaderMap) -> Result<(), Reply> {
+    let found = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = found.and_then(|value| value.split(';').next());
+    if essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(TYPE)) {
+        return Ok(());
+    }
+    Err(problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, &format!("a login is {TYPE}")))
 }
 
 fn decoded(text: &str) -> Option<String> {

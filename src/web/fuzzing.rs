@@ -8,11 +8,11 @@ use hyper::body::Incoming;
 use hyper::{Request, StatusCode};
 use tokio::io::DuplexStream;
 
+use super::authorizer::Authorizer;
 use super::body::Bodies;
+use super::connections::{Bounds, ConnectionTable};
 use super::empty;
-use super::gate::Gate;
 use super::route::Action;
-use super::seats::{Bounds, Seats};
 use super::server::{Client, converse};
 use super::site::respond;
 use crate::access::{Guard, Policy};
@@ -25,20 +25,20 @@ pub(crate) async fn connection(stream: DuplexStream) {
     let loopback = std::net::IpAddr::from([127, 0, 0, 1]);
     let idle = Duration::from_secs(5);
     let usage = &TABLES.http_connections;
-    let seats = Seats::new(Bounds {
+    let table = ConnectionTable::new(Bounds {
         connections: 1,
         per_address: 1,
         idle,
         account: Kind::HttpConnection,
         usage,
     });
-    let seat = seats.admit(seats.address_of(loopback, 0), 0).expect("the table is empty");
+    let slot = table.admit(table.address_of(loopback, 0), 0).expect("the table is empty");
     let bodies = Rc::new(Bodies::new());
     let guard = Guard::new(StateFolder::none());
     let handler = move |request: Request<Incoming>, client| {
         let policy = Policy { open: true, ..Policy::default() };
-        let gate = Gate { guard: guard.clone(), policy: Arc::new(policy) };
-        respond(request, client, Rc::clone(&bodies), gate, |action| async move {
+        let authorizer = Authorizer { guard: guard.clone(), policy: Arc::new(policy) };
+        respond(request, client, Rc::clone(&bodies), authorizer, |action| async move {
             match action {
                 Action::Done(reply) => reply,
                 _ => empty(StatusCode::OK),
@@ -47,6 +47,6 @@ pub(crate) async fn connection(stream: DuplexStream) {
     };
     let client =
         Client { peer: (loopback, 1).into(), key: loopback, asked: loopback, is_tls: false };
-    converse(stream, client, &seat, idle, handler).await;
-    seats.release(&seat);
+    converse(stream, client, &slot, idle, handler).await;
+    table.release(&slot);
 }

@@ -1,7 +1,7 @@
 //! Listening sockets: who is accepted, and in what order.
 //!
 //! All that comes is accepted at once, so that the kernel's queue stays short, and waits for a
-//! place of [`Seats`] in [`Pending`]. What gets none is told 503 with what is full, and closed
+//! place of [`ConnectionTable`] in [`Pending`]. What gets none is told 503 with what is full, and closed
 //! (without a word where that would take a TLS handshake first).
 
 use std::fmt;
@@ -21,9 +21,9 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use super::Reply;
+use super::connections::{Address, ConnectionSlot, ConnectionTable, NotAdmitted, Wait};
 use super::pending::{Pending, Verdict};
 use super::problem::{self, PROBLEM_JSON};
-use super::seats::{Address, NoSeat, Seat, Seats, Wait};
 use super::server::{Client, attend};
 use crate::clock;
 use crate::limits::{
@@ -81,7 +81,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 type Accepted = (TcpStream, Client);
 
 /// Accepts for ever, giving each request to `handler`.
-pub(super) async fn serve<H, F>(entrance: Entrance, seats: Rc<Seats>, handler: H)
+pub(super) async fn serve<H, F>(entrance: Entrance, table: Rc<ConnectionTable>, handler: H)
 where
     H: Fn(Request<Incoming>, Client) -> F + Clone + 'static,
     F: Future<Output = Reply> + 'static,
@@ -90,18 +90,18 @@ where
     let refusals = Refusals::new(tls.is_none());
     let mut pending = Pending::new();
     loop {
-        let next = admit(&seats, &mut pending, &refusals, |connection, seat| {
-            begin(connection, seat, &seats, tls.clone(), &handler, &refusals);
+        let next = admit(&table, &mut pending, &refusals, |connection, slot| {
+            begin(connection, slot, &table, tls.clone(), &handler, &refusals);
         });
         let again_us = next.unwrap_or(u64::MAX).saturating_sub(clock::now_us());
         let accepted = tokio::select! {
-            accepted = accept(&listener, &seats, tls.is_some()) => accepted,
-            () = seats.released(), if !pending.is_empty() => continue,
+            accepted = accept(&listener, &table, tls.is_some()) => accepted,
+            () = table.released(), if !pending.is_empty() => continue,
             () = sleep(Duration::from_micros(again_us)), if !pending.is_empty() => continue,
         };
         match accepted {
             Ok((connection, address)) => {
-                let connections_of = |address| seats.count_of(address);
+                let connections_of = |address| table.count_of(address);
                 let now_us = clock::now_us();
                 let refused = pending.add(address, connection, now_us, connections_of);
                 if let Some(refused) = refused {
@@ -120,21 +120,21 @@ where
 /// Gives those that wait a place, as far as there are places; when to look again, where that is
 /// before another connection ends.
 fn admit(
-    seats: &Seats,
+    table: &ConnectionTable,
     pending: &mut Pending<Accepted>,
     refusals: &Refusals,
-    mut begin: impl FnMut(Accepted, Rc<Seat>),
+    mut begin: impl FnMut(Accepted, Rc<ConnectionSlot>),
 ) -> Option<u64> {
     let now_us = clock::now_us();
     let mut again_us = None;
     loop {
         let mut decided = None;
         let leaving = pending.leaving(
-            |address| seats.count_of(address),
+            |address| table.count_of(address),
             |address| {
-                let NoSeat { full, wait, is_of_address } = match seats.admit(address, now_us) {
-                    Ok(seat) => {
-                        decided = Some(Ok(seat));
+                let NotAdmitted { full, wait, is_of_address } = match table.admit(address, now_us) {
+                    Ok(slot) => {
+                        decided = Some(Ok(slot));
                         return Verdict::Leaves;
                     }
                     Err(refused) => refused,
@@ -153,13 +153,13 @@ fn admit(
             },
         );
         match (leaving, decided) {
-            (Some(connection), Some(Ok(seat))) => begin(connection, seat),
+            (Some(connection), Some(Ok(slot))) => begin(connection, slot),
             (Some(connection), Some(Err(full))) => refusals.refuse(connection, &full),
             _ => break,
         }
     }
     while let Some(connection) = pending.expired(now_us) {
-        let full = Full { what: "http connections", max: seats.bounds.connections };
+        let full = Full { what: "http connections", max: table.bounds.connections };
         refusals.refuse(connection, &full);
     }
     // Those that wait for a release have their time looked at as often.
@@ -169,8 +169,8 @@ fn admit(
 /// Begins a connection that has a place.
 fn begin<H, F>(
     (stream, client): Accepted,
-    seat: Rc<Seat>,
-    seats: &Rc<Seats>,
+    slot: Rc<ConnectionSlot>,
+    table: &Rc<ConnectionTable>,
     tls: Option<Tls>,
     handler: &H,
     refusals: &Refusals,
@@ -178,10 +178,10 @@ fn begin<H, F>(
     H: Fn(Request<Incoming>, Client) -> F + Clone + 'static,
     F: Future<Output = Reply> + 'static,
 {
-    let account = match Account::open(seats.bounds.account) {
+    let account = match Account::open(table.bounds.account) {
         Ok(account) => account,
         Err(refused) => {
-            seats.release(&seat);
+            table.release(&slot);
             refusals.refuse((stream, client), &refused);
             return;
         }
@@ -189,32 +189,32 @@ fn begin<H, F>(
     let ending = match Ending::of(&stream) {
         Ok(ending) => ending,
         Err(error) => {
-            seats.release(&seat);
+            table.release(&slot);
             warn!("http: {}: {error}", client.peer);
             return;
         }
     };
-    let (seats, handler) = (Rc::clone(seats), handler.clone());
+    let (table, handler) = (Rc::clone(table), handler.clone());
     tokio::task::spawn_local(async move {
-        let connection = attend(stream, client, &seat, seats.bounds.idle, tls, handler);
+        let connection = attend(stream, client, &slot, table.bounds.idle, tls, handler);
         if let Err(over) = account.charge(connection).await {
             over.tell(client.peer);
         }
         // The buffers of its answer are counted by its place.
-        sent(&ending, &seat).await;
+        sent(&ending, &slot).await;
         drop(ending);
-        seats.release(&seat);
+        table.release(&slot);
     });
 }
 
 /// Waits until a connection's client has all that was written, or the connection is evicted.
-async fn sent(ending: &Ending, seat: &Seat) {
+async fn sent(ending: &Ending, slot: &ConnectionSlot) {
     const LOOK: Duration = Duration::from_millis(1);
     const LOOK_MAX: Duration = Duration::from_millis(50);
-    if seat.eviction().is_some() {
+    if slot.eviction().is_some() {
         return;
     }
-    seat.ends();
+    slot.ends();
     ending.shut_down();
     let all = async {
         let mut pause = LOOK;
@@ -225,19 +225,19 @@ async fn sent(ending: &Ending, seat: &Seat) {
     };
     tokio::select! {
         biased;
-        () = seat.leave.notified() => {}
+        () = slot.leave.notified() => {}
         _ = timeout(Duration::from_millis(HTTP_UNSENT_MS_MAX), all) => {}
     }
 }
 
 async fn accept(
     listener: &TcpListener,
-    seats: &Seats,
+    table: &ConnectionTable,
     is_tls: bool,
 ) -> io::Result<(Accepted, Address)> {
     let (stream, peer) = listener.accept().await?;
     let ip = peer.ip().to_canonical();
-    let address = seats.address_of(ip, clock::now_us());
+    let address = table.address_of(ip, clock::now_us());
     let client = Client {
         peer: SocketAddr::new(ip, peer.port()),
         key: address.key,

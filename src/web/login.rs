@@ -1,37 +1,20 @@
 //! The login page, and what its form and the logout button ask for. Works without JavaScript.
 
 use bytes::Bytes;
-use hyper::header::{self, HeaderMap, HeaderValue};
-use hyper::{StatusCode, Uri};
+use hyper::StatusCode;
+use hyper::header::{self, HeaderValue};
 use serde::Serialize;
 
+use super::authorizer::{Authorizer, RequestContext};
 use super::caller::Caller;
 use super::cookie::{Cookie, Place};
-use super::gate::{self, Gate, Visit};
+use super::denial;
 use super::problem::problem;
+use super::route::{ENTERED, LoginRequest};
 use super::{Reply, empty, form, pages, reply};
 use crate::access::{Denial, LoggedIn, Means, Role};
 use crate::config::name_problem;
 use crate::limits::LOGIN_FORM_BYTES_MAX;
-
-/// In the query of the way back from a login. It leads over the login page, which sees whether the
-/// cookie comes: in a frame of another site, or where cookies are refused, it does not.
-pub(super) const ENTERED: &str = "entered";
-const FORM: &str = "application/x-www-form-urlencoded";
-
-/// What a request wants here.
-pub(super) enum Ask {
-    /// The page.
-    Page { next: Option<String> },
-    /// To be logged in.
-    Enter { form: Bytes },
-    /// To go on after a login, with its cookie if the browser kept it.
-    Onward { next: Option<String>, cookies: Vec<Cookie> },
-    /// To be logged out.
-    Leave { cookies: Vec<Cookie> },
-    /// To know who it is.
-    Identity,
-}
 
 #[derive(Serialize)]
 struct Identity<'i> {
@@ -41,43 +24,35 @@ struct Identity<'i> {
     means: Means,
 }
 
-/// Checks the type of a form's body.
-///
-/// # Errors
-/// 415.
-pub(super) fn check_form_type(headers: &HeaderMap) -> Result<(), Reply> {
-    let found = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = found.and_then(|value| value.split(';').next());
-    if essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(FORM)) {
-        return Ok(());
-    }
-    Err(problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, &format!("a login is {FORM}")))
-}
-
 /// Does it.
-pub(super) async fn answer(gate: &Gate, visit: &Visit, caller: Caller, ask: Ask) -> Reply {
+pub(super) async fn answer(
+    authorizer: &Authorizer,
+    context: &RequestContext,
+    caller: Caller,
+    request: LoginRequest,
+) -> Reply {
     let place = Place {
-        box_id: gate.guard.box_id(),
-        prefix: &gate.policy.prefix,
-        is_https: visit.is_https,
+        box_id: authorizer.guard.box_id(),
+        prefix: &authorizer.policy.prefix,
+        is_https: context.is_https,
     };
-    match ask {
-        Ask::Page { next } => page(gate, caller, next.as_deref()),
-        Ask::Enter { form } => enter(gate, caller, &form, place).await,
-        Ask::Onward { next, cookies } => onward(gate, next.as_deref(), cookies),
-        Ask::Leave { cookies } => leave(gate, cookies, place).await,
-        Ask::Identity => identity(visit),
+    match request {
+        LoginRequest::Page { next } => page(authorizer, caller, next.as_deref()),
+        LoginRequest::Enter { form } => enter(authorizer, caller, &form, place).await,
+        LoginRequest::Onward { next, cookies } => onward(authorizer, next.as_deref(), cookies),
+        LoginRequest::Leave { cookies } => leave(authorizer, cookies, place).await,
+        LoginRequest::Identity => identity(context),
     }
 }
 
 /// Ends the login, also one that an earlier weir or another scheme gave its cookie.
-async fn leave(gate: &Gate, cookies: Vec<Cookie>, place: Place<'_>) -> Reply {
+async fn leave(authorizer: &Authorizer, cookies: Vec<Cookie>, place: Place<'_>) -> Reply {
     let mut forgotten = vec![place.forget()];
     for cookie in cookies {
-        let Some(id) = gate.guard.good_login(std::iter::once(cookie.value.clone())) else {
+        let Some(id) = authorizer.guard.good_login(std::iter::once(cookie.value.clone())) else {
             continue;
         };
-        gate.guard.log_out(&id).await;
+        authorizer.guard.log_out(&id).await;
         if !place.is_of(&cookie) {
             forgotten.push(place.forget_named(&cookie.name));
         }
@@ -85,26 +60,27 @@ async fn leave(gate: &Gate, cookies: Vec<Cookie>, place: Place<'_>) -> Reply {
     to("/-/login", &forgotten)
 }
 
-fn page(gate: &Gate, caller: Caller, next: Option<&str>) -> Reply {
+fn page(authorizer: &Authorizer, caller: Caller, next: Option<&str>) -> Reply {
     let next = next.and_then(local).unwrap_or("/");
-    if gate.policy.has_accounts {
+    if authorizer.policy.has_accounts {
         return pages::login(StatusCode::OK, "", "", next);
     }
-    if caller.is_local || gate.policy.open {
+    if caller.is_local || authorizer.policy.open {
         return to(next, &[]);
     }
-    let (status, headline, detail) = gate::words(Denial::NoAccounts);
-    pages::notice(status, headline, &detail, &gate.policy.prefix)
+    let (status, headline, detail) = denial::describe(Denial::NoAccounts);
+    pages::notice(status, headline, &detail, &authorizer.policy.prefix)
 }
 
 /// To the page that was asked for, or back to the form with what became of the cookie.
-fn onward(gate: &Gate, next: Option<&str>, cookies: Vec<Cookie>) -> Reply {
+fn onward(authorizer: &Authorizer, next: Option<&str>, cookies: Vec<Cookie>) -> Reply {
     let next = next.and_then(local).unwrap_or("/");
-    let is_in = gate.guard.good_login(cookies.into_iter().map(|cookie| cookie.value)).is_some();
-    if is_in || !gate.policy.has_accounts { to(next, &[]) } else { pages::login_lost(next) }
+    let is_in =
+        authorizer.guard.good_login(cookies.into_iter().map(|cookie| cookie.value)).is_some();
+    if is_in || !authorizer.policy.has_accounts { to(next, &[]) } else { pages::login_lost(next) }
 }
 
-async fn enter(gate: &Gate, caller: Caller, form: &Bytes, place: Place<'_>) -> Reply {
+async fn enter(authorizer: &Authorizer, caller: Caller, form: &Bytes, place: Place<'_>) -> Reply {
     if form.len() > LOGIN_FORM_BYTES_MAX {
         let detail = format!("login of {} bytes, max {LOGIN_FORM_BYTES_MAX}", form.len());
         return problem(StatusCode::PAYLOAD_TOO_LARGE, &detail);
@@ -113,7 +89,8 @@ async fn enter(gate: &Gate, caller: Caller, form: &Bytes, place: Place<'_>) -> R
     let value = |name| form::value(&form, name).unwrap_or_default();
     let (user, password, next) = (value("user"), value("password"), value("next"));
     let next = local(&next).unwrap_or("/");
-    let logged_in = gate.guard.log_in(&gate.policy, &user, &password, &caller.sender()).await;
+    let logged_in =
+        authorizer.guard.log_in(&authorizer.policy, &user, &password, &caller.sender()).await;
     match logged_in {
         Ok(LoggedIn { id, lifetime_s }) => {
             let onward = format!("/-/login?{ENTERED}=1&next={next}");
@@ -125,19 +102,19 @@ async fn enter(gate: &Gate, caller: Caller, form: &Bytes, place: Place<'_>) -> R
 
 /// The page again, with the reason. Not with 401, which would have to say how to do it by HTTP.
 fn refused(denial: Denial, user: &str, next: &str) -> Reply {
-    let (mut status, _, mut detail) = gate::words(denial);
+    let (mut status, _, mut detail) = denial::describe(denial);
     if denial == Denial::Wrong {
         (status, detail) = (StatusCode::FORBIDDEN, "user or password is wrong".to_owned());
     }
     let mut reply = pages::login(status, &detail, user, next);
-    if let Some(seconds) = gate::retry_after_s(denial) {
+    if let Some(seconds) = denial::retry_after_s(denial) {
         reply.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
     reply
 }
 
-fn identity(visit: &Visit) -> Reply {
-    let Some(who) = &visit.identity else {
+fn identity(context: &RequestContext) -> Reply {
+    let Some(who) = &context.identity else {
         return problem(StatusCode::UNAUTHORIZED, "nobody asks");
     };
     let identity =
@@ -160,20 +137,10 @@ fn to(location: &str, cookies: &[String]) -> Reply {
     reply
 }
 
-/// The first page's other views, by their addresses; docs/api.md has them.
-const VIEWS: [&str; 2] = ["/?kiosk", "/?table"];
-
-/// The view that an address of the first page asks for, without what else its query says.
-pub(super) fn view(uri: &Uri) -> Option<&'static str> {
-    let query = uri.query().filter(|_| uri.path() == "/")?;
-    let names = || query.split('&').filter_map(|part| part.split('=').next());
-    VIEWS.into_iter().find(|view| names().any(|name| name == &view[2..]))
-}
-
 /// Where a login may lead: the first page, one of its views, or a camera's page. Nothing else is asked
 /// for by a person, and nothing that a browser could read as another site gets through.
 fn local(next: &str) -> Option<&str> {
-    if next == "/" || VIEWS.contains(&next) {
+    if next == "/" || pages::VIEWS.contains(&next) {
         return Some(next);
     }
     let name = next.strip_prefix('/')?;
@@ -222,7 +189,7 @@ mod tests {
             ("/?token=table", None),
             ("/gate/?table", None),
         ] {
-            assert_eq!(view(&address.parse().expect("an address")), expected, "{address}");
+            assert_eq!(pages::view(&address.parse().expect("an address")), expected, "{address}");
         }
     }
 }

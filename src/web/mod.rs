@@ -1,28 +1,31 @@
 //! HTTP: WHEP for players, pages for people, JSON for programs, and the diagnostics port.
 //!
-//! [`listener`] accepts connections, which wait in [`pending`] for a place of [`seats`]; [`server`]
+//! [`listener`] accepts connections, which wait in [`pending`] for a place of [`connections`]; [`server`]
 //! owns those that have one, [`activity`] tells what they do, [`body`] the buffers of request
 //! bodies,
-//! [`content`] what answers may keep. [`caller`] says who asks, a proxy in between or not; [`gate`]
+//! [`content`] what answers may keep. [`caller`] says who asks, a proxy in between or not; [`authorizer`]
 //! asks [`crate::access`] whether a request is let in, [`login`] has the page for it. A request is
 //! read into an [`route::Action`], which says what it
 //! asks of weir without touching it; [`site`] does that and nothing else. Everything runs on the
 //! control thread, in a [`tokio::task::LocalSet`]. With TLS, everything but health is served
-//! encrypted, and the plain port shows the way there ([`signpost`]).
+//! encrypted, and the plain port shows the way there ([`https_redirect`]).
 
 mod accept_encoding;
 mod activity;
 mod api;
+mod authorizer;
 mod body;
 mod caller;
+mod connections;
 mod content;
 mod cookie;
+mod denial;
 mod form;
 mod framing;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
-mod gate;
 mod head;
+mod https_redirect;
 #[cfg(weir_profile = "test")]
 mod leak;
 mod listener;
@@ -30,12 +33,10 @@ mod login;
 mod metrics;
 mod pages;
 mod pending;
-mod presented;
 mod problem;
+mod request_credentials;
 mod route;
-mod seats;
 mod server;
-mod signpost;
 mod site;
 mod whep;
 

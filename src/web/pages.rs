@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use hyper::header::{self, HeaderMap, HeaderValue};
-use hyper::{Response, StatusCode};
+use hyper::{Response, StatusCode, Uri};
 
 use super::{Content, Reply, accept_encoding, reply};
 
@@ -183,6 +183,16 @@ impl Page {
         }
         reply
     }
+}
+
+/// The first page's other views, by their addresses; docs/api.md has them.
+pub(super) const VIEWS: [&str; 2] = ["/?kiosk", "/?table"];
+
+/// The view that an address of the first page asks for, without what else its query says.
+pub(super) fn view(uri: &Uri) -> Option<&'static str> {
+    let query = uri.query().filter(|_| uri.path() == "/")?;
+    let names = || query.split('&').filter_map(|part| part.split('=').next());
+    VIEWS.into_iter().find(|view| names().any(|name| name == &view[2..]))
 }
 
 #[cfg(test)]

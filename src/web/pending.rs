@@ -9,7 +9,7 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 
-use super::seats::Address;
+use super::connections::Address;
 use crate::limits::{HTTP_PENDING_MAX, HTTP_PENDING_US_MAX};
 
 /// The connections that wait.

@@ -1,5 +1,6 @@
 //! From a request to what it asks of weir.
 
+use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::{self, HeaderValue};
 use hyper::http::request::Parts;
@@ -7,13 +8,18 @@ use hyper::{Method, Request, StatusCode};
 
 use super::body::Bodies;
 use super::caller;
+use super::cookie::{self, Cookie};
 use super::pages::{self, Page, Terms};
 use super::problem::{elsewhere, method_not_allowed, problem};
 use super::server::Client;
-use super::{Reply, cookie, empty, form, login, whep};
+use super::{Reply, empty, form, whep};
 use crate::access::{Names, Owner, Role, TokenHash};
 use crate::config::name_problem;
 use crate::control::{Offer, Patch};
+
+/// In the query of the way back from a login. It leads over the login page, which sees whether the
+/// cookie comes: in a frame of another site, or where cookies are refused, it does not.
+pub(super) const ENTERED: &str = "entered";
 
 /// What a request asks of weir, with everything that could be wrong with the request checked.
 #[derive(Debug)]
@@ -57,10 +63,24 @@ pub(super) enum Action {
     },
 }
 
-/// What a request wants: something of weir, or to become or cease to be somebody.
+/// What a request wants of the login.
+pub(super) enum LoginRequest {
+    /// The page.
+    Page { next: Option<String> },
+    /// To be logged in.
+    Enter { form: Bytes },
+    /// To go on after a login, with its cookie if the browser kept it.
+    Onward { next: Option<String>, cookies: Vec<Cookie> },
+    /// To be logged out.
+    Leave { cookies: Vec<Cookie> },
+    /// To be told who the client is.
+    Identity,
+}
+
+/// What a request wants: something of weir, or something of the login.
 pub(super) enum Wanted {
     Action(Action),
-    Login(login::Ask),
+    Login(LoginRequest),
 }
 
 /// An address of the site.
@@ -245,17 +265,17 @@ pub(super) async fn read(
             })
         }
         (Route::Login, &Method::POST) => {
-            login::check_form_type(&head.headers)?;
-            return Ok(Wanted::Login(login::Ask::Enter {
+            form::check_type(&head.headers)?;
+            return Ok(Wanted::Login(LoginRequest::Enter {
                 form: bodies.read(&head, body, client.key).await?,
             }));
         }
         (Route::Login, _) => return Ok(Wanted::Login(login_page(&head, client))),
         (Route::Logout, _) => {
             let cookies = cookie::of(&head.headers, client.is_tls);
-            return Ok(Wanted::Login(login::Ask::Leave { cookies }));
+            return Ok(Wanted::Login(LoginRequest::Leave { cookies }));
         }
-        (Route::Identity, _) => return Ok(Wanted::Login(login::Ask::Identity)),
+        (Route::Identity, _) => return Ok(Wanted::Login(LoginRequest::Identity)),
         (Route::Session(secret), method) => {
             Action::Look { secret: secret.to_owned(), is_head: method == Method::HEAD }
         }
@@ -263,13 +283,13 @@ pub(super) async fn read(
 }
 
 /// The login page, or the way on from it for a browser that has just logged in.
-fn login_page(head: &Parts, client: Client) -> login::Ask {
+fn login_page(head: &Parts, client: Client) -> LoginRequest {
     let value = |name| head.uri.query().and_then(|query| form::value(query, name));
     let next = value("next");
-    if value(login::ENTERED).is_none() {
-        return login::Ask::Page { next };
+    if value(ENTERED).is_none() {
+        return LoginRequest::Page { next };
     }
-    login::Ask::Onward { next, cookies: cookie::of(&head.headers, client.is_tls) }
+    LoginRequest::Onward { next, cookies: cookie::of(&head.headers, client.is_tls) }
 }
 
 /// Reads a request of the diagnostics port.

@@ -2,7 +2,7 @@
 //!
 //! One idle for [`Bounds::idle`] is closed, which is also the time a request head may take.
 //!
-//! [`Bounds::idle`]: super::seats::Bounds::idle
+//! [`Bounds::idle`]: super::connections::Bounds::idle
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -25,9 +25,9 @@ use tokio::time::sleep;
 
 use super::Reply;
 use super::activity::{Awaited, Proxied};
+use super::connections::{ConnectionSlot, Eviction};
 use super::framing::Watched;
 use super::head;
-use super::seats::{Eviction, Seat};
 use crate::clock;
 use crate::limits::{HTTP_HEAD_MS_MAX, HTTP_KEEP_ALIVE_MS, HTTP_READ_BUFFER_BYTES};
 use crate::tls::{Encrypted, Tls};
@@ -50,7 +50,7 @@ pub(super) struct Client {
 pub(super) async fn attend<H, F>(
     stream: TcpStream,
     client: Client,
-    seat: &Seat,
+    slot: &ConnectionSlot,
     idle: Duration,
     tls: Option<Tls>,
     handler: H,
@@ -59,26 +59,31 @@ pub(super) async fn attend<H, F>(
     F: Future<Output = Reply> + 'static,
 {
     match tls {
-        None => converse(stream, client, seat, idle, handler).await,
+        None => converse(stream, client, slot, idle, handler).await,
         Some(tls) => {
             // Boxed, so that the connection that follows does not pay for its handshake.
-            if let Some(stream) = Box::pin(encrypt(stream, client, seat, &tls)).await {
-                converse(stream, client, seat, idle, handler).await;
+            if let Some(stream) = Box::pin(encrypt(stream, client, slot, &tls)).await {
+                converse(stream, client, slot, idle, handler).await;
             }
         }
     }
 }
 
 /// The TLS handshake; `None` when there was none, or the connection was evicted.
-async fn encrypt(stream: TcpStream, client: Client, seat: &Seat, tls: &Tls) -> Option<Encrypted> {
+async fn encrypt(
+    stream: TcpStream,
+    client: Client,
+    slot: &ConnectionSlot,
+    tls: &Tls,
+) -> Option<Encrypted> {
     let accepted = tokio::select! {
         biased;
-        () = seat.leave.notified() => return None,
+        () = slot.leave.notified() => return None,
         accepted = tls.accept(stream, client.key) => accepted,
     };
     match accepted {
         Ok(stream) => {
-            seat.activity.set_since_us(clock::now_us());
+            slot.activity.set_since_us(clock::now_us());
             Some(stream)
         }
         Err(error) => {
@@ -92,7 +97,7 @@ async fn encrypt(stream: TcpStream, client: Client, seat: &Seat, tls: &Tls) -> O
 pub(super) async fn converse<S, H, F>(
     stream: S,
     client: Client,
-    seat: &Seat,
+    slot: &ConnectionSlot,
     idle: Duration,
     handler: H,
 ) where
@@ -107,14 +112,14 @@ pub(super) async fn converse<S, H, F>(
     let service = service_fn(|mut request: Request<Incoming>| {
         #[cfg(weir_profile = "test")]
         leak.request(request.uri().path());
-        seat.activity.set_since_us(clock::now_us());
+        slot.activity.set_since_us(clock::now_us());
         let is_whole = request.body().is_end_stream();
-        seat.activity.set_busy(is_whole);
+        slot.activity.set_busy(is_whole);
         if !is_whole {
-            request.extensions_mut().insert(Awaited(Arc::clone(&seat.activity)));
+            request.extensions_mut().insert(Awaited(Arc::clone(&slot.activity)));
         }
-        if seat.is_proxys() {
-            request.extensions_mut().insert(Proxied(Arc::clone(&seat.activity)));
+        if slot.is_proxys() {
+            request.extensions_mut().insert(Proxied(Arc::clone(&slot.activity)));
         }
         // hyper has room for this future from the connection's begin: boxed, an idle connection
         // does not pay for an answer.
@@ -131,8 +136,8 @@ pub(super) async fn converse<S, H, F>(
                 // is read (RFC 9112 section 6.1).
                 reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            seat.activity.set_since_us(clock::now_us());
-            seat.activity.set_busy(false);
+            slot.activity.set_since_us(clock::now_us());
+            slot.activity.set_busy(false);
             Ok::<_, Infallible>(reply)
         }
     });
@@ -145,12 +150,12 @@ pub(super) async fn converse<S, H, F>(
         tokio::select! {
             // First, so that nothing more is answered on a connection without a place.
             biased;
-            () = seat.leave.notified() => {
-                if seat.eviction() == Some(Eviction::Idle) {
+            () = slot.leave.notified() => {
+                if slot.eviction() == Some(Eviction::Idle) {
                     // A request may have come that it did not have its turn to read.
                     let polled = poll_fn(|context| Poll::Ready(connection.as_mut().poll(context)));
-                    if polled.await.is_pending() && !seat.is_idle() {
-                        seat.stay();
+                    if polled.await.is_pending() && !slot.is_idle() {
+                        slot.stay();
                         continue;
                     }
                 }
@@ -162,8 +167,8 @@ pub(super) async fn converse<S, H, F>(
                 }
                 return;
             }
-            () = sleep(seat.idle_left(idle)) => {
-                if seat.idle_left(idle).is_zero() {
+            () = sleep(slot.idle_left(idle)) => {
+                if slot.idle_left(idle).is_zero() {
                     return;
                 }
             }

@@ -8,16 +8,16 @@ use hyper::{Request, StatusCode, body::Incoming};
 use tokio::net::TcpListener;
 
 use super::activity::Proxied;
+use super::authorizer::{Authorizer, RequestContext};
 use super::body::Bodies;
 use super::caller::Caller;
+use super::connections::{Bounds, ConnectionTable};
 use super::content::PIECE_ITEMS;
-use super::gate::{Gate, Visit};
+use super::https_redirect::HttpsRedirect;
 use super::listener::{self, Entrance};
 use super::pages::{PLAYER, Terms};
 use super::route::{self, Action, Route, Wanted};
-use super::seats::{Bounds, Seats};
 use super::server::Client;
-use super::signpost::Signpost;
 use super::{Reply, api, login, metrics, whep};
 use crate::control::{Control, Place, Refusal};
 use crate::limits::{DIAGNOSTICS_CONNECTIONS_MAX, HTTP_KEEP_ALIVE_MS, PROFILE};
@@ -43,14 +43,14 @@ pub async fn serve(listeners: Listeners, control: Control) {
         idle: Duration::from_millis(HTTP_KEEP_ALIVE_MS),
     };
     let shared = control.clone();
-    let seats = Seats::with_shared(bounds, move |ip| shared.policy().is_proxy(ip));
+    let table = ConnectionTable::with_shared(bounds, move |ip| shared.policy().is_proxy(ip));
     let bodies = Rc::new(Bodies::new());
     let whole = {
         let control = control.clone();
         move |request: Request<Incoming>, client| {
             let (control, bodies) = (control.clone(), Rc::clone(&bodies));
-            let gate = Gate { guard: control.guard(), policy: control.policy() };
-            respond(request, client, bodies, gate, move |action| async move {
+            let authorizer = Authorizer { guard: control.guard(), policy: control.policy() };
+            respond(request, client, bodies, authorizer, move |action| async move {
                 perform(&control, action).await
             })
         }
@@ -58,7 +58,7 @@ pub async fn serve(listeners: Listeners, control: Control) {
     let Listeners { http, https } = listeners;
     let http = Entrance { listener: http, tls: None };
     let Some((listener, tls)) = https else {
-        return listener::serve(http, seats, whole).await;
+        return listener::serve(http, table, whole).await;
     };
     let port = listener.local_addr().map_or(0, |address| address.port());
     let plain = move |request: Request<Incoming>, client: Client| {
@@ -68,21 +68,21 @@ pub async fn serve(listeners: Listeners, control: Control) {
             let domains = guard.domains();
             let names = guard.names(&policy, &domains);
             let is_by_proxy = policy.is_proxy(client.peer.ip());
-            let signpost = Signpost { names, is_by_proxy, port };
+            let signpost = HttpsRedirect { names, is_by_proxy, port };
             let action = signpost.read(&request).unwrap_or_else(Action::Done);
             perform(&control, action).await
         }
     };
     let https = Entrance { listener, tls: Some(tls) };
     tokio::join!(
-        listener::serve(http, Rc::clone(&seats), plain),
-        listener::serve(https, seats, whole)
+        listener::serve(http, Rc::clone(&table), plain),
+        listener::serve(https, table, whole)
     );
 }
 
 /// Serves health and metrics, for ever; to others than loopback with a token only.
 pub async fn serve_diagnostics(listener: TcpListener, control: Control) {
-    let seats = Seats::new(Bounds {
+    let table = ConnectionTable::new(Bounds {
         connections: DIAGNOSTICS_CONNECTIONS_MAX,
         per_address: DIAGNOSTICS_CONNECTIONS_MAX,
         account: Kind::DiagnosticsConnection,
@@ -104,43 +104,43 @@ pub async fn serve_diagnostics(listener: TcpListener, control: Control) {
             }
         }
     };
-    listener::serve(Entrance { listener, tls: None }, seats, handler).await;
+    listener::serve(Entrance { listener, tls: None }, table, handler).await;
 }
 
-/// Takes a request of the main site through the gate and has `perform` do what it asks.
+/// Takes a request of the main site through the authorizer and has `perform` do what it asks.
 pub(super) async fn respond<P, F>(
     mut request: Request<Incoming>,
     client: Client,
     bodies: Rc<Bodies>,
-    gate: Gate,
+    authorizer: Authorizer,
     perform: P,
 ) -> Reply
 where
     P: FnOnce(Action) -> F,
     F: Future<Output = Reply>,
 {
-    let is_bare = strip(&gate.policy.prefix, request.uri_mut());
-    let caller = gate.caller(&request, client);
+    let is_bare = strip(&authorizer.policy.prefix, request.uri_mut());
+    let caller = authorizer.caller(&request, client);
     let proxied = request.extensions().get::<Proxied>();
     if let (Some(Proxied(activity)), Some(key)) = (proxied, caller.forwarded()) {
         activity.asks_for(key);
     }
     let path = request.uri().path().to_owned();
     let route = Route::of(&path);
-    let mut visit = Visit::default();
+    let mut context = RequestContext::default();
     let mut reply = match route {
         None => route::not_found(),
         Some(_) if is_bare => route::to_the_list(),
-        Some(route) => match admit(&request, caller, route, &gate, &mut visit).await {
+        Some(route) => match admit(&request, caller, route, &authorizer, &mut context).await {
             Err(reply) => reply,
-            Ok(()) => match route::read(request, caller.client, visit.owner, &bodies).await {
+            Ok(()) => match route::read(request, caller.client, context.owner, &bodies).await {
                 Err(reply) => reply,
                 Ok(Wanted::Action(action)) => perform(action).await,
-                Ok(Wanted::Login(ask)) => login::answer(&gate, &visit, caller, ask).await,
+                Ok(Wanted::Login(ask)) => login::answer(&authorizer, &context, caller, ask).await,
             },
         },
     };
-    gate.finish(route, visit, &mut reply);
+    authorizer.finish(route, context, &mut reply);
     reply
 }
 
@@ -167,11 +167,11 @@ async fn admit(
     request: &Request<Incoming>,
     caller: Caller,
     route: Route<'_>,
-    gate: &Gate,
-    visit: &mut Visit,
+    authorizer: &Authorizer,
+    context: &mut RequestContext,
 ) -> Result<(), Reply> {
     route.check_method(request.method())?;
-    gate.admit(request, caller, route, visit).await
+    authorizer.admit(request, caller, route, context).await
 }
 
 async fn perform(control: &Control, action: Action) -> Reply {

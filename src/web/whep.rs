@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-use super::gate::challenge;
+use super::denial::challenge;
 use super::problem::{problem, retry};
 use super::{Reply, empty, reply};
 use crate::control::{Answer, IfMatch, PatchRefusal, Patched, Refusal};

@@ -38,8 +38,8 @@ fn client(last: u8) -> Sender {
     Sender::new(ip, ip)
 }
 
-fn asked(presented: Presented) -> Asked {
-    Asked { sender: client(1), is_local: false, presented, login: None }
+fn asked(presented: PresentedCredentials) -> AuthRequest {
+    AuthRequest { sender: client(1), is_local: false, presented, login: None }
 }
 
 /// What comes of it at once.
@@ -57,7 +57,7 @@ fn hash(access: &mut Access, user: &str, password: &str, from: u8, now: Now, is_
         panic!("{:?}", known(verdict));
     };
     let job = access.next_job().expect("nothing else is being hashed");
-    assert_eq!((job.password.as_str(), job.is_vain), (password, user == "nobody"));
+    assert_eq!((job.password.as_str(), job.is_unknown_user), (password, user == "nobody"));
     access.hashed(job.attempt, Some(is_right), now);
     assert_eq!(outcome.try_recv(), Ok(is_right));
 }
@@ -66,7 +66,8 @@ fn hash(access: &mut Access, user: &str, password: &str, from: u8, now: Now, is_
 fn without_accounts_this_machine_may_view_and_others_what_is_open() {
     let mut policy = Policy::default();
     let ask = |policy: &Policy, is_local| {
-        let asked = Asked { is_local, ..asked(Presented::Token("any".to_owned())) };
+        let asked =
+            AuthRequest { is_local, ..asked(PresentedCredentials::Token("any".to_owned())) };
         known(access().identify(policy, &asked, NOW))
     };
     assert_eq!(ask(&policy, true), Ok((None, Role::Viewer, Means::Local)));
@@ -83,7 +84,7 @@ fn a_token_is_known_at_once_and_wrong_ones_keep_nobody_out() {
     let mut access = access();
     let policy = policy();
     let ask = |access: &mut Access, token: &str| {
-        known(access.identify(&policy, &asked(Presented::Token(token.to_owned())), NOW))
+        known(access.identify(&policy, &asked(PresentedCredentials::Token(token.to_owned())), NOW))
     };
     let right = Ok((Some("wall".to_owned()), Role::Viewer, Means::Token));
     assert_eq!(ask(&mut access, "wall-token"), right);
@@ -100,17 +101,23 @@ fn a_good_login_goes_before_what_a_proxy_passes_on() {
     let mut access = access();
     let policy = policy();
     let login = access.log_in(&policy, "anna", NOW).expect("a user");
-    let foreign = || Presented::Password { user: "proxy".to_owned(), password: "x".to_owned() };
-    let wrong_token = || Presented::Token("of another".to_owned());
+    let foreign =
+        || PresentedCredentials::Password { user: "proxy".to_owned(), password: "x".to_owned() };
+    let wrong_token = || PresentedCredentials::Token("of another".to_owned());
     let as_anna = Ok((Some("anna".to_owned()), Role::Operator, Means::Login));
     for _ in 0..2 * FAILURES_FREE {
-        for presented in [foreign(), wrong_token(), Presented::Unreadable, Presented::Nothing] {
-            let asked = Asked { login: Some(login.clone()), ..asked(presented) };
+        for presented in [
+            foreign(),
+            wrong_token(),
+            PresentedCredentials::Unreadable,
+            PresentedCredentials::Nothing,
+        ] {
+            let asked = AuthRequest { login: Some(login.clone()), ..asked(presented) };
             assert_eq!(known(access.identify(&policy, &asked, NOW)), as_anna);
         }
     }
-    let wall = Presented::Token("wall-token".to_owned());
-    let asked_by_wall = Asked { login: Some(login), ..asked(wall) };
+    let wall = PresentedCredentials::Token("wall-token".to_owned());
+    let asked_by_wall = AuthRequest { login: Some(login), ..asked(wall) };
     let by_token = Ok((Some("wall".to_owned()), Role::Viewer, Means::Token));
     assert_eq!(known(access.identify(&policy, &asked_by_wall, NOW)), by_token, "a right token");
     assert!(access.hashing.is_empty(), "nothing of it was tried");
@@ -274,7 +281,7 @@ fn a_user_there_is_not_takes_as_long() {
     let policy = policy();
     assert!(access.try_password(&policy, "nobody", "x", &client(1), NOW).is_ok());
     let nobody = access.next_job().expect("a password of nobody is hashed too");
-    assert!(nobody.is_vain);
+    assert!(nobody.is_unknown_user);
     assert_eq!(nobody.rounds, policy.users[0].password.rounds());
     assert_eq!(nobody.hash.rounds(), nobody.rounds);
     access.hashed(nobody.attempt, Some(false), NOW);
@@ -289,7 +296,8 @@ fn a_login_is_its_users_as_long_as_the_section_stays_as_it_is() {
     let anna = access.log_in(&policy, "anna", NOW).expect("a user");
     let bert = access.log_in(&policy, "bert", NOW).expect("a user");
     let ask = |access: &mut Access, policy: &Policy, login: &str, now| {
-        let asked = Asked { login: Some(login.to_owned()), ..asked(Presented::Nothing) };
+        let asked =
+            AuthRequest { login: Some(login.to_owned()), ..asked(PresentedCredentials::Nothing) };
         known(access.identify(policy, &asked, now)).map(|(name, ..)| name.unwrap_or_default())
     };
     assert_eq!(ask(&mut access, &policy, &anna, NOW), Ok("anna".to_owned()));

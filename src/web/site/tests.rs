@@ -71,12 +71,12 @@ fn beside_site<F: Future<Output = ()>>(test: impl FnOnce(Site) -> F) {
         let guard = Guard::new(StateFolder::none());
         let handler = move |request: Request<Incoming>, client| {
             let guard = guard.clone();
-            let gate = Gate { guard, policy: Arc::default() };
-            respond(request, client, Rc::clone(&bodies), gate, perform_canned)
+            let authorizer = Authorizer { guard, policy: Arc::default() };
+            respond(request, client, Rc::clone(&bodies), authorizer, perform_canned)
         };
         let server = tokio::task::spawn_local(listener::serve(
             Entrance { listener, tls: None },
-            Seats::new(BOUNDS),
+            ConnectionTable::new(BOUNDS),
             handler,
         ));
         test(Site { port }).await;

@@ -10,7 +10,7 @@ use crate::access::{Names, host_without_port};
 
 /// The way to HTTPS.
 #[derive(Debug)]
-pub(super) struct Signpost<'n> {
+pub(super) struct HttpsRedirect<'n> {
     /// What the box is called.
     pub(super) names: Names<'n>,
     /// A proxy of `[http] proxies` asks.
@@ -19,7 +19,7 @@ pub(super) struct Signpost<'n> {
     pub(super) port: u16,
 }
 
-impl Signpost<'_> {
+impl HttpsRedirect<'_> {
     /// Reads a request of the plain port.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ mod tests {
     fn sent(host: &str) -> Option<String> {
         let further = ["gate.example".to_owned()];
         let names = Names { own: "weir", further: &further, domains: &[] };
-        let signpost = Signpost { names, is_by_proxy: false, port: 8443 };
+        let signpost = HttpsRedirect { names, is_by_proxy: false, port: 8443 };
         let request = Request::builder().uri("/gate/?a=b").header(header::HOST, host).body(());
         let reply = signpost.read(&request.expect("a request")).expect_err("not health");
         let location = reply.headers().get(header::LOCATION)?;
@@ -93,7 +93,7 @@ mod tests {
     fn health_needs_no_host() {
         let names = Names { own: "weir", further: &[], domains: &[] };
         for is_by_proxy in [false, true] {
-            let signpost = Signpost { names, is_by_proxy, port: 8443 };
+            let signpost = HttpsRedirect { names, is_by_proxy, port: 8443 };
             let request = Request::builder().uri("/healthz").body(()).expect("a request");
             assert!(matches!(signpost.read(&request), Ok(Action::Health)));
         }
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn a_proxy_is_told_where_to_ask_and_led_nowhere() {
         let names = Names { own: "weir", further: &[], domains: &[] };
-        let signpost = Signpost { names, is_by_proxy: true, port: 8443 };
+        let signpost = HttpsRedirect { names, is_by_proxy: true, port: 8443 };
         let request = Request::builder().uri("/gate/").header(header::HOST, "weir").body(());
         let reply = signpost.read(&request.expect("a request")).expect_err("not health");
         assert_eq!(reply.status(), StatusCode::MISDIRECTED_REQUEST);

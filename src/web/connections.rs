@@ -20,7 +20,7 @@
 //!
 //! An evicted connection keeps its place until its task has ended and its memory is free, and a
 //! new one waits for that: there are never more connections than places. It is told by
-//! [`Seat::leave`], which its task looks at before all else. One that was evicted as idle and turns
+//! [`ConnectionSlot::leave`], which its task looks at before all else. One that was evicted as idle and turns
 //! out to have a request keeps its place, and another is evicted.
 
 use std::cell::{Cell, RefCell};
@@ -71,14 +71,14 @@ impl Address {
 
 /// One connection, as the table sees it.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub(super) struct ConnectionSlot {
     address: Address,
     /// Connections of this address, which all of them share.
     of_address: Rc<Cell<usize>>,
     pub(super) activity: Arc<Activity>,
     /// It ends as soon as its client has all of its last answer.
     is_ending: Cell<bool>,
-    /// It was evicted: its task asks [`Seat::eviction`].
+    /// It was evicted: its task asks [`ConnectionSlot::eviction`].
     pub(super) leave: Notify,
     eviction: Cell<Option<Eviction>>,
     released: Rc<Notify>,
@@ -93,7 +93,7 @@ pub(super) enum Eviction {
     Waiting,
 }
 
-impl Seat {
+impl ConnectionSlot {
     pub(super) fn is_idle(&self) -> bool {
         !self.activity.is_busy()
     }
@@ -131,9 +131,9 @@ impl Seat {
     }
 }
 
-/// Why there is no seat.
+/// Why there is no slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct NoSeat {
+pub(super) struct NotAdmitted {
     pub(super) full: Full,
     /// What a place may be waited for; `None` when every connection is busy.
     pub(super) wait: Option<Wait>,
@@ -146,21 +146,21 @@ pub(super) struct NoSeat {
 pub(super) enum Wait {
     /// From this time on a connection that was accepted or answered a moment ago may be evicted.
     Until(u64),
-    /// An evicted connection is about to end: [`Seats::released`].
+    /// An evicted connection is about to end: [`ConnectionTable::released`].
     Release,
 }
 
 /// The connections that are let in.
-pub(super) struct Seats {
+pub(super) struct ConnectionTable {
     pub(super) bounds: Bounds,
     /// Whether an address is of many clients.
     is_shared: Box<dyn Fn(IpAddr) -> bool>,
-    taken: RefCell<Vec<Rc<Seat>>>,
+    taken: RefCell<Vec<Rc<ConnectionSlot>>>,
     /// Rings when a place is free, or another connection has to be evicted.
     released: Rc<Notify>,
 }
 
-impl Seats {
+impl ConnectionTable {
     pub(super) fn new(bounds: Bounds) -> Rc<Self> {
         Self::with_shared(bounds, |_| false)
     }
@@ -182,9 +182,13 @@ impl Seats {
         Address { key: if is_shared { ip } else { client::key(ip, now_us) }, is_shared }
     }
 
-    /// A seat for a connection from `address`, or why there is none to be had now. Asked again, it
+    /// A slot for a connection from `address`, or why there is none to be had now. Asked again, it
     /// evicts another connection only once the evicted one is gone.
-    pub(super) fn admit(&self, address: Address, now_us: u64) -> Result<Rc<Seat>, NoSeat> {
+    pub(super) fn admit(
+        &self,
+        address: Address,
+        now_us: u64,
+    ) -> Result<Rc<ConnectionSlot>, NotAdmitted> {
         let mut taken = self.taken.borrow_mut();
         let Bounds { connections, per_address, usage, .. } = self.bounds;
         let of_address = of_address(&taken, address);
@@ -193,25 +197,25 @@ impl Seats {
             usage.was_full();
             let full = Full { what: "http connections of one address", max: per_address };
             // One that has enough of them waits for no other moment.
-            let of_own = taken.iter().filter(|seat| seat.address == address && seat.is_idle());
+            let of_own = taken.iter().filter(|slot| slot.address == address && slot.is_idle());
             let wait = evict(Eviction::Idle, &taken, of_own, own, now_us);
             let wait = wait.filter(|wait| *wait == Wait::Release);
-            return Err(NoSeat { full, wait, is_of_address: true });
+            return Err(NotAdmitted { full, wait, is_of_address: true });
         }
         if taken.len() >= connections {
             usage.was_full();
             let full = Full { what: "http connections", max: connections };
-            let idle = taken.iter().filter(|seat| seat.is_idle());
-            let waiting = taken.iter().filter(|seat| {
-                let is_own_proxys = seat.address == address && of_client(&taken, seat) > 1;
-                seat.of_address.get() > own || is_own_proxys
+            let idle = taken.iter().filter(|slot| slot.is_idle());
+            let waiting = taken.iter().filter(|slot| {
+                let is_own_proxys = slot.address == address && of_client(&taken, slot) > 1;
+                slot.of_address.get() > own || is_own_proxys
             });
             let wait = evict(Eviction::Idle, &taken, idle, own, now_us)
                 .or_else(|| evict(Eviction::Waiting, &taken, waiting, own, now_us));
-            return Err(NoSeat { full, wait, is_of_address: false });
+            return Err(NotAdmitted { full, wait, is_of_address: false });
         }
         of_address.set(own + 1);
-        let seat = Rc::new(Seat {
+        let slot = Rc::new(ConnectionSlot {
             address,
             of_address,
             activity: Activity::new(now_us),
@@ -220,17 +224,17 @@ impl Seats {
             eviction: Cell::new(None),
             released: Rc::clone(&self.released),
         });
-        taken.push(Rc::clone(&seat));
+        taken.push(Rc::clone(&slot));
         usage.set(taken.len());
-        Ok(seat)
+        Ok(slot)
     }
 
-    /// Gives a seat back, once all that its connection needed is free.
-    pub(super) fn release(&self, seat: &Rc<Seat>) {
+    /// Gives a slot back, once all that its connection needed is free.
+    pub(super) fn release(&self, slot: &Rc<ConnectionSlot>) {
         let mut taken = self.taken.borrow_mut();
         let before = taken.len();
-        taken.retain(|taken| !Rc::ptr_eq(taken, seat));
-        seat.of_address.set(seat.of_address.get() - (before - taken.len()));
+        taken.retain(|taken| !Rc::ptr_eq(taken, slot));
+        slot.of_address.set(slot.of_address.get() - (before - taken.len()));
         self.bounds.usage.set(taken.len());
         self.released.notify_waiters();
     }
@@ -240,58 +244,58 @@ impl Seats {
         of_address(&self.taken.borrow(), address).get()
     }
 
-    /// Waits until a seat is given back from now on, or an evicted connection stays.
+    /// Waits until a slot is given back from now on, or an evicted connection stays.
     pub(super) async fn released(&self) {
         self.released.notified().await;
     }
 }
 
 /// The count that the connections of an address share.
-fn of_address(taken: &[Rc<Seat>], address: Address) -> Rc<Cell<usize>> {
-    let found = taken.iter().find(|seat| seat.address == address);
-    found.map(|seat| Rc::clone(&seat.of_address)).unwrap_or_default()
+fn of_address(taken: &[Rc<ConnectionSlot>], address: Address) -> Rc<Cell<usize>> {
+    let found = taken.iter().find(|slot| slot.address == address);
+    found.map(|slot| Rc::clone(&slot.of_address)).unwrap_or_default()
 }
 
 /// Connections of a proxy that ask for the same client as this one; 0 where there is no proxy.
-fn of_client(taken: &[Rc<Seat>], seat: &Seat) -> usize {
-    let Some(client) = seat.activity.client() else { return 0 };
-    let of_address = taken.iter().filter(|other| other.address == seat.address);
+fn of_client(taken: &[Rc<ConnectionSlot>], slot: &ConnectionSlot) -> usize {
+    let Some(client) = slot.activity.client() else { return 0 };
+    let of_address = taken.iter().filter(|other| other.address == slot.address);
     of_address.filter(|other| other.activity.client() == Some(client)).count()
 }
 
-/// Evicts one of `seats` for an address that has `own`: of the address that has most connections,
+/// Evicts one of `table` for an address that has `own`: of the address that has most connections,
 /// of a proxy's client that has most of those that wait, the one that is so for longest; unless one
 /// of them is about to end already. What to wait for then, `None` without any.
 fn evict<'s>(
     eviction: Eviction,
-    taken: &[Rc<Seat>],
-    seats: impl Iterator<Item = &'s Rc<Seat>> + Clone,
+    taken: &[Rc<ConnectionSlot>],
+    table: impl Iterator<Item = &'s Rc<ConnectionSlot>> + Clone,
     own: usize,
     now_us: u64,
 ) -> Option<Wait> {
-    if seats.clone().any(|seat| seat.eviction.get().is_some()) {
+    if table.clone().any(|slot| slot.eviction.get().is_some()) {
         return Some(Wait::Release);
     }
-    let evictable_us = |seat: &Seat| {
-        let has_more = eviction == Eviction::Idle && seat.of_address.get() > own + 1;
-        let is_at_once = has_more || seat.is_ending.get();
-        if is_at_once { 0 } else { seat.activity.since_us() + HTTP_EVICTABLE_US }
+    let evictable_us = |slot: &ConnectionSlot| {
+        let has_more = eviction == Eviction::Idle && slot.of_address.get() > own + 1;
+        let is_at_once = has_more || slot.is_ending.get();
+        if is_at_once { 0 } else { slot.activity.since_us() + HTTP_EVICTABLE_US }
     };
-    let evictable = seats.clone().filter(|seat| evictable_us(seat) <= now_us);
+    let evictable = table.clone().filter(|slot| evictable_us(slot) <= now_us);
     // An idle connection of a proxy is nobody's.
-    let clients = |seat: &Seat| match eviction {
+    let clients = |slot: &ConnectionSlot| match eviction {
         Eviction::Idle => 0,
-        Eviction::Waiting => of_client(taken, seat),
+        Eviction::Waiting => of_client(taken, slot),
     };
-    let greed = |seat: &&Rc<Seat>| {
-        let has = (Reverse(seat.of_address.get()), Reverse(clients(seat)));
-        (has, seat.activity.since_us())
+    let greed = |slot: &&Rc<ConnectionSlot>| {
+        let has = (Reverse(slot.of_address.get()), Reverse(clients(slot)));
+        (has, slot.activity.since_us())
     };
-    let Some(seat) = evictable.min_by_key(greed) else {
-        return seats.map(|seat| evictable_us(seat)).min().map(Wait::Until);
+    let Some(slot) = evictable.min_by_key(greed) else {
+        return table.map(|slot| evictable_us(slot)).min().map(Wait::Until);
     };
-    seat.eviction.set(Some(eviction));
-    seat.leave.notify_one();
+    slot.eviction.set(Some(eviction));
+    slot.leave.notify_one();
     Some(Wait::Release)
 }
 

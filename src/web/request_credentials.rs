@@ -9,7 +9,7 @@ use hyper::http::uri::Uri;
 
 use super::caller::{self, Caller};
 use super::form;
-use crate::access::{Asked, Names, Policy, Presented, origin_host, origin_is_own};
+use crate::access::{AuthRequest, Names, Policy, PresentedCredentials, origin_host, origin_is_own};
 use crate::limits::TOKEN_BYTES_MAX;
 
 /// Who sends a request, with the `login` of its cookies that is good.
@@ -18,8 +18,8 @@ pub(super) fn asked(
     headers: &HeaderMap,
     caller: Caller,
     login: Option<String>,
-) -> Asked {
-    Asked {
+) -> AuthRequest {
+    AuthRequest {
         sender: caller.sender(),
         is_local: caller.is_local,
         presented: presented(uri, headers),
@@ -29,17 +29,17 @@ pub(super) fn asked(
 
 /// A token or a password: a token in `Authorization`, else `?token=`, for players without headers,
 /// else a password in `Authorization`, which may be one that a proxy asked for.
-fn presented(uri: &Uri, headers: &HeaderMap) -> Presented {
+fn presented(uri: &Uri, headers: &HeaderMap) -> PresentedCredentials {
     let given = headers.get(header::AUTHORIZATION);
-    let given = given.map(|value| authorization(value).unwrap_or(Presented::Unreadable));
-    if let Some(token @ Presented::Token(_)) = given {
+    let given = given.map(|value| authorization(value).unwrap_or(PresentedCredentials::Unreadable));
+    if let Some(token @ PresentedCredentials::Token(_)) = given {
         return token;
     }
     let token = uri.query().and_then(|query| form::value(query, "token"));
-    token.map(bounded).or(given).unwrap_or(Presented::Nothing)
+    token.map(bounded).or(given).unwrap_or(PresentedCredentials::Nothing)
 }
 
-fn authorization(value: &HeaderValue) -> Option<Presented> {
+fn authorization(value: &HeaderValue) -> Option<PresentedCredentials> {
     let (scheme, rest) = value.to_str().ok()?.split_once(' ')?;
     let rest = rest.trim();
     if scheme.eq_ignore_ascii_case("bearer") {
@@ -50,16 +50,20 @@ fn authorization(value: &HeaderValue) -> Option<Presented> {
     }
     let text = String::from_utf8(STANDARD.decode(rest).ok()?).ok()?;
     let (user, password) = text.split_once(':')?;
-    Some(Presented::Password { user: user.to_owned(), password: password.to_owned() })
+    Some(PresentedCredentials::Password { user: user.to_owned(), password: password.to_owned() })
 }
 
-fn bounded(token: String) -> Presented {
-    if token.len() <= TOKEN_BYTES_MAX { Presented::Token(token) } else { Presented::Unreadable }
+fn bounded(token: String) -> PresentedCredentials {
+    if token.len() <= TOKEN_BYTES_MAX {
+        PresentedCredentials::Token(token)
+    } else {
+        PresentedCredentials::Unreadable
+    }
 }
 
 /// What page a request comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum PageSource {
     /// Ours, or no page at all.
     Own,
     /// One of `[http] origins`: what it is told in `Access-Control-Allow-Origin`.
@@ -77,7 +81,7 @@ pub(super) struct Address<'a> {
     pub(super) names: &'a Names<'a>,
 }
 
-impl Source {
+impl PageSource {
     /// Reads `Origin`, and `Sec-Fetch-Site`, which a browser says itself and no page can forge.
     ///
     /// A page is ours when its origin is the address that was asked, which a proxy may have changed
@@ -151,10 +155,12 @@ mod tests {
 
     fn described(uri: &Uri, headers: &HeaderMap) -> String {
         match presented(uri, headers) {
-            Presented::Nothing => "nothing".to_owned(),
-            Presented::Token(token) => format!("token {token}"),
-            Presented::Password { user, password } => format!("password {user} {password}"),
-            Presented::Unreadable => "unreadable".to_owned(),
+            PresentedCredentials::Nothing => "nothing".to_owned(),
+            PresentedCredentials::Token(token) => format!("token {token}"),
+            PresentedCredentials::Password { user, password } => {
+                format!("password {user} {password}")
+            }
+            PresentedCredentials::Unreadable => "unreadable".to_owned(),
         }
     }
 
@@ -181,16 +187,16 @@ mod tests {
         }
     }
 
-    fn of(pairs: &[(&str, &str)], policy: &Policy) -> Source {
+    fn of(pairs: &[(&str, &str)], policy: &Policy) -> PageSource {
         let further = ["cams.example".to_owned()];
         let names = Names { own: "box", further: &further, domains: &[] };
         let headers = headers(pairs);
         let host = headers.get("host").map_or("", |host| host.to_str().expect("text"));
-        Source::of(&headers, Address { host, is_tls: false, names: &names }, policy)
+        PageSource::of(&headers, Address { host, is_tls: false, names: &names }, policy)
     }
 
-    fn foreign(text: &'static str) -> Source {
-        Source::Foreign(Some(HeaderValue::from_static(text)))
+    fn foreign(text: &'static str) -> PageSource {
+        PageSource::Foreign(Some(HeaderValue::from_static(text)))
     }
 
     #[test]
@@ -199,15 +205,15 @@ mod tests {
         let policy = Policy { origins, ..Policy::default() };
         let of = |pairs: &[(&str, &str)]| of(pairs, &policy);
         let host = ("host", "weir:8117");
-        assert_eq!(of(&[host]), Source::Own);
-        assert_eq!(of(&[host, ("origin", "http://weir:8117")]), Source::Own);
+        assert_eq!(of(&[host]), PageSource::Own);
+        assert_eq!(of(&[host, ("origin", "http://weir:8117")]), PageSource::Own);
         assert_eq!(of(&[host, ("origin", "http://weir")]), foreign("http://weir"));
         assert_eq!(of(&[host, ("origin", "null")]), foreign("null"));
         let portal = HeaderValue::from_static("https://portal.example");
-        assert_eq!(of(&[host, ("origin", "https://portal.example")]), Source::Listed(portal));
-        assert_eq!(of(&[host, ("sec-fetch-site", "same-origin")]), Source::Own);
-        assert_eq!(of(&[host, ("sec-fetch-site", "cross-site")]), Source::Foreign(None));
-        assert_eq!(of(&[host, ("origin", "http://a\t.example")]), Source::Foreign(None));
+        assert_eq!(of(&[host, ("origin", "https://portal.example")]), PageSource::Listed(portal));
+        assert_eq!(of(&[host, ("sec-fetch-site", "same-origin")]), PageSource::Own);
+        assert_eq!(of(&[host, ("sec-fetch-site", "cross-site")]), PageSource::Foreign(None));
+        assert_eq!(of(&[host, ("origin", "http://a\t.example")]), PageSource::Foreign(None));
     }
 
     #[test]
@@ -219,11 +225,11 @@ mod tests {
         let (same, proto) = (("sec-fetch-site", "same-origin"), ("x-forwarded-proto", "https"));
         for pairs in [&[kept, page, proto][..], &[kept, page, same], &[rewritten, page, same]] {
             for policy in [&closed, &open] {
-                assert_eq!(of(pairs, policy), Source::Own, "{pairs:?}");
+                assert_eq!(of(pairs, policy), PageSource::Own, "{pairs:?}");
             }
         }
         let null = [rewritten, ("origin", "null"), same];
-        assert_eq!(of(&null, &closed), Source::Own, "a page without a referrer");
+        assert_eq!(of(&null, &closed), PageSource::Own, "a page without a referrer");
         // Its own name leads to a proxy that writes ours: without accounts it would see all.
         let rebound = [rewritten, ("origin", "http://evil.example"), same];
         assert_eq!(of(&rebound, &open), foreign("http://evil.example"));
@@ -242,7 +248,7 @@ mod tests {
     #[test]
     fn a_page_is_secure_by_its_proxys_word_its_origin_or_its_connection() {
         let is_https =
-            |pairs: &[(&str, &str)], is_tls| Source::Own.is_https(&headers(pairs), is_tls);
+            |pairs: &[(&str, &str)], is_tls| PageSource::Own.is_https(&headers(pairs), is_tls);
         assert!(is_https(&[], true) && !is_https(&[], false));
         assert!(is_https(&[("x-forwarded-proto", "https")], false));
         assert!(!is_https(&[("x-forwarded-proto", "http")], true));

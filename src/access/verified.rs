@@ -7,15 +7,15 @@ use super::random;
 use crate::limits::{CREDENTIALS_REMEMBERED_MAX, CREDENTIALS_REMEMBERED_US};
 
 /// A user's section, name and password, under the process's key.
-pub(super) type Mark = [u8; 32];
+pub(super) type CredentialDigest = [u8; 32];
 
 /// The table.
-pub(super) struct Remembered {
+pub(super) struct VerifiedCredentials {
     key: hmac::Key,
-    entries: Vec<(Mark, u64)>,
+    entries: Vec<(CredentialDigest, u64)>,
 }
 
-impl Remembered {
+impl VerifiedCredentials {
     pub(super) fn new() -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &random::<32>());
         Self { key, entries: Vec::new() }
@@ -23,7 +23,7 @@ impl Remembered {
 
     /// Stands for these credentials. With the section's fingerprint in it, a changed password is
     /// another mark.
-    pub(super) fn mark(&self, fingerprint: &[u8], user: &str, password: &str) -> Mark {
+    pub(super) fn mark(&self, fingerprint: &[u8], user: &str, password: &str) -> CredentialDigest {
         let mut context = hmac::Context::with_key(&self.key);
         for part in [fingerprint, user.as_bytes(), password.as_bytes()] {
             context.update(&(part.len() as u64).to_be_bytes());
@@ -34,12 +34,12 @@ impl Remembered {
         mark
     }
 
-    pub(super) fn knows(&self, mark: &Mark, now_us: u64) -> bool {
+    pub(super) fn knows(&self, mark: &CredentialDigest, now_us: u64) -> bool {
         self.entries.iter().any(|(known, until_us)| known == mark && now_us < *until_us)
     }
 
     /// Remembers credentials that were found right; when full, instead of the oldest.
-    pub(super) fn insert(&mut self, mark: Mark, now_us: u64) {
+    pub(super) fn insert(&mut self, mark: CredentialDigest, now_us: u64) {
         self.entries.retain(|(known, until_us)| *known != mark && now_us < *until_us);
         if self.entries.len() >= CREDENTIALS_REMEMBERED_MAX {
             self.entries.remove(0);
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn they_are_known_for_a_while_and_only_as_they_were() {
-        let mut remembered = Remembered::new();
+        let mut remembered = VerifiedCredentials::new();
         let mark = remembered.mark(b"section", "anna", "password");
         remembered.insert(mark, 5);
         assert!(remembered.knows(&mark, 4 + CREDENTIALS_REMEMBERED_US));
@@ -67,14 +67,14 @@ mod tests {
             let other = remembered.mark(fingerprint.as_bytes(), user, password);
             assert!(!remembered.knows(&other, 6), "{fingerprint} {user} {password}");
         }
-        let elsewhere = Remembered::new().mark(b"section", "anna", "password");
+        let elsewhere = VerifiedCredentials::new().mark(b"section", "anna", "password");
         assert_ne!(elsewhere, mark, "another process has another key");
     }
 
     #[test]
     fn the_oldest_makes_room() {
-        let mut remembered = Remembered::new();
-        let marks: Vec<Mark> = (0..=CREDENTIALS_REMEMBERED_MAX)
+        let mut remembered = VerifiedCredentials::new();
+        let marks: Vec<CredentialDigest> = (0..=CREDENTIALS_REMEMBERED_MAX)
             .map(|number| remembered.mark(b"", "anna", &number.to_string()))
             .collect();
         for mark in &marks {

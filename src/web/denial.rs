@@ -1,0 +1,103 @@
+//! What is answered to a request that is denied: status and words, the way to the login page, and
+//! when to ask again.
+
+use hyper::header::{self, HeaderValue};
+use hyper::{StatusCode, Uri};
+
+use super::problem::{problem, retry};
+use super::{Reply, empty, pages};
+use crate::access::Denial;
+
+/// When to ask again after the queue of passwords was full.
+const RETRY_BUSY_S: u32 = 2;
+
+/// The reply to a request that is denied: a page for a person who opens one, else a problem.
+pub(super) fn reply(denial: Denial, is_page: bool, uri: &Uri, prefix: &str) -> Reply {
+    let (status, headline, detail) = describe(denial);
+    match (denial, retry_after_s(denial)) {
+        (Denial::Unknown | Denial::Wrong, _) if is_page => to_login(uri),
+        (Denial::Unknown | Denial::Wrong, _) => challenge(&detail),
+        (_, Some(seconds)) => retry(status, &detail, seconds),
+        _ if is_page => pages::notice(status, headline, &detail, prefix),
+        _ => problem(status, &detail),
+    }
+}
+
+/// When to ask again, where that helps.
+pub(super) fn retry_after_s(denial: Denial) -> Option<u32> {
+    match denial {
+        Denial::Wait { seconds } => Some(seconds),
+        Denial::Busy => Some(RETRY_BUSY_S),
+        _ => None,
+    }
+}
+
+/// Status, headline and explanation.
+pub(super) fn describe(denial: Denial) -> (StatusCode, &'static str, String) {
+    let forbidden = StatusCode::FORBIDDEN;
+    let (status, headline, detail) = match denial {
+        Denial::Host => (
+            StatusCode::MISDIRECTED_REQUEST,
+            "weir does not know itself by this name",
+            "this is no name of weir's: ask for its address, or add the name to `names` in [http]",
+        ),
+        Denial::Origin => (
+            forbidden,
+            "Not from that page",
+            "this comes from a page of another site, which is not among `origins` in [http]. If it is \
+             weir's own behind a proxy, its name belongs into `names` and the proxy's address into \
+             `proxies`",
+        ),
+        Denial::NoAccounts => (
+            forbidden,
+            "No users are configured",
+            "no users are configured: the cameras are shown on this machine alone. Set a password \
+             with `weir password` and add a [[user]] to weir.toml, or set `open = true` in [http] \
+             to show them to everybody",
+        ),
+        Denial::NoOperators => (
+            forbidden,
+            "Not allowed",
+            "this needs an operator, and no users are configured: add a [[user]] or [[token]] with \
+             the role operator, or ask on the machine itself, by `weir console` or SIGHUP",
+        ),
+        Denial::Unknown => (StatusCode::UNAUTHORIZED, "Log in", "this needs a login or a token"),
+        Denial::Wrong => {
+            (StatusCode::UNAUTHORIZED, "Wrong", "user and password, or the token, are wrong")
+        }
+        Denial::Wait { seconds } => {
+            let detail = format!("too many failed logins from your address: wait {seconds} s");
+            return (StatusCode::TOO_MANY_REQUESTS, "Too many failed logins", detail);
+        }
+        Denial::Busy => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Too many logins at once",
+            "too many logins at once: try again in a moment",
+        ),
+        Denial::Role(role) => {
+            let detail = format!("this needs the role {}", role.name());
+            return (forbidden, "Not allowed", detail);
+        }
+    };
+    (status, headline, detail.to_owned())
+}
+
+/// 303 to the login page, which leads back. Of a query only the view: it may have a token in it.
+fn to_login(uri: &Uri) -> Reply {
+    let mut reply = empty(StatusCode::SEE_OTHER);
+    let next = pages::view(uri).unwrap_or(uri.path());
+    let location = HeaderValue::try_from(format!("/-/login?next={next}"));
+    let location = location.unwrap_or(HeaderValue::from_static("/-/login"));
+    let headers = reply.headers_mut();
+    headers.insert(header::LOCATION, location);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
+/// 401. Basic is taken but never asked for: a browser would show a dialog of its own.
+pub(super) fn challenge(detail: &str) -> Reply {
+    let mut reply = problem(StatusCode::UNAUTHORIZED, detail);
+    let bearer = HeaderValue::from_static("Bearer realm=\"weir\"");
+    reply.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+    reply
+}
