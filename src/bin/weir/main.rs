@@ -2,11 +2,11 @@
 //! 3 a panic or an exhausted library heap.
 
 mod arguments;
-mod certificate;
-mod credentials;
-mod takeover;
+mod console;
+mod import;
+mod password;
+mod tls;
 mod typing;
-mod visit;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -31,22 +31,22 @@ fn main() -> ExitCode {
     panic_report::prepare();
     let done = match Arguments::parse().command {
         Command::Run(arguments) => run(arguments),
-        Command::Console(arguments) => visit::visit(arguments),
+        Command::Console(arguments) => console::run(arguments),
         Command::Check(file) => check(&file.config),
-        Command::Tls(arguments) => certificate::show(arguments),
+        Command::Tls(arguments) => tls::show(arguments),
         Command::Memory => {
             print!("{}", weir::plan::table());
             Ok(())
         }
-        Command::Password => credentials::password().map_err(|why| {
+        Command::Password => password::password().map_err(|why| {
             eprintln!("{why}");
             CONFIGURATION
         }),
         Command::Token => {
-            credentials::token();
+            password::token();
             Ok(())
         }
-        Command::Import(arguments) => takeover::import(&arguments),
+        Command::Import(arguments) => import::import(&arguments),
         Command::Demo => {
             journal::to_stderr();
             let started = Started::without_file(Config::demo(0));
@@ -78,7 +78,7 @@ fn check(path: &Path) -> Result<(), u8> {
     if loaded.unnamed_problems > 0 {
         eprintln!("{}: and {} more", path.display(), loaded.unnamed_problems);
     }
-    if !certificate::is_usable(&loaded.config.https, path) || !loaded.problems.is_empty() {
+    if !tls::is_usable(&loaded.config.https, path) || !loaded.problems.is_empty() {
         return Err(CONFIGURATION);
     }
     println!("{}: good", path.display());

@@ -17,7 +17,7 @@ use crate::{CONFIGURATION, ENVIRONMENT};
 const STATE: &str = "/var/lib/weir";
 
 /// `weir console`
-pub(crate) fn visit(Console { config, state, words }: Console) -> Result<(), u8> {
+pub(crate) fn run(Console { config, state, words }: Console) -> Result<(), u8> {
     let folder = match config {
         Some(config) => StateFolder::beside(&config, state),
         // Beside nothing: the folder of a configuration that would be in it.
