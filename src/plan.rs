@@ -48,7 +48,7 @@ const fn item(
 }
 
 const ITEMS: [Item; 32] = [
-    item(Tier::Arena, "history ring chunks", "stream", CHUNKS_MAX, sizes::CHUNKS / CHUNKS_MAX),
+    item(Tier::Arena, "history ring chunks", "history", CHUNKS_MAX, sizes::CHUNKS / CHUNKS_MAX),
     item(Tier::Arena, "streams", "stream", CAMERAS_MAX, sizes::STREAM),
     item(Tier::Arena, "carry slots, small", "rtsp", PROFILE.carry_small, CARRY_SMALL_BYTES),
     item(Tier::Arena, "carry slots, medium", "rtsp", PROFILE.carry_medium, CARRY_MEDIUM_BYTES),

@@ -4,11 +4,11 @@ use tokio::sync::oneshot;
 
 use super::account::{Account, Fingerprint, Policy, Role};
 use super::client::Sender;
-use super::failures::{Charge, Failures, Tried};
+use super::failures::{Failures, Tried};
 use super::logins::{Ended, LoginHash, Logins};
 use super::password::PasswordHash;
-use super::queue::{Queue, QueueFull};
-use super::verified::{CredentialDigest, VerifiedCredentials};
+use super::queue::{Attempt, Job, Queue, QueueFull};
+use super::verified::VerifiedCredentials;
 
 /// The time, on both clocks.
 #[derive(Debug, Clone, Copy)]
@@ -108,24 +108,6 @@ pub(super) enum Verdict {
     /// It waits for its hash, or is being hashed: `outcome` says whether it is right. It is dropped
     /// where somebody else needed the place in the queue.
     Hashing { identity: Identity, outcome: oneshot::Receiver<bool> },
-}
-
-/// A try at a password.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Attempt {
-    pub(super) mark: CredentialDigest,
-    pub(super) sender: Sender,
-    charge: Charge,
-}
-
-/// A password to be hashed.
-pub(super) struct Job {
-    pub(super) attempt: Attempt,
-    pub(super) hash: PasswordHash,
-    pub(super) rounds: u32,
-    pub(super) password: String,
-    /// A right answer is of no use: there is no such user.
-    pub(super) is_unknown_user: bool,
 }
 
 /// The tables. See the module.

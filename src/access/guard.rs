@@ -17,10 +17,10 @@ use super::keeping::{Keeping, Urgency};
 use super::logins::{LoginHash, Logins, hash_of};
 use super::{Names, PasswordHash, Policy, hex, sha256};
 use crate::clock;
-use crate::config::{Secret, StateFolder};
 use crate::limits::{LOGINS_FILE_BYTES_MAX, LOGINS_LAST_WRITE_MS_MAX, PASSWORD_WAIT_MS_MAX};
 use crate::mem::accounts::{self, Demand};
 use crate::status::GAUGES;
+use crate::storage::{Secret, StateFolder};
 
 const FILE: &str = "weir-logins";
 /// Enough for the boxes behind one name.

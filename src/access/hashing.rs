@@ -11,10 +11,10 @@ use std::thread;
 use tokio::sync::oneshot;
 
 use super::PasswordHash;
-use super::decide::Job;
-use crate::config::{Secret, StateFolder};
+use super::queue::Job;
 use crate::limits::{CONSOLES_MAX, PASSWORD_STACK_BYTES};
 use crate::status::GAUGES;
+use crate::storage::{Secret, StateFolder};
 
 /// The web has one password hashed at a time.
 const HASHES_MAX: usize = 1;

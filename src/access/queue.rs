@@ -15,9 +15,28 @@ use std::net::IpAddr;
 use tokio::sync::oneshot;
 
 use super::client::Sender;
-use super::decide::Job;
+use super::failures::Charge;
+use super::password::PasswordHash;
 use super::verified::CredentialDigest;
 use crate::limits::{PASSWORD_REQUESTS_MAX, PASSWORDS_WAITING_MAX};
+
+/// A try at a password.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attempt {
+    pub(super) mark: CredentialDigest,
+    pub(super) sender: Sender,
+    pub(super) charge: Charge,
+}
+
+/// A password to be hashed.
+pub(super) struct Job {
+    pub(super) attempt: Attempt,
+    pub(super) hash: PasswordHash,
+    pub(super) rounds: u32,
+    pub(super) password: String,
+    /// A right answer is of no use: there is no such user.
+    pub(super) is_unknown_user: bool,
+}
 
 #[derive(Default)]
 pub(super) struct Queue {

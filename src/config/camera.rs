@@ -6,12 +6,13 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-use super::file::open;
+use super::Camera;
 use super::place::{Problems, Severity};
 use super::section::{At, Section};
-use super::{Camera, Secret};
 use crate::limits::{CAMERA_NAME_BYTES_MAX, RTSP_PASSWORD_BYTES_MAX, RTSP_USER_BYTES_MAX};
 use crate::rtsp::{CameraUrl, Credentials, UrlError};
+use crate::storage::Secret;
+use crate::storage::open_file;
 
 const TITLE: &str = "[[camera]]";
 /// A password with all that editors put around it.
@@ -191,7 +192,7 @@ fn read_password(
         return None;
     }
     let mut bytes = Vec::new();
-    let read = open(&directory.join(file.value))
+    let read = open_file(&directory.join(file.value))
         .and_then(|opened| opened.take(PASSWORD_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes));
     let problem = match read {
         // Which file stands at this place; a viewer is told the reason, and not the path.

@@ -10,14 +10,15 @@ use std::path::Path;
 
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value};
 
-use super::file::replace;
 use super::read::parse;
 use super::redacted::redacted;
 use super::source::Unusable;
-use super::{Camera, Secret, Source};
+use super::{Camera, Source};
 use crate::access::PasswordHash;
 use crate::limits::{CONFIG_BYTES_MAX, CONFIG_EDIT_HEAP_FACTOR};
 use crate::mem::accounts::OverBudget;
+use crate::storage::Secret;
+use crate::storage::replace_file;
 
 /// A change.
 #[derive(Debug, Clone)]
@@ -132,7 +133,7 @@ impl Source {
         let folder = self.path().parent().unwrap_or(Path::new(""));
         let edited = account.enter(|| edited(&text, edit, folder))?;
         self.within_budget(&account)?;
-        replace(self.path(), edited.as_bytes()).map_err(EditError::Unwritable)
+        replace_file(self.path(), edited.as_bytes()).map_err(EditError::Unwritable)
     }
 }
 

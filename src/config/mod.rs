@@ -13,16 +13,13 @@ mod camera;
 mod console;
 pub mod diff;
 mod edit;
-mod file;
 mod https;
 mod ice_servers;
 mod place;
 mod read;
 mod redacted;
-mod secret;
 mod section;
 mod source;
-mod state;
 mod syntax;
 
 use std::net::SocketAddr;
@@ -31,20 +28,17 @@ use std::sync::Arc;
 pub use camera::name_problem;
 pub use console::Console;
 pub use edit::{Edit, EditError, NewCamera};
-pub use file::Owner;
-pub(crate) use file::{content as file_content, open as open_file, text as file_text};
 pub use https::{Https, TlsMode};
 pub use place::{Problem, Severity};
 pub use read::{Loaded, load, parse};
-pub use secret::Secret;
 pub use source::{ConfigStatus, Origin, Source, Started, Unusable, Usable};
-pub use state::StateFolder;
 #[cfg(any(test, fuzzing))]
 pub(crate) use syntax::Extent;
 
 use crate::access::{Policy, TokenHash};
 use crate::limits::PAYLOAD_BYTES_DEFAULT;
 use crate::rtsp::{CameraUrl, Credentials};
+use crate::storage::Secret;
 
 /// The configuration; everything in it has been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use toml::de::{DeTable, DeValue};
 
-use super::file::text as text_of;
 use super::place::{Problem, Problems, Severity};
 use super::section::{At, Section, wrong_type};
 use super::syntax::{Extent, first_mistake};
@@ -18,6 +17,7 @@ use crate::access::{Policy, TokenHash};
 use crate::limits::{
     CAMERAS_MAX, CANDIDATES_MAX, CONFIG_BYTES_MAX, PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN,
 };
+use crate::storage::file_text;
 
 /// The only form of the file so far.
 const CONFIG_VERSION: usize = 1;
@@ -50,7 +50,7 @@ impl Loaded {
 /// # Errors
 /// The file cannot be read, is not UTF-8, or is over [`crate::limits::CONFIG_BYTES_MAX`].
 pub fn load(path: &Path) -> io::Result<Loaded> {
-    Ok(parse(&text_of(path, CONFIG_BYTES_MAX)?, path.parent().unwrap_or(Path::new(""))))
+    Ok(parse(&file_text(path, CONFIG_BYTES_MAX)?, path.parent().unwrap_or(Path::new(""))))
 }
 
 /// Reads the file's text; a relative `password_file` is looked for in `directory`.
@@ -249,7 +249,7 @@ fn read_camera(
                 name: format!("#{number}"),
                 url: None,
                 user: None,
-                password: super::Secret::default(),
+                password: crate::storage::Secret::default(),
                 problem: Some(reason),
             }
         }

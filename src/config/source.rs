@@ -8,13 +8,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::file::text;
+use super::Config;
 use super::place::Problem;
 use super::read::{Loaded, parse};
 use super::syntax::Extent;
-use super::{Config, StateFolder};
 use crate::limits::{CONFIG_BYTES_MAX, CONFIG_PROBLEMS_SHOWN};
 use crate::mem::accounts::{self, Account, Kind, OverBudget, Refused};
+use crate::storage::StateFolder;
+use crate::storage::file_text;
 
 /// A configuration's file, and the folder with its last good copy.
 #[derive(Debug, Clone)]
@@ -159,7 +160,7 @@ impl Source {
     /// times what reading it takes, which is kept free for it.
     pub(super) fn text_with_room(&self, factor: usize) -> Result<(String, Account), Unusable> {
         // Kept beyond the request that asks for it.
-        let text = accounts::shared(|| text(&self.path, CONFIG_BYTES_MAX));
+        let text = accounts::shared(|| file_text(&self.path, CONFIG_BYTES_MAX));
         let text = text.map_err(Unusable::Unreadable)?;
         let extent = Extent::of(&text);
         let needed = factor * extent.heap_bytes();

@@ -1,6 +1,7 @@
 //! Commands as they are typed: words with blanks between them, `"…"` around a word that has some.
 
-use crate::config::{NewCamera, Secret};
+use crate::config::NewCamera;
+use crate::storage::Secret;
 
 /// What can be asked.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,10 +6,11 @@ use std::rc::Rc;
 use super::command::{Command, HELP};
 use super::password::{self, Password, Verdict};
 use super::screens;
-use crate::config::{Camera, Edit, NewCamera, Secret};
+use crate::config::{Camera, Edit, NewCamera};
 use crate::control::{Control, Place};
 use crate::journal::lines::{self, Line};
 use crate::limits::RTSP_PASSWORD_BYTES_MAX;
+use crate::storage::Secret;
 use crate::web::{self, Pieces};
 use crate::{clock, plan, process};
 

@@ -21,13 +21,13 @@ use super::session::run_session;
 use super::terminal::{Terminal, Way};
 use super::wire::Wire;
 use crate::clock;
-use crate::config::{Secret, StateFolder};
 use crate::journal::lines;
 use crate::limits::{
     CONSOLE_FOLLOW_MS, CONSOLE_REQUEST_BYTES_MAX, CONSOLE_REQUEST_MS_MAX, CONSOLES_MAX,
 };
 use crate::mem::accounts::{Account, Kind};
 use crate::status::TABLES;
+use crate::storage::{Secret, StateFolder};
 
 /// The socket's name in the state folder.
 pub const SOCKET: &str = "weir-console";

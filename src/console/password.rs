@@ -5,8 +5,9 @@
 use std::cell::RefCell;
 
 use crate::access::PasswordHash;
-use crate::config::{Edit, Secret, StateFolder};
+use crate::config::Edit;
 use crate::control::Control;
+use crate::storage::{Secret, StateFolder};
 
 const FILE: &str = "weir-console-password";
 /// A hash's line, twice over.

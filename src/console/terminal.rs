@@ -10,8 +10,8 @@ use super::keys::{Key, Keys};
 use super::line::Line;
 use super::login::Tries;
 use super::output::Output;
-use crate::config::Secret;
 use crate::limits::{CONSOLE_IDLE_US_MAX, CONSOLE_TYPED_AHEAD_BYTES};
+use crate::storage::Secret;
 
 /// `^C`
 const CANCEL: u8 = 0x03;

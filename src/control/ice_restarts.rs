@@ -10,8 +10,8 @@ use crate::clock;
 use crate::media::{Command, Expect};
 use crate::mem::accounts;
 use crate::status::TABLES;
+use crate::webrtc::credentials::Peer;
 use crate::webrtc::fragment::{self, Fragment};
-use crate::webrtc::place::Peer;
 
 use super::offers::hex;
 use super::{Control, Patch, PatchRefusal, Patched};

@@ -4,7 +4,7 @@
 //! has a task that dials the camera ([`dial`]) and hands the connection to the media thread
 //! ([`cameras`]); an offer becomes a handshake in [`offers`], one task drives all of them
 //! ([`handshakes`]), who has which session's slot is in [`sessions`], and what a PATCH changes of a
-//! session in [`restarts`]. [`reload`] goes over to a new configuration; [`report`] and
+//! session in [`ice_restarts`]. [`reload`] goes over to a new configuration; [`report`] and
 //! [`supervisor`] tell how weir itself is; what [`crate::console`] asks besides is in [`console`].
 
 mod api;
@@ -18,7 +18,6 @@ mod offers;
 mod reload;
 mod report;
 mod room;
-mod run;
 mod sessions;
 mod sharing;
 mod supervisor;
@@ -30,13 +29,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use ring::rand::{SecureRandom, SystemRandom};
+use tokio::signal::unix::Signal;
 use tokio::sync::{Notify, Semaphore};
+use tokio::task::spawn_local;
 
 use crate::access::{Guard, Policy, TokenHash};
-use crate::config::{Config, Source, Started, StateFolder};
+use crate::config::{Config, Source, Started};
 use crate::limits::{CAMERAS_MAX, CANDIDATES_MAX};
 use crate::media::Media;
 use crate::net;
+use crate::storage::StateFolder;
 use crate::tls::Tls;
 use crate::webrtc::handshake::Identity;
 
@@ -46,14 +48,13 @@ pub use api::{
 };
 pub use console::Found;
 pub use report::Report;
-pub use run::{RunError, Start, run};
 
 use cameras::Camera;
 use handshakes::{Handshakes, Permit};
 use offer_queue::OfferQueue;
 pub use sessions::Place;
 use sessions::Sessions;
-use supervisor::Supervisor;
+pub(crate) use supervisor::Supervisor;
 
 /// Addresses offered to a browser, best first.
 type Candidates = heapless::Vec<SocketAddr, CANDIDATES_MAX>;
@@ -91,7 +92,7 @@ struct State {
 }
 
 impl Control {
-    fn new(
+    pub(crate) fn new(
         started: Started,
         state: StateFolder,
         media: Media,
@@ -133,6 +134,26 @@ impl Control {
             }
         });
         control
+    }
+
+    /// Starts the tasks of the control thread: one per camera slot, and those that drive handshakes,
+    /// log warnings, feed the service manager's watchdog and reload at a `hangup`.
+    pub(crate) fn start(&self, hangup: Signal) {
+        let dials = cameras::dials();
+        for slot in 0..self.0.cameras.len() {
+            spawn_local(self.clone().keep(slot, dials.clone()));
+        }
+        spawn_local(self.clone().drive());
+        spawn_local(self.clone().log_warnings());
+        spawn_local(self.clone().supervise());
+        spawn_local(self.clone().reload_at(hangup));
+    }
+
+    /// Ends all sessions and cameras, and writes what is not in its file yet.
+    pub(crate) async fn stop(&self) {
+        self.0.supervisor.stopping();
+        self.guard().finish().await;
+        self.0.media.borrow_mut().shutdown();
     }
 
     /// The cameras in the configuration's order.

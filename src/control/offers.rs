@@ -15,11 +15,11 @@ use crate::limits::{
 use crate::media::{Command, Expect};
 use crate::mem::accounts::{self, Account, Kind};
 use crate::status::{self, TABLES};
-use crate::webrtc::consent::Credentials;
+use crate::webrtc::credentials::Credentials;
+use crate::webrtc::credentials::Peer;
 use crate::webrtc::ended::Ended;
 use crate::webrtc::handshake::{Accepted, Answered, Request};
 use crate::webrtc::offer::OfferError;
-use crate::webrtc::place::Peer;
 
 use super::cameras::number;
 use super::handshakes::{Active, Permit};

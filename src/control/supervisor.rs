@@ -30,7 +30,7 @@ const START: Duration = Duration::from_millis(10);
 
 /// The service manager, if there is one.
 #[derive(Debug)]
-pub(super) struct Supervisor {
+pub(crate) struct Supervisor {
     socket: Option<UnixDatagram>,
     /// How often to say that weir is alive.
     alive_every: Option<Duration>,
@@ -39,7 +39,7 @@ pub(super) struct Supervisor {
 impl Supervisor {
     /// The one that the environment names. Before privileges are given up: its socket may be
     /// root's.
-    pub(super) fn of_environment() -> Self {
+    pub(crate) fn of_environment() -> Self {
         let socket = match connect() {
             Ok(socket) => socket,
             Err(error) => {

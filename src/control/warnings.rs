@@ -23,7 +23,7 @@ struct Said {
 
 impl Control {
     /// Looks at all cameras' statistics, for ever.
-    pub(super) async fn tell_oddities(self) {
+    pub(super) async fn log_warnings(self) {
         let mut said: Vec<Said> = Vec::new();
         loop {
             tokio::time::sleep(EVERY).await;

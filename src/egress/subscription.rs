@@ -3,10 +3,10 @@
 
 mod feedback;
 
+use crate::history::Chunks;
+use crate::history::{Packet, Ring};
 use crate::limits::{CATCH_UP_TIME_DIVISOR, RTP_OVERHEAD_BYTES, SENDER_REPORT_INTERVAL_US};
 use crate::net::udp::Wire;
-use crate::stream::chunks::Chunks;
-use crate::stream::{Packet, Ring};
 
 use super::batch::{Batch, Path};
 use super::cursor::{Cursor, SealSlot};

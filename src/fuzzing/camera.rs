@@ -3,12 +3,12 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::Tape;
+use crate::history::Chunks;
 use crate::limits::{CHUNKS_MAX, PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN, RING_CHUNKS_MAX};
 use crate::mem::arena::Arena;
 use crate::rtp::nal;
 use crate::rtp::sps::{self, Sps};
 use crate::rtp::testing::{Camera, PAYLOAD_TYPE, PPS, SPS_1080, Viewer};
-use crate::stream::Chunks;
 
 /// Packets of one input, at most.
 const PACKETS_MAX: usize = 512;

@@ -7,11 +7,12 @@ use std::sync::OnceLock;
 use super::Tape;
 use crate::limits::{HANDSHAKE_PAIRS_MAX, PROFILE};
 use crate::webrtc::admission::Admission;
-use crate::webrtc::consent::{Check, Credentials};
+use crate::webrtc::consent::Check;
+use crate::webrtc::credentials::Credentials;
+use crate::webrtc::credentials::Peer;
 use crate::webrtc::demux::{Demux, Kind};
 use crate::webrtc::handshake::client::{Client, local, remote};
 use crate::webrtc::handshake::{Answered, Handshake, Identity, Progress, Request};
-use crate::webrtc::place::Peer;
 
 /// Instructions of one input, at most.
 const STEPS_MAX: usize = 200;

@@ -16,7 +16,6 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
-use crate::config;
 use crate::limits::IMPORT_BYTES_MAX;
 
 use fragment::Fragment;
@@ -85,7 +84,7 @@ struct Findings {
 /// # Errors
 /// [`ImportError`], in words without secrets.
 pub fn import_file(path: &Path, from: Option<Kind>) -> Result<Imported, ImportError> {
-    let text = config::file_text(path, IMPORT_BYTES_MAX).map_err(ImportError::File)?;
+    let text = crate::storage::file_text(path, IMPORT_BYTES_MAX).map_err(ImportError::File)?;
     import(&text, from)
 }
 

@@ -1,6 +1,7 @@
 //! Whole files of both programs.
 
 use super::*;
+use crate::config;
 use crate::config::Camera;
 use crate::limits::CAMERAS_MAX;
 

@@ -6,12 +6,12 @@ use std::sync::atomic::Ordering::Relaxed;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 
+use crate::history::Chunks;
 use crate::limits::CAMERAS_MAX;
 use crate::mem::pool::CarryPool;
 use crate::rtsp::{self, SessionError};
 use crate::status::CameraStats;
 use crate::stream::Stream;
-use crate::stream::chunks::Chunks;
 
 use super::Lost;
 use super::budget::Budget;

@@ -1,12 +1,12 @@
 //! The media thread's arena: everything it will ever use, in one static.
 
 use crate::egress::batch::Batch;
+use crate::history::Chunks;
 use crate::limits::{CAMERAS_MAX, PROFILE};
 use crate::mem::arena::Arena;
 use crate::mem::pool::CarryPool;
 use crate::net::udp::Inbox;
 use crate::stream::Stream;
-use crate::stream::chunks::Chunks;
 use crate::stream::store::GivenUp;
 use crate::webrtc::demux::Demux;
 

@@ -32,7 +32,7 @@ use crate::limits::{COMMANDS_BEHIND, DATAGRAM_BYTES_MAX, PROFILE};
 use crate::net::udp::Socket;
 use crate::rtsp;
 use crate::status::TABLES;
-use crate::webrtc::consent::Credentials;
+use crate::webrtc::credentials::Credentials;
 use crate::webrtc::ended::Ended;
 use crate::webrtc::session::Start;
 

@@ -6,11 +6,11 @@ use crate::clock;
 use crate::egress::batch::Flushed;
 use crate::egress::rtcp::Feedback;
 use crate::egress::subscription::{SendContext, Served, StreamView};
+use crate::history::Chunks;
 use crate::limits::CAMERAS_MAX;
 use crate::mem::table::Handle;
 use crate::status;
 use crate::stream::Stream;
-use crate::stream::chunks::Chunks;
 
 use super::event_loop::EventLoop;
 use super::memory::Memory;

@@ -3,7 +3,8 @@
 use crate::limits::SESSIONS_MAX;
 use crate::mem::table::Handle;
 use crate::webrtc::admission::Admission;
-use crate::webrtc::consent::{Credentials, Pairs};
+use crate::webrtc::consent::Pairs;
+use crate::webrtc::credentials::Credentials;
 use crate::webrtc::session::{CloseNotify, Live};
 
 use super::SessionId;

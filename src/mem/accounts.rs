@@ -11,7 +11,6 @@
 //! budgets of all that can be open, the part that all share, and the reserve are the heap's sum,
 //! which [`crate::plan`] asserts.
 
-use std::cell::Cell;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -19,88 +18,12 @@ use std::task::{Context, Poll};
 
 use super::Full;
 use super::books::{Figures, Tag};
+use super::current::{current, enter};
 use super::heap;
-use crate::limits::{
-    CAMERAS_DIALLED_MAX, CONFIG_HEAP_BYTES_MAX, CONFIGURATIONS_READ_MAX, CONSOLES_MAX,
-    DIAGNOSTICS_CONNECTIONS_MAX, HEAP_PROBE_BYTES, PROFILE,
-};
-
-thread_local! {
-    static CURRENT: Cell<Tag> = const { Cell::new(Tag::SHARED) };
-}
-
-/// What has an account each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// An HTTP connection, with its TLS and the request it is at.
-    HttpConnection,
-    /// A connection to the diagnostics port.
-    DiagnosticsConnection,
-    /// An offer, until its browser is connected or gone: its answer, and what a handshake needs.
-    Offer,
-    /// A handshake slot: str0m's ICE and DTLS.
-    Handshake,
-    /// A camera being dialled, its name being looked up included.
-    CameraDial,
-    /// A console, by a cable or by the socket.
-    Console,
-    /// A configuration file being read or changed.
-    Configuration,
-}
+pub use super::kind::Kind;
+use crate::limits::{HEAP_PROBE_BYTES, PROFILE};
 
 impl Kind {
-    /// All kinds.
-    pub const ALL: [Self; 7] = [
-        Self::HttpConnection,
-        Self::DiagnosticsConnection,
-        Self::Offer,
-        Self::Handshake,
-        Self::CameraDial,
-        Self::Console,
-        Self::Configuration,
-    ];
-
-    /// In words.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::HttpConnection => "http connection",
-            Self::DiagnosticsConnection => "diagnostics connection",
-            Self::Offer => "offer",
-            Self::Handshake => "handshake",
-            Self::CameraDial => "camera dial",
-            Self::Console => "console",
-            Self::Configuration => "configuration",
-        }
-    }
-
-    /// How many can be open at once.
-    pub const fn max(self) -> usize {
-        match self {
-            Self::HttpConnection => PROFILE.http_connections,
-            Self::DiagnosticsConnection => DIAGNOSTICS_CONNECTIONS_MAX,
-            Self::Offer => PROFILE.sessions,
-            Self::Handshake => PROFILE.handshakes,
-            // And the one that a console tries.
-            Self::CameraDial => CAMERAS_DIALLED_MAX + 1,
-            Self::Console => CONSOLES_MAX,
-            Self::Configuration => CONFIGURATIONS_READ_MAX,
-        }
-    }
-
-    /// What each may hold.
-    pub const fn budget_bytes(self) -> usize {
-        match self {
-            Self::HttpConnection => PROFILE.http_connection_heap_bytes,
-            Self::DiagnosticsConnection => PROFILE.diagnostics_connection_heap_bytes,
-            Self::Offer => PROFILE.offer_heap_bytes,
-            Self::Handshake => PROFILE.handshake_heap_bytes,
-            Self::CameraDial => PROFILE.camera_dial_heap_bytes,
-            Self::Console => PROFILE.console_heap_bytes,
-            // At most, to read one; each has what its file needs, as long as that is free.
-            Self::Configuration => CONFIG_HEAP_BYTES_MAX,
-        }
-    }
-
     /// Accounts of this kind: see [`Figures`].
     pub fn figures(self) -> Figures {
         heap::books(|books| books.figures(self))
@@ -261,26 +184,9 @@ impl Drop for Account {
     }
 }
 
-/// The account that is entered on this thread.
-pub(super) fn current() -> Tag {
-    // A thread that is ending has no account any more.
-    CURRENT.try_with(Cell::get).unwrap_or(Tag::SHARED)
-}
-
 /// Books what `act` allocates on what all share: for state that outlives the one who asks for it.
 pub fn shared<R>(act: impl FnOnce() -> R) -> R {
     enter(Tag::SHARED, act)
-}
-
-fn enter<R>(tag: Tag, act: impl FnOnce() -> R) -> R {
-    struct Before(Tag);
-    impl Drop for Before {
-        fn drop(&mut self) {
-            CURRENT.set(self.0);
-        }
-    }
-    let _before = Before(CURRENT.replace(tag));
-    act()
 }
 
 /// A larger budget for the account that is entered, as long as this lives: for what only so many

@@ -5,7 +5,7 @@
 //! account is closed, what it still holds becomes everybody's, and its entry may be used again at
 //! once: a block with the tag of an earlier use is given back from what all share.
 
-use super::accounts::Kind;
+use super::kind::Kind;
 
 /// Entries: the one that all share, and one for each account that can be open.
 const ENTRIES: usize = 1 + accounts_max();

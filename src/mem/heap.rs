@@ -19,8 +19,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use rlsf::Tlsf;
 
-use super::accounts;
 use super::books::{Books, Tag};
+use super::current::current;
 use crate::limits::PROFILE;
 
 /// What all of it can hold at once, headers included.
@@ -237,7 +237,7 @@ fn exhausted(bytes: usize) -> *mut u8 {
 // behind it; null says that none fits. The books do not touch the payload.
 unsafe impl GlobalAlloc for LibraryHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let tag = accounts::current();
+        let tag = current();
         let block = with(|state| {
             let block = state.blocks.allocate(tagged(layout)?)?;
             // SAFETY: it is new, and has the tagged layout.

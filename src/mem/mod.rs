@@ -9,7 +9,9 @@ pub mod arena;
 mod books;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod counting;
+mod current;
 pub mod heap;
+pub mod kind;
 pub mod pool;
 pub mod table;
 

@@ -18,11 +18,13 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
-use super::names::Addresses;
 use crate::limits::{
     NAME_ADDRESSES_MAX, NAME_ANSWER_BYTES_MAX, NAME_DATAGRAMS_MAX, NAME_ONLY_KIND_MS,
     NAME_OTHER_KIND_MS, NAME_SERVERS_MAX,
 };
+
+/// A host's addresses, in the order in which to try them.
+pub type Addresses = Vec<IpAddr, NAME_ADDRESSES_MAX>;
 
 /// Whom to ask, and for how long.
 pub(super) struct Servers {

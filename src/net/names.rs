@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use heapless::Vec;
 
+pub use super::dns::Addresses;
 use super::dns::{self, Servers};
 use super::interfaces;
 use crate::limits::{HOSTS_BYTES_MAX, NAME_ADDRESSES_MAX, NAME_DOMAINS_MAX};
@@ -26,9 +27,6 @@ const TIMEOUT_S_MAX: u64 = 30;
 const TIMEOUT_S_DEFAULT: u64 = 5;
 const ATTEMPTS_MAX: usize = 5;
 const ATTEMPTS_DEFAULT: usize = 2;
-
-/// A host's addresses, in the order in which to try them.
-pub type Addresses = Vec<IpAddr, NAME_ADDRESSES_MAX>;
 
 /// Why a name has no address.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use super::kernel;
 use super::user::User;
-use crate::config::{Owner, StateFolder, open_file};
+use crate::storage::{FileOwner, StateFolder, open_file};
 
 /// Who it is without `[process] user`.
 const USER_DEFAULT: &str = "weir";
@@ -61,8 +61,8 @@ impl Successor {
     }
 
     /// To whom files belong that are made before.
-    pub fn owner(&self) -> Option<Owner> {
-        self.0.as_ref().map(|user| Owner { uid: user.uid, gid: user.gid })
+    pub fn owner(&self) -> Option<FileOwner> {
+        self.0.as_ref().map(|user| FileOwner { uid: user.uid, gid: user.gid })
     }
 
     /// Gives up what is not needed any more: to be called once, when the sockets are bound, the

@@ -6,7 +6,7 @@
 //! first macroblock (cameras were seen to give two pictures one timestamp). What one read is cut
 //! into is bounded: when that is reached, all else of the read is a loss.
 
-use crate::stream::{Flags, Ring};
+use crate::history::{Flags, Ring};
 
 use super::cut::{Cutter, RingWriter};
 use super::marker::MarkerHabit;

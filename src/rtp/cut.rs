@@ -6,7 +6,7 @@
 //! last of its access unit releases it, with or without the marker. A NAL unit of one piece is
 //! published as it is (RFC 6184 section 5.6), any other as FU-A (section 5.8).
 
-use crate::stream::{Chunks, Flags, Ring};
+use crate::history::{Chunks, Flags, Ring};
 
 use super::nal;
 

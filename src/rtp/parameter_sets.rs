@@ -5,8 +5,8 @@
 //! of its kind that is hearsay: from the SDP, or from before a reconnect. Bounded by [`SPS_MAX`],
 //! [`PPS_MAX`] and [`PARAMETER_SET_BYTES_MAX`]; one that is longer is not kept.
 
+use crate::history::Flags;
 use crate::limits::{PARAMETER_SET_BYTES_MAX, PPS_MAX, SPS_MAX};
-use crate::stream::Flags;
 
 use super::bits::Bits;
 use super::cut::RingWriter;

@@ -6,7 +6,7 @@ use super::h264::Depacketizer;
 use super::header::{self, Malformed};
 use super::sequence::{Sequence, Step};
 use super::sps;
-use crate::stream::Ring;
+use crate::history::Ring;
 
 /// One stream's receive side.
 #[derive(Debug)]

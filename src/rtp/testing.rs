@@ -1,7 +1,8 @@
 //! For tests: a seeded generator, a camera's packetizer, and the reassembly a browser does.
 
+use crate::history::Chunks;
 use crate::rtp::nal::{self, NalSink};
-use crate::stream::{Chunks, Stream};
+use crate::stream::Stream;
 
 /// 1920x1080 High, as x264 writes it.
 pub(crate) const SPS_1080: [u8; 26] = [
@@ -178,7 +179,7 @@ impl Viewer {
                 payload: packet.payload.to_vec(),
                 timestamp: packet.timestamp,
                 marker: packet.flags.marker(),
-                idr_begins: packet.flags.contains(crate::stream::Flags::IDR_BEGINS),
+                idr_begins: packet.flags.contains(crate::history::Flags::IDR_BEGINS),
             }));
         }
     }

@@ -11,9 +11,9 @@ use crate::rtp::cut::RingWriter;
 use crate::rtp::receiver::Received;
 use crate::status::CameraStats;
 
-use super::chunks::Chunks;
 use super::figures::Figures;
-use super::ring::Ring;
+use crate::history::Chunks;
+use crate::history::Ring;
 
 /// One camera slot's stream.
 #[derive(Debug)]

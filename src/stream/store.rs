@@ -8,9 +8,9 @@ use std::cmp::Reverse;
 
 use crate::limits::{CAMERAS_MAX, READ_CHUNKS_MAX, ROOM_CHUNKS};
 
-use super::chunks::Chunks;
 use super::hub::Stream;
-use super::ring::Held;
+use crate::history::Chunks;
+use crate::history::ring::Held;
 
 /// History is given up so much at a time, of all streams: the search is not made for each chunk.
 const HISTORY_STEP_US: u64 = 10_000;

@@ -38,9 +38,10 @@ pub(crate) use encrypted::Encrypted;
 pub use error::TlsError;
 pub(crate) use fair_semaphore::FairSemaphore;
 
-use crate::config::{Https, StateFolder, TlsMode};
+use crate::config::{Https, TlsMode};
 use crate::limits::TLS_FILES_LOOK_MS;
 use crate::status::GAUGES;
+use crate::storage::StateFolder;
 use handshake::HandshakeLimits;
 use pair::Pair;
 

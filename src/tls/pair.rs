@@ -12,8 +12,8 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{Error, InconsistentKeys, ServerConfig};
 
 use super::{CertificateInfo, TlsError};
-use crate::config::{file_content, open_file};
 use crate::limits::{TLS_FILE_BYTES_MAX, TLS_FRAGMENT_BYTES};
+use crate::storage::{file_content, open_file};
 
 /// A certificate that can be served.
 #[derive(Debug)]

@@ -20,9 +20,9 @@ use rustls::crypto::CryptoProvider;
 
 use super::TlsError;
 use super::pair::Pair;
-use crate::config::StateFolder;
 use crate::limits::TLS_FILE_BYTES_MAX;
 use crate::net;
+use crate::storage::StateFolder;
 
 /// Key and certificate in one file, so that neither is ever there without the other.
 const FILE: &str = "weir-tls.pem";

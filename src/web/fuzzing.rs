@@ -16,9 +16,9 @@ use super::route::Action;
 use super::server::{Client, converse};
 use super::site::respond;
 use crate::access::{Guard, Policy};
-use crate::config::StateFolder;
 use crate::mem::accounts::Kind;
 use crate::status::TABLES;
+use crate::storage::StateFolder;
 
 /// Serves `stream` until it ends.
 pub(crate) async fn connection(stream: DuplexStream) {

@@ -7,48 +7,14 @@
 use std::net::SocketAddr;
 
 use is::stun::{StunMessage, TransId};
-use ring::hmac;
 
-use super::place::Peer;
+use super::credentials::{Credentials, sha1_hmac};
 
 /// A binding reply: header, XOR-MAPPED-ADDRESS (IPv6), MESSAGE-INTEGRITY, FINGERPRINT.
 pub const REPLY_BYTES_MAX: usize = 20 + 24 + 24 + 8;
-/// Characters of our ufrag: the session's slot in hex, then random ones.
-pub const UFRAG_CHARS: usize = 4 + 8;
-/// Characters of our ICE password: 128 bits of randomness take 22 (RFC 8445 section 5.3).
-pub const PASSWORD_CHARS: usize = 24;
-
 const HEADER_BYTES: usize = 20;
 const COOKIE: [u8; 4] = 0x2112_a442_u32.to_be_bytes();
 const BINDING_REQUEST: [u8; 2] = [0, 1];
-
-/// Our ICE credentials in one session, and the browser's to them.
-#[derive(Clone)]
-pub struct Credentials {
-    /// The session's slot in hex, then random characters.
-    pub ufrag: heapless::String<UFRAG_CHARS, u8>,
-    /// Random characters.
-    pub password: heapless::String<PASSWORD_CHARS, u8>,
-    /// The browser's.
-    pub peer: Peer,
-}
-
-impl Credentials {
-    /// Credentials that no check has.
-    pub const fn none() -> Self {
-        Self {
-            ufrag: heapless::String::new(),
-            password: heapless::String::new(),
-            peer: Peer::none(),
-        }
-    }
-}
-
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Credentials").field("ufrag", &self.ufrag).finish_non_exhaustive()
-    }
-}
 
 /// The credentials that checks of one session may have.
 ///
@@ -171,19 +137,9 @@ impl<'d> Check<'d> {
     }
 }
 
-pub(super) fn sha1_hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
-    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key);
-    let mut context = hmac::Context::with_key(&key);
-    for part in parts {
-        context.update(part);
-    }
-    let mut bytes = [0; 20];
-    bytes.copy_from_slice(context.sign().as_ref());
-    bytes
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::credentials::Peer;
     use super::*;
 
     fn credentials() -> Credentials {

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 
 use crate::limits::{OFFER_BYTES_MAX, OFFER_MEDIA_MAX};
 
-use super::consent::Credentials;
+use super::credentials::Credentials;
 use super::offer::Password;
 use super::sdp::{PASSWORD_CHARS_MIN, UFRAG_CHARS_MIN, WordError, credential, token, write_ice};
 

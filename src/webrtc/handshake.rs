@@ -27,8 +27,8 @@ use crate::clock;
 use crate::limits::{
     CANDIDATES_MAX, CLOSE_NOTIFY_BYTES_MAX, FLIGHT_BYTES_MAX, HANDSHAKE_PAIRS_MAX, HANDSHAKE_US_MAX,
 };
+use crate::webrtc::credentials::Peer;
 use crate::webrtc::offer::{Offer, OfferError};
-use crate::webrtc::place::Peer;
 use crate::webrtc::profile;
 use crate::webrtc::provider::{ALERT, Records, Tap};
 

@@ -2,6 +2,7 @@
 
 pub mod admission;
 pub mod consent;
+pub mod credentials;
 pub mod demux;
 pub mod ended;
 pub mod fragment;

@@ -11,9 +11,9 @@
 use is::stun::{StunMessage, TransId};
 
 use crate::egress::batch::Path;
-use crate::limits::{PEER_PASSWORD_BYTES_MAX, PEER_UFRAG_BYTES_MAX, PLACE_ASKED_US};
+use crate::limits::PLACE_ASKED_US;
 
-use super::consent::{Credentials, sha1_hmac};
+use super::credentials::{Credentials, Peer, sha1_hmac};
 
 /// A binding request: header, USERNAME, PRIORITY, ICE-CONTROLLED, MESSAGE-INTEGRITY, FINGERPRINT.
 pub const QUESTION_BYTES_MAX: usize = 20 + 4 + 32 + 8 + 12 + 24 + 8;
@@ -26,35 +26,12 @@ const BINDING_INDICATION: [u8; 2] = [0, 0x11];
 /// Of a peer-reflexive candidate of the first component (RFC 8445 section 5.1.2).
 const PRIORITY: u32 = 110 << 24 | 65_535 << 8 | 255;
 
-/// The browser's ICE credentials, to ask it with.
-#[derive(Clone, Default)]
-pub struct Peer {
-    ufrag: heapless::String<PEER_UFRAG_BYTES_MAX, u8>,
-    password: heapless::String<PEER_PASSWORD_BYTES_MAX, u8>,
-}
-
 /// A question under way.
 #[derive(Debug)]
 pub struct Question {
     path: Path,
     /// Once it was asked, and when that was last.
     asked: Option<(Transaction, u64)>,
-}
-
-impl Peer {
-    /// A browser that cannot be asked.
-    pub const fn none() -> Self {
-        Self { ufrag: heapless::String::new(), password: heapless::String::new() }
-    }
-
-    /// Its credentials; those that are longer than any that were seen cannot be kept, and such a
-    /// browser is not followed to another address.
-    pub fn new(ufrag: &str, password: &str) -> Self {
-        match (ufrag.try_into(), password.try_into()) {
-            (Ok(ufrag), Ok(password)) => Self { ufrag, password },
-            _ => Self::none(),
-        }
-    }
 }
 
 impl Question {
@@ -129,6 +106,7 @@ fn library(transaction: &Transaction) -> Option<TransId> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{PEER_PASSWORD_BYTES_MAX, PEER_UFRAG_BYTES_MAX};
 
     fn path(port: u16) -> Path {
         Path { to: ([192, 0, 2, 1], port).into(), from: [192, 0, 2, 9].into() }

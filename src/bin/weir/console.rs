@@ -6,8 +6,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use weir::config::StateFolder;
 use weir::console::{SOCKET, TERMINAL};
+use weir::storage::StateFolder;
 
 use crate::arguments::Console;
 use crate::typing::Mode;

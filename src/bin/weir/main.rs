@@ -13,10 +13,11 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use log::error;
-use weir::config::{self, Config, Loaded, Source, Started, StateFolder};
-use weir::control::Start;
+use weir::config::{self, Config, Loaded, Source, Started};
+use weir::daemon::Start;
 use weir::journal;
 use weir::process::panic_report;
+use weir::storage::StateFolder;
 
 use arguments::{Arguments, Command, Run, Serve};
 
@@ -64,7 +65,7 @@ fn run(Serve { run: Run { file, state }, console }: Serve) -> Result<(), u8> {
 }
 
 fn serve(start: Start) -> Result<(), u8> {
-    weir::control::run(start).map_err(|error| {
+    weir::daemon::run(start).map_err(|error| {
         error!("{error}");
         ENVIRONMENT
     })

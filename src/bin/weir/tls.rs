@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use weir::config::{Https, StateFolder, TlsMode};
+use weir::config::{Https, TlsMode};
+use weir::storage::StateFolder;
 use weir::tls;
 
 use crate::arguments::Run;

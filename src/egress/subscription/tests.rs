@@ -13,9 +13,9 @@ use std::net::{IpAddr, SocketAddr};
 use super::*;
 use crate::egress::rtcp::Feedback;
 use crate::egress::srtp::SealKeys;
+use crate::history::Flags;
 use crate::limits::{PROFILE, RING_CHUNKS_MAX};
 use crate::net::udp::Message;
-use crate::stream::Flags;
 
 const PAYLOAD_BYTES: usize = 1200;
 /// The first number, and with it the first sequence number.

@@ -1,9 +1,9 @@
 //! Every slice comes out identical to the byte, in order and in as few pieces as can be.
 
+use crate::history::Chunks;
 use crate::limits::{PAYLOAD_BYTES_DEFAULT, PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN};
 use crate::mem::arena::Arena;
 use crate::rtp::testing::{Camera, PPS, Random, SPS_1080, Viewer};
-use crate::stream::Chunks;
 
 /// Bytes of a NAL unit that its pieces carry, when it is not a single one.
 fn pieces(nal_bytes: usize, payload_bytes: usize) -> usize {

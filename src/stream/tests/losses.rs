@@ -1,10 +1,10 @@
 //! After a loss nothing is forwarded before the next IDR, and a torn IDR is no start.
 
+use crate::history::Chunks;
 use crate::limits::{NAL_ZEROS_MAX, PAYLOAD_BYTES_DEFAULT};
 use crate::mem::arena::Arena;
 use crate::rtp::testing::{Camera, PAYLOAD_TYPE, PPS, Random, SPS_1080, Viewer};
 use crate::status::CameraStats;
-use crate::stream::Chunks;
 use std::sync::atomic::Ordering;
 
 /// Three GOPs of ten access units with two slices; the packets, and each one's access unit.

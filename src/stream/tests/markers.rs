@@ -1,9 +1,9 @@
 //! The marker ends an access unit, whatever the camera does with it.
 
+use crate::history::Chunks;
 use crate::limits::{MARKER_PROBE_ACCESS_UNITS, PAYLOAD_BYTES_DEFAULT};
 use crate::mem::arena::Arena;
 use crate::rtp::testing::{Camera, PAYLOAD_TYPE, PPS, Random, SPS_1080, Viewer};
-use crate::stream::Chunks;
 
 /// Where a camera puts its markers, in access units of two slices.
 #[derive(Debug, Clone, Copy)]

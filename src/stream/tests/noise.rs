@@ -1,9 +1,9 @@
 //! Whatever comes: no panic, and what is in the ring can be read and makes sense.
 
+use crate::history::Chunks;
 use crate::limits::{CHUNKS_MAX, PAYLOAD_BYTES_DEFAULT, RING_CHUNKS_MAX};
 use crate::mem::arena::Arena;
 use crate::rtp::testing::{Camera, PAYLOAD_TYPE, PPS, Random, SPS_1080, Viewer};
-use crate::stream::Chunks;
 
 fn next_packet(camera: &mut Camera, random: &mut Random) -> Vec<Vec<u8>> {
     let headers = [0x65, 0x41, 0x61, 0x06, 0x09, 0x67, 0x68, 0x0C, 0x42, 0x44, 0x00, 0x78, 0x7C];

@@ -1,10 +1,10 @@
 //! Parameter sets come in front of each IDR, once, wherever the camera has them.
 
+use crate::history::Chunks;
 use crate::limits::{PARAMETER_SET_BYTES_MAX, PAYLOAD_BYTES_DEFAULT, PAYLOAD_BYTES_MIN};
 use crate::mem::arena::Arena;
 use crate::rtp::testing::{Camera, PAYLOAD_TYPE, PPS, Random, SPS_1080, Viewer};
 use crate::status::CameraStats;
-use crate::stream::Chunks;
 use std::sync::atomic::Ordering;
 
 const SPS_640: [u8; 25] = [

@@ -1,12 +1,12 @@
 //! What one read is cut into: bounded whatever comes, and enough for what cameras send.
 
+use crate::history::Chunks;
 use crate::limits::{
     CHUNK_PACKETS_MAX, PARAMETER_SET_BYTES_MAX, PAYLOAD_BYTES_DEFAULT, PROFILE,
     READ_CUT_CHUNKS_BEHIND, READ_CUT_CHUNKS_MAX,
 };
 use crate::mem::arena::Arena;
 use crate::rtp::testing::{Camera, PAYLOAD_TYPE, PPS, Random, SPS_1080, Viewer};
-use crate::stream::Chunks;
 
 const PACKET_BYTES_MAX: usize = 65_535 - 12;
 

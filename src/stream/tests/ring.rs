@@ -2,14 +2,15 @@
 
 use std::collections::VecDeque;
 
+use crate::history::ring::{Held, Start};
+use crate::history::{Chunks, Flags, Ring};
 use crate::limits::{
     CAMERAS_MAX, CHUNKS_MAX, HISTORY_US, PROFILE, READ_CHUNKS_MAX, RING_CHUNKS_MAX,
 };
 use crate::mem::arena::Arena;
 use crate::rtp::testing::Random;
-use crate::stream::ring::{Held, Start};
+use crate::stream::Stream;
 use crate::stream::store::{GivenUp, held, make_room};
-use crate::stream::{Chunks, Flags, Ring, Stream};
 
 /// What a packet must read as.
 #[derive(Debug, Clone, Copy)]

@@ -2,11 +2,11 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::history::Chunks;
 use crate::limits::PAYLOAD_BYTES_DEFAULT;
 use crate::mem::arena::Arena;
 use crate::rtp::testing::{Camera, PAYLOAD_TYPE, PPS, Random, SPS_1080, Viewer};
 use crate::status::CameraStats;
-use crate::stream::Chunks;
 
 #[test]
 fn two_pictures_of_one_timestamp_are_told_apart() {

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use super::*;
 use crate::access::Guard;
-use crate::config::StateFolder;
 use crate::control::{Answer, Configuration, PatchRefusal, Patched, ReloadError, Report};
 use crate::limits::HTTP_BODY_BYTES_MAX;
 use crate::limits::HTTP_EVICTABLE_US;
+use crate::storage::StateFolder;
 
 const SECRET: &str = "00112233445566778899aabbccddeeff";
 const BOUNDS: Bounds = Bounds {

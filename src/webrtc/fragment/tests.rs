@@ -79,7 +79,7 @@ fn the_answer_repeats_the_section_and_has_everything_of_ours() {
     let credentials = Credentials {
         ufrag: "00a3abcdefgh".try_into().unwrap(),
         password: "0123456789abcdefghijklmn".try_into().unwrap(),
-        peer: crate::webrtc::place::Peer::none(),
+        peer: crate::webrtc::credentials::Peer::none(),
     };
     let candidates = ["192.0.2.9:8118", "[2001:db8::9]:8118"].map(|at| at.parse().unwrap());
     let answer = answer(fragment.section.as_ref(), &credentials, &candidates);

@@ -9,7 +9,7 @@
 use is::stun::{StunMessage, TransId};
 
 use crate::limits::HANDSHAKE_CHECK_BYTES_MAX;
-use crate::webrtc::consent::sha1_hmac;
+use crate::webrtc::credentials::sha1_hmac;
 use crate::webrtc::place::{Transaction, answer};
 
 use super::Ice;

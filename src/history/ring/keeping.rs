@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
+use crate::history::chunks::Chunks;
 use crate::limits::HISTORY_US;
-use crate::stream::chunks::Chunks;
 
 use super::Ring;
 
@@ -37,13 +37,13 @@ impl Ring {
     }
 
     /// The same, whatever viewers want that are on their way.
-    pub(in crate::stream) fn give_unneeded(&mut self, chunks: &mut Chunks, now_us: u64) {
+    pub(crate) fn give_unneeded(&mut self, chunks: &mut Chunks, now_us: u64) {
         self.wanted = None;
         self.give_back(chunks, now_us);
     }
 
     /// How many chunks [`Self::give_group`] gives back.
-    pub(in crate::stream) fn group_chunks(&self, chunks: &Chunks, now_us: u64) -> usize {
+    pub(crate) fn group_chunks(&self, chunks: &Chunks, now_us: u64) -> usize {
         self.group(chunks, now_us).map_or(0, |group| group.len())
     }
 
@@ -70,13 +70,13 @@ impl Ring {
     }
 
     /// Whether there is a key frame beyond history, alone or with what is left of its group.
-    pub(in crate::stream) fn has_key_frame(&self, chunks: &Chunks, now_us: u64) -> bool {
+    pub(crate) fn has_key_frame(&self, chunks: &Chunks, now_us: u64) -> bool {
         let Some(idr) = self.idr else { return false };
         !self.still.is_empty() || idr.begins >= self.tail && self.is_old(chunks, 0, now_us)
     }
 
     /// Gives the newest key frame up, and its group, but for what is history.
-    pub(in crate::stream) fn give_key_frame(&mut self, chunks: &mut Chunks, now_us: u64) {
+    pub(crate) fn give_key_frame(&mut self, chunks: &mut Chunks, now_us: u64) {
         self.idr = None;
         self.give_unneeded(chunks, now_us);
     }
@@ -94,7 +94,7 @@ impl Ring {
     }
 
     /// What its chunks are held for.
-    pub(in crate::stream) fn held(&self, chunks: &Chunks, now_us: u64) -> Held {
+    pub(crate) fn held(&self, chunks: &Chunks, now_us: u64) -> Held {
         let count = self.chunks.len();
         let mut held = Held { key_frame: self.still.len(), ..Held::default() };
         let is_unserved = |at: usize| {
@@ -124,7 +124,7 @@ impl Ring {
     }
 
     /// Whether somebody watches it: else there is no history, as nothing is sent again.
-    pub(in crate::stream) fn set_watched(&mut self, is_watched: bool) {
+    pub(crate) fn set_watched(&mut self, is_watched: bool) {
         self.is_unwatched = !is_watched;
     }
 

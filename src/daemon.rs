@@ -1,4 +1,5 @@
-//! `weir run`: start-up, the tasks of the control thread, and the end.
+//! `weir run`: the order in which everything starts, and the end. Above all other modules: it is the
+//! only one that knows the threads, the web and the console together.
 
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
@@ -9,7 +10,7 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{LocalSet, spawn_local};
 
-use crate::config::{Config, Source, Started, StateFolder};
+use crate::config::{Config, Source, Started};
 use crate::console::{self, Cable, Device};
 use crate::limits::PROFILE;
 use crate::media::{Media, Settings};
@@ -18,12 +19,12 @@ use crate::net::udp::Socket;
 use crate::plan;
 use crate::process::memory_limit;
 use crate::process::privileges::{self, Successor};
+use crate::storage::StateFolder;
 use crate::tls::Tls;
 use crate::webrtc::handshake::Identity;
 use crate::{demo, process, status, web};
 
-use super::supervisor::Supervisor;
-use super::{Control, cameras};
+use crate::control::{Control, Supervisor};
 
 /// What the environment refused.
 #[derive(Debug)]
@@ -129,27 +130,18 @@ async fn serve(start: Start) -> Result<(), RunError> {
         source.keep(&text);
     }
     let control = Control::new(started, state, media, identity, tls.clone(), supervisor);
-    let dials = cameras::dials();
-    for slot in 0..control.0.cameras.len() {
-        spawn_local(control.clone().keep(slot, dials.clone()));
-    }
-    spawn_local(control.clone().drive());
+    control.start(hangup);
     if let Some(tls) = tls {
         spawn_local(tls.watch());
     }
     spawn_local(web::serve(web::Listeners { http, https }, control.clone()));
     spawn_local(web::serve_diagnostics(diagnostics, control.clone()));
     console::serve(&control, cable);
-    spawn_local(control.clone().tell_oddities());
-    spawn_local(control.clone().supervise());
     spawn_local(gauge());
-    spawn_local(control.clone().reload_at(hangup));
     termination().await.map_err(refused)?;
     log::info!("stopping");
     console::end(&control);
-    control.0.supervisor.stopping();
-    control.guard().finish().await;
-    control.0.media.borrow_mut().shutdown();
+    control.stop().await;
     Ok(())
 }
 

@@ -1,6 +1,6 @@
 //! The memory of all history rings: [`CHUNKS_MAX`] chunks in one pool, each with the bytes of some
 //! packets and a descriptor a packet. No ring has chunks of its own: who gives one up for whom is
-//! said in [`super::store`].
+//! said in [`crate::stream::store`].
 //!
 //! All zeros are a valid empty state: a static of it costs no file bytes.
 
@@ -73,7 +73,7 @@ impl Chunks {
     }
 
     /// Somebody could not be read for want of chunks.
-    pub(super) fn was_full(&mut self) {
+    pub(crate) fn was_full(&mut self) {
         self.usage.full += 1;
     }
 

@@ -1,7 +1,7 @@
 //! One stream's history: the payloads last cut, in plaintext, read by every subscription.
 //!
 //! A ring is a queue of chunks. Packets have a stream-wide index that never restarts. What is kept,
-//! in the order in which it is given up last ([`super::store`] says when):
+//! in the order in which it is given up last ([`crate::stream::store`] says when):
 //!
 //! 1. what some viewer was not served yet: never given up;
 //! 2. the history that resends are made of: the last [`HISTORY_US`](crate::limits::HISTORY_US);
@@ -90,7 +90,7 @@ impl Ring {
     /// same room is returned for no more bytes than before, until the next [`Self::publish`].
     ///
     /// # Panics
-    /// Without a chunk in the pool and in the ring: [`super::store::make_room`] comes first.
+    /// Without a chunk in the pool and in the ring: [`crate::stream::store::make_room`] comes first.
     pub fn reserve<'c>(
         &mut self,
         chunks: &'c mut Chunks,
@@ -222,7 +222,7 @@ impl Ring {
     }
 
     /// Whether one more read may be cut into it.
-    pub(super) fn has_place(&self) -> bool {
+    pub(crate) fn has_place(&self) -> bool {
         self.chunks.len() + READ_CHUNKS_MAX <= RING_CHUNKS_MAX
     }
 

@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// Whose a file is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Owner {
+pub struct FileOwner {
     /// The user's number.
     pub uid: u32,
     /// The group's.
@@ -64,7 +64,7 @@ fn open_regular(path: &Path, flags: i32) -> io::Result<File> {
 
 /// Makes a file that is there hold `bytes`, and keeps who may read it. What a link leads to is
 /// replaced, and not the link.
-pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let path = fs::canonicalize(path)?;
     let mode = fs::metadata(&path)?.permissions().mode() & 0o777;
     write(&path, bytes, mode, None)
@@ -72,7 +72,12 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// Makes `path` hold `bytes`, as a file of `owner`'s where one is named. Whenever the power goes, a
 /// reader finds the old or the new.
-pub(super) fn write(path: &Path, bytes: &[u8], mode: u32, owner: Option<Owner>) -> io::Result<()> {
+pub(super) fn write(
+    path: &Path,
+    bytes: &[u8],
+    mode: u32,
+    owner: Option<FileOwner>,
+) -> io::Result<()> {
     let nowhere = || io::Error::from(io::ErrorKind::InvalidInput);
     let name = path.file_name().ok_or_else(nowhere)?;
     let folder = path.parent().ok_or_else(nowhere)?;
@@ -85,7 +90,7 @@ pub(super) fn write(path: &Path, bytes: &[u8], mode: u32, owner: Option<Owner>) 
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&unfinished)?;
     // By the descriptor: what stands under the name may be another's file by now.
-    if let Some(Owner { uid, gid }) = owner {
+    if let Some(FileOwner { uid, gid }) = owner {
         fchown(&file, Some(uid), Some(gid))?;
     }
     file.write_all(bytes)?;

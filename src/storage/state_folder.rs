@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
 
-use super::file::{Owner, content, open_no_link, write};
+use super::file::{FileOwner, content, open_no_link, write};
 
 /// Readable by weir's own user alone: what is kept here may hold secrets.
 const FILE_MODE: u32 = 0o600;
@@ -19,7 +19,7 @@ const FILE_MODE: u32 = 0o600;
 pub struct StateFolder {
     path: Option<PathBuf>,
     /// To whom files that are written here belong; to the process's own user without it.
-    owner: Option<Owner>,
+    owner: Option<FileOwner>,
 }
 
 impl StateFolder {
@@ -35,7 +35,7 @@ impl StateFolder {
 
     /// The same folder, whose files belong to `owner`: for root, which is about to become it.
     #[must_use]
-    pub fn owned_by(self, owner: Option<Owner>) -> Self {
+    pub fn owned_by(self, owner: Option<FileOwner>) -> Self {
         Self { owner, ..self }
     }
 
@@ -158,7 +158,7 @@ mod tests {
             plant(&path.join(".a.new"));
             let error = state.read("a", 100).expect_err("neither is read").to_string();
             assert!(state.hand_over("a").is_ok(), "no owner, nothing to do");
-            let owned = state.clone().owned_by(Some(Owner { uid: 0, gid: 0 }));
+            let owned = state.clone().owned_by(Some(FileOwner { uid: 0, gid: 0 }));
             assert!(owned.hand_over("a").is_err());
             state.write("a", b"ours").expect("replaced");
             assert_eq!(state.read("a", 100).expect("there").as_deref(), Some(&b"ours"[..]));

@@ -1,0 +1,74 @@
+//! ICE credentials of a session (RFC 8445 section 5.3), ours and the browser's, and the HMAC that
+//! STUN messages are signed with.
+
+use ring::hmac;
+
+use crate::limits::{PEER_PASSWORD_BYTES_MAX, PEER_UFRAG_BYTES_MAX};
+
+/// Characters of our ufrag: the session's slot in hex, then random ones.
+pub const UFRAG_CHARS: usize = 4 + 8;
+/// Characters of our ICE password: 128 bits of randomness take 22 (RFC 8445 section 5.3).
+pub const PASSWORD_CHARS: usize = 24;
+
+/// Our ICE credentials in one session, and the browser's to them.
+#[derive(Clone)]
+pub struct Credentials {
+    /// The session's slot in hex, then random characters.
+    pub ufrag: heapless::String<UFRAG_CHARS, u8>,
+    /// Random characters.
+    pub password: heapless::String<PASSWORD_CHARS, u8>,
+    /// The browser's.
+    pub peer: Peer,
+}
+
+impl Credentials {
+    /// Credentials that no check has.
+    pub const fn none() -> Self {
+        Self {
+            ufrag: heapless::String::new(),
+            password: heapless::String::new(),
+            peer: Peer::none(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Credentials").field("ufrag", &self.ufrag).finish_non_exhaustive()
+    }
+}
+
+/// The browser's ICE credentials, to ask it with.
+#[derive(Clone, Default)]
+pub struct Peer {
+    pub(super) ufrag: heapless::String<PEER_UFRAG_BYTES_MAX, u8>,
+    pub(super) password: heapless::String<PEER_PASSWORD_BYTES_MAX, u8>,
+}
+
+impl Peer {
+    /// A browser that cannot be asked.
+    pub const fn none() -> Self {
+        Self { ufrag: heapless::String::new(), password: heapless::String::new() }
+    }
+
+    /// Its credentials; those that are longer than any that were seen cannot be kept, and such a
+    /// browser is not followed to another address.
+    pub fn new(ufrag: &str, password: &str) -> Self {
+        match (ufrag.try_into(), password.try_into()) {
+            (Ok(ufrag), Ok(password)) => Self { ufrag, password },
+            _ => Self::none(),
+        }
+    }
+}
+
+/// MESSAGE-INTEGRITY of STUN (RFC 8489 section 14.5).
+pub(super) fn sha1_hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 20] {
+    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, key);
+    let mut context = hmac::Context::with_key(&key);
+    for part in parts {
+        context.update(part);
+    }
+    let mut bytes = [0; 20];
+    bytes.copy_from_slice(context.sign().as_ref());
+    bytes
+}
