@@ -2,7 +2,7 @@
 //! series is bounded by the profile; what belongs to one session is in `/api/sessions`.
 
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use hyper::StatusCode;
 
@@ -13,176 +13,10 @@ use crate::limits::PROFILE;
 use crate::mem::accounts::{Demand, Kind};
 use crate::mem::heap;
 use crate::process::build_id;
-use crate::status::{CAMERAS, CameraStats, GAUGES, TABLES, Usage};
+use crate::status::figures::Metric;
+use crate::status::{CAMERAS, CameraStats, GAUGES, Gauges, TABLES, Usage};
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// A gauge or counter of the process.
-type Whole = (&'static str, &'static str, &'static str, &'static AtomicU64);
-
-static PROCESS: &[Whole] = &[
-    (
-        "weir_library_heap_used_bytes",
-        "gauge",
-        "Library heap in use.",
-        &GAUGES.library_heap_used_bytes,
-    ),
-    (
-        "weir_library_heap_high_water_bytes",
-        "gauge",
-        "The most of the library heap in use since the start.",
-        &GAUGES.library_heap_high_water_bytes,
-    ),
-    (
-        "weir_media_thread_allocations",
-        "counter",
-        "Heap allocations of the media thread.",
-        &GAUGES.media_allocations,
-    ),
-    ("weir_handshakes", "gauge", "Handshake slots in use.", &TABLES.handshakes.used),
-    ("weir_sessions", "gauge", "Sessions, in handshake or live.", &TABLES.sessions.used),
-    ("weir_udp_gso", "gauge", "1 while media leaves by UDP GSO.", &GAUGES.gso),
-    ("weir_udp_calls_total", "counter", "Calls of sendmmsg.", &GAUGES.udp_calls),
-    (
-        "weir_udp_messages_total",
-        "counter",
-        "Messages that left, each a run of packets.",
-        &GAUGES.udp_messages,
-    ),
-    ("weir_udp_packets_total", "counter", "Packets that left.", &GAUGES.udp_packets),
-    (
-        "weir_udp_refused_total",
-        "counter",
-        "Messages the kernel refused for good.",
-        &GAUGES.udp_refused,
-    ),
-    ("weir_udp_blocked_total", "counter", "Times the socket was full.", &GAUGES.udp_blocked),
-    (
-        "weir_ring_unserved_chunks",
-        "gauge",
-        "Ring chunks with what a viewer has yet to get.",
-        &GAUGES.ring_unserved_chunks,
-    ),
-    (
-        "weir_ring_history_chunks",
-        "gauge",
-        "Ring chunks with the history that resends are made of.",
-        &GAUGES.ring_history_chunks,
-    ),
-    (
-        "weir_ring_key_frame_chunks",
-        "gauge",
-        "Ring chunks with the newest key frames.",
-        &GAUGES.ring_key_frame_chunks,
-    ),
-    (
-        "weir_ring_group_chunks",
-        "gauge",
-        "Ring chunks with the groups since them.",
-        &GAUGES.ring_group_chunks,
-    ),
-    (
-        "weir_ring_groups_given_up_total",
-        "counter",
-        "Groups given up for want of ring chunks.",
-        &GAUGES.ring_groups_given_up,
-    ),
-    (
-        "weir_ring_key_frames_given_up_total",
-        "counter",
-        "Key frames given up for want of ring chunks.",
-        &GAUGES.ring_key_frames_given_up,
-    ),
-    (
-        "weir_ring_history_given_up_total",
-        "counter",
-        "Chunks of history given up for want of ring chunks.",
-        &GAUGES.ring_history_given_up,
-    ),
-    ("weir_tls_handshakes", "gauge", "TLS handshakes under way.", &GAUGES.tls_handshakes),
-    (
-        "weir_tls_large_records",
-        "gauge",
-        "TLS connections in the middle of a large record.",
-        &GAUGES.tls_large_records,
-    ),
-    ("weir_tls_accepted_total", "counter", "TLS handshakes that ended well.", &GAUGES.tls_accepted),
-    ("weir_tls_failed_total", "counter", "TLS handshakes that did not.", &GAUGES.tls_failed),
-    (
-        "weir_tls_files_refused",
-        "gauge",
-        "1 while the configured certificate cannot be used.",
-        &GAUGES.tls_files_refused,
-    ),
-    ("weir_icmp_errors_total", "counter", "ICMP errors about what was sent.", &GAUGES.icmp_errors),
-    (
-        "weir_handshake_datagrams_refused_total",
-        "counter",
-        "Datagrams beyond the addresses or the rate of their handshake.",
-        &GAUGES.handshake_datagrams_refused,
-    ),
-    (
-        "weir_reports_refused_total",
-        "counter",
-        "Reports of viewers beyond their rate: signs of life and nothing more.",
-        &GAUGES.reports_refused,
-    ),
-    ("weir_password_hashes_total", "counter", "Passwords hashed.", &GAUGES.password_hashes),
-    (
-        "weir_login_writes_total",
-        "counter",
-        "Times that the file of the logins was written.",
-        &GAUGES.login_writes,
-    ),
-    (
-        "weir_denials_total",
-        "counter",
-        "Requests without the credentials they need.",
-        &GAUGES.denials,
-    ),
-];
-
-/// A figure of one camera.
-type OfCamera = (&'static str, &'static str, &'static str, fn(&CameraStats) -> u64);
-
-static OF_CAMERA: [OfCamera; 9] = [
-    ("weir_camera_packets_total", "counter", "RTP packets received.", |stats| {
-        stats.packets.load(Ordering::Relaxed)
-    }),
-    ("weir_camera_bytes_total", "counter", "RTP bytes received.", |stats| {
-        stats.bytes.load(Ordering::Relaxed)
-    }),
-    ("weir_camera_frames_total", "counter", "Access units received.", |stats| {
-        stats.frames.load(Ordering::Relaxed)
-    }),
-    ("weir_camera_packets_out_total", "counter", "Packets cut into the history ring.", |stats| {
-        stats.packets_out.load(Ordering::Relaxed)
-    }),
-    (
-        "weir_camera_breaks_total",
-        "counter",
-        "Times the stream had to wait for its next IDR.",
-        |stats| stats.breaks.load(Ordering::Relaxed),
-    ),
-    (
-        "weir_camera_throttled_total",
-        "counter",
-        "Times it sent more than weir reads of one camera, and had to wait.",
-        |stats| stats.throttled.load(Ordering::Relaxed),
-    ),
-    (
-        "weir_camera_bits_per_second",
-        "gauge",
-        "Bit rate over the last two seconds or so.",
-        |stats| stats.bits_per_s.load(Ordering::Relaxed),
-    ),
-    ("weir_camera_gop_milliseconds", "gauge", "Time between the last two IDRs.", |stats| {
-        u64::from(stats.gop_ms.load(Ordering::Relaxed))
-    }),
-    ("weir_camera_viewers", "gauge", "Subscriptions now.", |stats| {
-        u64::from(stats.viewers.load(Ordering::Relaxed))
-    }),
-];
 
 /// A camera as the page names it.
 struct Label {
@@ -199,7 +33,7 @@ pub(super) fn reply(cameras: &[CameraStatus]) -> Reply {
         name: escaped(&camera.name),
     };
     let labels: Vec<Label> = cameras.iter().map(label).collect();
-    let mut numbers = 0..PIECES;
+    let mut numbers = 0..OF_CAMERA_FROM + CameraStats::METRICS.len() + TIERS.len();
     let mut reply = super::reply(StatusCode::OK, CONTENT_TYPE, "");
     *reply.body_mut() = Content::Pieces(Box::new(move || {
         let mut text = String::new();
@@ -209,8 +43,7 @@ pub(super) fn reply(cameras: &[CameraStatus]) -> Reply {
     reply
 }
 
-/// What is not of one camera, those that play, each figure of them, and what was abandoned.
-const PIECES: usize = OF_CAMERA_FROM + OF_CAMERA.len() + TIERS.len();
+/// Pieces before those of cameras; then one per figure, and one per carry tier.
 const OF_CAMERA_FROM: usize = 4;
 const TIERS: [&str; 3] = ["small", "medium", "large"];
 
@@ -222,9 +55,16 @@ fn piece(text: &mut String, number: usize, labels: &[Label]) -> std::fmt::Result
         }
         1 => accounts(text),
         2 => {
-            for (name, kind, help, value) in PROCESS {
+            for Metric { name, kind, help, value } in Gauges::METRICS {
                 head(text, name, kind, help)?;
-                writeln!(text, "{name} {}", value.load(Ordering::Relaxed))?;
+                writeln!(text, "{name} {}", value(&GAUGES))?;
+            }
+            for (name, help, table) in [
+                ("weir_handshakes", "Handshake slots in use.", &TABLES.handshakes),
+                ("weir_sessions", "Sessions, in handshake or live.", &TABLES.sessions),
+            ] {
+                head(text, name, "gauge", help)?;
+                writeln!(text, "{name} {}", table.used())?;
             }
             Ok(())
         }
@@ -236,15 +76,19 @@ fn piece(text: &mut String, number: usize, labels: &[Label]) -> std::fmt::Result
             }
             Ok(())
         }
-        _ => match OF_CAMERA.get(number - OF_CAMERA_FROM) {
+        _ => match CameraStats::METRICS.get(number - OF_CAMERA_FROM) {
             Some(figure) => of_camera(text, figure, labels),
-            None => abandoned(text, number - OF_CAMERA_FROM - OF_CAMERA.len(), labels),
+            None => abandoned(text, number - OF_CAMERA_FROM - CameraStats::METRICS.len(), labels),
         },
     }
 }
 
-fn of_camera(text: &mut String, figure: &OfCamera, labels: &[Label]) -> std::fmt::Result {
-    let (name, kind, help, value) = figure;
+fn of_camera(
+    text: &mut String,
+    figure: &Metric<CameraStats>,
+    labels: &[Label],
+) -> std::fmt::Result {
+    let Metric { name, kind, help, value } = figure;
     head(text, name, kind, help)?;
     for label in labels {
         let value = value(&CAMERAS[label.slot]);

@@ -387,8 +387,8 @@ fn when_all_are_busy_the_next_is_told_so() {
     });
 }
 
-#[test]
-fn metrics_hold_the_gauges_and_every_camera() {
+/// `/metrics` with one camera.
+fn metrics_page() -> String {
     let camera = crate::control::CameraStatus {
         slot: 1,
         name: "a\"b".to_owned(),
@@ -408,7 +408,12 @@ fn metrics_hold_the_gauges_and_every_camera() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let body = http_body_util::BodyExt::collect(reply.into_body());
     let body = runtime.block_on(body).expect("no error").to_bytes();
-    let body = std::str::from_utf8(&body).expect("text");
+    String::from_utf8(body.to_vec()).expect("text")
+}
+
+#[test]
+fn metrics_hold_the_gauges_and_every_camera() {
+    let body = metrics_page();
     for name in [
         "weir_library_heap_used_bytes 0",
         "weir_library_heap_high_water_bytes 0",
@@ -431,4 +436,30 @@ fn metrics_hold_the_gauges_and_every_camera() {
     helps.sort_unstable();
     helps.dedup();
     assert_eq!(helps.len(), metrics, "each is described once");
+}
+
+#[test]
+fn the_documentation_has_every_metric() {
+    let page = metrics_page();
+    let mut rows = String::from("| metric | kind | labels | meaning |\n|---|---|---|---|\n");
+    let helps = page.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split_once(' '));
+    for (name, help) in helps {
+        let kind = page.lines().find_map(|line| line.strip_prefix(&format!("# TYPE {name} ")));
+        let sample = page.lines().find(|line| line.starts_with(name)).expect("a sample");
+        let labels = sample.strip_prefix(name).and_then(|rest| rest.strip_prefix('{'));
+        let labels = labels.map_or(Vec::new(), |labels| {
+            labels.split("\",").map(|label| label.split('=').next().unwrap_or_default()).collect()
+        });
+        let (kind, labels) = (kind.expect("a type"), labels.join(", "));
+        rows += &format!("| `{name}` | {kind} | {labels} | {help} |\n");
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
+    let text = std::fs::read_to_string(path).expect("docs/metrics.md");
+    let (before, rest) = text.split_once("<!-- metrics -->\n").expect("the table's begin");
+    let (table, after) = rest.split_once("<!-- /metrics -->").expect("the table's end");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        let text = format!("{before}<!-- metrics -->\n{rows}<!-- /metrics -->{after}");
+        return std::fs::write(path, text).expect("docs/metrics.md is written");
+    }
+    assert_eq!(table, rows, "run UPDATE_DOCS=1 cargo test --lib the_documentation_has");
 }

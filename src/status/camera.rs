@@ -1,0 +1,71 @@
+//! The statistics of a camera slot.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64};
+
+use super::figures::figures;
+
+figures! {
+    /// A camera's statistics, written by the media thread. `viewers` counts subscriptions, which may
+    /// outlive one camera of the slot, and `lost` is an answer to control: a reset keeps both.
+    CameraStats:
+    ready: AtomicBool, reset,
+        "Viewers may join: the stream has parameter sets and its marker habit is known.";
+    last_rtp_us: AtomicU64, reset,
+        "When the last RTP packet came, in microseconds of [`crate::clock::now_us`]; 0 for never.";
+    packets: AtomicU64, reset, "RTP packets received."
+        => "weir_camera_packets_total", "counter";
+    bytes: AtomicU64, reset, "RTP bytes received."
+        => "weir_camera_bytes_total", "counter";
+    frames: AtomicU64, reset, "Access units received."
+        => "weir_camera_frames_total", "counter";
+    packets_out: AtomicU64, reset, "Packets cut into the history ring."
+        => "weir_camera_packets_out_total", "counter";
+    breaks: AtomicU64, reset, "Times the stream had to wait for its next IDR."
+        => "weir_camera_breaks_total", "counter";
+    throttled: AtomicU64, reset,
+        "Times it sent more than weir reads of one camera, and had to wait."
+        => "weir_camera_throttled_total", "counter";
+    frames_per_s_x100: AtomicU32, reset,
+        "Frames per second over the last two seconds or so, times 100.";
+    bits_per_s: AtomicU64, reset, "Bit rate over the last two seconds or so."
+        => "weir_camera_bits_per_second", "gauge";
+    gop_ms: AtomicU32, reset, "Time between the last two IDRs; 0 before the second."
+        => "weir_camera_gop_milliseconds", "gauge";
+    last_idr_us: AtomicU64, reset,
+        "When the last IDR began, in microseconds of [`crate::clock::now_us`]; 0 for never.";
+    width: AtomicU32, reset, "Width of the picture by the SPS, in pixels; 0 before one.";
+    height: AtomicU32, reset, "Height of the picture by the SPS, in pixels; 0 before one.";
+    profile_level_id: AtomicU32, reset,
+        "profile_idc, constraint flags and level_idc of the SPS, as in `profile-level-id`.";
+    viewers: AtomicU32, keep, "Subscriptions now."
+        => "weir_camera_viewers", "gauge";
+    abandoned: [AtomicU64; 3], reset,
+        "Interleaved frames abandoned for want of a carry slot: small, medium, large.";
+    lost: AtomicU8, keep,
+        "Why the media thread gave the connection up: a [`crate::media::Lost`] as its number.";
+    holds_back: AtomicBool, reset,
+        "The RTP markers are missing or odd: each picture waits for the start of the next one.";
+    b_frames: AtomicBool, reset, "The camera sends B-frames, which no browser shows smoothly.";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::Ordering::Relaxed;
+
+    use super::*;
+
+    #[test]
+    fn nothing_of_a_camera_is_left_for_the_next_one() {
+        let stats = CameraStats::new();
+        stats.holds_back.store(true, Relaxed);
+        stats.packets.store(7, Relaxed);
+        stats.abandoned[2].store(7, Relaxed);
+        stats.gop_ms.store(7, Relaxed);
+        stats.reset();
+        assert_eq!(format!("{stats:?}"), format!("{:?}", CameraStats::new()));
+        stats.viewers.store(2, Relaxed);
+        stats.lost.store(1, Relaxed);
+        stats.reset();
+        assert_eq!((stats.viewers.load(Relaxed), stats.lost.load(Relaxed)), (2, 1));
+    }
+}
