@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use common::agent::{self, Agent, NO_FINGERPRINT};
 use common::camera::picture::Picture;
-use common::camera::{Mount, Park};
+use common::camera::{CameraFarm, Mount};
+use common::fixture::{CAMERA, Fixture};
 use common::server::{Server, Setup, wait_for};
-use common::stage::{CAMERA, Stage};
 use common::viewer::{Options, Viewer, wall};
 use common::whep::{HttpError, Response};
 use socket2::{Domain, Socket, Type};
@@ -36,26 +36,26 @@ fn assert_full(refused: &HttpError, detail: &str, retry_after: &str) {
 }
 
 /// So many viewers, each at an address of its own from 127.0.0.11 on: nobody has most.
-fn one_each(stage: &Stage, viewers: usize) -> Vec<Viewer> {
+fn one_each(fixture: &Fixture, viewers: usize) -> Vec<Viewer> {
     let locals = (11..).map(loopback).take(viewers);
-    locals.map(|local| stage.viewer_with(&Options { local, ..Options::default() })).collect()
+    locals.map(|local| fixture.viewer_with(&Options { local, ..Options::default() })).collect()
 }
 
 /// Viewers who fill the table of sessions.
-fn full_house(stage: &Stage) -> Vec<Viewer> {
-    let viewers = one_each(stage, PROFILE.sessions);
-    assert_eq!(stage.server.metric("weir_sessions"), Some(4.0));
+fn full_house(fixture: &Fixture) -> Vec<Viewer> {
+    let viewers = one_each(fixture, PROFILE.sessions);
+    assert_eq!(fixture.server.metric("weir_sessions"), Some(4.0));
     viewers
 }
 
 /// What a newcomer at an address of its own is told.
-fn refusal(stage: &Stage) -> HttpError {
-    stranger(stage, 9).err().expect("there is no room")
+fn refusal(fixture: &Fixture) -> HttpError {
+    stranger(fixture, 9).err().expect("there is no room")
 }
 
-fn stranger(stage: &Stage, last: u8) -> Result<Viewer, HttpError> {
+fn stranger(fixture: &Fixture, last: u8) -> Result<Viewer, HttpError> {
     let options = Options { local: loopback(last), ..Options::default() };
-    Viewer::connect_with(stage.server.http, CAMERA, &options)
+    Viewer::connect_with(fixture.server.http, CAMERA, &options)
 }
 
 #[test]
@@ -67,15 +67,15 @@ fn the_profile_is_the_small_one() {
 
 #[test]
 fn one_session_too_many_is_refused_and_who_leaves_makes_room() {
-    let stage = Stage::open();
-    let mut viewers = full_house(&stage);
-    assert_full(&refusal(&stage), "sessions full, max 4", "2");
+    let fixture = Fixture::open();
+    let mut viewers = full_house(&fixture);
+    assert_full(&refusal(&fixture), "sessions full, max 4", "2");
 
     let first = viewers.remove(0);
     assert_eq!(first.delete().expect("an answer"), 200);
-    viewers.push(stage.viewer());
-    assert_full(&refusal(&stage), "sessions full, max 4", "2");
-    let status = stage.server.tell("status");
+    viewers.push(fixture.viewer());
+    assert_full(&refusal(&fixture), "sessions full, max 4", "2");
+    let status = fixture.server.tell("status");
     let table = &status["tables"][0];
     let figures = ["used", "most", "max", "full"].map(|figure| table[figure].as_u64());
     assert_eq!((&table["what"], figures), (&"sessions".into(), [4, 4, 4, 2].map(Some)));
@@ -91,37 +91,37 @@ fn one_session_too_many_is_refused_and_who_leaves_makes_room() {
 
 #[test]
 fn a_viewer_who_takes_the_whole_table_leaves_room_for_another_at_once() {
-    let stage = Stage::open();
-    let mut wall: Vec<Viewer> = (0..PROFILE.sessions).map(|_| stage.viewer()).collect();
+    let fixture = Fixture::open();
+    let mut wall: Vec<Viewer> = (0..PROFILE.sessions).map(|_| fixture.viewer()).collect();
     for _ in 0..3 {
         // Its own next offers take nothing from it.
-        assert_full(&stranger(&stage, 1).err().expect("full"), "sessions full, max 4", "2");
+        assert_full(&stranger(&fixture, 1).err().expect("full"), "sessions full, max 4", "2");
     }
-    let mut other = stranger(&stage, 9).expect("room at once");
+    let mut other = stranger(&fixture, 9).expect("room at once");
     let has_media = |viewer: &Viewer| viewer.reception.counts.packets > 0;
     assert!(wall::run_one(&mut other, PATIENCE_US, has_media));
-    let oldest = stage.session(wall.remove(0).local());
+    let oldest = fixture.session(wall.remove(0).local());
     let reason = "the table is full, this viewer has most sessions, and another needed the room";
     assert_eq!((&oldest["state"], &oldest["reason"]), (&"ended".into(), &reason.into()));
-    assert_full(&stranger(&stage, 1).err().expect("full"), "sessions full, max 4", "2");
+    assert_full(&stranger(&fixture, 1).err().expect("full"), "sessions full, max 4", "2");
     // Two and two are even, and nobody takes from the other then.
-    let mut second = stranger(&stage, 9).expect("a second one");
-    assert_full(&stranger(&stage, 9).err().expect("full"), "sessions full, max 4", "2");
+    let mut second = stranger(&fixture, 9).expect("a second one");
+    assert_full(&stranger(&fixture, 9).err().expect("full"), "sessions full, max 4", "2");
     assert!(wall::run_one(&mut second, PATIENCE_US, has_media));
     let gone = wall.remove(0);
-    assert_eq!(stage.session(gone.local())["state"], "ended");
+    assert_eq!(fixture.session(gone.local())["state"], "ended");
     let more = wall[0].reception.counts.packets + 50;
     let goes_on = |viewers: &[Viewer]| viewers[0].reception.counts.packets > more;
     assert!(wall::run(&mut wall, PATIENCE_US, |viewers| goes_on(viewers)));
     // Whoever leaves makes room for the first one again.
     assert_eq!(second.delete().expect("an answer"), 200);
-    stage.viewer();
+    fixture.viewer();
 }
 
 #[test]
 fn who_vanished_makes_room_for_a_newcomer_after_three_seconds() {
-    let stage = Stage::open();
-    let mut viewers = full_house(&stage);
+    let fixture = Fixture::open();
+    let mut viewers = full_house(&fixture);
     // All have just shown that they live.
     wall::run(&mut viewers, 1_500_000, |_| false);
     let gone = viewers.remove(0);
@@ -132,7 +132,7 @@ fn who_vanished_makes_room_for_a_newcomer_after_three_seconds() {
     wall::run(&mut viewers, 2 * PATIENCE_US, |_| {
         if clock::now_us() >= next_us {
             next_us = clock::now_us() + 100_000;
-            match stranger(&stage, 9) {
+            match stranger(&fixture, 9) {
                 Ok(viewer) => newcomer = Some(viewer),
                 Err(refused) => assert_full(&refused, "sessions full, max 4", "2"),
             }
@@ -143,7 +143,7 @@ fn who_vanished_makes_room_for_a_newcomer_after_three_seconds() {
     let mut newcomer = newcomer.expect("room was made");
     // Its last sign of life was up to a second before it vanished.
     assert!((1_900_000..3_500_000).contains(&after_us), "{after_us} us");
-    let evicted = stage.session(address);
+    let evicted = fixture.session(address);
     assert_eq!(evicted["state"], "ended");
     assert_eq!(evicted["reason"], "silent, and another player needed the room");
     let has_media = |viewer: &Viewer| viewer.reception.counts.packets > 0;
@@ -153,10 +153,10 @@ fn who_vanished_makes_room_for_a_newcomer_after_three_seconds() {
 
 #[test]
 fn who_vanished_and_comes_back_does_not_wait_for_its_old_session() {
-    let stage = Stage::open();
-    let mut viewers = one_each(&stage, PROFILE.sessions - 1);
+    let fixture = Fixture::open();
+    let mut viewers = one_each(&fixture, PROFILE.sessions - 1);
     let options = Options { local: loopback(2), ..Options::default() };
-    viewers.push(stage.viewer_with(&options));
+    viewers.push(fixture.viewer_with(&options));
     wall::run(&mut viewers, 1_500_000, |_| false);
     let gone = viewers.pop().expect("the last");
     let address = gone.local();
@@ -166,10 +166,10 @@ fn who_vanished_and_comes_back_does_not_wait_for_its_old_session() {
     wall::run(&mut viewers, PATIENCE_US, |_| {
         if clock::now_us() >= next_us {
             next_us = clock::now_us() + 100_000;
-            back = stranger(&stage, 2).ok();
+            back = stranger(&fixture, 2).ok();
             // Those who live are not driven out by their own address.
             if back.is_none() {
-                let refused = stranger(&stage, 11).err().expect("full");
+                let refused = stranger(&fixture, 11).err().expect("full");
                 assert_full(&refused, "sessions full, max 4", "2");
             }
         }
@@ -179,7 +179,7 @@ fn who_vanished_and_comes_back_does_not_wait_for_its_old_session() {
     let mut back = back.expect("room was made");
     // Its last sign of life was up to a second before it vanished.
     assert!((500_000..2_000_000).contains(&after_us), "{after_us} us");
-    let replaced = stage.session(address);
+    let replaced = fixture.session(address);
     assert_eq!(replaced["state"], "ended");
     assert_eq!(replaced["reason"], "silent, and its own address needed the room");
     let has_media = |viewer: &Viewer| viewer.reception.counts.packets > 0;
@@ -188,36 +188,36 @@ fn who_vanished_and_comes_back_does_not_wait_for_its_old_session() {
 }
 
 /// Handshakes that hold every slot by checks alone for `us`, while `during` runs.
-fn with_slots_held<T>(stage: &Stage, us: u64, during: impl FnOnce() -> T) -> T {
+fn with_slots_held<T>(fixture: &Fixture, us: u64, during: impl FnOnce() -> T) -> T {
     let agents: Vec<Agent> = (0..PROFILE.handshakes)
-        .map(|_| Agent::post(stage.server.http, CAMERA, NO_FINGERPRINT).expect("a slot"))
+        .map(|_| Agent::post(fixture.server.http, CAMERA, NO_FINGERPRINT).expect("a slot"))
         .collect();
     std::thread::scope(|scope| {
         for agent in &agents {
             scope.spawn(move || agent.dawdle(us));
         }
-        assert!(wait_for(PATIENCE_US, || stage.server.metric("weir_handshakes") == Some(2.0)));
+        assert!(wait_for(PATIENCE_US, || fixture.server.metric("weir_handshakes") == Some(2.0)));
         during()
     })
 }
 
-fn post(stage: &Stage, local: IpAddr) -> Result<Response, HttpError> {
+fn post(fixture: &Fixture, local: IpAddr) -> Result<Response, HttpError> {
     let offer = agent::offer(NO_FINGERPRINT);
-    agent::post(local, stage.server.http, CAMERA, &offer)?.expect(201)
+    agent::post(local, fixture.server.http, CAMERA, &offer)?.expect(201)
 }
 
 #[test]
 fn one_waiting_offer_too_many_is_refused_and_the_others_are_served_in_turn() {
-    let stage = Stage::open();
+    let fixture = Fixture::open();
     std::thread::scope(|scope| {
-        let waiting = with_slots_held(&stage, 1_500_000, || {
-            let stage = &stage;
+        let waiting = with_slots_held(&fixture, 1_500_000, || {
+            let fixture = &fixture;
             let waiting: Vec<_> = (0..PROFILE.offers_waiting)
-                .map(|_| scope.spawn(move || post(stage, loopback(2))))
+                .map(|_| scope.spawn(move || post(fixture, loopback(2))))
                 .collect();
             std::thread::sleep(Duration::from_millis(200));
             assert!(waiting.iter().all(|offer| !offer.is_finished()), "they wait");
-            let refused = post(stage, loopback(3)).expect_err("the queue is full");
+            let refused = post(fixture, loopback(3)).expect_err("the queue is full");
             assert_full(&refused, "waiting offers full, max 4", "2");
             waiting
         });
@@ -228,7 +228,7 @@ fn one_waiting_offer_too_many_is_refused_and_the_others_are_served_in_turn() {
         let refused = answers.into_iter().find_map(Result::err).expect("the table has 4 places");
         assert_full(&refused, "sessions full, max 4", "2");
     });
-    let sessions = stage.sessions();
+    let sessions = fixture.sessions();
     let evicted = sessions.iter().filter(|session| {
         session["reason"] == "the handshake came to no end, and another player needed the room"
     });
@@ -237,10 +237,10 @@ fn one_waiting_offer_too_many_is_refused_and_the_others_are_served_in_turn() {
 
 #[test]
 fn a_slot_that_is_held_by_checks_alone_comes_free_after_a_second() {
-    let stage = Stage::open();
-    let waited_us = with_slots_held(&stage, 3_000_000, || {
+    let fixture = Fixture::open();
+    let waited_us = with_slots_held(&fixture, 3_000_000, || {
         let began_us = clock::now_us();
-        post(&stage, loopback(2)).expect("a slot came free");
+        post(&fixture, loopback(2)).expect("a slot came free");
         clock::now_us() - began_us
     });
     assert!((500_000..1_500_000).contains(&waited_us), "{waited_us} us");
@@ -271,8 +271,8 @@ fn read(mut stream: TcpStream) -> String {
 
 #[test]
 fn one_http_connection_too_many_of_an_address_is_refused_and_of_all_waits() {
-    let stage = Stage::open();
-    let http = stage.server.http;
+    let fixture = Fixture::open();
+    let http = fixture.server.http;
     let per_address = PROFILE.http_connections_per_address;
     let mut taken: Vec<TcpStream> = (0..per_address).map(|_| busy(http, loopback(2))).collect();
     let refused = common::whep::request_from(Some(loopback(2)), http, "GET", "/healthz", &[], "");
@@ -288,7 +288,7 @@ fn one_http_connection_too_many_of_an_address_is_refused_and_of_all_waits() {
     answer.expect("an answer").expect(200).expect("room was made");
     let waited_us = clock::now_us() - began_us;
     assert!(waited_us < 500_000, "{waited_us} us");
-    let table = &stage.server.tell("status")["tables"];
+    let table = &fixture.server.tell("status")["tables"];
     let tables = table.as_array().expect("a list");
     let table = tables.iter().find(|table| table["what"] == "http connections").expect("a table");
     assert_eq!((&table["most"], &table["max"]), (&8.into(), &8.into()));
@@ -304,8 +304,8 @@ fn one_http_connection_too_many_of_an_address_is_refused_and_of_all_waits() {
 
 #[test]
 fn an_idle_http_connection_makes_room_for_the_next() {
-    let stage = Stage::open();
-    let http = stage.server.http;
+    let fixture = Fixture::open();
+    let http = fixture.server.http;
     let idle = connect(http, loopback(2));
     let taken: Vec<TcpStream> = (1..PROFILE.http_connections)
         .map(|number| busy(http, loopback(if number < 4 { 2 } else { 3 })))
@@ -343,17 +343,17 @@ fn get(stream: &mut TcpStream, path: &str) -> Option<String> {
 }
 
 /// A figure with a label.
-fn labelled(stage: &Stage, figure: &str, label: &str) -> f64 {
-    let (metrics, begin) = (stage.server.metrics(), format!("{figure}{{{label}}} "));
+fn labelled(fixture: &Fixture, figure: &str, label: &str) -> f64 {
+    let (metrics, begin) = (fixture.server.metrics(), format!("{figure}{{{label}}} "));
     let value = metrics.lines().find_map(|line| line.strip_prefix(&begin));
     value.unwrap_or_else(|| panic!("{begin}")).parse().expect("a number")
 }
 
 #[test]
 fn a_connection_that_keeps_memory_for_ever_is_ended_at_its_budget_and_no_other() {
-    let stage = Stage::open();
-    let mut viewers = vec![stage.viewer()];
-    let http = stage.server.http;
+    let fixture = Fixture::open();
+    let mut viewers = vec![fixture.viewer()];
+    let http = fixture.server.http;
     let mut neighbour = connect(http, loopback(2));
     assert!(get(&mut neighbour, "/healthz").is_some());
     let mut leaking = connect(http, loopback(3));
@@ -362,13 +362,13 @@ fn a_connection_that_keeps_memory_for_ever_is_ended_at_its_budget_and_no_other()
     let budget_kib = PROFILE.http_connection_heap_bytes / 1024;
     assert!((8..budget_kib).contains(&requests), "ended after {requests} requests");
     let words = format!("http connection {client} ended: ");
-    assert!(wait_for(PATIENCE_US, || stage.server.log().contains(&words)));
-    let log = stage.server.log();
+    assert!(wait_for(PATIENCE_US, || fixture.server.log().contains(&words)));
+    let log = fixture.server.log();
     let line = log.lines().find(|line| line.contains(&words)).unwrap_or_else(|| panic!("{log}"));
     assert!(line.ends_with(&format!(" KiB of memory, budget {budget_kib}")), "{line}");
     let kind = "account=\"http connection\"";
-    assert_eq!(labelled(&stage, "weir_accounts_ended_total", kind), 1.0);
-    assert_eq!(labelled(&stage, "weir_accounts_open", kind), 1.0);
+    assert_eq!(labelled(&fixture, "weir_accounts_ended_total", kind), 1.0);
+    assert_eq!(labelled(&fixture, "weir_accounts_open", kind), 1.0);
     assert!(get(&mut neighbour, "/healthz").is_some());
     // Whoever else there is did not notice, and there is room for more.
     let more = viewers[0].reception.counts.packets + 50;
@@ -381,13 +381,13 @@ fn a_connection_that_keeps_memory_for_ever_is_ended_at_its_budget_and_no_other()
 
 #[test]
 fn nothing_new_begins_while_memory_is_short_and_what_there_is_goes_on() {
-    let stage = Stage::open();
-    let mut viewers = vec![stage.viewer()];
-    let http = stage.server.http;
+    let fixture = Fixture::open();
+    let mut viewers = vec![fixture.viewer()];
+    let http = fixture.server.http;
     let [mut inside, mut posting] = [2, 2].map(|last| connect(http, loopback(last)));
     assert!(get(&mut posting, "/healthz").is_some());
     let refusal = loop {
-        assert!(get(&mut inside, "/-/leak/shared").is_some(), "{}", stage.server.log());
+        assert!(get(&mut inside, "/-/leak/shared").is_some(), "{}", fixture.server.log());
         let answer = get(&mut connect(http, loopback(3)), "/healthz").expect("an answer");
         if !answer.starts_with("HTTP/1.1 200 ") {
             break answer;
@@ -405,8 +405,8 @@ fn nothing_new_begins_while_memory_is_short_and_what_there_is_goes_on() {
     let answer = ask(&mut posting, &format!("POST /{CAMERA}/whep HTTP/1.1\r\n{head}v=0"));
     let answer = answer.expect("an answer");
     assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("memory is short"), "{answer}");
-    stage.server.hang_up();
-    assert!(wait_for(PATIENCE_US, || stage.server.log().contains("heap: memory is short")));
+    fixture.server.hang_up();
+    assert!(wait_for(PATIENCE_US, || fixture.server.log().contains("heap: memory is short")));
     let more = viewers[0].reception.counts.packets + 50;
     assert!(wall::run(&mut viewers, PATIENCE_US, |viewers| {
         viewers[0].reception.counts.packets > more
@@ -416,7 +416,7 @@ fn nothing_new_begins_while_memory_is_short_and_what_there_is_goes_on() {
     assert!(get(&mut connect(http, loopback(3)), "/healthz").is_some());
     for what in ["http connection", "request body", "configuration"] {
         let refused =
-            labelled(&stage, "weir_admissions_refused_total", &format!("what=\"{what}\""));
+            labelled(&fixture, "weir_admissions_refused_total", &format!("what=\"{what}\""));
         assert!(refused >= 1.0, "{what}");
     }
 }
@@ -424,9 +424,9 @@ fn nothing_new_begins_while_memory_is_short_and_what_there_is_goes_on() {
 #[test]
 fn one_camera_too_many_is_told_and_the_others_play() {
     let picture = Picture { gop: 10, ..Picture::default() };
-    let park = Park::open(Mount::many(5, picture, false));
+    let farm = CameraFarm::open(Mount::many(5, picture, false));
     let urls = (0..5).map(|number| format!("cam{number}"));
-    let urls = urls.map(|name| (name.clone(), park.url(&name)));
+    let urls = urls.map(|name| (name.clone(), farm.url(&name)));
     let setup = Setup::of(urls);
     let server = Server::start(&setup);
     assert!(server.wait_until_ready(PROFILE.cameras, PATIENCE_US));

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use common::camera::picture::{Picture, Stamp};
 use common::camera::rtsp::{Login, Scheme};
-use common::camera::{Behaviour, Mount, Park, Show, mix};
+use common::camera::{Behaviour, CameraFarm, Mount, Show, mix};
 use common::first_picture::FirstPicture;
 use common::reassemble::{AccessUnit, Broken, access_units, annex_b};
 use common::reception::{Keep, Packet, Reception};
@@ -187,8 +187,8 @@ fn ffprobe_reads_a_synthetic_camera() {
         user: "viewer".to_owned(),
         password: "secret".to_owned(),
     };
-    let park = Park::open(vec![mount]);
-    let url = park.url("gate").replace("rtsp://", "rtsp://viewer:secret@");
+    let farm = CameraFarm::open(vec![mount]);
+    let url = farm.url("gate").replace("rtsp://", "rtsp://viewer:secret@");
     let read = ffprobe(&url, "stream=codec_name,profile,width,height:packet=size,flags");
     assert!(read.contains("codec_name=h264"), "{read}");
     assert!(read.contains("width=1280|height=720"), "{read}");
@@ -204,26 +204,26 @@ fn ffprobe_reads_a_synthetic_camera() {
     for bytes in plain.map(size) {
         assert!(expected - 16 <= bytes && bytes <= expected, "{bytes} of {expected}");
     }
-    assert_eq!(park.counts("gate").describes.load(Relaxed), 1);
-    assert_eq!(park.counts("gate").unauthorized.load(Relaxed), 1);
+    assert_eq!(farm.counts("gate").describes.load(Relaxed), 1);
+    assert_eq!(farm.counts("gate").unauthorized.load(Relaxed), 1);
 }
 
 #[test]
 fn a_camera_can_fall_silent_and_come_back() {
-    let park = Park::open(vec![Mount::new("gate", Picture::default())]);
+    let farm = CameraFarm::open(vec![Mount::new("gate", Picture::default())]);
     let mut reader = Command::new("ffmpeg")
-        .args(["-v", "quiet", "-rtsp_transport", "tcp", "-i", &park.url("gate")])
+        .args(["-v", "quiet", "-rtsp_transport", "tcp", "-i", &farm.url("gate")])
         .args(["-c", "copy", "-f", "null", "-"])
         .spawn()
         .expect("ffmpeg runs");
-    let frames = || park.counts("gate").frames.load(Relaxed);
+    let frames = || farm.counts("gate").frames.load(Relaxed);
     assert!(wait_for(5_000_000, || frames() > 10));
-    park.behave("gate", Behaviour::Silent);
+    farm.behave("gate", Behaviour::Silent);
     std::thread::sleep(std::time::Duration::from_millis(100));
     let before = frames();
     std::thread::sleep(std::time::Duration::from_millis(200));
     assert_eq!(frames(), before);
-    park.behave("gate", Behaviour::Play);
+    farm.behave("gate", Behaviour::Play);
     assert!(wait_for(1_000_000, || frames() > before));
     reader.kill().unwrap();
     reader.wait().unwrap();
@@ -266,8 +266,8 @@ fn a_key_frame_takes_its_time_through_a_port() {
     let bytes = u32::try_from(KEY_FRAME_BYTES).unwrap();
     let mut mount = Mount::new("gate", picture.with_key_frame_bytes(bytes));
     mount.port_mbit_s = Some(10);
-    let park = Park::open(vec![mount]);
-    let mut stream = TcpStream::connect(park.address()).unwrap();
+    let farm = CameraFarm::open(vec![mount]);
+    let mut stream = TcpStream::connect(farm.address()).unwrap();
     let began_us = clock::now_us();
     stream
         .write_all(

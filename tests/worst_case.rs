@@ -19,7 +19,7 @@ use std::time::Duration;
 use common::agent::{Agent, NO_FINGERPRINT, offer, offer_of_bytes, post};
 use common::cable::Cable;
 use common::camera::picture::Picture;
-use common::camera::{Mount, Park};
+use common::camera::{CameraFarm, Mount};
 use common::flood::Flood;
 use common::process::Usage;
 use common::reception::Keep;
@@ -55,10 +55,10 @@ fn playing_cameras() -> Vec<String> {
     (0..PROFILE.cameras - CAMERAS_DIALLED_MAX).map(|number| format!("cam{number}")).collect()
 }
 
-fn setup(park: &Park, cable: &Cable) -> Setup {
+fn setup(farm: &CameraFarm, cable: &Cable) -> Setup {
     let slow = slow_camera::open();
     let playing = playing_cameras();
-    let mut setup = Setup::of(playing.iter().map(|name| (name.clone(), park.url(name))));
+    let mut setup = Setup::of(playing.iter().map(|name| (name.clone(), farm.url(name))));
     setup.cameras.extend((0..CAMERAS_DIALLED_MAX).map(|number| CameraEntry {
         name: format!("slow{number}"),
         url: format!("rtsp://{slow}/{number}"),
@@ -315,9 +315,9 @@ impl Outcome {
 /// Holds it once.
 fn worst_case() -> Outcome {
     let count = u32::try_from(playing_cameras().len()).expect("few");
-    let park = Park::open(Mount::many(count, Picture::default(), false));
+    let farm = CameraFarm::open(Mount::many(count, Picture::default(), false));
     let mut cable = Cable::new();
-    let setup = setup(&park, &cable);
+    let setup = setup(&farm, &cable);
     let mut server = Server::start(&setup);
     server.http = gateway::open(server.https);
     assert!(server.wait_until_ready(playing_cameras().len(), PATIENCE_US));

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 
 use weir::clock;
 
-use crate::common::camera::Park;
+use crate::common::camera::CameraFarm;
 use crate::common::server::Server;
 use crate::common::viewer::{Viewer, wall};
 use crate::load::Load;
@@ -17,13 +17,13 @@ const SLACK_US: u64 = 10_000_000;
 /// System calls for each RTP packet, in and out counted together, and the tool that counted.
 pub(crate) fn per_packet(
     load: &Load,
-    park: &Park,
+    farm: &CameraFarm,
     server: &Server,
     viewers: &mut [Viewer],
 ) -> Result<(f64, &'static str), String> {
     let mut reasons = Vec::new();
     for tool in [Tool::Perf, Tool::Strace] {
-        match tool.count(load, park, server, viewers) {
+        match tool.count(load, farm, server, viewers) {
             Ok(calls) => return Ok((calls, tool.name())),
             Err(reason) => reasons.push(format!("{}: {reason}", tool.name())),
         }
@@ -65,11 +65,11 @@ impl Tool {
     fn count(
         self,
         load: &Load,
-        park: &Park,
+        farm: &CameraFarm,
         server: &Server,
         viewers: &mut [Viewer],
     ) -> Result<f64, String> {
-        let packets = |viewers: &[Viewer]| camera_packets(park) + viewer_packets(viewers);
+        let packets = |viewers: &[Viewer]| camera_packets(farm) + viewer_packets(viewers);
         let packets_before = packets(viewers);
         let began_us = clock::now_us();
         let started = self.start(server.pid(), load.seconds);

@@ -19,7 +19,7 @@ use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use socket2::SockRef;
 use weir::clock;
 
-use crate::common::camera::Park;
+use crate::common::camera::CameraFarm;
 use crate::common::process::this_thread_ns;
 use crate::load::Load;
 use crate::report::percent;
@@ -47,12 +47,12 @@ pub(crate) struct Figures {
 
 /// The floor under the same load as weir had.
 pub(crate) fn measure(load: &Load) -> Result<Figures, String> {
-    let park = Park::open(load.mounts());
+    let farm = CameraFarm::open(load.mounts());
     let stop = Arc::new(AtomicBool::new(false));
     let received = Arc::new(AtomicU64::new(0));
     let (sinks, drain) = drain(load.viewers, stop.clone(), received.clone())?;
     let load = load.clone();
-    let cameras = park.address();
+    let cameras = farm.address();
     let floor =
         std::thread::spawn(move || Floor::open(&load, cameras, sinks, received)?.run(load.seconds));
     let measured = floor.join().map_err(|_| "the floor's thread panicked".to_owned())?;
@@ -84,18 +84,18 @@ struct Camera {
 impl Floor {
     fn open(
         load: &Load,
-        park: SocketAddr,
+        farm: SocketAddr,
         sinks: Vec<SocketAddr>,
         received: Arc<AtomicU64>,
     ) -> Result<Self, String> {
         let poll = Poll::new().map_err(text)?;
         let mut cameras = Vec::new();
         for number in 0..load.cameras {
-            let mut stream = StdTcpStream::connect(park).map_err(text)?;
+            let mut stream = StdTcpStream::connect(farm).map_err(text)?;
             let request = format!(
-                "SETUP rtsp://{park}/cam{number} RTSP/1.0\r\nCSeq: 1\r\n\
+                "SETUP rtsp://{farm}/cam{number} RTSP/1.0\r\nCSeq: 1\r\n\
                  Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n\r\n\
-                 PLAY rtsp://{park}/cam{number} RTSP/1.0\r\nCSeq: 2\r\n\r\n"
+                 PLAY rtsp://{farm}/cam{number} RTSP/1.0\r\nCSeq: 2\r\n\r\n"
             );
             stream.write_all(request.as_bytes()).map_err(text)?;
             stream.set_nonblocking(true).map_err(text)?;

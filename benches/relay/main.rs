@@ -18,7 +18,7 @@ mod window;
 
 use clap::Parser;
 
-use common::camera::Park;
+use common::camera::CameraFarm;
 use common::server::{Server, Setup};
 use load::Load;
 use report::Report;
@@ -47,9 +47,9 @@ fn main() {
 }
 
 fn measure(load: &Load) -> Report {
-    let park = Park::open(load.mounts());
+    let farm = CameraFarm::open(load.mounts());
     let server = Server::start(&Setup::of(load.names().map(|name| {
-        let url = park.url(&name);
+        let url = farm.url(&name);
         (name, url)
     })));
     let ready = server.wait_until_ready(load.cameras as usize, READY_US);
@@ -57,11 +57,11 @@ fn measure(load: &Load) -> Report {
     let relay = Relay { http: server.http, pid: server.pid(), edit_offer: |offer| offer };
     let (mut viewers, joined) = window::join(load, relay);
     let before = Skips::now(&server);
-    let window = window::measure(load, &park, relay, &mut viewers);
+    let window = window::measure(load, &farm, relay, &mut viewers);
     let mut report = Report::new(load, joined, window);
     report.skips = Some(Skips::now(&server).since(&before));
     if load.syscalls {
-        match calls::per_packet(load, &park, &server, &mut viewers) {
+        match calls::per_packet(load, &farm, &server, &mut viewers) {
             Ok((calls, tool)) => report.calls_per_packet = Some((calls, tool)),
             Err(reason) => report.not_measured.push(format!("system calls: {reason}")),
         }

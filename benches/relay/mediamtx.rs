@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use crate::common::camera::Park;
+use crate::common::camera::CameraFarm;
 use crate::common::server::{free_tcp, free_udp, wait_for};
 use crate::common::whep;
 use crate::load::Load;
@@ -18,8 +18,8 @@ const HOST: &str = "127.0.0.1";
 
 /// MediaMTX's figures under the load.
 pub(crate) fn measure(load: &Load, program: &Path) -> Result<Report, String> {
-    let park = Park::open(load.mounts());
-    let running = MediaMtx::start(load, program, &park).map_err(|error| error.to_string())?;
+    let farm = CameraFarm::open(load.mounts());
+    let running = MediaMtx::start(load, program, &farm).map_err(|error| error.to_string())?;
     if !running.wait_until_ready(load.cameras) {
         return Err(format!("not every camera became ready: {}", running.log()));
     }
@@ -29,7 +29,7 @@ pub(crate) fn measure(load: &Load, program: &Path) -> Result<Report, String> {
         edit_offer: |offer| as_client(&offer),
     };
     let (mut viewers, joined) = window::join(load, relay);
-    let window = window::measure(load, &park, relay, &mut viewers);
+    let window = window::measure(load, &farm, relay, &mut viewers);
     let mut report = Report::new(load, joined, window);
     report.close(viewers);
     Ok(report)
@@ -48,12 +48,12 @@ struct MediaMtx {
 }
 
 impl MediaMtx {
-    fn start(load: &Load, program: &Path, park: &Park) -> std::io::Result<Self> {
+    fn start(load: &Load, program: &Path, farm: &CameraFarm) -> std::io::Result<Self> {
         let (http, api, media) = (free_tcp(HOST), free_tcp(HOST), free_udp(HOST));
         let directory = std::env::temp_dir().join(format!("weir-relay-{}", std::process::id()));
         fs::create_dir_all(&directory)?;
         let config = directory.join("mediamtx.yml");
-        fs::write(&config, configuration(load, park, http, api, media))?;
+        fs::write(&config, configuration(load, farm, http, api, media))?;
         let log = File::create(directory.join("log"))?;
         let child = Command::new(program)
             .arg(&config)
@@ -96,7 +96,7 @@ impl Drop for MediaMtx {
 /// Nothing but WHEP, on loopback, and the API that says when a camera is there.
 fn configuration(
     load: &Load,
-    park: &Park,
+    farm: &CameraFarm,
     http: SocketAddr,
     api: SocketAddr,
     media: SocketAddr,
@@ -108,7 +108,7 @@ fn configuration(
          webrtcAdditionalHosts: [{HOST}]\npaths:\n"
     );
     for name in load.names() {
-        let url = park.url(&name);
+        let url = farm.url(&name);
         text += &format!("  {name}:\n    source: {url}\n    rtspTransport: tcp\n");
     }
     text

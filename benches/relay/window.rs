@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use weir::clock;
 
-use crate::common::camera::{Counts as CameraCounts, Park};
+use crate::common::camera::{CameraFarm, Counts as CameraCounts};
 use crate::common::process::Usage;
 use crate::common::reception::Counts;
 use crate::common::viewer::{Viewer, wall};
@@ -52,15 +52,20 @@ pub(crate) fn join(load: &Load, relay: Relay) -> (Vec<Viewer>, Joined) {
     (viewers, joined)
 }
 
-pub(crate) fn measure(load: &Load, park: &Park, relay: Relay, viewers: &mut [Viewer]) -> Window {
-    let times_us = window::begin(park, viewers, load.seconds * 1_000_000);
+pub(crate) fn measure(
+    load: &Load,
+    farm: &CameraFarm,
+    relay: Relay,
+    viewers: &mut [Viewer],
+) -> Window {
+    let times_us = window::begin(farm, viewers, load.seconds * 1_000_000);
     run_until(viewers, times_us.start);
-    let before = Sums::now(park, relay, viewers);
+    let before = Sums::now(farm, relay, viewers);
     run_until(viewers, times_us.end);
-    let after = Sums::now(park, relay, viewers);
+    let after = Sums::now(farm, relay, viewers);
     // By then the cameras have counted all of it.
     run_until(viewers, times_us.end + AHEAD_US);
-    let frames_sent = frames_sent(load, park);
+    let frames_sent = frames_sent(load, farm);
     wall::run(viewers, TRAIL_US, |viewers| {
         let whole = viewers.iter().map(|viewer| viewer.reception.counts.frames);
         whole.sum::<u64>() >= frames_sent
@@ -93,29 +98,29 @@ struct Sums {
 }
 
 impl Sums {
-    fn now(park: &Park, relay: Relay, viewers: &[Viewer]) -> Self {
+    fn now(farm: &CameraFarm, relay: Relay, viewers: &[Viewer]) -> Self {
         Self {
             at_us: clock::now_us(),
             usage: Usage::of(relay.pid).expect("the relay runs"),
             own: Usage::of(std::process::id()).expect("this process runs"),
-            packets_in: camera_packets(park),
+            packets_in: camera_packets(farm),
             packets_out: viewer_packets(viewers),
-            camera_stalls: park.total(|counts: &CameraCounts| &counts.stalls),
+            camera_stalls: farm.total(|counts: &CameraCounts| &counts.stalls),
         }
     }
 }
 
 /// The window's frames, each camera's as often as it is watched.
-fn frames_sent(load: &Load, park: &Park) -> u64 {
+fn frames_sent(load: &Load, farm: &CameraFarm) -> u64 {
     let frames = |name: &String| {
-        let counts = park.counts(name);
+        let counts = farm.counts(name);
         counts.frames_in_window.load(std::sync::atomic::Ordering::Relaxed)
     };
     load.watched().iter().map(frames).sum()
 }
 
-pub(crate) fn camera_packets(park: &Park) -> u64 {
-    park.total(|counts: &CameraCounts| &counts.packets)
+pub(crate) fn camera_packets(farm: &CameraFarm) -> u64 {
+    farm.total(|counts: &CameraCounts| &counts.packets)
 }
 
 pub(crate) fn viewer_packets(viewers: &[Viewer]) -> u64 {

@@ -12,8 +12,8 @@ use clap::Parser;
 use weir::limits::SESSION_SILENCE_US;
 use weir::plan;
 
-use common::churn::Books;
-use common::house::{Holding, House, Stayed};
+use common::churn::Ledger;
+use common::full_load::{FullLoad, Holding, Stayed};
 
 const MINUTE_US: u64 = 60_000_000;
 /// Sessions that vanished are silent for 8 s, and HTTP connections are kept for 5 s.
@@ -37,25 +37,25 @@ struct Load {
 }
 
 fn main() -> ExitCode {
-    let load = Load::parse();
-    let mut house = House::open();
+    let arguments = Load::parse();
+    let mut load = FullLoad::open();
     let mut troubles = Vec::new();
     println!("minute   offers  watched  packets to those who stay  lost  sessions  heap  resident");
-    let mut before = house.holding();
-    for minute in 0..=load.minutes {
-        let books = Books::default();
-        let stayed = house.churn(load.sessions_per_second, MINUTE_US, &books);
-        row(minute, &books, &stayed, &house.holding());
+    let mut before = load.holding();
+    for minute in 0..=arguments.minutes {
+        let ledger = Ledger::default();
+        let stayed = load.churn(arguments.sessions_per_second, MINUTE_US, &ledger);
+        row(minute, &ledger, &stayed, &load.holding());
         if stayed.broken_frames > 0 {
-            let log = house.server.log();
+            let log = load.server.log();
             log.lines().filter(|line| line.contains("WARN")).for_each(|line| println!("{line}"));
         }
-        note(minute, &books, &stayed, &mut troubles);
+        note(minute, &ledger, &stayed, &mut troubles);
         if minute == 0 {
-            before = house.rested(REST_US);
+            before = load.rested(REST_US);
         }
     }
-    let after = house.rested(REST_US);
+    let after = load.rested(REST_US);
     println!("rested, after the first minute:   {before:?}\nrested, at the end:    {after:?}");
     compare(&before, &after, &mut troubles);
     for trouble in &troubles {
@@ -65,20 +65,20 @@ fn main() -> ExitCode {
     if troubles.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn row(minute: u64, books: &Books, stayed: &Stayed, holding: &Holding) {
+fn row(minute: u64, ledger: &Ledger, stayed: &Stayed, holding: &Holding) {
     println!(
         "{minute:6} {:8} {:8} {:26} {:5} {:9} {:5.0} {:9}",
-        books.offers.load(Relaxed),
-        books.watched.load(Relaxed),
+        ledger.offers.load(Relaxed),
+        ledger.watched.load(Relaxed),
         stayed.packets,
-        stayed.lost + books.lost.load(Relaxed),
+        stayed.lost + ledger.lost.load(Relaxed),
         holding.sessions,
         holding.heap_bytes / 1024.0,
         holding.resident_kib
     );
 }
 
-fn note(minute: u64, books: &Books, stayed: &Stayed, troubles: &mut Vec<String>) {
+fn note(minute: u64, ledger: &Ledger, stayed: &Stayed, troubles: &mut Vec<String>) {
     let mut wrong = |what: &str, count: u64| {
         if count > 0 {
             troubles.push(format!("minute {minute}: {count} {what}"));
@@ -87,12 +87,12 @@ fn note(minute: u64, books: &Books, stayed: &Stayed, troubles: &mut Vec<String>)
     wrong("packets lost by those who stay", stayed.lost);
     wrong("frames broken for those who stay", stayed.broken_frames);
     wrong("viewers ended", stayed.ended as u64);
-    wrong("packets lost by those who come and go", books.lost.load(Relaxed));
-    wrong("visitors with trouble", books.troubled.load(Relaxed));
-    let words = books.troubles.lock().expect("not poisoned");
+    wrong("packets lost by those who come and go", ledger.lost.load(Relaxed));
+    wrong("visitors with trouble", ledger.troubled.load(Relaxed));
+    let words = ledger.troubles.lock().expect("not poisoned");
     troubles.extend(words.iter().cloned());
-    let (answer, media) = (books.answer_us_max.load(Relaxed), books.media_us_max.load(Relaxed));
-    let late = books.late.load(Relaxed);
+    let (answer, media) = (ledger.answer_us_max.load(Relaxed), ledger.media_us_max.load(Relaxed));
+    let late = ledger.late.load(Relaxed);
     println!(
         "       longest answer {} ms, from there to media {} ms; {late} visitors came late; since \
          the start {} camera writes stalled, the latest {} ms behind its time, {} streams broke, \

@@ -10,10 +10,10 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::common::agent::{self, NO_FINGERPRINT, offer};
 use crate::common::camera::picture::Picture;
-use crate::common::camera::{Mount, Park};
+use crate::common::camera::{CameraFarm, Mount};
+use crate::common::fixture::CAMERA;
 use crate::common::process::Usage;
 use crate::common::server::{Server, Setup, wait_for};
-use crate::common::stage::CAMERA;
 use crate::common::whep::{self, Response, request, request_from};
 
 const PASSWORD: &str = "correct horse";
@@ -352,8 +352,9 @@ fn a_page_on_this_machine_is_not_this_machine() {
 
 #[test]
 fn a_session_is_its_makers_who_learns_why_it_ended() {
-    let park = Park::open(vec![Mount::new(CAMERA, Picture { gop: 10, ..Picture::default() })]);
-    let cameras = Setup::of([(CAMERA.to_owned(), park.url(CAMERA))]).cameras;
+    let farm =
+        CameraFarm::open(vec![Mount::new(CAMERA, Picture { gop: 10, ..Picture::default() })]);
+    let cameras = Setup::of([(CAMERA.to_owned(), farm.url(CAMERA))]).cameras;
     let server = Server::start(&Setup { cameras, ..setup() });
     let bearer = format!("Bearer {TOKEN}");
     let with = [("Authorization", bearer.as_str())];

@@ -7,7 +7,7 @@ use weir::clock;
 
 use crate::common::camera::picture::Picture;
 use crate::common::camera::{Behaviour, Mount};
-use crate::common::stage::{CAMERA, Stage};
+use crate::common::fixture::{CAMERA, Fixture};
 use crate::common::viewer::{Options, Viewer, wall};
 
 const SECOND_US: u64 = 1_000_000;
@@ -17,8 +17,8 @@ const PACKETS: f64 = 10_000.0;
 const PICTURE: Picture =
     Picture { frames_per_s: 200, gop: 100, bits_per_s: 32_000_000, idr_weight: 4, slices: 1 };
 
-fn metric(stage: &Stage, name: &str) -> f64 {
-    stage.server.metric(name).expect("a metric of weir's")
+fn metric(fixture: &Fixture, name: &str) -> f64 {
+    fixture.server.metric(name).expect("a metric of weir's")
 }
 
 /// Runs the viewers; each asks for its newest packets again, as if it had missed them.
@@ -38,27 +38,28 @@ fn watch(viewers: &mut [Viewer], us: u64) {
 
 #[test]
 fn the_media_thread_allocates_nothing_once_it_runs() {
-    let stage = Stage::of(vec![Mount::new(CAMERA, PICTURE)], |_| {});
-    let packets_before = metric(&stage, "weir_camera_packets_out_total");
+    let fixture = Fixture::of(vec![Mount::new(CAMERA, PICTURE)], |_| {});
+    let packets_before = metric(&fixture, "weir_camera_packets_out_total");
 
     let cameras = vec![CAMERA.to_owned(); VIEWERS];
-    let joined = wall::connect_all(stage.server.http, &cameras, &Options::default(), SECOND_US * 5);
+    let joined =
+        wall::connect_all(fixture.server.http, &cameras, &Options::default(), SECOND_US * 5);
     let mut viewers: Vec<Viewer> =
         joined.into_iter().map(|viewer| viewer.unwrap_or_else(|e| panic!("{e}"))).collect();
     watch(&mut viewers, 2 * SECOND_US);
 
     // A join and two ways to leave.
-    viewers.push(stage.viewer());
+    viewers.push(fixture.viewer());
     watch(&mut viewers, SECOND_US / 2);
     assert_eq!(viewers.pop().map(|viewer| viewer.delete().unwrap_or(0)), Some(200));
-    let leaver = stage.viewer();
+    let leaver = fixture.viewer();
     leaver.close();
     watch(&mut viewers, SECOND_US / 2);
 
     // Four megabytes at once: more than the ring may hold, faster than the pace of a viewer.
-    stage.park.behave(CAMERA, Behaviour::Stall);
+    fixture.farm.behave(CAMERA, Behaviour::Stall);
     watch(&mut viewers, SECOND_US);
-    stage.park.behave(CAMERA, Behaviour::Play);
+    fixture.farm.behave(CAMERA, Behaviour::Play);
     watch(&mut viewers, 2 * SECOND_US);
 
     // A viewer whose every third packet is lost, which ends in a pause.
@@ -71,12 +72,12 @@ fn the_media_thread_allocates_nothing_once_it_runs() {
     viewers[0].drop_inbound = None;
     watch(&mut viewers, SECOND_US);
 
-    let sessions = stage.sessions();
+    let sessions = fixture.sessions();
     let sum = |field: &str| -> u64 {
         let live = sessions.iter().filter(|session| session["state"] == "live");
         live.filter_map(|session| session[field].as_u64()).sum()
     };
-    let packets = metric(&stage, "weir_camera_packets_out_total") - packets_before;
+    let packets = metric(&fixture, "weir_camera_packets_out_total") - packets_before;
     println!(
         "{packets} packets to {VIEWERS} viewers, {} resends, {} skips, {} key frame requests",
         sum("resends"),
@@ -91,5 +92,5 @@ fn the_media_thread_allocates_nothing_once_it_runs() {
     }
     // The gauge is refreshed twice a second.
     std::thread::sleep(Duration::from_millis(1_100));
-    assert_eq!(metric(&stage, "weir_media_thread_allocations"), 0.0);
+    assert_eq!(metric(&fixture, "weir_media_thread_allocations"), 0.0);
 }

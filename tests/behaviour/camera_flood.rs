@@ -13,7 +13,7 @@ use weir::clock;
 use weir::limits::{CAMERA_BITS_PER_S_MAX, PARAMETER_SET_BYTES_MAX};
 
 use crate::common::camera::picture::Picture;
-use crate::common::camera::{Behaviour, Mount, Park};
+use crate::common::camera::{Behaviour, CameraFarm, Mount};
 use crate::common::process::Usage;
 use crate::common::raw_camera::{RawCamera, RawStream};
 use crate::common::reception::Keep;
@@ -33,8 +33,9 @@ const FLOOD: Picture =
 #[test]
 fn it_is_read_at_a_bounded_rate_and_others_lose_nothing() {
     // Apart, so that the flood keeps nobody but weir waiting.
-    let calm = Park::open(vec![Mount::new("calm", Picture { gop: 10, ..Picture::default() })]);
-    let wild = Park::open(vec![Mount { reads: false, ..Mount::new("wild", FLOOD) }]);
+    let calm =
+        CameraFarm::open(vec![Mount::new("calm", Picture { gop: 10, ..Picture::default() })]);
+    let wild = CameraFarm::open(vec![Mount { reads: false, ..Mount::new("wild", FLOOD) }]);
     let urls = [("calm".to_owned(), calm.url("calm")), ("wild".to_owned(), wild.url("wild"))];
     let server = Server::start(&Setup::of(urls));
     assert!(server.wait_until_ready(2, 10 * SECOND_US), "{}", server.get("/api/cameras").body);
@@ -113,7 +114,8 @@ fn play(mut connection: TcpStream, slice: [u8; 2], is_flood: &AtomicBool) {
 
 /// What a neighbour gets while watched cameras send packets full of this slice.
 fn assert_neighbour_loses_nothing(slice: [u8; 2]) {
-    let calm = Park::open(vec![Mount::new("calm", Picture { gop: 10, ..Picture::default() })]);
+    let calm =
+        CameraFarm::open(vec![Mount::new("calm", Picture { gop: 10, ..Picture::default() })]);
     let wild = [(); WILD_CAMERAS].map(|()| RawCamera::open());
     let names = ["calm", "wild0", "wild1", "wild2"].map(str::to_owned);
     let urls = [calm.url("calm")].into_iter().chain(wild.iter().map(|camera| camera.url.clone()));

@@ -5,9 +5,9 @@ use weir::clock;
 
 use crate::common::camera::picture::Picture;
 use crate::common::camera::{Behaviour, Mount};
+use crate::common::fixture::{CAMERA, Fixture};
 use crate::common::reassemble::{AccessUnit, access_units};
 use crate::common::reception::Packet;
-use crate::common::stage::{CAMERA, Stage};
 use crate::common::viewer::{Viewer, wall};
 
 const SECOND_US: u64 = 1_000_000;
@@ -18,7 +18,7 @@ const TICKS_A_MS: u64 = 90;
 const OUT_OF_STEP_MS: u64 = 300;
 
 struct Trouble {
-    stage: Stage,
+    fixture: Fixture,
     viewer: Viewer,
 }
 
@@ -27,9 +27,9 @@ impl Trouble {
         // The IDRs are a second apart.
         let picture = Picture { gop: 25, ..Picture::default() };
         let mount = Mount { record: true, ..Mount::new(CAMERA, picture) };
-        let stage = Stage::of(vec![mount], |_| {});
-        let viewer = stage.viewer();
-        let mut trouble = Self { stage, viewer };
+        let fixture = Fixture::of(vec![mount], |_| {});
+        let viewer = fixture.viewer();
+        let mut trouble = Self { fixture, viewer };
         trouble.frames(10);
         trouble
     }
@@ -42,7 +42,7 @@ impl Trouble {
             viewer.reception.counts.frames >= wanted
         };
         let whole = wall::run_one(&mut self.viewer, PATIENCE_US, came);
-        assert!(whole, "{}", self.stage.server.get("/api/cameras").body);
+        assert!(whole, "{}", self.fixture.server.get("/api/cameras").body);
     }
 
     fn pass(&mut self, us: u64) {
@@ -51,7 +51,7 @@ impl Trouble {
     }
 
     fn camera(&self) -> serde_json::Value {
-        self.stage.server.get("/api/cameras").json()["cameras"][0].clone()
+        self.fixture.server.get("/api/cameras").json()["cameras"][0].clone()
     }
 
     /// Checks everything the viewer got; the places after which the camera's frames are missing.
@@ -62,8 +62,8 @@ impl Trouble {
         assert_in_step(&units, packets);
         let counts = &self.viewer.reception.counts;
         assert_eq!((counts.lost(), counts.forged), (0, 0));
-        let breaks = breaks(&units, &self.stage.park.sent(CAMERA));
-        let session = self.stage.session(self.viewer.local());
+        let breaks = breaks(&units, &self.fixture.farm.sent(CAMERA));
+        let session = self.fixture.session(self.viewer.local());
         assert_eq!((&session["state"], &session["id"]), (&"live".into(), &1.into()));
         assert_eq!(session["skips"], 0, "{session}");
         breaks
@@ -106,10 +106,10 @@ fn breaks(units: &[AccessUnit], sent: &[Vec<u8>]) -> Vec<usize> {
 #[test]
 fn a_short_silence_costs_nothing() {
     let mut trouble = Trouble::new();
-    trouble.stage.park.behave(CAMERA, Behaviour::Silent);
+    trouble.fixture.farm.behave(CAMERA, Behaviour::Silent);
     trouble.pass(2 * SECOND_US);
     let before = trouble.viewer.reception.counts.frames;
-    trouble.stage.park.behave(CAMERA, Behaviour::Play);
+    trouble.fixture.farm.behave(CAMERA, Behaviour::Play);
     trouble.frames(30);
     assert!(before >= 10);
     assert!(trouble.judge().is_empty());
@@ -118,7 +118,7 @@ fn a_short_silence_costs_nothing() {
 #[test]
 fn a_camera_that_falls_silent_is_dialled_again() {
     let mut trouble = Trouble::new();
-    trouble.stage.park.behave(CAMERA, Behaviour::Silent);
+    trouble.fixture.farm.behave(CAMERA, Behaviour::Silent);
     let since_us = clock::now_us();
     while trouble.camera()["state"] == "playing" {
         trouble.pass(SECOND_US / 10);
@@ -126,7 +126,7 @@ fn a_camera_that_falls_silent_is_dialled_again() {
     }
     let camera = trouble.camera();
     assert!(camera["reason"].as_str().is_some_and(|why| why.contains("10 s")), "{camera}");
-    trouble.stage.park.behave(CAMERA, Behaviour::Play);
+    trouble.fixture.farm.behave(CAMERA, Behaviour::Play);
     trouble.frames(30);
     trouble.judge();
 }
@@ -135,9 +135,9 @@ fn a_camera_that_falls_silent_is_dialled_again() {
 fn a_camera_that_hangs_up_is_dialled_again() {
     let mut trouble = Trouble::new();
     for _ in 0..2 {
-        trouble.stage.park.behave(CAMERA, Behaviour::Close);
+        trouble.fixture.farm.behave(CAMERA, Behaviour::Close);
         trouble.pass(SECOND_US / 5);
-        trouble.stage.park.behave(CAMERA, Behaviour::Play);
+        trouble.fixture.farm.behave(CAMERA, Behaviour::Play);
         trouble.frames(30);
     }
     assert_eq!(trouble.camera()["state"], "playing");
@@ -155,13 +155,13 @@ fn rubbish_between_frames_costs_the_rest_of_a_gop() {
         &[0x00; 70_000],
     ];
     for bytes in rubbish {
-        trouble.stage.park.inject(CAMERA, bytes);
+        trouble.fixture.farm.inject(CAMERA, bytes);
         trouble.frames(40);
     }
     assert_eq!(trouble.camera()["state"], "playing");
-    let breaks = trouble.stage.server.metric("weir_camera_breaks_total").expect("a metric");
+    let breaks = trouble.fixture.server.metric("weir_camera_breaks_total").expect("a metric");
     assert!(breaks >= 4.0, "{breaks}");
-    assert_eq!(trouble.stage.park.total(|counts| &counts.describes), 1, "the connection stands");
+    assert_eq!(trouble.fixture.farm.total(|counts| &counts.describes), 1, "the connection stands");
     let lost_gops = trouble.judge().len();
     assert!((1..=4).contains(&lost_gops), "{lost_gops}");
 }

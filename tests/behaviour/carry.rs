@@ -6,8 +6,8 @@ use weir::limits::PROFILE;
 
 use crate::common::camera::picture::Picture;
 use crate::common::camera::{Behaviour, Mount};
+use crate::common::fixture::Fixture;
 use crate::common::reassemble::{AccessUnit, access_units};
-use crate::common::stage::Stage;
 use crate::common::viewer::{Options, Viewer, wall};
 
 const PATIENCE_US: u64 = 10_000_000;
@@ -58,35 +58,35 @@ fn all_get(viewers: &mut [Viewer], frames: u64) {
     assert!(wall::run(viewers, PATIENCE_US, on), "every viewer gets {frames} frames");
 }
 
-fn abandoned(stage: &Stage, camera: &str, tier: &str) -> u64 {
+fn abandoned(fixture: &Fixture, camera: &str, tier: &str) -> u64 {
     let series = format!("{{camera=\"{camera}\",tier=\"{tier}\"}} ");
-    let metrics = stage.server.metrics();
+    let metrics = fixture.server.metrics();
     let line = metrics.lines().find(|line| line.contains(&series)).expect("a series");
     line.rsplit(' ').next().and_then(|value| value.parse().ok()).expect("a count")
 }
 
 #[test]
 fn a_frame_without_a_carry_slot_costs_its_own_stream_alone() {
-    let stage = Stage::of(mounts(), |_| {});
+    let fixture = Fixture::of(mounts(), |_| {});
     let names: Vec<String> = mounts().into_iter().map(|mount| mount.name).collect();
     let (large, small) = names.split_at(names.len() - SMALL_CAMERAS);
-    let viewers = wall::connect_all(stage.server.http, &names, &Options::default(), PATIENCE_US);
+    let viewers = wall::connect_all(fixture.server.http, &names, &Options::default(), PATIENCE_US);
     let mut viewers: Vec<Viewer> =
         viewers.into_iter().map(|viewer| viewer.unwrap_or_else(|e| panic!("{e}"))).collect();
     all_get(&mut viewers, 6);
-    assert_eq!(stage.server.metric("weir_camera_frames_abandoned_total"), Some(0.0));
+    assert_eq!(fixture.server.metric("weir_camera_frames_abandoned_total"), Some(0.0));
 
     for name in large {
-        stage.park.behave(name, Behaviour::Withhold(30_000));
+        fixture.farm.behave(name, Behaviour::Withhold(30_000));
     }
     wall::run(&mut viewers, 600_000, |_| false);
-    let counted: Vec<u64> = large.iter().map(|name| abandoned(&stage, name, "large")).collect();
+    let counted: Vec<u64> = large.iter().map(|name| abandoned(&fixture, name, "large")).collect();
     assert_eq!(counted.iter().sum::<u64>(), TOO_MANY as u64, "{counted:?}");
     for tier in ["small", "medium"] {
-        assert!(names.iter().all(|name| abandoned(&stage, name, tier) == 0));
+        assert!(names.iter().all(|name| abandoned(&fixture, name, tier) == 0));
     }
     for name in large {
-        stage.park.behave(name, Behaviour::Play);
+        fixture.farm.behave(name, Behaviour::Play);
     }
     // A whole GOP, so that each stream has had its next IDR.
     all_get(&mut viewers, u64::from(LARGE.gop));
@@ -95,8 +95,8 @@ fn a_frame_without_a_carry_slot_costs_its_own_stream_alone() {
     for (viewer, name) in viewers.iter().zip(&names) {
         let units = access_units(&viewer.reception.packets);
         let units = units.unwrap_or_else(|broken| panic!("{name}: {broken:?}"));
-        let missing = missing(&units, &stage.park.sent(name));
-        let was_abandoned = abandoned(&stage, name, "large") > 0;
+        let missing = missing(&units, &fixture.farm.sent(name));
+        let was_abandoned = abandoned(&fixture, name, "large") > 0;
         assert_eq!(missing > 0, was_abandoned, "{name}: {missing} frames");
         assert!(missing <= 2 * LARGE.gop as usize, "{name}: {missing} frames");
         assert!(!(was_abandoned && small.contains(name)), "{name}");

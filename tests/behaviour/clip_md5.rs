@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::common::annexb;
 use crate::common::camera::picture::Picture;
 use crate::common::camera::{Mount, Show};
+use crate::common::fixture::{CAMERA, Fixture};
 use crate::common::reassemble::{access_units, annex_b};
-use crate::common::stage::{CAMERA, Stage};
 use crate::common::viewer::{Viewer, wall};
 
 /// More than the clip has, so that its end and its beginning are among them.
@@ -48,8 +48,8 @@ fn a_viewer_decodes_the_clips_own_pictures() {
     let show = Show::Clip { units: units.clone(), frames_per_s: FRAMES_PER_S };
     let mount = Mount::new(CAMERA, Picture::default());
     let mount = Mount { show, sdp: Some(SDP.to_owned()), ..mount };
-    let stage = Stage::of(vec![mount], |_| {});
-    let mut viewer = stage.viewer();
+    let fixture = Fixture::of(vec![mount], |_| {});
+    let mut viewer = fixture.viewer();
     let has_all = |viewer: &Viewer| viewer.reception.counts.frames > FRAMES;
     assert!(wall::run_one(&mut viewer, 10_000_000, has_all));
 

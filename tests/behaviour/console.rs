@@ -10,9 +10,9 @@ use weir::clock;
 use crate::common::cable::Cable;
 use crate::common::camera::picture::Picture;
 use crate::common::camera::rtsp::{Login, Scheme};
-use crate::common::camera::{Mount, Park};
+use crate::common::camera::{CameraFarm, Mount};
+use crate::common::fixture::{CAMERA, Fixture};
 use crate::common::server::{Server, Setup, wait_for};
-use crate::common::stage::{CAMERA, Stage};
 use crate::common::viewer::wall;
 
 const PATIENCE_US: u64 = 20_000_000;
@@ -23,15 +23,15 @@ fn console(cable: &Cable) -> String {
 }
 
 /// A server with a camera that wants a login, which the configuration does not have.
-fn installation() -> (Park, Cable, Server) {
+fn installation() -> (CameraFarm, Cable, Server) {
     let cable = Cable::new();
     let scheme = Scheme::Digest { qop: true };
     let login = Login { scheme, user: "admin".to_owned(), password: PASSWORD.to_owned() };
     let mount = Mount { login, ..Mount::new("gate", Picture::default()) };
-    let park = Park::open(vec![mount]);
+    let farm = CameraFarm::open(vec![mount]);
     let setup = Setup { accounts: console(&cable), ..Setup::default() };
     let server = Server::start(&setup);
-    (park, cable, server)
+    (farm, cable, server)
 }
 
 /// Gets in with the password that the banner shows.
@@ -46,7 +46,7 @@ fn first_login(cable: &mut Cable) -> String {
 
 #[test]
 fn an_installers_hour() {
-    let (park, mut cable, server) = installation();
+    let (farm, mut cable, server) = installation();
     let banner = cable.sees("password: ");
     assert!(banner.contains("0 of 0 cameras playing, 0 sessions, configuration: good"), "{banner}");
     assert!(banner.contains(&format!("open http://{}/", server.http)), "{banner}");
@@ -75,7 +75,7 @@ fn an_installers_hour() {
     let status = cable.asks("status");
     assert!(status.contains("0 of 0 cameras playing"), "{status}");
     // A camera with a wrong password.
-    let url = park.url("gate");
+    let url = farm.url("gate");
     cable.types(&format!("camera add gate {url} admin"));
     cable.sees("password of admin: ");
     cable.types("wrong-one");
@@ -122,16 +122,16 @@ fn an_installers_hour() {
 
 #[test]
 fn the_file_keeps_what_a_person_wrote_and_the_password_outlives_a_restart() {
-    let (park, mut cable, mut server) = installation();
+    let (farm, mut cable, mut server) = installation();
     let text = std::fs::read_to_string(server.config()).expect("a file");
     let text = format!("# by the door\n{text}# the end\n");
     server.write(&text);
     let password = first_login(&mut cable);
-    cable.asks(&format!("camera add yard {}", park.url("gate")));
+    cable.asks(&format!("camera add yard {}", farm.url("gate")));
     let edited = std::fs::read_to_string(server.config()).expect("a file");
     assert!(edited.starts_with("# by the door\n") && edited.contains("# the end"), "{edited}");
     assert!(edited.contains("[[camera]]\nname = \"yard\""), "{edited}");
-    let again = cable.asks(&format!("camera add yard {}", park.url("gate")));
+    let again = cable.asks(&format!("camera add yard {}", farm.url("gate")));
     assert!(again.contains("there is a camera yard already"), "{again}");
     // A file with a mistake is not touched.
     server.write("[http\n");
@@ -170,8 +170,8 @@ fn text(output: &Output) -> String {
 
 #[test]
 fn a_script_asks_by_the_socket() {
-    let stage = Stage::of(vec![Mount::new(CAMERA, Picture::default())], |_| {});
-    let server = &stage.server;
+    let fixture = Fixture::of(vec![Mount::new(CAMERA, Picture::default())], |_| {});
+    let server = &fixture.server;
     let socket = server.config().with_file_name("weir-console");
     let mode = std::fs::metadata(&socket).expect("a socket").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
@@ -199,7 +199,7 @@ fn a_script_asks_by_the_socket() {
     assert_eq!(unknown.status.code(), Some(2));
     assert_eq!(visit(server, &["nonsense"], "").status.code(), Some(2));
     // What is asked back is read from what is piped in.
-    let url = stage.park.url(CAMERA);
+    let url = fixture.farm.url(CAMERA);
     let added = visit(server, &["camera", "add", "second", &url, "admin"], "secret\n");
     assert!(added.status.success() && text(&added).contains("added: second"), "{added:?}");
     let file = std::fs::read_to_string(server.config()).expect("a file");
@@ -218,14 +218,14 @@ fn a_script_asks_by_the_socket() {
 #[test]
 fn noise_and_a_cable_that_nobody_reads_cost_the_streams_nothing() {
     let mut cable = Cable::new();
-    let stage = Stage::of(vec![Mount::new(CAMERA, Picture::default())], |setup| {
+    let fixture = Fixture::of(vec![Mount::new(CAMERA, Picture::default())], |setup| {
         setup.accounts = console(&cable);
     });
     first_login(&mut cable);
-    let mut viewer = stage.viewer();
+    let mut viewer = fixture.viewer();
     wall::run_one(&mut viewer, 500_000, |_| false);
     viewer.reception.begin_window();
-    let before = stage.server.metric("weir_library_heap_used_bytes").expect("a gauge");
+    let before = fixture.server.metric("weir_library_heap_used_bytes").expect("a gauge");
     let mut noise = 0x2545_f491_4f6c_dd1d_u64;
     let until_us = clock::now_us() + 4_000_000;
     let mut sent = 0;
@@ -250,7 +250,7 @@ fn noise_and_a_cable_that_nobody_reads_cost_the_streams_nothing() {
     // Somebody is still there, and is understood.
     cable.sends(b"\x03\x03\r");
     wall::run_one(&mut viewer, 700_000, |_| false);
-    let after = stage.server.metric("weir_library_heap_used_bytes").expect("a gauge");
+    let after = fixture.server.metric("weir_library_heap_used_bytes").expect("a gauge");
     assert!(after < before + 64.0 * 1024.0, "{before} then {after} bytes of the library heap");
     cable.types("version");
     cable.sees("build id");

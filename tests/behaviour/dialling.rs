@@ -12,7 +12,7 @@ use weir::clock;
 
 use crate::common::camera::picture::Picture;
 use crate::common::camera::rtsp::{Login, Scheme};
-use crate::common::camera::{Mount, Park};
+use crate::common::camera::{CameraFarm, Mount};
 use crate::common::server::{CameraEntry, Server, Setup, free_tcp, wait_for};
 use crate::common::viewer::{Viewer, wall};
 
@@ -47,7 +47,7 @@ fn a_wrong_password_fails_with_its_reason_and_is_shown_nowhere() {
         ("digest", Scheme::Digest { qop: true }),
         ("old-digest", Scheme::Digest { qop: false }),
     ];
-    let park = Park::open(schemes.map(|(name, scheme)| mount(name, scheme)).into());
+    let farm = CameraFarm::open(schemes.map(|(name, scheme)| mount(name, scheme)).into());
     let mut cameras = Vec::new();
     for (name, _) in schemes {
         for (kind, password) in [("wrong", WRONG), ("right", RIGHT)] {
@@ -55,13 +55,13 @@ fn a_wrong_password_fails_with_its_reason_and_is_shown_nowhere() {
             // The same camera twice: its path leads there, its name tells them apart.
             cameras.push(CameraEntry {
                 name: format!("{name}-{kind}"),
-                url: park.url(name),
+                url: farm.url(name),
                 login,
             });
         }
     }
-    cameras.push(CameraEntry { name: "nobody".to_owned(), url: park.url("basic"), login: None });
-    let in_url = park.url("digest").replace("://", &format!("://{USER}:{WRONG}@"));
+    cameras.push(CameraEntry { name: "nobody".to_owned(), url: farm.url("basic"), login: None });
+    let in_url = farm.url("digest").replace("://", &format!("://{USER}:{WRONG}@"));
     cameras.push(CameraEntry { name: "in-url".to_owned(), url: in_url, login: None });
     let environment = vec![("RUST_LOG".to_owned(), "trace".to_owned())];
     let server = Server::start(&Setup { cameras, environment, ..Setup::default() });
@@ -82,9 +82,9 @@ fn a_wrong_password_fails_with_its_reason_and_is_shown_nowhere() {
     assert_eq!(nobody["reason"], "camera asks for a user and a password, none are configured");
 
     // A camera may lock a user who is refused often: nobody tries again soon.
-    let refused = park.total(|counts| &counts.unauthorized);
+    let refused = farm.total(|counts| &counts.unauthorized);
     std::thread::sleep(std::time::Duration::from_secs(3));
-    assert_eq!(park.total(|counts| &counts.unauthorized), refused);
+    assert_eq!(farm.total(|counts| &counts.unauthorized), refused);
 
     let tokens = [WRONG, RIGHT].map(|password| BASE64.encode(format!("{USER}:{password}")));
     let secrets = [WRONG, RIGHT, &tokens[0], &tokens[1]];
@@ -102,8 +102,8 @@ fn a_wrong_password_fails_with_its_reason_and_is_shown_nowhere() {
 
 #[test]
 fn an_offer_waits_for_a_camera_that_is_on_its_way() {
-    let park = Park::open(vec![Mount::new("gate", Picture::default())]);
-    let server = Server::start(&Setup::of([("gate".to_owned(), park.url("gate"))]));
+    let farm = CameraFarm::open(vec![Mount::new("gate", Picture::default())]);
+    let server = Server::start(&Setup::of([("gate".to_owned(), farm.url("gate"))]));
     // weir answers before its cameras play.
     let mut viewer = Viewer::connect(server.http, "gate").unwrap_or_else(|why| panic!("{why}"));
     assert!(wall::run_one(&mut viewer, PATIENCE_US, Viewer::is_connected));
@@ -118,10 +118,10 @@ fn a_refused_connection_waits_and_recovers_when_the_camera_appears() {
     let reason = "the camera refuses the connection: is its RTSP port right?";
     assert_eq!(waiting["reason"], reason);
     assert!(server.log().contains(&format!("camera gate: {reason}")), "{}", server.log());
-    let park = Park::open_at(address, vec![mount("gate", Scheme::None)]);
+    let farm = CameraFarm::open_at(address, vec![mount("gate", Scheme::None)]);
     assert!(server.wait_until_ready(1, PATIENCE_US), "{}", camera(&server, "gate"));
     assert!(camera(&server, "gate")["reason"].is_null());
-    assert_eq!(park.counts("gate").plays.load(Relaxed), 1);
+    assert_eq!(farm.counts("gate").plays.load(Relaxed), 1);
 }
 
 #[test]
@@ -150,6 +150,6 @@ fn tries_grow_rarer_and_the_camera_is_had_in_the_end() {
     }
     let waiting = wait_for_state(&server, "gate", "waiting", PATIENCE_US);
     assert_eq!(waiting["reason"], "camera closed the connection at OPTIONS");
-    let _park = Park::open_at(address, vec![mount("gate", Scheme::None)]);
+    let _park = CameraFarm::open_at(address, vec![mount("gate", Scheme::None)]);
     assert!(server.wait_until_ready(1, 12_000_000), "{}", camera(&server, "gate"));
 }

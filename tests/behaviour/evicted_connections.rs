@@ -15,7 +15,7 @@ use weir::limits::{
 };
 
 use super::common::camera::picture::Picture;
-use super::common::camera::{Mount, Park};
+use super::common::camera::{CameraFarm, Mount};
 use super::common::server::{Server, Setup, wait_for};
 use super::common::tls::{Crowd, Encrypted};
 use super::common::viewer::{Options, Viewer, wall};
@@ -212,12 +212,12 @@ impl Seen {
 
 /// Attacks from so many addresses, by TLS or without, and looks on; weir's heap at most.
 fn attacked(addresses: u8, has_tls: bool) {
-    let park = Park::open(vec![Mount::new("gate", Picture::default())]);
+    let farm = CameraFarm::open(vec![Mount::new("gate", Picture::default())]);
     let https = if has_tls { "tls = \"self-signed\"" } else { "tls = \"off\"" };
     let server = Server::start(&Setup {
         accounts: accounts(),
         https: https.to_owned(),
-        ..Setup::of([("gate".to_owned(), park.url("gate"))])
+        ..Setup::of([("gate".to_owned(), farm.url("gate"))])
     });
     let tls = has_tls.then(|| (Crowd::new(), server.https));
     let site = Site { http: server.http, tls, addresses };

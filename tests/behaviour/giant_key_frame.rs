@@ -3,8 +3,8 @@
 
 use super::common::camera::Mount;
 use super::common::camera::picture::Picture;
+use super::common::fixture::{CAMERA, Fixture};
 use super::common::reception::Keep;
-use super::common::stage::{CAMERA, Stage};
 use super::common::viewer::{Options, wall};
 use super::common::window;
 use weir::limits::PROFILE;
@@ -26,12 +26,12 @@ fn a_key_frame_larger_than_the_store_arrives_whole() {
         ..Picture::default()
     };
     let picture = picture.with_key_frame_bytes(KEY_FRAME_BYTES);
-    let stage = Stage::of(vec![Mount::new(CAMERA, picture)], |_| {});
+    let fixture = Fixture::of(vec![Mount::new(CAMERA, picture)], |_| {});
     let options = Options { keep: Keep::Counts, ..Options::default() };
-    let mut viewers = [stage.viewer_with(&options), stage.viewer_with(&options)];
+    let mut viewers = [fixture.viewer_with(&options), fixture.viewer_with(&options)];
     wall::run(&mut viewers, TRAIL_US, |_| false);
-    window::watch(&stage.park, &mut viewers, WINDOW_US, TRAIL_US);
+    window::watch(&fixture.farm, &mut viewers, WINDOW_US, TRAIL_US);
     for viewer in &viewers {
-        window::assert_whole(&stage.park, CAMERA, viewer);
+        window::assert_whole(&fixture.farm, CAMERA, viewer);
     }
 }

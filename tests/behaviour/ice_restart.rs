@@ -4,7 +4,7 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use crate::common::agent::{self, Agent, NO_FINGERPRINT, attribute, candidates};
-use crate::common::stage::{CAMERA, Stage};
+use crate::common::fixture::{CAMERA, Fixture};
 use crate::common::viewer::restart::PATCH_TYPE;
 use crate::common::viewer::{Viewer, wall};
 use crate::common::whep::{self, Response};
@@ -41,8 +41,8 @@ fn answers(viewer: &Viewer, answer: &str) -> bool {
 
 #[test]
 fn a_restart_gives_new_credentials_and_the_picture_goes_on() {
-    let stage = Stage::open();
-    let mut viewer = stage.viewer();
+    let fixture = Fixture::open();
+    let mut viewer = fixture.viewer();
     watch(&mut viewer, SECOND_US);
     let (before, first_etag) = (viewer.answer.clone(), viewer.etag.clone().expect("an ETag"));
     let restart = viewer.begin_restart();
@@ -55,7 +55,7 @@ fn a_restart_gives_new_credentials_and_the_picture_goes_on() {
     for expected in ["a=ice-lite", "m=video 9 UDP/TLS/RTP/SAVPF 96", "a=end-of-candidates"] {
         assert!(lines.contains(&expected), "{expected} in {}", answer.body);
     }
-    assert_eq!(candidates(&answer.body), [stage.server.media]);
+    assert_eq!(candidates(&answer.body), [fixture.server.media]);
     for name in ["ice-ufrag", "ice-pwd"] {
         assert_ne!(attribute(&answer.body, name), attribute(&before, name));
     }
@@ -67,7 +67,7 @@ fn a_restart_gives_new_credentials_and_the_picture_goes_on() {
     watch(&mut viewer, 4 * SECOND_US);
     assert!(!answers(&viewer, &before), "the old pair is over");
     assert!(answers(&viewer, &answer.body));
-    let session = stage.session(viewer.local());
+    let session = fixture.session(viewer.local());
     assert_eq!((&session["state"], &session["resends"]), (&"live".into(), &0.into()));
 
     // The old ETag is over too; the new one is good for the next restart.
@@ -82,8 +82,8 @@ fn a_restart_gives_new_credentials_and_the_picture_goes_on() {
 
 #[test]
 fn a_restart_from_another_port_moves_the_session() {
-    let stage = Stage::open();
-    let mut viewer = stage.viewer();
+    let fixture = Fixture::open();
+    let mut viewer = fixture.viewer();
     watch(&mut viewer, SECOND_US);
     let restart = viewer.begin_restart();
     let answer = patch(&viewer, Some("*"), &restart.fragment);
@@ -102,8 +102,8 @@ fn a_restart_from_another_port_moves_the_session() {
 
 #[test]
 fn a_restart_whose_answer_is_lost_changes_nothing() {
-    let stage = Stage::open();
-    let mut viewer = stage.viewer();
+    let fixture = Fixture::open();
+    let mut viewer = fixture.viewer();
     let before = viewer.answer.clone();
     let restart = viewer.begin_restart();
     assert_eq!(patch(&viewer, Some("*"), &restart.fragment).status, 200);
@@ -121,8 +121,8 @@ fn a_restart_whose_answer_is_lost_changes_nothing() {
 
 #[test]
 fn what_is_no_restart_gets_its_reason_and_the_session_lives_on() {
-    let stage = Stage::open();
-    let mut viewer = stage.viewer();
+    let fixture = Fixture::open();
+    let mut viewer = fixture.viewer();
     let before = viewer.answer.clone();
     let candidate = "a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n";
     for (if_match, fragment, status, expected) in [
@@ -157,11 +157,11 @@ fn what_is_no_restart_gets_its_reason_and_the_session_lives_on() {
 
 #[test]
 fn a_session_in_handshake_has_to_wait_for_its_restart() {
-    let stage = Stage::open();
-    let agent = Agent::post(stage.server.http, CAMERA, NO_FINGERPRINT).expect("201");
+    let fixture = Fixture::open();
+    let agent = Agent::post(fixture.server.http, CAMERA, NO_FINGERPRINT).expect("201");
     agent.nominate();
     let headers = [PATCH_TYPE, ("If-Match", "*")];
-    let refused = whep::request(stage.server.http, "PATCH", &agent.location, &headers, ICE);
+    let refused = whep::request(fixture.server.http, "PATCH", &agent.location, &headers, ICE);
     let refused = refused.unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(refused.status, 409);
     assert_eq!(detail(&refused), "an ICE restart has to wait until the session is connected");
@@ -171,9 +171,9 @@ fn a_session_in_handshake_has_to_wait_for_its_restart() {
 
 #[test]
 fn a_flood_of_restarts_costs_its_sender_and_nobody_else() {
-    let stage = Stage::open();
-    let mut viewer = stage.viewer();
-    let mut other = stage.viewer();
+    let fixture = Fixture::open();
+    let mut viewer = fixture.viewer();
+    let mut other = fixture.viewer();
     let before = viewer.answer.clone();
     let mut granted = 0;
     for round in 0..300 {

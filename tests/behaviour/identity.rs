@@ -4,9 +4,9 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use crate::common::fixture::Fixture;
 use crate::common::process::Usage;
 use crate::common::server::{Server, wait_for};
-use crate::common::stage::Stage;
 
 fn program(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_weir")).args(arguments).output();
@@ -25,45 +25,45 @@ fn version_status_metric_and_log_name_the_linkers_build_id() {
     let notes = String::from_utf8(readelf.expect("binutils").stdout).expect("text");
     let (_, id) = notes.split_once("Build ID: ").expect("the linker wrote one");
     let id = id.split_whitespace().next().expect("an id");
-    let stage = Stage::open();
-    let status = stage.server.tell("status");
+    let fixture = Fixture::open();
+    let status = fixture.server.tell("status");
     assert_eq!(status["schema"], 1);
     assert_eq!(status["build_id"], id);
     let word = |key: &str| status[key].as_str().expect("text").to_owned();
     let (version, commit, profile) = (word("version"), word("commit"), word("profile"));
     let line = format!("{version} ({commit}, {profile}, build id {id})");
     assert_eq!(program(&["--version"]).trim(), format!("weir {line}"));
-    let log = stage.server.log();
+    let log = fixture.server.log();
     assert_eq!(log.lines().next(), Some(&*format!("[INFO ] weir {line}")));
     let metric = format!(
         "weir_build_info{{version=\"{version}\",commit=\"{commit}\",profile=\"{profile}\",\
          build_id=\"{id}\"}} 1"
     );
-    assert!(stage.server.metrics().lines().any(|line| line == metric), "{metric}");
+    assert!(fixture.server.metrics().lines().any(|line| line == metric), "{metric}");
 }
 
 #[test]
 fn the_status_counts_tables_and_memory() {
-    let stage = Stage::open();
-    let viewer = stage.viewer();
-    let sessions = table(&stage.server, "sessions");
+    let fixture = Fixture::open();
+    let viewer = fixture.viewer();
+    let sessions = table(&fixture.server, "sessions");
     assert_eq!((&sessions["used"], &sessions["most"]), (&1.into(), &1.into()), "{sessions}");
     assert_eq!(sessions["full"], 0);
-    assert_eq!(table(&stage.server, "subscriptions")["used"], 1);
-    assert_eq!(table(&stage.server, "handshakes")["most"], 1);
-    assert_eq!(table(&stage.server, "addresses")["used"], 1);
-    assert_eq!(table(&stage.server, "http bodies")["most"], 1);
-    assert_eq!(table(&stage.server, "commands")["used"], 0, "media has obeyed");
-    assert_eq!(table(&stage.server, "handshake datagrams")["used"], 0, "control has read them");
+    assert_eq!(table(&fixture.server, "subscriptions")["used"], 1);
+    assert_eq!(table(&fixture.server, "handshakes")["most"], 1);
+    assert_eq!(table(&fixture.server, "addresses")["used"], 1);
+    assert_eq!(table(&fixture.server, "http bodies")["most"], 1);
+    assert_eq!(table(&fixture.server, "commands")["used"], 0, "media has obeyed");
+    assert_eq!(table(&fixture.server, "handshake datagrams")["used"], 0, "control has read them");
     viewer.delete().expect("weir answers");
-    let is_gone = || table(&stage.server, "sessions")["used"] == 0;
+    let is_gone = || table(&fixture.server, "sessions")["used"] == 0;
     assert!(wait_for(2_000_000, is_gone));
-    assert_eq!(table(&stage.server, "sessions")["most"], 1);
+    assert_eq!(table(&fixture.server, "sessions")["most"], 1);
 
-    let status = stage.server.tell("status");
+    let status = fixture.server.tell("status");
     let memory = &status["memory"];
     let bytes = |value: &Value| value.as_u64().expect("a number");
-    let usage = Usage::of(stage.server.pid()).expect("it runs");
+    let usage = Usage::of(fixture.server.pid()).expect("it runs");
     assert!(bytes(&memory["resident_bytes"]).abs_diff(usage.resident_kib * 1024) < 256 * 1024);
     assert!(bytes(&memory["resident_most_bytes"]) >= bytes(&memory["resident_bytes"]));
     assert!(bytes(&memory["arena_bytes"]) < bytes(&memory["plan_bytes"]));

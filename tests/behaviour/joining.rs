@@ -4,8 +4,8 @@ use weir::clock;
 
 use super::common::camera::Mount;
 use super::common::camera::picture::Picture;
+use super::common::fixture::{CAMERA, Fixture};
 use super::common::reassemble::access_units;
-use super::common::stage::{CAMERA, Stage};
 use super::common::viewer::wall;
 
 const FRAMES_PER_S: u32 = 25;
@@ -18,11 +18,11 @@ const CAUGHT_UP_US: u64 = 1_500_000;
 #[test]
 fn who_joins_between_key_frames_begins_with_the_newest_and_its_group() {
     let picture = Picture { frames_per_s: FRAMES_PER_S, gop: GOP, ..Picture::default() };
-    let stage = Stage::of(vec![Mount::new(CAMERA, picture)], |_| {});
+    let fixture = Fixture::of(vec![Mount::new(CAMERA, picture)], |_| {});
     for seconds in [2_u32, 4] {
         std::thread::sleep(std::time::Duration::from_secs(2));
         let began_us = clock::now_us();
-        let mut viewers = [stage.viewer()];
+        let mut viewers = [fixture.viewer()];
         let before = u64::from(seconds * FRAMES_PER_S);
         assert!(wall::run(&mut viewers, CAUGHT_UP_US, |viewers| {
             viewers[0].reception.counts.frames >= before
@@ -40,7 +40,7 @@ fn who_joins_between_key_frames_begins_with_the_newest_and_its_group() {
         assert!(early + 2 >= before, "{early} of {before} frames were brought close to live");
         let live = steps.iter().skip_while(|step| **step < TICKS_A_FRAME / 2);
         assert!(live.clone().count() >= 20 && live.clone().all(|step| *step == TICKS_A_FRAME));
-        assert_eq!(stage.session(viewer.local())["skips"], 0);
+        assert_eq!(fixture.session(viewer.local())["skips"], 0);
         viewer.close();
     }
 }

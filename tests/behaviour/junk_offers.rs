@@ -8,7 +8,7 @@ use weir::clock;
 use weir::limits::PROFILE;
 
 use crate::common::agent::{self, NO_FINGERPRINT};
-use crate::common::stage::{CAMERA, Stage};
+use crate::common::fixture::{CAMERA, Fixture};
 use crate::common::viewer::{Options, Viewer, wall};
 
 const SECOND_US: u64 = 1_000_000;
@@ -41,8 +41,8 @@ fn visit(http: SocketAddr) -> u64 {
 
 /// Visitors during a wave of junk from an address; how long each took.
 fn wave(junk: IpAddr) -> Vec<u64> {
-    let stage = Stage::open();
-    let http = stage.server.http;
+    let fixture = Fixture::open();
+    let http = fixture.server.http;
     let (is_over, posted) = (AtomicBool::new(false), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -92,8 +92,8 @@ fn a_wave_of_junk_from_another_address() {
 
 #[test]
 fn a_table_full_of_junk_makes_room_for_a_viewer() {
-    let stage = Stage::open();
-    let http = stage.server.http;
+    let fixture = Fixture::open();
+    let http = fixture.server.http;
     assert!((0..PROFILE.sessions).all(|_| post(loopback(1), http)));
     // The oldest has been unchecked for half a second, or is in a moment.
     std::thread::sleep(Duration::from_millis(500));
@@ -102,26 +102,26 @@ fn a_table_full_of_junk_makes_room_for_a_viewer() {
         assert!(took_us < CONNECTED_US_MAX, "{took_us} us");
     }
     let gone = "the handshake came to no end, and another player needed the room";
-    assert!(stage.sessions().iter().any(|session| session["reason"] == gone));
+    assert!(fixture.sessions().iter().any(|session| session["reason"] == gone));
 }
 
 /// Bytes of the library heap that each of many offers keeps which no check follows.
 fn kept_bytes(webrtc: &str, offer: &str) -> f64 {
-    let stage = Stage::open_with(|setup| setup.webrtc = webrtc.to_owned());
+    let fixture = Fixture::open_with(|setup| setup.webrtc = webrtc.to_owned());
     let used = || {
         // The figure is brought up to date twice a second.
         std::thread::sleep(Duration::from_millis(600));
-        stage.server.metric("weir_library_heap_used_bytes").expect("a metric")
+        fixture.server.metric("weir_library_heap_used_bytes").expect("a metric")
     };
     // What is made once and kept is made.
-    assert!((0..16).all(|_| post(loopback(1), stage.server.http)));
+    assert!((0..16).all(|_| post(loopback(1), fixture.server.http)));
     let count = PROFILE.sessions - 64;
     let before = used();
     for _ in 0..count {
-        let answer = agent::post(loopback(1), stage.server.http, CAMERA, offer);
+        let answer = agent::post(loopback(1), fixture.server.http, CAMERA, offer);
         assert!(answer.is_ok_and(|answer| answer.status == 201));
     }
-    assert_eq!(stage.server.metric("weir_sessions"), Some((16 + count) as f64));
+    assert_eq!(fixture.server.metric("weir_sessions"), Some((16 + count) as f64));
     (used() - before) / count as f64
 }
 

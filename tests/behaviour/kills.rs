@@ -10,8 +10,8 @@ use std::time::Duration;
 use serde_json::Value;
 use weir::config;
 
+use crate::common::fixture::{CAMERA, Fixture};
 use crate::common::server::{Addresses, CameraEntry, Server, Setup};
-use crate::common::stage::{CAMERA, Stage};
 use crate::common::viewer::{Viewer, wall};
 
 const PATIENCE_US: u64 = 10_000_000;
@@ -37,17 +37,17 @@ impl Random {
 
 #[test]
 fn cameras_are_back_by_themselves() {
-    let mut stage = Stage::open();
-    let viewer = stage.viewer();
-    stage.server.kill();
+    let mut fixture = Fixture::open();
+    let viewer = fixture.viewer();
+    fixture.server.kill();
     drop(viewer);
-    stage.server.start_again();
-    assert!(stage.server.wait_until_ready(1, PATIENCE_US), "nobody did anything");
-    let mut viewer = stage.viewer();
+    fixture.server.start_again();
+    assert!(fixture.server.wait_until_ready(1, PATIENCE_US), "nobody did anything");
+    let mut viewer = fixture.viewer();
     let plays = |viewer: &Viewer| viewer.reception.counts.frames >= 30;
     assert!(wall::run_one(&mut viewer, PATIENCE_US, plays));
     assert_eq!(viewer.reception.counts.broken_frames, 0);
-    assert_eq!(stage.session(viewer.local())["camera"], CAMERA);
+    assert_eq!(fixture.session(viewer.local())["camera"], CAMERA);
 }
 
 /// weir on addresses where nobody else is, below the ports that the kernel gives to others: they

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use crate::common::camera::Park;
+use crate::common::camera::CameraFarm;
 use crate::common::server::{CameraEntry, Server, Setup};
 
 const TORN: &str = "config_version = 1\n[[camera]]\nname = \"gate\"\nurl = \"rts";
@@ -55,8 +55,8 @@ fn a_torn_file_gives_way_to_the_last_good_one() {
 
 #[test]
 fn a_camera_whose_password_file_is_gone_is_the_only_one_disabled() {
-    let park = Park::open(Vec::new());
-    let mut server = Server::start(&Setup::of([("gate".to_owned(), park.url("gate"))]));
+    let farm = CameraFarm::open(Vec::new());
+    let mut server = Server::start(&Setup::of([("gate".to_owned(), farm.url("gate"))]));
     let text = fs::read_to_string(server.config()).expect("a file");
     let line = text.lines().count() + 5;
     let lost = "[[camera]]\nname = \"lost\"\nurl = \"rtsp://127.0.0.1:1/\"\nuser = \"u\"\n\

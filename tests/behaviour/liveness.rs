@@ -9,9 +9,9 @@ use weir::clock;
 use weir::limits::{COMMANDS_BEHIND, PROFILE};
 
 use crate::common::agent::{self, NO_FINGERPRINT, offer};
+use crate::common::fixture::{CAMERA, Fixture};
 use crate::common::ptrace::Stopped;
 use crate::common::server::{Server, Setup, wait_for};
-use crate::common::stage::{CAMERA, Stage};
 use crate::common::whep;
 
 const SECOND_US: u64 = 1_000_000;
@@ -112,13 +112,13 @@ fn a_stuck_control_thread_ends_the_signs_of_life() {
 
 #[test]
 fn sessions_that_come_and_go_while_media_is_stuck_are_refused_before_the_queue_is_full() {
-    let stage = Stage::open();
-    let viewer = stage.viewer();
-    let stopped = Stopped::thread(stage.server.pid(), "media");
+    let fixture = Fixture::open();
+    let viewer = fixture.viewer();
+    let stopped = Stopped::thread(fixture.server.pid(), "media");
     let text = offer(NO_FINGERPRINT);
     let mut made = 0;
     let refused = loop {
-        let answer = agent::post(Ipv4Addr::LOCALHOST.into(), stage.server.http, CAMERA, &text);
+        let answer = agent::post(Ipv4Addr::LOCALHOST.into(), fixture.server.http, CAMERA, &text);
         let answer = answer.unwrap_or_else(|error| panic!("{error}"));
         if answer.status != 201 {
             break answer;
@@ -126,13 +126,13 @@ fn sessions_that_come_and_go_while_media_is_stuck_are_refused_before_the_queue_i
         made += 1;
         assert!(made < PROFILE.commands, "every session is two commands");
         let location = answer.header("location").expect("a Location");
-        let ended = whep::request(stage.server.http, "DELETE", location, &[], "");
+        let ended = whep::request(fixture.server.http, "DELETE", location, &[], "");
         assert_eq!(ended.expect("weir answers").status, 200);
     };
     assert_eq!(refused.status, 503, "{}", refused.body);
     let detail = "the media thread is behind with its commands";
     assert_eq!(refused.json()["detail"], detail);
-    let status = stage.server.tell("status");
+    let status = fixture.server.tell("status");
     let tables = status["tables"].as_array().expect("a list");
     let commands = tables.iter().find(|table| table["what"] == "commands").expect("it is listed");
     assert_eq!((&commands["used"], &commands["full"]), (&COMMANDS_BEHIND.into(), &1.into()));
@@ -145,5 +145,5 @@ fn sessions_that_come_and_go_while_media_is_stuck_are_refused_before_the_queue_i
     drop(stopped);
     let restarts = || viewer.patch(Some("*"), RESTART).is_ok_and(|answer| answer.status == 200);
     assert!(wait_for(SECOND_US, restarts), "what was refused may be asked again at once");
-    assert!(stage.viewer().is_connected(), "afterwards all is as before");
+    assert!(fixture.viewer().is_connected(), "afterwards all is as before");
 }

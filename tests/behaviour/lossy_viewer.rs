@@ -7,9 +7,9 @@ use weir::clock;
 
 use crate::common::camera::Mount;
 use crate::common::camera::picture::Picture;
+use crate::common::fixture::{CAMERA, Fixture};
 use crate::common::reassemble::access_units;
 use crate::common::rtp::{Header, Kind};
-use crate::common::stage::{CAMERA, Stage};
 use crate::common::viewer::{Options, wall};
 
 const FRAMES_PER_S: u32 = 50;
@@ -53,9 +53,9 @@ impl Network {
 #[test]
 fn a_lossy_viewer_pauses_and_a_healthy_one_does_not_notice() {
     let picture = Picture { frames_per_s: FRAMES_PER_S, gop: GOP, ..Picture::default() };
-    let stage = Stage::of(vec![Mount::new(CAMERA, picture)], |_| {});
-    let healthy = stage.viewer();
-    let mut lossy = stage.viewer_with(&Options { reports: false, ..Options::default() });
+    let fixture = Fixture::of(vec![Mount::new(CAMERA, picture)], |_| {});
+    let healthy = fixture.viewer();
+    let mut lossy = fixture.viewer_with(&Options { reports: false, ..Options::default() });
     let network = Arc::new(Mutex::new(Network {
         state: 77,
         timestamp: None,
@@ -85,13 +85,13 @@ fn a_lossy_viewer_pauses_and_a_healthy_one_does_not_notice() {
     assert!(steps.skip_while(|step| *step < TICKS_A_FRAME / 2).all(|step| step == TICKS_A_FRAME));
     let counts = &healthy.reception.counts;
     assert_eq!((counts.lost(), counts.broken_frames, counts.forged), (0, 0, 0));
-    let session = stage.session(healthy.local());
+    let session = fixture.session(healthy.local());
     assert_eq!((&session["skips"], &session["loss_percent"]), (&0.into(), &0.0.into()));
 
     let network = network.lock().unwrap();
     let share = network.dropped as f64 / network.packets as f64;
     assert!((0.15..0.25).contains(&share), "{share}");
-    let session = stage.session(lossy.local());
+    let session = fixture.session(lossy.local());
     let pauses = network.pauses.len();
     let skips = session["skips"].as_u64().expect("a number");
     // The last skip may not have ended yet, and one that meets an IDR leaves nothing out.

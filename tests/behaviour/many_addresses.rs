@@ -8,7 +8,7 @@ use weir::clock;
 use weir::limits::PROFILE;
 
 use crate::common::agent::{self, Agent, NO_FINGERPRINT};
-use crate::common::stage::{CAMERA, Stage};
+use crate::common::fixture::{CAMERA, Fixture};
 use crate::common::viewer::wall;
 
 const SECOND_US: u64 = 1_000_000;
@@ -40,20 +40,20 @@ fn pour(agents: &[Agent]) {
 }
 
 fn attack(sessions: usize) {
-    let stage = Stage::open();
-    let mut viewer = stage.viewer();
+    let fixture = Fixture::open();
+    let mut viewer = fixture.viewer();
     let offer = agent::offer(NO_FINGERPRINT);
     let agents: Vec<Agent> = (0..sessions)
-        .map(|_| Agent::post_from(loopback(9), stage.server.http, CAMERA, &offer).expect("201"))
+        .map(|_| Agent::post_from(loopback(9), fixture.server.http, CAMERA, &offer).expect("201"))
         .collect();
     let took_us = std::thread::scope(|scope| {
         let attacker = scope.spawn(|| pour(&agents));
-        let (stage, attacker) = (&stage, attacker);
+        let (fixture, attacker) = (&fixture, attacker);
         let visitor = scope.spawn(move || {
             let mut took_us = Vec::new();
             std::thread::sleep(Duration::from_micros(SECOND_US));
             while !attacker.is_finished() {
-                took_us.push(stage.visit(loopback(2)));
+                took_us.push(fixture.visit(loopback(2)));
             }
             took_us
         });
@@ -63,8 +63,9 @@ fn attack(sessions: usize) {
         visitor.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     });
     assert_eq!((&viewer.ended, viewer.reception.counts.lost()), (&None, 0));
-    let heap_bytes = stage.server.metric("weir_library_heap_high_water_bytes").expect("a metric");
-    let refused = stage.server.metric("weir_handshake_datagrams_refused_total").expect("a metric");
+    let heap_bytes = fixture.server.metric("weir_library_heap_high_water_bytes").expect("a metric");
+    let refused =
+        fixture.server.metric("weir_handshake_datagrams_refused_total").expect("a metric");
     println!("{sessions} sessions: {took_us:?} us, heap {heap_bytes}, {refused} refused");
     assert!(refused > f64::from(CHECKS) / 10.0, "{refused} refused");
     assert!(heap_bytes < HEAP_BYTES_MAX, "{heap_bytes} bytes");

@@ -9,7 +9,7 @@ use weir::clock;
 use weir::limits::PROFILE;
 
 use crate::common::agent::{self, Agent, NO_FINGERPRINT};
-use crate::common::stage::{CAMERA, Stage};
+use crate::common::fixture::{CAMERA, Fixture};
 
 const SECOND_US: u64 = 1_000_000;
 /// Sessions that are left for others.
@@ -47,10 +47,10 @@ fn pour(agents: &[Agent], is_over: &AtomicBool) -> u64 {
 
 #[test]
 fn the_control_thread_goes_on_beside_them() {
-    let stage = Stage::open();
+    let fixture = Fixture::open();
     let offer = agent::offer(NO_FINGERPRINT);
     let agents: Vec<Agent> = (0..PROFILE.sessions - LEFT)
-        .map(|_| Agent::post_from(loopback(9), stage.server.http, CAMERA, &offer).expect("201"))
+        .map(|_| Agent::post_from(loopback(9), fixture.server.http, CAMERA, &offer).expect("201"))
         .collect();
     let is_over = AtomicBool::new(false);
     let (sent, pages_us, connected_us) = std::thread::scope(|scope| {
@@ -59,7 +59,7 @@ fn the_control_thread_goes_on_beside_them() {
             let mut took_us = Vec::new();
             while !is_over.load(Ordering::Relaxed) {
                 let began_us = clock::now_us();
-                assert_eq!(stage.server.get("/healthz").status, 200);
+                assert_eq!(fixture.server.get("/healthz").status, 200);
                 took_us.push(clock::now_us() - began_us);
                 std::thread::sleep(Duration::from_millis(50));
             }
@@ -68,7 +68,7 @@ fn the_control_thread_goes_on_beside_them() {
         let mut connected_us = Vec::new();
         std::thread::sleep(Duration::from_secs(1));
         while !is_over.load(Ordering::Relaxed) {
-            connected_us.push(stage.visit(loopback(2)));
+            connected_us.push(fixture.visit(loopback(2)));
         }
         (attacker.join().expect("no panic"), pages.join().expect("no panic"), connected_us)
     });

@@ -6,9 +6,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::common::camera::Mount;
 use super::common::camera::picture::Picture;
+use super::common::fixture::{CAMERA, Fixture};
 use super::common::reception::Keep;
 use super::common::rtp::Kind;
-use super::common::stage::{CAMERA, Stage};
 use super::common::viewer::{Options, Viewer, wall};
 use super::common::window;
 
@@ -21,10 +21,10 @@ const TRAIL_US: u64 = 200_000;
 const STAY_US: u64 = 1_000_000;
 
 /// Comes and goes until `is_over`; how often it had a picture.
-fn come_and_go(stage: &Stage, options: &Options, is_over: &AtomicBool) -> usize {
+fn come_and_go(fixture: &Fixture, options: &Options, is_over: &AtomicBool) -> usize {
     let mut pictures = 0;
     while !is_over.load(Relaxed) {
-        let viewer = Viewer::connect_with(stage.server.http, CAMERA, options);
+        let viewer = Viewer::connect_with(fixture.server.http, CAMERA, options);
         let mut viewer = viewer.unwrap_or_else(|error| panic!("{error}"));
         wall::run_one(&mut viewer, STAY_US, |_| false);
         pictures += usize::from(viewer.reception.counts.frames > 0);
@@ -51,10 +51,10 @@ fn p99_ms(viewers: &[Viewer]) -> f64 {
 }
 
 /// Watches for a window in which each healthy viewer gets every frame; the latency of most.
-fn watch(stage: &Stage, viewers: &mut [Viewer]) -> f64 {
-    window::watch(&stage.park, viewers, WINDOW_US, TRAIL_US);
+fn watch(fixture: &Fixture, viewers: &mut [Viewer]) -> f64 {
+    window::watch(&fixture.farm, viewers, WINDOW_US, TRAIL_US);
     for viewer in &*viewers {
-        window::assert_whole(&stage.park, CAMERA, viewer);
+        window::assert_whole(&fixture.farm, CAMERA, viewer);
         assert_eq!(viewer.ended, None);
     }
     p99_ms(viewers)
@@ -64,25 +64,25 @@ fn watch(stage: &Stage, viewers: &mut [Viewer]) -> f64 {
 fn healthy_viewers_lose_nothing_beside_three_that_are_not() {
     let picture = Picture { bits_per_s: 8_000_000, gop: 25, ..Picture::default() };
     let picture = picture.with_key_frame_bytes(KEY_FRAME_BYTES);
-    let stage = Stage::of(vec![Mount::new(CAMERA, picture)], |_| {});
+    let fixture = Fixture::of(vec![Mount::new(CAMERA, picture)], |_| {});
     let options = Options { keep: Keep::Counts, ..Options::default() };
     let names = vec![CAMERA.to_owned(); HEALTHY];
-    let viewers = wall::connect_all(stage.server.http, &names, &options, PATIENCE_US).into_iter();
+    let viewers = wall::connect_all(fixture.server.http, &names, &options, PATIENCE_US).into_iter();
     let mut viewers: Vec<Viewer> =
         viewers.map(|viewer| viewer.unwrap_or_else(|error| panic!("{error}"))).collect();
     wall::run(&mut viewers, 1_500_000, |_| false);
-    let alone_ms = watch(&stage, &mut viewers);
+    let alone_ms = watch(&fixture, &mut viewers);
 
-    let deaf = stage.viewer_with(&options);
-    let mut lossy = stage.viewer_with(&options);
+    let deaf = fixture.viewer_with(&options);
+    let mut lossy = fixture.viewer_with(&options);
     lose_every_fifth(&mut lossy);
     let is_over = AtomicBool::new(false);
     let (beside_ms, pictures) = std::thread::scope(|scope| {
-        let coming = scope.spawn(|| come_and_go(&stage, &options, &is_over));
+        let coming = scope.spawn(|| come_and_go(&fixture, &options, &is_over));
         let losing = scope.spawn(|| {
             wall::run_one(&mut lossy, 2 * PATIENCE_US, |_| is_over.load(Relaxed));
         });
-        let beside_ms = watch(&stage, &mut viewers);
+        let beside_ms = watch(&fixture, &mut viewers);
         is_over.store(true, Relaxed);
         losing.join().expect("no panic");
         (beside_ms, coming.join().expect("no panic"))

@@ -3,7 +3,7 @@
 use weir::clock;
 
 use crate::common::camera::picture::Picture;
-use crate::common::camera::{Mount, Park};
+use crate::common::camera::{CameraFarm, Mount};
 use crate::common::reception::Keep;
 use crate::common::server::{Server, Setup, wait_for};
 use crate::common::viewer::{Options, Viewer, wall};
@@ -37,9 +37,9 @@ fn connect(server: &Server, cameras: &[String]) -> (u64, Vec<Viewer>) {
 #[test]
 fn sixty_four_offers_at_once_are_connected_in_half_a_second() {
     let picture = Picture { bits_per_s: 200_000, ..Picture::default() };
-    let park = Park::open(Mount::many(WALL, picture, false));
+    let farm = CameraFarm::open(Mount::many(WALL, picture, false));
     let cameras: Vec<String> = (0..WALL).map(|number| format!("cam{number}")).collect();
-    let urls = cameras.iter().map(|name| (name.clone(), park.url(name)));
+    let urls = cameras.iter().map(|name| (name.clone(), farm.url(name)));
     let server = Server::start(&Setup::of(urls));
     assert!(server.wait_until_ready(cameras.len(), 4 * PATIENCE_US));
     let gauges_settle = || wait_for(PATIENCE_US, || server.metric("weir_handshakes") == Some(0.0));

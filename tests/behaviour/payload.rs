@@ -1,18 +1,18 @@
 //! The packets' size and the addresses that are offered, as the configuration has them.
 
 use crate::common::agent::candidates;
+use crate::common::fixture::Fixture;
 use crate::common::reassemble::access_units;
 use crate::common::relay::Relay;
 use crate::common::server::free_udp;
-use crate::common::stage::Stage;
 use crate::common::viewer::{Viewer, wall};
 
 const PATIENCE_US: u64 = 5_000_000;
 const FRAMES: u64 = 30;
 
 fn largest_payload(configured: &str) -> usize {
-    let stage = Stage::open_with(|setup| setup.webrtc = configured.to_owned());
-    let mut viewer = stage.viewer();
+    let fixture = Fixture::open_with(|setup| setup.webrtc = configured.to_owned());
+    let mut viewer = fixture.viewer();
     let has_frames = |viewer: &Viewer| viewer.reception.counts.frames >= FRAMES;
     assert!(wall::run_one(&mut viewer, PATIENCE_US, has_frames));
     assert_eq!((viewer.reception.counts.lost(), viewer.reception.counts.forged), (0, 0));
@@ -32,10 +32,10 @@ fn payload_bytes_are_kept_and_used_to_the_full() {
 
 #[test]
 fn payload_bytes_out_of_range_are_told_and_the_default_is_used() {
-    let stage = Stage::open_with(|setup| setup.webrtc = "payload_bytes = 1401".to_owned());
-    let log = stage.server.log();
+    let fixture = Fixture::open_with(|setup| setup.webrtc = "payload_bytes = 1401".to_owned());
+    let log = fixture.server.log();
     assert!(log.contains("payload_bytes") && log.contains("1400"), "{log}");
-    drop(stage);
+    drop(fixture);
     assert_eq!(largest_payload("payload_bytes = 1401"), 1200);
 }
 
@@ -43,11 +43,11 @@ fn payload_bytes_out_of_range_are_told_and_the_default_is_used() {
 fn announced_addresses_replace_our_own() {
     let media = free_udp("127.0.0.1");
     let relay = Relay::start(media, Vec::new());
-    let stage = Stage::open_with(|setup| {
+    let fixture = Fixture::open_with(|setup| {
         setup.media_port = Some(media.port());
         setup.webrtc = format!("announce = [\"{}\", \"192.0.2.10:8118\"]", relay.address);
     });
-    let mut viewer = stage.viewer();
+    let mut viewer = fixture.viewer();
     let announced = [relay.address, "192.0.2.10:8118".parse().expect("an address")];
     assert_eq!(candidates(&viewer.answer), announced);
     assert_eq!(viewer.remote(), Some(relay.address));

@@ -8,8 +8,8 @@ use std::process::Command;
 
 use weir::access::TokenHash;
 
+use crate::common::fixture::Fixture;
 use crate::common::server::{Server, Setup};
-use crate::common::stage::Stage;
 
 /// The words behind a field of `/proc/PID/status`.
 fn field(status: &str, name: &str) -> Vec<String> {
@@ -52,12 +52,12 @@ fn root_becomes_its_user_and_serves() {
     if !is_root() {
         return;
     }
-    let stage = Stage::open_with(|setup| setup.webrtc = process("12345:12346"));
-    assert_is(&stage.server, "12345", "12346");
-    let viewer = stage.viewer();
+    let fixture = Fixture::open_with(|setup| setup.webrtc = process("12345:12346"));
+    assert_is(&fixture.server, "12345", "12346");
+    let viewer = fixture.viewer();
     assert!(viewer.is_connected());
-    assert_is(&stage.server, "12345", "12346");
-    let log = stage.server.log();
+    assert_is(&fixture.server, "12345", "12346");
+    let log = fixture.server.log();
     assert!(log.contains("runs as user (12345:12346)"), "{log}");
     // Its configuration it can read; the folder that root made for it is closed to it.
     assert!(!log.contains("a reload will not be able"), "{log}");

@@ -11,8 +11,8 @@ use base64::engine::general_purpose::STANDARD;
 use weir::clock::now_us;
 use weir::limits::{FAILURE_FORWARDED_WAIT_US, FAILURES_FREE_FORWARDED, PROFILE};
 
+use crate::common::fixture::Fixture;
 use crate::common::server::{CameraEntry, Server, Setup, wait_for};
-use crate::common::stage::Stage;
 use crate::common::viewer::{Options, Viewer, wall};
 use crate::common::whep::{Response, request};
 
@@ -378,18 +378,18 @@ fn forged_addresses_are_no_way_around_the_lock_out_and_keep_nobody_else_out() {
 
 #[test]
 fn a_session_through_a_proxy_is_no_session_of_this_machine() {
-    let stage = Stage::open_with(|setup| {
+    let fixture = Fixture::open_with(|setup| {
         "tls = \"off\"".clone_into(&mut setup.https);
         "open = true".clone_into(&mut setup.http);
     });
     let headers = vec![("X-Forwarded-For".to_owned(), "198.51.100.1".to_owned())];
-    let mut stranger = stage.viewer_with(&Options { headers, ..Options::default() });
-    let mut own = stage.viewer();
-    let text = std::fs::read_to_string(stage.server.config()).expect("the file");
-    stage.server.write(&text.replace("open = true", "open = false"));
-    stage.server.hang_up();
+    let mut stranger = fixture.viewer_with(&Options { headers, ..Options::default() });
+    let mut own = fixture.viewer();
+    let text = std::fs::read_to_string(fixture.server.config()).expect("the file");
+    fixture.server.write(&text.replace("open = true", "open = false"));
+    fixture.server.hang_up();
     assert!(wall::run_one(&mut stranger, 1_000_000, |viewer| viewer.ended.is_some()), "it goes on");
-    let told = stage.server.get(&stranger.location).json();
+    let told = fixture.server.get(&stranger.location).json();
     assert_eq!(told["detail"], "the cameras are no longer shown to everybody");
     let had = own.reception.counts.packets;
     let goes_on = |viewer: &Viewer| viewer.reception.counts.packets > had + 50;

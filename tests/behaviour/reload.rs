@@ -7,7 +7,7 @@ use weir::clock;
 use weir::limits::CAMERAS_MAX;
 
 use crate::common::camera::picture::{Picture, Stamp};
-use crate::common::camera::{Mount, Park};
+use crate::common::camera::{CameraFarm, Mount};
 use crate::common::reassemble::access_units;
 use crate::common::server::{Server, Setup, wait_for};
 use crate::common::viewer::{Viewer, wall};
@@ -21,10 +21,10 @@ const NOWHERE: &str = "rtsp://127.0.0.1:1/";
 struct Site {
     /// weir; it ends first.
     server: Server,
-    park: Park,
+    farm: CameraFarm,
 }
 
-/// Cameras of the configuration: their names, and the mounts of the park that their URLs lead to.
+/// Cameras of the configuration: their names, and the mounts of the farm that their URLs lead to.
 type Entries<'e> = &'e [(&'e str, &'e str)];
 
 impl Site {
@@ -32,9 +32,9 @@ impl Site {
     fn open(mounts: &[&str], entries: Entries<'_>) -> Self {
         // An IDR every 0.4 s.
         let picture = Picture { gop: 10, ..Picture::default() };
-        let park = Park::open(mounts.iter().map(|name| Mount::new(name, picture)).collect());
-        let server = Server::start(&setup(&park, entries));
-        let site = Self { server, park };
+        let farm = CameraFarm::open(mounts.iter().map(|name| Mount::new(name, picture)).collect());
+        let server = Server::start(&setup(&farm, entries));
+        let site = Self { server, farm };
         site.await_ready(entries.len());
         site
     }
@@ -45,7 +45,7 @@ impl Site {
     }
 
     fn configure(&self, entries: Entries<'_>) {
-        self.server.configure(&setup(&self.park, entries));
+        self.server.configure(&setup(&self.farm, entries));
     }
 
     /// Configures and reloads; the answer.
@@ -79,8 +79,8 @@ impl Site {
     }
 }
 
-fn setup(park: &Park, entries: Entries<'_>) -> Setup {
-    let url = |mount: &str| if mount.is_empty() { NOWHERE.to_owned() } else { park.url(mount) };
+fn setup(farm: &CameraFarm, entries: Entries<'_>) -> Setup {
+    let url = |mount: &str| if mount.is_empty() { NOWHERE.to_owned() } else { farm.url(mount) };
     Setup::of(entries.iter().map(|(name, mount)| ((*name).to_owned(), url(mount))))
 }
 
@@ -140,7 +140,7 @@ fn cameras_are_added_removed_and_changed_while_the_others_stream() {
     }
     assert_goes_on_with_another(&site, &viewers[2], &before);
     let counts = |name: &str, teardowns: u64| {
-        let counts = site.park.counts(name);
+        let counts = site.farm.counts(name);
         assert_eq!((counts.plays.load(Relaxed), counts.teardowns.load(Relaxed)), (1, teardowns));
     };
     for (name, teardowns) in [("keep", 0), ("before", 1), ("gone", 1), ("after", 0), ("new", 0)] {

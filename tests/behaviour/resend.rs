@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use crate::common::camera::Mount;
 use crate::common::camera::picture::Picture;
+use crate::common::fixture::{CAMERA, Fixture};
 use crate::common::reassemble::access_units;
 use crate::common::rtp::{Header, Kind};
-use crate::common::stage::{CAMERA, Stage};
 use crate::common::viewer::{Viewer, wall};
 
 const PATIENCE_US: u64 = 10_000_000;
@@ -47,10 +47,10 @@ impl Network {
     }
 }
 
-fn stage(webrtc: &str) -> Stage {
+fn fixture(webrtc: &str) -> Fixture {
     let picture =
         Picture { frames_per_s: 100, gop: 50, bits_per_s: 8_000_000, ..Picture::default() };
-    Stage::of(vec![Mount::new(CAMERA, picture)], |setup| setup.webrtc = webrtc.to_owned())
+    Fixture::of(vec![Mount::new(CAMERA, picture)], |setup| setup.webrtc = webrtc.to_owned())
 }
 
 /// A viewer behind a network that drops every hundredth packet's first transmission.
@@ -81,8 +81,8 @@ fn watch(viewer: &mut Viewer, us: u64) {
 
 #[test]
 fn what_is_missed_comes_again_the_same_to_the_byte() {
-    let stage = stage("");
-    let mut viewer = stage.viewer();
+    let fixture = fixture("");
+    let mut viewer = fixture.viewer();
     let network = behind(&mut viewer);
     let mut asked = HashSet::new();
     while network.lock().unwrap().first < PACKETS {
@@ -112,17 +112,17 @@ fn what_is_missed_comes_again_the_same_to_the_byte() {
     let again = network.repeated.len();
     assert!(again + 2 >= network.dropped.len(), "{again} of {}", network.dropped.len());
     assert!(crate::common::server::wait_for(1_000_000, || {
-        let session = stage.session(viewer.local());
+        let session = fixture.session(viewer.local());
         session["resends"].as_u64().is_some_and(|resends| resends >= again as u64)
     }));
-    let session = stage.session(viewer.local());
+    let session = fixture.session(viewer.local());
     assert_eq!((&session["resends_refused"], &session["skips"]), (&0.into(), &0.into()));
 }
 
 #[test]
 fn a_flood_of_requests_is_bounded_and_ends_in_a_clean_pause() {
-    let stage = stage("");
-    let mut viewer = stage.viewer();
+    let fixture = fixture("");
+    let mut viewer = fixture.viewer();
     watch(&mut viewer, 1_200_000);
     let before = viewer.reception.packets.len();
     let last = viewer.reception.packets[before - 1].sequence;
@@ -140,7 +140,7 @@ fn a_flood_of_requests_is_bounded_and_ends_in_a_clean_pause() {
 
     let recovered = |viewer: &Viewer| viewer.reception.packets.len() > before + 500;
     assert!(wall::run_one(&mut viewer, PATIENCE_US, recovered));
-    let session = stage.session(viewer.local());
+    let session = fixture.session(viewer.local());
     assert_eq!(session["resends"].as_u64(), Some(again));
     assert!(session["resends_refused"].as_u64() > Some(500), "{session}");
     assert!(session["skips"].as_u64() > Some(0), "{session}");
@@ -149,8 +149,8 @@ fn a_flood_of_requests_is_bounded_and_ends_in_a_clean_pause() {
 
 #[test]
 fn without_resend_nothing_is_offered_and_nothing_comes_again() {
-    let stage = stage("resend = false");
-    let mut viewer = stage.viewer();
+    let fixture = fixture("resend = false");
+    let mut viewer = fixture.viewer();
     let nacks: Vec<&str> = viewer.answer.lines().filter(|line| line.contains(" nack")).collect();
     assert!(nacks.iter().all(|line| line.ends_with(" nack pli")), "{nacks:?}");
     let network = behind(&mut viewer);
@@ -162,7 +162,7 @@ fn without_resend_nothing_is_offered_and_nothing_comes_again() {
     watch(&mut viewer, 300_000);
     assert!(network.lock().unwrap().repeated.is_empty());
     assert!(missing(&viewer).len() >= 2);
-    let session = stage.session(viewer.local());
+    let session = fixture.session(viewer.local());
     assert_eq!((&session["resends"], &session["skips"]), (&0.into(), &0.into()));
     assert!(session["resends_refused"].as_u64() > Some(0), "{session}");
 }

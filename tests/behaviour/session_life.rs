@@ -8,9 +8,9 @@ use std::time::Duration;
 use weir::clock;
 
 use crate::common::agent::{Agent, NO_FINGERPRINT};
+use crate::common::fixture::{CAMERA, Fixture};
 use crate::common::rtp::Kind;
 use crate::common::server::wait_for;
-use crate::common::stage::{CAMERA, Stage};
 use crate::common::viewer::{Viewer, wall};
 
 const SECOND_US: u64 = 1_000_000;
@@ -83,27 +83,27 @@ fn told(viewer: &mut Viewer) -> bool {
 }
 
 /// Waits for the end; its reason, and how long it took.
-fn end(stage: &Stage, address: SocketAddr, timeout_us: u64) -> (String, u64) {
+fn end(fixture: &Fixture, address: SocketAddr, timeout_us: u64) -> (String, u64) {
     let began_us = clock::now_us();
-    let has_ended = || stage.session(address)["state"] == "ended";
-    assert!(wait_for(timeout_us, has_ended), "{}", stage.session(address));
-    let reason = stage.session(address)["reason"].as_str().expect("a reason").to_owned();
+    let has_ended = || fixture.session(address)["state"] == "ended";
+    assert!(wait_for(timeout_us, has_ended), "{}", fixture.session(address));
+    let reason = fixture.session(address)["reason"].as_str().expect("a reason").to_owned();
     (reason, clock::now_us() - began_us)
 }
 
 #[test]
 fn delete_ends_it_and_the_viewer_is_told() {
-    let stage = Stage::open();
-    let mut viewer = stage.viewer();
-    assert_eq!(stage.session(viewer.local())["state"], "live");
+    let fixture = Fixture::open();
+    let mut viewer = fixture.viewer();
+    assert_eq!(fixture.session(viewer.local())["state"], "live");
     // It asks nothing, so that what it is told is no answer.
     viewer.drop_outbound = Some(Box::new(|datagram| Kind::of(datagram) == Kind::Stun));
-    assert_eq!(stage.delete(&viewer.location), 200);
+    assert_eq!(fixture.delete(&viewer.location), 200);
     assert!(told(&mut viewer));
-    let (reason, _) = end(&stage, viewer.local(), SECOND_US);
+    let (reason, _) = end(&fixture, viewer.local(), SECOND_US);
     assert_eq!(reason, "ended by the player");
-    assert_eq!(stage.delete(&viewer.location), 404, "once");
-    let is_alone = || stage.server.metric("weir_camera_viewers") == Some(0.0);
+    assert_eq!(fixture.delete(&viewer.location), 404, "once");
+    let is_alone = || fixture.server.metric("weir_camera_viewers") == Some(0.0);
     assert!(wait_for(SECOND_US, is_alone));
     // Nothing comes behind the goodbye.
     let packets = viewer.reception.counts.packets;
@@ -113,8 +113,8 @@ fn delete_ends_it_and_the_viewer_is_told() {
 
 #[test]
 fn who_vanishes_is_gone_after_eight_seconds_whatever_is_forged_meanwhile() {
-    let stage = Stage::open();
-    let mut viewer = stage.viewer();
+    let fixture = Fixture::open();
+    let mut viewer = fixture.viewer();
     let overheard = overhear(&mut viewer);
     live(&mut viewer, 3 * SECOND_US);
     let (attacker, address) = (Attacker::on(&viewer), viewer.local());
@@ -130,59 +130,59 @@ fn who_vanishes_is_gone_after_eight_seconds_whatever_is_forged_meanwhile() {
             attacker.send(datagram);
         }
         std::thread::sleep(Duration::from_millis(100));
-        stage.session(address)["state"] == "ended"
+        fixture.session(address)["state"] == "ended"
     };
     assert!(wait_for(12 * SECOND_US, has_ended));
     let after_us = clock::now_us() - began_us;
     assert!((6_900_000..8_600_000).contains(&after_us), "{after_us} us");
-    assert_eq!(stage.session(address)["reason"], "silent: no check and no report for 8 s");
+    assert_eq!(fixture.session(address)["reason"], "silent: no check and no report for 8 s");
     let (_, other) = attacker.received();
     assert!(other <= 2, "only the goodbye to a late check, got {other}");
 }
 
 #[test]
 fn who_is_killed_is_gone_four_seconds_after_its_kernel_said_so() {
-    let stage = Stage::open();
-    let (viewer, mut other) = (stage.viewer(), stage.viewer());
+    let fixture = Fixture::open();
+    let (viewer, mut other) = (fixture.viewer(), fixture.viewer());
     let address = viewer.local();
     let began_us = clock::now_us();
     viewer.vanish();
     live(&mut other, 4 * SECOND_US - SECOND_US / 5);
-    assert_eq!(stage.session(address)["state"], "live");
+    assert_eq!(fixture.session(address)["state"], "live");
     live(&mut other, SECOND_US);
-    let (reason, _) = end(&stage, address, SECOND_US);
+    let (reason, _) = end(&fixture, address, SECOND_US);
     let after_us = clock::now_us() - began_us;
     assert_eq!(reason, "the player cannot be reached any more");
     assert!(after_us < 5_500_000, "{after_us} us");
     // Whoever was served beside it has missed nothing of the many errors.
     assert_eq!(other.reception.counts.lost(), 0);
-    let errors = stage.server.metric("weir_icmp_errors_total");
+    let errors = fixture.server.metric("weir_icmp_errors_total");
     assert!(errors.is_some_and(|errors| errors > 50.0), "{errors:?}");
-    assert_eq!(stage.server.metric("weir_udp_refused_total"), Some(0.0));
+    assert_eq!(fixture.server.metric("weir_udp_refused_total"), Some(0.0));
 }
 
 #[test]
 fn an_alert_ends_it_four_seconds_later() {
-    let stage = Stage::open();
-    let viewer = stage.viewer();
+    let fixture = Fixture::open();
+    let viewer = fixture.viewer();
     let address = viewer.local();
     viewer.close();
-    let (reason, after_us) = end(&stage, address, 6 * SECOND_US);
+    let (reason, after_us) = end(&fixture, address, 6 * SECOND_US);
     assert_eq!(reason, "the player left");
     assert!((3_800_000..4_600_000).contains(&after_us), "{after_us} us");
 }
 
 #[test]
 fn an_alert_ends_nothing_while_there_are_signs_of_life() {
-    let stage = Stage::open();
-    let mut viewer = stage.viewer();
+    let fixture = Fixture::open();
+    let mut viewer = fixture.viewer();
     let weir = viewer.remote().expect("it is connected");
     for _ in 0..6 {
         // The sender's address is as easily forged as the alert.
         viewer.send(weir, &FORGED_ALERT);
         live(&mut viewer, SECOND_US);
     }
-    assert_eq!(stage.session(viewer.local())["state"], "live");
+    assert_eq!(fixture.session(viewer.local())["state"], "live");
     assert_eq!(viewer.reception.counts.lost(), 0);
     let packets = viewer.reception.counts.packets;
     live(&mut viewer, SECOND_US / 2);
@@ -191,8 +191,8 @@ fn an_alert_ends_nothing_while_there_are_signs_of_life() {
 
 #[test]
 fn what_was_overheard_moves_nothing() {
-    let stage = Stage::open();
-    let mut viewer = stage.viewer();
+    let fixture = Fixture::open();
+    let mut viewer = fixture.viewer();
     let overheard = overhear(&mut viewer);
     live(&mut viewer, 3 * SECOND_US);
     let attacker = Attacker::on(&viewer);
@@ -210,28 +210,28 @@ fn what_was_overheard_moves_nothing() {
     assert!(checks > 20 && stun > 0, "{checks} checks, {stun} answers");
     assert_eq!(other, 0, "nothing but answers to checks reaches the attacker");
     assert_eq!(viewer.reception.counts.lost(), 0);
-    let session = stage.session(address);
+    let session = fixture.session(address);
     assert_eq!((&session["state"], &session["resends"]), (&"live".into(), &0.into()));
     // The viewer is heard as before.
     viewer.send_picture_loss();
-    let is_heard = || stage.session(address)["key_frame_requests"] == 1;
+    let is_heard = || fixture.session(address)["key_frame_requests"] == 1;
     assert!(wait_for(SECOND_US, is_heard));
 }
 
 #[test]
 fn checks_of_another_session_do_not_take_a_viewers_address() {
-    let stage = Stage::open();
-    let mut viewer = stage.viewer();
+    let fixture = Fixture::open();
+    let mut viewer = fixture.viewer();
     let weir = viewer.remote().expect("it is connected");
-    let thief = Agent::post(stage.server.http, CAMERA, NO_FINGERPRINT).expect("201");
+    let thief = Agent::post(fixture.server.http, CAMERA, NO_FINGERPRINT).expect("201");
     live(&mut viewer, SECOND_US);
     for asked in 1..=10 {
         // As if it came from there: nothing in a check says where it was sent.
         viewer.send(weir, &thief.check());
         viewer.send_picture_loss();
         let address = viewer.local();
-        let is_heard = || stage.session(address)["key_frame_requests"] == asked;
-        assert!(wait_for(SECOND_US, is_heard), "{asked}: {}", stage.session(address));
+        let is_heard = || fixture.session(address)["key_frame_requests"] == asked;
+        assert!(wait_for(SECOND_US, is_heard), "{asked}: {}", fixture.session(address));
     }
     live(&mut viewer, SECOND_US / 2);
     assert_eq!(viewer.reception.counts.lost(), 0);
@@ -241,8 +241,8 @@ fn checks_of_another_session_do_not_take_a_viewers_address() {
 
 #[test]
 fn a_viewer_that_moves_is_followed() {
-    let stage = Stage::open();
-    let mut viewer = stage.viewer();
+    let fixture = Fixture::open();
+    let mut viewer = fixture.viewer();
     live(&mut viewer, 2 * SECOND_US);
     let old = viewer.rebind();
     let moved_us = clock::now_us();
@@ -259,14 +259,14 @@ fn a_viewer_that_moves_is_followed() {
     live(&mut viewer, 6 * SECOND_US);
     assert!(old.recv(&mut buffer).is_err());
     assert!(viewer.reception.counts.packets > packets + 100);
-    let session = stage.session(viewer.bound());
+    let session = fixture.session(viewer.bound());
     assert_eq!(session["state"], "live");
 }
 
 #[test]
 fn a_viewer_that_does_not_answer_where_it_says_it_is_gets_nothing_sent_there() {
-    let stage = Stage::open();
-    let mut viewer = stage.viewer();
+    let fixture = Fixture::open();
+    let mut viewer = fixture.viewer();
     live(&mut viewer, 2 * SECOND_US);
     // Its checks and reports come from there as if it were, with its own keys; but what weir
     // sends there does not reach it.
@@ -280,11 +280,11 @@ fn a_viewer_that_does_not_answer_where_it_says_it_is_gets_nothing_sent_there() {
 
 #[test]
 fn a_late_check_on_an_ended_session_is_answered_with_the_goodbye() {
-    let stage = Stage::open();
-    let mut viewer = stage.viewer();
+    let fixture = Fixture::open();
+    let mut viewer = fixture.viewer();
     // It sleeps while its session ends.
     viewer.drop_inbound = Some(Box::new(|datagram| Kind::of(datagram) == Kind::Dtls));
-    assert_eq!(stage.delete(&viewer.location), 200);
+    assert_eq!(fixture.delete(&viewer.location), 200);
     assert!(!told(&mut viewer));
     viewer.drop_inbound = None;
     let is_told = |viewer: &Viewer| viewer.ended.as_deref() == Some("close_notify");
@@ -293,14 +293,14 @@ fn a_late_check_on_an_ended_session_is_answered_with_the_goodbye() {
 
 #[test]
 fn sigterm_says_goodbye_to_viewers_and_cameras() {
-    let stage = Stage::open();
-    let mut viewers = [stage.viewer(), stage.viewer()];
-    let Stage { server, park } = stage;
+    let fixture = Fixture::open();
+    let mut viewers = [fixture.viewer(), fixture.viewer()];
+    let Fixture { server, farm } = fixture;
     let began_us = clock::now_us();
     let status = server.stop();
     let took_us = clock::now_us() - began_us;
     assert_eq!(status.code(), Some(0));
     assert!(took_us < SECOND_US, "{took_us} us");
     assert!(viewers.iter_mut().all(told));
-    assert_eq!(park.counts(CAMERA).teardowns.load(Relaxed), 1);
+    assert_eq!(farm.counts(CAMERA).teardowns.load(Relaxed), 1);
 }

@@ -5,16 +5,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use serde_json::Value;
 
 use crate::common::agent::{self, NO_FINGERPRINT, attribute, candidates, offer};
+use crate::common::fixture::{CAMERA, Fixture};
 use crate::common::server::CameraEntry;
-use crate::common::stage::{CAMERA, Stage};
 use crate::common::viewer::{Options, Viewer, wall};
 use crate::common::whep::{self, Response};
 
 const PATIENCE_US: u64 = 5_000_000;
 const PLAYOUT_DELAY: &str = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
 
-fn post(stage: &Stage, camera: &str, offer: &str) -> Response {
-    let answer = agent::post(Ipv4Addr::LOCALHOST.into(), stage.server.http, camera, offer);
+fn post(fixture: &Fixture, camera: &str, offer: &str) -> Response {
+    let answer = agent::post(Ipv4Addr::LOCALHOST.into(), fixture.server.http, camera, offer);
     answer.unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -31,8 +31,8 @@ fn plain_offer() -> String {
 
 #[test]
 fn an_answer_says_what_weir_does_and_nothing_else() {
-    let stage = Stage::open();
-    let created = post(&stage, CAMERA, &plain_offer());
+    let fixture = Fixture::open();
+    let created = post(&fixture, CAMERA, &plain_offer());
     assert_eq!(created.status, 201, "{}", created.body);
     assert_eq!(created.header("content-type"), Some("application/sdp"));
     assert_eq!(created.header("access-control-allow-origin"), None, "no page asked");
@@ -67,35 +67,35 @@ fn an_answer_says_what_weir_does_and_nothing_else() {
     }
     assert_eq!(lines.iter().filter(|line| line.starts_with("a=extmap:")).count(), 1);
     assert!(attribute(&answer, "fingerprint").is_some_and(|value| value.starts_with("sha-256 ")));
-    assert_eq!(candidates(&answer)[0], stage.server.media);
+    assert_eq!(candidates(&answer)[0], fixture.server.media);
 }
 
 #[test]
 fn an_answer_leaves_out_what_was_not_offered() {
-    let stage = Stage::open();
+    let fixture = Fixture::open();
     let bare: String = plain_offer()
         .split_inclusive("\r\n")
         .filter(|line| !line.starts_with("a=extmap:") && !line.starts_with("a=rtcp-fb:"))
         .collect();
-    let created = post(&stage, CAMERA, &bare);
+    let created = post(&fixture, CAMERA, &bare);
     assert_eq!(created.status, 201);
     assert!(!created.body.contains("extmap") && !created.body.contains("rtcp-fb"));
 }
 
 #[test]
 fn without_resend_there_is_no_nack() {
-    let stage = Stage::open_with(|setup| setup.webrtc = "resend = false".to_owned());
-    let answer = post(&stage, CAMERA, &plain_offer()).body;
+    let fixture = Fixture::open_with(|setup| setup.webrtc = "resend = false".to_owned());
+    let answer = post(&fixture, CAMERA, &plain_offer()).body;
     assert!(!answer.lines().any(|line| line == "a=rtcp-fb:96 nack"), "{answer}");
     assert!(answer.contains("a=rtcp-fb:96 nack pli\r\n"), "{answer}");
 }
 
 #[test]
 fn sound_that_is_offered_is_declined_in_its_place() {
-    let stage = Stage::open();
+    let fixture = Fixture::open();
     let sound = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\n\
                  a=recvonly\r\na=rtpmap:111 opus/48000/2\r\n";
-    let answer = post(&stage, CAMERA, &(plain_offer() + sound)).body;
+    let answer = post(&fixture, CAMERA, &(plain_offer() + sound)).body;
     let media: Vec<&str> = answer.lines().filter(|line| line.starts_with("m=")).collect();
     assert_eq!(media, ["m=video 9 UDP/TLS/RTP/SAVPF 96", "m=audio 0 UDP/TLS/RTP/SAVPF 111"]);
     assert!(answer.contains("a=group:BUNDLE 0\r\n"), "{answer}");
@@ -111,12 +111,12 @@ fn sound_that_shares_the_transport_is_declined_with_all_of_it() {
         "setup:passive",
         "rtcp-mux",
     ];
-    let stage = Stage::open();
+    let fixture = Fixture::open();
     // First, as GStreamer's whepsrc has it: players look there for the transport.
     let sound = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\nc=IN IP4 0.0.0.0\r\na=mid:sound\r\n\
                  a=recvonly\r\na=rtcp-mux\r\na=rtpmap:111 OPUS/48000/2\r\nm=video";
     let plain = plain_offer().replace("BUNDLE 0", "BUNDLE sound 0");
-    let answer = post(&stage, CAMERA, &plain.replace("m=video", sound)).body;
+    let answer = post(&fixture, CAMERA, &plain.replace("m=video", sound)).body;
     assert!(answer.contains("a=group:BUNDLE sound 0\r\n"), "{answer}");
     let sections: Vec<&str> = answer.split("\r\nm=").skip(1).collect();
     assert!(sections[0].starts_with("audio 9 UDP/TLS/RTP/SAVPF 111\r\n"), "{answer}");
@@ -130,12 +130,12 @@ fn sound_that_shares_the_transport_is_declined_with_all_of_it() {
 
 #[test]
 fn a_session_answers_at_its_address_while_it_lives() {
-    let stage = Stage::open();
-    let created = post(&stage, CAMERA, &plain_offer());
+    let fixture = Fixture::open();
+    let created = post(&fixture, CAMERA, &plain_offer());
     let location = created.header("location").expect("a Location");
     let etag = created.header("etag").expect("an ETag");
     let ask = |method, headers: &[(&str, &str)], body| {
-        let answer = whep::request(stage.server.http, method, location, headers, body);
+        let answer = whep::request(fixture.server.http, method, location, headers, body);
         answer.unwrap_or_else(|error| panic!("{error}")).status
     };
     let fragment = "a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n";
@@ -158,12 +158,12 @@ fn a_session_answers_at_its_address_while_it_lives() {
 fn players_of_other_sites_are_told_what_they_may_do() {
     let ice_servers = ["stun:stun.example.net", "stuns:[2001:db8::1]:5349"];
     let portal = "https://portal.example";
-    let stage = Stage::open_with(|setup| {
+    let fixture = Fixture::open_with(|setup| {
         setup.http = format!("ice_servers = {ice_servers:?}\norigins = [{portal:?}]");
     });
     let send = |method: &str, path: &str, content_type, body: &str| {
         let headers = [("Origin", portal), ("Content-Type", content_type)];
-        let answer = whep::request(stage.server.http, method, path, &headers, body);
+        let answer = whep::request(fixture.server.http, method, path, &headers, body);
         answer.unwrap_or_else(|error| panic!("{error}"))
     };
     let created = send("POST", "/gate/whep", "application/sdp", &plain_offer());
@@ -205,7 +205,7 @@ fn a_camera_that_is_down_is_a_conflict_with_its_reason() {
     let closed = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = closed.local_addr().expect("a bound socket");
     drop(closed);
-    let stage = Stage::open_with(|setup| {
+    let fixture = Fixture::open_with(|setup| {
         setup.cameras.push(CameraEntry {
             name: "down".to_owned(),
             url: format!("rtsp://{address}/"),
@@ -215,25 +215,25 @@ fn a_camera_that_is_down_is_a_conflict_with_its_reason() {
     let reason = "the camera refuses the connection: is its RTSP port right?";
     let waits = |camera: &Value| camera["name"] == "down" && camera["state"] == "waiting";
     assert!(crate::common::server::wait_for(PATIENCE_US, || {
-        let listed = stage.server.get("/api/cameras").json();
+        let listed = fixture.server.get("/api/cameras").json();
         listed["cameras"].as_array().expect("a list").iter().any(waits)
     }));
-    let refused = post(&stage, "down", &plain_offer());
+    let refused = post(&fixture, "down", &plain_offer());
     assert_eq!(refused.status, 409);
     assert_eq!(detail(&refused), reason);
     assert_eq!(refused.header("retry-after"), Some("2"));
 
-    let unknown = post(&stage, "no-such-camera", &plain_offer());
+    let unknown = post(&fixture, "no-such-camera", &plain_offer());
     assert_eq!(
         (unknown.status, detail(&unknown).as_str()),
         (404, "there is no camera of that name")
     );
-    assert!(stage.sessions().is_empty(), "a refusal is no session");
+    assert!(fixture.sessions().is_empty(), "a refusal is no session");
 }
 
 #[test]
 fn an_offer_weir_cannot_serve_is_told_why() {
-    let stage = Stage::open();
+    let fixture = Fixture::open();
     let plain = plain_offer();
     for (offer, status, expected) in [
         (plain.replace("H264/90000", "VP8/90000"), 422, "this browser offers no H.264"),
@@ -285,24 +285,24 @@ fn an_offer_weir_cannot_serve_is_told_why() {
         ("v=0\r\n".to_owned(), 422, "no video in offer"),
         (String::new(), 400, "the offer is empty"),
     ] {
-        let refused = post(&stage, CAMERA, &offer);
+        let refused = post(&fixture, CAMERA, &offer);
         assert_eq!((refused.status, detail(&refused).as_str()), (status, expected));
     }
     for (headers, found) in
         [(vec![], "none"), (vec![("Content-Type", "application/json")], "application/json")]
     {
-        let answer = whep::request(stage.server.http, "POST", "/gate/whep", &headers, &plain);
+        let answer = whep::request(fixture.server.http, "POST", "/gate/whep", &headers, &plain);
         let refused = answer.expect("an answer");
         assert_eq!(refused.status, 415);
         assert_eq!(detail(&refused), format!("an offer has the type application/sdp, not {found}"));
         assert_eq!(refused.header("accept-post"), Some("application/sdp"));
     }
-    assert_eq!(stage.server.metric("weir_sessions"), Some(0.0));
+    assert_eq!(fixture.server.metric("weir_sessions"), Some(0.0));
 }
 
 #[test]
 fn an_offer_over_a_bound_is_told_its_size_and_the_bound() {
-    let stage = Stage::open();
+    let fixture = Fixture::open();
     let mut plain = plain_offer();
     let sections = "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\n".repeat(199);
     let line = "a=candidate:1 1 udp 1 a.local 9 typ host\r\n";
@@ -311,33 +311,33 @@ fn an_offer_over_a_bound_is_told_its_size_and_the_bound() {
         (plain.clone() + &sections, "offer of 200 media sections, max 4"),
         (long, "a=mid of 257 bytes in offer, max 256"),
     ] {
-        let refused = post(&stage, CAMERA, &offer);
+        let refused = post(&fixture, CAMERA, &offer);
         assert_eq!((refused.status, detail(&refused).as_str()), (400, expected));
     }
     // weir needs no candidate: on a machine with many networks a player has more than it can use.
-    let many = post(&stage, CAMERA, &(plain.clone() + &line.repeat(200)));
+    let many = post(&fixture, CAMERA, &(plain.clone() + &line.repeat(200)));
     assert_eq!(many.status, 201, "{}", many.body);
     plain += &"a=x:y\r\n".repeat((20_000 - plain.len()) / 7);
-    let refused = post(&stage, CAMERA, &plain);
+    let refused = post(&fixture, CAMERA, &plain);
     assert_eq!(refused.status, 413);
     assert_eq!(detail(&refused), "request body too long, max 16384 bytes");
 }
 
 #[test]
 fn a_sessions_address_is_a_secret() {
-    let stage = Stage::open_with(|setup| {
+    let fixture = Fixture::open_with(|setup| {
         setup.environment.push(("RUST_LOG".to_owned(), "trace".to_owned()));
     });
-    let viewer = stage.viewer();
+    let viewer = fixture.viewer();
     let secret = viewer.location.rsplit('/').next().expect("a path").to_owned();
     let password = attribute(&viewer.answer, "ice-pwd").expect("it is there").to_owned();
     assert_eq!(viewer.delete().expect("an answer"), 200);
-    assert!(stage.wait_until_empty(PATIENCE_US));
+    assert!(fixture.wait_until_empty(PATIENCE_US));
     let shown = [
-        stage.server.tell("sessions").to_string(),
-        stage.server.get("/api/cameras").body,
-        stage.server.metrics(),
-        stage.server.log(),
+        fixture.server.tell("sessions").to_string(),
+        fixture.server.get("/api/cameras").body,
+        fixture.server.metrics(),
+        fixture.server.log(),
     ];
     for text in shown {
         assert!(!text.contains(&secret), "the session's secret is in {text}");
@@ -345,18 +345,18 @@ fn a_sessions_address_is_a_secret() {
     }
 }
 
-/// A stage on all addresses, asked at one of them.
+/// A fixture on all addresses, asked at one of them.
 fn watch_at(ip: IpAddr) {
-    let mut stage = Stage::open_with(|setup| setup.host = "[::]".to_owned());
-    let media = SocketAddr::new(ip, stage.server.media.port());
-    stage.server.http.set_ip(ip);
-    let mut viewer = stage.viewer_with(&Options { local: ip, ..Options::default() });
+    let mut fixture = Fixture::open_with(|setup| setup.host = "[::]".to_owned());
+    let media = SocketAddr::new(ip, fixture.server.media.port());
+    fixture.server.http.set_ip(ip);
+    let mut viewer = fixture.viewer_with(&Options { local: ip, ..Options::default() });
     assert_eq!(candidates(&viewer.answer)[0], media, "{}", viewer.answer);
     assert_eq!(viewer.remote(), Some(media));
     let packets = viewer.reception.counts.packets;
     let has_more = |viewer: &Viewer| viewer.reception.counts.packets > packets + 50;
     assert!(wall::run_one(&mut viewer, PATIENCE_US, has_more));
-    assert_eq!(stage.session(viewer.local())["state"], "live");
+    assert_eq!(fixture.session(viewer.local())["state"], "live");
 }
 
 #[test]

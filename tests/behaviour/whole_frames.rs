@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::common::camera::picture::{Noise, Picture};
-use crate::common::camera::{Mount, Park, Show};
-use crate::common::pieces::Pieces;
+use crate::common::camera::{CameraFarm, Mount, Show};
+use crate::common::chunking_relay::ChunkingRelay;
 use crate::common::reassemble::{AccessUnit, access_units};
 use crate::common::reception::Packet;
 use crate::common::server::{Server, Setup};
@@ -78,12 +78,13 @@ fn judge(name: &str, packets: &[Packet], sent: &[Vec<u8>]) {
 #[test]
 fn a_thousand_frames_arrive_to_the_byte_in_reads_of_every_size() {
     let names = ["fragments", "slices", "large"];
-    let park = Park::open(vec![
+    let farm = CameraFarm::open(vec![
         mount(names[0], Show::Synthetic(PICTURE), 1_400),
         mount(names[1], uneven_slices(), 1_460),
         mount(names[2], Show::Synthetic(Picture { slices: 2, ..PICTURE }), 60_000),
     ]);
-    let pieces: Vec<Pieces> = (0..3).map(|seed| Pieces::start(park.address(), 99 + seed)).collect();
+    let pieces: Vec<ChunkingRelay> =
+        (0..3).map(|seed| ChunkingRelay::start(farm.address(), 99 + seed)).collect();
     let url = |at: usize| format!("rtsp://{}/{}", pieces[at].address, names[at]);
     let server = Server::start(&Setup::of((0..3).map(|at| (names[at].to_owned(), url(at)))));
     assert!(server.wait_until_ready(3, 10_000_000));
@@ -98,7 +99,7 @@ fn a_thousand_frames_arrive_to_the_byte_in_reads_of_every_size() {
     for (viewer, name) in viewers.iter().zip(names) {
         let counts = &viewer.reception.counts;
         assert!(whole, "{name}: {} frames, {} lost", counts.frames, counts.lost());
-        judge(name, &viewer.reception.packets, &park.sent(name));
+        judge(name, &viewer.reception.packets, &farm.sent(name));
     }
     for relay in &pieces {
         let sizes = relay.sizes.each_ref().map(|count| count.load(Relaxed));

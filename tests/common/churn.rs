@@ -49,7 +49,7 @@ const EXITS: [Exit; 8] = [
 
 /// What became of the visitors.
 #[derive(Debug, Default)]
-pub struct Books {
+pub struct Ledger {
     /// Offers posted.
     pub offers: AtomicU64,
     /// Visitors that watched and left, with a word or without.
@@ -85,7 +85,7 @@ pub struct Churn {
     pub us: u64,
 }
 
-impl Books {
+impl Ledger {
     fn trouble(&self, words: String) {
         const KEPT: usize = 16;
         self.troubled.fetch_add(1, Relaxed);
@@ -98,7 +98,7 @@ impl Books {
 
 impl Churn {
     /// Lets them come and go; returns when the last has left.
-    pub fn run(&self, books: &Books) {
+    pub fn run(&self, ledger: &Ledger) {
         let began_us = clock::now_us();
         let next = AtomicU64::new(0);
         std::thread::scope(|scope| {
@@ -113,9 +113,9 @@ impl Churn {
                         let now_us = clock::now_us() - began_us;
                         std::thread::sleep(Duration::from_micros(at_us.saturating_sub(now_us)));
                         let late = now_us > at_us + LATE_US;
-                        books.late.fetch_add(u64::from(late), Relaxed);
-                        if let Err(words) = self.visit(number, books) {
-                            books.trouble(format!("visitor {number}: {words}"));
+                        ledger.late.fetch_add(u64::from(late), Relaxed);
+                        if let Err(words) = self.visit(number, ledger) {
+                            ledger.trouble(format!("visitor {number}: {words}"));
                         }
                     }
                 });
@@ -123,36 +123,36 @@ impl Churn {
         });
     }
 
-    fn visit(&self, number: u64, books: &Books) -> Result<(), String> {
+    fn visit(&self, number: u64, ledger: &Ledger) -> Result<(), String> {
         let place = usize::try_from(number).expect("64 bits");
         let host = u8::try_from(number % HOSTS).expect("few hosts");
         let local = Ipv4Addr::new(127, 0, 0, FIRST_HOST + host).into();
         let camera = &self.cameras[place % self.cameras.len()];
         let exit = EXITS[place % EXITS.len()];
-        books.offers.fetch_add(1, Relaxed);
+        ledger.offers.fetch_add(1, Relaxed);
         let posted_us = clock::now_us();
         if exit == Exit::NeverChecks {
             let answer = agent::post(local, self.http, camera, &agent::offer(NO_FINGERPRINT));
             answer.and_then(|answer| answer.expect(201)).map_err(|error| error.to_string())?;
-            books.silent.fetch_add(1, Relaxed);
+            ledger.silent.fetch_add(1, Relaxed);
             return Ok(());
         }
         let options = Options { local, keep: Keep::Counts, ..Options::default() };
         let viewer = Viewer::connect_with(self.http, camera, &options);
         let mut viewer = viewer.map_err(|error| error.to_string())?;
         let answered_us = clock::now_us();
-        books.answer_us_max.fetch_max(answered_us - posted_us, Relaxed);
+        ledger.answer_us_max.fetch_max(answered_us - posted_us, Relaxed);
         let has_media = |viewer: &Viewer| viewer.reception.counts.packets > 0;
         if !wall::run_one(&mut viewer, MEDIA_US_MAX, has_media) {
             return Err(format!("no media, {:?}", viewer.ended));
         }
-        books.media_us_max.fetch_max(clock::now_us() - answered_us, Relaxed);
+        ledger.media_us_max.fetch_max(clock::now_us() - answered_us, Relaxed);
         wall::run_one(&mut viewer, STAY_US, |_| false);
         let counts = &viewer.reception.counts;
-        books.packets.fetch_add(counts.packets, Relaxed);
-        books.lost.fetch_add(counts.lost(), Relaxed);
+        ledger.packets.fetch_add(counts.packets, Relaxed);
+        ledger.lost.fetch_add(counts.lost(), Relaxed);
         let ended = viewer.ended.clone();
-        books.watched.fetch_add(1, Relaxed);
+        ledger.watched.fetch_add(1, Relaxed);
         match exit {
             Exit::Deletes => {
                 let status = viewer.delete().map_err(|error| error.to_string())?;

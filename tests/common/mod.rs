@@ -8,13 +8,13 @@
 //! - [`crowd`]: HTTP clients that take and do not give.
 //! - [`gateway`]: HTTP in front of HTTPS; [`slow_camera`]: cameras that make a dial hold its most.
 //! - [`flood`]: datagrams that mean nothing, thousands a second.
-//! - [`stage`]: one camera and a weir that serves it.
+//! - [`fixture`]: one camera and a weir that serves it.
 //! - [`server`]: the weir program as a process, with its configuration, its log and its figures.
 //! - [`cable`]: a serial cable with somebody at its end.
 //! - [`camera`]: simulated RTSP cameras, well-behaved or not, all in one thread.
 //! - [`raw_camera`]: a camera whose bytes are the test's once it was asked to play.
 //! - [`viewer`]: WHEP viewers; [`tap`] takes the keys out of their handshake, [`srtp`] and
-//!   [`rtcp`] speak with them, [`reception`] keeps the books of what arrived, [`first_picture`]
+//!   [`rtcp`] speak with them, [`reception`] keeps the ledger of what arrived, [`first_picture`]
 //!   waits for a whole key frame.
 //! - [`reassemble`]: RTP packets back into access units, strictly.
 //! - [`window`]: a time in which cameras and viewers count the same frames.
@@ -32,14 +32,15 @@ pub mod agent;
 pub mod annexb;
 pub mod cable;
 pub mod camera;
+pub mod chunking_relay;
 pub mod churn;
-pub mod crowd;
 pub mod first_picture;
+pub mod fixture;
 pub mod flood;
+pub mod full_load;
 pub mod gateway;
-pub mod house;
+pub mod key_extractor;
 pub mod openssl;
-pub mod pieces;
 pub mod process;
 pub mod ptrace;
 pub mod raw_camera;
@@ -50,9 +51,8 @@ pub mod rtcp;
 pub mod rtp;
 pub mod server;
 pub mod slow_camera;
+pub mod slow_clients;
 pub mod srtp;
-pub mod stage;
-pub mod tap;
 pub mod tls;
 pub mod viewer;
 pub mod whep;

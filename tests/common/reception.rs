@@ -1,4 +1,4 @@
-//! The books of one received stream: what came, what is missing, and how late it was.
+//! The ledger of one received stream: what came, what is missing, and how late it was.
 
 use std::ops::Range;
 
@@ -232,7 +232,7 @@ impl Reception {
     }
 
     /// The same, and frames are counted by the times in their stamps, as
-    /// [`Park::begin_window`](super::camera::Park::begin_window) counts them: what was sent before
+    /// [`CameraFarm::begin_window`](super::camera::CameraFarm::begin_window) counts them: what was sent before
     /// or after is not among them, whenever it comes.
     pub fn begin_window_of(&mut self, times_us: &Range<u64>) {
         self.begin_window();

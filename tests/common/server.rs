@@ -75,7 +75,7 @@ pub struct Addresses {
 }
 
 impl Setup {
-    /// A server for these cameras of a park.
+    /// A server for these cameras of a farm.
     pub fn of(cameras: impl IntoIterator<Item = (String, String)>) -> Self {
         let entries = cameras.into_iter().map(|(name, url)| CameraEntry { name, url, login: None });
         Self { cameras: entries.collect(), ..Self::default() }

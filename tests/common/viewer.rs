@@ -1,5 +1,5 @@
 //! A WHEP viewer: it offers one video to receive, does ICE and DTLS through str0m, answers with
-//! consent checks and receiver reports as browsers do, and keeps the books of what arrives.
+//! consent checks and receiver reports as browsers do, and keeps the ledger of what arrives.
 //!
 //! [`wall::run`] drives one viewer or hundreds of them in the calling thread. Nothing happens to a
 //! viewer that is not being run: it is as silent as a browser that was killed.
@@ -17,11 +17,11 @@ use str0m::net::{Protocol, Receive};
 use str0m::{Event, IceConnectionState, Input, Output, Rtc};
 use weir::clock;
 
+use super::key_extractor::KeyExtractor;
 use super::reception::Reception;
 use super::rtcp;
 use super::rtp::Kind;
 use super::srtp::Keys;
-use super::tap::Tap;
 use super::whep::{self, HttpError};
 pub use options::Options;
 
@@ -61,7 +61,7 @@ pub struct Viewer {
     local: SocketAddr,
     remote: Option<SocketAddr>,
     rtc: Rtc,
-    tap: Tap,
+    extractor: KeyExtractor,
     /// Ours to send with, theirs to receive with.
     keys: Option<(Keys, Keys)>,
     next_rtc_us: u64,
@@ -84,7 +84,7 @@ impl Viewer {
     ) -> Result<Self, HttpError> {
         let socket = bind(options.local);
         let local = socket.local_addr().expect("a bound socket");
-        let (mut rtc, tap) = options::rtc(local);
+        let (mut rtc, extractor) = options::rtc(local);
         let mut change = rtc.sdp_api();
         change.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
         let (offer, pending) = change.apply().expect("a change to offer");
@@ -117,7 +117,7 @@ impl Viewer {
             local,
             remote: None,
             rtc,
-            tap,
+            extractor,
             keys: None,
             next_rtc_us: 0,
             next_report_us: u64::MAX,
@@ -269,7 +269,7 @@ impl Viewer {
                 }
             }
         }
-        let tapped = self.tap.lock().expect("not poisoned").take();
+        let tapped = self.extractor.lock().expect("not poisoned").take();
         if let Some((material, _)) = tapped {
             match Keys::pair(&material) {
                 Ok(keys) => self.keys = Some(keys),

@@ -6,31 +6,31 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use weir::clock;
 
-use super::camera::Park;
+use super::camera::CameraFarm;
 use super::viewer::{Viewer, wall};
 
 /// From a window's announcement to its first microsecond, so that nobody misses it.
 pub const AHEAD_US: u64 = 50_000;
 
 /// Announces a window of so long; its times.
-pub fn begin(park: &Park, viewers: &mut [Viewer], for_us: u64) -> Range<u64> {
+pub fn begin(farm: &CameraFarm, viewers: &mut [Viewer], for_us: u64) -> Range<u64> {
     let begin_us = clock::now_us() + AHEAD_US;
     let times_us = begin_us..begin_us + for_us;
-    park.begin_window(&times_us);
+    farm.begin_window(&times_us);
     viewers.iter_mut().for_each(|viewer| viewer.reception.begin_window_of(&times_us));
     times_us
 }
 
 /// Runs the viewers over a window, and `trail_us` longer for what is under way at its end.
-pub fn watch(park: &Park, viewers: &mut [Viewer], for_us: u64, trail_us: u64) {
-    begin(park, viewers, for_us);
+pub fn watch(farm: &CameraFarm, viewers: &mut [Viewer], for_us: u64, trail_us: u64) {
+    begin(farm, viewers, for_us);
     wall::run(viewers, AHEAD_US + for_us + trail_us, |_| false);
 }
 
 /// Fails unless the viewer of a camera has every frame of the window, and each of them whole.
-pub fn assert_whole(park: &Park, camera: &str, viewer: &Viewer) {
+pub fn assert_whole(farm: &CameraFarm, camera: &str, viewer: &Viewer) {
     let counts = &viewer.reception.counts;
-    let sent = park.counts(camera).frames_in_window.load(Relaxed);
+    let sent = farm.counts(camera).frames_in_window.load(Relaxed);
     let (whole, lost) = (counts.frames, counts.lost());
     println!("{camera}: {whole} of {sent} frames, {lost} packets lost");
     assert_eq!((counts.broken_frames, lost), (0, 0), "{camera}");

@@ -1,6 +1,6 @@
 //! Simulated RTSP cameras over TCP, any number of them in one thread.
 //!
-//! A [`Park`] listens on one port of 127.0.0.1; each [`Mount`] is a camera under its own path.
+//! A [`CameraFarm`] listens on one port of 127.0.0.1; each [`Mount`] is a camera under its own path.
 //! Every client of a mount gets a stream of its own, beginning with an IDR. A frame is written
 //! by one call, or in pieces as a port of a given speed sends it; the time of the last call stands
 //! in the frame's last bytes ([`picture::Stamp`]).
@@ -44,7 +44,7 @@ pub struct Mount {
     pub port_mbit_s: Option<u32>,
     /// The answer to DESCRIBE, where it is not the plain one.
     pub sdp: Option<String>,
-    /// Whether the NAL units sent are kept, for [`Park::sent`].
+    /// Whether the NAL units sent are kept, for [`CameraFarm::sent`].
     pub record: bool,
     /// Whether it reads what it is told while it plays.
     pub reads: bool,
@@ -99,7 +99,7 @@ pub struct Counts {
     pub reports: AtomicU64,
     /// Frames written.
     pub frames: AtomicU64,
-    /// Of these, the ones with a stamp within the window of [`Park::begin_window`].
+    /// Of these, the ones with a stamp within the window of [`CameraFarm::begin_window`].
     pub frames_in_window: AtomicU64,
     /// RTP packets written.
     pub packets: AtomicU64,
@@ -140,7 +140,7 @@ impl Site {
 }
 
 /// Cameras at work; they stop when it is dropped.
-pub struct Park {
+pub struct CameraFarm {
     address: SocketAddr,
     sites: Arc<Vec<Site>>,
     window: Arc<Window>,
@@ -190,7 +190,7 @@ impl Mount {
     }
 }
 
-impl Park {
+impl CameraFarm {
     /// Opens the cameras. Their numbers, in stamps, are their places in `mounts`.
     pub fn open(mounts: Vec<Mount>) -> Self {
         Self::open_at("127.0.0.1:0".parse().expect("an address"), mounts)
@@ -274,7 +274,7 @@ impl Park {
     }
 }
 
-impl Drop for Park {
+impl Drop for CameraFarm {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {

@@ -7,8 +7,8 @@ use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{Candidate, Rtc, RtcConfig};
 use weir::clock;
 
+use crate::common::key_extractor::{self, KeyExtractor};
 use crate::common::reception::Keep;
-use crate::common::tap::{self, Tap};
 
 /// Chromium's consent checks.
 const CONSENT: Duration = Duration::from_millis(2_660);
@@ -44,13 +44,13 @@ impl Default for Options {
 }
 
 /// str0m as a full ICE agent and DTLS client, and where it leaves its keys.
-pub(super) fn rtc(local: SocketAddr) -> (Rtc, Tap) {
-    let (provider, tap) = tap::provider();
+pub(super) fn rtc(local: SocketAddr) -> (Rtc, KeyExtractor) {
+    let (provider, extractor) = key_extractor::provider();
     let mut extensions = ExtensionMap::empty();
     extensions.set(6, Extension::PlayoutDelay);
     let mut config = RtcConfig::new()
         .set_crypto_provider(provider)
-        .set_dtls_cert(tap::certificate())
+        .set_dtls_cert(key_extractor::certificate())
         .clear_codecs()
         .enable_h264(true)
         .set_extension_map(extensions)
@@ -59,5 +59,5 @@ pub(super) fn rtc(local: SocketAddr) -> (Rtc, Tap) {
     let mut rtc = config.build(clock::instant(clock::now_us()));
     let candidate = Candidate::host(local, "udp").expect("a usable address");
     rtc.add_local_candidate(candidate);
-    (rtc, tap)
+    (rtc, extractor)
 }

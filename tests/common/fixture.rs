@@ -6,7 +6,7 @@ use serde_json::Value;
 use weir::clock;
 
 use super::camera::picture::Picture;
-use super::camera::{Mount, Park};
+use super::camera::{CameraFarm, Mount};
 use super::server::{Server, Setup, wait_for};
 use super::viewer::{Options, Viewer, wall};
 use super::whep;
@@ -17,14 +17,14 @@ const READY_US: u64 = 5_000_000;
 const MEDIA_US: u64 = 5_000_000;
 
 /// A camera that plays, ready for viewers.
-pub struct Stage {
+pub struct Fixture {
     /// weir; it ends first.
     pub server: Server,
     /// The camera.
-    pub park: Park,
+    pub farm: CameraFarm,
 }
 
-impl Stage {
+impl Fixture {
     /// With the defaults.
     pub fn open() -> Self {
         Self::open_with(|_| {})
@@ -40,14 +40,14 @@ impl Stage {
     /// With other cameras.
     pub fn of(mounts: Vec<Mount>, change: impl FnOnce(&mut Setup)) -> Self {
         let names: Vec<String> = mounts.iter().map(|mount| mount.name.clone()).collect();
-        let park = Park::open(mounts);
-        let urls = names.iter().map(|name| (name.clone(), park.url(name)));
+        let farm = CameraFarm::open(mounts);
+        let urls = names.iter().map(|name| (name.clone(), farm.url(name)));
         let mut setup = Setup::of(urls);
         change(&mut setup);
         let server = Server::start(&setup);
         let ready = server.wait_until_ready(names.len(), READY_US);
         assert!(ready, "{}", server.get("/api/cameras").body);
-        Self { server, park }
+        Self { server, farm }
     }
 
     /// A viewer that has media.

@@ -6,8 +6,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use weir::clock;
 
 use super::camera::picture::Picture;
-use super::camera::{Mount, Park};
-use super::churn::{Books, Churn};
+use super::camera::{CameraFarm, Mount};
+use super::churn::{Churn, Ledger};
 use super::process::Usage;
 use super::reception::Keep;
 use super::server::{Server, Setup};
@@ -19,7 +19,7 @@ const PATIENCE_US: u64 = 20_000_000;
 const TRAIL_US: u64 = 100_000;
 
 /// The house.
-pub struct House {
+pub struct FullLoad {
     /// weir; it ends first.
     pub server: Server,
     /// A viewer a camera.
@@ -27,7 +27,7 @@ pub struct House {
     /// The cameras' names.
     pub cameras: Vec<String>,
     /// The cameras.
-    pub park: Park,
+    pub farm: CameraFarm,
 }
 
 /// What weir holds at one moment.
@@ -69,12 +69,12 @@ pub struct Stayed {
     pub skips: u64,
 }
 
-impl House {
+impl FullLoad {
     /// Opens it, and waits until everybody watches.
     pub fn open() -> Self {
-        let park = Park::open(Mount::many(CAMERAS, Picture::default(), false));
+        let farm = CameraFarm::open(Mount::many(CAMERAS, Picture::default(), false));
         let cameras: Vec<String> = (0..CAMERAS).map(|number| format!("cam{number}")).collect();
-        let urls = cameras.iter().map(|name| (name.clone(), park.url(name)));
+        let urls = cameras.iter().map(|name| (name.clone(), farm.url(name)));
         let server = Server::start(&Setup::of(urls));
         assert!(server.wait_until_ready(cameras.len(), PATIENCE_US));
         let options = Options { keep: Keep::Counts, ..Options::default() };
@@ -83,10 +83,10 @@ impl House {
             .into_iter()
             .map(|viewer| viewer.unwrap_or_else(|error| panic!("{error}")))
             .collect();
-        let mut house = Self { server, viewers, cameras, park };
-        house.pass(1_000_000);
-        assert!(house.viewers.iter().all(Viewer::is_connected));
-        house
+        let mut load = Self { server, viewers, cameras, farm };
+        load.pass(1_000_000);
+        assert!(load.viewers.iter().all(Viewer::is_connected));
+        load
     }
 
     /// Lets time pass for those who watch.
@@ -95,20 +95,20 @@ impl House {
     }
 
     /// Lets visitors come and go beside those who watch; what became of the latter.
-    pub fn churn(&mut self, per_s: u64, us: u64, books: &Books) -> Stayed {
+    pub fn churn(&mut self, per_s: u64, us: u64, ledger: &Ledger) -> Stayed {
         for viewer in &mut self.viewers {
             viewer.reception.begin_window();
         }
         let (http, cameras) = (self.server.http, self.cameras.clone());
         let churn = Churn { http, cameras, per_s, us };
         std::thread::scope(|scope| {
-            let visitors = scope.spawn(|| churn.run(books));
+            let visitors = scope.spawn(|| churn.run(ledger));
             wall::run(&mut self.viewers, us + PATIENCE_US, |_| visitors.is_finished());
         });
         self.pass(TRAIL_US);
-        let late_us = |name: &String| self.park.counts(name).late_us_max.load(Relaxed);
+        let late_us = |name: &String| self.farm.counts(name).late_us_max.load(Relaxed);
         let mut stayed = Stayed {
-            camera_stalls: self.park.total(|counts| &counts.stalls),
+            camera_stalls: self.farm.total(|counts| &counts.stalls),
             camera_late_us: self.cameras.iter().map(late_us).max().unwrap_or(0),
             breaks: self.server.metric("weir_camera_breaks_total").expect("a counter"),
             skips: self.skips(),

@@ -13,14 +13,14 @@ use str0m_proto::crypto::{CryptoError, CryptoProvider, DtlsVersion};
 use weir::webrtc::provider;
 
 /// Where a handshake leaves its keying material and the SRTP profile it agreed on.
-pub type Tap = Arc<Mutex<Option<(Vec<u8>, SrtpProfile)>>>;
+pub type KeyExtractor = Arc<Mutex<Option<(Vec<u8>, SrtpProfile)>>>;
 
 /// Larger than any record dimpl hands out.
 const RECORD_BYTES: usize = 2048;
 
 thread_local! {
     /// `RtcConfig::build` makes the DTLS instance and takes no argument of ours.
-    static NEXT: RefCell<Option<Tap>> = const { RefCell::new(None) };
+    static NEXT: RefCell<Option<KeyExtractor>> = const { RefCell::new(None) };
 }
 
 static CALLING: LazyLock<CryptoProvider> = LazyLock::new(|| {
@@ -29,11 +29,11 @@ static CALLING: LazyLock<CryptoProvider> = LazyLock::new(|| {
 });
 
 /// str0m's provider for a viewer; the next `Rtc` built on this thread leaves its keys in the tap.
-pub fn provider() -> (Arc<CryptoProvider>, Tap) {
-    let tap = Tap::default();
-    NEXT.with(|next| *next.borrow_mut() = Some(tap.clone()));
+pub fn provider() -> (Arc<CryptoProvider>, KeyExtractor) {
+    let extractor = KeyExtractor::default();
+    NEXT.with(|next| *next.borrow_mut() = Some(extractor.clone()));
     let provider = CryptoProvider { dtls_provider: &Tapping, ..CALLING.clone() };
-    (Arc::new(provider), tap)
+    (Arc::new(provider), extractor)
 }
 
 /// One certificate for all viewers of the process.
@@ -61,16 +61,16 @@ impl DtlsProvider for Tapping {
         mtu: Option<usize>,
     ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
         let inner = CALLING.dtls_provider.new_dtls(cert, now, version, mtu)?;
-        let tap = NEXT.with(|next| next.borrow_mut().take());
-        let tap = tap.expect("a viewer's Rtc is built right after its provider");
-        Ok(Box::new(Tapped { inner, tap }))
+        let extractor = NEXT.with(|next| next.borrow_mut().take());
+        let extractor = extractor.expect("a viewer's Rtc is built right after its provider");
+        Ok(Box::new(Tapped { inner, extractor }))
     }
 }
 
 #[derive(Debug)]
 struct Tapped {
     inner: Box<dyn DtlsInstance>,
-    tap: Tap,
+    extractor: KeyExtractor,
 }
 
 impl DtlsInstance for Tapped {
@@ -88,7 +88,7 @@ impl DtlsInstance for Tapped {
             match self.inner.poll_output(&mut own) {
                 DtlsOutput::KeyingMaterial(material, profile) => {
                     let keys = Some((material.to_vec(), profile));
-                    *self.tap.lock().expect("not poisoned") = keys;
+                    *self.extractor.lock().expect("not poisoned") = keys;
                 }
                 DtlsOutput::Packet(bytes) => return DtlsOutput::Packet(copy(bytes, buf)),
                 DtlsOutput::PeerCert(bytes) => return DtlsOutput::PeerCert(copy(bytes, buf)),

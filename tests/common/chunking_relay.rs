@@ -7,18 +7,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-/// Pieces have up to 2 to the power of this many bytes, …
+/// ChunkingRelay have up to 2 to the power of this many bytes, …
 const SIZE_BITS: u32 = 16;
 /// … and less only when the camera has said nothing for this long.
 const PATIENCE: Duration = Duration::from_millis(50);
 /// After a piece; several times what weir takes to read it.
 const PAUSE: Duration = Duration::from_micros(150);
 
-/// Pieces written: of 1 byte, of 2 and 3, of 4 to 7, …; the last are of 32 to 64 KiB.
+/// ChunkingRelay written: of 1 byte, of 2 and 3, of 4 to 7, …; the last are of 32 to 64 KiB.
 pub type Sizes = [AtomicU64; SIZE_BITS as usize];
 
 /// A relay at work. Its threads end when it is dropped or a side closes.
-pub struct Pieces {
+pub struct ChunkingRelay {
     /// Where the camera seems to be.
     pub address: SocketAddr,
     /// What was written.
@@ -26,7 +26,7 @@ pub struct Pieces {
     stop: Arc<AtomicBool>,
 }
 
-impl Pieces {
+impl ChunkingRelay {
     /// Relays to `camera`; the same seed makes the same sizes on a connection.
     pub fn start(camera: SocketAddr, seed: u64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -46,7 +46,7 @@ impl Pieces {
     }
 }
 
-impl Drop for Pieces {
+impl Drop for ChunkingRelay {
     fn drop(&mut self) {
         self.stop.store(true, Relaxed);
         // Wakes the thread that accepts; there is nobody to tell if that fails.
