@@ -1,6 +1,6 @@
-//! Tells the binary which commit it was built from, and tests which memory profile it has; packs the
-//! pages for browsers that unpack them. Has the linker write a build id, which not every linker does
-//! unasked.
+//! Tells the binary which commit it was built from, and tests which memory profile it has;
+//! compresses the pages for browsers that accept gzip. Has the linker write a build id, which not
+//! every linker does by default.
 
 use std::fs;
 use std::io::Write as _;
@@ -30,8 +30,8 @@ fn main() {
     let profile = std::env::var("WEIR_PROFILE").unwrap_or_default();
     println!("cargo::rustc-check-cfg=cfg(weir_profile, values(any()))");
     println!("cargo::rustc-link-arg=-Wl,--build-id=sha1");
-    // A static program that may lie anywhere has 200 KiB of relocations, read at start and resident
-    // from then on; packed they take 3. The C library has to know them: glibc does since 2.36.
+    // A static position-independent program has 200 KiB of relocations, read at start and resident
+    // from then on; packed they take 3. The C library has to support them: glibc does since 2.36.
     let is_static =
         std::env::var("CARGO_CFG_TARGET_FEATURE").is_ok_and(|all| all.contains("crt-static"));
     let is_x86_64 = std::env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|arch| arch == "x86_64");
@@ -42,8 +42,9 @@ fn main() {
     println!("cargo::rustc-env=WEIR_PAGES={:016x}", pack_pages());
 }
 
-/// Writes each page as gzip to `$OUT_DIR/pages`, without a time, so that the same bytes come of it
-/// again; an FNV-1a of them all, which tells one version of the pages from the next and guards nothing.
+/// Writes each page as gzip to `$OUT_DIR/pages`, without a time, so that the build is reproducible.
+/// Returns an FNV-1a hash of all pages, which tells versions of the pages apart and protects
+/// nothing.
 fn pack_pages() -> u64 {
     let folder = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo names it")).join("pages");
     fs::create_dir_all(&folder).expect("a writable folder");

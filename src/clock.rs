@@ -1,7 +1,8 @@
-//! The one clock. Everything else is told the time: microseconds since the process first asked.
+//! The only clock: microseconds since the process first read it. All other code gets the time as an
+//! argument.
 //!
-//! A sans-IO core takes `now_us: u64` and gives back deadlines in the same unit, so that a test
-//! turns time by hand.
+//! A sans-IO core takes `now_us: u64` and returns deadlines in the same unit, so that a test can
+//! set the time.
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -15,7 +16,7 @@ pub fn now_us() -> u64 {
     u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// The `Instant` that [`now_us`] called `at_us`, for libraries that want one.
+/// The `Instant` at which [`now_us`] was `at_us`, for libraries that need one.
 #[allow(clippy::disallowed_methods)]
 pub fn instant(at_us: u64) -> Instant {
     *START.get_or_init(Instant::now) + Duration::from_micros(at_us)
@@ -67,7 +68,7 @@ fn utc_of(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
-/// Seconds since 1970 by the wall clock; for what has to outlive the process.
+/// Seconds since 1970 by the wall clock, for what must outlive the process.
 #[allow(clippy::disallowed_methods)]
 pub fn unix_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()

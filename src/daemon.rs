@@ -1,5 +1,5 @@
-//! `weir run`: the order in which everything starts, and the end. Above all other modules: it is the
-//! only one that knows the threads, the web and the console together.
+//! `weir run`: starts everything in order, and stops it. This module is above all others: only it
+//! knows the threads, the web and the console together.
 
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
@@ -10,7 +10,7 @@ use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::{LocalSet, spawn_local};
 
-use crate::config::{Config, Source, Started};
+use crate::config::{Config, ConfigFile, Started};
 use crate::console::{self, Cable, Device};
 use crate::limits::PROFILE;
 use crate::media::{Media, Settings};
@@ -21,24 +21,24 @@ use crate::process::memory_limit;
 use crate::process::privileges::{self, Successor};
 use crate::storage::StateFolder;
 use crate::tls::Tls;
-use crate::webrtc::handshake::Identity;
+use crate::webrtc::handshake::DtlsIdentity;
 use crate::{demo, process, status, web};
 
 use crate::control::{Control, Supervisor};
 
-/// What the environment refused.
+/// Why weir could not start.
 #[derive(Debug)]
 pub enum RunError {
-    /// A listening address.
+    /// A listening address could not be bound.
     Listen {
-        /// What listens there.
+        /// The service for that address: `http`, `https`, `diagnostics` or `webrtc`.
         what: &'static str,
-        /// Where.
+        /// The address and port from the configuration.
         address: String,
-        /// Why not.
+        /// The error of the operating system.
         error: io::Error,
     },
-    /// Something else, in words.
+    /// Something else failed; a text for the operator.
     Start(String),
 }
 
@@ -55,26 +55,26 @@ impl std::fmt::Display for RunError {
 
 impl std::error::Error for RunError {}
 
-/// What weir is started with.
+/// The arguments of [`run`].
 #[derive(Debug)]
 pub struct Start {
-    /// The configuration, and where it is from.
+    /// The configuration, and where it was read from.
     pub started: Started,
-    /// Where it keeps what it must find again.
+    /// The folder for what must survive a restart.
     pub state: StateFolder,
-    /// The configuration's only camera is our own.
+    /// Whether the only camera is weir's own demo camera.
     pub is_demo: bool,
-    /// The serial line to answer on, in place of the one in the configuration.
+    /// The serial line for the console, in place of the configured one.
     pub console: Option<Device>,
 }
 
 /// Runs weir until SIGTERM or SIGINT.
 ///
 /// # Errors
-/// What the environment refused.
+/// [`RunError`]: an address could not be bound, or another part could not be started.
 pub fn run(start: Start) -> Result<(), RunError> {
     let refused = |error: io::Error| RunError::Start(error.to_string());
-    // One thread for what blocks: keeping a copy of the configuration.
+    // One blocking thread, for file I/O such as keeping a copy of the configuration.
     let runtime = Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(1)
@@ -92,7 +92,7 @@ async fn serve(start: Start) -> Result<(), RunError> {
         web::bind(address).map_err(named)
     };
     log::info!("weir {}", process::version());
-    // Before anybody can know that weir runs: a hang-up that nobody waits for ends a process.
+    // Before weir can be seen to run: an unhandled SIGHUP would end the process.
     let hangup = signal(SignalKind::hangup()).map_err(refused)?;
     let successor = Successor::of(started.config.process.user.as_deref());
     let state = state.owned_by(successor.owner());
@@ -110,7 +110,7 @@ async fn serve(start: Start) -> Result<(), RunError> {
         started = Started::without_file(Config::demo(port));
         spawn_local(demo::serve(listener, demo::CLIP));
     }
-    let identity = Identity::new().map_err(|error| RunError::Start(error.to_string()))?;
+    let identity = DtlsIdentity::new().map_err(|error| RunError::Start(error.to_string()))?;
     let webrtc = &started.config.webrtc;
     let settings = Settings { listen: webrtc.listen, payload_bytes: webrtc.payload_bytes };
     let socket = Socket::bind(webrtc.listen).map_err(|error| RunError::Listen {
@@ -120,12 +120,12 @@ async fn serve(start: Start) -> Result<(), RunError> {
     })?;
     let supervisor = Supervisor::of_environment();
     let cable = console.or_else(|| configured(&started.config)).map(Cable::open);
-    // Everything that may be root's alone is bound and read by now, and this is the only thread.
+    // Everything that may need root is bound and read by now, and this is the only thread.
     successor.become_it().map_err(|error| RunError::Start(error.to_string()))?;
-    privileges::warn_of_closed(started.source.as_ref().map(Source::path), &state);
+    privileges::warn_of_closed(started.source.as_ref().map(ConfigFile::path), &state);
     let media = Media::start(socket, settings).map_err(refused)?;
     announce(&started.config, &media, &http, https.as_ref().map(|(listener, _)| listener));
-    // Now that weir runs with it.
+    // Kept as the last good configuration now that weir runs with it.
     if let (Some(source), Some(text)) = (&started.source, started.text.take()) {
         source.keep(&text);
     }
@@ -162,7 +162,7 @@ fn configured(config: &Config) -> Option<Device> {
     Some(Device { path, baud: config.console.baud })
 }
 
-/// What an installer wants to know first.
+/// Logs what an installer wants to know first.
 fn announce(config: &Config, media: &Media, http: &TcpListener, https: Option<&TcpListener>) {
     let (send, receive) = media.socket.buffer_bytes();
     let gso = if media.socket.has_gso() { "on" } else { "not in this kernel" };
@@ -186,7 +186,7 @@ fn announce(config: &Config, media: &Media, http: &TcpListener, https: Option<&T
     }
 }
 
-/// What the CPU has for AES-GCM.
+/// The CPU's instructions for AES-GCM, as a text.
 fn cpu() -> String {
     #[cfg(target_arch = "x86_64")]
     let has = [
@@ -203,7 +203,7 @@ fn cpu() -> String {
     words.join(", ")
 }
 
-/// Copies the process's own figures to the gauges, twice a second.
+/// Copies the process's own counters to the gauges, twice a second.
 async fn gauge() {
     let gauges = &status::GAUGES;
     loop {

@@ -1,5 +1,5 @@
-//! DER as certificates have it: the tags we know, and a reader of one element after another.
-//! What is read may come from strangers: nothing is allocated, and what is cut short is `None`.
+//! DER as certificates use it: the known tags, and a reader of one element after another. The input
+//! is untrusted: nothing is allocated, and truncated input is `None`.
 
 pub(crate) const INTEGER: u8 = 0x02;
 pub(crate) const BIT_STRING: u8 = 0x03;
@@ -13,10 +13,10 @@ pub(crate) const SET: u8 = 0x31;
 pub(crate) const EXPLICIT_0: u8 = 0xa0;
 pub(crate) const EXPLICIT_3: u8 = 0xa3;
 
-/// The attribute `CN`.
+/// The OID of the attribute `CN`.
 pub(crate) const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
 
-/// Tag and contents of the element that `input` begins with, and what follows it.
+/// The tag and contents of the element that `input` begins with, and the rest of `input`.
 pub(crate) fn next(input: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&tag, rest) = input.split_first()?;
     let (&first, rest) = rest.split_first()?;
@@ -33,13 +33,13 @@ pub(crate) fn next(input: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     Some((tag, contents, rest))
 }
 
-/// Contents of the element that `input` begins with, which must have `tag`, and what follows it.
+/// The contents of the element that `input` begins with, which must have `tag`, and the rest.
 pub(crate) fn expect(tag: u8, input: &[u8]) -> Option<(&[u8], &[u8])> {
     let (found, contents, rest) = next(input)?;
     (found == tag).then_some((contents, rest))
 }
 
-/// The elements that `input` consists of, as far as they are whole.
+/// The elements of `input`, up to the first truncated one.
 pub(crate) fn each(input: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
     let mut rest = input;
     std::iter::from_fn(move || {

@@ -1,5 +1,5 @@
-//! weir pulls RTSP from the cameras of a LAN and serves them to browsers over WebRTC, in memory
-//! that is counted before it runs.
+//! weir pulls RTSP from the cameras of a LAN and serves them to browsers over WebRTC. Its memory is
+//! bounded and counted at compile time.
 //!
 //! The folders are the data path, in order:
 //!
@@ -9,9 +9,10 @@
 //! ```
 //!
 //! [`media`] is the thread that moves packets and [`control`] the one that does everything else.
-//! [`access`] says who may, [`tls`] is what HTTPS adds. [`limits`] holds every bound, [`plan`] adds
-//! them up, [`mem`] is the memory, [`net`] the sockets, [`clock`] the time, [`journal`] the log and
-//! [`process`] what the supervisor sees. The cores of `rtsp`, `rtp`, `webrtc` and `egress` are sans-IO.
+//! [`access`] decides who is admitted, and [`tls`] adds HTTPS. [`limits`] holds every bound,
+//! [`plan`] adds them up and [`mem`] allocates. [`net`] has the sockets, [`clock`] the time,
+//! [`journal`] the log, and [`process`] what the kernel and the service manager see. The cores of
+//! `rtsp`, `rtp`, `webrtc` and `egress` are sans-IO.
 
 pub mod access;
 pub mod clock;
@@ -42,7 +43,7 @@ pub mod tls;
 pub mod web;
 pub mod webrtc;
 
-/// The version's number; [`process::version`] has all that tells one build from another.
+/// The version number; [`process::version`] has everything that tells one build from another.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-/// The commit it was built from, 12 digits; `unknown` outside a repository.
+/// The first 12 digits of the commit of this build; `unknown` outside a repository.
 pub const COMMIT: &str = env!("WEIR_COMMIT");

@@ -1,5 +1,6 @@
-//! The memory plan: what weir may ever use, item by item, each with its holder. `weir memory`
-//! prints it, the README carries it, and a profile whose plan is over its total does not compile.
+//! The memory plan: the most memory that weir may use, item by item, each with its holder.
+//! `weir memory` prints it and the README includes it. A profile whose plan exceeds its total does
+//! not compile.
 
 use std::fmt::Write;
 
@@ -10,21 +11,21 @@ use crate::limits::{
     SESSIONS_MAX, SUBSCRIPTIONS_MAX, TCP_BUFFER_BYTES,
 };
 use crate::media::{Memory, sizes};
-use crate::mem::accounts::Kind;
+use crate::mem::accounts::AccountKind;
 use crate::status::{CameraStats, SessionStats, Tables};
 
-/// Whose the memory is.
+/// The kind of memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tier {
-    /// Ours, static, exact, touched at start.
+    /// weir's own static memory: exact, and touched at start.
     Arena,
-    /// The region behind the global allocator; resident as far as it was ever used.
+    /// The region behind the global allocator; resident up to its highest use so far.
     LibraryHeap,
-    /// Stacks; resident as far as they were ever used.
+    /// Thread stacks; resident up to their highest use so far.
     Stack,
     /// The program's own pages.
     Program,
-    /// The kernel's: not in the process, not in the total.
+    /// The kernel's memory: neither in the process nor in the total.
     Kernel,
 }
 
@@ -68,18 +69,18 @@ const ITEMS: [Item; 32] = [
     item(Tier::Arena, "address table", "webrtc", 1, sizes::DEMUX),
     item(Tier::Arena, "statistics", "status", 1, STATISTICS_BYTES),
     item(Tier::Arena, "last warnings, log budgets", "journal", 1, journal::BYTES),
-    heap("http connections", Kind::HttpConnection),
+    heap("http connections", AccountKind::HttpConnection),
     heap_more("while a request body is read", PROFILE.http_bodies, PROFILE.http_body_heap_bytes),
     heap_more(
         "while in a large TLS record",
         PROFILE.tls_large_records,
         PROFILE.tls_large_record_heap_bytes,
     ),
-    heap("diagnostics connections", Kind::DiagnosticsConnection),
-    heap("offers", Kind::Offer),
-    heap("handshakes", Kind::Handshake),
-    heap("cameras being dialled", Kind::CameraDial),
-    heap("consoles", Kind::Console),
+    heap("diagnostics connections", AccountKind::DiagnosticsConnection),
+    heap("offers", AccountKind::Offer),
+    heap("handshakes", AccountKind::Handshake),
+    heap("cameras being dialled", AccountKind::CameraDial),
+    heap("consoles", AccountKind::Console),
     item(Tier::LibraryHeap, "shared", "all", 1, PROFILE.shared_heap_bytes),
     item(Tier::LibraryHeap, "reserve", "what is under way", 1, PROFILE.heap_reserve_bytes),
     item(Tier::LibraryHeap, "rest", "reading a configuration", 1, HEAP_REST_BYTES),
@@ -87,7 +88,7 @@ const ITEMS: [Item; 32] = [
     item(Tier::Stack, "stack for password hashes", "access", 1, PASSWORD_STACK_BYTES),
     item(Tier::Program, "program pages", "text and data", 1, PROFILE.program_bytes),
     item(Tier::Kernel, "udp socket buffers", "kernel", 2, PROFILE.udp_socket_buffer_bytes),
-    // Twice what is asked for, and both directions full.
+    // The kernel takes twice what is asked for, in both directions.
     item(Tier::Kernel, "http socket buffers", "kernel", HTTP_SOCKETS_MAX, 4 * TCP_BUFFER_BYTES),
     item(
         Tier::Kernel,
@@ -99,23 +100,24 @@ const ITEMS: [Item; 32] = [
     item(Tier::Kernel, "camera socket buffers", "kernel", CAMERAS_MAX, CAMERA_SOCKET_BYTES),
 ];
 
-/// What the accounts of a kind may hold.
-const fn heap(what: &'static str, kind: Kind) -> Item {
+/// The line for the heap accounts of one kind.
+const fn heap(what: &'static str, kind: AccountKind) -> Item {
     item(Tier::LibraryHeap, what, kind.name(), kind.max(), kind.budget_bytes())
 }
 
-/// What some HTTP connections may hold besides.
+/// The line for further heap that `count` HTTP connections may hold at once.
 const fn heap_more(what: &'static str, count: usize, bytes: usize) -> Item {
-    item(Tier::LibraryHeap, what, Kind::HttpConnection.name(), count, bytes)
+    item(Tier::LibraryHeap, what, AccountKind::HttpConnection.name(), count, bytes)
 }
 
-/// What all accounts that can be open at once may hold, with what they share and the reserve. A
-/// configuration is not among them: it is read in what happens to be free, in one go, or later.
+/// The sum of all heap accounts that can be open at once, the shared part and the reserve. Accounts
+/// for reading a configuration are not included: it is read in what happens to be free, in one go,
+/// or later.
 const HEAP_PROMISED_BYTES: usize = {
     let (mut sum, mut at) = (PROFILE.shared_heap_bytes + PROFILE.heap_reserve_bytes, 0);
-    while at < Kind::ALL.len() {
-        let kind = Kind::ALL[at];
-        if !matches!(kind, Kind::Configuration) {
+    while at < AccountKind::ALL.len() {
+        let kind = AccountKind::ALL[at];
+        if !matches!(kind, AccountKind::Configuration) {
             sum += kind.max() * kind.budget_bytes();
         }
         at += 1;
@@ -123,7 +125,7 @@ const HEAP_PROMISED_BYTES: usize = {
     sum + PROFILE.http_bodies * PROFILE.http_body_heap_bytes
         + PROFILE.tls_large_records * PROFILE.tls_large_record_heap_bytes
 };
-/// What is left of the region, so that its lines add up to it.
+/// The rest of the region, so that the lines of the library heap add up to it.
 const HEAP_REST_BYTES: usize = PROFILE.library_heap_bytes.saturating_sub(HEAP_PROMISED_BYTES);
 
 /// Bytes of the statistics, which are statics of their own.
@@ -131,9 +133,9 @@ const STATISTICS_BYTES: usize = CAMERAS_MAX * size_of::<CameraStats>()
     + SESSIONS_MAX * size_of::<SessionStats>()
     + size_of::<Tables>();
 
-/// What the process may use at most.
+/// The most that the process may use, in bytes, without the kernel's part.
 pub const TOTAL_BYTES: usize = total_of(None);
-/// What lies in arenas.
+/// The bytes of all arenas.
 pub const ARENA_BYTES: usize = total_of(Some(Tier::Arena));
 
 const _: () = {
@@ -143,7 +145,7 @@ const _: () = {
     assert!(memory <= ARENA_BYTES + slack, "an item of the media thread's arena is not listed");
 };
 
-/// The sum of one tier's lines, or of all but the kernel's.
+/// The sum of one tier's lines in bytes; with `None`, of all tiers but the kernel's.
 const fn total_of(tier: Option<Tier>) -> usize {
     let mut total = 0;
     let mut at = 0;
@@ -198,13 +200,13 @@ impl Tier {
     }
 }
 
-/// A text made while compiling.
-pub(crate) struct Message {
+/// A text that is composed at compile time.
+pub(crate) struct ConstMessage {
     bytes: [u8; 128],
     length: usize,
 }
 
-impl Message {
+impl ConstMessage {
     const fn text(mut self, text: &str) -> Self {
         let text = text.as_bytes();
         let mut at = 0;
@@ -247,9 +249,9 @@ const fn digit(number: usize) -> u8 {
     (number % 10) as u8
 }
 
-/// What a profile over its bounds is told: the need and the limit.
-const fn over(need: usize, limit_name: &str, limit: usize) -> Message {
-    Message { bytes: [0; 128], length: 0 }
+/// The compile error for a profile over a bound: the bytes it needs and the limit.
+const fn over(need: usize, limit_name: &str, limit: usize) -> ConstMessage {
+    ConstMessage { bytes: [0; 128], length: 0 }
         .text("memory profile ")
         .text(PROFILE.name)
         .text(" needs ")

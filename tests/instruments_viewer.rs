@@ -19,7 +19,9 @@ use common::server::wait_for;
 use common::srtp::Keys;
 use common::viewer::{Options, Viewer, wall};
 use weir::clock;
-use weir::webrtc::handshake::{Answered, Connected, Handshake, Identity, Progress, Request};
+use weir::webrtc::handshake::{
+    Answered, Connected, DtlsIdentity, Handshake, HandshakeRequest, Progress,
+};
 
 const PACKETS: u16 = 40;
 /// So that the sequence number wraps. A viewer that misses the packets before the wrap can open
@@ -79,7 +81,7 @@ impl StandIn {
             request += std::str::from_utf8(&chunk[..bytes]).unwrap();
         }
         let (_, offer) = request.split_once("\r\n\r\n").unwrap();
-        let asked = Request {
+        let asked = HandshakeRequest {
             offer,
             camera_profile: 0x42_e0_1f,
             candidates: &[self.announce],
@@ -88,7 +90,7 @@ impl StandIn {
             ssrc: SSRC,
             resend: true,
         };
-        let identity = Identity::new().unwrap();
+        let identity = DtlsIdentity::new().unwrap();
         let accepted = Answered::accept(&identity, &asked, clock::now_us());
         let (answered, accepted) = accepted.unwrap();
         let handshake = answered.begin(&identity, asked.candidates, clock::now_us());

@@ -45,7 +45,7 @@ pub struct Account {
 
 /// Tells one user's section from what it was before. A login is bound to it, so that a change of
 /// password or role ends the login, over a restart too.
-pub type Fingerprint = [u8; 32];
+pub type AccountsFingerprint = [u8; 32];
 
 /// A `[[user]]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub struct User {
     pub account: Account,
     /// Of the password.
     pub password: PasswordHash,
-    fingerprint: Fingerprint,
+    fingerprint: AccountsFingerprint,
 }
 
 impl User {
@@ -70,7 +70,7 @@ impl User {
     }
 
     /// Of the whole section.
-    pub fn fingerprint(&self) -> &Fingerprint {
+    pub fn fingerprint(&self) -> &AccountsFingerprint {
         &self.fingerprint
     }
 }
@@ -86,7 +86,7 @@ pub struct Token {
 
 impl Token {
     /// Of the whole section.
-    pub fn fingerprint(&self) -> Fingerprint {
+    pub fn fingerprint(&self) -> AccountsFingerprint {
         let Account { name, role } = &self.account;
         let text = self.hash.to_string();
         sha256(&[role.name().as_bytes(), b"\0", text.as_bytes(), b"\0", name.as_bytes()])
@@ -145,7 +145,7 @@ impl Policy {
     }
 
     /// The user that a login is of.
-    pub fn user_of(&self, fingerprint: &Fingerprint) -> Option<&User> {
+    pub fn user_of(&self, fingerprint: &AccountsFingerprint) -> Option<&User> {
         self.users.iter().find(|user| user.fingerprint == *fingerprint)
     }
 

@@ -2,10 +2,10 @@
 
 use tokio::sync::oneshot;
 
-use super::account::{Account, Fingerprint, Policy, Role};
+use super::account::{Account, AccountsFingerprint, Policy, Role};
 use super::client::Sender;
-use super::failures::{Failures, Tried};
-use super::logins::{Ended, LoginHash, Logins};
+use super::failures::{Failures, TriedSecret};
+use super::logins::{EndedLogin, LoginHash, Logins};
 use super::password::PasswordHash;
 use super::queue::{Attempt, Job, Queue, QueueFull};
 use super::verified::VerifiedCredentials;
@@ -117,7 +117,7 @@ pub struct Access {
     remembered: VerifiedCredentials,
     hashing: Queue,
     /// The users of the policy last seen.
-    users: Vec<Fingerprint>,
+    users: Vec<AccountsFingerprint>,
 }
 
 impl Access {
@@ -188,10 +188,10 @@ impl Access {
 
     /// A wrong token counts by itself, and never keeps a right one or a password out.
     fn wrong_token(&mut self, sender: &Sender, now: Now) -> Denial {
-        if let Some(seconds) = self.failures.wait_s(sender, Tried::Token, now.us) {
+        if let Some(seconds) = self.failures.wait_s(sender, TriedSecret::Token, now.us) {
             return Denial::Wait { seconds };
         }
-        self.failures.charge(sender, Tried::Token, now.us);
+        self.failures.charge(sender, TriedSecret::Token, now.us);
         Denial::Wrong
     }
 
@@ -218,12 +218,12 @@ impl Access {
             return Ok(Verdict::Hashing { identity, outcome });
         }
         // Before what is remembered, which would tell a right guess from a wrong one for nothing.
-        if let Some(seconds) = self.failures.wait_s(sender, Tried::Password, now.us) {
+        if let Some(seconds) = self.failures.wait_s(sender, TriedSecret::Password, now.us) {
             return Err(Denial::Wait { seconds });
         }
         if policy.users.is_empty() {
             // There is nobody whose password could be guessed by the time that an answer takes.
-            self.failures.charge(sender, Tried::Password, now.us);
+            self.failures.charge(sender, TriedSecret::Password, now.us);
             return Err(Denial::Wrong);
         }
         if self.remembered.knows(&mark, now.us) {
@@ -233,7 +233,7 @@ impl Access {
             self.failures.take_back(&job.attempt.charge);
         }
         self.hashing.make_room_for_request(sender).map_err(busy)?;
-        let charge = self.failures.charge(sender, Tried::Password, now.us);
+        let charge = self.failures.charge(sender, TriedSecret::Password, now.us);
         // All users take as long as the one who takes longest, and so does one there is not.
         let rounds = policy.users.iter().map(|user| user.password.rounds()).max().unwrap_or(0);
         let hash = known.map(|known| known.password.clone());
@@ -263,7 +263,7 @@ impl Access {
         if is_right {
             self.remembered.insert(mark, now.us);
             self.failures.clear(&charge);
-        } else if let Some(seconds) = self.failures.wait_s(&sender, Tried::Password, now.us) {
+        } else if let Some(seconds) = self.failures.wait_s(&sender, TriedSecret::Password, now.us) {
             let client = sender.ip;
             log::warn!("{client}: wrong password again, next try in {seconds} s");
         }
@@ -281,7 +281,7 @@ impl Access {
     }
 
     /// Ends a login; `None` when there is none.
-    pub(super) fn log_out(&mut self, id: &str) -> Option<Ended> {
+    pub(super) fn log_out(&mut self, id: &str) -> Option<EndedLogin> {
         self.logins.release(id)
     }
 

@@ -17,7 +17,7 @@ use crate::limits::{FAILURE_ADDRESSES_MAX, FAILURES_FREE};
 
 /// What was tried. A player with an old token must not keep its owner from logging in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tried {
+pub(super) enum TriedSecret {
     Password,
     Token,
 }
@@ -26,7 +26,7 @@ pub(super) enum Tried {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Charge {
     address: IpAddr,
-    tried: Tried,
+    tried: TriedSecret,
     is_forwarded: bool,
     at_us: u64,
 }
@@ -42,7 +42,7 @@ pub(super) struct Failures {
 #[derive(Debug)]
 struct Entry {
     address: IpAddr,
-    tried: Tried,
+    tried: TriedSecret,
     count: Count,
 }
 
@@ -52,16 +52,16 @@ impl Failures {
     }
 
     /// How long a sender has to wait, in seconds; `None` when it may try.
-    pub(super) fn wait_s(&self, sender: &Sender, tried: Tried, now_us: u64) -> Option<u32> {
+    pub(super) fn wait_s(&self, sender: &Sender, tried: TriedSecret, now_us: u64) -> Option<u32> {
         let entry = self.entries.iter().find(|entry| entry.is_of(sender.tries_key(), tried));
         let own = entry.and_then(|entry| entry.count.wait_s(now_us));
-        let counts_together = sender.is_forwarded() && tried == Tried::Password;
+        let counts_together = sender.is_forwarded() && tried == TriedSecret::Password;
         own.max(counts_together.then(|| self.forwarded.wait_s(now_us)).flatten())
     }
 
     /// Counts a try as failed. Called before it is known, so that tries at one instant count:
     /// [`Failures::clear`] or [`Failures::take_back`] follows where it is none.
-    pub(super) fn charge(&mut self, sender: &Sender, tried: Tried, now_us: u64) -> Charge {
+    pub(super) fn charge(&mut self, sender: &Sender, tried: TriedSecret, now_us: u64) -> Charge {
         self.entries.retain(|entry| !entry.count.is_forgotten(now_us));
         let (address, is_forwarded) = (sender.tries_key(), sender.is_forwarded());
         let known = self.entries.iter().position(|entry| entry.is_of(address, tried));
@@ -71,7 +71,7 @@ impl Failures {
             self.entries.len() - 1
         });
         self.entries[index].count.charge(now_us);
-        let is_forwarded = is_forwarded && tried == Tried::Password;
+        let is_forwarded = is_forwarded && tried == TriedSecret::Password;
         if is_forwarded {
             self.forwarded.charge(now_us);
         }
@@ -116,14 +116,14 @@ impl Failures {
 }
 
 impl Entry {
-    fn is_of(&self, address: IpAddr, tried: Tried) -> bool {
+    fn is_of(&self, address: IpAddr, tried: TriedSecret) -> bool {
         self.address == address && self.tried == tried
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Tried::{Password, Token};
+    use super::TriedSecret::{Password, Token};
     use super::*;
     use crate::limits::{FAILURES_FORGOTTEN_US, FAILURES_FREE_FORWARDED};
 

@@ -9,7 +9,7 @@
 //! <SHA-256 of the id> <seconds since 1970> <the section's fingerprint>
 //! ```
 
-use super::{Fingerprint, Policy, from_hex, hex, random, sha256};
+use super::{AccountsFingerprint, Policy, from_hex, hex, random, sha256};
 use crate::limits::{LOGINS_MAX, USER_LOGINS_MAX};
 
 const FORM: &str = "weir-logins 1";
@@ -32,14 +32,14 @@ pub(super) struct Logins {
 struct Login {
     id_hash: LoginHash,
     until_s: u64,
-    user: Fingerprint,
+    user: AccountsFingerprint,
     /// It is in the file, or in what is being written there.
     is_filed: bool,
 }
 
 /// A login that was ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Ended {
+pub(super) struct EndedLogin {
     /// The file has to be written again, or it brings the login back.
     pub(super) is_filed: bool,
 }
@@ -80,7 +80,12 @@ impl Logins {
     /// Begins a login; what goes into the cookie. A user who has as many as one may have loses
     /// his own oldest, so that he cannot end other users' logins by logging in again and again;
     /// when the table is full, the oldest of all goes.
-    pub(super) fn admit(&mut self, user: Fingerprint, now_s: u64, lifetime_s: u64) -> String {
+    pub(super) fn admit(
+        &mut self,
+        user: AccountsFingerprint,
+        now_s: u64,
+        lifetime_s: u64,
+    ) -> String {
         self.entries.retain(|login| now_s < login.until_s);
         // More than one too many only when a file from before this limit has been read.
         while self.entries.iter().filter(|login| login.user == user).count() >= USER_LOGINS_MAX {
@@ -100,7 +105,7 @@ impl Logins {
     }
 
     /// The section of a login that is good.
-    pub(super) fn find(&self, id: &str, now_s: u64) -> Option<&Fingerprint> {
+    pub(super) fn find(&self, id: &str, now_s: u64) -> Option<&AccountsFingerprint> {
         let id_hash = hash_of(id);
         let found = self.entries.iter().find(|login| login.id_hash == id_hash)?;
         (now_s < found.until_s).then_some(&found.user)
@@ -112,11 +117,11 @@ impl Logins {
     }
 
     /// Ends a login; `None` when there is none.
-    pub(super) fn release(&mut self, id: &str) -> Option<Ended> {
+    pub(super) fn release(&mut self, id: &str) -> Option<EndedLogin> {
         let id_hash = hash_of(id);
         let index = self.entries.iter().position(|login| login.id_hash == id_hash)?;
         let Login { is_filed, .. } = self.entries.remove(index);
-        Some(Ended { is_filed })
+        Some(EndedLogin { is_filed })
     }
 
     /// Ends the logins of sections that are no longer there; whether there were some.
@@ -141,7 +146,7 @@ mod tests {
         assert_eq!(anna.len(), 32, "128 bits");
         assert_eq!(logins.find(&anna, 99 + DAY_S), Some(&[1; 32]));
         assert_eq!(logins.find(&anna, 100 + DAY_S), None);
-        assert_eq!(logins.release(&anna), Some(Ended { is_filed: false }));
+        assert_eq!(logins.release(&anna), Some(EndedLogin { is_filed: false }));
         assert_eq!(logins.release(&anna), None);
         assert_eq!(logins.find(&anna, 101), None);
         assert_eq!(logins.find(&bert, 101), Some(&[2; 32]));
@@ -149,7 +154,7 @@ mod tests {
     }
 
     /// The user's section that holds the login with this number when each has as many as allowed.
-    fn user_of(number: usize) -> Fingerprint {
+    fn user_of(number: usize) -> AccountsFingerprint {
         [u8::try_from(number / USER_LOGINS_MAX).expect("few users"); 32]
     }
 
@@ -188,7 +193,7 @@ mod tests {
         assert!(ids.iter().all(|id| !text.contains(id.as_str())));
         assert_eq!(Logins::read(&text), (logins, true));
         let (mut read, _) = Logins::read(&text);
-        assert_eq!(read.release(&ids[0]), Some(Ended { is_filed: true }));
+        assert_eq!(read.release(&ids[0]), Some(EndedLogin { is_filed: true }));
     }
 
     #[test]

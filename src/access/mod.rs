@@ -28,7 +28,7 @@ mod queue;
 mod token;
 mod verified;
 
-pub use account::{Account, Fingerprint, Policy, Role, Token, User};
+pub use account::{Account, AccountsFingerprint, Policy, Role, Token, User};
 pub use client::Sender;
 pub use decide::{Access, AuthRequest, Denial, Identity, Means, Now, PresentedCredentials};
 pub use guard::{Guard, LoggedIn};

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use super::account::{Fingerprint, Policy};
+use super::account::{AccountsFingerprint, Policy};
 use super::decide::{Identity, Means};
 use super::logins::{LoginHash, hash_of};
 
@@ -13,14 +13,14 @@ pub enum Owner {
     /// A user, as the section was when the session began.
     User {
         /// Of the section.
-        section: Fingerprint,
+        section: AccountsFingerprint,
         /// By which login; none for a password in the request.
         login: Option<LoginHash>,
     },
     /// A token, as the section was.
     Token {
         /// Of the section.
-        section: Fingerprint,
+        section: AccountsFingerprint,
     },
     /// There are no accounts: the client, by its address.
     Address {

@@ -1,11 +1,11 @@
-//! `[[user]]`, `[[token]]`, and what `[http]` says about whom to answer. A mistake disables its
-//! entry alone, and never opens what the others close.
+//! `[[user]]`, `[[token]]` and the access keys of `[http]`. A mistake disables only its own entry:
+//! access still needs a login.
 
 use toml::de::{DeTable, DeValue};
 
 use super::Config;
 use super::place::{Problems, Severity};
-use super::section::{At, Section, wrong_type};
+use super::section::{At, TomlSection, wrong_type};
 use crate::access::{Account, Network, Origin, PasswordHash, Policy, Role, Token, TokenHash, User};
 use crate::limits::{
     ACCOUNT_NAME_BYTES_MAX, HTTP_NAME_BYTES_MAX, HTTP_NAMES_MAX, HTTP_PREFIX_BYTES_MAX,
@@ -13,7 +13,7 @@ use crate::limits::{
 };
 
 /// Reads `open`, `names`, `origins`, `proxies`, `prefix` and `login_hours`.
-pub(super) fn read_http(http: &mut Section, policy: &mut Policy, problems: &mut Problems) {
+pub(super) fn read_http(http: &mut TomlSection, policy: &mut Policy, problems: &mut Problems) {
     policy.open = http.switch("open", policy.open, problems);
     let hours = 1..=LOGIN_HOURS_MAX;
     policy.login_hours = http.count("login_hours", hours, policy.login_hours, problems);
@@ -28,8 +28,9 @@ pub(super) fn read_http(http: &mut Section, policy: &mut Policy, problems: &mut 
     policy.prefix = read_prefix(http, problems);
 }
 
-/// A path of names that could be cameras', so that none of ours is hidden behind it.
-fn read_prefix(http: &mut Section, problems: &mut Problems) -> String {
+/// Reads `prefix`. Each segment must be a valid camera name, which excludes weir's own paths
+/// (`api`, `healthz`, `metrics`).
+fn read_prefix(http: &mut TomlSection, problems: &mut Problems) -> String {
     let text = match http.text("prefix") {
         Ok(None) => return String::new(),
         Ok(Some(text)) => text,
@@ -50,9 +51,9 @@ fn read_prefix(http: &mut Section, problems: &mut Problems) -> String {
     String::new()
 }
 
-/// A camera whose path begins as `prefix` does cannot be told from weir itself, behind a proxy that
-/// takes `prefix` off.
-pub(super) fn check_prefix(config: &Config, root: &mut Section, problems: &mut Problems) {
+/// Warns when the first segment of `prefix` is the name of a camera: behind a proxy that strips
+/// `prefix`, the camera's path could not be told from weir's own.
+pub(super) fn check_prefix(config: &Config, root: &mut TomlSection, problems: &mut Problems) {
     let first = config.access.prefix.split('/').nth(1);
     if let Some(camera) = config.cameras.iter().find(|camera| Some(&*camera.name) == first) {
         let offset = root.value("http").map_or(0, |value| value.span().start);
@@ -62,9 +63,10 @@ pub(super) fn check_prefix(config: &Config, root: &mut Section, problems: &mut P
     }
 }
 
-/// A list of texts; what is wrong in it is left out.
+/// Reads a list of strings, at most [`HTTP_NAMES_MAX`] of at most [`HTTP_NAME_BYTES_MAX`] bytes
+/// each. A wrong item is left out and noted.
 fn read_list<T>(
-    section: &mut Section,
+    section: &mut TomlSection,
     key: &'static str,
     wanted: &str,
     problems: &mut Problems,
@@ -96,10 +98,10 @@ fn read_list<T>(
     good
 }
 
-/// Reads the users and the tokens.
-pub(super) fn read_all(root: &mut Section, policy: &mut Policy, problems: &mut Problems) {
+/// Reads all `[[user]]` and `[[token]]` entries into `policy`.
+pub(super) fn read_all(root: &mut TomlSection, policy: &mut Policy, problems: &mut Problems) {
     let offset = root.value("user").or_else(|| root.value("token")).map(|value| value.span().start);
-    // Before anything that could be wrong with them: there are some.
+    // Set before any entry is read: a file whose entries are all wrong still requires a login.
     policy.has_accounts = offset.is_some();
     each(root, "user", USERS_MAX, problems, |table, offset, problems| {
         let user = read_user(table, offset, &policy.users, problems)?;
@@ -117,9 +119,9 @@ pub(super) fn read_all(root: &mut Section, policy: &mut Policy, problems: &mut P
     }
 }
 
-/// Has `read` look at each section of a kind; one that it refuses is disabled.
+/// Calls `read` for each `[[key]]` table, at most `max` of them; `None` disables the entry.
 fn each(
-    root: &mut Section,
+    root: &mut TomlSection,
     key: &'static str,
     max: usize,
     problems: &mut Problems,
@@ -159,7 +161,7 @@ fn read_user(
     before: &[User],
     problems: &mut Problems,
 ) -> Option<User> {
-    let mut section = Section::new("[[user]]", table);
+    let mut section = TomlSection::new("[[user]]", table);
     let taken = |name: &str| before.iter().any(|user| user.account.name == name);
     let account = read_account(&mut section, offset, taken, problems);
     let hash = read_text(&mut section, "password", offset, problems);
@@ -181,7 +183,7 @@ fn read_token(
     before: &[Token],
     problems: &mut Problems,
 ) -> Option<Token> {
-    let mut section = Section::new("[[token]]", table);
+    let mut section = TomlSection::new("[[token]]", table);
     let taken = |name: &str| before.iter().any(|token| token.account.name == name);
     let account = read_account(&mut section, offset, taken, problems);
     let hash = read_text(&mut section, "hash", offset, problems);
@@ -197,9 +199,9 @@ fn read_token(
     Some(Token { account: account?, hash: hash? })
 }
 
-/// Name and role. Both are read, so that both mistakes are named at once.
+/// Reads `name` and `role`. Both are always read, so that both mistakes are reported at once.
 fn read_account(
-    section: &mut Section,
+    section: &mut TomlSection,
     offset: usize,
     is_taken: impl Fn(&str) -> bool,
     problems: &mut Problems,
@@ -224,14 +226,15 @@ fn read_account(
     Some(Account { name: name?, role: role? })
 }
 
-/// Why a name cannot be a user's or token's; it stands in headers, pages and the log.
+/// Why `name` cannot be the name of a user or token, which appears in headers, pages and the log;
+/// `None` if it can.
 fn name_problem(name: &str, is_taken: impl Fn(&str) -> bool) -> Option<String> {
     if name.is_empty() {
         Some("is empty".to_owned())
     } else if name.len() > ACCOUNT_NAME_BYTES_MAX {
         Some(format!("is {} bytes long, max {ACCOUNT_NAME_BYTES_MAX}", name.len()))
     } else if name.chars().any(|c| c.is_control() || c == ':') {
-        // Basic (RFC 7617) ends the user at the first colon.
+        // Basic authentication (RFC 7617) ends the user name at the first colon.
         Some("has a colon or a control character".to_owned())
     } else if is_taken(name) {
         Some("is already another's".to_owned())
@@ -240,9 +243,9 @@ fn name_problem(name: &str, is_taken: impl Fn(&str) -> bool) -> Option<String> {
     }
 }
 
-/// A text that must be there.
+/// Reads a required string; a missing one is noted at `offset`.
 fn read_text<'s>(
-    section: &mut Section<'s, '_>,
+    section: &mut TomlSection<'s, '_>,
     key: &'static str,
     offset: usize,
     problems: &mut Problems,

@@ -1,5 +1,5 @@
-//! One `[[camera]]`: its name, its URL and its login. A mistake disables this camera alone. URL and
-//! login are judged by the RTSP client, which has to send them: what is good here can be dialled.
+//! One `[[camera]]`: its name, URL and login. A mistake disables this camera only. The RTSP client
+//! checks URL and login, since it has to send them: what passes here can be dialled.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -8,19 +8,20 @@ use toml::de::DeTable;
 
 use super::Camera;
 use super::place::{Problems, Severity};
-use super::section::{At, Section};
+use super::section::{At, TomlSection};
 use crate::limits::{CAMERA_NAME_BYTES_MAX, RTSP_PASSWORD_BYTES_MAX, RTSP_USER_BYTES_MAX};
-use crate::rtsp::{CameraUrl, Credentials, UrlError};
+use crate::rtsp::{CameraCredentials, CameraUrl, UrlError};
 use crate::storage::Secret;
 use crate::storage::open_file;
 
 const TITLE: &str = "[[camera]]";
-/// A password with all that editors put around it.
+/// The longest password, with the byte order mark and the line end that editors add.
 const PASSWORD_FILE_BYTES_MAX: usize = RTSP_PASSWORD_BYTES_MAX + "\u{feff}\r\n".len();
-/// First path segments that are weir's own.
+/// First path segments that weir uses itself.
 const RESERVED: [&str; 3] = ["api", "healthz", "metrics"];
 
-/// Why `name` cannot be a camera's; `None` when it can.
+/// Why `name` cannot be the name of a camera, at most [`CAMERA_NAME_BYTES_MAX`] bytes; `None` if it
+/// can.
 pub fn name_problem(name: &str) -> Option<String> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     if name.is_empty() {
@@ -34,14 +35,15 @@ pub fn name_problem(name: &str) -> Option<String> {
     } else if RESERVED.contains(&name) {
         Some("is reserved".to_owned())
     } else if name.bytes().all(|byte| byte == b'.') {
-        // A browser takes `/./` and `/../` out of a path before it asks.
+        // A browser removes `/./` and `/../` from a path before it sends the request.
         Some("is nothing but dots".to_owned())
     } else {
         None
     }
 }
 
-/// Reads one camera, the `number`th of the file; its mistakes are noted and kept in `problem`.
+/// Reads one camera, the `number`th of the file, from 1. Every mistake is noted; the first one
+/// becomes the camera's `problem`.
 pub(super) fn read(
     table: &DeTable,
     offset: usize,
@@ -50,7 +52,7 @@ pub(super) fn read(
     directory: &Path,
     problems: &mut Problems,
 ) -> Camera {
-    let mut section = Section::new(TITLE, table);
+    let mut section = TomlSection::new(TITLE, table);
     let mut mistakes = Vec::new();
     let name = read_name(&mut section, offset, number, before, &mut mistakes);
     let url = required(&mut section, "url", offset, &mut mistakes);
@@ -74,7 +76,7 @@ pub(super) fn read(
         mistakes.push(at(offset, "there is a password but no `user`".to_owned()));
     }
     let has_login = in_url.is_some() || user.is_some();
-    let login = in_url.unwrap_or_else(|| Credentials {
+    let login = in_url.unwrap_or_else(|| CameraCredentials {
         user: user.unwrap_or_default(),
         password: password.unwrap_or_default(),
     });
@@ -91,7 +93,7 @@ pub(super) fn read(
     }
 }
 
-/// Why a camera is disabled, with the place, as `/api/cameras` shows it.
+/// Why a camera is disabled, with line and column, as `/api/cameras` shows it.
 pub(super) fn reason(mistake: &At<String>, problems: &Problems) -> String {
     let (line, column) = problems.place(mistake.offset);
     format!("line {line}, column {column}: {}", mistake.value)
@@ -101,9 +103,9 @@ fn at(offset: usize, value: String) -> At<String> {
     At { value, offset }
 }
 
-/// A string that must be there.
+/// Reads a required string.
 fn required<'s>(
-    section: &mut Section<'s, '_>,
+    section: &mut TomlSection<'s, '_>,
     key: &'static str,
     offset: usize,
     mistakes: &mut Vec<At<String>>,
@@ -116,9 +118,9 @@ fn required<'s>(
     None
 }
 
-/// The name, or one made of the camera's number so that the list can show it.
+/// The camera's name or, without a usable one, `#number`, so that the list can show the camera.
 fn read_name(
-    section: &mut Section,
+    section: &mut TomlSection,
     offset: usize,
     number: usize,
     before: &[Camera],
@@ -139,9 +141,9 @@ fn read_name(
     name.value.to_owned()
 }
 
-/// A user or a password that can be sent to a camera.
+/// Reads a user or a password, and refuses one that the RTSP client cannot send.
 fn read_secret(
-    section: &mut Section,
+    section: &mut TomlSection,
     key: &'static str,
     mistakes: &mut Vec<At<String>>,
 ) -> Option<String> {
@@ -163,7 +165,7 @@ fn secret_problem(key: &str, text: &str) -> Option<String> {
     } else {
         password.push_str(text)
     }
-    Credentials { user, password }.check().err().map(|error| match error {
+    CameraCredentials { user, password }.check().err().map(|error| match error {
         UrlError::UserLength(bytes) => format!("is {bytes} bytes long, max {RTSP_USER_BYTES_MAX}"),
         UrlError::PasswordLength(bytes) => {
             format!("is {bytes} bytes long, max {RTSP_PASSWORD_BYTES_MAX}")
@@ -172,9 +174,9 @@ fn secret_problem(key: &str, text: &str) -> Option<String> {
     })
 }
 
-/// The password, from the file itself or from the one that `password_file` names.
+/// The password, from `password` or from the file that `password_file` names, but not from both.
 fn read_password(
-    section: &mut Section,
+    section: &mut TomlSection,
     directory: &Path,
     mistakes: &mut Vec<At<String>>,
 ) -> Option<String> {
@@ -195,7 +197,8 @@ fn read_password(
     let read = open_file(&directory.join(file.value))
         .and_then(|opened| opened.take(PASSWORD_FILE_BYTES_MAX as u64 + 1).read_to_end(&mut bytes));
     let problem = match read {
-        // Which file stands at this place; a viewer is told the reason, and not the path.
+        // Line and column tell which file it is. Viewers see this reason, so it does not name the
+        // path.
         Err(error) => Some(format!("cannot be read: {error}")),
         Ok(_) => match std::str::from_utf8(&bytes) {
             Err(_) => Some("is not UTF-8".to_owned()),
@@ -212,8 +215,8 @@ fn read_password(
     None
 }
 
-/// A password without what editors put around it: the mark at a file's begin that Windows' has, and
-/// a line end.
+/// A password without what editors add: a byte order mark at the file's begin (Windows) and a line
+/// end.
 fn without_frame(text: &str) -> &str {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let text = text.strip_suffix('\n').unwrap_or(text);

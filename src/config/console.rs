@@ -1,21 +1,21 @@
-//! `[console]`: the serial line that weir answers on, and the password it asks for there. A mistake
-//! never opens anything: without a good password weir's own is asked for.
+//! `[console]`: the serial line of the console, and its password. A mistake never grants access:
+//! without a usable password, weir asks for the one that it made itself.
 
 use std::path::PathBuf;
 
 use super::place::{Problems, Severity};
-use super::section::{At, Section};
+use super::section::{At, TomlSection};
 use crate::access::PasswordHash;
 use crate::limits::{CONSOLE_BAUD_DEFAULT, CONSOLE_BAUD_MAX, CONSOLE_BAUD_MIN};
 
-/// `[console]`
+/// The `[console]` section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Console {
-    /// The device, like `/dev/ttyS0`; `None` for no serial console.
+    /// The serial device, like `/dev/ttyS0`; `None` for no serial console.
     pub device: Option<PathBuf>,
-    /// Its speed.
+    /// Speed in baud, [`CONSOLE_BAUD_MIN`] to [`CONSOLE_BAUD_MAX`].
     pub baud: u32,
-    /// What the password must hash to; `None` for one that weir makes itself.
+    /// Hash of the console's password; `None` for the password that weir makes itself.
     pub password: Option<PasswordHash>,
 }
 
@@ -25,8 +25,8 @@ impl Default for Console {
     }
 }
 
-/// Reads the section.
-pub(super) fn read(mut section: Section, console: &mut Console, problems: &mut Problems) {
+/// Reads `device`, `baud` and `password`.
+pub(super) fn read(mut section: TomlSection, console: &mut Console, problems: &mut Problems) {
     match section.text("device") {
         Ok(Some(text)) if !text.value.starts_with('/') => {
             let message = "`device` in [console] is no path like \"/dev/ttyS0\"".to_owned();

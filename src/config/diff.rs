@@ -1,31 +1,31 @@
-//! What a new configuration changes against the one that is in force.
+//! What a new configuration changes against the one in force.
 //!
-//! Pure. Cameras are matched by name: a camera keeps what it has while its name stays, wherever in
-//! the file it moves to. What only a restart can change is named, and taken back.
+//! Pure. Cameras are matched by name: a camera that keeps its name is the same camera, wherever in
+//! the file it moves. A key that only a restart can change is reported and reset to its old value.
 
 use super::{Camera, Config, Console, Diagnostics, Http, Https, Process, TlsMode, WebRtc};
 
-/// What becomes of the cameras.
+/// What a reload does with each camera.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CameraChanges {
-    /// One for each new camera, in the new order.
+    /// One change per new camera, in the new order.
     pub per_camera: Vec<CameraChange>,
-    /// Places of the old cameras that are gone.
+    /// Indexes of the old cameras that are gone.
     pub removed: Vec<usize>,
 }
 
-/// A new camera, and its place among the old ones.
+/// How a new camera relates to the old ones; the number is its index in the old list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CameraChange {
-    /// There was none of its name.
+    /// No old camera has this name.
     Added,
-    /// It is reached as before; its connection stays.
+    /// URL, login and enabled state are the same; the connection stays.
     Same(usize),
-    /// Its URL or its login is another, or it is disabled now, or no longer.
+    /// The URL or the login differs, or the camera was enabled or disabled.
     Changed(usize),
 }
 
-/// Compares cameras, of which no two in one list have the same name.
+/// Compares two lists of cameras; names are unique within each.
 pub fn cameras(old: &[&Camera], new: &[Camera]) -> CameraChanges {
     let place = |name: &str| old.iter().position(|camera| camera.name == name);
     let per_camera = new.iter().map(|camera| match place(&camera.name) {
@@ -40,7 +40,8 @@ pub fn cameras(old: &[&Camera], new: &[Camera]) -> CameraChanges {
     }
 }
 
-/// The place of a mistake in the file may move without a change to the camera.
+/// Whether nothing differs that the connection depends on. The text of `problem` may differ: it
+/// names a line, which can move.
 fn is_reached_alike(old: &Camera, new: &Camera) -> bool {
     old.url == new.url
         && old.user == new.user
@@ -48,10 +49,10 @@ fn is_reached_alike(old: &Camera, new: &Camera) -> bool {
         && old.problem.is_some() == new.problem.is_some()
 }
 
-/// The keys that differ and need a restart; in `new` they are as in `old` afterwards, so that
-/// what it says is what is in force.
+/// Resets every key of `new` that differs from `old` but needs a restart, so that `new` says what
+/// is in force. Returns those keys, like `listen in [http]`.
 pub fn take_back_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {
-    // Every section is named here: a new one does not compile before a reload is thought of.
+    // Every field is named here: a new one does not compile until its reload is decided.
     let Config { http, https, webrtc, diagnostics, process, console, access: _, cameras: _ } = new;
     let Http { listen: http_listen, ice_servers: _ } = http;
     let WebRtc { listen: media_listen, payload_bytes, announce: _, resend: _ } = webrtc;
@@ -62,7 +63,7 @@ pub fn take_back_fixed(old: &Config, new: &mut Config) -> Vec<&'static str> {
     let mut keys = Vec::new();
     take_back("listen in [http]", &old.http.listen, http_listen, &mut keys);
     take_back("listen in [https]", &old.https.listen, https_listen, &mut keys);
-    // Whose certificate it is may change; whether there is one decides what listens.
+    // Which certificate is used may change; whether TLS is on decides what listens.
     if (*tls == TlsMode::Off) != (old.https.tls == TlsMode::Off) {
         take_back("tls in [https]", &old.https.tls, tls, &mut keys);
     }

@@ -1,9 +1,9 @@
-//! Changes to the file that weir itself makes, for a person at its console: a camera more, a camera
-//! less, another password. Everything else in it stays as it was written, comments and order too.
+//! Changes that weir itself makes to the file, for a person at its console: add a camera, remove
+//! one, set a password. The rest of the file stays as it was written, comments and order included.
 //!
-//! The file is read, changed, checked as at a reload, and replaced whole or not at all. It is not
-//! touched when it has a mistake that leaves nothing to go by, when what was asked for would be
-//! one, or when there is no memory for it.
+//! The file is read, changed, checked as at a reload, and replaced whole or not at all. It is left
+//! alone when it has a fatal mistake, when the change would add a mistake, or when there is no
+//! memory for the change.
 
 use std::io;
 use std::path::Path;
@@ -13,57 +13,57 @@ use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Tab
 use super::read::parse;
 use super::redacted::redacted;
 use super::source::Unusable;
-use super::{Camera, Source};
+use super::{Camera, ConfigFile};
 use crate::access::PasswordHash;
 use crate::limits::{CONFIG_BYTES_MAX, CONFIG_EDIT_HEAP_FACTOR};
 use crate::mem::accounts::OverBudget;
 use crate::storage::Secret;
 use crate::storage::replace_file;
 
-/// A change.
+/// A change to the configuration file.
 #[derive(Debug, Clone)]
 pub enum Edit {
-    /// A camera more.
+    /// Appends a `[[camera]]` to the file.
     AddCamera(NewCamera),
-    /// A camera less, by its name.
+    /// Removes the camera of this name.
     RemoveCamera(String),
-    /// The console's password.
+    /// Sets `password` in `[console]`.
     ConsolePassword(PasswordHash),
-    /// A user's.
+    /// Sets the password of the `[[user]]` of this name.
     UserPassword(String, PasswordHash),
 }
 
-/// A camera as a person asks for it.
+/// A camera to add, as typed at the console; unchecked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewCamera {
-    /// Its name.
+    /// The camera's name, unique among the cameras.
     pub name: String,
-    /// Its URL, perhaps with a login in it; so it is as secret as a password.
+    /// The camera's URL. It may contain a login, so it is a secret.
     pub url: Secret,
-    /// A user.
+    /// The user to log in as; `None` for no login, or for one in `url`.
     pub user: Option<String>,
-    /// Its password; empty for none.
+    /// The user's password; empty for none.
     pub password: Secret,
 }
 
-/// Why nothing was changed.
+/// Why an edit changed nothing.
 #[derive(Debug)]
 pub enum EditError {
     /// The file cannot be read.
     Unreadable(io::Error),
-    /// It cannot be replaced.
+    /// The file cannot be replaced.
     Unwritable(io::Error),
-    /// It has a mistake.
+    /// The file has a mistake that must be fixed first.
     Broken(String),
-    /// There is no camera, or no user, of this name.
+    /// No camera or user has this name.
     Unknown(String),
-    /// There is a camera of this name.
+    /// A camera of this name exists already.
     Known(String),
-    /// The new file would have this mistake.
+    /// The changed file would have this mistake.
     Refused(String),
-    /// There is no memory for it now: the bytes it needs.
+    /// Too little library heap is free now; the number is the bytes needed.
     NoRoom(usize),
-    /// It took more memory than it may.
+    /// The change took more memory than its account may hold.
     OverBudget(OverBudget),
 }
 
@@ -96,7 +96,7 @@ impl From<Unusable> for EditError {
 }
 
 impl NewCamera {
-    /// The camera as the configuration would have it, with what would be wrong with it.
+    /// The camera as the configuration would read it; its `problem` says what would be wrong.
     pub fn checked(&self) -> Camera {
         let mut document = DocumentMut::new();
         let added = add(&mut document, self);
@@ -113,21 +113,22 @@ impl NewCamera {
     }
 }
 
-impl Source {
-    /// The file without what is secret.
+impl ConfigFile {
+    /// The file's text without secrets, for `config show` and `report` at the console.
     ///
     /// # Errors
-    /// In words.
+    /// The file cannot be read, is not TOML, or needs more library heap than is free. The message
+    /// quotes nothing of the file.
     pub fn read_redacted(&self) -> Result<String, String> {
         let text = self.text_with_room(CONFIG_EDIT_HEAP_FACTOR);
         let (text, account) = text.map_err(|error| EditError::from(error).to_string())?;
         account.enter(|| redacted(&text))
     }
 
-    /// Changes the file. What is in force changes with the next reload.
+    /// Changes the file. The change takes effect with the next reload.
     ///
     /// # Errors
-    /// Why it is as it was.
+    /// [`EditError`]: why the file was not changed.
     pub fn edit(&self, edit: &Edit) -> Result<(), EditError> {
         let (text, account) = self.text_with_room(CONFIG_EDIT_HEAP_FACTOR)?;
         let folder = self.path().parent().unwrap_or(Path::new(""));
@@ -137,7 +138,7 @@ impl Source {
     }
 }
 
-/// The text with a change made, and checked.
+/// `text` with the change made, after it passed the checks of a reload.
 fn edited(text: &str, edit: &Edit, directory: &Path) -> Result<String, EditError> {
     if let Some(problem) = parse(text, directory).fatal() {
         return Err(EditError::Broken(problem.to_string()));
@@ -174,7 +175,7 @@ fn edited(text: &str, edit: &Edit, directory: &Path) -> Result<String, EditError
         let camera = loaded.config.cameras.iter().find(|camera| camera.name == *name);
         let problem = match camera {
             Some(camera) => camera.problem.clone(),
-            // Beyond the last that is read, or under a name that cannot be one.
+            // The camera is beyond the last one that is read, or its name is not allowed.
             None => loaded.problems.last().map(|problem| problem.message.clone()),
         };
         if let Some(problem) = problem {
@@ -203,7 +204,7 @@ fn add(document: &mut DocumentMut, camera: &NewCamera) -> Result<(), EditError> 
     let list = document.entry("camera").or_insert(Item::ArrayOfTables(ArrayOfTables::new()));
     match list {
         Item::ArrayOfTables(tables) => tables.push(keys.into_iter().collect::<Table>()),
-        // `camera = [{ name = "gate", … }]`
+        // Written inline: `camera = [{ name = "gate", … }]`
         Item::Value(Value::Array(list)) => list.push(keys.into_iter().collect::<InlineTable>()),
         _ => return Err(EditError::Broken("`camera` is not written [[camera]]".to_owned())),
     }
@@ -225,7 +226,7 @@ fn remove(document: &mut DocumentMut, name: &str) -> Option<()> {
     Some(())
 }
 
-/// The section of this name in a list of them, in either way to write it.
+/// The table of this name, whether the list is written `[[…]]` or inline.
 fn with_name<'d>(list: Option<&'d mut Item>, name: &str) -> Option<&'d mut dyn TableLike> {
     match list? {
         Item::ArrayOfTables(tables) => {

@@ -1,49 +1,50 @@
-//! `[https]`: where pages, API and WHEP are served encrypted, and with whose certificate.
+//! `[https]`: where pages, API and WHEP are served over TLS, and with which certificate.
 //!
-//! What is wrong here never ends in plain HTTP: a mistake leaves weir with its own certificate.
+//! A mistake never results in plain HTTP: weir then uses its own certificate.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::place::{Problems, Severity};
-use super::section::{At, Section};
+use super::section::{At, TomlSection};
 
-/// `[https]`
+/// The `[https]` section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Https {
-    /// `[::]` takes IPv4 too.
+    /// Address of the TLS listener; `[::]` accepts IPv4 too.
     pub listen: SocketAddr,
-    /// Whether, and with whose certificate.
+    /// Whether TLS is on, and with which certificate.
     pub tls: TlsMode,
 }
 
-/// Whose certificate is shown.
+/// Where the TLS certificate comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TlsMode {
-    /// Nobody's: pages, API and WHEP are plain HTTP.
+    /// No TLS: pages, API and WHEP are plain HTTP.
     Off,
-    /// weir's own, made at the first start.
+    /// weir's own certificate, made at the first start.
     SelfSigned,
-    /// The operator's.
+    /// The operator's certificate and key.
     Files {
-        /// The certificate and those it depends on, PEM.
+        /// PEM file of the certificate and those it depends on.
         certificate: PathBuf,
-        /// Its key, PEM.
+        /// PEM file of the certificate's private key.
         key: PathBuf,
     },
 }
 
 impl Https {
-    /// What holds without a word in the file: with logins there is encryption.
+    /// Defaults without an `[https]` section: TLS is on, with weir's own certificate, if there are
+    /// users or tokens.
     pub(super) fn default_for(has_logins: bool) -> Self {
         let tls = if has_logins { TlsMode::SelfSigned } else { TlsMode::Off };
         Self { listen: SocketAddr::from(([0; 8], 8443)), tls }
     }
 }
 
-/// Reads the section; relative paths are looked for in `directory`.
+/// Reads the section; relative paths are resolved in `directory`.
 pub(super) fn read(
-    mut section: Section,
+    mut section: TomlSection,
     directory: &Path,
     https: &mut Https,
     problems: &mut Problems,

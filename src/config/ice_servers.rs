@@ -1,16 +1,17 @@
-//! `[http] ice_servers`: STUN servers that players are told of by the `Link` header of WHEP.
+//! `[http] ice_servers`: STUN servers that the `Link` header of WHEP names to players.
 //!
-//! weir asks none itself. TURN servers are not taken: they need a login, which every player that
-//! may look at a camera would be handed.
+//! weir itself uses none of them. TURN servers are refused: they need a login, which every player
+//! that may watch a camera would receive.
 
 use toml::de::DeValue;
 
 use super::place::{Problems, Severity};
-use super::section::{At, Section, wrong_type};
+use super::section::{At, TomlSection, wrong_type};
 use crate::limits::{ICE_SERVER_BYTES_MAX, ICE_SERVERS_MAX};
 
-/// Reads the list; what is no STUN server is left out and noted.
-pub(super) fn read(section: &mut Section, problems: &mut Problems) -> Vec<String> {
+/// Reads the list. An item that is not a STUN URI is left out and noted; a list of more than
+/// [`ICE_SERVERS_MAX`] is refused as a whole.
+pub(super) fn read(section: &mut TomlSection, problems: &mut Problems) -> Vec<String> {
     let mut servers = Vec::new();
     let Some(list) = section.value("ice_servers") else { return servers };
     let offset = list.span().start;
@@ -41,7 +42,7 @@ pub(super) fn read(section: &mut Section, problems: &mut Problems) -> Vec<String
     servers
 }
 
-/// Whether it is a `stun:` or `stuns:` URI (RFC 7064) that can stand in a header.
+/// Whether `uri` is a `stun:` or `stuns:` URI (RFC 7064) that is safe in a header.
 fn is_stun(uri: &str) -> bool {
     let host = uri.strip_prefix("stun:").or_else(|| uri.strip_prefix("stuns:"));
     let may_stand = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]".contains(&byte);

@@ -1,12 +1,12 @@
-//! `weir.toml`: what the operator asks for.
+//! `weir.toml`: the configuration file, its checks and its defaults.
 //!
-//! Owns reading, checking and the defaults. A file is read in full and every mistake in it is
-//! found, with its line and column: `weir check` refuses on any of them, `weir run` goes on
-//! where it safely can ([`Severity`]), and with the last good file where it cannot ([`Source`]).
-//! A bad `[[camera]]` is kept in the list, disabled, with its reason. What a new file changes is
-//! in [`diff`]; what weir itself changes in a file, for a person at its console, in `edit`. Bounded by
-//! [`crate::limits::CONFIG_BYTES_MAX`], `CONFIG_TOKENS_MAX` and, in number of cameras,
-//! [`crate::limits::CAMERAS_MAX`]. Does not resolve names or reach for the network.
+//! A file is read in full, and every mistake is reported with line and column: `weir check` refuses
+//! a file with any mistake; `weir run` goes on where it safely can ([`Severity`]), and with the
+//! last good file where it cannot ([`ConfigFile`]). A bad `[[camera]]` is kept in the list, disabled,
+//! with its reason. [`diff`] compares a new file with the configuration in force; `edit` makes the
+//! changes that a person asks for at the console. Bounded by [`crate::limits::CONFIG_BYTES_MAX`],
+//! `CONFIG_TOKENS_MAX` and, in number of cameras, [`crate::limits::CAMERAS_MAX`]. Does not resolve
+//! names or use the network.
 
 mod account;
 mod camera;
@@ -31,31 +31,31 @@ pub use edit::{Edit, EditError, NewCamera};
 pub use https::{Https, TlsMode};
 pub use place::{Problem, Severity};
 pub use read::{Loaded, load, parse};
-pub use source::{ConfigStatus, Origin, Source, Started, Unusable, Usable};
+pub use source::{ConfigFile, ConfigOrigin, ConfigStatus, Started, Unusable, Usable};
 #[cfg(any(test, fuzzing))]
 pub(crate) use syntax::Extent;
 
 use crate::access::{Policy, TokenHash};
 use crate::limits::PAYLOAD_BYTES_DEFAULT;
-use crate::rtsp::{CameraUrl, Credentials};
+use crate::rtsp::{CameraCredentials, CameraUrl};
 use crate::storage::Secret;
 
 /// The configuration; everything in it has been checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// `[http]`
+    /// `[http]`: where pages, API and WHEP are served.
     pub http: Http,
-    /// `[https]`
+    /// `[https]`: TLS for the same, and its certificate.
     pub https: Https,
-    /// `[webrtc]`
+    /// `[webrtc]`: the media socket.
     pub webrtc: WebRtc,
-    /// `[diagnostics]`
+    /// `[diagnostics]`: where health and metrics are served.
     pub diagnostics: Diagnostics,
-    /// `[process]`
+    /// `[process]`: the user that weir runs as.
     pub process: Process,
-    /// `[console]`
+    /// `[console]`: the serial console.
     pub console: Console,
-    /// `[[user]]`, `[[token]]`, and what `[http]` says about whom to answer.
+    /// `[[user]]`, `[[token]]` and the access keys of `[http]`.
     pub access: Arc<Policy>,
     /// `[[camera]]`, in the file's order; at most [`crate::limits::CAMERAS_MAX`].
     pub cameras: Vec<Camera>,
@@ -64,61 +64,62 @@ pub struct Config {
 /// Where pages, API and WHEP are served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
-    /// `[::]` takes IPv4 too.
+    /// Address of the HTTP listener; `[::]` accepts IPv4 too.
     pub listen: SocketAddr,
-    /// URIs of STUN servers that players are told of; weir asks none.
+    /// URIs of STUN servers, named to players; weir itself uses none.
     pub ice_servers: Vec<String>,
 }
 
-/// The media socket.
+/// The media socket, and how packets are sent on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WebRtc {
-    /// `[::]` takes IPv4 too.
+    /// UDP address of the media socket; `[::]` accepts IPv4 too.
     pub listen: SocketAddr,
-    /// Addresses to offer instead of our own, behind NAT or port forwarding; empty for our own.
+    /// Addresses to offer as candidates instead of the box's own, behind NAT or port forwarding;
+    /// empty for the box's own.
     pub announce: Vec<SocketAddr>,
-    /// RTP payload bytes.
+    /// RTP payload bytes per packet, at most.
     pub payload_bytes: usize,
-    /// Whether NACKs are answered.
+    /// Whether lost packets are sent again when a viewer sends a NACK.
     pub resend: bool,
 }
 
 /// Where health and metrics are served.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostics {
-    /// Loopback unless the operator says otherwise.
+    /// Address of the listener; loopback by default.
     pub listen: SocketAddr,
-    /// What a token must hash to for anybody but loopback to be answered; `None` shuts them out.
+    /// Hash of the token that clients need, except on loopback; `None` refuses those clients.
     pub token_hash: Option<TokenHash>,
 }
 
-/// As whom weir runs.
+/// The user that weir runs as.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Process {
-    /// Whom to become when started as root: a name, or `uid:gid`.
+    /// The user to become when started as root: a name, or `uid:gid`.
     pub user: Option<String>,
 }
 
 /// A camera to pull from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Camera {
-    /// Unique and fit for a path, unless `problem` says otherwise.
+    /// The camera's name: unique and fit for a URL path, unless `problem` says otherwise.
     pub name: String,
-    /// Where it is, without user and password; there is one unless there is a `problem`.
+    /// The camera's URL, without user and password; `None` only with a `problem`.
     pub url: Option<CameraUrl>,
-    /// The login, from `user` or from the URL as written.
+    /// The user to log in as, from `user` or from the URL as written; `None` for no login.
     pub user: Option<String>,
-    /// Its password; empty for none.
+    /// The user's password; empty for none.
     pub password: Secret,
-    /// Why the camera is disabled; `None` when it is not.
+    /// Why the camera is disabled; `None` when it is enabled.
     pub problem: Option<String>,
 }
 
 impl Camera {
-    /// What to tell it when it asks who we are.
-    pub fn credentials(&self) -> Option<Credentials> {
+    /// The login to use when the camera asks for one; `None` for none.
+    pub fn credentials(&self) -> Option<CameraCredentials> {
         let password = self.password.reveal().to_owned();
-        self.user.clone().map(|user| Credentials { user, password })
+        self.user.clone().map(|user| CameraCredentials { user, password })
     }
 }
 

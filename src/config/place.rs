@@ -2,29 +2,29 @@
 
 use crate::limits::{CONFIG_PROBLEM_CHARS_MAX, CONFIG_PROBLEMS_MAX};
 
-/// How far a mistake reaches. `weir check` refuses them all.
+/// How far a mistake reaches. `weir check` refuses a file with any of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// The line is passed over: an unknown key (a newer weir's, after a rollback), or a value
-    /// whose default is safe.
+    /// The line is ignored: an unknown key (a newer weir's, after a rollback), or a value whose
+    /// default is safe.
     Warning,
-    /// One camera is disabled.
+    /// This camera is disabled; the others are served.
     Camera,
-    /// The file is not used, and the last good one is: it is not TOML, or an address to listen on
-    /// is wrong, where any default could open what the operator meant to keep closed.
+    /// The file is not used; weir uses the last good one. The file is not TOML, or an address to
+    /// listen on is wrong, where any default could open what the operator meant to keep closed.
     Fatal,
 }
 
 /// A mistake in the file. The message never contains a value that may be secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// From 1.
+    /// Line in the file, from 1.
     pub line: usize,
-    /// In characters, from 1.
+    /// Column in characters, from 1.
     pub column: usize,
-    /// What it breaks.
+    /// How far the mistake reaches.
     pub severity: Severity,
-    /// In words.
+    /// What is wrong, as the operator reads it.
     pub message: String,
 }
 
@@ -34,7 +34,7 @@ impl std::fmt::Display for Problem {
     }
 }
 
-/// Gathers the mistakes of one file: the first [`CONFIG_PROBLEMS_MAX`], and any that is fatal.
+/// Collects the mistakes of one file: the first [`CONFIG_PROBLEMS_MAX`], and every fatal one.
 #[derive(Debug)]
 pub(super) struct Problems<'t> {
     text: &'t str,
@@ -62,14 +62,14 @@ impl<'t> Problems<'t> {
         self.found.push(Problem { line, column, severity, message });
     }
 
-    /// Line and column of the byte `offset`.
+    /// Line and column of the byte `offset`, both from 1; the column counts characters.
     pub(super) fn place(&self, offset: usize) -> (usize, usize) {
         let before = self.text.get(..offset).unwrap_or(self.text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
     }
 
-    /// The mistakes in the file's order, and how many more there are.
+    /// The mistakes in the file's order, and how many more were found.
     pub(super) fn into_sorted(mut self) -> (Vec<Problem>, usize) {
         self.found.sort_by_key(|problem| (problem.line, problem.column));
         (self.found, self.unnamed)

@@ -1,4 +1,4 @@
-//! The whole file: from its path or its text to a [`Config`] and the mistakes in it.
+//! Reads the whole file, from its path or its text, into a [`Config`] and a list of mistakes.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 use super::place::{Problem, Problems, Severity};
-use super::section::{At, Section, wrong_type};
+use super::section::{At, TomlSection, wrong_type};
 use super::syntax::{Extent, first_mistake};
 use super::{
     Camera, Config, Diagnostics, Https, WebRtc, account, camera, console, https, ice_servers,
@@ -19,33 +19,33 @@ use crate::limits::{
 };
 use crate::storage::file_text;
 
-/// The only form of the file so far.
+/// The only version of the file format so far.
 const CONFIG_VERSION: usize = 1;
 
-/// A file that was read, with everything that is wrong in it.
+/// A file that was read, with every mistake in it.
 #[derive(Debug)]
 pub struct Loaded {
-    /// What can be used; defaults stand in for what was wrong.
+    /// The usable part; defaults replace wrong values.
     pub config: Config,
-    /// In the file's order; empty when `weir check` is content.
+    /// Mistakes in the file's order; empty when `weir check` accepts the file.
     pub problems: Vec<Problem>,
-    /// Mistakes beyond those that are named.
+    /// Number of mistakes beyond those in `problems`.
     pub unnamed_problems: usize,
 }
 
 impl Loaded {
-    /// Whether the file is not to be used.
+    /// Whether the file must not be used.
     pub fn is_fatal(&self) -> bool {
         self.fatal().is_some()
     }
 
-    /// Why the file is not to be used.
+    /// The mistake for which the file must not be used, if there is one.
     pub fn fatal(&self) -> Option<&Problem> {
         self.problems.iter().find(|problem| problem.severity == Severity::Fatal)
     }
 }
 
-/// Reads the file at `path`; a relative `password_file` is looked for beside it.
+/// Reads the file at `path`; relative paths in it are resolved in the same folder.
 ///
 /// # Errors
 /// The file cannot be read, is not UTF-8, or is over [`crate::limits::CONFIG_BYTES_MAX`].
@@ -53,7 +53,7 @@ pub fn load(path: &Path) -> io::Result<Loaded> {
     Ok(parse(&file_text(path, CONFIG_BYTES_MAX)?, path.parent().unwrap_or(Path::new(""))))
 }
 
-/// Reads the file's text; a relative `password_file` is looked for in `directory`.
+/// Reads the file's text; relative paths in it are resolved in `directory`.
 pub fn parse(text: &str, directory: &Path) -> Loaded {
     let mut problems = Problems::new(text);
     let mut config = Config::default();
@@ -63,7 +63,7 @@ pub fn parse(text: &str, directory: &Path) -> Loaded {
         problems.note(offset, Severity::Fatal, value);
     } else {
         match DeTable::parse(text) {
-            // A power cut leaves one; who wants the defaults writes `config_version`.
+            // A power cut can leave an empty file. For the defaults, `config_version` is enough.
             Ok(table) if table.get_ref().is_empty() => {
                 problems.note(0, Severity::Fatal, "there is nothing in the file".to_owned());
             }
@@ -81,7 +81,7 @@ pub fn parse(text: &str, directory: &Path) -> Loaded {
 }
 
 fn read_root(table: &DeTable, directory: &Path, config: &mut Config, problems: &mut Problems) {
-    let mut root = Section::new("the file", table);
+    let mut root = TomlSection::new("the file", table);
     let mut policy = Policy::default();
     match root.value("config_version") {
         None => {
@@ -101,7 +101,7 @@ fn read_root(table: &DeTable, directory: &Path, config: &mut Config, problems: &
     }
     account::read_all(&mut root, &mut policy, problems);
     config.access = Arc::new(policy);
-    // Passwords and tokens are not for the open network.
+    // Logins must not cross the network in plain text, so they turn TLS on.
     let has_logins = ["user", "token"].iter().any(|key| table.contains_key(*key));
     config.https = Https::default_for(has_logins);
     if let Some(section) = subsection(&mut root, "https", "[https]", problems) {
@@ -140,16 +140,16 @@ fn read_root(table: &DeTable, directory: &Path, config: &mut Config, problems: &
     root.finish(problems);
 }
 
-/// A table of the file, if it is there and one.
+/// The table `key` of the file, if there is one; a value of another type is fatal.
 fn subsection<'s, 't>(
-    root: &mut Section<'s, 't>,
+    root: &mut TomlSection<'s, 't>,
     key: &'static str,
     title: &'static str,
     problems: &mut Problems,
-) -> Option<Section<'s, 't>> {
+) -> Option<TomlSection<'s, 't>> {
     let value = root.value(key)?;
     if let DeValue::Table(table) = value.get_ref() {
-        return Some(Section::new(title, table));
+        return Some(TomlSection::new(title, table));
     }
     let offset = value.span().start;
     let At { value, offset } = wrong_type("the file", key, "a table", value.get_ref(), offset);
@@ -157,7 +157,11 @@ fn subsection<'s, 't>(
     None
 }
 
-fn read_diagnostics(mut section: Section, diagnostics: &mut Diagnostics, problems: &mut Problems) {
+fn read_diagnostics(
+    mut section: TomlSection,
+    diagnostics: &mut Diagnostics,
+    problems: &mut Problems,
+) {
     diagnostics.listen = section.listen(diagnostics.listen, problems);
     match section.text("token_hash") {
         Ok(None) if !diagnostics.listen.ip().is_loopback() => {
@@ -180,7 +184,7 @@ fn read_diagnostics(mut section: Section, diagnostics: &mut Diagnostics, problem
     section.finish(problems);
 }
 
-fn read_webrtc(mut section: Section, webrtc: &mut WebRtc, problems: &mut Problems) {
+fn read_webrtc(mut section: TomlSection, webrtc: &mut WebRtc, problems: &mut Problems) {
     webrtc.listen = section.listen(webrtc.listen, problems);
     let range = PAYLOAD_BYTES_MIN..=PAYLOAD_BYTES_MAX;
     webrtc.payload_bytes = section.count("payload_bytes", range, webrtc.payload_bytes, problems);
@@ -216,7 +220,7 @@ fn read_webrtc(mut section: Section, webrtc: &mut WebRtc, problems: &mut Problem
     section.finish(problems);
 }
 
-/// An address that can stand in a candidate.
+/// An address that can be offered as a candidate: not unspecified, not multicast, port not 0.
 fn announced(text: &str) -> Option<SocketAddr> {
     let address: SocketAddr = text.parse().ok()?;
     let reachable = !address.ip().is_unspecified() && !address.ip().is_multicast();

@@ -1,6 +1,6 @@
-//! The file as it may be shown to others: without passwords, hashes, tokens, what a URL has beyond
-//! host and port, and without comments, in which all of these may stand. Only keys that are known to
-//! hold no secret have their value shown.
+//! The file as it may be shown to others: without passwords, hashes, tokens, the parts of a URL
+//! beyond host and port, and comments, which may contain any of these. A value is shown only under
+//! a key that is known to hold no secret.
 
 use toml_edit::{DocumentMut, Item, Table, TableLike, Value};
 
@@ -8,7 +8,7 @@ use crate::rtsp::CameraUrl;
 
 const HIDDEN: &str = "(hidden)";
 const UNKNOWN: &str = "(unknown)";
-/// Keys whose value may be seen.
+/// Keys whose value is shown.
 const OPEN: [&str; 23] = [
     "announce",
     "baud",
@@ -34,7 +34,8 @@ const OPEN: [&str; 23] = [
     "url",
     "user",
 ];
-/// Further keys and sections that are weir's; what is none of these may be a secret itself.
+/// weir's other keys and sections: the name is shown, the value is not. An unknown key may be a
+/// secret itself, so not even its name is shown.
 const CLOSED: [&str; 11] = [
     "camera",
     "console",
@@ -49,10 +50,10 @@ const CLOSED: [&str; 11] = [
     "webrtc",
 ];
 
-/// The text without what is secret.
+/// The file's text without secrets.
 ///
 /// # Errors
-/// It is no TOML; the message quotes nothing of it.
+/// The text is not TOML; the message quotes nothing of it.
 pub(super) fn redacted(text: &str) -> Result<String, String> {
     let document: DocumentMut =
         text.parse().map_err(|error: toml_edit::TomlError| error.message().to_owned())?;
@@ -61,7 +62,7 @@ pub(super) fn redacted(text: &str) -> Result<String, String> {
     Ok(shown)
 }
 
-/// The keys of a table, and then the tables in it.
+/// Writes the keys of a table, then the tables in it.
 fn section(table: &Table, path: &str, shown: &mut String) {
     for (key, item) in table.iter() {
         if let Item::Value(value) = item {
@@ -87,12 +88,12 @@ fn section(table: &Table, path: &str, shown: &mut String) {
     }
 }
 
-/// A key, where it is one of weir's.
+/// The key if weir knows it, else [`UNKNOWN`].
 fn name(key: &str) -> &str {
     if OPEN.contains(&key) || CLOSED.contains(&key) { key } else { UNKNOWN }
 }
 
-/// A value, or that it is hidden.
+/// The value as it may be shown, else [`HIDDEN`].
 fn masked(key: &str, value: &Value) -> String {
     let joined = |items: Vec<String>| items.join(", ");
     match value {
@@ -103,7 +104,7 @@ fn masked(key: &str, value: &Value) -> String {
             };
             format!("{{ {} }}", joined(TableLike::iter(table).map(of).collect()))
         }
-        // What `user = [{ … }]` has in it are tables.
+        // The items of `user = [{ … }]` are tables.
         Value::Array(list) => {
             format!("[{}]", joined(list.iter().map(|item| masked(key, item)).collect()))
         }
@@ -116,8 +117,8 @@ fn masked(key: &str, value: &Value) -> String {
     }
 }
 
-/// A URL as the RTSP client shows it: without login, path and query, in each of which cameras have
-/// passwords.
+/// The URL as the RTSP client shows it: without login, path and query, as cameras have passwords in
+/// each of them.
 fn url(text: &str) -> String {
     CameraUrl::parse(text).map_or(HIDDEN.to_owned(), |url| url.to_string())
 }

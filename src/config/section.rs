@@ -1,4 +1,4 @@
-//! One table of the file, read key by key. What was not asked for is unknown.
+//! One table of the file, read key by key. A key that is never asked for is reported as unknown.
 
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -8,33 +8,33 @@ use toml::de::{DeTable, DeValue};
 
 use super::place::{Problems, Severity};
 
-/// A value and the byte offset where it begins, for the message about it.
+/// A value and the byte offset where it begins in the file, for the message about it.
 #[derive(Debug, Clone)]
 pub(super) struct At<T> {
     pub(super) value: T,
     pub(super) offset: usize,
 }
 
-/// A table being read.
-pub(super) struct Section<'s, 't> {
+/// A table while its keys are read.
+pub(super) struct TomlSection<'s, 't> {
     title: &'static str,
     table: &'s DeTable<'t>,
     known: Vec<&'static str>,
 }
 
-impl<'s, 't> Section<'s, 't> {
-    /// `title` is how messages call it: `[http]`.
+impl<'s, 't> TomlSection<'s, 't> {
+    /// `title` is the table's name in messages, like `[http]`.
     pub(super) fn new(title: &'static str, table: &'s DeTable<'t>) -> Self {
         Self { title, table, known: Vec::new() }
     }
 
-    /// The raw value of `key`, which is known from now on.
+    /// The raw value of `key`, which counts as known from now on.
     pub(super) fn value(&mut self, key: &'static str) -> Option<&'s Spanned<DeValue<'t>>> {
         self.known.push(key);
         self.table.get(key)
     }
 
-    /// Asks for a string; a value of another type is an error message at its place.
+    /// Reads a string. A value of another type is an error message with the value's offset.
     pub(super) fn text(&mut self, key: &'static str) -> Result<Option<At<&'s str>>, At<String>> {
         let title = self.title;
         let Some(value) = self.value(key) else {
@@ -47,7 +47,7 @@ impl<'s, 't> Section<'s, 't> {
         }
     }
 
-    /// Asks for `address:port` to listen on.
+    /// Reads `listen`, an `address:port`. A mistake in it is fatal.
     pub(super) fn listen(&mut self, default: SocketAddr, problems: &mut Problems) -> SocketAddr {
         let text = match self.text("listen") {
             Ok(None) => return default,
@@ -65,7 +65,8 @@ impl<'s, 't> Section<'s, 't> {
         })
     }
 
-    /// Asks for a user to become. Without it weir might stay root, so nonsense is no user either.
+    /// Reads `user`, the user to become. A wrong type is fatal: without a user weir might stay
+    /// root.
     pub(super) fn user(&mut self, problems: &mut Problems) -> Option<String> {
         match self.text("user") {
             Ok(text) => text.map(|text| text.value.to_owned()),
@@ -76,7 +77,7 @@ impl<'s, 't> Section<'s, 't> {
         }
     }
 
-    /// Asks for a whole number in `range`.
+    /// Reads a whole number in `range`. Any other value is noted, and `default` is returned.
     pub(super) fn count(
         &mut self,
         key: &'static str,
@@ -109,7 +110,7 @@ impl<'s, 't> Section<'s, 't> {
         default
     }
 
-    /// Asks for `true` or `false`.
+    /// Reads a boolean. Any other value is noted, and `default` is returned.
     pub(super) fn switch(
         &mut self,
         key: &'static str,

@@ -1,9 +1,10 @@
-//! Where the configuration comes from: its file, and a copy of the last one that could be used.
+//! Where the configuration comes from: its file, and a copy of the last file that could be used.
 //!
-//! A file that cannot be used (it is gone, cut short, not TOML, over a bound, or listens nowhere)
-//! changes nothing: weir starts with the last good one, from the state folder, or without one
-//! with the defaults and no cameras, and says so. It never fails to start because of its file.
-//! The copy is written whole or not at all, only of a file that was used, and only when it differs.
+//! A file that cannot be used (missing, cut short, not TOML, over a bound, or with a wrong
+//! `listen`) changes nothing: weir starts with the last good copy from the state folder or, without
+//! one, with the defaults and no cameras, and logs it. weir never fails to start because of its
+//! file. The copy is written whole or not at all, only from a file that was used, and only when it
+//! differs.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,77 +14,78 @@ use super::place::Problem;
 use super::read::{Loaded, parse};
 use super::syntax::Extent;
 use crate::limits::{CONFIG_BYTES_MAX, CONFIG_PROBLEMS_SHOWN};
-use crate::mem::accounts::{self, Account, Kind, OverBudget, Refused};
+use crate::mem::accounts::{self, AccountKind, HeapAccount, OverBudget, Refused};
 use crate::storage::StateFolder;
 use crate::storage::file_text;
 
-/// A configuration's file, and the folder with its last good copy.
+/// A configuration file, and the state folder with its last good copy.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub struct ConfigFile {
     path: PathBuf,
     state: StateFolder,
 }
 
-/// What weir starts with.
+/// The configuration that weir starts with.
 #[derive(Debug)]
 pub struct Started {
-    /// What is in force.
+    /// The configuration in force.
     pub config: Config,
-    /// Where it is from, and what is wrong with the file.
+    /// Where `config` comes from, and the file's mistakes.
     pub status: ConfigStatus,
-    /// To read it anew; the demo has none.
-    pub source: Option<Source>,
-    /// The text of a file that was used, to be kept once weir runs with it.
+    /// To read the file again at a reload; `None` for the demo.
+    pub source: Option<ConfigFile>,
+    /// Text of the file if it was used, for [`ConfigFile::keep`] once weir runs with it.
     pub text: Option<String>,
 }
 
-/// How the configuration in force and its file stand to each other.
+/// How the configuration in force relates to its file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigStatus {
-    /// In one word or two.
-    pub origin: Origin,
-    /// The file's mistakes, with their places: at most [`CONFIG_PROBLEMS_SHOWN`] and one that
-    /// says how many more there are.
+    /// Where the configuration in force comes from.
+    pub origin: ConfigOrigin,
+    /// The file's mistakes, with line and column: at most [`CONFIG_PROBLEMS_SHOWN`], and a last
+    /// text that says how many more there are.
     pub problems: Vec<String>,
 }
 
-/// What is in force.
+/// Which configuration is in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum ConfigOrigin {
     /// The file, without a mistake.
     Good,
-    /// The file; some of it is passed over, and cameras may be disabled.
+    /// The file; wrong lines are ignored, and cameras may be disabled.
     Warnings,
-    /// The file cannot be used: the last one that could.
+    /// The last good copy, as the file cannot be used.
     LastGood,
-    /// The file cannot be used, and there is no earlier one: the defaults, without cameras.
+    /// The defaults, without cameras: the file cannot be used, and there is no last good copy.
     Defaults,
 }
 
 /// A file that can be used.
 #[derive(Debug)]
 pub struct Usable {
-    /// What it says.
+    /// The configuration in the file, and its mistakes.
     pub loaded: Loaded,
-    /// Its text, for [`Source::keep`].
+    /// Its text, for [`ConfigFile::keep`].
     pub text: String,
 }
 
 /// Why a file cannot be used.
 #[derive(Debug)]
 pub enum Unusable {
-    /// It cannot be read, or is over a bound.
+    /// The file cannot be read, or is over a bound.
     Unreadable(io::Error),
-    /// There is a mistake in it that leaves nothing to go by.
+    /// The file has this fatal mistake.
     Wrong(Problem),
-    /// There is no memory to read it now: the bytes it needs, and what is in the way.
+    /// Too little library heap is free to read the file now: the bytes needed, and why they were
+    /// refused.
     NoRoom(usize, Refused),
-    /// What became of it took more memory than it may.
+    /// Reading the file took more memory than its account may hold.
     OverBudget(OverBudget),
 }
 
 impl Started {
-    /// With a configuration that has no file.
+    /// Starts with a configuration that has no file, which is the demo's.
     pub fn without_file(config: Config) -> Self {
         Self { config, status: ConfigStatus::good(), source: None, text: None }
     }
@@ -91,12 +93,13 @@ impl Started {
 
 impl ConfigStatus {
     fn good() -> Self {
-        Self { origin: Origin::Good, problems: Vec::new() }
+        Self { origin: ConfigOrigin::Good, problems: Vec::new() }
     }
 
-    /// Of a file that is used.
+    /// The status of a file that is used.
     pub fn of(loaded: &Loaded) -> Self {
-        let origin = if loaded.problems.is_empty() { Origin::Good } else { Origin::Warnings };
+        let origin =
+            if loaded.problems.is_empty() { ConfigOrigin::Good } else { ConfigOrigin::Warnings };
         let shown = loaded.problems.iter().take(CONFIG_PROBLEMS_SHOWN);
         let mut problems: Vec<String> = shown.map(ToString::to_string).collect();
         let more = loaded.problems.len() + loaded.unnamed_problems - problems.len();
@@ -107,8 +110,8 @@ impl ConfigStatus {
     }
 }
 
-impl Origin {
-    /// As the API shows it.
+impl ConfigOrigin {
+    /// The name that the API shows.
     pub fn name(self) -> &'static str {
         match self {
             Self::Good => "good",
@@ -118,7 +121,7 @@ impl Origin {
         }
     }
 
-    /// In one sentence, for people who may look but not know more.
+    /// One sentence for viewers, who may not see details; `None` for [`ConfigOrigin::Good`].
     pub fn sentence(self) -> Option<&'static str> {
         match self {
             Self::Good => None,
@@ -134,21 +137,21 @@ impl Origin {
     }
 }
 
-impl Source {
-    /// The file at `path`, and its copy in `state`.
+impl ConfigFile {
+    /// A source with its file at `path` and its copy in `state`.
     pub fn new(path: PathBuf, state: StateFolder) -> Self {
         Self { path, state }
     }
 
-    /// The file's path.
+    /// Path of the configuration file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Reads the file.
+    /// Reads and checks the file.
     ///
     /// # Errors
-    /// It cannot be used.
+    /// [`Unusable`]: why the file cannot be used.
     pub fn read(&self) -> Result<Usable, Unusable> {
         let (text, account) = self.text_with_room(1)?;
         let read = account.enter(|| self.parse(text)).map_err(Unusable::Wrong)?;
@@ -156,26 +159,27 @@ impl Source {
         Ok(read)
     }
 
-    /// The file's text, and an account for what becomes of it: when there is memory for `factor`
-    /// times what reading it takes, which is kept free for it.
-    pub(super) fn text_with_room(&self, factor: usize) -> Result<(String, Account), Unusable> {
-        // Kept beyond the request that asks for it.
+    /// The file's text, and an account for the work on it. The account keeps `factor` times the
+    /// library heap free that reading the text takes; [`Unusable::NoRoom`] if so much is not free.
+    pub(super) fn text_with_room(&self, factor: usize) -> Result<(String, HeapAccount), Unusable> {
+        // Shared: the text outlives the request that asks for it.
         let text = accounts::shared(|| file_text(&self.path, CONFIG_BYTES_MAX));
         let text = text.map_err(Unusable::Unreadable)?;
         let extent = Extent::of(&text);
         let needed = factor * extent.heap_bytes();
-        let account = Account::promise(Kind::Configuration, needed, extent.parsed_bytes());
+        let account =
+            HeapAccount::promise(AccountKind::Configuration, needed, extent.parsed_bytes());
         Ok((text, account.map_err(|refused| Unusable::NoRoom(needed, refused))?))
     }
 
-    /// A file that took more than its account has is not used: the next one could take too much.
-    pub(super) fn within_budget(&self, account: &Account) -> Result<(), Unusable> {
+    /// Refuses a file that took more than its account may hold: the next one could take too much.
+    pub(super) fn within_budget(&self, account: &HeapAccount) -> Result<(), Unusable> {
         let Some(over) = account.over() else { return Ok(()) };
         over.tell(self.path.display());
         Err(Unusable::OverBudget(over))
     }
 
-    /// Finds something to start with, and says in the log what.
+    /// Starts with the file, else with the last good copy, else with the defaults; logs which.
     pub fn start(self) -> Started {
         let shown = self.path.display();
         let unusable = match self.read() {
@@ -191,16 +195,16 @@ impl Source {
         };
         log::error!("{shown}: {unusable}");
         let (config, origin) = match self.last_good() {
-            Some(config) => (config, Origin::LastGood),
-            None => (Config::default(), Origin::Defaults),
+            Some(config) => (config, ConfigOrigin::LastGood),
+            None => (Config::default(), ConfigOrigin::Defaults),
         };
         log::error!("{shown}: {}", origin.sentence().unwrap_or_default());
         let status = ConfigStatus { origin, problems: vec![unusable.to_string()] };
         Started { config, status, source: Some(self), text: None }
     }
 
-    /// Keeps the text of a file that is used, for a day when the file cannot be. A folder that
-    /// cannot be written to is said in the log: what is in force does not hang on it.
+    /// Keeps the text of a file that is used, as the last good copy. A failed write is only logged,
+    /// since the configuration in force does not depend on it.
     pub fn keep(&self, text: &str) {
         let name = self.copy_name();
         if let Err(error) = self.state.write(&name, text.as_bytes()) {
@@ -218,13 +222,13 @@ impl Source {
             }
         };
         let text = String::from_utf8(bytes).ok()?;
-        // A copy that an older weir wrote may be unusable for this one.
+        // A copy that an older version of weir wrote may be unusable for this one.
         let read = self.parse(text).map_err(|problem| log::error!("{name}: {problem}"));
         read.ok().map(|usable| usable.loaded.config)
     }
 
     fn parse(&self, text: String) -> Result<Usable, Problem> {
-        // A relative `password_file` of the copy is beside the original too.
+        // A relative `password_file` in the copy is resolved beside the original too.
         let loaded = parse(&text, self.path.parent().unwrap_or(Path::new("")));
         match loaded.fatal() {
             Some(problem) => Err(problem.clone()),

@@ -1,5 +1,5 @@
-//! A text as TOML, before any of it is read: what reading it costs, and the first mistake in how it
-//! is written.
+//! Checks a text as TOML before any of it is read: what reading it costs, and its first syntax
+//! mistake.
 
 use std::fmt::Write;
 
@@ -13,17 +13,17 @@ use crate::limits::{
     CONFIG_HEAP_BYTES_PER_TOKEN, CONFIG_NESTING_MAX, CONFIG_TABLES_MAX, CONFIG_TOKENS_MAX,
 };
 
-/// What reading a text costs, before anything is read.
+/// The size of a text, from which the cost of reading it follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Extent {
     bytes: usize,
     tokens: usize,
-    /// Tokens that begin a table or a list.
+    /// Tokens that begin a table or a list: dots, `[` and `{`.
     tables: usize,
 }
 
 impl Extent {
-    /// No more counted than it takes to say that there are too many.
+    /// Counts at most [`CONFIG_TOKENS_MAX`] + 1 tokens, which is enough to refuse the text.
     pub(crate) fn of(text: &str) -> Self {
         let mut extent = Self { bytes: text.len(), tokens: 0, tables: 0 };
         for token in Source::new(text).lex().take(CONFIG_TOKENS_MAX + 1) {
@@ -36,7 +36,7 @@ impl Extent {
         extent
     }
 
-    /// Library heap while it is read.
+    /// Bytes of library heap needed while the text is read, at most.
     pub(crate) fn heap_bytes(self) -> usize {
         CONFIG_HEAP_BYTES_FIXED
             + self.parsed_bytes()
@@ -44,12 +44,12 @@ impl Extent {
             + CONFIG_HEAP_BYTES_PER_TABLE * self.tables
     }
 
-    /// Library heap for what becomes of it.
+    /// Bytes of library heap needed for what was parsed, at most.
     pub(super) fn parsed_bytes(self) -> usize {
         CONFIG_HEAP_BYTES_PER_BYTE * self.bytes
     }
 
-    /// Why it is not read.
+    /// Why the text is too large to be read; `None` when it is not.
     pub(crate) fn excess(self) -> Option<String> {
         if self.tokens > CONFIG_TOKENS_MAX {
             Some(format!("more than {CONFIG_TOKENS_MAX} words and signs"))
@@ -61,11 +61,11 @@ impl Extent {
     }
 }
 
-/// The first mistake in how a text is written. `toml` goes on after one as well as it can, and makes
-/// a value of each sign that cannot be one: a list of nothing but `}` costs it twice what any list
-/// of values does. So it is given no text that has a mistake.
+/// The first syntax mistake of a text. `toml` recovers from a mistake, and makes a value of each
+/// token that cannot be one: a list of nothing but `}` costs it twice what any list of values does.
+/// So `toml` is given no text that has a syntax mistake.
 ///
-/// Does not find what `toml` alone can tell: a number that is none, a key that is there twice.
+/// Does not find the mistakes that only `toml` finds: an invalid number, a duplicate key.
 pub(super) fn first_mistake(text: &str) -> Option<At<String>> {
     let source = Source::new(text);
     let mut first: Option<ParseError> = None;
@@ -78,7 +78,7 @@ pub(super) fn first_mistake(text: &str) -> Option<At<String>> {
     Some(At { value: message(&mistake), offset })
 }
 
-/// What is wrong and what would not be; never what stands there, which may be a password.
+/// What is wrong and what was expected. Never quotes the text, which may be a password.
 fn message(mistake: &ParseError) -> String {
     let mut message = mistake.description().to_owned();
     for (index, expected) in mistake.expected().unwrap_or_default().iter().enumerate() {

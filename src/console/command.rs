@@ -1,69 +1,72 @@
-//! Commands as they are typed: words with blanks between them, `"…"` around a word that has some.
+//! Parses commands as they are typed: words separated by blanks, with `"…"` around a word that
+//! contains blanks.
 
 use crate::config::NewCamera;
 use crate::storage::Secret;
 
-/// What can be asked.
+/// A console command, parsed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Command {
-    /// Everything at a glance; as `/api/status` has it where `json` is set.
+pub enum ConsoleCommand {
+    /// `status`: everything at a glance; with `json`, the content of `/api/status`.
     Status {
-        /// For a script.
+        /// Print JSON for a script.
         json: bool,
     },
-    /// All cameras, a line each.
+    /// `cameras`: one line per camera; with `json`, the content of `/api/cameras`.
     Cameras {
-        /// For a script.
+        /// Print JSON for a script.
         json: bool,
     },
-    /// One camera.
+    /// `camera NAME`: the details of one camera.
     Camera(String),
-    /// A camera more.
+    /// `camera add`: adds a camera to the configuration.
     CameraAdd(NewCamera),
-    /// A camera less.
+    /// `camera remove NAME`: removes it from the configuration.
     CameraRemove(String),
-    /// To try a camera once, by its name or by a URL.
+    /// `camera test`: connects once to a camera, named or given by its URL. The URL may contain a
+    /// login, so it is a secret.
     CameraTest(Secret),
-    /// Who watches.
+    /// `sessions`: one line per session; with `json`, the content of `/api/sessions`.
     Sessions {
-        /// For a script.
+        /// Print JSON for a script.
         json: bool,
     },
-    /// A session less, by its id.
+    /// `end ID`: ends the session with this id.
     End(u64),
-    /// Memory and tables.
+    /// `memory`: memory against its plan, and how full each table is.
     Memory,
-    /// The network.
+    /// `net`: addresses, links and traffic counters.
     Net,
-    /// The log.
+    /// `log`: the last lines of the log.
     Log {
-        /// And what comes, until `^C`.
+        /// Go on with new lines, until `^C`.
         follow: bool,
     },
-    /// The certificate.
+    /// `tls`: the certificate's fingerprint, names and dates.
     Tls,
-    /// A new password: the console's, or a user's.
+    /// `password reset`: a new password for the console, or for the user of this name.
     PasswordReset(Option<String>),
-    /// The configuration without secrets.
+    /// `config show`: the configuration without secrets.
     ConfigShow,
-    /// The configuration read anew; what came of it as `/api/reload` has it where `json` is set.
+    /// `config reload`: reads the configuration file again; with `json`, the result is as
+    /// `/api/reload` returns it.
     ConfigReload {
-        /// For a script.
+        /// Print JSON for a script.
         json: bool,
     },
-    /// All that somebody who helps wants to know.
+    /// `report`: everything that a helper needs to know, without secrets.
     Report,
-    /// The box, from the start.
+    /// `reboot`: restarts the box, after a confirmation.
     Reboot,
-    /// Which build it is.
+    /// `version`: which build this is.
     Version,
-    /// What can be asked.
+    /// `help`: the list of commands.
     Help,
-    /// To leave.
+    /// `exit`: leaves the console.
     Exit,
 }
 
-/// What can be asked, for people.
+/// The text of `help`, which fits one screen.
 pub(super) const HELP: &str = "\
 status                         everything at a glance (--json for scripts)
 cameras                        a line for each camera (--json)
@@ -86,21 +89,21 @@ version                        which build this is
 exit                           leaves (^D)
 Keys: cursor keys, ^A ^E begin and end, ^U ^K ^W take, ^L draws anew, ^C ends a command.";
 
-impl Command {
-    /// Reads a line.
+impl ConsoleCommand {
+    /// Parses a typed line.
     ///
     /// # Errors
-    /// What is wrong with it.
+    /// A sentence for the person: a quote is not closed, or as for [`ConsoleCommand::of`].
     pub fn parse(line: &str) -> Result<Self, String> {
         let words = words(line)?;
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         Self::of(&words)
     }
 
-    /// The same of words.
+    /// Parses the words of a command, as `weir console` sends them.
     ///
     /// # Errors
-    /// What is wrong with them.
+    /// A sentence for the person: the command is unknown, or its correct usage.
     pub fn of(words: &[&str]) -> Result<Self, String> {
         Ok(match *words {
             ["status"] => Self::Status { json: false },
@@ -141,7 +144,7 @@ impl Command {
             ["version"] => Self::Version,
             ["help" | "?", ..] => Self::Help,
             ["exit" | "logout" | "quit"] => Self::Exit,
-            // The line is not said again: what somebody took for a password prompt may be in it.
+            // The line is not repeated: it may be a password typed at the wrong prompt.
             _ => return Err("that is no command; `help` names them".to_owned()),
         })
     }
@@ -152,7 +155,7 @@ fn new_camera(name: &str, url: &str, user: Option<String>) -> NewCamera {
     NewCamera { name, url, user, password: Secret::default() }
 }
 
-/// The words of a line.
+/// Splits a line into words; a `"` without a second one is an error.
 fn words(line: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     let mut rest = line.trim_start();
@@ -181,7 +184,7 @@ mod tests {
                 usage.split(" [").next().unwrap_or_default().replace(" ID", " 17"),
             ] {
                 let typed = form.replace(['[', ']'], "");
-                assert!(Command::parse(&typed).is_ok(), "{typed}");
+                assert!(ConsoleCommand::parse(&typed).is_ok(), "{typed}");
             }
             assert!(line.len() < CONSOLE_COLUMNS, "{line}");
         }
@@ -200,13 +203,15 @@ mod tests {
 
     #[test]
     fn what_is_no_command_is_not_repeated() {
-        let error = Command::parse("correct horse").expect_err("no command");
+        let error = ConsoleCommand::parse("correct horse").expect_err("no command");
         assert!(!error.contains("horse"));
         assert!(
-            !format!("{:?}", Command::parse("camera add a rtsp://u:secret@h/")).contains("secret")
+            !format!("{:?}", ConsoleCommand::parse("camera add a rtsp://u:secret@h/"))
+                .contains("secret")
         );
         assert!(
-            !format!("{:?}", Command::parse("camera test rtsp://u:secret@h/")).contains("secret")
+            !format!("{:?}", ConsoleCommand::parse("camera test rtsp://u:secret@h/"))
+                .contains("secret")
         );
     }
 }

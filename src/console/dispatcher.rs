@@ -1,65 +1,65 @@
-//! Commands answered: what control knows, as text. An answer is made piece by piece as it is sent,
-//! so that a long list on a slow line costs one piece of memory.
+//! Answers console commands with what control knows, as text. An answer is made piece by piece
+//! while it is sent, so that a long list on a slow line costs one piece of memory.
 
 use std::rc::Rc;
 
-use super::command::{Command, HELP};
-use super::password::{self, Password, Verdict};
+use super::command::{ConsoleCommand, HELP};
+use super::password::{self, PasswordDialog, Verdict};
 use super::screens;
 use crate::config::{Camera, Edit, NewCamera};
-use crate::control::{Control, Place};
-use crate::journal::lines::{self, Line};
+use crate::control::{Control, ListPosition};
+use crate::journal::lines::{self, LogLine};
 use crate::limits::RTSP_PASSWORD_BYTES_MAX;
 use crate::storage::Secret;
 use crate::web::{self, Pieces};
 use crate::{clock, plan, process};
 
-/// Cameras, sessions or lines of the log in one piece.
+/// Cameras or sessions in one piece of an answer.
 const PIECE_ITEMS: usize = 4;
 
-/// Who answers. Cheap to clone; one thread only.
+/// Answers commands. Cheap to clone; stays on one thread.
 #[derive(Clone)]
 pub(super) struct Dispatcher(Rc<Inner>);
 
 struct Inner {
     control: Control,
-    password: Password,
+    password: PasswordDialog,
 }
 
-/// An answer.
-pub(super) struct Answer {
-    /// What is shown, until there is none.
+/// The answer to a command.
+pub(super) struct Response {
+    /// The text, piece by piece until `None`.
     pub(super) pieces: Pieces,
-    /// It was not done.
+    /// Whether the command failed.
     pub(super) is_failure: bool,
-    /// What comes after it.
+    /// What the console does after the text.
     pub(super) then: Then,
 }
 
-/// What comes after an answer.
+/// What the console does after an answer.
 #[derive(Debug)]
 pub(super) enum Then {
-    /// The next command.
+    /// Prompts for the next command.
     Next,
-    /// The lines of the log from this one on, until somebody has enough of them.
+    /// Shows the log from the line of this number on, until the person ends it.
     Follow(u64),
-    /// A question.
-    Ask(Question),
-    /// Nothing: somebody leaves.
+    /// Asks the person a question.
+    Ask(Prompt),
+    /// Ends the session; on a serial line, asks for the password again.
     Leave,
 }
 
-/// What a command wants to know first.
+/// What a command asks the person before it goes on.
 #[derive(Debug, Clone)]
-pub(super) enum Question {
-    /// The password of a new camera's user.
+pub(super) enum Prompt {
+    /// The password of the new camera's user.
     CameraPassword(NewCamera),
-    /// Whether that was meant.
+    /// A confirmation: only `yes` reboots the box.
     Reboot,
 }
 
-impl Question {
-    /// What is asked, and whether the answer may be seen.
+impl Prompt {
+    /// The prompt, and whether the typed answer may be shown.
     pub(super) fn prompt(&self) -> (String, bool) {
         match self {
             Self::CameraPassword(camera) => {
@@ -71,7 +71,7 @@ impl Question {
     }
 }
 
-impl Answer {
+impl Response {
     fn of(pieces: Pieces, then: Then) -> Self {
         Self { pieces, is_failure: false, then }
     }
@@ -91,11 +91,12 @@ impl Answer {
 
 impl Dispatcher {
     pub(super) fn new(control: Control) -> Self {
-        let password = Password::read(control.guard().folder());
+        let password = PasswordDialog::read(control.guard().folder());
         Self(Rc::new(Inner { control, password }))
     }
 
-    /// What is shown before anybody has said who he is.
+    /// The text before the login: state, addresses and URLs. On a serial line (`is_cable`) also the
+    /// first password, as long as it is unused.
     pub(super) fn banner(&self, is_cable: bool) -> String {
         let control = &self.0.control;
         let report = control.report();
@@ -124,84 +125,84 @@ impl Dispatcher {
         text
     }
 
-    /// Whether a password is the console's.
+    /// Checks a password typed at the console.
     pub(super) async fn judge(&self, typed: Secret) -> Verdict {
         self.0.password.judge(&self.0.control, typed).await
     }
 
-    /// Answers a command.
-    pub(super) async fn answer(&self, command: Command) -> Answer {
+    /// Runs a command and returns its answer.
+    pub(super) async fn answer(&self, command: ConsoleCommand) -> Response {
         let control = self.0.control.clone();
         match command {
-            Command::Status { json } => Answer::text(self.status(json)),
-            Command::Cameras { json } => Answer::of(self.cameras(json), Then::Next),
-            Command::Sessions { json } => Answer::of(self.sessions(json), Then::Next),
-            Command::End(id) => {
+            ConsoleCommand::Status { json } => Response::text(self.status(json)),
+            ConsoleCommand::Cameras { json } => Response::of(self.cameras(json), Then::Next),
+            ConsoleCommand::Sessions { json } => Response::of(self.sessions(json), Then::Next),
+            ConsoleCommand::End(id) => {
                 let ended = control.end_by_id(id);
-                Answer::result(ended.map(|()| format!("session {id} is ended\n")))
+                Response::result(ended.map(|()| format!("session {id} is ended\n")))
             }
-            Command::Camera(name) => Answer::result(self.camera(&name)),
-            Command::CameraAdd(camera) if camera.user.is_some() => {
-                Answer::of(whole(""), Then::Ask(Question::CameraPassword(camera)))
+            ConsoleCommand::Camera(name) => Response::result(self.camera(&name)),
+            ConsoleCommand::CameraAdd(camera) if camera.user.is_some() => {
+                Response::of(whole(""), Then::Ask(Prompt::CameraPassword(camera)))
             }
-            Command::CameraAdd(camera) => self.add(camera).await,
-            Command::CameraRemove(name) => self.edit(Edit::RemoveCamera(name)).await,
-            Command::CameraTest(which) => self.test(which.reveal()).await,
-            Command::Memory => Answer::text(screens::memory(&control.report())),
-            Command::Net => Answer::text(screens::net(&control.report(), &control.urls())),
-            Command::Log { follow } => {
+            ConsoleCommand::CameraAdd(camera) => self.add(camera).await,
+            ConsoleCommand::CameraRemove(name) => self.edit(Edit::RemoveCamera(name)).await,
+            ConsoleCommand::CameraTest(which) => self.test(which.reveal()).await,
+            ConsoleCommand::Memory => Response::text(screens::memory(&control.report())),
+            ConsoleCommand::Net => Response::text(screens::net(&control.report(), &control.urls())),
+            ConsoleCommand::Log { follow } => {
                 let since = lines::since(0);
                 let then = if follow { Then::Follow(since.next) } else { Then::Next };
-                Answer::of(log(since.lines), then)
+                Response::of(log(since.lines), then)
             }
-            Command::Tls => {
-                Answer::result(control.certificate().map(|facts| {
+            ConsoleCommand::Tls => {
+                Response::result(control.certificate().map(|facts| {
                     facts.map_or("TLS is off\n".to_owned(), |facts| facts.to_string())
                 }))
             }
-            Command::PasswordReset(user) => Answer::result(self.reset(user).await),
-            Command::ConfigShow => Answer::result(control.configuration_text().await),
-            Command::ConfigReload { json } => {
+            ConsoleCommand::PasswordReset(user) => Response::result(self.reset(user).await),
+            ConsoleCommand::ConfigShow => Response::result(control.configuration_text().await),
+            ConsoleCommand::ConfigReload { json } => {
                 let reloaded = control.reload().await;
                 if json {
                     let is_failure = reloaded.is_err();
                     let said = format!("{}\n", web::reloaded_text(reloaded));
-                    return Answer { is_failure, ..Answer::text(said) };
+                    return Response { is_failure, ..Response::text(said) };
                 }
-                Answer::result(
+                Response::result(
                     reloaded
                         .map(|done| screens::reloaded(&done))
                         .map_err(|error| error.to_string()),
                 )
             }
-            Command::Report => Answer::of(self.bundle().await, Then::Next),
-            Command::Reboot => Answer::of(whole(""), Then::Ask(Question::Reboot)),
-            Command::Version => Answer::text(format!("weir {}\n", process::version())),
-            Command::Help => Answer::text(format!("{HELP}\n")),
-            Command::Exit => Answer::of(whole(""), Then::Leave),
+            ConsoleCommand::Report => Response::of(self.bundle().await, Then::Next),
+            ConsoleCommand::Reboot => Response::of(whole(""), Then::Ask(Prompt::Reboot)),
+            ConsoleCommand::Version => Response::text(format!("weir {}\n", process::version())),
+            ConsoleCommand::Help => Response::text(format!("{HELP}\n")),
+            ConsoleCommand::Exit => Response::of(whole(""), Then::Leave),
         }
     }
 
-    /// Goes on with what a question was answered.
-    pub(super) async fn answer_prompt(&self, question: Question, answer: Secret) -> Answer {
+    /// Goes on with a command after the person's answer to its question.
+    pub(super) async fn answer_prompt(&self, question: Prompt, answer: Secret) -> Response {
         match question {
-            Question::CameraPassword(camera) => {
+            Prompt::CameraPassword(camera) => {
                 if answer.reveal().len() > RTSP_PASSWORD_BYTES_MAX {
                     let max = RTSP_PASSWORD_BYTES_MAX;
-                    return Answer::failure(&format!(
+                    return Response::failure(&format!(
                         "a camera's password has at most {max} bytes"
                     ));
                 }
                 self.add(NewCamera { password: answer, ..camera }).await
             }
-            Question::Reboot if answer.reveal() == "yes" => {
+            Prompt::Reboot if answer.reveal() == "yes" => {
                 log::warn!("the box starts anew, as was asked for at the console");
                 let error = process::reboot();
-                Answer::failure(&format!(
+                Response::failure(&format!(
                     "weir may not start this box anew ({error}): that takes CAP_SYS_BOOT"
                 ))
             }
-            Question::Reboot => Answer::failure("nothing was done"),
+            Prompt::Reboot => Response::failure("nothing was done"),
         }
     }
 
@@ -225,7 +226,7 @@ impl Dispatcher {
     }
 
     fn sessions(&self, json: bool) -> Pieces {
-        let (control, mut next) = (self.0.control.clone(), Place::default());
+        let (control, mut next) = (self.0.control.clone(), ListPosition::default());
         let mut more = move || control.sessions_from(&mut next, PIECE_ITEMS);
         if json {
             return ended(web::sessions_text(more));
@@ -243,7 +244,7 @@ impl Dispatcher {
         Ok(screens::camera(&status, &url, section.user.as_deref()))
     }
 
-    async fn add(&self, camera: NewCamera) -> Answer {
+    async fn add(&self, camera: NewCamera) -> Response {
         let name = camera.name.clone();
         let added = self.edit(Edit::AddCamera(camera)).await;
         if added.is_failure {
@@ -259,15 +260,15 @@ impl Dispatcher {
                 hint.take()
             })
         };
-        Answer::of(Box::new(pieces), Then::Next)
+        Response::of(Box::new(pieces), Then::Next)
     }
 
-    async fn edit(&self, edit: Edit) -> Answer {
+    async fn edit(&self, edit: Edit) -> Response {
         let done = self.0.control.edit(edit).await;
-        Answer::result(done.map(|done| screens::reloaded(&done)))
+        Response::result(done.map(|done| screens::reloaded(&done)))
     }
 
-    async fn test(&self, which: &str) -> Answer {
+    async fn test(&self, which: &str) -> Response {
         let control = &self.0.control;
         let camera: Rc<Camera> = match control.camera(which) {
             Some(camera) => camera,
@@ -276,11 +277,11 @@ impl Dispatcher {
                 let new = NewCamera { name, url, user: None, password: Secret::default() };
                 Rc::new(new.checked())
             }
-            None => return Answer::failure("there is no camera of this name"),
+            None => return Response::failure("there is no camera of this name"),
         };
         let found = match control.try_camera(&camera).await {
             Ok(found) => found,
-            Err(why) => return Answer::failure(&format!("no pictures: {why}")),
+            Err(why) => return Response::failure(&format!("no pictures: {why}")),
         };
         let mut text = format!("it answers, and would send H.264; {} ms\n", found.took_ms);
         if let Some((width, height)) = found.size {
@@ -289,7 +290,7 @@ impl Dispatcher {
         if let Some(profile) = found.profile_level_id {
             text += &format!("profile and level {profile:06x}\n");
         }
-        Answer::text(text)
+        Response::text(text)
     }
 
     async fn reset(&self, user: Option<String>) -> Result<String, String> {
@@ -305,7 +306,7 @@ impl Dispatcher {
         Ok(format!("the password of {user} is now {}\n", password.reveal()))
     }
 
-    /// All that somebody who helps wants to know, and no secret.
+    /// The answer to `report`: everything that a helper needs to know, without secrets.
     async fn bundle(&self) -> Pieces {
         let control = &self.0.control;
         let configuration = control.configuration_text().await.unwrap_or_else(|why| why + "\n");
@@ -341,14 +342,14 @@ impl Dispatcher {
     }
 }
 
-/// A line of the log as it is shown.
-pub(super) fn log_line(line: &Line) -> String {
+/// A log line as the console shows it, on one line: time (UTC), level, text.
+pub(super) fn log_line(line: &LogLine) -> String {
     let at = clock::utc(line.at_us);
     let text = line.text.as_str().replace('\n', " ");
     format!("{at} {} {text}", line.level.as_str().to_lowercase())
 }
 
-fn log(lines: Vec<Line>) -> Pieces {
+fn log(lines: Vec<LogLine>) -> Pieces {
     let mut lines = lines.into_iter();
     Box::new(move || lines.next().map(|line| log_line(&line) + "\n"))
 }
@@ -358,12 +359,12 @@ fn whole(text: impl Into<String>) -> Pieces {
     Box::new(move || text.take())
 }
 
-/// With the end of the line behind it.
+/// `pieces`, followed by a line's end.
 fn ended(pieces: Pieces) -> Pieces {
     one_after_another(vec![pieces, whole("\n")])
 }
 
-/// A head, and rows until there are none.
+/// A head line, then rows until `more` returns none.
 fn rows(head: &str, mut more: impl FnMut() -> Vec<String> + 'static) -> Pieces {
     let mut head = Some(head.to_owned());
     Box::new(move || {

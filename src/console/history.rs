@@ -1,22 +1,22 @@
-//! The lines typed before: [`CONSOLE_HISTORY_LINES`], the oldest makes room. One that holds a login
-//! is not kept, nor is one that was kept just before.
+//! The last [`CONSOLE_HISTORY_LINES`] typed lines. A line that contains a login is not kept, nor a
+//! repetition of the line before.
 
 use crate::limits::CONSOLE_HISTORY_LINES;
 
 use super::line::Typed;
 
-/// The lines, the newest last.
+/// The typed lines, the newest last.
 #[derive(Debug, Default)]
 pub struct History {
     lines: heapless::Deque<Typed, CONSOLE_HISTORY_LINES>,
-    /// How far back a person has gone: 0 for the line being typed.
+    /// How many lines back the person has gone; 0 for the line being typed.
     back: usize,
-    /// The line that was being typed when the going back began.
+    /// The line that was being typed when the person first went back.
     unfinished: Typed,
 }
 
 impl History {
-    /// Keeps a line.
+    /// Keeps a line, unless it is blank, repeats the last one or contains a login.
     pub fn keep(&mut self, line: &str) {
         self.back = 0;
         self.unfinished.clear();
@@ -30,12 +30,12 @@ impl History {
             self.lines.pop_front();
         }
         let mut kept = Typed::new();
-        // A line is as long at most.
+        // Fits: a typed line is at most as long.
         let _ = kept.push_str(line);
         let _ = self.lines.push_back(kept);
     }
 
-    /// The line before the one that is shown, which is `current`.
+    /// The line before the one that is shown, which is `current`; `None` at the oldest.
     pub fn back(&mut self, current: &str) -> Option<&str> {
         if self.back == self.lines.len() {
             return None;
@@ -48,13 +48,13 @@ impl History {
         self.shown()
     }
 
-    /// The line after it.
+    /// The line after the one that is shown; `None` when that is the line being typed.
     pub fn forth(&mut self) -> Option<&str> {
         self.back = self.back.checked_sub(1)?;
         if self.back == 0 { Some(&self.unfinished) } else { self.shown() }
     }
 
-    /// Forgets everything.
+    /// Forgets all lines, at a logout.
     pub fn clear(&mut self) {
         self.lines.clear();
         self.unfinished.clear();

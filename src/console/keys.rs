@@ -1,52 +1,52 @@
-//! Keys out of a terminal's bytes: UTF-8, control characters and the escape sequences of the cursor
-//! keys (ECMA-48). What is none of these is noise, counted and passed over: a cable at the wrong
-//! speed sends nothing else. Holds at most one unfinished character or sequence.
+//! Decodes a terminal's bytes into keys: UTF-8, control characters and the escape sequences of the
+//! cursor keys (ECMA-48). Other bytes are noise, counted and dropped: a cable at the wrong speed
+//! sends nothing else. Holds at most one unfinished character or sequence.
 
-/// What somebody pressed.
+/// A key that was pressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {
-    /// A character to insert.
+    /// A printable character to insert.
     Char(char),
-    /// The line is finished.
+    /// Return or line feed: the line is finished.
     Enter,
-    /// Takes the character before the cursor.
+    /// Deletes the character before the cursor.
     Backspace,
-    /// Takes the one under it.
+    /// Deletes the character under the cursor.
     Delete,
-    /// Cursor keys.
+    /// Moves the cursor left by one character; also `^B`.
     Left,
-    /// See [`Key::Left`].
+    /// Moves the cursor right by one character; also `^F`.
     Right,
-    /// The line before.
+    /// Shows the line before in the history; also `^P`.
     Up,
-    /// The line after.
+    /// Shows the line after in the history; also `^N`.
     Down,
-    /// `^A`, or the key.
+    /// Moves the cursor to the begin of the line; also `^A`.
     Home,
-    /// `^E`, or the key.
+    /// Moves the cursor to the end of the line; also `^E`.
     End,
-    /// `^U`: takes everything before the cursor.
+    /// `^U`: deletes everything before the cursor.
     TakeBefore,
-    /// `^K`: takes everything from the cursor on.
+    /// `^K`: deletes everything from the cursor on.
     TakeAfter,
-    /// `^W`: takes the word before the cursor.
+    /// `^W`: deletes the word before the cursor.
     TakeWord,
-    /// `^C`
+    /// `^C`: cancels the line or the command under way.
     Cancel,
-    /// `^D`
+    /// `^D`: leaves the console, on an empty line.
     Close,
-    /// `^L`
+    /// `^L`: clears the screen and draws the line again.
     Redraw,
 }
 
-/// Bytes of an escape sequence after which it is noise: a function key has five.
+/// Bytes after which an escape sequence is noise; a function key sends five.
 const SEQUENCE_BYTES_MAX: u8 = 12;
 
-/// The reader.
+/// Decodes one byte at a time.
 #[derive(Debug, Default)]
-pub struct Keys {
+pub struct KeyReader {
     state: State,
-    /// The last byte ended a line: a line feed behind a carriage return does not end another.
+    /// The last byte was a carriage return: a line feed after it does not end another line.
     was_return: bool,
     noise_bytes: u32,
 }
@@ -55,17 +55,17 @@ pub struct Keys {
 enum State {
     #[default]
     Ground,
-    /// Bytes of a character so far, and how many it has.
+    /// Bytes of a UTF-8 character so far, and how many it needs.
     Character(heapless::Vec<u8, 4>, usize),
     Escape,
-    /// Behind `ESC O`.
+    /// After `ESC O`, before its one byte.
     Shift,
-    /// Behind `ESC [`: bytes so far, and the first parameter.
+    /// After `ESC [`: the number of bytes so far, and the first parameter.
     Sequence(u8, u16),
 }
 
-impl Keys {
-    /// Takes a byte; what it finishes, if it does.
+impl KeyReader {
+    /// Takes a byte; returns the key that it completes.
     pub fn receive(&mut self, byte: u8) -> Option<Key> {
         let was_return = std::mem::take(&mut self.was_return);
         if byte == b'\n' && was_return {
@@ -90,7 +90,7 @@ impl Keys {
                 }
                 key
             }
-            // A control character ends every sequence and counts for itself.
+            // A control character ends every sequence and is a key itself.
             State::Escape | State::Shift | State::Sequence(..) if byte < 0x20 => self.ground(byte),
             State::Escape => {
                 self.state = match byte {
@@ -105,7 +105,7 @@ impl Keys {
         }
     }
 
-    /// Bytes that were noise since this was last asked.
+    /// Returns the number of noise bytes since the last call.
     pub fn take_noise_bytes(&mut self) -> u32 {
         std::mem::take(&mut self.noise_bytes)
     }
@@ -143,7 +143,7 @@ impl Keys {
                     _ => 4,
                 };
                 let mut bytes = heapless::Vec::new();
-                // The first of four.
+                // Fits: the first of at most four bytes.
                 let _ = bytes.push(byte);
                 self.state = State::Character(bytes, wanted);
                 return None;
@@ -179,7 +179,7 @@ impl Keys {
     }
 }
 
-/// The key of a sequence's last byte; those that mean nothing here are none.
+/// The key that a sequence's last byte names; `None` for keys without a use here.
 fn named(last: u8, parameter: u16) -> Option<Key> {
     Some(match (last, parameter) {
         (b'A', _) => Key::Up,
@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     fn keys(bytes: &[u8]) -> (Vec<Key>, u32) {
-        let mut keys = Keys::default();
+        let mut keys = KeyReader::default();
         let pressed = bytes.iter().filter_map(|byte| keys.receive(*byte)).collect();
         (pressed, keys.take_noise_bytes())
     }

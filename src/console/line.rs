@@ -1,6 +1,6 @@
-//! The line that is being typed, as a person edits it, and how a terminal of 80 columns shows it:
-//! one row, of which a longer line is a part. At most [`CONSOLE_LINE_BYTES_MAX`]; what has no room
-//! is not taken. Draws no more than a key changed.
+//! The line being typed, as a person edits it, and its drawing on a terminal of 80 columns: on one
+//! row, which shows a part of a longer line. At most [`CONSOLE_LINE_BYTES_MAX`] bytes; a character
+//! beyond is dropped. Draws no more than a key changed.
 
 use std::fmt::Write as _;
 
@@ -8,27 +8,28 @@ use super::keys::Key;
 use super::output::Output;
 use crate::limits::{CONSOLE_COLUMNS, CONSOLE_LINE_BYTES_MAX};
 
-/// A line's text.
+/// Text of a typed line.
 pub(super) type Typed = heapless::String<CONSOLE_LINE_BYTES_MAX>;
 
 /// The line, its cursor and its prompt.
 #[derive(Debug, Default)]
-pub struct Line {
+pub struct LineEditor {
     prompt: heapless::String<CONSOLE_COLUMNS>,
     is_shown: bool,
     text: Typed,
-    /// In bytes, between characters.
+    /// Byte offset in `text`, between characters.
     cursor: usize,
-    /// Characters left of the part that is shown.
+    /// Number of characters to the left of the part that is shown.
     from: usize,
 }
 
-impl Line {
-    /// An empty line behind a prompt; what is typed shows or, a password, does not.
+impl LineEditor {
+    /// Begins an empty line after a prompt. Typed text is shown only with `is_shown`, which is
+    /// false for a password.
     pub fn begin(&mut self, prompt: &str, is_shown: bool, output: &mut Output) {
         self.prompt.clear();
         for character in prompt.chars().take(CONSOLE_COLUMNS / 2) {
-            // A prompt's half of the row has room for four bytes a character only where it is short.
+            // Fails only for a long prompt of multi-byte characters, which then loses its end.
             let _ = self.prompt.push(character);
         }
         self.is_shown = is_shown;
@@ -36,28 +37,28 @@ impl Line {
         self.redraw(output);
     }
 
-    /// What has been typed.
+    /// The text typed so far.
     pub fn text(&self) -> &str {
         &self.text
     }
 
-    /// Forgets it; nothing is drawn.
+    /// Empties the line without drawing it.
     pub fn forget(&mut self) {
         self.text.clear();
         self.cursor = 0;
         self.from = 0;
     }
 
-    /// Puts another text in its place.
+    /// Replaces the text, and draws it with the cursor at its end.
     pub fn replace(&mut self, text: &str, output: &mut Output) {
         self.forget();
-        // Both are lines, and as long at most.
+        // Fits: `text` is a typed line too.
         let _ = self.text.push_str(text);
         self.cursor = self.text.len();
         self.redraw(output);
     }
 
-    /// Edits; keys that are not about the line do nothing.
+    /// Edits the line; keys that do not edit do nothing.
     pub fn press(&mut self, key: Key, output: &mut Output) {
         match key {
             Key::Char(character) => self.insert(character, output),
@@ -96,7 +97,7 @@ impl Line {
         let mut utf8 = [0; 4];
         let inserted = character.encode_utf8(&mut utf8);
         if is_at_end {
-            // Looked at above.
+            // Fits: checked above.
             let _ = self.text.push(character);
         } else {
             let mut text: Typed = Typed::new();
@@ -122,7 +123,7 @@ impl Line {
         }
         let mut text = Typed::new();
         for part in [&self.text[..from], &self.text[to..]] {
-            // Shorter than before.
+            // Fits: shorter than before.
             let _ = text.push_str(part);
         }
         self.text = text;
@@ -137,7 +138,7 @@ impl Line {
         }
     }
 
-    /// Draws the row anew.
+    /// Draws the whole row again.
     pub fn redraw(&mut self, output: &mut Output) {
         let cursor = self.characters(self.cursor);
         self.from = self.from.min(cursor).max(cursor.saturating_sub(self.columns()));
@@ -159,7 +160,7 @@ impl Line {
         output.draw(&row);
     }
 
-    /// Columns for the text: the row's last stays free, where a terminal may go on to the next.
+    /// Columns for the text. The row's last column stays free, as a terminal may wrap after it.
     fn columns(&self) -> usize {
         CONSOLE_COLUMNS - 1 - self.prompt.chars().count()
     }
@@ -181,14 +182,14 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
-    use super::super::keys::Keys;
+    use super::super::keys::KeyReader;
     use super::super::testing::Screen;
     use super::*;
 
-    /// Types bytes; the line's text, and the row with its cursor as a terminal shows them.
+    /// Types bytes; returns the text, and the row and cursor as a terminal shows them.
     fn typed(bytes: &[u8]) -> (String, String, usize) {
         let (mut keys, mut line, mut output) =
-            (Keys::default(), Line::default(), Output::default());
+            (KeyReader::default(), LineEditor::default(), Output::default());
         let mut screen = Screen::default();
         line.begin("weir> ", true, &mut output);
         for byte in bytes {
@@ -247,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_password_does_not_show() {
-        let (mut line, mut output) = (Line::default(), Output::default());
+        let (mut line, mut output) = (LineEditor::default(), Output::default());
         line.begin("password: ", false, &mut output);
         for character in "hunter2".chars() {
             line.press(Key::Char(character), &mut output);

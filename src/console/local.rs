@@ -1,10 +1,10 @@
-//! The socket in the state folder, which `weir console` connects to. Its permissions are the login:
-//! it is for weir's own user and root, which the kernel tells of whoever connects.
+//! The Unix socket in the state folder, which `weir console` connects to. Its permissions are the
+//! login: it is for weir's own user and root only, and the kernel tells the user of each peer.
 //!
-//! A connection says first what it wants: a line with nothing but `terminal`, and it is one; or
-//! the words of one command as a list in JSON. The answer to a command ends with a byte of zero and
-//! a sign: `0` it was done, `1` it was not, `?` and a line: somebody is to be asked this, `*` in
-//! front of it where the answer must not be seen, and what he says is expected as a line.
+//! A client first sends a line: `terminal` for a terminal, or the words of one command as a JSON
+//! list. The answer to a command ends with a zero byte and a sign: `0` for success, `1` for
+//! failure, or `?` and a line, which is a question for the person. A question begins with `*` if
+//! the typed answer must not be shown. The client sends that answer as a line.
 
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -15,33 +15,33 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
-use super::command::Command;
-use super::dispatcher::{Answer, Dispatcher, Then, log_line};
+use super::command::ConsoleCommand;
+use super::dispatcher::{Dispatcher, Response, Then, log_line};
 use super::session::run_session;
 use super::terminal::{Terminal, Way};
-use super::wire::Wire;
+use super::wire::ConsoleWire;
 use crate::clock;
 use crate::journal::lines;
 use crate::limits::{
     CONSOLE_FOLLOW_MS, CONSOLE_REQUEST_BYTES_MAX, CONSOLE_REQUEST_MS_MAX, CONSOLES_MAX,
 };
-use crate::mem::accounts::{Account, Kind};
+use crate::mem::accounts::{AccountKind, HeapAccount};
 use crate::status::TABLES;
 use crate::storage::{Secret, StateFolder};
 
-/// The socket's name in the state folder.
+/// Name of the socket in the state folder.
 pub const SOCKET: &str = "weir-console";
-/// What a connection says that wants to be a terminal.
+/// First line of a client that wants a terminal.
 pub const TERMINAL: &str = "terminal";
 const MODE: u32 = 0o600;
 const ROOT: u32 = 0;
-/// After an error that may be there again at once.
+/// Pause after an error of `accept`, which may come again at once.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Makes the socket. One that is left over from before is replaced.
+/// Creates the socket, in place of one left over from before; `None` without a state folder.
 ///
 /// # Errors
-/// The folder is none that can be written to, or its path is too long for a socket's address.
+/// The folder is not writable, or its path is too long for a socket's address.
 pub(super) fn bind(folder: &StateFolder) -> io::Result<Option<UnixListener>> {
     let (Some(path), Some(unfinished)) =
         (folder.path(SOCKET), folder.path(&format!(".{SOCKET}.new")))
@@ -50,16 +50,16 @@ pub(super) fn bind(folder: &StateFolder) -> io::Result<Option<UnixListener>> {
     };
     remove(&unfinished)?;
     let listener = UnixListener::bind(&unfinished)?;
-    // Under its name only once it is closed to others; what connected before is looked at too.
+    // Renamed only once it is closed to others; `serve` also checks a peer that connected before.
     std::fs::set_permissions(&unfinished, std::fs::Permissions::from_mode(MODE))?;
     std::fs::rename(&unfinished, path)?;
     Ok(Some(listener))
 }
 
-/// Takes the socket away again.
+/// Removes the socket at shutdown.
 pub(super) fn unbind(folder: &StateFolder) {
     if let Some(path) = folder.path(SOCKET) {
-        // It may be another weir's by now, or gone.
+        // May fail: the socket may be another weir's by now, or gone.
         let _ = std::fs::remove_file(path);
     }
 }
@@ -71,7 +71,7 @@ fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Serves whoever connects, for ever.
+/// Accepts clients without end.
 pub(super) async fn serve(listener: UnixListener, path: PathBuf, dispatcher: Dispatcher) {
     let own = std::fs::metadata(path).map_or(ROOT, |socket| socket.uid());
     loop {
@@ -93,7 +93,7 @@ pub(super) async fn serve(listener: UnixListener, path: PathBuf, dispatcher: Dis
             let _ = socket.try_write(b"there are too many consoles already\n\x001");
             continue;
         }
-        let account = match Account::open(Kind::Console) {
+        let account = match HeapAccount::open(AccountKind::Console) {
             Ok(account) => account,
             Err(refused) => {
                 let _ = socket.try_write(format!("{refused}\n\x001").as_bytes());
@@ -103,7 +103,7 @@ pub(super) async fn serve(listener: UnixListener, path: PathBuf, dispatcher: Dis
         TABLES.consoles.take();
         let dispatcher = dispatcher.clone();
         spawn_local(async move {
-            // Who leaves halfway is gone, and that is all there is to know.
+            // A client that disconnects halfway is no error to report.
             if let Err(over) = account.charge(visit(&dispatcher, socket)).await {
                 over.tell("by the socket");
             }
@@ -113,7 +113,7 @@ pub(super) async fn serve(listener: UnixListener, path: PathBuf, dispatcher: Dis
 }
 
 async fn visit(dispatcher: &Dispatcher, socket: UnixStream) -> io::Result<()> {
-    let wire = Wire::Local(socket);
+    let wire = ConsoleWire::Local(socket);
     let mut first = Lines::default();
     let wanted = within(first.next(&wire)).await?;
     if wanted == TERMINAL {
@@ -123,9 +123,9 @@ async fn visit(dispatcher: &Dispatcher, socket: UnixStream) -> io::Result<()> {
     }
     let words: Vec<String> = serde_json::from_str(&wanted).unwrap_or_default();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let mut answer = match Command::of(&words) {
+    let mut answer = match ConsoleCommand::of(&words) {
         Ok(command) => dispatcher.answer(command).await,
-        Err(why) => Answer::failure(&why),
+        Err(why) => Response::failure(&why),
     };
     loop {
         while let Some(piece) = (answer.pieces)() {
@@ -136,7 +136,7 @@ async fn visit(dispatcher: &Dispatcher, socket: UnixStream) -> io::Result<()> {
                 let (prompt, is_shown) = question.prompt();
                 let hide = if is_shown { "" } else { "*" };
                 send(&wire, &format!("\0?{hide}{prompt}\n")).await?;
-                // A person may think about it.
+                // No time limit: a person may think about it.
                 let said = first.next(&wire).await?;
                 answer = dispatcher.answer_prompt(question, Secret::new(said)).await;
             }
@@ -148,8 +148,8 @@ async fn visit(dispatcher: &Dispatcher, socket: UnixStream) -> io::Result<()> {
     }
 }
 
-/// Sends the log as it is written, until nobody takes it any more.
-async fn follow(wire: &Wire, mut next: u64) -> io::Result<()> {
+/// Sends log lines as they are written, until the client disconnects.
+async fn follow(wire: &ConsoleWire, mut next: u64) -> io::Result<()> {
     let mut bytes = [0; 16];
     loop {
         let since = lines::since(next);
@@ -167,13 +167,13 @@ async fn follow(wire: &Wire, mut next: u64) -> io::Result<()> {
     }
 }
 
-/// Nothing that is shown moves a cursor, or looks like the end.
+/// Replaces control characters, so that no text moves a cursor or looks like the answer's end.
 fn shown(text: &str) -> String {
     let is_other = |character: char| character.is_control() && character != '\n';
     text.replace(is_other, "?")
 }
 
-async fn send(wire: &Wire, text: &str) -> io::Result<()> {
+async fn send(wire: &ConsoleWire, text: &str) -> io::Result<()> {
     let mut rest = text.as_bytes();
     while !rest.is_empty() {
         let sent = within(wire.write(rest)).await?;
@@ -187,12 +187,12 @@ async fn within<T>(what: impl Future<Output = io::Result<T>>) -> io::Result<T> {
     timeout(limit, what).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
-/// Lines out of what comes in, none longer than [`CONSOLE_REQUEST_BYTES_MAX`].
+/// Splits received bytes into lines, of at most [`CONSOLE_REQUEST_BYTES_MAX`] bytes each.
 #[derive(Debug, Default)]
 struct Lines(Vec<u8>);
 
 impl Lines {
-    async fn next(&mut self, wire: &Wire) -> io::Result<String> {
+    async fn next(&mut self, wire: &ConsoleWire) -> io::Result<String> {
         let mut bytes = [0; 256];
         loop {
             if let Some(end) = self.0.iter().position(|byte| *byte == b'\n') {
@@ -210,7 +210,7 @@ impl Lines {
         }
     }
 
-    /// What came behind the last line.
+    /// Bytes received after the last line.
     fn rest(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.0)
     }

@@ -1,24 +1,24 @@
-//! How often somebody may try a password: [`CONSOLE_FAILURES_FREE`] times, and then after a wait
-//! that doubles with each further failure. Outlives a login and a pulled cable.
+//! Limits password tries: [`CONSOLE_FAILURES_FREE`] tries, then a wait that doubles with each
+//! further failure. Only a right password resets the count; a pulled cable does not.
 
 use crate::limits::{CONSOLE_FAILURES_FREE, CONSOLE_WAIT_US_MAX, CONSOLE_WAIT_US_MIN};
 
-/// The failures of one console.
+/// Failed tries at one console.
 #[derive(Debug, Default)]
 pub struct Tries {
     failures: u32,
-    /// No try before this.
+    /// No try before this time, in microseconds.
     until_us: u64,
 }
 
 impl Tries {
-    /// How long to wait, in seconds; `None` when one may try.
+    /// Seconds until the next try is allowed; `None` when it is allowed now.
     pub fn wait_s(&self, now_us: u64) -> Option<u64> {
         let left_us = self.until_us.saturating_sub(now_us);
         (left_us > 0).then_some(left_us.div_ceil(1_000_000))
     }
 
-    /// A password was wrong.
+    /// Counts a wrong password.
     pub fn failed(&mut self, now_us: u64) {
         self.failures = self.failures.saturating_add(1);
         if let Some(further) = self.failures.checked_sub(CONSOLE_FAILURES_FREE) {
@@ -27,7 +27,7 @@ impl Tries {
         }
     }
 
-    /// One was right.
+    /// Resets the count after a right password.
     pub fn passed(&mut self) {
         *self = Self::default();
     }

@@ -1,15 +1,15 @@
-//! The console: what a person with a serial cable, or at a shell of the box, asks and tells weir
-//! when the network is dead.
+//! The console: how a person with a serial cable, or at a shell of the box, operates weir when the
+//! network is dead.
 //!
-//! [`terminal`] is a terminal sans-IO: keys ([`keys`]), the line being typed ([`mod@line`]), lines of
-//! before ([`history`]), the password ([`login`]), and the queue of what is to be sent
-//! ([`output`]). All of it has a fixed size, whatever a cable at the wrong speed sends.
+//! [`terminal`] is a sans-IO terminal: keys ([`keys`]), the line being typed ([`mod@line`]),
+//! earlier lines ([`history`]), password tries ([`login`]) and the output queue ([`output`]). All
+//! of it has a fixed size, whatever a cable at the wrong speed sends.
 //!
-//! What is typed is read into a [`command::Command`] and answered by `dispatcher`, whose texts
-//! (`screens`) are made of what `/api/status`, `/api/cameras` and `/api/sessions` are made of. Each
-//! wire (`wire`: a serial device; `local`: the socket in the state folder) is attended to by a task
-//! of the control thread (`run_session`), at most [`crate::limits::CONSOLES_MAX`] of them, and none ever
-//! waits for a wire that nobody reads. The media thread knows nothing of it.
+//! A typed line is parsed into a [`command::ConsoleCommand`] and answered by `dispatcher`, whose texts
+//! (`screens`) come from the same data as `/api/status`, `/api/cameras` and `/api/sessions`. A task
+//! of the control thread (`run_session`) serves each wire (`wire`: a serial device; `local`: the
+//! socket in the state folder), at most [`crate::limits::CONSOLES_MAX`] of them. None blocks on a
+//! wire that is not read. The media thread is not involved.
 
 pub mod command;
 mod dispatcher;

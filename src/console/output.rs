@@ -1,13 +1,13 @@
-//! What waits to be sent to a terminal: [`CONSOLE_OUTPUT_BYTES`] and no more. A line has room as a
-//! whole or is left out, and the next one that has room is told how many were. A slow cable, or one
-//! that nobody reads, keeps nobody waiting.
+//! The queue of bytes to send to a terminal, at most [`CONSOLE_OUTPUT_BYTES`]. A line that does not
+//! fit is left out as a whole, and the next line that fits follows a note of how many were. A slow
+//! cable, or one that is not read, blocks nothing.
 
 use crate::limits::CONSOLE_OUTPUT_BYTES;
 
-/// Room for the line that says how many were left out.
+/// Bytes kept free for the note of how many lines were left out.
 const NOTE_BYTES: usize = 48;
 
-/// The queue.
+/// Bytes to send, and a count of the lines left out.
 #[derive(Debug, Default)]
 pub struct Output {
     bytes: heapless::Deque<u8, CONSOLE_OUTPUT_BYTES>,
@@ -15,15 +15,15 @@ pub struct Output {
 }
 
 impl Output {
-    /// Adds a line, or counts it as left out. Control characters, which a camera may have sent,
-    /// become question marks: what is shown moves no cursor.
+    /// Queues a line, or counts it as left out. Control characters, which a camera may have sent,
+    /// become question marks, so that no text moves the cursor.
     pub fn line(&mut self, text: &str) {
         if self.part(text) {
             self.push(b"\r\n");
         }
     }
 
-    /// The same for a part of a line; whether it had room, with the line's end.
+    /// Queues part of a line; false if it does not fit together with a line's end.
     pub fn part(&mut self, text: &str) -> bool {
         self.note();
         let has_room = self.left_out == 0 && self.room_bytes() >= text.len() + 2 + NOTE_BYTES;
@@ -39,20 +39,20 @@ impl Output {
         true
     }
 
-    /// Adds what moves the cursor, or an echo: all of it or nothing.
+    /// Queues an echo or a cursor movement, whole or not at all. Not counted when left out.
     pub fn draw(&mut self, text: &str) {
         if self.room_bytes() >= text.len() + NOTE_BYTES {
             self.push(text.as_bytes());
         }
     }
 
-    /// What is to be sent next; empty when nothing is.
+    /// The bytes to send next; empty when there are none.
     pub fn waiting(&self) -> &[u8] {
         let (first, second) = self.bytes.as_slices();
         if first.is_empty() { second } else { first }
     }
 
-    /// The first `bytes` of [`Output::waiting`] were sent.
+    /// Removes the first `bytes` of [`Output::waiting`], which were sent.
     pub fn sent(&mut self, bytes: usize) {
         for _ in 0..bytes {
             self.bytes.pop_front();
@@ -60,18 +60,18 @@ impl Output {
         self.note();
     }
 
-    /// Whether a line of `bytes` would have room.
+    /// Whether a line of `bytes` would fit now.
     pub fn has_room(&self, bytes: usize) -> bool {
         self.left_out == 0 && self.room_bytes() >= bytes + 2 + NOTE_BYTES
     }
 
-    /// Forgets what is waiting.
+    /// Drops the queue and the count of lines left out.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.left_out = 0;
     }
 
-    /// Says how many lines were left out, once there is room for a good many again.
+    /// Says how many lines were left out, once half of the queue is free.
     fn note(&mut self) {
         if self.left_out > 0 && self.room_bytes() >= CONSOLE_OUTPUT_BYTES / 2 {
             let note = format!("({} lines left out)\r\n", std::mem::take(&mut self.left_out));
@@ -84,7 +84,7 @@ impl Output {
     }
 
     fn push(&mut self, bytes: &[u8]) {
-        // Looked at before: there is room for all of them.
+        // Fits: each caller has checked the room.
         self.bytes.extend(bytes.iter().copied());
     }
 }

@@ -1,6 +1,6 @@
-//! The console's password: the one of `[console]`, or weir's own, whose hash is kept in the state
-//! folder. As long as nobody has ever got in, weir's own is a new one at each start, and the banner
-//! on the serial line shows it; from then on it is nowhere in the clear.
+//! The console's password: the one of `[console]`, or else weir's own, whose hash is kept in the
+//! state folder. Until its first use, weir's own is a new one at each start, and the banner on the
+//! serial line shows it; after that it is nowhere in the clear.
 
 use std::cell::RefCell;
 
@@ -10,33 +10,33 @@ use crate::control::Control;
 use crate::storage::{Secret, StateFolder};
 
 const FILE: &str = "weir-console-password";
-/// A hash's line, twice over.
+/// Bound of the file: twice a line with a hash.
 const FILE_BYTES_MAX: usize = 512;
-/// Characters that are not taken for one another, on paper or by telephone.
+/// Characters that are not mistaken for one another, on paper or by telephone.
 const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz23456789=";
 
-/// weir's own password.
+/// weir's own password for the console.
 #[derive(Debug)]
-pub(super) struct Password(RefCell<Own>);
+pub(super) struct PasswordDialog(RefCell<Own>);
 
 #[derive(Debug, Clone)]
 enum Own {
-    /// Nobody has got in with it yet.
+    /// In the clear: no login has used it yet.
     First(Secret),
     Kept(PasswordHash),
 }
 
-/// What is said of a password.
+/// Result of checking a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
     Right,
     Wrong,
-    /// The thread that hashes takes no more.
+    /// Not checked: the thread that hashes takes no more work.
     Unknown,
 }
 
-impl Password {
-    /// As the folder has it.
+impl PasswordDialog {
+    /// Reads the hash in the folder; without a usable one, makes a new password.
     pub(super) fn read(folder: &StateFolder) -> Self {
         let kept = folder.read(FILE, FILE_BYTES_MAX).unwrap_or_else(|error| {
             log::warn!("{FILE}: {error}; the console's password is a new one");
@@ -53,7 +53,7 @@ impl Password {
         Self(RefCell::new(hash.map_or_else(|| Own::First(new()), Own::Kept)))
     }
 
-    /// The one to be shown to whoever has the cable: nobody has used it yet.
+    /// The password to show on the serial line; `None` once it was used, or if `[console]` has one.
     pub(super) fn first(&self, control: &Control) -> Option<Secret> {
         match &*self.0.borrow() {
             Own::First(first) if control.console().password.is_none() => Some(first.clone()),
@@ -61,7 +61,7 @@ impl Password {
         }
     }
 
-    /// Whether it is this one.
+    /// Checks a typed password. The first password is kept as a hash once it was used.
     pub(super) async fn judge(&self, control: &Control, typed: Secret) -> Verdict {
         let guard = control.guard();
         let verdict = |fits: Option<bool>| match fits {
@@ -86,10 +86,11 @@ impl Password {
         }
     }
 
-    /// Makes a new one, which holds from now on, here or in the configuration where that has one.
+    /// Makes a new password, valid from now on, and keeps its hash in the configuration if that has
+    /// one, else in the state folder.
     ///
     /// # Errors
-    /// In words.
+    /// The password could not be hashed, or the configuration could not be changed; a sentence.
     pub(super) async fn reset(&self, control: &Control) -> Result<Secret, String> {
         let (password, hash) = made(control).await?;
         if control.console().password.is_some() {
@@ -107,10 +108,10 @@ impl Password {
     }
 }
 
-/// A new password and its hash.
+/// Makes a new password and its hash.
 ///
 /// # Errors
-/// In words.
+/// The thread that hashes takes no more work; a sentence.
 pub(super) async fn made(control: &Control) -> Result<(Secret, PasswordHash), String> {
     let password = new();
     let hash = control.guard().make(password.clone()).await;
@@ -118,12 +119,12 @@ pub(super) async fn made(control: &Control) -> Result<(Secret, PasswordHash), St
     Ok((password, hash))
 }
 
-/// Three groups of four characters, 59 bits of chance.
+/// Three groups of four characters, 59 bits of entropy.
 fn new() -> Secret {
     let mut characters = Vec::new();
     while characters.len() < 12 {
         let random: [u8; 16] = crate::access::random();
-        // The last of the 32 is none, so that each of the others is as likely as the next.
+        // The last of the 32 is dropped, so that the other 31 are equally likely.
         let fit = random.iter().map(|byte| ALPHABET[usize::from(byte & 31)]).filter(|c| *c != b'=');
         characters.extend(fit.map(char::from));
     }

@@ -1,18 +1,18 @@
-//! What the console shows, as text of 80 columns, out of what `/api/status`, `/api/cameras` and
-//! `/api/sessions` are made of. Pure.
+//! The console's screens: text of 80 columns, from the same data as `/api/status`, `/api/cameras`
+//! and `/api/sessions`. Pure.
 
 use std::fmt::Write as _;
 
-use crate::control::{CameraStatus, Reloaded, Report, SessionStatus};
+use crate::control::{CameraStatus, Reloaded, SessionStatus, StatusReport};
 use crate::limits::PROFILE;
 
-/// Cameras on one screen: four columns of 16.
+/// Cameras on the `status` screen: four columns of 16 rows.
 const CELLS: usize = 64;
 const COLUMNS: usize = 4;
 const CELL_CHARACTERS: usize = 19;
 
-/// Everything at a glance: of 24 rows, with the command above it and the prompt below.
-pub(super) fn status(report: &Report, host: &str, cameras: &[CameraStatus]) -> String {
+/// The `status` screen. Fits 24 rows, with the command above it and the prompt below.
+pub(super) fn status(report: &StatusReport, host: &str, cameras: &[CameraStatus]) -> String {
     let mut text = String::new();
     let head = format!("weir {} ({}) on {host}", report.version, report.profile);
     let up = format!("up {}", duration(report.uptime_s));
@@ -37,7 +37,7 @@ pub(super) fn status(report: &Report, host: &str, cameras: &[CameraStatus]) -> S
     let mut shown: Vec<&CameraStatus> = cameras.iter().collect();
     let left_out = cameras.len().saturating_sub(CELLS);
     if left_out > 0 {
-        // Those that play can wait.
+        // Playing cameras come last, and are left out first.
         shown.sort_by_key(|camera| camera.state == "playing");
         shown.truncate(CELLS);
     }
@@ -62,8 +62,8 @@ pub(super) fn status(report: &Report, host: &str, cameras: &[CameraStatus]) -> S
     text
 }
 
-/// How it goes, in one line.
-pub(super) fn sentence(report: &Report, cameras: &[CameraStatus]) -> String {
+/// The overall state in one line.
+pub(super) fn sentence(report: &StatusReport, cameras: &[CameraStatus]) -> String {
     let playing = cameras.iter().filter(|camera| camera.state == "playing").count();
     let sessions = report.tables.iter().find(|table| table.what == "sessions");
     let sessions = sessions.map_or(0, |table| table.used);
@@ -92,7 +92,7 @@ fn sign(state: &str) -> char {
     }
 }
 
-/// A name in so many characters: both ends of it, which are what tells names apart.
+/// Shortens a name to `characters`, keeping both its ends, which tell names apart.
 fn short(name: &str, characters: usize) -> String {
     let all: Vec<char> = name.chars().collect();
     if all.len() <= characters {
@@ -103,11 +103,11 @@ fn short(name: &str, characters: usize) -> String {
     all[..begin].iter().chain(&['.', '.']).chain(&all[all.len() - end..]).collect()
 }
 
-/// What stands above [`camera_row`]s.
+/// Head of the table of [`camera_row`]s.
 pub(super) const CAMERA_HEAD: &str =
     "camera             state      picture      fps    kbit/s  key frame  viewers\n";
 
-/// One camera, and a line more where it does not play.
+/// One camera's row, and a second line with the reason if there is one.
 pub(super) fn camera_row(camera: &CameraStatus) -> String {
     let picture = match (camera.width, camera.height) {
         (Some(width), Some(height)) => format!("{width}x{height}"),
@@ -127,7 +127,7 @@ pub(super) fn camera_row(camera: &CameraStatus) -> String {
     }
 }
 
-/// All that is known of one camera; `url` is without its login.
+/// The `camera NAME` screen; `url` comes without its login.
 pub(super) fn camera(camera: &CameraStatus, url: &str, user: Option<&str>) -> String {
     let mut text = String::new();
     let mut row = |what: &str, value: String| line(&mut text, &format!("{what:<12}{value}"));
@@ -155,11 +155,11 @@ pub(super) fn camera(camera: &CameraStatus, url: &str, user: Option<&str>) -> St
     text
 }
 
-/// What stands above [`session_row`]s.
+/// Head of the table of [`session_row`]s.
 pub(super) const SESSION_HEAD: &str =
     "    id camera        state      address                      age   loss   delay\n";
 
-/// One session.
+/// One session's row, and a second line with the reason if there is one.
 pub(super) fn session_row(session: &SessionStatus) -> String {
     let address = session.address.as_deref().unwrap_or("");
     let delay = session.round_trip_ms.map_or(String::new(), |ms| format!("{ms:.0} ms"));
@@ -177,8 +177,8 @@ pub(super) fn session_row(session: &SessionStatus) -> String {
     }
 }
 
-/// Memory against the plan, and everything that may be full.
-pub(super) fn memory(report: &Report) -> String {
+/// The `memory` screen: memory against the plan, and how full each table is.
+pub(super) fn memory(report: &StatusReport) -> String {
     let (memory, mut text) = (&report.memory, String::new());
     let known = |bytes: Option<u64>| bytes.map_or("?".to_owned(), mib);
     line(
@@ -207,8 +207,8 @@ pub(super) fn memory(report: &Report) -> String {
     text
 }
 
-/// The network.
-pub(super) fn net(report: &Report, urls: &[String]) -> String {
+/// The `net` screen: links, addresses and the media port.
+pub(super) fn net(report: &StatusReport, urls: &[String]) -> String {
     let (network, mut text) = (&report.network, String::new());
     for link in &network.links {
         line(&mut text, &format!("{:<12} {}", link.name, link.state));
@@ -238,7 +238,7 @@ pub(super) fn net(report: &Report, urls: &[String]) -> String {
     text
 }
 
-/// What a reload did.
+/// What a reload changed, one line each.
 pub(super) fn reloaded(reloaded: &Reloaded) -> String {
     let mut text = format!("the configuration is in force: {}\n", reloaded.state);
     for (what, names) in [
@@ -262,7 +262,7 @@ fn line(text: &mut String, line: &str) {
     let _ = writeln!(text, "{line}");
 }
 
-/// `3 d 04:12`, `04:12:33`
+/// `3 d 04:12` from one day on, else `04:12:33`.
 pub(super) fn duration(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60);
     match days {

@@ -1,12 +1,12 @@
-//! The screens: nothing is wider than 80 columns, and a full house is on one of 24 rows.
+//! The screens: none is wider than 80 columns, and the longest list of cameras fits 24 rows.
 
 use super::*;
 use crate::control::Configuration;
 use crate::limits::{CONSOLE_COLUMNS, CONSOLE_ROWS};
 
-fn report() -> Report {
+fn report() -> StatusReport {
     let configuration = Configuration { state: "last good", ..Configuration::default() };
-    Report::now(configuration, 8118)
+    StatusReport::now(configuration, 8118)
 }
 
 fn playing(name: &str) -> CameraStatus {

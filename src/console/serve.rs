@@ -1,4 +1,4 @@
-//! The consoles of a running weir: the serial line, for ever, and the socket.
+//! The consoles of a running weir: the serial line and the Unix socket.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -11,23 +11,23 @@ use super::dispatcher::Dispatcher;
 use super::local;
 use super::session::run_session;
 use super::terminal::{Terminal, Way};
-use super::wire::Wire;
+use super::wire::ConsoleWire;
 use crate::clock;
 use crate::control::Control;
 use crate::limits::CONSOLE_REOPEN_MS;
-use crate::mem::accounts::{Account, Kind};
-use crate::net::serial::{self, Line};
+use crate::mem::accounts::{AccountKind, HeapAccount};
+use crate::net::serial::{self, SerialLine};
 
-/// A serial line: its device and speed.
+/// A serial device and its speed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Device {
-    /// `/dev/ttyS0`
+    /// Path of the device, like `/dev/ttyS0`.
     pub path: PathBuf,
-    /// Bits a second.
+    /// Speed in bits per second.
     pub baud: u32,
 }
 
-/// A serial line that is open, or is to be.
+/// A serial line, open or still to be opened.
 #[derive(Debug)]
 pub struct Cable {
     device: Device,
@@ -35,7 +35,8 @@ pub struct Cable {
 }
 
 impl Cable {
-    /// Opens it, while weir may still be root. One that cannot be opened is tried again.
+    /// Opens the device, while weir may still be root. A failure is logged, and [`serve`] tries
+    /// again.
     pub fn open(device: Device) -> Self {
         let file = match serial::open(&device.path, device.baud) {
             Ok(file) => Some(file),
@@ -48,7 +49,7 @@ impl Cable {
     }
 }
 
-/// Begins to serve; the tasks run as long as weir does.
+/// Starts the console tasks, which run as long as weir does.
 pub fn serve(control: &Control, cable: Option<Cable>) {
     let dispatcher = Dispatcher::new(control.clone());
     let guard = control.guard();
@@ -66,16 +67,16 @@ pub fn serve(control: &Control, cable: Option<Cable>) {
     }
 }
 
-/// Takes away what is for others to find.
+/// Removes the socket at shutdown.
 pub fn end(control: &Control) {
     local::unbind(control.guard().folder());
 }
 
-/// An account for the cable, which waits until there is memory for it: it is the way in when
-/// nothing else works.
-async fn open_account() -> Account {
+/// Opens an account for the serial console. Retries until there is memory for it: the console is
+/// the way in when nothing else works.
+async fn open_account() -> HeapAccount {
     loop {
-        match Account::open(Kind::Console) {
+        match HeapAccount::open(AccountKind::Console) {
             Ok(account) => return account,
             Err(_) => sleep(Duration::from_millis(CONSOLE_REOPEN_MS)).await,
         }
@@ -85,13 +86,13 @@ async fn open_account() -> Account {
 async fn run_cable(dispatcher: Dispatcher, cable: Cable) {
     let Cable { device, mut file } = cable;
     let way = Way::Cable { baud: device.baud };
-    // One for all time: who pulls the cable does not get new tries.
+    // One terminal for the whole run: pulling the cable does not give new password tries.
     let mut terminal = Box::new(Terminal::new(way, clock::now_us()));
     loop {
         let opened = file.take().map_or_else(|| serial::open(&device.path, device.baud), Ok);
-        match opened.and_then(Line::new) {
+        match opened.and_then(SerialLine::new) {
             Ok(line) => {
-                let wire = Wire::Cable(line);
+                let wire = ConsoleWire::Cable(line);
                 let account = open_account().await;
                 match account.charge(run_session(&dispatcher, way, &mut terminal, &wire)).await {
                     Ok(Ok(())) => {}

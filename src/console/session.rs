@@ -1,7 +1,7 @@
-//! One terminal attended to: between its wire, its [`Terminal`] and the [`Dispatcher`] that answers.
+//! One console session: connects a wire, its [`Terminal`] and the [`Dispatcher`] that answers.
 //!
-//! Nothing here waits for a wire that nobody reads: an answer is made as its pieces have room, and
-//! lines of the log that have none are left out. When the wire is gone, so is what was under way.
+//! A wire that is not read blocks nothing: an answer is made as its pieces fit, and log lines that
+//! do not fit are left out. When the wire is gone, everything under way is dropped.
 
 use std::future::Future;
 use std::io;
@@ -10,24 +10,24 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::command::Command;
-use super::dispatcher::{Answer, Dispatcher, Question, Then, log_line};
+use super::command::ConsoleCommand;
+use super::dispatcher::{Dispatcher, Prompt, Response, Then, log_line};
 use super::password::Verdict;
-use super::terminal::{Event, Terminal, Way};
-use super::wire::Wire;
+use super::terminal::{Terminal, TerminalEvent, Way};
+use super::wire::ConsoleWire;
 use crate::clock;
 use crate::journal::lines;
 use crate::limits::CONSOLE_FOLLOW_MS;
 
-/// What is shown of a line at once.
+/// Bytes of a line that are shown at once, at most.
 const CHUNK_BYTES: usize = 256;
-/// Where nothing is due, a look now and then costs nothing.
+/// Wait when the terminal has no deadline: waking up once a minute costs nothing.
 const NOTHING_DUE_US: u64 = 60_000_000;
 
-/// What comes of a task.
+/// Result of the task under way.
 enum Outcome {
     Judged(Verdict),
-    Answered(Answer),
+    Answered(Response),
 }
 
 /// What is under way at one terminal.
@@ -36,24 +36,24 @@ struct ConsoleSession<'t> {
     way: Way,
     terminal: &'t mut Terminal,
     task: Option<Pin<Box<dyn Future<Output = Outcome>>>>,
-    answer: Option<Answer>,
-    /// A piece of the answer, and how much of it was shown.
+    answer: Option<Response>,
+    /// The current piece of the answer, and how many bytes of it were shown.
     piece: (String, usize),
-    question: Option<Question>,
-    /// The number of the line of the log that is shown next.
+    question: Option<Prompt>,
+    /// Number of the next log line to show, while the log is followed.
     follow: Option<u64>,
     is_left: bool,
 }
 
-/// Attends to a terminal until somebody leaves it, where that can be.
+/// Serves a terminal until the wire ends or, on the socket, the person leaves.
 ///
 /// # Errors
-/// The wire is gone.
+/// Reading or writing the wire failed.
 pub(super) async fn run_session(
     dispatcher: &Dispatcher,
     way: Way,
     terminal: &mut Terminal,
-    wire: &Wire,
+    wire: &ConsoleWire,
 ) -> io::Result<()> {
     let mut session = ConsoleSession {
         dispatcher: dispatcher.clone(),
@@ -84,7 +84,7 @@ pub(super) async fn run_session(
             read = wire.read(&mut bytes), if is_read && !session.is_left => match read? {
                 0 => {
                     is_read = false;
-                    // Who listens to nothing but the log would never be at rest.
+                    // While it follows the log, a session would never come to rest.
                     session.follow = None;
                 }
                 count => session.receive(&bytes[..count]),
@@ -102,7 +102,7 @@ pub(super) async fn run_session(
     }
 }
 
-/// The outcome of a task that is there.
+/// Awaits the task; without one, never completes.
 async fn of(task: &mut Option<Pin<Box<dyn Future<Output = Outcome>>>>) -> Outcome {
     match task {
         Some(task) => task.await,
@@ -115,7 +115,7 @@ impl ConsoleSession<'_> {
         self.terminal.receive(bytes, clock::now_us());
     }
 
-    /// Does what can be done now.
+    /// Shows what fits, and handles the terminal's events.
     fn advance(&mut self) {
         self.show();
         while !self.is_left
@@ -128,30 +128,30 @@ impl ConsoleSession<'_> {
 
     fn is_at_rest(&self) -> bool {
         let is_idle = self.terminal.is_at_rest() && self.task.is_none() && self.answer.is_none();
-        // Who leaves sees what was said before.
+        // Before leaving, the output so far is sent.
         is_idle || (self.is_left && self.terminal.waiting().is_empty())
     }
 
-    fn begin(&mut self, event: Event) {
+    fn begin(&mut self, event: TerminalEvent) {
         let (dispatcher, now_us) = (self.dispatcher.clone(), clock::now_us());
         match event {
-            Event::Hello => {
+            TerminalEvent::Hello => {
                 let is_cable = matches!(self.way, Way::Cable { .. });
                 let banner = self.dispatcher.banner(is_cable);
                 self.terminal.greet(&banner, now_us);
             }
-            Event::Password(typed) => {
+            TerminalEvent::Password(typed) => {
                 self.task =
                     Some(Box::pin(async move { Outcome::Judged(dispatcher.judge(typed).await) }));
             }
-            Event::Command(line) => match Command::parse(&line) {
+            TerminalEvent::Command(line) => match ConsoleCommand::parse(&line) {
                 Ok(command) => {
                     let task = async move { Outcome::Answered(dispatcher.answer(command).await) };
                     self.task = Some(Box::pin(task));
                 }
-                Err(why) => self.take(Outcome::Answered(Answer::failure(&why))),
+                Err(why) => self.take(Outcome::Answered(Response::failure(&why))),
             },
-            Event::Answer(text) => match self.question.take() {
+            TerminalEvent::Answer(text) => match self.question.take() {
                 Some(question) => {
                     let task = async move {
                         Outcome::Answered(dispatcher.answer_prompt(question, text).await)
@@ -160,12 +160,12 @@ impl ConsoleSession<'_> {
                 }
                 None => self.terminal.done(now_us),
             },
-            Event::Cancel => {
+            TerminalEvent::Cancel => {
                 self.forget();
                 self.terminal.line("^C");
                 self.terminal.done(now_us);
             }
-            Event::Leave => self.leave(),
+            TerminalEvent::Leave => self.leave(),
         }
     }
 
@@ -206,7 +206,7 @@ impl ConsoleSession<'_> {
         }
     }
 
-    /// Shows as much as has room.
+    /// Shows as much of the log and of the answer as fits.
     fn show(&mut self) {
         if let Some(next) = self.follow {
             let since = lines::since(next);
@@ -242,7 +242,7 @@ impl ConsoleSession<'_> {
         }
     }
 
-    /// An answer was shown to its end.
+    /// Goes on after an answer was shown to its end.
     fn answered(&mut self) {
         let Some(answer) = self.answer.take() else { return };
         let now_us = clock::now_us();
@@ -259,7 +259,8 @@ impl ConsoleSession<'_> {
     }
 }
 
-/// What is shown next: a line, or as much of it as is shown at once, and how many bytes that takes.
+/// The next part of `text` to show: a line, or [`CHUNK_BYTES`] of a longer one. Also whether it
+/// ends the line, and how many bytes of `text` it takes.
 fn chunk(text: &str) -> (&str, bool, usize) {
     let line = text.find('\n').unwrap_or(text.len());
     if line <= CHUNK_BYTES {

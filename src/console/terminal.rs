@@ -1,92 +1,92 @@
-//! What a person at a terminal sees and does, sans-IO: bytes and time in, bytes and [`Event`]s out.
+//! The terminal that a person uses, sans-IO: bytes and time in, bytes and [`TerminalEvent`]s out.
 //!
-//! Owns the line being typed, the history, the way in by password and the output's queue; knows no
-//! command and no password. One thing is under way at a time: while a password is looked at or a
-//! command answers, what is typed waits, [`CONSOLE_TYPED_AHEAD_BYTES`] of it, and `^C` ends it.
-//! All of it has a fixed size; nothing grows with what comes in.
+//! Owns the line being typed, the history, the password tries and the output queue; knows no
+//! command and no password. One thing is under way at a time: while a password is checked or a
+//! command runs, typed bytes wait, at most [`CONSOLE_TYPED_AHEAD_BYTES`] of them. `^C` ends a
+//! command. All of it has a fixed size; nothing grows with the input.
 
 use super::history::History;
-use super::keys::{Key, Keys};
-use super::line::Line;
+use super::keys::{Key, KeyReader};
+use super::line::LineEditor;
 use super::login::Tries;
 use super::output::Output;
 use crate::limits::{CONSOLE_IDLE_US_MAX, CONSOLE_TYPED_AHEAD_BYTES};
 use crate::storage::Secret;
 
-/// `^C`
+/// The byte that `^C` sends.
 const CANCEL: u8 = 0x03;
 const PROMPT: &str = "weir> ";
 const PASSWORD_PROMPT: &str = "password: ";
 
-/// How somebody gets to a console.
+/// How a person reaches the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Way {
-    /// By a cable of this speed, and a password.
+    /// Over a serial line, with a password.
     Cable {
-        /// What both ends have to agree on.
+        /// Speed in baud, the same at both ends.
         baud: u32,
     },
-    /// By a file whose permissions say who may.
+    /// Over the Unix socket, whose file permissions are the login.
     Local,
 }
 
-/// What somebody wants.
+/// What the person wants. The caller answers each event before the next one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// To know where he is: [`Terminal::greet`].
+pub enum TerminalEvent {
+    /// A terminal is new, or Return was pressed at an empty password prompt: [`Terminal::greet`].
     Hello,
-    /// To get in: [`Terminal::let_in`] or [`Terminal::keep_out`].
+    /// A password was typed: [`Terminal::let_in`] or [`Terminal::keep_out`].
     Password(Secret),
-    /// A command: [`Terminal::done`] when it is over, or [`Terminal::ask`].
+    /// A command was typed: [`Terminal::done`] when it is over, or [`Terminal::ask`].
     Command(String),
-    /// The answer to [`Terminal::ask`]: as after a command.
+    /// The answer to [`Terminal::ask`] was typed: as after a command.
     Answer(Secret),
-    /// To end what is under way, which is over.
+    /// `^C`: drop what is under way, then [`Terminal::done`].
     Cancel,
-    /// To leave; a cable's terminal asks for the password again.
+    /// The person leaves; a serial line's terminal then needs [`Terminal::close`].
     Leave,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// Asks for the password.
+    /// Prompting for the password.
     LoggedOut,
-    /// Asks for a command.
+    /// Prompting for a command.
     LoggedIn,
-    /// Asks for what a command wants to know.
+    /// Prompting for what a command wants to know.
     Asked,
-    /// A password is being looked at.
+    /// A password is being checked.
     Authenticating,
-    /// A command is under way.
+    /// A command is running, or the greeting is due.
     Busy,
 }
 
-/// The terminal.
+/// A terminal with its line, history, password tries and output queue.
 #[derive(Debug)]
 pub struct Terminal {
     way: Way,
     state: State,
-    /// Nothing is asked for but the password before this.
+    /// Whether the login is done; before, only the password is asked for.
     is_in: bool,
-    keys: Keys,
-    line: Line,
+    keys: KeyReader,
+    line: LineEditor,
     history: History,
     tries: Tries,
     output: Output,
     ahead: heapless::Deque<u8, CONSOLE_TYPED_AHEAD_BYTES>,
-    event: Option<Event>,
+    event: Option<TerminalEvent>,
     last_key_us: u64,
 }
 
 impl Terminal {
-    /// A terminal that nobody has touched; it wants to greet.
+    /// A new terminal; its first event is [`TerminalEvent::Hello`].
     pub fn new(way: Way, now_us: u64) -> Self {
         let mut terminal = Self {
             way,
             state: State::LoggedOut,
             is_in: false,
-            keys: Keys::default(),
-            line: Line::default(),
+            keys: KeyReader::default(),
+            line: LineEditor::default(),
             history: History::default(),
             tries: Tries::default(),
             output: Output::default(),
@@ -98,54 +98,55 @@ impl Terminal {
         terminal
     }
 
-    /// Takes what was typed.
+    /// Takes typed bytes. Bytes that do not fit the type-ahead are dropped.
     pub fn receive(&mut self, bytes: &[u8], now_us: u64) {
         self.last_key_us = now_us;
         for byte in bytes {
-            // Behind what waits as well, or a command could not be ended. A password's way is not
-            // left halfway.
+            // Handled before the bytes that wait, or a command could not be ended. A password check
+            // is not interrupted.
             if *byte == CANCEL && self.is_in && self.state == State::Busy {
                 self.ahead.clear();
-                self.event = Some(Event::Cancel);
+                self.event = Some(TerminalEvent::Cancel);
             } else if self.ahead.push_back(*byte).is_err() {
-                // What has no room is not typed.
+                // The type-ahead is full.
                 break;
             }
             self.advance(now_us);
         }
     }
 
-    /// What somebody wants now. Nothing else happens until it was answered.
-    pub fn event(&mut self) -> Option<Event> {
+    /// The next event. The terminal does nothing else until the caller has answered it.
+    pub fn event(&mut self) -> Option<TerminalEvent> {
         self.event.take()
     }
 
-    /// Bytes to be sent.
+    /// The bytes to send next; empty when there are none.
     pub fn waiting(&self) -> &[u8] {
         self.output.waiting()
     }
 
-    /// The first `bytes` of [`Terminal::waiting`] were sent.
+    /// Removes the first `bytes` of [`Terminal::waiting`], which were sent.
     pub fn sent(&mut self, bytes: usize) {
         self.output.sent(bytes);
     }
 
-    /// Shows a line of an answer; left out, and counted, where there is no room.
+    /// Shows a line of an answer; one that does not fit is left out and counted.
     pub fn line(&mut self, text: &str) {
         self.output.line(text);
     }
 
-    /// Shows a part of a line, as [`Terminal::line`].
+    /// Shows part of a line, as [`Terminal::line`] does.
     pub fn part(&mut self, text: &str) {
         self.output.part(text);
     }
 
-    /// Whether a line of so many bytes has room.
+    /// Whether a line of `bytes` would fit now.
     pub fn has_room(&self, bytes: usize) -> bool {
         self.output.has_room(bytes)
     }
 
-    /// Says where somebody is, and asks for the password, or for a command.
+    /// Answers [`TerminalEvent::Hello`]: shows the banner, then prompts for the password or, on the socket,
+    /// for a command.
     pub fn greet(&mut self, banner: &str, now_us: u64) {
         self.output.line("");
         for line in banner.lines() {
@@ -155,14 +156,15 @@ impl Terminal {
         self.done(now_us);
     }
 
-    /// The password was right.
+    /// Answers [`TerminalEvent::Password`]: the password was right.
     pub fn let_in(&mut self, now_us: u64) {
         self.is_in = self.state == State::Authenticating;
         self.tries.passed();
         self.done(now_us);
     }
 
-    /// It was not, for this reason; whether that counts as a try is `was_wrong`.
+    /// Answers [`TerminalEvent::Password`]: not let in, because of `why`. With `was_wrong` it counts as a
+    /// failed try.
     pub fn keep_out(&mut self, why: &str, was_wrong: bool, now_us: u64) {
         self.output.line(why);
         if was_wrong {
@@ -174,48 +176,49 @@ impl Terminal {
         self.done(now_us);
     }
 
-    /// What was wanted is done.
+    /// Answers an event that needs nothing more: prompts again.
     pub fn done(&mut self, now_us: u64) {
         self.state = if self.is_in { State::LoggedIn } else { State::LoggedOut };
         self.prompt(now_us);
     }
 
-    /// Asks what a command wants to know.
+    /// Asks what a command wants to know, and echoes the typed answer if `is_shown`.
     pub fn ask(&mut self, question: &str, is_shown: bool, now_us: u64) {
         self.state = State::Asked;
         self.line.begin(question, is_shown, &mut self.output);
         self.advance(now_us);
     }
 
-    /// Somebody left, or the cable did: what was his is forgotten, and the next one is greeted.
+    /// Logs out, after the person left or the cable was pulled: forgets line and history, and
+    /// greets the next person.
     pub fn close(&mut self) {
         self.line.forget();
         self.history.clear();
         self.ahead.clear();
-        self.keys = Keys::default();
+        self.keys = KeyReader::default();
         self.is_in = false;
         self.state = State::Busy;
-        self.event = Some(Event::Hello);
+        self.event = Some(TerminalEvent::Hello);
     }
 
-    /// The cable is gone, and what was to be sent over it.
+    /// The wire is gone: logs out, and drops the output.
     pub fn hang_up(&mut self) {
         self.close();
         self.output.clear();
     }
 
-    /// Whether nothing is under way and nothing is to be sent.
+    /// Whether nothing is under way and no output is waiting.
     pub fn is_at_rest(&self) -> bool {
         !self.is_busy() && self.event.is_none() && self.output.waiting().is_empty()
     }
 
-    /// When [`Terminal::timeout`] is to be called.
+    /// When to call [`Terminal::timeout`], in microseconds; `None` for never.
     pub fn deadline_us(&self) -> Option<u64> {
         let is_guarded = matches!(self.way, Way::Cable { .. });
         (is_guarded && self.is_in).then(|| self.last_key_us.saturating_add(CONSOLE_IDLE_US_MAX))
     }
 
-    /// Who went away without a word is logged out: a cable does not say that it was pulled.
+    /// Logs out after [`CONSOLE_IDLE_US_MAX`] without a key: a pulled cable is not reported.
     pub fn timeout(&mut self, now_us: u64) {
         if self.deadline_us().is_some_and(|deadline_us| deadline_us <= now_us) {
             self.output.line("");
@@ -223,7 +226,7 @@ impl Terminal {
             self.output.line(&format!("logged out: nothing was typed for {minutes} minutes"));
             self.last_key_us = now_us;
             self.close();
-            self.event = Some(Event::Leave);
+            self.event = Some(TerminalEvent::Leave);
         }
     }
 
@@ -239,7 +242,7 @@ impl Terminal {
         self.advance(now_us);
     }
 
-    /// Goes on with what was typed.
+    /// Handles typed bytes, until something is under way.
     fn advance(&mut self, now_us: u64) {
         while !self.is_busy() && self.event.is_none() {
             let Some(byte) = self.ahead.pop_front() else { return };
@@ -267,7 +270,7 @@ impl Terminal {
                 self.output.draw("^C\r\n");
                 let was_asked = self.state == State::Asked;
                 if was_asked {
-                    self.event = Some(Event::Cancel);
+                    self.event = Some(TerminalEvent::Cancel);
                     self.state = State::Busy;
                 } else {
                     self.prompt(now_us);
@@ -276,7 +279,7 @@ impl Terminal {
             Key::Close if is_inside && self.line.text().is_empty() => {
                 self.output.draw("\r\n");
                 self.close();
-                self.event = Some(Event::Leave);
+                self.event = Some(TerminalEvent::Leave);
             }
             key => self.line.press(key, &mut self.output),
         }
@@ -295,7 +298,7 @@ impl Terminal {
         match self.state {
             State::LoggedOut if text.is_empty() => {
                 self.state = State::Busy;
-                self.event = Some(Event::Hello);
+                self.event = Some(TerminalEvent::Hello);
             }
             State::LoggedOut => match self.tries.wait_s(now_us) {
                 Some(wait_s) => {
@@ -304,25 +307,25 @@ impl Terminal {
                 }
                 None => {
                     self.state = State::Authenticating;
-                    self.event = Some(Event::Password(Secret::new(text)));
+                    self.event = Some(TerminalEvent::Password(Secret::new(text)));
                 }
             },
             State::Asked => {
                 self.state = State::Busy;
-                self.event = Some(Event::Answer(Secret::new(text)));
+                self.event = Some(TerminalEvent::Answer(Secret::new(text)));
             }
             State::LoggedIn if text.trim().is_empty() => self.prompt(now_us),
             State::LoggedIn => {
                 self.history.keep(&text);
                 self.state = State::Busy;
-                self.event = Some(Event::Command(text));
+                self.event = Some(TerminalEvent::Command(text));
             }
-            // Keys are not looked at meanwhile.
+            // Not reached: keys are not handled meanwhile.
             State::Busy | State::Authenticating => {}
         }
     }
 
-    /// After noise: a question is asked again with an empty line.
+    /// Prompts again after noise; a command's question stays, with an empty line.
     fn prompt_again(&mut self, now_us: u64) {
         match self.state {
             State::Asked => self.line.redraw(&mut self.output),
@@ -331,7 +334,7 @@ impl Terminal {
     }
 }
 
-/// What is said of bytes that made no sense; the line they were in counts for nothing.
+/// The message about noise; the line that the noise was in is dropped.
 fn noise(bytes: u32, way: Way) -> String {
     match way {
         Way::Cable { baud } => {

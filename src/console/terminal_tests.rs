@@ -1,4 +1,4 @@
-//! The terminal, by what a person would see of it.
+//! The terminal, as a person sees it.
 
 use super::super::testing::Screen;
 use super::*;
@@ -8,7 +8,7 @@ const S: u64 = 1_000_000;
 const CABLE: Way = Way::Cable { baud: 115_200 };
 const PASSWORD: &str = "correct horse";
 
-/// A person, a terminal, and somebody who answers: `PASSWORD` is right, commands echo.
+/// A person at a terminal, and a stand-in that answers: `PASSWORD` is right, commands echo.
 struct Dispatcher {
     terminal: Terminal,
     screen: Screen,
@@ -51,15 +51,15 @@ impl Dispatcher {
     fn settle(&mut self) {
         while let Some(event) = self.terminal.event() {
             match event {
-                Event::Hello => {
+                TerminalEvent::Hello => {
                     self.hellos += 1;
                     self.terminal.greet("weir here", self.now_us);
                 }
-                Event::Password(password) if password.reveal() == PASSWORD => {
+                TerminalEvent::Password(password) if password.reveal() == PASSWORD => {
                     self.terminal.let_in(self.now_us);
                 }
-                Event::Password(_) => self.terminal.keep_out("wrong", true, self.now_us),
-                Event::Command(command) => {
+                TerminalEvent::Password(_) => self.terminal.keep_out("wrong", true, self.now_us),
+                TerminalEvent::Command(command) => {
                     self.commands.push(command.clone());
                     if self.is_slow {
                         continue;
@@ -71,15 +71,15 @@ impl Dispatcher {
                     self.terminal.line(&format!("<{command}>"));
                     self.terminal.done(self.now_us);
                 }
-                Event::Answer(answer) => {
+                TerminalEvent::Answer(answer) => {
                     self.commands.push(format!("answer {}", answer.reveal()));
                     self.terminal.done(self.now_us);
                 }
-                Event::Cancel => {
+                TerminalEvent::Cancel => {
                     self.commands.push("cancel".to_owned());
                     self.terminal.done(self.now_us);
                 }
-                Event::Leave => {
+                TerminalEvent::Leave => {
                     self.terminal.close();
                 }
             }
@@ -186,19 +186,19 @@ fn lines_of_before_come_back_but_not_for_the_next_one() {
 fn nobody_gets_in_by_leaving_halfway() {
     let mut terminal = Terminal::new(CABLE, 0);
     terminal.receive(b"\x03", 0);
-    assert_eq!(terminal.event(), Some(Event::Hello));
+    assert_eq!(terminal.event(), Some(TerminalEvent::Hello));
     terminal.greet("weir", 0);
     terminal.receive(b"guess\r\x03\x03\x04", 0);
     let event = terminal.event().expect("a password to look at");
-    assert!(matches!(event, Event::Password(_)));
+    assert!(matches!(event, TerminalEvent::Password(_)));
     terminal.receive(b"\x03status\r\x03", 0);
     assert_eq!(terminal.event(), None, "it is still being looked at");
     terminal.done(0);
-    assert!(!matches!(terminal.event(), Some(Event::Command(_))));
+    assert!(!matches!(terminal.event(), Some(TerminalEvent::Command(_))));
     let mut terminal = Terminal::new(CABLE, 0);
     terminal.let_in(0);
     terminal.receive(b"status\r", 0);
-    assert_eq!(terminal.event(), Some(Event::Hello), "no password was asked for yet");
+    assert_eq!(terminal.event(), Some(TerminalEvent::Hello), "no password was asked for yet");
 }
 
 #[test]
@@ -220,7 +220,7 @@ fn who_went_away_is_logged_out() {
     assert_eq!(Dispatcher::new(Way::Local).terminal.deadline_us(), None);
 }
 
-/// A generator of no consequence (xorshift).
+/// A pseudorandom generator (xorshift) for test input.
 struct Dice(u64);
 
 impl Dice {
@@ -232,8 +232,8 @@ impl Dice {
     }
 }
 
-/// All that a terminal holds has a fixed size, so that what could grow is what it hands out: a
-/// line, and the queue. A sixteenth of the bytes are those that mean something.
+/// All that a terminal holds has a fixed size, so only what it hands out could grow: a line, and
+/// the queue. Five in sixteen of the bytes are those that mean something.
 #[test]
 fn a_million_random_lines_neither_panic_nor_grow() {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
@@ -256,41 +256,43 @@ fn a_million_random_lines_neither_panic_nor_grow() {
         terminal.receive(&bytes, now_us);
         while let Some(event) = terminal.event() {
             let held = match &event {
-                Event::Password(text) | Event::Answer(text) => text.reveal().len(),
-                Event::Command(text) => text.len(),
-                Event::Hello | Event::Cancel | Event::Leave => 0,
+                TerminalEvent::Password(text) | TerminalEvent::Answer(text) => text.reveal().len(),
+                TerminalEvent::Command(text) => text.len(),
+                TerminalEvent::Hello | TerminalEvent::Cancel | TerminalEvent::Leave => 0,
             };
             assert!(held <= crate::limits::CONSOLE_LINE_BYTES_MAX);
-            let is_for_insiders =
-                matches!(&event, Event::Command(_) | Event::Answer(_) | Event::Cancel);
+            let is_for_insiders = matches!(
+                &event,
+                TerminalEvent::Command(_) | TerminalEvent::Answer(_) | TerminalEvent::Cancel
+            );
             assert!(is_in || !is_for_insiders, "{event:?}");
             match event {
-                Event::Hello => {
+                TerminalEvent::Hello => {
                     is_in = false;
                     terminal.greet("weir", now_us);
                 }
-                Event::Leave => {
+                TerminalEvent::Leave => {
                     is_in = false;
                     terminal.close();
                 }
-                Event::Password(_) if !dice.throw().is_multiple_of(4) => {
+                TerminalEvent::Password(_) if !dice.throw().is_multiple_of(4) => {
                     is_in = true;
                     terminal.let_in(now_us);
                 }
-                Event::Password(_) => terminal.keep_out("wrong", true, now_us),
-                Event::Command(text) if text.len().is_multiple_of(5) => {
+                TerminalEvent::Password(_) => terminal.keep_out("wrong", true, now_us),
+                TerminalEvent::Command(text) if text.len().is_multiple_of(5) => {
                     terminal.ask("?", true, now_us)
                 }
-                Event::Command(text) => {
+                TerminalEvent::Command(text) => {
                     commands += 1;
                     terminal.line(&text);
                     terminal.done(now_us);
                 }
-                Event::Answer(_) | Event::Cancel => terminal.done(now_us),
+                TerminalEvent::Answer(_) | TerminalEvent::Cancel => terminal.done(now_us),
             }
         }
         terminal.timeout(now_us);
-        // A cable that is slower than what comes in.
+        // The cable is slower than the input.
         let waiting = terminal.waiting().len();
         assert!(waiting <= CONSOLE_OUTPUT_BYTES);
         terminal.sent(waiting.min(24));

@@ -1,8 +1,8 @@
-//! A terminal as far as the console uses one, to see what a person would.
+//! A terminal emulator, as far as the console needs one, for tests of what a person sees.
 
 use crate::limits::{CONSOLE_COLUMNS, CONSOLE_ROWS};
 
-/// 80 columns and 24 rows that scroll.
+/// A screen of 80 columns and 24 rows that scrolls.
 #[derive(Debug)]
 pub(super) struct Screen {
     rows: Vec<Vec<char>>,
@@ -17,7 +17,7 @@ impl Default for Screen {
 }
 
 impl Screen {
-    /// Takes what was sent; nothing but what the console may send is understood.
+    /// Takes sent bytes; panics on anything that the console may not send.
     pub(super) fn receive(&mut self, bytes: &[u8]) {
         self.pending.extend(bytes);
         let text = match std::str::from_utf8(&self.pending) {
@@ -72,7 +72,7 @@ impl Screen {
         }
     }
 
-    /// The row of the cursor.
+    /// Text of the cursor's row.
     pub(super) fn row(&self) -> String {
         let row: String = self.rows.last().expect("there is one").iter().collect();
         row.trim_end().to_owned()
@@ -83,7 +83,7 @@ impl Screen {
         self.column
     }
 
-    /// Everything that is shown.
+    /// Text of all rows.
     pub(super) fn text(&self) -> String {
         let rows = self.rows.iter().map(|row| row.iter().collect::<String>().trim_end().to_owned());
         rows.collect::<Vec<_>>().join("\n")

@@ -1,22 +1,22 @@
-//! What a terminal is reached by: a serial line, or the socket in the state folder. Neither is ever
-//! waited for by anything but its own console.
+//! The connection to a terminal: a serial line, or the Unix socket in the state folder. Only its
+//! own console waits for it.
 
 use std::io;
 
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 
-use crate::net::serial::Line;
+use crate::net::serial::SerialLine;
 
-/// One of the two.
+/// A serial line or a Unix socket.
 #[derive(Debug)]
-pub(super) enum Wire {
-    Cable(Line),
+pub(super) enum ConsoleWire {
+    Cable(SerialLine),
     Local(UnixStream),
 }
 
-impl Wire {
-    /// Reads what there is, and waits for something; 0 at the end of a socket.
+impl ConsoleWire {
+    /// Waits for bytes and reads what there is; 0 at the end of a socket.
     pub(super) async fn read(&self, bytes: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Cable(line) => line.read(bytes).await,
@@ -26,7 +26,7 @@ impl Wire {
         }
     }
 
-    /// Writes what it takes, and waits until it takes something.
+    /// Waits until bytes can be written, and returns how many were.
     pub(super) async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Cable(line) => line.write(bytes).await,

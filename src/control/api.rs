@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 /// What a browser's POST asks for.
 #[derive(Debug)]
-pub struct Offer {
+pub struct OfferRequest {
     /// Whose the session is going to be.
     pub owner: Owner,
     /// The camera's name, from the path.
@@ -22,7 +22,7 @@ pub struct Offer {
 
 /// A session was made.
 #[derive(Debug)]
-pub struct Answer {
+pub struct OfferAnswer {
     /// The SDP answer.
     pub sdp: String,
     /// The secret part of the session's URL: 32 hex digits.
@@ -33,7 +33,7 @@ pub struct Answer {
 
 /// Why there is no session.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refusal {
+pub enum OfferRefusal {
     /// The user, token or login is over, and why: 401.
     NotLetIn(&'static str),
     /// No camera of that name: 404.
@@ -195,7 +195,7 @@ pub struct SessionStatus {
 /// How the configuration in force and its file stand to each other.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Configuration {
-    /// `good`, `warnings`, `last good` or `defaults`: see [`crate::config::Origin`].
+    /// `good`, `warnings`, `last good` or `defaults`: see [`crate::config::ConfigOrigin`].
     pub state: &'static str,
     /// The same in a sentence that anybody may read; absent when all is good.
     #[serde(rename = "message")]

@@ -2,7 +2,7 @@
 //! media thread, and dials it again.
 //!
 //! The slots and their tasks are there from the start, as many as the profile has cameras. Which
-//! camera a slot is for is told by [`Camera::assign`], at a reload too: the task then has the
+//! camera a slot is for is told by [`CameraSlot::assign`], at a reload too: the task then has the
 //! media thread end the old connection and forget its pictures, waits for its word, and goes on
 //! with the new one. A slot knows nothing of the file's order.
 
@@ -21,17 +21,17 @@ use crate::limits::{
     CAMERAS_DIALLED_MAX, MARKER_PROBE_ACCESS_UNITS,
 };
 use crate::media::{Command, Lost, Play};
-use crate::rtsp::{Ending, Habits, Ready};
+use crate::rtsp::{Habits, Ready, SessionEnding};
 use crate::status::{self, CameraStats};
 
 use super::dial::dial_charged;
-use super::{CameraStatus, Control, Refusal};
+use super::{CameraStatus, Control, OfferRefusal};
 
 /// What is shown of a camera while its slot's statistics are still those of another.
 static BLANK: CameraStats = CameraStats::new();
 
 /// One slot.
-pub(super) struct Camera {
+pub(super) struct CameraSlot {
     /// The camera it is for.
     section: RefCell<Option<Rc<config::Camera>>>,
     /// What is known of it; forgotten when its URL or login changes.
@@ -40,7 +40,7 @@ pub(super) struct Camera {
     stats_of: Cell<StatsOf>,
     /// When the media thread was last given a connection, in [`clock::now_us`] microseconds.
     played_us: Cell<u64>,
-    /// Counts what the slot was told: see [`Camera::changed_since`].
+    /// Counts what the slot was told: see [`CameraSlot::changed_since`].
     turn: Cell<u64>,
     told: Notify,
     /// Rings when the media thread gave the connection up.
@@ -70,7 +70,7 @@ enum StatsOf {
     Another,
 }
 
-impl Camera {
+impl CameraSlot {
     /// A slot without a camera.
     pub(super) fn new() -> Self {
         Self {
@@ -133,7 +133,7 @@ impl Camera {
     }
 
     /// Whether a viewer may join now.
-    pub(super) fn admits(&self, slot: usize) -> Result<(), Refusal> {
+    pub(super) fn admits(&self, slot: usize) -> Result<(), OfferRefusal> {
         let state = self.state.borrow();
         let (reason, retry_after_s) = match &*state {
             State::Playing if status::CAMERAS[slot].ready.load(Relaxed) => return Ok(()),
@@ -145,9 +145,9 @@ impl Camera {
             State::Connecting => ("connecting to the camera".to_owned(), 1),
             State::OfferQueue(reason) => (reason.clone(), 2),
             State::Failed(reason) | State::Disabled(reason) => (reason.clone(), 30),
-            State::Free => return Err(Refusal::UnknownCamera),
+            State::Free => return Err(OfferRefusal::UnknownCamera),
         };
-        Err(Refusal::NotReady { reason, retry_after_s })
+        Err(OfferRefusal::NotReady { reason, retry_after_s })
     }
 
     /// Whether it is on its way: being dialled, or its first frames are coming.
@@ -189,7 +189,7 @@ impl Camera {
             Lost::Refused | Lost::Stopped | Lost::Unanswered => return,
         };
         let mut habits = self.habits.get();
-        habits.learn(Ending { after_us, is_silent, timeout_s });
+        habits.learn(SessionEnding { after_us, is_silent, timeout_s });
         self.habits.set(habits);
     }
 

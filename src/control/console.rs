@@ -1,5 +1,5 @@
-//! What a console asks of control beyond what the web does: to change the configuration's file, to
-//! try a camera once, and where weir is to be found.
+//! What the console needs of the control thread beyond what the web uses: editing the
+//! configuration's file, trying a camera once, and weir's own addresses and certificate.
 
 use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
@@ -18,70 +18,71 @@ use crate::{clock, net};
 use super::dial::dial_charged;
 use super::{Control, ReloadError, Reloaded};
 
-/// What a try at a camera found.
+/// The result of trying a camera once ([`Control::try_camera`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// From the first packet to the moment before PLAY.
+    /// Milliseconds from the first packet to just before PLAY.
     pub took_ms: u64,
-    /// Picture size, where the camera says it beforehand.
+    /// Picture size in pixels, if the SDP has an SPS that can be parsed.
     pub size: Option<(u32, u32)>,
-    /// Profile and level, as in SDP.
+    /// Profile and level as in SDP (`profile-level-id`).
     pub profile_level_id: Option<u32>,
 }
 
 impl Control {
-    /// What `[console]` says now.
+    /// The section `[console]` of the configuration in force.
     pub fn console(&self) -> config::Console {
         self.0.config().console.clone()
     }
 
-    /// A camera as the configuration has it.
+    /// The section of the camera of this name in the configuration in force.
     pub fn camera(&self, name: &str) -> Option<Rc<Camera>> {
         self.0
             .cameras
             .iter()
-            .filter_map(super::cameras::Camera::section)
+            .filter_map(super::cameras::CameraSlot::section)
             .find(|camera| camera.name == name)
     }
 
-    /// Changes the configuration's file, and puts it into force.
+    /// Edits the configuration's file and reloads it.
     ///
     /// # Errors
-    /// In words; the file is as it was, or is not put into force.
+    /// A text for the operator. Either the file is unchanged, or it was changed but not applied.
     pub async fn edit(&self, edit: Edit) -> Result<Reloaded, String> {
         let source = self.0.source.clone().ok_or("the demo has no configuration file")?;
-        // One at a time, as there is one thread for it; and a disk takes its time.
+        // One edit at a time, as there is one blocking thread; and a disk takes its time.
         let edited = spawn_blocking(move || source.edit(&edit)).await;
         edited.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
         self.reload().await.map_err(|error| error.to_string())
     }
 
-    /// The configuration's file without what is secret.
+    /// The text of the configuration's file with its secrets removed.
     ///
     /// # Errors
-    /// In words.
+    /// A text for the operator: there is no file, or it cannot be read.
     pub async fn configuration_text(&self) -> Result<String, String> {
         let source = self.0.source.clone().ok_or("the demo has no configuration file")?;
         let read = spawn_blocking(move || source.read_redacted()).await;
         read.map_err(|error| error.to_string())?
     }
 
-    /// The configuration's file.
+    /// The path of the configuration's file; `None` in the demo.
     pub fn configuration_path(&self) -> Option<&Path> {
-        self.0.source.as_ref().map(config::Source::path)
+        self.0.source.as_ref().map(config::ConfigFile::path)
     }
 
-    /// Connects to a camera once, as far as the moment before PLAY, and says goodbye.
+    /// Connects to a camera once, as far as just before PLAY, and sends TEARDOWN. Waits while
+    /// another camera is tried.
     ///
     /// # Errors
-    /// In words, as `/api/cameras` has them.
+    /// A text for the operator, the same as in `/api/cameras`.
     pub async fn try_camera(&self, camera: &Camera) -> Result<Found, String> {
         if let Some(problem) = &camera.problem {
             return Err(problem.clone());
         }
         let one = self.0.trying.acquire().await;
         let began_us = clock::now_us();
-        // A camera that took Digest is not told the password itself for being tried by hand.
+        // Keeps a camera that took Digest from being sent the password itself by this dial.
         let known = self.0.cameras.iter().find_map(|slot| slot.habits_of(camera));
         let habits = Cell::new(known.unwrap_or_default());
         let dialled = dial_charged(camera, &habits).await;
@@ -89,7 +90,7 @@ impl Control {
         let (socket, mut ready) = dialled.map_err(|error| error.to_string())?;
         ready.session.teardown();
         if let Ok(mut socket) = tokio::net::TcpStream::from_std(socket) {
-            // A camera that does not hear it finds out by itself.
+            // If the camera misses the TEARDOWN, it notices the closed connection.
             let _ = socket.write_all(ready.session.transmit()).await;
         }
         drop(one);
@@ -98,15 +99,15 @@ impl Control {
         Ok(Found { took_ms, size, profile_level_id: sps.and_then(sps::profile_level_id) })
     }
 
-    /// What HTTPS is served with; `None` for plain HTTP.
+    /// The certificate that HTTPS is served with; `None` for plain HTTP.
     ///
     /// # Errors
-    /// In words.
+    /// A text for the operator: why the certificate cannot be read.
     pub fn certificate(&self) -> Result<Option<CertificateInfo>, String> {
         tls::look(&self.0.config().https, self.guard().folder()).map_err(|error| error.to_string())
     }
 
-    /// The addresses to open in a browser.
+    /// The URLs to open in a browser, one per address of this host.
     pub fn urls(&self) -> Vec<String> {
         let config = self.0.config();
         let (scheme, listen) = listens(&config);
@@ -118,7 +119,7 @@ impl Control {
         hosts.into_iter().map(url).collect()
     }
 
-    /// What the box is called.
+    /// The host name of this machine.
     pub fn host_name(&self) -> String {
         net::host_names().swap_remove(0)
     }

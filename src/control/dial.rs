@@ -1,8 +1,9 @@
 //! Dialling a camera: from its section of the configuration to a connection just before PLAY.
 //!
-//! Bounded by [`CAMERA_DIAL_MS_MAX`] in time, with the name's lookup, all addresses and redirects in
-//! it, and by [`RTSP_LEFTOVER_BYTES_MAX`] in what is read at once. A redirect leads to another port of
-//! the address that was reached: no name is asked for again on a camera's word.
+//! The time is bounded by [`CAMERA_DIAL_MS_MAX`], which includes the lookup of the name, all
+//! addresses and all redirects. One read is bounded by [`RTSP_LEFTOVER_BYTES_MAX`]. A redirect is
+//! followed only to another port of the address that was reached: a camera cannot make weir look
+//! up a name.
 
 use std::cell::Cell;
 use std::io;
@@ -15,12 +16,12 @@ use tokio::time::timeout;
 
 use crate::config;
 use crate::limits::{CAMERA_DIAL_MS_MAX, RTSP_LEFTOVER_BYTES_MAX};
-use crate::mem::accounts::{Account, Kind, OverBudget, Refused};
+use crate::mem::accounts::{AccountKind, HeapAccount, OverBudget, Refused};
 use crate::net::names::{self, NameError};
 use crate::net::reach::connect_to_first;
-use crate::rtsp::{CameraUrl, Credentials, Dialog, DialogError, Habits, Ready, Step};
+use crate::rtsp::{CameraCredentials, CameraUrl, Dialog, DialogError, DialogStep, Habits, Ready};
 
-/// Why a try came to nothing.
+/// Why dialling a camera failed.
 #[derive(Debug)]
 pub(super) enum DialError {
     Camera(DialogError),
@@ -29,27 +30,27 @@ pub(super) enum DialError {
     Timeout,
     /// The section has no URL; a disabled camera is not dialled.
     NoUrl,
-    /// It does not begin now.
+    /// Not begun: the number of dials or the heap is at its bound.
     Refused(Refused),
-    /// What came of it took more memory than it may.
+    /// It took more memory than its account allows.
     OverBudget(OverBudget),
 }
 
-/// [`dial`] on an account of its own. What a dial needs is given back when it is over; what it
-/// brings is everybody's.
+/// [`dial`] with a heap account of its own. The account covers the dial only: the result is
+/// shared.
 pub(super) async fn dial_charged(
     section: &config::Camera,
     habits: &Cell<Habits>,
 ) -> Result<(std::net::TcpStream, Box<Ready>), DialError> {
-    let account = Account::open(Kind::CameraDial).map_err(DialError::Refused)?;
+    let account = HeapAccount::open(AccountKind::CameraDial).map_err(DialError::Refused)?;
     account.charge(dial(section, habits)).await.unwrap_or_else(|over| {
         over.tell(format_args!("of camera {}", section.name));
         Err(DialError::OverBudget(over))
     })
 }
 
-/// Connects to a camera and brings it to the point where PLAY is next. What is learnt of it on the
-/// way, even if the way leads nowhere, goes into `habits`.
+/// Connects to a camera up to the point where PLAY is next. What is learnt of the camera goes into
+/// `habits`, even if the dial fails.
 async fn dial(
     section: &config::Camera,
     habits: &Cell<Habits>,
@@ -62,7 +63,7 @@ async fn dial(
 
 async fn converse(
     url: CameraUrl,
-    credentials: Option<Credentials>,
+    credentials: Option<CameraCredentials>,
     habits: &Cell<Habits>,
 ) -> Result<(std::net::TcpStream, Box<Ready>), DialError> {
     let addresses = names::resolve(url.host(), url.port()).await.map_err(DialError::Name)?;
@@ -72,20 +73,22 @@ async fn converse(
     let mut buffer = vec![0; RTSP_LEFTOVER_BYTES_MAX];
     loop {
         match dialog.poll() {
-            Step::Send(request) => socket.write_all(&request).await.map_err(DialError::Network)?,
-            Step::Read => match socket.read(&mut buffer).await.map_err(DialError::Network)? {
+            DialogStep::Send(request) => {
+                socket.write_all(&request).await.map_err(DialError::Network)?
+            }
+            DialogStep::Read => match socket.read(&mut buffer).await.map_err(DialError::Network)? {
                 0 => dialog.closed()?,
                 bytes => {
                     dialog.receive(&buffer[..bytes])?;
                     learn(&dialog, habits);
                 }
             },
-            Step::Connect(port) => {
+            DialogStep::Connect(port) => {
                 let mut address: SocketAddr = peer;
                 address.set_port(port);
                 socket = with_no_delay(TcpStream::connect(address).await)?;
             }
-            Step::Ready(ready) => {
+            DialogStep::Ready(ready) => {
                 let socket = socket.into_std().map_err(DialError::Network)?;
                 return Ok((socket, ready));
             }
@@ -107,7 +110,7 @@ fn with_no_delay(connected: io::Result<TcpStream>) -> Result<TcpStream, DialErro
 }
 
 impl DialError {
-    /// Whether trying again will not help before somebody changes something.
+    /// Whether a retry cannot help before a person changes something.
     pub(super) fn needs_person(&self) -> bool {
         matches!(self, Self::Camera(error) if error.needs_person())
     }

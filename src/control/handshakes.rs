@@ -1,9 +1,10 @@
-//! Handshakes: a bounded number at once, each gone as soon as it is connected.
+//! The handshake slots, and the answered offers that wait for one.
 //!
-//! An offer that was answered waits here for the browser's first check, and keeps 0.8 KB of the
-//! library heap until then (1.3 with all the addresses that weir may have): it has a session's slot,
-//! and no handshake slot. The check begins the handshake; when no slot is free the check is kept, and
-//! slots go round by address.
+//! The number of handshakes at once is bounded, and a handshake leaves its slot as soon as the
+//! session is connected. An answered offer waits here for the browser's first check. Until then it
+//! holds 0.8 KB of the library heap (1.3 KB with the largest number of addresses), and a session
+//! slot but no handshake slot. The check begins the handshake. When no handshake slot is free the
+//! check is kept, and the next free slot goes to the address that has the fewest.
 
 use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
@@ -20,31 +21,32 @@ use crate::limits::{
     HANDSHAKE_US_MAX, PROFILE,
 };
 use crate::media::{Command, HandshakeDatagram, Promote, SessionId};
-use crate::mem::accounts::{self, Account};
+use crate::mem::accounts::{self, HeapAccount};
 use crate::status::{self, TABLES};
-use crate::webrtc::demux::Kind;
+use crate::webrtc::demux::DatagramKind;
 use crate::webrtc::ended::Ended;
 use crate::webrtc::handshake::{
-    Answered, Connected, Failure, Handshake, Identity, Progress, Refusal as CipherRefusal,
+    Answered, Connected, DtlsIdentity, Failure, Handshake, Progress, SrtpRefusal as CipherRefusal,
 };
-use crate::webrtc::session::Start;
+use crate::webrtc::session::SessionStart;
 
 use super::room::{self, Running};
 use super::{Control, State};
 
-/// The longest the driver sleeps.
+/// The longest sleep of the driver between two rounds, in microseconds.
 const REST_US: u64 = 1_000_000;
 
 /// The handshake slots.
 pub(super) struct Handshakes {
-    // Boxed, so that a wave of offers leaves a list of pointers behind and not one of its size.
+    // Boxed, so that after many offers at once the list holds pointers, not entries of full size.
     #[allow(clippy::vec_box)]
     pub(super) active: Vec<Box<Active>>,
-    /// Slots granted to offers that have not begun yet.
+    /// Permits granted to offers that are not answered yet.
     granted: Rc<Cell<usize>>,
 }
 
-/// A slot granted to an offer. Dropped unused, when its client went away, it is free again.
+/// A handshake slot granted to an offer. Dropping the permit frees the slot, also when the client
+/// left before its offer was answered.
 pub(super) struct Permit(Rc<Cell<usize>>);
 
 impl Drop for Permit {
@@ -53,50 +55,52 @@ impl Drop for Permit {
     }
 }
 
-/// Who posted the offers whose handshakes have a slot, one entry a slot. Made once for many
-/// questions: there are 16 times as many offers as slots.
+/// The client address of each handshake that has a slot, one entry per slot. Collected once for
+/// many look-ups, as there are 16 times as many offers as slots.
 pub(super) struct Shares(heapless::Vec<IpAddr, { PROFILE.handshakes }>);
 
 impl Shares {
-    /// Slots of a client.
+    /// The number of handshake slots that `client` has.
     pub(super) fn of(&self, client: IpAddr) -> usize {
         self.0.iter().filter(|other| **other == client).count()
     }
 }
 
-/// One offer that was answered, and its handshake.
+/// An answered offer, with its handshake once that has begun.
 pub(super) struct Active {
     pub(super) session: SessionId,
-    /// Whom the offer counts as ([`crate::access::client`]).
+    /// The address that the offer is counted under ([`crate::access::client`]).
     pub(super) client: IpAddr,
     pub(super) answered: Answered,
-    /// From the browser's first check on, with an account of its own.
-    pub(super) handshake: Option<(Box<Handshake>, Account)>,
-    /// Its last check, while there is no slot.
-    pub(super) held: Option<Held>,
+    /// `None` before the browser's first check. Has a heap account of its own.
+    pub(super) handshake: Option<(Box<Handshake>, HeapAccount)>,
+    /// The last check, while it waits for a handshake slot.
+    pub(super) held: Option<HeldCheck>,
     pub(super) rtp_params: RtpParams,
     pub(super) camera: u16,
-    /// When it got its slot.
+    /// When the handshake got its slot.
     pub(super) begun_us: Option<u64>,
-    /// The last valid check, or the begin.
+    /// When the last datagram of the browser came, or else when the offer was answered.
     pub(super) checked_us: u64,
-    /// Behind an address translation: the candidate the browser knows, and our own address.
+    /// Behind an address translation: the candidate that the browser knows, and the local address.
     pub(super) alias: Option<(SocketAddr, SocketAddr)>,
     pub(super) candidates: Box<[SocketAddr]>,
-    /// What it holds without a handshake is booked on it. The last field, as the others go first.
-    pub(super) account: Option<Account>,
+    /// The heap account of an offer without a handshake. Dropped last, after the fields that are
+    /// charged to it.
+    pub(super) account: Option<HeapAccount>,
 }
 
 /// A valid check that waits for a handshake slot.
-pub(super) struct Held {
+pub(super) struct HeldCheck {
     from: SocketAddr,
     to: SocketAddr,
     bytes: Vec<u8>,
     since_us: u64,
 }
 
-impl Held {
-    /// When it is given up, the last check having come at `checked_us`: not while its browser goes on.
+impl HeldCheck {
+    /// When to give up, if the last check came at `checked_us`. A browser that keeps sending checks
+    /// is kept until [`HANDSHAKE_HELD_US_MAX`].
     fn give_up_us(&self, checked_us: u64) -> u64 {
         let silent_us = checked_us + HANDSHAKE_GONE_US;
         silent_us.max(self.since_us + HANDSHAKE_US_MAX).min(self.since_us + HANDSHAKE_HELD_US_MAX)
@@ -108,23 +112,23 @@ impl Handshakes {
         Self { active: Vec::new(), granted: Rc::default() }
     }
 
-    /// Whether an offer may be answered now: its check would find a slot.
+    /// Whether an offer may be answered now because its check would find a slot.
     pub(super) fn has_room(&self) -> bool {
         self.begun() + self.granted.get() < PROFILE.handshakes
     }
 
-    /// Handshake slots in use.
+    /// The number of handshake slots in use.
     fn begun(&self) -> usize {
         self.active.iter().filter(|active| active.handshake.is_some()).count()
     }
 
-    /// Whether a check waits for a slot.
+    /// Whether any check waits for a slot.
     fn has_held(&self) -> bool {
         self.active.iter().any(|active| active.held.is_some())
     }
 
-    /// Who waits for a slot with its check and is next: whose address has the fewest slots, and
-    /// among those the longest waiting.
+    /// The next held check to get a slot: that of the client with the fewest slots, and among equal
+    /// clients the one that has waited longest.
     fn next_held(&mut self) -> Option<&mut Active> {
         let shares = self.shares();
         let waits = |at: &usize| self.active[*at].held.as_ref().map(|held| held.since_us);
@@ -139,13 +143,13 @@ impl Handshakes {
         Permit(self.granted.clone())
     }
 
-    /// Whose the slots are.
+    /// The clients that have the slots now.
     pub(super) fn shares(&self) -> Shares {
         let begun = self.active.iter().filter(|active| active.handshake.is_some());
         Shares(begun.map(|active| active.client).take(PROFILE.handshakes).collect())
     }
 
-    /// The one that makes room for somebody whose address has `share` of the slots.
+    /// The handshake to evict for a client that has `share` of the slots.
     fn dispensable(&self, share: usize, now_us: u64) -> Option<SessionId> {
         let running = self.active.iter().filter_map(|active| {
             let Active { session, client, begun_us, checked_us, .. } = **active;
@@ -154,7 +158,7 @@ impl Handshakes {
         room::dispensable(running, share, now_us)
     }
 
-    /// Whether this is an offer that was answered a while ago, and that no check came for.
+    /// Whether this is an answered offer that got no check for [`HANDSHAKE_QUIET_US`].
     pub(super) fn is_unchecked(&self, session: SessionId, now_us: u64) -> bool {
         let is_unchecked = |active: &Active| {
             active.handshake.is_none()
@@ -166,15 +170,15 @@ impl Handshakes {
 }
 
 impl Active {
-    /// Takes in what the browser sent: without a slot it is kept.
+    /// Takes in a datagram of the browser. Without a slot, a check is kept for later.
     fn receive(&mut self, datagram: &HandshakeDatagram, now_us: u64) {
         self.checked_us = now_us;
         let (from, to) = (datagram.from, self.given(datagram.to));
         if let Some((handshake, account)) = &mut self.handshake {
             return account.enter(|| handshake.receive(from, to, &datagram.bytes, now_us));
         }
-        // DTLS without a handshake came in front of its check, and will come again.
-        if Kind::of(&datagram.bytes) != Kind::Stun
+        // A DTLS packet ahead of the first check: the browser sends it again.
+        if DatagramKind::of(&datagram.bytes) != DatagramKind::Stun
             || datagram.bytes.len() > HANDSHAKE_CHECK_BYTES_MAX
         {
             return;
@@ -182,12 +186,12 @@ impl Active {
         let since_us = self.held.as_ref().map_or(now_us, |held| held.since_us);
         let copy = || datagram.bytes.to_vec();
         let bytes = self.account.as_ref().map_or_else(copy, |account| account.enter(copy));
-        self.held = Some(Held { from, to, bytes, since_us });
+        self.held = Some(HeldCheck { from, to, bytes, since_us });
     }
 
-    /// Begins with the check that was kept.
-    fn begin(&mut self, identity: &Identity, account: Account, now_us: u64) {
-        let Some(Held { from, to, bytes, .. }) = self.held.take() else { return };
+    /// Begins the handshake with the check that was kept.
+    fn begin(&mut self, identity: &DtlsIdentity, account: HeapAccount, now_us: u64) {
+        let Some(HeldCheck { from, to, bytes, .. }) = self.held.take() else { return };
         let (answered, candidates) = (&self.answered, &self.candidates);
         let handshake = account.enter(|| {
             let mut handshake = Box::new(answered.begin(identity, candidates, now_us));
@@ -199,7 +203,7 @@ impl Active {
     }
 
     fn poll(&mut self, now_us: u64) -> Progress {
-        // A busy browser's offer, its wait for a slot and its handshake have their time each.
+        // The offer, the wait for a slot and the handshake each have a time limit of their own.
         let deadline_us = match &self.held {
             Some(held) => held.give_up_us(self.checked_us),
             None => self.answered.give_up_us(),
@@ -220,7 +224,7 @@ impl Active {
         }
     }
 
-    /// The candidate that a datagram to `to` is for.
+    /// The candidate that a datagram to the local address `to` was sent to.
     fn given(&mut self, to: SocketAddr) -> SocketAddr {
         if self.candidates.contains(&to) {
             return to;
@@ -230,7 +234,7 @@ impl Active {
         given
     }
 
-    /// Our own address behind a candidate.
+    /// The local address behind a candidate.
     fn actual(&self, given: SocketAddr) -> SocketAddr {
         match self.alias {
             Some((alias, actual)) if alias == given => actual,
@@ -240,14 +244,14 @@ impl Active {
 }
 
 impl Control {
-    /// Drives handshakes and takes in what the media thread ended, for ever.
+    /// Drives the handshakes and releases the sessions that the media thread ended. Never returns.
     pub(super) async fn drive(self) {
         let wakeup = self.0.media.borrow().wakeup.clone();
         loop {
             let deadline_us = self.0.drive_once();
             status::GAUGES.driver_rounds.fetch_add(1, Relaxed);
-            // Under a flood of datagrams there is always a wake-up: pages and timers get their turn
-            // between two rounds.
+            // Under a flood of datagrams `wakeup` is always set. Yielding lets HTTP connections and
+            // timers run between two rounds.
             tokio::task::yield_now().await;
             let wait_us = deadline_us.saturating_sub(clock::now_us()).min(REST_US);
             tokio::select! {
@@ -260,9 +264,9 @@ impl Control {
 }
 
 impl State {
-    /// One round of the driver; when the next is due.
+    /// Runs one round of the driver. Returns when the next is due.
     fn drive_once(&self) -> u64 {
-        // As many as the queue has room for: what comes meanwhile rings for the next round.
+        // At most one queue length: a datagram that arrives meanwhile wakes the next round.
         for _ in 0..PROFILE.handshake_datagrams {
             let datagram = self.media.borrow().handshake_datagram();
             let Some(datagram) = datagram else { break };
@@ -279,14 +283,14 @@ impl State {
         }
         let mut deadline_us = self.advance();
         self.evict_for_waiting();
-        // Offers first: an answer leaves the slot to a check.
+        // Offers first: an answered offer takes no slot, so the slot is still there for a check.
         self.grant_next();
         while self.begin_held() {
             deadline_us = self.advance();
         }
         self.gauge();
         let is_waited_for = self.is_waited_for();
-        // While somebody waits, a quiet handshake is due in a moment.
+        // While an offer or a check waits, look every 50 ms for a quiet handshake to evict.
         if is_waited_for { deadline_us.min(clock::now_us() + 50_000) } else { deadline_us }
     }
 
@@ -300,31 +304,31 @@ impl State {
         self.advance_one(at);
     }
 
-    /// Gives free slots to those whose check came; whether there were any.
+    /// Gives free slots to held checks. Returns whether a handshake has begun.
     fn begin_held(&self) -> bool {
         let mut handshakes = self.handshakes.borrow_mut();
         let mut has_begun = false;
         while handshakes.begun() < PROFILE.handshakes {
             let Some(active) = handshakes.next_held() else { break };
-            // While memory is short it is kept waiting.
-            let Ok(account) = Account::open(accounts::Kind::Handshake) else { break };
+            // While memory is short the check keeps waiting.
+            let Ok(account) = HeapAccount::open(accounts::AccountKind::Handshake) else { break };
             active.begin(&self.identity, account, clock::now_us());
             has_begun = true;
         }
         has_begun
     }
 
-    /// Whether somebody waits for a slot, with an offer or with a check.
+    /// Whether an offer or a check waits for a slot.
     fn is_waited_for(&self) -> bool {
         !self.offers.borrow_mut().is_empty() || self.handshakes.borrow().has_held()
     }
 
-    /// Polls all handshakes; the earliest of their deadlines.
+    /// Polls all handshakes. Returns the earliest of their deadlines.
     fn advance(&self) -> u64 {
         let mut earliest_us = u64::MAX;
         let mut at = 0;
         while at < self.handshakes.borrow().active.len() {
-            // One that is over has left its place to the next.
+            // An entry that was removed has left its index to the next one.
             if let Some(deadline_us) = self.advance_one(at) {
                 earliest_us = earliest_us.min(deadline_us);
                 at += 1;
@@ -333,8 +337,8 @@ impl State {
         earliest_us
     }
 
-    /// Polls a handshake as long as it has something to send; its deadline, or `None` when it is
-    /// over and out of the list.
+    /// Polls one handshake until it has nothing more to send. Returns its deadline, or `None` when
+    /// it has ended and is out of the list.
     fn advance_one(&self, at: usize) -> Option<u64> {
         loop {
             let mut handshakes = self.handshakes.borrow_mut();
@@ -342,7 +346,7 @@ impl State {
             match active.poll(clock::now_us()) {
                 Progress::Transmit { to, from, datagram } => {
                     let from = active.actual(from).ip();
-                    // A lost datagram is repeated: there is nothing to do about an error.
+                    // On an error the datagram is lost, and DTLS sends it again.
                     let _ = self.media.borrow().socket.send_to(&datagram, to, from);
                 }
                 Progress::Wait { deadline_us } => return Some(deadline_us),
@@ -356,7 +360,7 @@ impl State {
                     let session = handshakes.active.remove(at).session;
                     drop(handshakes);
                     let ended = ended(&failure);
-                    // What has a kind of its own has words of its own.
+                    // Only a plain failure needs a text: the other kinds have their own reason.
                     let words = (ended == Ended::HandshakeFailed).then(|| failure.to_string());
                     self.end(session, ended, words);
                     return None;
@@ -365,7 +369,7 @@ impl State {
         }
     }
 
-    /// Hands a session over to the media thread.
+    /// Hands a connected session over to the media thread.
     fn promote(&self, active: &Active, connected: Connected) {
         let Connected { keys, remote, local, flight, close_notify } = connected;
         let session = active.session;
@@ -383,7 +387,7 @@ impl State {
         log::info!("{remote} watches {name} ({cipher})");
         let promote = Promote {
             session,
-            start: Start { seal, open, path, flight, close_notify },
+            start: SessionStart { seal, open, path, flight, close_notify },
             stream: active.camera,
             rtp_params: active.rtp_params,
             random: u16::from_be_bytes(self.random()),
@@ -391,8 +395,7 @@ impl State {
         self.media.borrow().send(Command::Live(Box::new(promote)));
     }
 
-    /// The fewest slots that the address of anybody has who waits for one, with an offer or with a
-    /// check.
+    /// The fewest slots that any waiting client has, be it with an offer or with a check.
     fn least_share(&self) -> Option<usize> {
         let handshakes = self.handshakes.borrow();
         let shares = handshakes.shares();
@@ -402,7 +405,7 @@ impl State {
         held.into_iter().chain(waiting).min()
     }
 
-    /// While others wait, a handshake that makes no progress makes room.
+    /// While an offer or a check waits for a slot, evicts a handshake that makes no progress.
     fn evict_for_waiting(&self) {
         if self.handshakes.borrow().begun() < PROFILE.handshakes {
             return;
@@ -414,7 +417,8 @@ impl State {
         }
     }
 
-    /// Ends a session wherever it is.
+    /// Ends a session in the handshakes, the media thread and the session table. `words` replace
+    /// the reason that `ended` has.
     pub(super) fn end(&self, session: SessionId, ended: Ended, words: Option<String>) {
         self.handshakes.borrow_mut().active.retain(|active| active.session != session);
         self.media.borrow().send(Command::End { session, ended });
@@ -447,7 +451,7 @@ mod tests {
     #[test]
     fn a_check_waits_for_a_slot_while_its_browser_goes_on() {
         let at = |port| SocketAddr::from(([192, 0, 2, 1], port));
-        let held = Held { from: at(1), to: at(2), bytes: Vec::new(), since_us: 5 * SECOND_US };
+        let held = HeldCheck { from: at(1), to: at(2), bytes: Vec::new(), since_us: 5 * SECOND_US };
         for (checked_s, give_up_s) in [(5, 15), (12, 15), (13, 16), (40, 43), (64, 65)] {
             assert_eq!(held.give_up_us(checked_s * SECOND_US), give_up_s * SECOND_US);
         }

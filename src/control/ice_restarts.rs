@@ -1,10 +1,10 @@
-//! PATCH: candidates that a browser found later, and ICE restarts.
+//! PATCH of a session: candidates that a browser found later, and ICE restarts.
 //!
-//! A restart gives a live session a second pair of ICE credentials; which of the two is in use is
-//! the media thread's to see ([`crate::webrtc::consent::Pairs`]). str0m, which left when the session
-//! was connected, has no part in it. Bounded to one restart a session in
-//! [`crate::limits::SESSION_RESTART_US`], and to none while the media thread is behind with its
-//! commands; whatever is refused, the session lives on.
+//! A restart gives a live session a second pair of ICE credentials. The media thread decides which
+//! pair is in use ([`crate::webrtc::consent::Pairs`]). str0m has no part in it: it was dropped when
+//! the session was connected. A session may restart once in [`crate::limits::SESSION_RESTART_US`],
+//! and not while the media thread is behind with its commands. A refused PATCH never ends the
+//! session.
 
 use crate::clock;
 use crate::media::{Command, Expect};
@@ -17,11 +17,11 @@ use super::offers::hex;
 use super::{Control, Patch, PatchRefusal, Patched};
 
 impl Control {
-    /// Takes a PATCH in.
+    /// Handles a PATCH.
     ///
-    /// Candidates are not needed, as weir learns a browser's addresses from its checks, and those
-    /// of a generation that is over, or was never heard of, are dropped without a word (RFC 8838
-    /// section 11). New credentials are a restart, and must say what they replace.
+    /// Candidates are not needed, as weir learns a browser's addresses from its checks. Those of an
+    /// earlier or unknown generation are ignored without an error (RFC 8838 section 11). New
+    /// credentials mean a restart, and the request must name the credentials it replaces.
     ///
     /// # Errors
     /// A [`PatchRefusal`], each with its HTTP status.

@@ -1,11 +1,11 @@
-//! The control thread: HTTP, handshakes, dialling cameras; everything that is not media.
+//! The control thread: HTTP, handshakes and dialling cameras; everything that is not media.
 //!
-//! One tokio runtime on the main thread. [`Control`] is what the web sees of it. Each camera's slot
-//! has a task that dials the camera ([`dial`]) and hands the connection to the media thread
-//! ([`cameras`]); an offer becomes a handshake in [`offers`], one task drives all of them
-//! ([`handshakes`]), who has which session's slot is in [`sessions`], and what a PATCH changes of a
-//! session in [`ice_restarts`]. [`reload`] goes over to a new configuration; [`report`] and
-//! [`supervisor`] tell how weir itself is; what [`crate::console`] asks besides is in [`console`].
+//! It is one tokio runtime on the main thread. The web and console code use it through [`Control`].
+//! Each camera slot has a task that dials the camera ([`dial`]) and hands the connection to the
+//! media thread ([`cameras`]). [`offers`] answers an offer, and one task drives all handshakes
+//! ([`handshakes`]). [`sessions`] is the session table, and [`ice_restarts`] handles a PATCH of a
+//! session. [`reload`] applies a new configuration. [`report`] and [`supervisor`] report weir's own
+//! status. [`console`] is the part that only [`crate::console`] needs.
 
 mod api;
 mod cameras;
@@ -34,59 +34,59 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::spawn_local;
 
 use crate::access::{Guard, Policy, TokenHash};
-use crate::config::{Config, Source, Started};
+use crate::config::{Config, ConfigFile, Started};
 use crate::limits::{CAMERAS_MAX, CANDIDATES_MAX};
 use crate::media::Media;
 use crate::net;
 use crate::storage::StateFolder;
 use crate::tls::Tls;
-use crate::webrtc::handshake::Identity;
+use crate::webrtc::handshake::DtlsIdentity;
 
 pub use api::{
-    Answer, CameraStatus, Configuration, IfMatch, Offer, Patch, PatchRefusal, Patched, Refusal,
-    ReloadError, Reloaded, SessionStatus,
+    CameraStatus, Configuration, IfMatch, OfferAnswer, OfferRefusal, OfferRequest, Patch,
+    PatchRefusal, Patched, ReloadError, Reloaded, SessionStatus,
 };
 pub use console::Found;
-pub use report::Report;
+pub use report::StatusReport;
 
-use cameras::Camera;
+use cameras::CameraSlot;
 use handshakes::{Handshakes, Permit};
 use offer_queue::OfferQueue;
-pub use sessions::Place;
+pub use sessions::ListPosition;
 use sessions::Sessions;
 pub(crate) use supervisor::Supervisor;
 
-/// Addresses offered to a browser, best first.
+/// The addresses offered to a browser, best first.
 type Candidates = heapless::Vec<SocketAddr, CANDIDATES_MAX>;
 
-/// The control thread's state, as the web sees it. Cheap to clone; one thread only.
+/// The control thread's state, as the web sees it. Cheap to clone; for one thread only.
 #[derive(Clone)]
 pub struct Control(Rc<State>);
 
-/// What the control thread's tasks share.
+/// The state that the control thread's tasks share.
 struct State {
-    /// What is in force, less its cameras: those are in their slots.
+    /// The configuration in force without its cameras: those are in `cameras`.
     config: RefCell<Rc<Config>>,
     /// The configuration's file; the demo has none.
-    source: Option<Source>,
+    source: Option<ConfigFile>,
     config_status: RefCell<Configuration>,
-    /// One reload at a time.
+    /// Held during a reload: one at a time.
     reloading: Arc<Semaphore>,
-    /// One camera at a time is tried for a console.
+    /// Held while a console tries a camera: one at a time.
     trying: Semaphore,
     tls: Option<Tls>,
     guard: Guard,
     media: RefCell<Media>,
-    identity: Identity,
+    identity: DtlsIdentity,
     random: SystemRandom,
-    /// By slot.
-    cameras: Vec<Camera>,
+    /// All camera slots, used or not, by slot.
+    cameras: Vec<CameraSlot>,
     /// The slots that have a camera, in the configuration's order.
     order: RefCell<Vec<u16>>,
     sessions: RefCell<Sessions>,
     handshakes: RefCell<Handshakes>,
     offers: RefCell<OfferQueue<Permit>>,
-    /// Rings when a handshake was begun: the driver has a new deadline.
+    /// Notified when the handshakes have changed, so that the driver computes its deadline again.
     begun: Notify,
     supervisor: Supervisor,
 }
@@ -96,12 +96,12 @@ impl Control {
         started: Started,
         state: StateFolder,
         media: Media,
-        identity: Identity,
+        identity: DtlsIdentity,
         tls: Option<Tls>,
         supervisor: Supervisor,
     ) -> Self {
         let Started { mut config, status, source, text: _ } = started;
-        let cameras: Vec<Camera> = (0..CAMERAS_MAX).map(|_| Camera::new()).collect();
+        let cameras: Vec<CameraSlot> = (0..CAMERAS_MAX).map(|_| CameraSlot::new()).collect();
         let sections = std::mem::take(&mut config.cameras);
         let order = (0..sections.len()).map(cameras::number).collect();
         for (camera, section) in cameras.iter().zip(sections) {
@@ -136,8 +136,8 @@ impl Control {
         control
     }
 
-    /// Starts the tasks of the control thread: one per camera slot, and those that drive handshakes,
-    /// log warnings, feed the service manager's watchdog and reload at a `hangup`.
+    /// Starts the tasks of the control thread: one per camera slot, and one each to drive
+    /// handshakes, log warnings, notify the service manager and reload at a `hangup`.
     pub(crate) fn start(&self, hangup: Signal) {
         let dials = cameras::dials();
         for slot in 0..self.0.cameras.len() {
@@ -149,21 +149,21 @@ impl Control {
         spawn_local(self.clone().reload_at(hangup));
     }
 
-    /// Ends all sessions and cameras, and writes what is not in its file yet.
+    /// Ends all sessions and cameras, and writes the logins that are not in their file yet.
     pub(crate) async fn stop(&self) {
         self.0.supervisor.stopping();
         self.guard().finish().await;
         self.0.media.borrow_mut().shutdown();
     }
 
-    /// The cameras in the configuration's order.
+    /// The status of the cameras in the configuration's order.
     pub fn cameras(&self) -> Vec<CameraStatus> {
         let order = self.0.order.borrow();
         let status = |slot: &u16| self.0.cameras[usize::from(*slot)].status(usize::from(*slot));
         order.iter().filter_map(status).collect()
     }
 
-    /// At most `max` cameras from the `next` on, which moves on; none behind the last.
+    /// At most `max` cameras from index `next` on, and moves `next` behind them. Empty at the end.
     pub fn cameras_from(&self, next: &mut usize, max: usize) -> Vec<CameraStatus> {
         let order = self.0.order.borrow();
         let slots = order.iter().skip(*next).take(max).map(|slot| usize::from(*slot));
@@ -171,50 +171,50 @@ impl Control {
         slots.filter_map(|slot| self.0.cameras[slot].status(slot)).collect()
     }
 
-    /// Who is let in, with the tables for it.
+    /// The access control: logins, tokens and their tables.
     pub fn guard(&self) -> Guard {
         self.0.guard.clone()
     }
 
-    /// Whom to let in, as the configuration has it now.
+    /// The access rules of the configuration in force.
     pub fn policy(&self) -> Arc<Policy> {
         Arc::clone(&self.0.config().access)
     }
 
-    /// Why a session ended, by its secret; `None` when that is not known, or it has not.
+    /// Why a session ended, by its secret; `None` if it has not ended or is no longer remembered.
     pub fn reason_of(&self, secret: &str) -> Option<String> {
         self.0.sessions.borrow().reason_of(secret)
     }
 
-    /// The same for sessions: those that live, then the last
-    /// [`crate::limits::ENDED_SESSIONS_SHOWN`] ended, newest last.
-    pub fn sessions_from(&self, next: &mut Place, max: usize) -> Vec<SessionStatus> {
+    /// At most `max` sessions from `next` on, and moves `next` behind them: the live ones, then the
+    /// last [`crate::limits::ENDED_SESSIONS_SHOWN`] that ended, newest last.
+    pub fn sessions_from(&self, next: &mut ListPosition, max: usize) -> Vec<SessionStatus> {
         self.0.sessions.borrow().status(next, max)
     }
 
-    /// What a token for the diagnostics port must hash to.
+    /// The hash of the token for the diagnostics port; `None` where none is configured.
     pub fn diagnostics_token(&self) -> Option<TokenHash> {
         self.0.config().diagnostics.token_hash.clone()
     }
 
-    /// Whether there is a camera of this name.
+    /// Whether a camera of this name is configured.
     pub fn has_camera(&self, name: &str) -> bool {
         self.0.cameras.iter().any(|camera| camera.is(name))
     }
 
-    /// STUN servers that players are told of.
+    /// The STUN servers to tell players.
     pub fn ice_servers(&self) -> Vec<String> {
         self.0.config().http.ice_servers.clone()
     }
 
-    /// Whether a session lives, by its secret.
+    /// Whether a session of this secret has not ended.
     pub fn has_session(&self, secret: &str) -> bool {
         self.0.sessions.borrow().find(secret).is_some()
     }
 }
 
 impl State {
-    /// What is in force now.
+    /// The configuration in force.
     fn config(&self) -> Rc<Config> {
         self.config.borrow().clone()
     }
@@ -225,7 +225,7 @@ impl State {
         bytes
     }
 
-    /// `N` random characters of those that ICE allows.
+    /// `N` random characters that ICE allows (`ice-char` of RFC 8839).
     fn random_text<const N: usize>(&self) -> heapless::String<N, u8> {
         const ALPHABET: &[u8; 64] =
             b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -233,8 +233,8 @@ impl State {
         random.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 63)])).collect()
     }
 
-    /// Where a browser that asked `asked` is told to send: there first, then our other addresses;
-    /// or what the configuration announces instead.
+    /// The candidates for a browser that reached weir at `asked`: that address first, then the
+    /// others of this host; or the addresses that the configuration announces, and only those.
     fn candidates(&self, asked: std::net::IpAddr) -> Candidates {
         let config = self.config();
         let announced = &config.webrtc.announce;

@@ -1,5 +1,5 @@
-//! Offers that wait for a handshake slot: bounded, and served fairly by address, so that one
-//! address with many offers does not keep the others waiting. Addresses are what they count as
+//! Offers that wait for a handshake slot. The queue is bounded and fair by address, so that one
+//! address with many offers does not hold up the others. An offer's address is that of its client
 //! ([`crate::access::client`]).
 
 use std::net::IpAddr;
@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use crate::limits::PROFILE;
 use crate::mem::Full;
 
-/// The queue; `G` is what is granted.
+/// The queue. `G` is the type of a grant.
 pub(super) struct OfferQueue<G> {
     queue: Vec<Waiter<G>>,
 }
@@ -24,19 +24,20 @@ impl<G> OfferQueue<G> {
         Self { queue: Vec::new() }
     }
 
-    /// Whether nobody waits.
+    /// Whether the queue is empty.
     pub(super) fn is_empty(&mut self) -> bool {
         self.forget_gone();
         self.queue.is_empty()
     }
 
-    /// How many wait.
+    /// The number of offers that wait.
     pub(super) fn len(&mut self) -> usize {
         self.forget_gone();
         self.queue.len()
     }
 
-    /// Puts an address into the queue; what it gets rings when it has a slot.
+    /// Queues an offer of an address. The receiver resolves when the offer is granted a slot. The
+    /// error means that the queue is full.
     pub(super) fn admit(&mut self, address: IpAddr) -> Result<oneshot::Receiver<G>, Full> {
         self.forget_gone();
         if self.queue.len() >= PROFILE.offers_waiting {
@@ -47,8 +48,8 @@ impl<G> OfferQueue<G> {
         Ok(grant)
     }
 
-    /// Takes out the one whose address has the fewest handshakes now, the longest waiting among
-    /// those.
+    /// Removes the offer whose address has the fewest handshakes now, and among those the one that
+    /// has waited longest.
     pub(super) fn next(
         &mut self,
         handshakes_of: impl Fn(IpAddr) -> usize,
@@ -59,13 +60,13 @@ impl<G> OfferQueue<G> {
         Some(self.queue.remove(next).granted)
     }
 
-    /// The fewest handshakes that the address of anybody who waits has now.
+    /// The fewest handshakes that the address of any waiting offer has now.
     pub(super) fn least(&mut self, handshakes_of: impl Fn(IpAddr) -> usize) -> Option<usize> {
         self.forget_gone();
         self.queue.iter().map(|waiter| handshakes_of(waiter.address)).min()
     }
 
-    /// Those who gave up, or whose time is over.
+    /// Removes the waiters that gave up or timed out.
     fn forget_gone(&mut self) {
         self.queue.retain(|waiter| !waiter.granted.is_closed());
     }

@@ -1,4 +1,4 @@
-//! Offers: from a POST to an answer, through the tables that may be full.
+//! Offers: from a POST to an answer, with a refusal or an eviction where a table is full.
 
 use std::net::IpAddr;
 use std::sync::atomic::Ordering::Relaxed;
@@ -13,29 +13,29 @@ use crate::limits::{
     CAMERA_START_WAIT_US, OFFER_WAIT_US, PROFILE, SESSION_EVICTABLE_US, SESSION_OWN_EVICTABLE_US,
 };
 use crate::media::{Command, Expect};
-use crate::mem::accounts::{self, Account, Kind};
+use crate::mem::accounts::{self, AccountKind, HeapAccount};
 use crate::status::{self, TABLES};
-use crate::webrtc::credentials::Credentials;
+use crate::webrtc::credentials::IceCredentials;
 use crate::webrtc::credentials::Peer;
 use crate::webrtc::ended::Ended;
-use crate::webrtc::handshake::{Accepted, Answered, Request};
+use crate::webrtc::handshake::{Accepted, Answered, HandshakeRequest};
 use crate::webrtc::offer::OfferError;
 
 use super::cameras::number;
 use super::handshakes::{Active, Permit};
-use super::{Answer, Control, Offer, Refusal, State};
+use super::{Control, OfferAnswer, OfferRefusal, OfferRequest, State};
 
-/// How often it is looked whether a camera has started.
+/// How often to look whether a camera has started.
 const CAMERA_START_LOOK: Duration = Duration::from_millis(20);
-/// When to ask again after a table was full.
+/// The `Retry-After` in seconds when a table was full.
 const RETRY_FULL_S: u32 = 2;
 
 impl Control {
-    /// Answers an offer, waiting for a handshake slot where it must.
+    /// Answers an offer. Waits for the camera to start and for a handshake slot if it must.
     ///
     /// # Errors
-    /// A [`Refusal`], each with its HTTP status.
-    pub async fn offer(&self, offer: Offer) -> Result<Answer, Refusal> {
+    /// A [`OfferRefusal`], each with its HTTP status.
+    pub async fn offer(&self, offer: OfferRequest) -> Result<OfferAnswer, OfferRefusal> {
         let state = &self.0;
         state.started(&offer.camera).await;
         state.admitting(&offer.camera)?;
@@ -53,7 +53,7 @@ impl Control {
         answer
     }
 
-    /// Ends a session by its secret; whether there was one.
+    /// Ends a session by its secret. Returns whether there was one.
     pub fn end(&self, secret: &str) -> bool {
         let found = self.0.sessions.borrow().find(secret);
         if let Some(session) = found {
@@ -62,10 +62,10 @@ impl Control {
         found.is_some()
     }
 
-    /// Ends a session by its public id, as an operator asks for.
+    /// Ends a session by its public id. Called when an operator asks for it.
     ///
     /// # Errors
-    /// Why there is none.
+    /// A text for the operator: there is no such session, or it has ended and why.
     pub fn end_by_id(&self, id: u64) -> Result<(), String> {
         let found = self.0.sessions.borrow().find_by_id(id);
         let Some(session) = found else { return Err(self.0.sessions.borrow().absence_of(id)) };
@@ -75,7 +75,8 @@ impl Control {
 }
 
 impl State {
-    /// Waits for a camera that is on its way, as when a wall is opened while the box starts.
+    /// Waits for a camera that is starting, as when a page is opened while the box boots. Takes at
+    /// most [`CAMERA_START_WAIT_US`].
     async fn started(&self, name: &str) {
         let until_us = clock::now_us() + CAMERA_START_WAIT_US;
         let is_starting =
@@ -85,37 +86,37 @@ impl State {
         }
     }
 
-    /// The slot of a camera, while there is one of the name.
+    /// The slot of the camera of this name.
     fn slot_of(&self, name: &str) -> Option<usize> {
         self.cameras.iter().position(|camera| camera.is(name))
     }
 
-    /// The slot of a camera that a viewer may join now.
-    fn admitting(&self, name: &str) -> Result<u16, Refusal> {
-        let slot = self.slot_of(name).ok_or(Refusal::UnknownCamera)?;
+    /// The slot of a camera, if a viewer may join it now.
+    fn admitting(&self, name: &str) -> Result<u16, OfferRefusal> {
+        let slot = self.slot_of(name).ok_or(OfferRefusal::UnknownCamera)?;
         self.cameras[slot].admits(slot)?;
         Ok(number(slot))
     }
 
-    /// Refuses an owner who was let in, and would not be now.
-    fn admits_owner(&self, owner: &Owner) -> Result<(), Refusal> {
+    /// Refuses an owner that was admitted before the wait and would not be admitted now.
+    fn admits_owner(&self, owner: &Owner) -> Result<(), OfferRefusal> {
         let problem = owner.problem(&self.config().access).or_else(|| {
             let login = owner.login()?;
             (!self.guard.has_login(login)).then(|| Ended::LoggedOut.reason())
         });
-        problem.map_or(Ok(()), |problem| Err(Refusal::NotLetIn(problem)))
+        problem.map_or(Ok(()), |problem| Err(OfferRefusal::NotLetIn(problem)))
     }
 
-    /// Makes sure that a session finds room for `peer`: an offer that no check came for makes it,
-    /// of the viewer who has most, or a session that is silent. A player that vanished and asks
-    /// again does not wait until its old session is known to be silent: for its own address that
-    /// takes less. Where all live, the viewer who has most sessions gives one to a viewer who has
-    /// fewer.
-    fn make_room(&self, peer: IpAddr, owner: &Owner) -> Result<(), Refusal> {
+    /// Makes sure that a session of `owner` finds a slot. If the table is full, it ends the first
+    /// that there is of: an offer without a check, of the viewer who has most sessions; a silent
+    /// session; a session of the same address that is silent for a shorter time, so that a player
+    /// that vanished and asks again is not kept waiting; a session of the viewer who has most, if
+    /// `owner` has fewer.
+    fn make_room(&self, peer: IpAddr, owner: &Owner) -> Result<(), OfferRefusal> {
         if self.media.borrow().is_behind() {
             TABLES.commands.was_full();
             let reason = "the media thread is behind with its commands".to_owned();
-            return Err(Refusal::Full { reason, retry_after_s: RETRY_FULL_S });
+            return Err(OfferRefusal::Full { reason, retry_after_s: RETRY_FULL_S });
         }
         if !self.sessions.borrow().is_full() {
             return Ok(());
@@ -142,14 +143,14 @@ impl State {
         drop(handshakes);
         let Some((session, ended)) = found else {
             let reason = format!("sessions full, max {}", PROFILE.sessions);
-            return Err(Refusal::Full { reason, retry_after_s: RETRY_FULL_S });
+            return Err(OfferRefusal::Full { reason, retry_after_s: RETRY_FULL_S });
         };
         self.end(session, ended, None);
         Ok(())
     }
 
-    /// Waits for a handshake slot.
-    async fn slot(&self, client: IpAddr) -> Result<Permit, Refusal> {
+    /// Waits for a handshake slot, at most [`OFFER_WAIT_US`].
+    async fn slot(&self, client: IpAddr) -> Result<Permit, OfferRefusal> {
         if self.offers.borrow_mut().is_empty() && self.handshakes.borrow().has_room() {
             return Ok(self.handshakes.borrow().permit());
         }
@@ -160,7 +161,7 @@ impl State {
             full(&error)
         })?;
         TABLES.offers_waiting.set(self.offers.borrow_mut().len());
-        // The driver may have to evict a quiet handshake now that somebody waits.
+        // The driver may have to evict a quiet handshake now that an offer waits.
         self.begun.notify_one();
         match timeout(Duration::from_micros(OFFER_WAIT_US), grant).await {
             Ok(Ok(permit)) => Ok(permit),
@@ -171,26 +172,26 @@ impl State {
         }
     }
 
-    /// Grants free slots to those who wait.
+    /// Grants free handshake slots to the offers that wait.
     pub(super) fn grant_next(&self) {
         let handshakes = self.handshakes.borrow();
         let shares = handshakes.shares();
         let mut waiting = self.offers.borrow_mut();
         while handshakes.has_room() {
             let Some(waiter) = waiting.next(|client| shares.of(client)) else { return };
-            // One that left in the meantime drops its permit.
+            // If the waiter has left, the permit is dropped here.
             let _ = waiter.send(handshakes.permit());
         }
     }
 
-    /// Answers the offer; the browser's first check begins the handshake.
-    fn begin(&self, offer: &Offer, camera: u16) -> Result<Answer, Refusal> {
-        // It outlives the connection that the offer came by.
-        let account = Account::open(Kind::Offer).map_err(|refused| full(&refused))?;
+    /// Answers the offer. The browser's first check begins the handshake.
+    fn begin(&self, offer: &OfferRequest, camera: u16) -> Result<OfferAnswer, OfferRefusal> {
+        // An account of its own: the offer outlives the HTTP connection that brought it.
+        let account = HeapAccount::open(AccountKind::Offer).map_err(|refused| full(&refused))?;
         let (answer, mut active) = account.enter(|| self.answer(offer, camera))?;
-        let Answer { sdp, secret, etag } = answer;
-        // Copied, so that what is sent back is the connection's.
-        let answer = Answer { sdp: sdp.clone(), secret, etag };
+        let OfferAnswer { sdp, secret, etag } = answer;
+        // Copied, so that the text of the response is charged to the connection's account.
+        let answer = OfferAnswer { sdp: sdp.clone(), secret, etag };
         drop(sdp);
         let (session, over) = (active.session, account.over());
         active.account = Some(account);
@@ -205,7 +206,11 @@ impl State {
         Ok(answer)
     }
 
-    fn answer(&self, offer: &Offer, camera: u16) -> Result<(Answer, Box<Active>), Refusal> {
+    fn answer(
+        &self,
+        offer: &OfferRequest,
+        camera: u16,
+    ) -> Result<(OfferAnswer, Box<Active>), OfferRefusal> {
         let now_us = clock::now_us();
         let secret = hex(&self.random::<16>());
         let etag = hex(&self.random::<8>());
@@ -218,7 +223,7 @@ impl State {
         let mut credentials = self.credentials(session.slot);
         let resend = self.config().webrtc.resend;
         let stats = &status::CAMERAS[usize::from(camera)];
-        let request = Request {
+        let request = HandshakeRequest {
             offer: &offer.sdp,
             camera_profile: stats.profile_level_id.load(Relaxed),
             candidates: &candidates,
@@ -260,31 +265,31 @@ impl State {
             account: None,
         };
         self.media.borrow().send(Command::Expect(Box::new(Expect { session, credentials })));
-        Ok((Answer { sdp: answer, secret, etag }, Box::new(active)))
+        Ok((OfferAnswer { sdp: answer, secret, etag }, Box::new(active)))
     }
 
-    /// Credentials that name the session's slot.
-    pub(super) fn credentials(&self, slot: u16) -> Credentials {
+    /// New local ICE credentials. The ufrag begins with the session's slot in hexadecimal.
+    pub(super) fn credentials(&self, slot: u16) -> IceCredentials {
         let mut ufrag = heapless::String::new();
         let random: heapless::String<8, u8> = self.random_text();
-        // Four digits and eight characters are what the string is made for.
+        // Fits: four digits and eight characters are the capacity of the string.
         let _ = std::fmt::write(&mut ufrag, format_args!("{slot:04x}{random}"));
-        Credentials { ufrag, password: self.random_text(), peer: Peer::none() }
+        IceCredentials { ufrag, password: self.random_text(), peer: Peer::none() }
     }
 }
 
-/// Try again in a moment.
-fn full(why: &dyn std::fmt::Display) -> Refusal {
-    Refusal::Full { reason: why.to_string(), retry_after_s: RETRY_FULL_S }
+/// A refusal that asks the client to try again in [`RETRY_FULL_S`].
+fn full(why: &dyn std::fmt::Display) -> OfferRefusal {
+    OfferRefusal::Full { reason: why.to_string(), retry_after_s: RETRY_FULL_S }
 }
 
-fn refusal(error: OfferError) -> Refusal {
+fn refusal(error: OfferError) -> OfferRefusal {
     match error {
-        error if error.is_unsupported() => Refusal::Unsupported(error.to_string()),
+        error if error.is_unsupported() => OfferRefusal::Unsupported(error.to_string()),
         OfferError::NoCandidate => {
-            Refusal::NotReady { reason: error.to_string(), retry_after_s: 5 }
+            OfferRefusal::NotReady { reason: error.to_string(), retry_after_s: 5 }
         }
-        error => Refusal::BadOffer(error.to_string()),
+        error => OfferRefusal::BadOffer(error.to_string()),
     }
 }
 

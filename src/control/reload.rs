@@ -1,9 +1,9 @@
-//! Reading the configuration anew, and doing what has changed: nothing else is touched.
+//! Reloading the configuration: only what has changed is applied.
 //!
-//! One at a time, asked for by SIGHUP or over HTTP; a second one waits. The file is read and put
-//! into force in one go. A camera keeps its slot while its name stays; one that is gone loses its
-//! viewers, and its slot may be another's at once. What only a restart can change is named. A file
-//! that cannot be used changes nothing but what is said of it.
+//! SIGHUP or an HTTP request asks for a reload. One runs at a time, and a second one waits. The
+//! file is read and applied in one step. A camera keeps its slot as long as its name stays. A
+//! removed camera loses its viewers, and its slot may be used again at once. Changes that need a
+//! restart are listed in the result. A file that cannot be used changes only the reported status.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 use crate::access::LoginHash;
 use crate::clock;
 use crate::config::diff::{self, CameraChange, CameraChanges};
-use crate::config::{Config, ConfigStatus, Origin, Source, Unusable, Usable};
+use crate::config::{Config, ConfigFile, ConfigOrigin, ConfigStatus, Unusable, Usable};
 use crate::limits::CAMERAS_MAX;
 use crate::mem::accounts;
 use crate::webrtc::ended::Ended;
@@ -23,20 +23,20 @@ use super::cameras::number;
 use super::{Configuration, Control, ReloadError, Reloaded, State};
 
 impl Control {
-    /// How the configuration in force and its file stand to each other.
+    /// The status of the configuration in force against its file.
     pub fn configuration(&self) -> Configuration {
         self.0.config_status.borrow().clone()
     }
 
-    /// Reads the file anew and does what has changed.
+    /// Reads the file again and applies what has changed. Waits while another reload runs.
     ///
     /// # Errors
-    /// The file cannot be used; nothing has changed.
+    /// The file cannot be used, memory is short for it, or there is no file. Nothing has changed.
     pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
         let state = &self.0;
         let source = state.source.clone().ok_or(ReloadError::NoFile)?;
-        // The next one's when this one is over, and its copy written: where the client leaves, the
-        // write goes on without it.
+        // Held until the copy of the file is written, so that the next reload waits for it. The
+        // write goes on also when the client leaves.
         let turn = Arc::clone(&state.reloading).acquire_owned().await;
         let turn = Arc::new(turn.expect("it is never closed"));
         let _reload = state.supervisor.reload();
@@ -45,7 +45,7 @@ impl Control {
 
     async fn read_anew(
         &self,
-        source: Source,
+        source: ConfigFile,
         turn: Arc<OwnedSemaphorePermit>,
     ) -> Result<Reloaded, ReloadError> {
         let state = &self.0;
@@ -57,13 +57,13 @@ impl Control {
             log::warn!("{}: {problem}", source.path().display());
         }
         let status = ConfigStatus::of(&loaded);
-        // What is in force is not the one's who asked for it.
+        // The configuration is shared, so it is not charged to the account of the client.
         let mut reloaded = accounts::shared(|| state.put_into_force(loaded.config));
         reloaded.state = status.origin.name();
         reloaded.problems.clone_from(&status.problems);
         accounts::shared(|| state.set_config_status(status));
         reloaded.log();
-        // What is synced to a disk takes its time, which is not the control thread's.
+        // Syncing to a disk takes long, so it is done on another thread.
         let write = move || {
             source.keep(&text);
             drop(turn);
@@ -75,10 +75,10 @@ impl Control {
         Ok(reloaded)
     }
 
-    /// Reads the file anew at each SIGHUP, for ever.
+    /// Reloads at each SIGHUP. Does not return while the signal exists.
     pub(super) async fn reload_at(self, mut hangup: tokio::signal::unix::Signal) {
         while hangup.recv().await.is_some() {
-            // The log has the reason where it came to nothing.
+            // A failure is already in the log.
             let _ = self.reload().await;
         }
     }
@@ -92,15 +92,15 @@ impl State {
         *self.config_status.borrow_mut() = Configuration { state, sentence, problems, read_at };
     }
 
-    fn unusable(&self, source: &Source, unusable: Unusable) -> ReloadError {
+    fn unusable(&self, source: &ConfigFile, unusable: Unusable) -> ReloadError {
         log::error!("{}: {unusable}; nothing has changed", source.path().display());
         if matches!(unusable, Unusable::NoRoom(..)) {
-            // That says nothing about the file.
+            // This says nothing about the file.
             return ReloadError::NoRoom(unusable.to_string());
         }
-        // What is in force is now what a start would find: the last good one, if there was one.
-        let is_default = self.config_status.borrow().state == Origin::Defaults.name();
-        let origin = if is_default { Origin::Defaults } else { Origin::LastGood };
+        // The status names what a start would use now: the last good file, if there was one.
+        let is_default = self.config_status.borrow().state == ConfigOrigin::Defaults.name();
+        let origin = if is_default { ConfigOrigin::Defaults } else { ConfigOrigin::LastGood };
         self.set_config_status(ConfigStatus { origin, problems: vec![unusable.to_string()] });
         let detail = unusable.to_string();
         let place = match unusable {
@@ -110,7 +110,7 @@ impl State {
         ReloadError::Unusable { detail, place }
     }
 
-    /// Goes over to a new configuration.
+    /// Applies a new configuration.
     fn put_into_force(&self, mut config: Config) -> Reloaded {
         let fixed = diff::take_back_fixed(&self.config(), &mut config);
         let cameras = std::mem::take(&mut config.cameras);
@@ -147,7 +147,7 @@ impl State {
         done
     }
 
-    /// Ends the sessions of users and tokens that are not as they were.
+    /// Ends the sessions whose user or token was removed or changed.
     fn end_strangers(&self) {
         let strangers = self.sessions.borrow().strangers(&self.config().access);
         for (session, reason) in strangers {
@@ -155,7 +155,7 @@ impl State {
         }
     }
 
-    /// Ends the sessions of a login that was ended.
+    /// Ends the sessions of a login that has ended.
     pub(super) fn end_login(&self, login: &LoginHash) {
         let of_login = self.sessions.borrow().of_login(login);
         for session in of_login {
@@ -163,7 +163,7 @@ impl State {
         }
     }
 
-    /// Takes a camera out of its slot, and its viewers with it.
+    /// Frees a camera's slot and ends the sessions of its viewers.
     fn free_slot(&self, slot: u16) {
         let watching = self.sessions.borrow().of(slot);
         for session in watching {
@@ -173,8 +173,9 @@ impl State {
     }
 }
 
-/// The slots of the new cameras. One that was there keeps its own; the others get those that were
-/// free before those that are only now, which have a goodbye to say first.
+/// The slots of the new cameras, in their order. A camera that was there keeps its slot. An added
+/// one gets a slot that was free before, and only then one just vacated, where the old camera is
+/// still being disconnected.
 fn slots(former: &[u16], changes: &CameraChanges) -> Vec<u16> {
     let is_free = |slot: &u16| !former.contains(slot);
     let vacated = changes.removed.iter().map(|place| former[*place]);

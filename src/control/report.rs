@@ -1,12 +1,12 @@
-//! How weir itself is, for `/api/status`: which build, since when, how full its tables are, its
-//! memory against the plan, and the last warnings and errors.
+//! The report on weir itself for `/api/status`: build, start time, table use, memory against the
+//! plan, network, and the last warnings and errors.
 
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::journal::events;
 use crate::limits::PROFILE;
-use crate::mem::accounts::{Demand, Kind};
-use crate::mem::{Figures, heap};
+use crate::mem::accounts::{AccountKind, Demand};
+use crate::mem::{AccountFigures, heap};
 use crate::net::links::{self, Link};
 use crate::plan;
 use crate::process::{self, build_id};
@@ -15,14 +15,14 @@ use crate::{clock, journal};
 
 use super::{Configuration, Control};
 
-/// Everything about weir that is not a camera's or a session's.
+/// Everything in `/api/status` that is not about one camera or session.
 #[derive(Debug, Clone, serde::Serialize)]
-pub struct Report {
+pub struct StatusReport {
     pub(crate) version: &'static str,
     pub(crate) commit: &'static str,
     pub(crate) profile: &'static str,
     pub(crate) build_id: &'static str,
-    /// UTC by the wall clock as it is set now.
+    /// UTC, by the wall clock as it is set now.
     pub(crate) started_at: String,
     pub(crate) uptime_s: u64,
     pub(crate) configuration: Configuration,
@@ -36,26 +36,26 @@ pub struct Report {
     pub(crate) errors: Vec<EventReport>,
 }
 
-/// One thing with a bound.
+/// The use of one bounded table.
 #[derive(Debug, Clone, serde::Serialize)]
 pub(crate) struct TableReport {
     pub(crate) what: &'static str,
     pub(crate) used: u64,
-    /// At most since the start.
+    /// The most in use at once since the start.
     pub(crate) most: u64,
     pub(crate) max: usize,
     /// How often it was found full since the start.
     pub(crate) full: u64,
 }
 
-/// Memory against the plan.
+/// The memory in use against the plan.
 #[derive(Debug, Clone, serde::Serialize)]
 pub(crate) struct MemoryReport {
-    /// The sum that `weir memory` prints; the process never passes it.
+    /// The sum that `weir memory` prints; the process never exceeds it.
     pub(crate) plan_bytes: usize,
-    /// Of those, static memory that was touched at start.
+    /// The static part of the plan, touched at start.
     pub(crate) arena_bytes: usize,
-    /// By the kernel's count, now and at most since the start.
+    /// By the kernel's count: now, and below the most since the start.
     pub(crate) resident_bytes: Option<u64>,
     pub(crate) resident_most_bytes: Option<u64>,
     pub(crate) library_heap: LibraryHeapReport,
@@ -64,12 +64,12 @@ pub(crate) struct MemoryReport {
 #[derive(Debug, Clone, serde::Serialize)]
 pub(crate) struct LibraryHeapReport {
     pub(crate) used_bytes: usize,
-    /// At most since the start.
+    /// The most in use at once since the start.
     pub(crate) most_bytes: usize,
     pub(crate) region_bytes: usize,
     /// Nothing new is admitted while less than this is free.
     pub(crate) reserve_bytes: usize,
-    /// On no account.
+    /// Charged to no account.
     pub(crate) shared_bytes: usize,
     pub(crate) accounts: Vec<AccountsReport>,
     pub(crate) refusals: Vec<RefusalsReport>,
@@ -82,38 +82,38 @@ pub(crate) struct AccountsReport {
     pub(crate) open: usize,
     pub(crate) max: usize,
     pub(crate) used_bytes: usize,
-    /// The most that a single one held since the start.
+    /// The most that a single account held since the start.
     pub(crate) most_bytes: usize,
-    /// What each may hold.
+    /// The bound of each account.
     pub(crate) budget_bytes: usize,
-    /// Those that held more, and were ended.
+    /// Accounts that exceeded the bound, so that their owner was ended.
     pub(crate) ended: u64,
 }
 
-/// What did not begin, to keep the reserve or a bound.
+/// How often one kind of work was refused, to keep the heap reserve or a bound.
 #[derive(Debug, Clone, serde::Serialize)]
 pub(crate) struct RefusalsReport {
     pub(crate) what: &'static str,
     pub(crate) count: u64,
 }
 
-/// The network, as far as the kernel tells this process.
+/// Network counters, as far as the kernel shows them to this process.
 #[derive(Debug, Clone, serde::Serialize)]
 pub(crate) struct NetworkReport {
     pub(crate) links: Vec<Link>,
     /// The media port.
     pub(crate) udp_port: u16,
-    /// Datagrams that came in faster than they were read.
+    /// Datagrams that the kernel dropped because they came faster than they were read.
     pub(crate) udp_receive_dropped: u64,
     pub(crate) udp_packets_sent: u64,
     /// Messages that the kernel refused for good.
     pub(crate) udp_refused: u64,
-    /// Times the socket was full, which costs nobody a packet.
+    /// Times the socket was full; no packet is lost by it.
     pub(crate) udp_blocked: u64,
     pub(crate) icmp_errors: u64,
 }
 
-/// A warning or an error, and how often it was said.
+/// A warning or an error, and how often it was logged.
 #[derive(Debug, Clone, serde::Serialize)]
 pub(crate) struct EventReport {
     /// `error` or `warning`.
@@ -125,14 +125,14 @@ pub(crate) struct EventReport {
 }
 
 impl Control {
-    /// How weir itself is.
-    pub fn report(&self) -> Report {
-        Report::now(self.configuration(), self.0.media.borrow().port())
+    /// The report on weir itself, as of now.
+    pub fn report(&self) -> StatusReport {
+        StatusReport::now(self.configuration(), self.0.media.borrow().port())
     }
 }
 
-impl Report {
-    /// What the process's own figures say.
+impl StatusReport {
+    /// Builds the report from the process's counters.
     pub(crate) fn now(configuration: Configuration, udp_port: u16) -> Self {
         let totals = events::totals();
         Self {
@@ -178,14 +178,14 @@ fn memory() -> MemoryReport {
             region_bytes: heap::REGION_BYTES,
             reserve_bytes: PROFILE.heap_reserve_bytes,
             shared_bytes: heap::shared_bytes(),
-            accounts: Kind::ALL.into_iter().map(accounts).collect(),
+            accounts: AccountKind::ALL.into_iter().map(accounts).collect(),
             refusals: refusals(),
         },
     }
 }
 
-fn accounts(kind: Kind) -> AccountsReport {
-    let Figures { open, used_bytes, most_bytes } = kind.figures();
+fn accounts(kind: AccountKind) -> AccountsReport {
+    let AccountFigures { open, used_bytes, most_bytes } = kind.figures();
     AccountsReport {
         what: kind.name(),
         open,

@@ -1,7 +1,8 @@
-//! Which handshake makes room when all slots are taken. No clock here.
+//! Which handshake to evict when all handshake slots are taken. Has no clock of its own.
 //!
-//! Nobody is pushed out by its own next offer: a page of 64 connections on a busy machine takes
-//! seconds for each, and would lose them one after the other. Who holds most gives to who has less.
+//! A client's own next offer never evicts its handshakes: on a busy machine a page of 64
+//! connections takes seconds for each, and would lose them one after the other. A client with more
+//! slots gives one to a client with fewer.
 
 use std::cmp::Reverse;
 use std::net::IpAddr;
@@ -13,16 +14,17 @@ use crate::media::SessionId;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Running {
     pub(super) session: SessionId,
-    /// Whom its offer counts as.
+    /// The address that its offer is counted under.
     pub(super) client: IpAddr,
     pub(super) begun_us: u64,
-    /// The last valid check.
+    /// When its last valid check came.
     pub(super) checked_us: u64,
 }
 
-/// The one that makes room for somebody whose address has `share` of the slots: one whose browser is
-/// gone; else of the address that has most, if that is more, the one that is quiet for longest, or
-/// else the oldest, once they had their time.
+/// The handshake to evict for a client that has `share` of the slots. First, of any client, one
+/// whose browser is gone ([`HANDSHAKE_GONE_US`]). Otherwise one of the client that has the most
+/// slots, if that is more than `share`: the one that has been quiet longest, or else the oldest.
+/// It must have been quiet for [`HANDSHAKE_QUIET_US`] or have run for [`HANDSHAKE_SLOW_US`].
 pub(super) fn dispensable(
     running: impl Iterator<Item = Running> + Clone,
     share: usize,
@@ -53,7 +55,7 @@ mod tests {
 
     const NOW_US: u64 = 100_000_000;
 
-    /// Of an address by its last number: begun and checked so long ago.
+    /// A handshake of the address that ends in `last`, begun and checked so many microseconds ago.
     fn running(slot: u16, last: u8, begun_us: u64, checked_us: u64) -> Running {
         Running {
             session: SessionId { slot, generation: 0 },

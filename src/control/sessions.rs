@@ -1,4 +1,4 @@
-//! Who has which session's slot, from the POST to the end, and the last that ended.
+//! The session table, from the POST to the end of a session, and the sessions that ended last.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
@@ -13,46 +13,48 @@ use crate::mem::table::{Handle, Table};
 use crate::status::{self, SessionStats};
 use crate::webrtc::ended::Ended;
 
-use super::sharing::{self, Held};
-use super::{Offer, PatchRefusal, SessionStatus};
+use super::sharing::{self, HeldSession};
+use super::{OfferRequest, PatchRefusal, SessionStatus};
 
-/// All sessions.
+/// All sessions, and the last that ended.
 pub(super) struct Sessions {
-    table: Table<Record, SESSIONS_MAX>,
-    /// With their secrets: who knows one may ask for the reason.
+    table: Table<SessionRecord, SESSIONS_MAX>,
+    /// The last [`ENDED_SESSIONS_SHOWN`] with their secrets: a client that knows the secret may ask
+    /// for the reason.
     ended: VecDeque<(String, SessionStatus)>,
-    /// Sessions that ended since the start; the last ones are in `ended`.
+    /// The number of sessions that ended since the start.
     ends: u64,
     next_id: u64,
 }
 
-/// How far a reader of the list is.
+/// The position of a reader of the session list between two pages; see
+/// [`sessions_from`](super::Control::sessions_from). The default is the list's beginning.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Place {
+pub struct ListPosition {
     /// The next slot to look into.
     slot: u16,
-    /// The number of the next ended one, counted since the start.
+    /// The number of the next ended session, counted since the start.
     ended: u64,
-    /// The number behind the last one that is shown, once the ended ones are reached.
+    /// The end of the list: one past the last ended session, fixed once the first one is reached.
     ends: Option<u64>,
 }
 
-/// One session.
-pub(super) struct Record {
+/// One session's entry in the table.
+pub(super) struct SessionRecord {
     id: u64,
     /// The camera's slot.
     pub(super) camera: u16,
-    /// Its name.
+    /// The camera's name.
     name: String,
-    /// Who posted its offer.
+    /// The address that posted the offer.
     peer: IpAddr,
-    /// Whose it is.
+    /// The user, token or address that the session counts for.
     owner: Owner,
-    /// The secret part of its URL.
+    /// The secret part of the session's URL.
     pub(super) secret: String,
-    /// Of its ICE credentials.
+    /// The entity tag of its ICE credentials.
     pub(super) etag: String,
-    /// The browser's ufrag, and the one before its last ICE restart.
+    /// The browser's ufrag, and the one before the last ICE restart.
     remote_ufrags: [Box<str>; 2],
     restarted_us: Option<u64>,
     since_us: u64,
@@ -65,15 +67,15 @@ impl Sessions {
         Self { table: Table::new(), ended: VecDeque::new(), ends: 0, next_id: 1 }
     }
 
-    /// Takes a slot.
+    /// Takes a slot for an offer. The error means that all slots are taken.
     pub(super) fn admit(
         &mut self,
         camera: u16,
-        offer: &Offer,
+        offer: &OfferRequest,
         secret: String,
         etag: String,
     ) -> Result<SessionId, Full> {
-        let record = Record {
+        let record = SessionRecord {
             id: self.next_id,
             camera,
             name: offer.camera.clone(),
@@ -93,18 +95,18 @@ impl Sessions {
         Ok(seat_id(handle))
     }
 
-    /// Slots in use.
+    /// The number of slots in use.
     pub(super) fn len(&self) -> usize {
         self.table.len()
     }
 
-    /// Whether the next one finds no room.
+    /// Whether a new session would find no slot.
     pub(super) fn is_full(&self) -> bool {
         self.len() >= SESSIONS_MAX
     }
 
-    /// The live session that was silent longest of those whose player's address `is_meant`, if that
-    /// is longer than `silence_us`.
+    /// The live session that has been silent longest among those whose peer address `is_meant`, if
+    /// that is longer than `silence_us`.
     pub(super) fn evictable(
         &self,
         now_us: u64,
@@ -120,7 +122,7 @@ impl Sessions {
         (silent_us > silence_us).then(|| seat_id(handle))
     }
 
-    /// The session to end for one more of `owner`'s; see [`sharing`].
+    /// The session to end so that `owner` can have one more; see [`sharing::surplus`].
     pub(super) fn surplus(
         &self,
         owner: &Owner,
@@ -129,7 +131,7 @@ impl Sessions {
         sharing::surplus(owner, || self.held(), is_unchecked)
     }
 
-    /// The offer to end for one more of `owner`'s; see [`sharing`].
+    /// The offer to end so that `owner` can have one more; see [`sharing::unchecked`].
     pub(super) fn unchecked(
         &self,
         owner: &Owner,
@@ -138,15 +140,15 @@ impl Sessions {
         sharing::unchecked(owner, || self.held(), is_unchecked)
     }
 
-    fn held(&self) -> impl Iterator<Item = Held<'_>> {
-        self.table.iter().map(|(handle, record)| Held {
+    fn held(&self) -> impl Iterator<Item = HeldSession<'_>> {
+        self.table.iter().map(|(handle, record)| HeldSession {
             session: seat_id(handle),
             owner: &record.owner,
             id: record.id,
         })
     }
 
-    /// The sessions that a policy does not let in, and why.
+    /// The sessions that `policy` does not admit, each with the reason.
     pub(super) fn strangers(&self, policy: &Policy) -> Vec<(SessionId, &'static str)> {
         let strangers = self
             .table
@@ -161,7 +163,7 @@ impl Sessions {
         of_login.map(|(handle, _)| seat_id(handle)).collect()
     }
 
-    /// A session's handshake is over.
+    /// Marks a session as live: its handshake is done.
     pub(super) fn promote(
         &mut self,
         session: SessionId,
@@ -169,7 +171,7 @@ impl Sessions {
         cipher: &'static str,
     ) {
         let Some(record) = self.table.find_mut(handle(session)) else { return };
-        // The media thread fills these in from its next review on.
+        // The media thread updates these from its next review on.
         let stats = stats(handle(session));
         stats.last_sign_us.store(clock::now_us(), Relaxed);
         stats.address.set(address);
@@ -177,7 +179,8 @@ impl Sessions {
         record.cipher = Some(cipher);
     }
 
-    /// Ends a session here; `words` say more than `ended` does, where there is more to say.
+    /// Frees a session's slot and keeps its statistics. `words` replace the reason of `ended` where
+    /// there is more to say.
     pub(super) fn release(&mut self, session: SessionId, ended: Ended, words: Option<String>) {
         let figures = self.table.find(handle(session)).map(|record| {
             let reason = words.unwrap_or_else(|| ended.reason().to_owned());
@@ -200,7 +203,7 @@ impl Sessions {
         self.ends += 1;
     }
 
-    /// Sessions that the media thread has ended, with its reason.
+    /// The sessions that the media thread has ended, each with its reason.
     pub(super) fn ended_by_media(&self) -> Vec<(SessionId, Ended)> {
         let ended = self.table.iter().filter_map(|(handle, _)| {
             let number = stats(handle).ended(handle.generation)?;
@@ -215,7 +218,7 @@ impl Sessions {
         of_camera.map(|(handle, _)| seat_id(handle)).collect()
     }
 
-    /// The session of a secret.
+    /// The session that has this secret.
     pub(super) fn find(&self, secret: &str) -> Option<SessionId> {
         self.table
             .iter()
@@ -223,7 +226,7 @@ impl Sessions {
             .map(|(handle, _)| seat_id(handle))
     }
 
-    /// The session of a public id.
+    /// The session that has this public id.
     pub(super) fn find_by_id(&self, id: u64) -> Option<SessionId> {
         let found = self.table.iter().find(|(_, record)| record.id == id);
         found.map(|(handle, _)| seat_id(handle))
@@ -244,21 +247,21 @@ impl Sessions {
         figures.reason.clone()
     }
 
-    /// A session that is there.
-    pub(super) fn record(&mut self, session: SessionId) -> Option<&mut Record> {
+    /// The entry of a session, if it has not ended.
+    pub(super) fn record(&mut self, session: SessionId) -> Option<&mut SessionRecord> {
         self.table.find_mut(handle(session))
     }
 
-    /// The browser's ufrag is known.
+    /// Stores the browser's ufrag once its offer has been read.
     pub(super) fn name_remote(&mut self, session: SessionId, ufrag: String) {
         if let Some(record) = self.record(session) {
             record.remote_ufrags[0] = ufrag.into();
         }
     }
 
-    /// At most `max` from the `next` on, which moves on: the live ones, then the ended ones,
-    /// newest last.
-    pub(super) fn status(&self, next: &mut Place, max: usize) -> Vec<SessionStatus> {
+    /// At most `max` sessions from `next` on, and moves `next` behind them. The live ones come
+    /// first, then the ended ones, newest last.
+    pub(super) fn status(&self, next: &mut ListPosition, max: usize) -> Vec<SessionStatus> {
         let first = next.slot;
         let living = self.table.iter().skip_while(|(handle, _)| handle.index < first);
         let mut shown = Vec::new();
@@ -267,7 +270,7 @@ impl Sessions {
             shown.push(record.status(stats(handle)));
         }
         if shown.is_empty() {
-            // Whoever ends from now on is behind the list's end.
+            // The end is fixed here: a session that ends from now on is not in this list.
             let forgotten = self.ends - self.ended.len() as u64;
             let until = *next.ends.get_or_insert(self.ends);
             next.ended = next.ended.max(forgotten);
@@ -281,13 +284,14 @@ impl Sessions {
     }
 }
 
-impl Record {
-    /// Whether `ufrag` is one the browser had already; candidates of the last but one may be late.
+impl SessionRecord {
+    /// Whether `ufrag` is the browser's present or previous one. Candidates of the previous one may
+    /// still arrive late.
     pub(super) fn knows(&self, ufrag: &str) -> bool {
         self.remote_ufrags.iter().any(|known| **known == *ufrag)
     }
 
-    /// Whether its credentials may be replaced now.
+    /// Whether an ICE restart is allowed now.
     pub(super) fn admits_restart(&self, now_us: u64) -> Result<(), PatchRefusal> {
         if !self.is_live {
             return Err(PatchRefusal::Handshake);
@@ -298,7 +302,7 @@ impl Record {
         }
     }
 
-    /// Its credentials were replaced, as the browser's were.
+    /// Records an ICE restart: both sides have new credentials.
     pub(super) fn restarted(&mut self, etag: String, remote_ufrag: &str, now_us: u64) {
         self.etag = etag;
         self.remote_ufrags.swap(0, 1);

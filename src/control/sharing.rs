@@ -1,23 +1,24 @@
-//! How a full table of sessions is shared: who has most gives to who has less, offers that no check
-//! came for before sessions. No clock here.
+//! How a full session table is shared: the viewer with the most sessions gives one to a viewer with
+//! fewer. Offers without a check go before live sessions. Has no clock of its own.
 
 use std::cmp::Reverse;
 
 use crate::access::Owner;
 use crate::media::SessionId;
 
-/// One session, as far as it matters here.
-pub(super) struct Held<'s> {
+/// The part of a session's entry that is needed here.
+pub(super) struct HeldSession<'s> {
     pub(super) session: SessionId,
     pub(super) owner: &'s Owner,
-    /// Lower is older.
+    /// The public id; a lower one is older.
     pub(super) id: u64,
 }
 
-/// The session that makes room for a newcomer in a full table: the oldest of the viewer who has
-/// most, if that viewer has at least as many as the newcomer even afterwards. So a viewer never
-/// pushes out sessions of its own, and two with the same share do not push each other out in turn.
-pub(super) fn surplus<'s, S: Iterator<Item = Held<'s>>>(
+/// The session to end for a newcomer in a full table: the oldest of the viewer who has most, if
+/// that viewer still has at least as many as the newcomer afterwards. So a viewer never evicts
+/// sessions of its own, and two viewers with equal shares do not evict each other's in alternation.
+/// If any offer is without a check, such an offer is ended instead, of whichever viewer.
+pub(super) fn surplus<'s, S: Iterator<Item = HeldSession<'s>>>(
     newcomer: &Owner,
     sessions: impl Fn() -> S,
     is_unchecked: impl Fn(SessionId) -> bool,
@@ -26,15 +27,15 @@ pub(super) fn surplus<'s, S: Iterator<Item = Held<'s>>>(
     if most <= count(newcomer, &sessions) + 1 {
         return None;
     }
-    // Whoever posted it: an offer that nobody came back for goes before somebody's picture.
+    // An offer that its browser never checked goes before a live session, whoever posted it.
     let unchecked = of_most(&sessions, is_unchecked);
     Some(unchecked.map_or(session, |(_, unchecked)| unchecked))
 }
 
-/// The offer without a check that makes room for one in a full table: the oldest of the viewer who
-/// has most sessions, and never one of a viewer with fewer than the newcomer. So who posts offers
-/// that nobody means replaces its own, and not those of a neighbour's slow browser.
-pub(super) fn unchecked<'s, S: Iterator<Item = Held<'s>>>(
+/// The offer without a check to end for a newcomer in a full table: the oldest of the viewer with
+/// the most sessions, and never one of a viewer with fewer than the newcomer. So a client that
+/// posts offers and never checks them replaces its own, not those of a neighbour's slow browser.
+pub(super) fn unchecked<'s, S: Iterator<Item = HeldSession<'s>>>(
     newcomer: &Owner,
     sessions: impl Fn() -> S,
     is_unchecked: impl Fn(SessionId) -> bool,
@@ -43,14 +44,17 @@ pub(super) fn unchecked<'s, S: Iterator<Item = Held<'s>>>(
     (most >= count(newcomer, &sessions)).then_some(session)
 }
 
-/// Sessions of a viewer.
-fn count<'s, S: Iterator<Item = Held<'s>>>(owner: &Owner, sessions: &impl Fn() -> S) -> usize {
+/// The number of sessions of a viewer.
+fn count<'s, S: Iterator<Item = HeldSession<'s>>>(
+    owner: &Owner,
+    sessions: &impl Fn() -> S,
+) -> usize {
     sessions().filter(|other| other.owner.is_same_viewer(owner)).count()
 }
 
-/// The oldest of the sessions that are `meant` of the viewer who has most, and how many that are in
-/// all. Of two viewers that have the same, the one whose oldest is older gives.
-fn of_most<'s, S: Iterator<Item = Held<'s>>>(
+/// Among the sessions that `is_meant` selects, the oldest of the viewer who has most sessions in
+/// all, and that viewer's total. Of two viewers with equal totals, the one with the older session.
+fn of_most<'s, S: Iterator<Item = HeldSession<'s>>>(
     sessions: &impl Fn() -> S,
     is_meant: impl Fn(SessionId) -> bool,
 ) -> Option<(usize, SessionId)> {
@@ -64,7 +68,7 @@ fn of_most<'s, S: Iterator<Item = Held<'s>>>(
 mod tests {
     use super::*;
 
-    /// The table, oldest first: each session by the last number of its owner's address.
+    /// The table, oldest first: each session by the last byte of its owner's address; the next id.
     struct Shared(Vec<(u64, Owner)>, u64);
 
     fn owner(last: u8) -> Owner {
@@ -83,21 +87,21 @@ mod tests {
             self.1 += 1;
         }
 
-        fn held(&self) -> impl Iterator<Item = Held<'_>> {
-            self.0.iter().map(|(id, owner)| Held {
+        fn held(&self) -> impl Iterator<Item = HeldSession<'_>> {
+            self.0.iter().map(|(id, owner)| HeldSession {
                 session: SessionId { slot: u16::try_from(*id).unwrap(), generation: 0 },
                 owner,
                 id: *id,
             })
         }
 
-        /// The offer that makes room for one more, where these are without a check.
+        /// The offer to end for one more, if the sessions `ids` are without a check.
         fn unchecked(&self, last: u8, ids: &[u16]) -> Option<u16> {
             let is_unchecked = |session: SessionId| ids.contains(&session.slot);
             unchecked(&owner(last), || self.held(), is_unchecked).map(|session| session.slot)
         }
 
-        /// Offers for one more in a full table; whether there was room.
+        /// Offers one more session in a full table. Returns whether there was room.
         fn offer(&mut self, last: u8) -> bool {
             let Some(session) = surplus(&owner(last), || self.held(), |_| false) else {
                 return false;

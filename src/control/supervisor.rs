@@ -1,11 +1,11 @@
-//! What the service manager is told (`sd_notify`): that weir is ready, reloads and stops, a line
-//! about how it is, and, where it asks for it, that weir is alive.
+//! Notifications to the service manager (`sd_notify`): that weir is ready, reloads or stops, a
+//! status line, and, if the manager asks for it, that weir is alive.
 //!
-//! Alive means that the media thread made a review, the handshake driver made a round, and this
-//! task, which runs among all others of the control thread, came to be run: all since it was last
-//! said. Who is stuck is restarted by the service manager, which no thread of weir can prevent.
+//! Weir is alive if, since the last such notification, the media thread has made a review, the
+//! handshake driver has made a round, and this task, one of many on the control thread, has run.
+//! The service manager restarts a stuck process, which no thread of weir could do.
 //!
-//! The socket is non-blocking: a manager that does not read keeps nobody from the pictures.
+//! The socket is non-blocking, so a manager that does not read does not hold up the media.
 
 use std::env;
 use std::io;
@@ -21,24 +21,24 @@ use crate::status::{GAUGES, TABLES};
 
 use super::Control;
 
-/// How often the line is looked at, and liveness without a watchdog.
+/// How often to check the status line, and liveness if there is no watchdog.
 const EVERY: Duration = Duration::from_secs(5);
-/// The media thread reviews every 100 ms; below twice that it could be judged too soon.
+/// The media thread reviews every 100 ms; an interval below twice that could judge it too soon.
 const EVERY_MIN: Duration = Duration::from_millis(250);
-/// How often it is asked at start whether the media thread turns.
+/// How often to look at start whether the media thread and the driver run.
 const START: Duration = Duration::from_millis(10);
 
-/// The service manager, if there is one.
+/// The connection to the service manager, if there is one.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
     socket: Option<UnixDatagram>,
-    /// How often to say that weir is alive.
+    /// How often to notify that weir is alive; `None` if the manager has no watchdog for it.
     alive_every: Option<Duration>,
 }
 
 impl Supervisor {
-    /// The one that the environment names. Before privileges are given up: its socket may be
-    /// root's.
+    /// The service manager that the environment names. Call it before privileges are dropped, as
+    /// the socket may be accessible to root only.
     pub(crate) fn of_environment() -> Self {
         let socket = match connect() {
             Ok(socket) => socket,
@@ -55,13 +55,13 @@ impl Supervisor {
         let Some(socket) = &self.socket else { return };
         let lines: Vec<String> = states.iter().map(ToString::to_string).collect();
         if let Err(error) = socket.send(lines.join("\n").as_bytes()) {
-            // The manager is being restarted, or too busy to read: it hears the next one.
+            // The manager restarts, or is too busy to read: it gets the next one.
             log::debug!("the service manager was not told: {error}");
         }
     }
 
-    /// A reload begins, and is done when what this returns is dropped: also when the client that
-    /// asked for it leaves before it is answered.
+    /// Notifies that a reload begins, and that it is done when the result is dropped. That happens
+    /// also when the client that asked for it leaves before the answer.
     pub(super) fn reload(&self) -> Reload<'_> {
         if let Ok(now) = NotifyState::monotonic_usec_now() {
             self.tell(&[NotifyState::Reloading, now]);
@@ -69,12 +69,12 @@ impl Supervisor {
         Reload(self)
     }
 
-    /// Start or reload is done.
+    /// Notifies that the start or a reload is done.
     fn ready(&self) {
         self.tell(&[NotifyState::Ready]);
     }
 
-    /// The end begins.
+    /// Notifies that weir stops.
     pub(super) fn stopping(&self) {
         self.tell(&[NotifyState::Stopping]);
     }
@@ -92,7 +92,7 @@ fn connect() -> io::Result<Option<UnixDatagram>> {
     Ok(Some(socket))
 }
 
-/// A reload that is under way.
+/// A reload that is under way; dropping it notifies the end.
 pub(super) struct Reload<'s>(&'s Supervisor);
 
 impl Drop for Reload<'_> {
@@ -101,7 +101,7 @@ impl Drop for Reload<'_> {
     }
 }
 
-/// Where a thread's counter was when it was last looked at.
+/// A thread's counter, with the value that it had at the last look.
 struct Pulse {
     counter: &'static AtomicU64,
     seen: u64,
@@ -112,7 +112,7 @@ impl Pulse {
         Self { counter, seen: counter.load(Relaxed) }
     }
 
-    /// Whether it went on since the last time.
+    /// Whether the counter has changed since the last call.
     fn went_on(&mut self) -> bool {
         let before = self.seen;
         self.seen = self.counter.load(Relaxed);
@@ -121,7 +121,8 @@ impl Pulse {
 }
 
 impl Control {
-    /// Says that weir is ready once all of it turns, and then how it is, for ever.
+    /// Notifies that weir is ready once both threads run, and then its status and that it is alive,
+    /// without end.
     pub(super) async fn supervise(self) {
         let supervisor = &self.0.supervisor;
         if supervisor.socket.is_none() {
@@ -140,10 +141,10 @@ impl Control {
                 supervisor.tell(&[NotifyState::Status(&line)]);
                 said = line;
             }
-            // The driver sleeps up to a second where there is nothing to do.
+            // The driver sleeps up to a second if there is nothing to do: wake it for a round.
             self.0.begun.notify_one();
             tokio::time::sleep(supervisor.alive_every.unwrap_or(EVERY)).await;
-            // Both are asked: one that is stuck is not hidden behind the other.
+            // Both are asked every time, so that a stuck media thread does not hide the driver.
             let (media_went_on, driver_went_on) = (media.went_on(), driver.went_on());
             match (media_went_on, driver_went_on) {
                 (true, true) => {

@@ -1,5 +1,5 @@
-//! What is odd about cameras' streams, said once a camera. The media thread sees it and says
-//! nothing: a log that nobody reads would stop it. It stands in the camera's statistics until then.
+//! Warnings about cameras' streams, logged once per camera. The media thread only sets a mark in
+//! the camera's statistics and never logs itself: a log that is not read would block it.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use super::Control;
 
 const EVERY: Duration = Duration::from_secs(1);
 
-/// What was said of one camera.
+/// The warnings that were logged for one camera.
 #[derive(Debug, Default)]
 struct Said {
     camera: String,
@@ -22,7 +22,7 @@ struct Said {
 }
 
 impl Control {
-    /// Looks at all cameras' statistics, for ever.
+    /// Looks at all cameras' statistics once a second, without end.
     pub(super) async fn log_warnings(self) {
         let mut said: Vec<Said> = Vec::new();
         loop {

@@ -1,18 +1,18 @@
-//! An Annex B stream as access units of NAL units.
+//! An Annex B stream, split into access units of NAL units.
 
 use std::ops::Range;
 
-/// Access units of the clip, each as the NAL units between its start codes.
+/// Access units of the clip, each as a range of the NAL units between start codes.
 #[derive(Debug)]
 pub(super) struct Clip {
     bytes: &'static [u8],
     nals: Vec<Range<usize>>,
-    /// Ranges of `nals`.
+    /// Ranges of indexes in `nals`.
     access_units: Vec<Range<usize>>,
 }
 
 impl Clip {
-    /// `None` when there is no picture in it.
+    /// Splits an Annex B stream; `None` when it holds no picture.
     pub(super) fn parse(bytes: &'static [u8]) -> Option<Self> {
         let nals = nal_ranges(bytes);
         let mut access_units: Vec<Range<usize>> = Vec::new();
@@ -21,7 +21,7 @@ impl Clip {
             let nal = &bytes[nal.clone()];
             let is_slice = matches!(nal_type(nal), 1 | 5);
             // H.264 7.4.1.2.4: a slice whose first_mb_in_slice is 0 (a leading 1 bit in ue(v))
-            // begins a picture; so does what can only stand before one.
+            // begins a picture; so does a NAL unit that can only precede one.
             let begins = !is_slice || nal.get(1).is_some_and(|byte| byte & 0x80 != 0);
             match access_units.last_mut() {
                 Some(unit) if !(begins && has_picture) => unit.end = index + 1,
@@ -35,7 +35,7 @@ impl Clip {
         has_picture.then_some(Self { bytes, nals, access_units })
     }
 
-    /// Access units in the clip.
+    /// Number of access units in the clip.
     pub(super) fn len(&self) -> usize {
         self.access_units.len()
     }
@@ -53,12 +53,12 @@ impl Clip {
     }
 }
 
-/// `nal_unit_type`; 0 of an empty one.
+/// `nal_unit_type`; 0 for an empty NAL unit.
 pub(super) fn nal_type(nal: &[u8]) -> u8 {
     nal.first().map_or(0, |header| header & 0x1f)
 }
 
-/// What lies between start codes (Annex B), without the zeros that may follow a NAL unit.
+/// NAL units between start codes (Annex B), without the zeros that may follow each.
 fn nal_ranges(bytes: &[u8]) -> Vec<Range<usize>> {
     let code_starts = bytes.windows(3).enumerate();
     let starts: Vec<usize> = code_starts

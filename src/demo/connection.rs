@@ -19,15 +19,16 @@ const PAYLOAD_TYPE: u8 = 96;
 const CLOCK_HZ: u32 = 90_000;
 const FRAME_US: u64 = 1_000_000 / FRAMES_PER_S as u64;
 const FRAME_TICKS: u32 = CLOCK_HZ / FRAMES_PER_S;
-/// A viewer that takes nothing for this long, or asks nothing before it plays, is gone.
+/// Limit for a viewer to accept bytes, or to send a request before it plays; then it is
+/// disconnected.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A request: what of it this server needs.
+/// The parts of a request that this server needs.
 struct Request<'r> {
     method: &'r str,
     url: &'r str,
     head: &'r str,
-    /// Head and body, in bytes.
+    /// Head and body together, in bytes.
     bytes: usize,
 }
 
@@ -37,7 +38,7 @@ struct Viewer<'c> {
     packetizer: Packetizer,
     received: Vec<u8>,
     out: Vec<u8>,
-    /// When frame 0 was due, once it plays.
+    /// When frame 0 was due, in microseconds; `None` until PLAY.
     started_us: Option<u64>,
     frame: u64,
 }
@@ -64,7 +65,8 @@ pub(super) async fn serve(stream: TcpStream, clip: &Clip) -> io::Result<()> {
 }
 
 impl Viewer<'_> {
-    /// Waits for bytes or for the next frame's time, and deals with it; false at the end.
+    /// Waits for bytes or for the next frame's time, and handles it; false when the connection is
+    /// over.
     async fn turn(&mut self) -> io::Result<bool> {
         let wait = match self.started_us {
             None => PATIENCE,
@@ -108,11 +110,11 @@ impl Viewer<'_> {
         self.frame += 1;
     }
 
-    /// Answers the whole requests received so far; false when the viewer is done.
+    /// Answers the whole requests received so far; false after TEARDOWN.
     fn take_requests(&mut self) -> io::Result<bool> {
         loop {
             match self.received[..] {
-                // The viewer's receiver reports.
+                // An interleaved frame with the viewer's receiver reports, which are ignored.
                 [b'$', _, high, low, ..] => {
                     let bytes = 4 + usize::from(u16::from_be_bytes([high, low]));
                     if self.received.len() < bytes {
@@ -203,7 +205,7 @@ impl<'r> Request<'r> {
     }
 }
 
-/// The first whole request of `received`, if there is one.
+/// The first request of `received`; `None` until it is complete.
 fn parse(received: &[u8]) -> io::Result<Option<Request<'_>>> {
     let bad = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     let over = || {

@@ -1,9 +1,9 @@
-//! The demo camera: an RTSP server on loopback that plays a small H.264 clip round and round.
+//! The demo camera: an RTSP server on loopback that plays a small H.264 clip in a loop.
 //!
-//! It stands in for a real camera in `weir demo` and in tests, so it speaks the real protocol:
-//! RTP over the RTSP connection, each viewer on a clock of its own, timestamps that run on where
-//! the clip begins again. Bounded by [`DEMO_CONNECTIONS_MAX`]; one more is closed at once. No UDP,
-//! no sound, no login. `scripts/make-clip` makes the clip.
+//! It replaces a real camera in `weir demo` and in tests, so it speaks the real protocol: RTP over
+//! the RTSP connection, a clock per viewer, and timestamps that continue where the clip begins
+//! again. Bounded by [`DEMO_CONNECTIONS_MAX`]; a further connection is closed at once. No UDP, no
+//! sound, no login. `scripts/make-clip` makes the clip.
 
 mod clip;
 mod connection;
@@ -21,18 +21,18 @@ use clip::Clip;
 
 /// 10 s of 1280x720 at [`FRAMES_PER_S`], Constrained Baseline, an IDR every 2 s; Annex B.
 pub static CLIP: &[u8] = include_bytes!("clip.h264");
-/// The clip's rate.
+/// Frame rate of [`CLIP`], in frames per second.
 pub const FRAMES_PER_S: u32 = 25;
 
-/// A loopback socket for [`serve`], on a port of the kernel's choice.
+/// Binds a loopback socket for [`serve`], on a port that the kernel chooses.
 ///
 /// # Errors
-/// What the kernel says.
+/// The kernel refused the socket.
 pub async fn bind() -> io::Result<TcpListener> {
     TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await
 }
 
-/// Serves `clip` (Annex B, one slice or more a picture) to whoever connects, for ever. Runs on a
+/// Serves `clip` (Annex B, one slice or more per picture) to every client, without end. Runs on a
 /// [`tokio::task::LocalSet`].
 ///
 /// # Errors

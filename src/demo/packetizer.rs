@@ -1,11 +1,11 @@
 //! NAL units as RTP packets in interleaved frames (RFC 6184 single NAL unit and FU-A, RFC 2326
 //! section 10.12).
 
-/// RTP payload bytes.
+/// RTP payload bytes of a packet, at most.
 const PAYLOAD_BYTES_MAX: usize = 1400;
 const FU_A: u8 = 28;
 
-/// Numbers one stream's packets.
+/// Numbers the packets of one stream; `sequence` is the next number.
 #[derive(Debug)]
 pub(super) struct Packetizer {
     pub(super) payload_type: u8,
@@ -14,8 +14,8 @@ pub(super) struct Packetizer {
 }
 
 impl Packetizer {
-    /// Appends the interleaved frames of one access unit to `out`, for channel 0; the last packet
-    /// has the marker.
+    /// Appends one access unit to `out`, as interleaved frames for channel 0; the last packet has
+    /// the marker bit.
     pub(super) fn access_unit<'n>(
         &mut self,
         nals: impl Iterator<Item = &'n [u8]>,

@@ -1,9 +1,9 @@
-//! Sealed packets on their way to the socket: runs of equal size for one peer become one message
-//! (UDP GSO), messages of several subscriptions leave by one system call.
+//! Sealed packets on their way to the socket. Runs of packets of equal size for one peer become one
+//! message (UDP GSO), and one system call sends the messages of several subscriptions.
 //!
-//! What is in a batch is sealed and stays as it is until it is sent: when the socket is full the
-//! batch waits, nothing more is sealed, and no number is spent twice. A partial send, a full
-//! socket, a peer that cannot be reached and a device without GSO are ordinary results.
+//! A packet in a batch is sealed and does not change until it is sent. When the socket is full, the
+//! batch waits and nothing more is sealed, so no number is used twice. A partial send, a full
+//! socket, an unreachable peer and a device without GSO are ordinary results.
 
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr};
@@ -14,57 +14,57 @@ use crate::net::udp::{Message, Wire};
 const BATCH_BYTES: usize = PROFILE.batch_bytes;
 const MESSAGES_MAX: usize = PROFILE.batch_messages;
 
-/// Where a subscription's packets go: the browser's address and ours that it knows.
+/// The addresses of a subscription's packets: the browser's, and the one of weir's that it uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Path {
-    /// The browser's address.
+    /// The browser's address and port.
     pub to: SocketAddr,
-    /// Our address.
+    /// The local IP address to send from.
     pub from: IpAddr,
 }
 
-/// Whether everything left.
+/// The result of a flush.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flushed {
-    /// The batch is empty.
+    /// Every message was sent or refused; the batch is empty.
     Done,
-    /// The socket is full: try again when it is writable, and seal nothing until then.
+    /// The socket is full: flush again when it is writable, and seal nothing until then.
     Blocked,
 }
 
-/// What the batch did since the start.
+/// Counters since the start, copied to the statistics.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct Counters {
-    /// Calls of `sendmmsg`.
+pub struct BatchCounters {
+    /// Calls of `sendmmsg`, one per system call.
     pub calls: u64,
-    /// Messages that left.
+    /// Messages sent; one message holds a run of datagrams.
     pub messages: u64,
-    /// Datagrams that left.
+    /// Datagrams that were sent.
     pub packets: u64,
-    /// Messages the kernel refused for good: peer unreachable, larger than the path takes.
+    /// Messages that the kernel refused for good: peer unreachable, or too large for the path.
     pub refused: u64,
-    /// Times the socket was full.
+    /// How often the socket was full.
     pub blocked: u64,
 }
 
-/// The scratch that packets are sealed in, and the messages that lie in it.
+/// The buffer in which packets are sealed, and the messages made of them.
 pub struct Batch {
     scratch: [u8; BATCH_BYTES],
     used_bytes: usize,
     messages: heapless::Vec<Message, MESSAGES_MAX>,
-    /// Messages that have left.
+    /// Messages of this batch already sent.
     sent: usize,
-    /// Bytes of the next message that have left without GSO.
+    /// Bytes of the next message already sent without GSO.
     sent_bytes: usize,
     is_gso_off: bool,
-    /// The next message was refused as a run, with this error: it goes by segments.
+    /// The next message was refused as a run, with this error code, so its segments go one by one.
     split: Option<i32>,
-    /// What happened so far.
-    pub counters: Counters,
+    /// Counters since the start.
+    pub counters: BatchCounters,
 }
 
 impl Batch {
-    /// An empty batch; zeros, so it can be a static.
+    /// An empty batch; all zeros, so it can be a static.
     pub const fn new() -> Self {
         Self {
             scratch: [0; BATCH_BYTES],
@@ -74,27 +74,27 @@ impl Batch {
             sent_bytes: 0,
             is_gso_off: false,
             split: None,
-            counters: Counters { calls: 0, messages: 0, packets: 0, refused: 0, blocked: 0 },
+            counters: BatchCounters { calls: 0, messages: 0, packets: 0, refused: 0, blocked: 0 },
         }
     }
 
-    /// Sends without GSO from now on: the kernel or the device does not know it.
+    /// Stops using GSO from now on, because the kernel or the device does not support it.
     pub fn disable_gso(&mut self) {
         self.is_gso_off = true;
     }
 
-    /// Whether runs are sent as one message.
+    /// Whether a run is sent as one GSO message.
     pub fn has_gso(&self) -> bool {
         !self.is_gso_off
     }
 
-    /// Whether nothing waits to be sent.
+    /// Whether no message waits to be sent.
     pub fn is_empty(&self) -> bool {
         self.messages.is_empty()
     }
 
-    /// Room for one packet of `bytes` bytes, behind what is there or, when the batch is full,
-    /// once that was sent. `None` when the socket does not take it: seal nothing then.
+    /// Room for one packet of `bytes` bytes. A full batch is flushed first. `None` when the socket
+    /// is full: then the caller seals nothing.
     pub fn packet(&mut self, path: Path, bytes: usize, wire: &impl Wire) -> Option<&mut [u8]> {
         if !self.has_room(path, bytes) && self.flush(wire) == Flushed::Blocked {
             return None;
@@ -134,7 +134,7 @@ impl Batch {
             && last.bytes + bytes <= GSO_BYTES_MAX
     }
 
-    /// Sends what is there, as far as the socket takes it.
+    /// Sends the batch, as far as the socket takes it.
     pub fn flush(&mut self, wire: &impl Wire) -> Flushed {
         while self.sent < self.messages.len() {
             match self.send_some(wire) {
@@ -159,7 +159,7 @@ impl Batch {
         if (self.is_gso_off || self.split.is_some()) && next.segments() > 1 {
             return self.send_segments(wire, next);
         }
-        // Without GSO a run that was gathered before goes by segments: stop in front of it.
+        // After GSO was disabled, a run gathered earlier is sent by segments: stop before it.
         let rest = &self.messages[self.sent..];
         let is_plain = |message: &Message| !self.is_gso_off || message.segments() == 1;
         let count = rest.iter().take_while(|message| is_plain(message)).count();
@@ -171,19 +171,19 @@ impl Batch {
         Ok(())
     }
 
-    /// Sends one run as datagrams of their own, from where an earlier call stopped.
+    /// Sends one run as single datagrams, from where an earlier call stopped.
     fn send_segments(&mut self, wire: &impl Wire, run: Message) -> io::Result<()> {
         let mut singles = heapless::Vec::<Message, MESSAGES_MAX>::new();
         let segment_bytes = usize::from(run.segment_bytes);
         let mut at = self.sent_bytes;
         while at < run.bytes && !singles.is_full() {
             let bytes = segment_bytes.min(run.bytes - at);
-            // Not full: the loop's condition.
+            // The loop's condition: it is not full.
             let _ = singles.push(Message { offset: run.offset + at, bytes, ..run });
             at += bytes;
         }
         let sent = wire.send(&self.scratch, &singles)?;
-        // Alone they leave: it was GSO that was refused, and not for its size.
+        // Single segments are accepted, so GSO was refused; with EMSGSIZE only because of the size.
         self.is_gso_off |= self.split.is_some_and(|code| code != libc::EMSGSIZE);
         self.counters.messages += sent as u64;
         self.counters.packets += sent as u64;
@@ -191,7 +191,7 @@ impl Batch {
         Ok(())
     }
 
-    /// So many bytes more of the next message are done with.
+    /// Moves on by so many bytes of the next message.
     fn advance(&mut self, bytes: usize) {
         self.sent_bytes += bytes;
         if self.sent_bytes >= self.messages[self.sent].bytes {
@@ -201,10 +201,10 @@ impl Batch {
         }
     }
 
-    /// The kernel refused the next message. A run gets a second chance, by segments: a device
-    /// without checksum offload answers EIO to a segmented send, an old kernel EINVAL, an
-    /// interface whose frames are smaller than a segment EMSGSIZE (which leaves as fragments).
-    /// Else what was refused is left out.
+    /// The kernel refused the next message. A run is retried by segments: to a segmented send, a
+    /// device without checksum offload answers EIO, an old kernel EINVAL, and an interface whose
+    /// frames are smaller than a segment EMSGSIZE (a single segment then leaves as fragments). Any
+    /// other refused message is dropped.
     fn refused(&mut self, error: &io::Error) {
         let message = self.messages[self.sent];
         let code = error.raw_os_error();
@@ -214,14 +214,14 @@ impl Batch {
             return;
         }
         self.counters.refused += 1;
-        // Not even a single segment leaves, and all are alike; or it is one that goes alone.
+        // Either no segment was accepted, and all are alike; or one single segment was refused.
         let is_all = is_run && self.sent_bytes == 0;
         let segment_bytes = usize::from(message.segment_bytes);
         self.advance(if is_all { message.bytes } else { segment_bytes });
     }
 }
 
-/// Whether an error may be about the run and not about its packets.
+/// Whether this error may be caused by the run rather than by its packets.
 fn is_about_runs(code: i32) -> bool {
     matches!(code, libc::EIO | libc::EINVAL | libc::EMSGSIZE)
 }

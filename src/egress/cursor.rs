@@ -1,15 +1,15 @@
-//! A subscription's place in a history ring, and the numbers its packets are sealed under.
+//! A subscription's position in a history ring, and the numbers that its packets are sealed under.
 //!
-//! The nonce rule: under one key, one (SSRC, number) seals one plaintext, for ever. So a number is
-//! spent when a packet is sealed, whether or not it leaves; each uninterrupted run through the
-//! ring is a *mapping* from ring index to number, a new mapping starts above the highest number
-//! ever spent, and a resend is answered only within the current mapping, where index and number
-//! still mean the same packet.
+//! The nonce rule: under one key, one (SSRC, number) seals one plaintext, for ever. Therefore a
+//! number is spent when a packet is sealed, whether or not it is sent. Each uninterrupted run
+//! through the ring is a *mapping* from ring index to number. A new mapping starts above the
+//! highest number spent. A resend is answered only within the current mapping, where index and
+//! number still mean the same packet.
 
-/// RTP's numbers have 48 bits: a roll-over counter and the sequence number (RFC 3711 3.3.1).
+/// RTP packet numbers have 48 bits: roll-over counter and sequence number (RFC 3711 section 3.3.1).
 const NUMBERS: u64 = 1 << 48;
 
-/// Which packet is next, and its number.
+/// The next packet's index and number, and the numbers spent before.
 #[derive(Debug)]
 pub struct Cursor {
     mapping: Option<Mapping>,
@@ -23,31 +23,32 @@ struct Mapping {
     first_number: u64,
 }
 
-/// One packet to seal: where it is in the ring, and its number.
+/// A packet to seal: its index in the ring and its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SealSlot {
     /// The stream-wide index of the packet.
     pub index: u64,
-    /// Its 48-bit number.
+    /// The 48-bit number that it is sealed under.
     pub number: u64,
 }
 
 impl SealSlot {
-    /// The RTP sequence number.
-    #[allow(clippy::cast_possible_truncation)] // the low 16 bits are what is wanted
+    /// The RTP sequence number: the low 16 bits.
+    #[allow(clippy::cast_possible_truncation)] // the low 16 bits are the sequence number
     pub fn sequence(&self) -> u16 {
         self.number as u16
     }
 }
 
 impl Cursor {
-    /// A cursor that waits. `random` gives the first sequence number, 1 to 2^15 - 1: a receiver
-    /// that misses the first packets before a wrap would guess the wrong roll-over counter.
+    /// A cursor without a mapping. The first sequence number, 1 to 2^15 - 1, is made from `random`.
+    /// With a higher one, a receiver that misses the first packets before a wrap would guess the
+    /// wrong roll-over counter.
     pub fn new(random: u16) -> Self {
         Self { mapping: None, next_number: u64::from(random & 0x7fff).max(1) }
     }
 
-    /// Whether it waits for a place to begin.
+    /// Whether it has no mapping, because it waits for a key frame.
     pub fn is_waiting(&self) -> bool {
         self.mapping.is_none()
     }
@@ -58,22 +59,22 @@ impl Cursor {
         self.mapping = Some(Mapping { first_index: index, first_number });
     }
 
-    /// Leaves the current mapping: nothing is sent or resent until [`Cursor::begin`].
+    /// Ends the current mapping: nothing is sent or resent until [`Cursor::begin`].
     pub fn pause(&mut self) {
         self.mapping = None;
     }
 
-    /// The next packet; `None` while waiting, or when the numbers are used up.
+    /// The next packet; `None` while waiting, or when all numbers are spent.
     pub fn next(&self) -> Option<SealSlot> {
         self.slot(self.next_number).filter(|slot| slot.number < NUMBERS)
     }
 
-    /// Spends the number of [`Cursor::next`]: its packet was sealed.
+    /// Spends the number of [`Cursor::next`]. Called once its packet is sealed.
     pub fn spend(&mut self) {
         self.next_number += 1;
     }
 
-    /// The packet that was sealed under `sequence`, if that was in the current mapping.
+    /// The packet that was sealed under `sequence`; `None` if that was not in the current mapping.
     pub fn sealed(&self, sequence: u16) -> Option<SealSlot> {
         let highest = self.next_number.checked_sub(1)?;
         #[allow(clippy::cast_possible_truncation)] // sequence numbers are the low 16 bits
@@ -81,7 +82,7 @@ impl Cursor {
         self.slot(highest.checked_sub(behind)?)
     }
 
-    /// The packet of a number, from the current mapping's first on.
+    /// The packet with a number; `None` for numbers before the current mapping.
     pub fn slot(&self, number: u64) -> Option<SealSlot> {
         let mapping = self.mapping?;
         let offset = number.checked_sub(mapping.first_number)?;

@@ -1,13 +1,14 @@
-//! The way out: every subscription is a cursor into a stream's history ring, sealed and sent in
-//! batches. The only encryptor of weir (RTP, resends, sender reports), on the media thread.
+//! The send side: every subscription is a cursor into a stream's history ring, whose packets are
+//! sealed and sent in batches. All of weir's SRTP encryption (RTP, resends, sender reports) happens
+//! here, on the media thread.
 //!
-//! - [`cursor`] says which packet is next and under which number it is sealed: the nonce rule.
-//! - [`srtp`] seals, [`batch`] gathers runs of equal size and sends them.
-//! - [`pace`] bounds how fast; [`resends`] holds what is asked for again, and its bound.
-//! - [`rtcp`] reads what browsers report and writes our reports.
-//! - [`subscription`] puts these together for one stream in one session.
+//! - [`cursor`] chooses the next packet and the number that it is sealed under (the nonce rule).
+//! - [`srtp`] seals packets; [`batch`] gathers runs of equal size and sends them.
+//! - [`pace`] limits the send rate; [`resends`] holds the packets to send again, and limits them.
+//! - [`rtcp`] parses the browsers' feedback and writes sender reports.
+//! - [`subscription`] combines these for one stream in one session.
 //!
-//! No function here allocates, and none blocks: a full socket leaves the batch as it is.
+//! No function here allocates or blocks: when the socket is full, the batch is kept.
 
 pub mod batch;
 pub mod cursor;

@@ -1,4 +1,4 @@
-//! How fast a subscription's packets leave.
+//! The send rate of a subscription.
 
 use crate::limits::{
     PACE_CALM_US, PACE_CALM_US_MAX, PACE_FREE_US, PACE_STEPS_MAX, PACED_BITS_PER_S_MIN,
@@ -6,23 +6,23 @@ use crate::limits::{
     PAYLOAD_BYTES_MAX,
 };
 
-/// A token bucket. A subscription that is live may send [`PACING_SEGMENTS_PER_MS`] segments at once,
-/// and as many again each millisecond: no burst of a camera meets that. One that catches up, or
-/// whose losses follow bursts, has a rate: [`PACED_RATE_FACTOR`] times its stream's, and at least
-/// [`PACED_BITS_PER_S_MIN`].
+/// A token bucket. A live subscription may send [`PACING_SEGMENTS_PER_MS`] segments at once, and as
+/// many again each millisecond; no camera's burst reaches that. A subscription that catches up, or
+/// whose losses follow bursts, is limited to a rate: [`PACED_RATE_FACTOR`] times its stream's, and
+/// at least [`PACED_BITS_PER_S_MIN`].
 #[derive(Debug)]
 pub struct Pacer {
     segments: u32,
-    /// Of the rate; a packet may take more than is there, which the next one waits for.
+    /// Bytes left of the rate. A packet may overdraw it, and the next packet then waits.
     bytes: i64,
     refilled_ms: u64,
-    /// 0: a rate only while it catches up; 1: always; and from there on a slower one each step.
+    /// 0: limited only while it catches up. 1: always limited. Above: a lower rate with each step.
     slowed_steps: u8,
-    /// When it was slowed or quickened last.
+    /// When the rate was last lowered or raised.
     changed_us: u64,
-    /// How long it must be without dense losses to be quickened.
+    /// How long it must go without dense losses before the rate is raised.
     calm_us: u64,
-    /// It was quickened since it was slowed last.
+    /// The rate was raised since it was last lowered.
     is_quickened: bool,
 }
 
@@ -40,7 +40,7 @@ impl Pacer {
         }
     }
 
-    /// Lets time pass, for a stream of so many bits a second.
+    /// Refills the bucket for the time since the last call. `bits_per_s` is the stream's bit rate.
     pub fn refill(&mut self, bits_per_s: u64, now_us: u64) {
         let now_ms = now_us / 1000;
         let passed_ms = now_ms.saturating_sub(self.refilled_ms).min(PACED_SAVED_MS_MAX);
@@ -55,7 +55,7 @@ impl Pacer {
         self.bytes = (self.bytes + bytes_per_ms * passed_ms as i64).min(most);
     }
 
-    /// A time without dense losses makes it one step quicker.
+    /// Raises the rate by one step after a time without dense losses.
     fn quicken(&mut self, now_us: u64) {
         let calm_us = match self.slowed_steps {
             0 => return,
@@ -69,14 +69,14 @@ impl Pacer {
         }
     }
 
-    /// Bits a second that it may have, where it has a rate.
+    /// The rate in bits per second, for a limited subscription.
     fn rate(&self, bits_per_s: u64) -> u64 {
         let first = bits_per_s.saturating_mul(PACED_RATE_FACTOR).max(PACED_BITS_PER_S_MIN);
         let slowed = (1..self.slowed_steps).fold(first, |rate, _| rate / 4 * 3);
         slowed.max(bits_per_s.saturating_mul(PACED_RATE_FACTOR_MIN))
     }
 
-    /// Its losses followed a burst: from now on it has a rate, or a slower one.
+    /// Its losses followed a burst: limits it to a rate, or to a lower one.
     pub fn slow(&mut self, now_us: u64) {
         if std::mem::take(&mut self.is_quickened) {
             self.calm_us = (self.calm_us * 2).min(PACE_CALM_US_MAX);
@@ -85,17 +85,17 @@ impl Pacer {
         self.changed_us = now_us;
     }
 
-    /// Whether it has a rate even while it is live.
+    /// Whether it is limited to a rate even while it is live.
     pub fn is_slowed(&self) -> bool {
         self.slowed_steps > 0
     }
 
-    /// Whether one more packet may be sent now, with a rate or without.
+    /// Whether one more packet may be sent now; `has_rate` tells whether the rate applies.
     pub fn allows(&self, has_rate: bool) -> bool {
         self.segments > 0 && (!has_rate || self.bytes > 0)
     }
 
-    /// Takes one packet.
+    /// Takes one packet with this many payload bytes from the bucket.
     pub fn spend(&mut self, bytes: usize) {
         self.segments = self.segments.saturating_sub(1);
         self.bytes = (self.bytes - bytes as i64).max(-(PAYLOAD_BYTES_MAX as i64));
@@ -129,7 +129,7 @@ mod tests {
         assert_eq!(burst(&mut pacer, 6_000), PACING_SEGMENTS_PER_MS);
     }
 
-    /// Bytes that one with a rate sends for so long, served each so many microseconds.
+    /// Bytes that a limited subscription sends in `for_us`, served every `step_us`.
     fn sent(bits_per_s: u64, step_us: usize, for_us: u64) -> u64 {
         let mut pacer = Pacer::new();
         let mut bytes = 0;

@@ -1,6 +1,6 @@
-//! What a browser asks for again (NACK, RFC 4585 section 6.2.1): the numbers that wait to be sent, the
-//! budget for them, and whether what was lost was lost by a burst. `next`, where a caller gives it,
-//! is the number behind the newest that was sent.
+//! Packets that a browser asks for again (NACK, RFC 4585 section 6.2.1): the numbers that wait to
+//! be sent, the budget for them, and whether a burst caused the losses. The argument `next` is
+//! always the number after the newest one sent.
 
 use crate::limits::{
     DENSE_LOSS_PACKETS, DENSE_LOSS_SPAN_PACKETS, RESEND_BUDGET_US, RESEND_BYTES_MIN,
@@ -9,36 +9,36 @@ use crate::limits::{
 
 const WORDS: usize = RESENDS_WAITING_MAX / 64;
 
-/// The packets that are to be sent again: those that were asked for, and a moment later once more
-/// those that were sent, where one more loss would cost a picture.
+/// The packets to send again: those that a NACK asked for, and shortly afterwards a second copy of
+/// each resend, since losing that too would cost a picture.
 #[derive(Debug, Default)]
 pub struct Resends {
     asked: Numbers,
     copies: Numbers,
-    /// When the oldest of the copies is due.
+    /// When the oldest of the copies is due, in µs.
     copies_due_us: u64,
 }
 
 /// A packet to be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resend {
-    /// Its number.
+    /// Its 48-bit packet number.
     pub number: u64,
     is_copy: bool,
 }
 
 impl Resends {
-    /// Whether nothing is to be sent again, now or in a moment.
+    /// Whether nothing waits to be sent again, copies included.
     pub fn is_empty(&self) -> bool {
         self.asked.is_empty() && self.copies.is_empty()
     }
 
-    /// A number is asked for; false where it is too old, or was never sent.
+    /// Adds a number that a NACK asked for; false if it is too old or was never sent.
     pub fn ask(&mut self, number: u64, next: u64) -> bool {
         self.asked.add(number, next)
     }
 
-    /// What to send first.
+    /// The packet to send again first; `None` when none is due.
     pub fn first(&self, next: u64, now_us: u64) -> Option<Resend> {
         if let Some(number) = self.asked.oldest(next) {
             return Some(Resend { number, is_copy: false });
@@ -49,7 +49,8 @@ impl Resends {
         self.copies.oldest(next).map(|number| Resend { number, is_copy: true })
     }
 
-    /// It was sent, and is to be sent once more if it `has_copy` and is none.
+    /// Notes that `resend` was sent. With `has_copy` it is sent once more later, unless it was the
+    /// copy.
     pub fn sent(&mut self, resend: Resend, next: u64, has_copy: bool, now_us: u64) {
         self.forget(resend);
         if has_copy && !resend.is_copy {
@@ -60,30 +61,30 @@ impl Resends {
         }
     }
 
-    /// It is out of reach.
+    /// Removes a resend whose packet the ring no longer holds.
     pub fn forget(&mut self, resend: Resend) {
         let numbers = if resend.is_copy { &mut self.copies } else { &mut self.asked };
         numbers.remove(resend.number);
     }
 
-    /// A packet of this number was sent for the first time.
+    /// Removes this number, because a packet was sent under it for the first time.
     pub fn spend(&mut self, number: u64) {
         self.asked.remove(number);
         self.copies.remove(number);
     }
 
-    /// Nothing is to be sent again any more.
+    /// Drops all resends, because the mapping ended.
     pub fn clear(&mut self) {
         *self = Self::default();
     }
 }
 
-/// A set of the [`RESENDS_WAITING_MAX`] newest numbers that were sent.
+/// A set of numbers among the last [`RESENDS_WAITING_MAX`] that were sent.
 #[derive(Debug, Default)]
 struct Numbers {
-    /// A bit for each number, at its remainder by [`RESENDS_WAITING_MAX`].
+    /// One bit per number, at the number modulo [`RESENDS_WAITING_MAX`].
     bits: [u64; WORDS],
-    /// How many: each time that a viewer is served it is asked whether there are any.
+    /// The size of the set, kept because every time a viewer is served its emptiness is checked.
     count: u32,
 }
 
@@ -92,7 +93,7 @@ impl Numbers {
         self.count == 0
     }
 
-    /// Adds a number; false where it is too old, or was never sent.
+    /// Adds a number; false if it is too old or was never sent.
     fn add(&mut self, number: u64, next: u64) -> bool {
         let is_within = number < next && next - number <= RESENDS_WAITING_MAX as u64;
         if is_within && !self.has(number) {
@@ -107,7 +108,7 @@ impl Numbers {
         if self.is_empty() {
             return None;
         }
-        // The oldest there may be has the place of the next: there the ring of bits begins and ends.
+        // The oldest possible number shares its bit with `next`, so the search begins there.
         let (first_word, first_bit) = place(next);
         let behind = first_bit.wrapping_sub(1);
         for step in 0..=WORDS {
@@ -126,7 +127,7 @@ impl Numbers {
         None
     }
 
-    /// Removes a number, or the one that has its place.
+    /// Removes a number, or the one that shares its bit.
     fn remove(&mut self, number: u64) {
         if self.has(number) {
             let (word, bit) = place(number);
@@ -142,21 +143,22 @@ impl Numbers {
 }
 
 fn place(number: u64) -> (usize, u64) {
-    #[allow(clippy::cast_possible_truncation)] // its low bits are its place
+    #[allow(clippy::cast_possible_truncation)] // the low bits select the bit
     let at = number as usize % RESENDS_WAITING_MAX;
     (at / 64, 1 << (at % 64))
 }
 
-/// The bytes that may be sent again: a second of the stream at most, or [`RESEND_BYTES_MIN`], and
-/// what was spent is there again in [`RESEND_BUDGET_US`].
+/// The budget of bytes that may be sent again: one second of the stream, at least
+/// [`RESEND_BYTES_MIN`]. A spent budget is whole again after [`RESEND_BUDGET_US`].
 #[derive(Debug, Default)]
-pub struct Budget {
+pub struct ResendBudget {
     spent_bytes: u64,
     paid_back_us: u64,
 }
 
-impl Budget {
-    /// Takes a resend of `bytes` in a stream of so many bits a second; false when too much was spent.
+impl ResendBudget {
+    /// Takes a resend of `bytes` from the budget of a stream with this bit rate; false when the
+    /// budget is spent.
     pub fn take(&mut self, bytes: usize, bits_per_s: u64, now_us: u64) -> bool {
         let whole = (bits_per_s / 8).max(RESEND_BYTES_MIN);
         let passed_us = now_us.saturating_sub(self.paid_back_us).min(RESEND_BUDGET_US);
@@ -174,18 +176,18 @@ impl Budget {
     }
 }
 
-/// How dense losses are. By chance they stand far apart; a queue that a burst overflows loses most
-/// of what comes behind.
+/// Measures how dense losses are. Random losses stand far apart; a queue that a burst overflows
+/// loses most of the packets that follow.
 #[derive(Debug, Default)]
 pub struct Losses {
-    /// Losses up to `newest`, those before counted for less and less.
+    /// The number of losses up to `newest`, older ones with decreasing weight.
     density: f32,
     newest: u64,
 }
 
 impl Losses {
-    /// Counts a number that was asked for the first time; whether losses are dense here. Then those of
-    /// packets below `next`, which are sent already, say no more.
+    /// Counts the loss of a number, once. Returns whether losses are dense here; if so, later
+    /// losses of packets below `next`, which were sent already, are ignored.
     pub fn add(&mut self, number: u64, next: u64) -> bool {
         if number <= self.newest {
             return false;
@@ -225,7 +227,7 @@ mod tests {
                 3..6 => {
                     let number = (next + 3).saturating_sub(random.below(1_100) as u64);
                     let is_within = number < next && next - number <= 1_024;
-                    // The place of the next is free once that is sent.
+                    // The bit of `next` is free once `next` is sent.
                     assert_eq!(numbers.add(number, next), is_within);
                     if is_within {
                         model.insert(number);
@@ -266,18 +268,18 @@ mod tests {
 
     #[test]
     fn a_second_of_the_stream_is_granted_and_comes_back_in_four() {
-        let granted = |budget: &mut Budget, bits_per_s, now_us| {
+        let granted = |budget: &mut ResendBudget, bits_per_s, now_us| {
             (0..10_000).filter(|_| budget.take(1_000, bits_per_s, now_us)).count() as u64
         };
-        let mut fast = Budget::default();
+        let mut fast = ResendBudget::default();
         assert_eq!(granted(&mut fast, 8_000_000, 0), 1_000);
         assert_eq!(granted(&mut fast, 8_000_000, SECOND_US), 250);
         assert_eq!(granted(&mut fast, 8_000_000, 9 * SECOND_US), 1_000);
-        let mut slow = Budget::default();
+        let mut slow = ResendBudget::default();
         assert_eq!(granted(&mut slow, 1_000, 0), RESEND_BYTES_MIN / 1_000);
     }
 
-    /// At how many of a thousand runs of 800 packets losses are found to be dense.
+    /// In how many of a thousand runs of 800 packets the losses are found to be dense.
     fn dense(mut is_lost: impl FnMut(u64) -> bool) -> usize {
         let is_found = |_: &u64| {
             let mut losses = Losses::default();

@@ -1,5 +1,5 @@
-//! RTCP in plain bytes: what browsers report (RFC 3550 receiver reports; RFC 4585 NACK and PLI;
-//! RFC 5104 FIR) and the sender report that we write.
+//! RTCP in plaintext: parsing the browsers' feedback (RFC 3550 receiver reports; RFC 4585 NACK and
+//! PLI; RFC 5104 FIR), and writing sender reports.
 
 const SENDER_REPORT: u8 = 200;
 const RECEIVER_REPORT: u8 = 201;
@@ -10,41 +10,41 @@ const FORMAT_NACK: u8 = 1;
 const FORMAT_PLI: u8 = 1;
 const FORMAT_FIR: u8 = 4;
 
-/// A sender report with its SDES, before it is sealed.
+/// Bytes of a sender report with its SDES, before it is sealed.
 pub const REPORT_BYTES: usize = 28 + 16;
 
-/// One thing a browser says about one of our streams.
+/// One feedback message of a browser about one of weir's streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Feedback {
-    /// Packets that it misses: `first`, and those whose bit is set in `following`.
+    /// Packets that it lacks: `first`, and those whose bit is set in `following`.
     Nack {
-        /// The stream.
+        /// The SSRC of the stream.
         ssrc: u32,
-        /// A sequence number.
+        /// The first sequence number that it lacks.
         first: u16,
-        /// Bit n: the sequence number `first + n + 1`.
+        /// Bit n stands for the sequence number `first + n + 1`.
         following: u16,
     },
-    /// It cannot decode: PLI or FIR.
+    /// It cannot decode and needs a key frame: PLI or FIR.
     KeyFrame {
-        /// The stream.
+        /// The SSRC of the stream.
         ssrc: u32,
     },
-    /// A report block.
+    /// A report block (RFC 3550 section 6.4.1).
     Report {
-        /// The stream.
+        /// The SSRC of the stream.
         ssrc: u32,
-        /// Lost since the last report, in 1/256.
+        /// The fraction lost since the last report, in 1/256.
         fraction_lost: u8,
-        /// The middle 32 bits of the NTP time of our last report it saw; 0 for none.
+        /// The middle 32 bits of the NTP time of the last sender report that it got; 0 for none.
         last_report: u32,
-        /// Since then, in 1/65536 s.
+        /// The time since it got that report, in 1/65536 s.
         delay: u32,
     },
 }
 
 impl Feedback {
-    /// The stream it is about.
+    /// The SSRC of the stream that the feedback is about.
     pub fn ssrc(&self) -> u32 {
         match *self {
             Self::Nack { ssrc, .. } | Self::KeyFrame { ssrc } | Self::Report { ssrc, .. } => ssrc,
@@ -52,7 +52,8 @@ impl Feedback {
     }
 }
 
-/// Calls `act` for each feedback in a compound packet; what is malformed ends it.
+/// Calls `act` for each feedback message in a compound packet. Parsing ends at the first malformed
+/// packet.
 pub fn parse(mut compound: &[u8], mut act: impl FnMut(Feedback)) {
     while let [head, kind, high, low, ..] = *compound {
         let bytes = (usize::from(u16::from_be_bytes([high, low])) + 1) * 4;
@@ -79,8 +80,8 @@ pub fn parse(mut compound: &[u8], mut act: impl FnMut(Feedback)) {
     }
 }
 
-/// The blocks that the head counts; what lies behind them is a profile's own (RFC 3550 section
-/// 6.4.3). A head that counts more than there are has only those that there are.
+/// Reports the blocks that the header counts, or as many as there are if it counts more. Data after
+/// them is a profile-specific extension (RFC 3550 section 6.4.3) and is skipped.
 fn report_blocks(blocks: &[u8], count: u8, act: &mut impl FnMut(Feedback)) {
     for block in blocks.chunks_exact(24).take(usize::from(count)) {
         act(Feedback::Report {
@@ -105,14 +106,14 @@ fn word(bytes: &[u8], at: usize) -> u32 {
     u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
-/// What a sender report says.
+/// The contents of a sender report.
 #[derive(Debug, Clone, Copy)]
-pub struct Report {
-    /// The stream.
+pub struct SenderReport {
+    /// The SSRC of the stream.
     pub ssrc: u32,
-    /// Now, as an NTP timestamp.
+    /// The current time as a 64-bit NTP timestamp.
     pub ntp: u64,
-    /// Now, on the stream's RTP clock.
+    /// The current time on the stream's RTP clock, as this browser sees it.
     pub timestamp: u32,
     /// Packets sent, modulo 2^32.
     pub packets: u32,
@@ -120,8 +121,8 @@ pub struct Report {
     pub bytes: u32,
 }
 
-impl Report {
-    /// Writes the compound: the report, and an SDES with the CNAME `weir`.
+impl SenderReport {
+    /// Writes the compound packet: the report and an SDES with the CNAME `weir`.
     pub fn write(&self, out: &mut [u8; REPORT_BYTES]) {
         let ssrc = self.ssrc.to_be_bytes();
         out[..4].copy_from_slice(&[0x80, SENDER_REPORT, 0, 6]);
@@ -136,15 +137,16 @@ impl Report {
     }
 }
 
-/// Microseconds from our report to the receiver's and back (RFC 3550 section 6.4.1).
+/// The round-trip time in µs from a report block (RFC 3550 section 6.4.1); `None` before the
+/// browser got a sender report, or when the value makes no sense.
 pub fn round_trip_us(now_ntp: u64, last_report: u32, delay: u32) -> Option<u32> {
     if last_report == 0 {
         return None;
     }
-    #[allow(clippy::cast_possible_truncation)] // the middle 32 bits are what is compared
+    #[allow(clippy::cast_possible_truncation)] // only the middle 32 bits are compared
     let now = (now_ntp >> 16) as u32;
     let elapsed = now.wrapping_sub(last_report).wrapping_sub(delay);
-    // Above a minute it is nonsense, or the receiver's rounding made it negative.
+    // Above a minute the value is wrong, or the receiver's rounding made it negative.
     (elapsed < 60 << 16).then(|| u32::try_from((u64::from(elapsed) * 1_000_000) >> 16).ok())?
 }
 
@@ -205,7 +207,7 @@ mod tests {
 
     #[test]
     fn a_report_is_written_whole() {
-        let report = Report { ssrc: 7, ntp: 1 << 32, timestamp: 90, packets: 3, bytes: 4 };
+        let report = SenderReport { ssrc: 7, ntp: 1 << 32, timestamp: 90, packets: 3, bytes: 4 };
         let mut out = [0xff; REPORT_BYTES];
         report.write(&mut out);
         assert_eq!(out.len() % 4, 0);

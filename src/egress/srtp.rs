@@ -1,13 +1,13 @@
-//! SRTP and SRTCP with AES-GCM (RFC 7714) by ring: the only encryptor of weir, and the opener of
-//! what browsers send.
+//! SRTP and SRTCP with AES-GCM (RFC 7714), using ring: weir's only SRTP encryption, and the
+//! decryption of the SRTCP that browsers send.
 //!
 //! The nonce rule: under one key, one (SSRC, packet number) seals one plaintext, for ever. The
-//! 48-bit number is given in by the caller ([`super::cursor`]), who proves the rule; SRTCP numbers
-//! its own packets and never restarts.
+//! caller passes the 48-bit number and upholds the rule ([`super::cursor`]). SRTCP packets are
+//! numbered here, and their numbers never restart.
 //!
-//! Raw keys and salts are wiped when they are dropped. What ring made of the RTP key, its AES round
-//! keys and GHASH table, cannot be: ring does not wipe it. It stays in the session's place until
-//! the next one's is written over it.
+//! Raw keys and salts are wiped when they are dropped. The expanded RTP key (AES round keys and
+//! GHASH table) is not wiped, because ring does not do that. It stays in the session slot's memory
+//! until the next session overwrites it.
 
 use aes::cipher::generic_array::GenericArray;
 use aes::cipher::{BlockEncrypt, KeyInit};
@@ -17,32 +17,32 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::limits::SRTCP_SENDERS_MAX;
 
-/// Bytes of a GCM tag.
+/// The size of a GCM tag in bytes.
 pub const TAG_BYTES: usize = 16;
-/// Bytes that SRTCP adds: the tag, and the packet's number with the E flag.
+/// Bytes that SRTCP adds to a packet: the tag, and a word with the E flag and the packet number.
 pub const SRTCP_OVERHEAD_BYTES: usize = TAG_BYTES + 4;
 const SALT_BYTES: usize = 12;
 const RTCP_HEADER_BYTES: usize = 8;
-/// SRTCP numbers have 31 bits; the top bit says that the packet is encrypted.
+/// The E flag: the top bit of the word with the 31-bit SRTCP number.
 const ENCRYPTED: u32 = 1 << 31;
 
-/// Labels of the key derivation (RFC 3711 section 4.3.2); the salts' are one above.
+/// Labels of the key derivation (RFC 3711 section 4.3.2); the salt's label is two above the key's.
 const LABEL_RTP: u8 = 0;
 const LABEL_RTCP: u8 = 3;
 
-/// Seals RTP packets. A trait so that a test can record what is sealed under which number.
+/// Seals packets. A trait, so that a test can record the plaintext sealed under each number.
 pub trait Seal {
-    /// Encrypts `payload` in place under (`ssrc`, `number`) and gives the tag; `header` is
-    /// authenticated.
+    /// Encrypts `payload` in place under (`ssrc`, `number`) and returns the tag. `header` is
+    /// authenticated only.
     fn seal(&self, ssrc: u32, number: u64, header: &[u8], payload: &mut [u8]) -> [u8; TAG_BYTES];
 
-    /// Seals the RTCP packet in `packet[..length]` in place under a number of its own; the length
-    /// it then has. `packet` has room for [`SRTCP_OVERHEAD_BYTES`] more. `None` when the numbers
-    /// are used up.
+    /// Seals the RTCP packet in `packet[..length]` in place, under its own SRTCP number, and
+    /// returns the new length. `packet` must have room for [`SRTCP_OVERHEAD_BYTES`] more. `None`
+    /// when the numbers are used up or the packet is shorter than an RTCP header.
     fn seal_rtcp(&mut self, packet: &mut [u8], length: usize) -> Option<usize>;
 }
 
-/// What a session seals with: the RTP key expanded, the RTCP key raw (expanded for each report).
+/// A session's send keys: the RTP key expanded, the RTCP key raw (it is expanded for each report).
 pub struct SealKeys {
     rtp: LessSafeKey,
     rtp_salt: Zeroizing<[u8; SALT_BYTES]>,
@@ -50,7 +50,7 @@ pub struct SealKeys {
     rtcp_number: u32,
 }
 
-/// What a session opens the browser's SRTCP with, and the replay windows of its senders.
+/// A session's key for the browser's SRTCP, with a replay window per sender.
 pub struct OpenKeys {
     rtcp: RawKey,
     windows: heapless::Vec<Window, SRTCP_SENDERS_MAX>,
@@ -63,7 +63,7 @@ struct RawKey {
     salt: [u8; SALT_BYTES],
 }
 
-/// The highest number of one sender and which of the 64 below it were seen.
+/// The highest number of one sender, and which of the 64 numbers up to it were seen.
 #[derive(Debug)]
 struct Window {
     ssrc: u32,
@@ -71,33 +71,33 @@ struct Window {
     seen: u64,
 }
 
-/// An SRTCP packet that authenticated and was not seen before.
+/// An authentic SRTCP packet that is no replay.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Opened<'p> {
-    /// The plain RTCP compound.
+    /// The RTCP compound packet in plaintext.
     pub compound: &'p [u8],
-    /// Its number is above those seen of this sender before: it cannot be a capture held back. A
-    /// sender's first packet may be one.
+    /// Its number is above all those seen from this sender, so it is not an older packet that was
+    /// held back. False for a sender's first packet, which might be one.
     pub is_newest: bool,
 }
 
 /// Why an SRTCP packet was not opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenError {
-    /// Shorter than header, tag and number.
+    /// Shorter than header, tag and number together.
     Short,
-    /// Sent in the clear.
+    /// The E flag is not set: it was sent in plaintext.
     NotEncrypted,
-    /// Its tag is wrong.
+    /// The tag does not match.
     Forged,
-    /// Seen before, or too old to tell.
+    /// Seen before, or too old for the replay window.
     Replayed,
-    /// More senders than a session has windows for.
+    /// A further sender, when all [`SRTCP_SENDERS_MAX`] windows of the session are in use.
     TooManySenders,
 }
 
 impl SealKeys {
-    /// Derives the keys; `None` unless the master key has 16 or 32 bytes.
+    /// Derives the keys from the DTLS-SRTP master key; `None` unless that has 16 or 32 bytes.
     pub fn derive(master_key: &[u8], master_salt: &[u8; SALT_BYTES]) -> Option<Self> {
         let rtp = RawKey::derive(master_key, master_salt, LABEL_RTP)?;
         Some(Self {
@@ -145,16 +145,16 @@ impl Seal for SealKeys {
 }
 
 impl OpenKeys {
-    /// Derives the keys; `None` unless the master key has 16 or 32 bytes.
+    /// Derives the key from the DTLS-SRTP master key; `None` unless that has 16 or 32 bytes.
     pub fn derive(master_key: &[u8], master_salt: &[u8; SALT_BYTES]) -> Option<Self> {
         let rtcp = RawKey::derive(master_key, master_salt, LABEL_RTCP)?;
         Some(Self { rtcp, windows: heapless::Vec::new() })
     }
 
-    /// Opens an SRTCP packet in place.
+    /// Authenticates and decrypts an SRTCP packet in place.
     ///
     /// # Errors
-    /// [`OpenError`]; nothing is remembered of a packet that does not authenticate.
+    /// See [`OpenError`]. A packet that is refused does not change the replay windows.
     pub fn open_rtcp<'p>(&mut self, packet: &'p mut [u8]) -> Result<Opened<'p>, OpenError> {
         if packet.len() < RTCP_HEADER_BYTES + SRTCP_OVERHEAD_BYTES {
             return Err(OpenError::Short);
@@ -195,7 +195,7 @@ impl RawKey {
     /// AES in counter mode over the label and the salt (RFC 3711 section 4.3.3, with the 96-bit
     /// salt of RFC 7714 section 11).
     fn derive(master_key: &[u8], salt: &[u8; SALT_BYTES], label: u8) -> Option<Self> {
-        // Filled in place: nothing is left behind by a move.
+        // Filled in place, so that a move leaves no copy behind.
         let mut derived = Self { key: [0; 32], key_bytes: 0, salt: [0; SALT_BYTES] };
         let key_bytes = master_key.len();
         let encrypt: &dyn Fn(&mut [u8; 16]) = match key_bytes {
@@ -225,7 +225,7 @@ impl RawKey {
         Some(derived)
     }
 
-    /// The key as ring wants it, 544 bytes.
+    /// The expanded key for ring, 544 bytes.
     fn expand(&self) -> Option<LessSafeKey> {
         let algorithm = if self.key_bytes == 16 { &AES_128_GCM } else { &AES_256_GCM };
         let key = UnboundKey::new(algorithm, &self.key[..usize::from(self.key_bytes)]).ok()?;
@@ -255,7 +255,7 @@ impl Window {
         }
     }
 
-    /// Marks a number as seen; whether it is above all seen before.
+    /// Marks a number as seen; returns whether it is above all numbers seen before.
     fn mark(&mut self, number: u32) -> bool {
         if let Some(age) = self.highest.checked_sub(number) {
             self.seen |= 1 << age;
@@ -295,7 +295,7 @@ mod tests {
         digits.chunks(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).unwrap()).collect()
     }
 
-    /// Session keys as the vectors of RFC 7714 give them, without the derivation.
+    /// Session keys as the test vectors of RFC 7714 give them, without key derivation.
     fn session_keys(key: &str) -> (RawKey, LessSafeKey) {
         let raw = bytes(key);
         let mut padded = [0; 32];

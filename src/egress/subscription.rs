@@ -1,5 +1,5 @@
-//! One stream in one session: a cursor into the stream's ring, and what its packets look like on
-//! the wire. Live, paced, overrun, congested and resent packets are all the cursor's doing.
+//! One stream in one session: a cursor into the stream's ring, and the RTP headers of its packets.
+//! It handles live sending, pacing, overruns, congestion and resends.
 
 mod feedback;
 
@@ -11,101 +11,103 @@ use crate::net::udp::Wire;
 use super::batch::{Batch, Path};
 use super::cursor::{Cursor, SealSlot};
 use super::pace::Pacer;
-use super::resends::{Budget, Losses, Resends};
-use super::rtcp::{REPORT_BYTES, Report};
+use super::resends::{Losses, ResendBudget, Resends};
+use super::rtcp::{REPORT_BYTES, SenderReport};
 use super::srtp::{SRTCP_OVERHEAD_BYTES, Seal, TAG_BYTES};
 
 const HEADER_BYTES: usize = 12;
 const HEADER_WITH_EXTENSION_BYTES: usize = HEADER_BYTES + 8;
 
-/// What the answer promised about the stream.
+/// What the SDP answer promised about the stream's RTP.
 #[derive(Debug, Clone, Copy)]
 pub struct RtpParams {
-    /// Our SSRC.
+    /// The SSRC that weir sends with.
     pub ssrc: u32,
-    /// The payload type.
+    /// The RTP payload type of H.264.
     pub payload_type: u8,
-    /// The id of the playout-delay extension, where it was offered.
+    /// The ID of the playout-delay header extension; `None` if the browser did not offer it.
     pub playout_delay_id: Option<u8>,
-    /// Added to the stream's timestamps; random.
+    /// A random offset, added to the stream's timestamps.
     pub timestamp_offset: u32,
-    /// Whether NACKs are answered.
+    /// Whether NACKs are answered with resends.
     pub is_resending: bool,
 }
 
-/// The stream as it is now.
+/// A stream's current state, as a subscription reads it.
 #[derive(Clone, Copy)]
 pub struct StreamView<'a> {
-    /// Its history.
+    /// The stream's history ring.
     pub ring: &'a Ring,
-    /// Where the history lies.
+    /// The pool that holds the ring's chunks.
     pub chunks: &'a Chunks,
-    /// The timestamp that is now on the stream's clock, for reports; `None` before any.
+    /// The current time on the stream's RTP clock, for sender reports; `None` before the first
+    /// packet.
     pub timestamp: Option<u32>,
-    /// What its camera sends.
+    /// The camera's bit rate; 0 when unknown.
     pub bits_per_s: u64,
 }
 
-/// The way out, for one session at one moment.
+/// What is needed to send packets of one session now.
 pub struct SendContext<'a, S, W> {
-    /// The session's keys.
+    /// The session's SRTP send keys.
     pub seal: &'a mut S,
-    /// Where it is.
+    /// The browser's address and the local one.
     pub path: Path,
-    /// Where sealed packets gather.
+    /// The batch that sealed packets are added to.
     pub batch: &'a mut Batch,
-    /// Where a full batch goes.
+    /// The socket to which a full batch is flushed.
     pub wire: &'a W,
-    /// Now.
+    /// The current monotonic time.
     pub now_us: u64,
-    /// Now, as an NTP timestamp.
+    /// The current time as a 64-bit NTP timestamp.
     pub ntp: u64,
 }
 
-/// How far serving a subscription came: the further behind, the greater.
+/// The result of serving a subscription; greater means further behind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Served {
-    /// It has all there is, or waits for a key frame.
+    /// It has every packet, or waits for a key frame.
     UpToDate,
-    /// It has used up this millisecond's pace on its way from a key frame to what is newest, or has a
-    /// slower pace than its stream's bursts: it has to keep up by itself.
+    /// It has used up this millisecond's pace while it catches up, or its pace is slower than its
+    /// stream's bursts. The camera is read regardless, so its packets may be overwritten.
     CatchingUp,
-    /// It has used up this millisecond's pace, and had all there was before.
+    /// It is live and has used up this millisecond's pace. The camera waits for it.
     Behind,
-    /// The socket is full.
+    /// The socket is full: nothing more may be sealed.
     Blocked,
 }
 
-/// What happened so far.
+/// Counters of a subscription since it began.
 #[derive(Debug, Default, Clone, Copy)]
-pub struct Counters {
-    /// Packets sealed, resends not counted.
+pub struct SubscriptionCounters {
+    /// Packets sealed for the first time; resends are not counted.
     pub packets: u64,
-    /// Their payload bytes.
+    /// Payload bytes of those packets.
     pub bytes: u64,
-    /// Packets sealed again for a NACK.
+    /// Packets sealed again after a NACK, copies included.
     pub resends: u64,
-    /// NACKed packets that were not: overwritten, over budget, resend off.
+    /// NACKed packets that were not resent: overwritten, over budget, or resends are off.
     pub resends_refused: u64,
-    /// PLI and FIR.
+    /// Key frame requests received: PLI and FIR.
     pub key_frame_requests: u64,
-    /// Skips to a later key frame.
+    /// How often it skipped to a later key frame.
     pub skips: u64,
 }
 
-/// What the stream was like when a mapping of the cursor began.
+/// The stream's state when the cursor's current mapping began.
 #[derive(Debug, Default, Clone, Copy)]
 struct Begun {
-    /// Where what leads on from its key frame ends, if it does.
+    /// For a mapping that began at a still: the index after the still's last packet.
     until: Option<u64>,
-    /// What was live then: the packet that came next, and the timestamp of the newest.
+    /// The head of the ring at that time, and the timestamp of the newest packet.
     live_index: u64,
     live_timestamp: u32,
 }
 
 impl Begun {
-    /// The timestamp that a packet is sent with. What was there before is brought close to what was
-    /// live, in its order; a function of the packet alone, as a resend has to be the same.
+    /// The timestamp that a packet is sent with. Packets from before the mapping began get
+    /// timestamps close to live, in their order. The result depends on the packet alone, since a
+    /// resend must be identical.
     fn timestamp(&self, packet: &Packet<'_>) -> u32 {
         if packet.index >= self.live_index {
             return packet.timestamp;
@@ -121,30 +123,30 @@ pub struct Subscription {
     rtp_params: RtpParams,
     cursor: Cursor,
     begun: Begun,
-    /// It had all there was since it began.
+    /// It has had every packet at some time since the mapping began.
     is_live: bool,
-    /// What it wanted was given up before it was live: from the next key frame on it is paced as if it
-    /// were, or it might never get there.
+    /// Packets that it still needed were given up before it was live. From the next key frame on no
+    /// rate applies until it is live; with a rate it might never get there.
     is_unpaced: bool,
-    /// While waiting: the key frame to begin with has at least this index.
+    /// While waiting: the lowest index of a key frame to begin with.
     not_before: u64,
     pacer: Pacer,
     resends: Resends,
-    budget: Budget,
+    budget: ResendBudget,
     losses: Losses,
-    /// Since when every report shows much loss.
+    /// Since when every receiver report shows much loss.
     lossy_since_us: Option<u64>,
     report_due_us: u64,
-    /// Loss by the last receiver report, in 1/256.
+    /// The fraction lost by the last receiver report, in 1/256.
     pub fraction_lost: u8,
-    /// Round-trip time by the last receiver report; 0 before one.
+    /// The round-trip time by the last receiver report, in µs; 0 before one.
     pub round_trip_us: u32,
-    /// What happened so far.
-    pub counters: Counters,
+    /// Counters since it began.
+    pub counters: SubscriptionCounters,
 }
 
 impl Subscription {
-    /// A subscription that waits for its first key frame; `random` gives the first number.
+    /// A subscription that waits for its first key frame. The first number is made from `random`.
     pub fn new(rtp_params: RtpParams, random: u16) -> Self {
         Self {
             rtp_params,
@@ -155,37 +157,37 @@ impl Subscription {
             not_before: 0,
             pacer: Pacer::new(),
             resends: Resends::default(),
-            budget: Budget::default(),
+            budget: ResendBudget::default(),
             losses: Losses::default(),
             lossy_since_us: None,
             report_due_us: 0,
             fraction_lost: 0,
             round_trip_us: 0,
-            counters: Counters::default(),
+            counters: SubscriptionCounters::default(),
         }
     }
 
-    /// Our SSRC.
+    /// The SSRC that weir sends with.
     pub fn ssrc(&self) -> u32 {
         self.rtp_params.ssrc
     }
 
-    /// Whether it waits for a key frame, with a still at most.
+    /// Whether it waits for a key frame; it may have shown a still.
     pub fn is_waiting(&self) -> bool {
         self.cursor.is_waiting() || self.is_at_end()
     }
 
-    /// The index of the packet that it gets next; `None` while it waits.
+    /// The index of the packet that it gets next; `None` while it has no mapping.
     pub fn next_index(&self) -> Option<u64> {
         self.cursor.next().map(|slot| slot.index)
     }
 
-    /// Whether it has all that leads on from where it began, and that is not what is live.
+    /// Whether it began at a still and has all packets of it.
     fn is_at_end(&self) -> bool {
         self.begun.until.zip(self.next_index()).is_some_and(|(until, next)| next >= until)
     }
 
-    /// Seals what the ring has and the subscription has not, as far as pace and socket allow.
+    /// Seals the packets of the ring that it lacks, as far as pace and socket allow.
     pub fn serve<S: Seal, W: Wire>(
         &mut self,
         view: StreamView<'_>,
@@ -222,17 +224,18 @@ impl Subscription {
         if is_paced { self.paced() } else { mended }
     }
 
-    /// Whether it has a rate: on its way to what is live, and where bursts do not arrive.
+    /// Whether a rate applies: while it catches up, and where bursts cause losses.
     fn has_rate(&self) -> bool {
         !self.is_unpaced && (!self.is_live || self.pacer.is_slowed())
     }
 
-    /// How far it came, where this millisecond's pace is used up.
+    /// The result when this millisecond's pace is used up.
     fn paced(&self) -> Served {
         if self.is_live && !self.pacer.is_slowed() { Served::Behind } else { Served::CatchingUp }
     }
 
-    /// Leaves a place that the ring has given up, and finds the next key frame.
+    /// Leaves a position that the ring has given up, and looks for the next key frame to begin
+    /// with.
     fn find_place(&mut self, view: StreamView<'_>) {
         let ring = view.ring;
         if let Some(slot) = self.cursor.next() {
@@ -266,7 +269,7 @@ impl Subscription {
         self.counters.skips += 1;
     }
 
-    /// Writes header, payload and tag of one packet into the batch; `None` when there is no room.
+    /// Writes header, payload and tag of one packet into the batch; `None` when the socket is full.
     fn seal<S: Seal, W: Wire>(
         &self,
         packet: &Packet<'_>,
@@ -289,8 +292,8 @@ impl Subscription {
         Some(())
     }
 
-    /// The RTP header (RFC 3550 section 5.1) with playout-delay 0 to 0 where it was offered. It
-    /// depends on the packet and its number alone, so that a resend is the same to the byte.
+    /// Writes the RTP header (RFC 3550 section 5.1), with playout-delay 0 to 0 if that was offered.
+    /// It depends on packet and number alone, so a resend is identical to the byte.
     fn write_header(&self, header: &mut [u8], packet: &Packet<'_>, slot: SealSlot) {
         let marker = u8::from(packet.flags.marker()) << 7;
         let timestamp = self.begun.timestamp(packet).wrapping_add(self.rtp_params.timestamp_offset);
@@ -301,12 +304,14 @@ impl Subscription {
         header[8..12].copy_from_slice(&self.rtp_params.ssrc.to_be_bytes());
         if let Some(id) = self.rtp_params.playout_delay_id {
             header[0] |= 0x10;
-            // One-byte extensions (RFC 8285): one word, of id and length 3 - 1, then 3 zeros.
+            // One-byte extension (RFC 8285): one word, with the ID and length 3 - 1, then 3 zero
+            // bytes.
             header[12..20].copy_from_slice(&[0xbe, 0xde, 0, 1, id << 4 | 2, 0, 0, 0]);
         }
     }
 
-    /// A sender report with a mapping's first packets and then every few seconds, behind a burst.
+    /// Sends a sender report with a mapping's first packets and then every few seconds, after a
+    /// burst.
     fn report<S: Seal, W: Wire>(
         &mut self,
         view: StreamView<'_>,
@@ -317,7 +322,7 @@ impl Subscription {
             return;
         }
         #[allow(clippy::cast_possible_truncation)] // RFC 3550: both counts wrap
-        let report = Report {
+        let report = SenderReport {
             ssrc: self.rtp_params.ssrc,
             ntp: context.ntp,
             timestamp: timestamp.wrapping_add(self.rtp_params.timestamp_offset),

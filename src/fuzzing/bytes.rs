@@ -1,9 +1,10 @@
-//! What an entry takes of memory: at most so much at once, by the length of its input, and nothing
-//! that stays.
+//! Checks the memory of a fuzzing entry: at most a bound at once, by the length of its input, and
+//! nothing that is kept.
 //!
 //! Some things are made by the first input that needs them and stay for all others: a certificate,
-//! an arena, a table's first entries. So an input that is over a bound is tried once more, and all
-//! that ever stayed has a bound of its own, which no growth by a little for each input stays below.
+//! an arena, a table's first entries. So an input that exceeds a bound is tried once more, and all
+//! that is kept since the first input has a bound of its own, which a leak exceeds even if it is a
+//! few bytes per input.
 
 use std::cell::Cell;
 
@@ -13,18 +14,19 @@ use crate::mem::counting::{held_bytes, peak_of};
 #[cfg(test)]
 use crate::mem::heap;
 
-/// What is made once, of all targets together.
+/// Bytes that all targets together may keep of what is made once.
 const ONCE_BYTES_MAX: isize = 128 << 10;
 
-/// How long another thread may take with what it was given: the one that hashes passwords.
+/// How long to wait until another thread frees what it was given, such as the one that hashes
+/// passwords.
 const OTHERS_US_MAX: u64 = 2_000_000;
 
 thread_local! {
-    /// What this thread had when it judged its first input.
+    /// Bytes that this thread held before its first input.
     static BEGIN: Cell<Option<isize>> = const { Cell::new(None) };
 }
 
-/// Runs a target's entry, and asserts its bounds; the most bytes that it had at once.
+/// Runs a target's entry and asserts its bounds; returns the most bytes that it held at once.
 pub(super) fn check(target: &Target, input: &[u8]) -> usize {
     match judge(target, input) {
         Ok(peak) => peak,
@@ -33,7 +35,7 @@ pub(super) fn check(target: &Target, input: &[u8]) -> usize {
 }
 
 fn judge(target: &Target, input: &[u8]) -> Result<usize, String> {
-    // In the unit tests each thread's library heap is made by its first use.
+    // In the unit tests, the first use of each thread's library heap creates it.
     #[cfg(test)]
     heap::shared_bytes();
     let begin = BEGIN.get().unwrap_or_else(held_bytes);
@@ -60,7 +62,7 @@ fn judge(target: &Target, input: &[u8]) -> Result<usize, String> {
     Ok(peak)
 }
 
-/// What is held beyond so much, once other threads had time to give back what they were handed.
+/// Bytes held beyond `bytes`, after a wait for other threads to free what they were given.
 fn held_beyond(bytes: isize) -> isize {
     let begin_us = clock::now_us();
     while held_bytes() > bytes && clock::now_us() < begin_us + OTHERS_US_MAX {
@@ -76,14 +78,14 @@ pub(super) use counted::Counted;
 mod counted {
     use std::fmt;
 
-    /// Inputs up to this length tell what a target takes whatever its input is.
+    /// Inputs up to this length show what a target takes whatever its input is.
     const SHORT_BYTES: usize = 64;
 
-    /// Classes of longer inputs, by the powers of two of their lengths.
+    /// Classes of longer inputs, by power of two of the length.
     const CLASSES: usize = 16;
 
-    /// The most that a target was seen to take, to set its bounds by. Of a fixed size, as it is
-    /// itself among what is counted.
+    /// The highest peaks seen of a target, to set its bounds by. Has a fixed size, as it is counted
+    /// itself.
     #[derive(Debug, Default)]
     pub(crate) struct Counted {
         short: usize,

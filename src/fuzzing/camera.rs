@@ -1,4 +1,4 @@
-//! What a camera's packets become.
+//! Targets for a camera's RTP packets and SPS.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -10,16 +10,16 @@ use crate::rtp::nal;
 use crate::rtp::sps::{self, Sps};
 use crate::rtp::testing::{Camera, PAYLOAD_TYPE, PPS, SPS_1080, Viewer};
 
-/// Packets of one input, at most.
+/// Packets per input, at most.
 const PACKETS_MAX: usize = 512;
-/// Bytes of all NAL units that one input makes, at most: less than a ring holds.
+/// Bytes of all NAL units per input, at most: less than a history ring holds.
 const NAL_BYTES_MAX: usize = 32 * 1024;
 
 static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
-/// The arena's reference between two inputs.
+/// The arena's chunks, between two inputs.
 static AT_REST: Mutex<Option<&'static mut Chunks>> = Mutex::new(None);
 
-/// Runs `act` on a viewer of a stream of its own with every chunk free.
+/// Runs `act` on a viewer with a stream of its own and every chunk free.
 fn with_viewer(payload_bytes: usize, act: impl FnOnce(&mut Viewer)) {
     let mut at_rest = AT_REST.lock().unwrap_or_else(PoisonError::into_inner);
     let chunks = at_rest.take().or_else(|| CHUNKS.take()).expect("given back after each input");
@@ -33,9 +33,9 @@ fn payload_bytes(tape: &mut Tape<'_>) -> usize {
     PAYLOAD_BYTES_MIN + usize::from(tape.number()) % (PAYLOAD_BYTES_MAX - PAYLOAD_BYTES_MIN + 1)
 }
 
-/// Any packets at all: what is published has no gap in its indexes, no packet over the payload
-/// size, and fragments only as RFC 6184 has them; an IDR begins with parameter sets; the ring stays
-/// within its bounds, and gives back what is not its own when the camera is gone.
+/// Arbitrary packets. What is published has no gap in its indexes, no packet over the payload size,
+/// and fragments only as in RFC 6184; an IDR begins with parameter sets. The ring stays within its
+/// bounds, and returns its chunks when the camera is gone.
 pub fn rtp_cut(data: &[u8]) {
     let mut tape = Tape::new(data);
     with_viewer(payload_bytes(&mut tape), |viewer| {
@@ -47,7 +47,7 @@ pub fn rtp_cut(data: &[u8]) {
             act(&mut tape, viewer, &mut camera);
             check_ring(viewer);
         }
-        // Of a read that is larger than the ring a viewer sees the end only.
+        // After a read that is larger than the ring, a viewer sees only the end of it.
         let is_all = viewer.out.len() as u64 == viewer.stream.ring().head();
         if is_all {
             viewer.nals(); // which asserts what a browser needs of the pieces
@@ -71,7 +71,7 @@ fn nal_kind(payload: &[u8]) -> u8 {
     }
 }
 
-/// One instruction: a packet with a header as cameras write it, one that is raw, or an event.
+/// Runs one instruction: a packet with a header as cameras write it, a raw packet, or an event.
 fn act(tape: &mut Tape<'_>, viewer: &mut Viewer, camera: &mut Camera) {
     const RAW: u8 = 0x80;
     match tape.byte() {
@@ -123,7 +123,7 @@ fn check_ring(viewer: &Viewer) {
     assert_eq!(expected, ring.head());
 }
 
-/// An honest camera, whatever it sends and however it packs it: every slice comes out to the byte
+/// A correct camera, whatever it sends and however it packetizes: every slice comes out to the byte
 /// and in order.
 pub fn rtp_whole(data: &[u8]) {
     let mut tape = Tape::new(data);
@@ -141,7 +141,8 @@ pub fn rtp_whole(data: &[u8]) {
             let slices: Vec<Vec<u8>> =
                 (0..=op >> 3 & 3).map(|n| slice(&mut tape, header, n == 0)).collect();
             bytes += slices.iter().map(Vec::len).sum::<usize>();
-            // A camera without markers, one with honest ones, and two that are of no use.
+            // A camera with correct markers, one without markers, and one with a marker on every
+            // packet.
             let marker = |n| match markers & 3 {
                 0 | 1 => n + 1 == slices.len(),
                 2 => false,
@@ -152,12 +153,12 @@ pub fn rtp_whole(data: &[u8]) {
                 camera.next_frame();
             }
             sent.extend(slices);
-            // As the media thread does: nothing is overwritten before it is served.
+            // As the media thread does: no packet is overwritten before it is served.
             viewer.stream.hold_unserved();
             viewer.feed(&std::mem::take(&mut camera.packets));
             viewer.stream.served(None);
         }
-        // What is held back leaves with the next access unit.
+        // A packet that is held back leaves with the next access unit.
         camera.next_frame();
         camera.packet(&[0x41, 0x80, 1], true);
         viewer.feed(&camera.packets);
@@ -185,7 +186,7 @@ fn slice(tape: &mut Tape<'_>, header: u8, begins_picture: bool) -> Vec<u8> {
     nal
 }
 
-/// Puts slices into packets as the tape says: single, fragmented or aggregated.
+/// Packetizes slices as the tape says: as single NAL units, fragments or aggregates.
 fn pack(
     tape: &mut Tape<'_>,
     camera: &mut Camera,
@@ -211,8 +212,8 @@ fn pack(
     }
 }
 
-/// An SPS: its facts are within what the reader promises, its parts agree with each other, and
-/// bytes after a readable one change nothing.
+/// An SPS: its values are within the parser's bounds, the parser's functions agree, and bytes after
+/// a readable SPS change nothing.
 pub fn sps(data: &[u8]) {
     let whole = sps::parse(data);
     if let Some(Sps { id, profile_level_id, width, height }) = whole {

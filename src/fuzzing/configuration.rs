@@ -1,4 +1,4 @@
-//! What stands in `weir.toml`.
+//! Target for the text of a `weir.toml`.
 
 use std::path::Path;
 
@@ -9,12 +9,12 @@ use crate::config::{Extent, parse};
 use crate::limits::{CAMERAS_MAX, CONFIG_BYTES_MAX};
 use crate::mem::counting::peak_of;
 
-/// A configuration: it takes no more heap than was planned by its words and signs, every mistake
-/// has a place in the file, a file that is not TOML is refused, and
-/// a password, wherever it stands as one, shows in no message and in no debug output.
+/// A configuration: reading it takes no more heap than planned from its tokens, every mistake has a
+/// place in the file, a file that is not TOML is refused, and a camera's password, in `password` or
+/// in its URL, shows in no message and in no debug output.
 pub fn config(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    // Files are another matter: one could be a pipe that nobody writes to.
+    // A `password_file` is left out: it could be a pipe without a writer.
     if text.len() > CONFIG_BYTES_MAX || text.contains("_file") || text.contains('\\') {
         return;
     }
@@ -72,10 +72,10 @@ fn secrets(table: &DeTable<'_>) -> usize {
 mod tests {
     use super::*;
 
-    /// A piece of a file, by its number.
+    /// Makes a piece of a file from its number.
     type Piece = fn(usize) -> String;
 
-    /// A head, and pieces as far as a file of 8000 bytes may have them.
+    /// `head`, and as many pieces as are allowed in a file of 8000 bytes.
     fn largest(head: &str, piece: Piece) -> String {
         let text = |count| (0..count).fold(head.to_owned(), |text, number| text + &piece(number));
         let may_be = |count| {

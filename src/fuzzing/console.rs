@@ -1,20 +1,20 @@
-//! What comes over a serial cable.
+//! Target for bytes from a serial cable.
 
-use crate::console::terminal::{Event, Terminal, Way};
+use crate::console::terminal::{Terminal, TerminalEvent, Way};
 use crate::limits::{CONSOLE_LINE_BYTES_MAX, CONSOLE_OUTPUT_BYTES};
 
 const PASSWORD: &str = "correct horse";
 
-/// A console: before the password was right nothing else is asked for, a line has its bound, and
-/// how much the cable takes at once does not matter.
+/// A console: before a right password, only the password is asked for; a line has its bound; and
+/// how many bytes the cable takes at once makes no difference.
 pub fn console(data: &[u8]) {
     let whole = talk(data, CONSOLE_OUTPUT_BYTES);
     assert_eq!(talk(data, 1), whole);
     assert_eq!(talk(data, 7), whole);
 }
 
-/// What a console asks for, and what it shows, by a cable that takes so many bytes at once.
-fn talk(data: &[u8], taken: usize) -> (Vec<Event>, Vec<u8>) {
+/// The events and the output of a console, over a cable that takes `taken` bytes at once.
+fn talk(data: &[u8], taken: usize) -> (Vec<TerminalEvent>, Vec<u8>) {
     let mut terminal = Terminal::new(Way::Cable { baud: 115_200 }, 0);
     let (mut events, mut shown, mut is_in) = (Vec::new(), Vec::new(), false);
     for byte in data {
@@ -34,23 +34,23 @@ fn talk(data: &[u8], taken: usize) -> (Vec<Event>, Vec<u8>) {
     (events, shown)
 }
 
-/// Answers as the program would; whether somebody is in then.
-fn answer(terminal: &mut Terminal, event: &Event, is_in: bool) -> bool {
+/// Answers an event as the program would; returns whether the login holds afterwards.
+fn answer(terminal: &mut Terminal, event: &TerminalEvent, is_in: bool) -> bool {
     match event {
-        Event::Hello => {
+        TerminalEvent::Hello => {
             terminal.greet("weir", 0);
             return false;
         }
-        Event::Leave => {
+        TerminalEvent::Leave => {
             terminal.close();
             return false;
         }
-        Event::Password(password) if password.reveal() == PASSWORD => {
+        TerminalEvent::Password(password) if password.reveal() == PASSWORD => {
             terminal.let_in(0);
             return true;
         }
-        Event::Password(_) => terminal.keep_out("wrong", false, 0),
-        Event::Command(line) => {
+        TerminalEvent::Password(_) => terminal.keep_out("wrong", false, 0),
+        TerminalEvent::Command(line) => {
             assert!(is_in && line.len() <= CONSOLE_LINE_BYTES_MAX);
             match line.as_str() {
                 "ask" => terminal.ask("name: ", true, 0),
@@ -58,7 +58,7 @@ fn answer(terminal: &mut Terminal, event: &Event, is_in: bool) -> bool {
                 _ => terminal.done(0),
             }
         }
-        Event::Answer(_) | Event::Cancel => {
+        TerminalEvent::Answer(_) | TerminalEvent::Cancel => {
             assert!(is_in);
             terminal.done(0);
         }

@@ -1,4 +1,4 @@
-//! Datagrams on their way through the demux into a handshake.
+//! Target for datagrams that pass the demux into a handshake.
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -8,19 +8,19 @@ use super::Tape;
 use crate::limits::{HANDSHAKE_PAIRS_MAX, PROFILE};
 use crate::webrtc::admission::Admission;
 use crate::webrtc::consent::Check;
-use crate::webrtc::credentials::Credentials;
+use crate::webrtc::credentials::IceCredentials;
 use crate::webrtc::credentials::Peer;
-use crate::webrtc::demux::{Demux, Kind};
+use crate::webrtc::demux::{DatagramKind, Demux};
 use crate::webrtc::handshake::client::{Client, local, remote};
-use crate::webrtc::handshake::{Answered, Handshake, Identity, Progress, Request};
+use crate::webrtc::handshake::{Answered, DtlsIdentity, Handshake, HandshakeRequest, Progress};
 
-/// Instructions of one input, at most.
+/// Instructions per input, at most.
 const STEPS_MAX: usize = 200;
 /// Addresses that one instruction sends from, at most.
 const ADDRESSES_MAX: u8 = 64;
-/// Instructions from here on are about addresses; what is below is read modulo nine.
+/// Instructions from here on send from other addresses; lower ones are read modulo nine.
 const OF_ADDRESSES: u8 = 250;
-/// Between two looks of an honest client at its link.
+/// Time step of an honest client.
 const STEP_US: u64 = 10_000;
 /// The slot that [`UFRAG`] names.
 pub(super) const SLOT: u16 = 3;
@@ -29,14 +29,14 @@ pub(super) const PASSWORD: &str = "0123456789abcdefghijklmn";
 pub(super) const CANDIDATES: [SocketAddr; 1] =
     [SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 8118))];
 
-/// One certificate for all inputs, as a process has one.
-pub(super) fn identity() -> &'static Identity {
-    static IDENTITY: OnceLock<Identity> = OnceLock::new();
-    IDENTITY.get_or_init(|| Identity::new().expect("ring has keys"))
+/// One certificate for all inputs, as in a process.
+pub(super) fn identity() -> &'static DtlsIdentity {
+    static IDENTITY: OnceLock<DtlsIdentity> = OnceLock::new();
+    IDENTITY.get_or_init(|| DtlsIdentity::new().expect("ring has keys"))
 }
 
-pub(super) fn request(offer: &str) -> Request<'_> {
-    Request {
+pub(super) fn request(offer: &str) -> HandshakeRequest<'_> {
+    HandshakeRequest {
         offer,
         camera_profile: 0x64_00_28,
         candidates: &CANDIDATES,
@@ -47,18 +47,18 @@ pub(super) fn request(offer: &str) -> Request<'_> {
     }
 }
 
-pub(super) fn credentials() -> Credentials {
-    Credentials {
+pub(super) fn credentials() -> IceCredentials {
+    IceCredentials {
         ufrag: UFRAG.try_into().expect("it fits"),
         password: PASSWORD.try_into().expect("it fits"),
         peer: Peer::none(),
     }
 }
 
-/// A browser's handshake whose datagrams are changed, lost, repeated and mixed with others: it
-/// ends at most once, is silent from then on, sends to nobody who did not prove an address, sends
-/// no more than a flight for what came, and connects in spite of all that strangers say. Whatever
-/// is sent again from however many addresses, a bounded number of them gets near str0m.
+/// A browser's handshake whose datagrams are changed, lost, repeated and mixed with others. It ends
+/// at most once, is silent from then on, sends only to proven addresses, sends no more than a
+/// flight per received datagram, and connects in spite of datagrams from other hosts. However many
+/// addresses a datagram is repeated from, a bounded number of them reaches str0m.
 pub fn dtls_demux(data: &[u8]) {
     let mut tape = Tape::new(data);
     let mut link = Link::new();
@@ -82,14 +82,14 @@ struct Link {
     client: Client,
     demux: Box<Demux>,
     admission: Admission,
-    /// Where checks came from that went on to the server.
+    /// Addresses whose checks were passed on to the server.
     admitted: Vec<SocketAddr>,
     to_server: VecDeque<Vec<u8>>,
     to_client: VecDeque<Vec<u8>>,
     last: Vec<u8>,
     is_connected: bool,
     is_over: bool,
-    /// Something else than a stranger interfered.
+    /// The browser's own exchange was disturbed, so it need not connect.
     is_tainted: bool,
     /// Bytes the server may still send.
     allowance: usize,
@@ -159,7 +159,7 @@ impl Link {
         }
     }
 
-    /// The browser's own words from other addresses: the last ones again, or those that are next.
+    /// Sends the browser's own datagram from other addresses: the last one again, or the next.
     fn elsewhere(&mut self, op: u8, tape: &mut Tape<'_>) {
         self.is_tainted = true;
         if op % 2 == 1 {
@@ -173,11 +173,11 @@ impl Link {
         }
     }
 
-    /// Takes a datagram as the media thread does: checks that verify teach the demux an address,
-    /// DTLS counts from such addresses, and nothing else gets near a handshake.
+    /// Handles a datagram as the media thread does: a verified check teaches the demux its address,
+    /// DTLS is accepted from such addresses, and nothing else reaches a handshake.
     fn deliver(&mut self, from: SocketAddr, datagram: &[u8]) {
-        let is_for_us = match Kind::of(datagram) {
-            Kind::Stun => {
+        let is_for_us = match DatagramKind::of(datagram) {
+            DatagramKind::Stun => {
                 let check = Check::parse(datagram);
                 let is_ours = |check: &Check<'_>| check.slot() == Some(SLOT);
                 let verified =
@@ -191,10 +191,10 @@ impl Link {
                 }
                 goes_on
             }
-            Kind::Dtls(_) => {
+            DatagramKind::Dtls(_) => {
                 self.demux.slot(&from) == Some(SLOT) && self.admission.dtls(from, self.now_us)
             }
-            Kind::Srtcp | Kind::Other => false,
+            DatagramKind::Srtcp | DatagramKind::Other => false,
         };
         assert!(self.admitted.len() <= HANDSHAKE_PAIRS_MAX, "str0m knows a bounded number");
         assert!(self.demux.len() <= PROFILE.addresses_per_session);
@@ -206,7 +206,7 @@ impl Link {
 
     /// Polls the server until it waits.
     fn pump(&mut self) {
-        // A flight and an alert, or a reply, for whatever came or is due.
+        // A flight and an alert, or a reply, per datagram received or timeout.
         self.allowance += 4096;
         loop {
             match self.server.poll(self.now_us) {
@@ -235,7 +235,7 @@ impl Link {
         }
     }
 
-    /// What both sides have to say arrives.
+    /// Delivers what both sides want to send, then advances the time.
     fn honest_round(&mut self) {
         self.to_server.extend(self.client.drain(self.now_us));
         while let Some(datagram) = self.to_server.pop_front() {

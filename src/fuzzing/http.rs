@@ -1,4 +1,4 @@
-//! What comes over a connection to the web's port.
+//! Target for bytes on a connection to the web's port.
 
 use std::time::Duration;
 
@@ -7,13 +7,14 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::Tape;
 use crate::web::fuzzing::connection;
 
-/// As many bytes as hyper keeps, so that what is sent in pieces is also read in pieces.
+/// As many bytes as hyper buffers, so that what is sent in pieces is also read in pieces.
 const PIPE_BYTES: usize = 8 * 1024;
-/// A connection whose client has sent everything ends by itself; this is for a machine that stands.
+/// A connection ends by itself after its client has sent everything; this bound is for a stalled
+/// machine.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// An HTTP connection, its bytes in pieces of the tape's sizes and then its end: it is closed, and
-/// each answer is a head of well-formed lines.
+/// An HTTP connection that receives the tape in pieces and then its end: it is closed, and its
+/// first answer, if any, has a head of well-formed lines.
 pub fn http_connection(data: &[u8]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     let runtime = runtime.expect("a runtime");
@@ -29,7 +30,7 @@ pub fn http_connection(data: &[u8]) {
                 }
                 tokio::task::yield_now().await;
             }
-            // A connection that is closed already needs no end.
+            // Fails on a connection that is closed already, which needs no end.
             let _ = writer.shutdown().await;
         };
         let receive = async move {

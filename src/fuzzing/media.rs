@@ -1,4 +1,4 @@
-//! What strangers send to the media port: STUN checks and SRTCP.
+//! Targets for what unknown hosts send to the media port: STUN checks and SRTCP.
 
 use std::net::SocketAddr;
 
@@ -12,7 +12,7 @@ use crate::egress::rtcp;
 use crate::egress::srtp::{OpenKeys, SRTCP_OVERHEAD_BYTES, Seal, SealKeys};
 use crate::limits::DATAGRAM_BYTES_MAX;
 use crate::webrtc::consent::{Check, REPLY_BYTES_MAX};
-use crate::webrtc::session::{CloseNotify, Live, Start, StoredFlight};
+use crate::webrtc::session::{CloseNotify, Live, SessionStart, StoredFlight};
 
 const SECOND_US: u64 = 1_000_000;
 const STUN_HEADER_BYTES: usize = 20;
@@ -23,7 +23,8 @@ fn path(port: u16) -> Path {
     Path { to: SocketAddr::from(([192, 0, 2, 1], port)), from: [192, 0, 2, 9].into() }
 }
 
-/// A live session at port 1, and what its browser seals with: `number` makes the keys.
+/// A live session with its browser at port 1, and the keys that the browser seals with; `number`
+/// makes those keys.
 fn live(number: u8) -> (Live, SealKeys) {
     let keys = |byte| {
         let (key, salt) = ([byte; 16], [byte; 12]);
@@ -31,7 +32,7 @@ fn live(number: u8) -> (Live, SealKeys) {
     };
     let (seal, _) = keys(1);
     let (browser, open) = keys(number);
-    let start = Start {
+    let start = SessionStart {
         seal: seal.expect("16 bytes are a key"),
         open: open.expect("16 bytes are a key"),
         path: path(1),
@@ -41,9 +42,9 @@ fn live(number: u8) -> (Live, SealKeys) {
     (Live::new(start, 0), browser.expect("16 bytes are a key"))
 }
 
-/// SRTCP: what a browser sealed opens once and to the byte; any other bytes, and any change of
-/// those, never authenticate, whatever they are, and leave the session as it was. Feedback read
-/// from an opened compound is no more than its bytes have room for.
+/// SRTCP: what a browser sealed opens once and to the byte. Any other bytes, and any change of
+/// those, never authenticate and leave the session as it was. Feedback parsed from an opened
+/// compound packet is no more than its bytes have room for.
 pub fn srtcp(data: &[u8]) {
     let mut tape = Tape::new(data);
     // The fuzzer watches comparisons and would learn from them what this session's packets are.
@@ -72,7 +73,7 @@ pub fn srtcp(data: &[u8]) {
     assert!(count <= plain.len() / 4, "{count} of {} bytes", plain.len());
 }
 
-/// The session does not take this packet, and is as it was.
+/// Asserts that the session refuses this packet and stays as it was.
 fn refuse(live: &mut Live, packet: &[u8]) {
     let state = |live: &Live| {
         let ends = [8, 15].map(|second| live.ended(true, second * SECOND_US));
@@ -84,9 +85,10 @@ fn refuse(live: &mut Live, packet: &[u8]) {
     assert_eq!(state(live), before);
 }
 
-/// STUN: a check is authentic only if RFC 8489's MESSAGE-INTEGRITY, computed here once more, is
-/// right and its USERNAME is ours; only then is there a reply, which goes back to where the check
-/// came from, verifies, and is no check itself. What follows the integrity does not count.
+/// STUN: a check is authentic only if MESSAGE-INTEGRITY (RFC 8489), computed here once more, is
+/// right and USERNAME is the session's. Only then is there a reply, which names the address that
+/// the check came from, verifies, and is no check itself. What follows MESSAGE-INTEGRITY does not
+/// count.
 pub fn stun(data: &[u8]) {
     let credentials = credentials();
     let mut tape = Tape::new(data);
@@ -122,7 +124,7 @@ pub fn stun(data: &[u8]) {
     }
 }
 
-/// A binding request with these attributes, signed with `password`, and with more behind it.
+/// A binding request with these attributes, signed with `password`, and `after` behind it.
 fn signed(attributes: &[u8], password: &str, after: &[u8]) -> Vec<u8> {
     let whole = |bytes: &[u8]| bytes[..bytes.len().min(DATAGRAM_BYTES_MAX / 2) & !3].to_vec();
     let (attributes, after) = (whole(attributes), whole(after));
@@ -148,7 +150,7 @@ fn mac_of(text: &[u8], password: &str) -> Vec<u8> {
     hmac::sign(&key, &text).as_ref().to_vec()
 }
 
-/// Attributes: type, offset of the type, value.
+/// Attributes of a message: type, offset of the type, value.
 fn attributes(message: &[u8]) -> impl Iterator<Item = (u16, usize, &[u8])> {
     let mut at = STUN_HEADER_BYTES;
     std::iter::from_fn(move || {
@@ -161,7 +163,7 @@ fn attributes(message: &[u8]) -> impl Iterator<Item = (u16, usize, &[u8])> {
     })
 }
 
-/// Where the first MESSAGE-INTEGRITY begins.
+/// Offset of the first MESSAGE-INTEGRITY, if its value has 20 bytes.
 fn integrity_at(message: &[u8]) -> Option<usize> {
     let (_, at, value) = attributes(message).find(|(kind, ..)| *kind == MESSAGE_INTEGRITY)?;
     (value.len() == 20).then_some(at)

@@ -1,10 +1,9 @@
-//! Doors for fuzzing: one entry for each target, which takes any bytes and asserts what must hold
-//! of them.
+//! Entries for fuzzing: one per target, which takes any bytes and asserts what must hold for them.
 //!
 //! They are compiled for the fuzzer (`--cfg fuzzing`, which `cargo fuzz` sets; `fuzz/` has its
 //! targets) and for the unit tests, which put the committed corpora and mutations of them through
-//! the same entries ([`replay`]). The program never has them. `docs/fuzzing.md` says what each
-//! target holds and what it has found.
+//! the same entries ([`replay`]). The program does not contain them. `docs/fuzzing.md` says what
+//! each target asserts and what it has found.
 
 mod bytes;
 mod camera;
@@ -22,18 +21,18 @@ pub(crate) use tape::Tape;
 
 const KIB: usize = 1024;
 
-/// What fuzzing puts in where a secret belongs: nothing that is shown may contain it.
+/// Marks a secret in fuzzing inputs: no output may contain it.
 pub(crate) const SECRET: &str = "Zq7secretZq7";
 
-/// An entry, and the memory that it may take.
+/// An entry for fuzzing, and bounds of its memory.
 #[derive(Debug)]
 pub struct Target {
-    /// Its name: of its program, and of its corpus.
+    /// Name of the target, of its program and of its corpus.
     pub name: &'static str,
     entry: fn(&[u8]),
-    /// Bytes of the heap at once, whatever the input: with what the test itself needs.
+    /// Heap bytes at once, whatever the input, including what the test itself needs.
     bytes_max: usize,
-    /// And for each byte of the input.
+    /// Further heap bytes per byte of the input.
     bytes_per_byte_max: usize,
 }
 
@@ -46,14 +45,14 @@ const fn target(
     Target { name, entry, bytes_max, bytes_per_byte_max }
 }
 
-/// Runs a target's entry, and asserts that it takes no more memory than it may and keeps none.
+/// Runs a target's entry, and asserts that it stays within its memory bounds and keeps nothing.
 pub fn run(name: &str, data: &[u8]) {
     let target = TARGETS.iter().find(|target| target.name == name).expect("a target's name");
     bytes::check(target, data);
 }
 
-/// Every target; `fuzz/fuzz_targets` and `fuzz/corpus` have one file and one folder for each. The
-/// bounds are a half more than what the corpora and the fuzzer were seen to reach.
+/// Every target; each has a file in `fuzz/fuzz_targets` and a folder in `fuzz/corpus`. The bounds
+/// are one and a half times the highest peaks seen with the corpora and the fuzzer.
 pub const TARGETS: &[Target] = &[
     target("challenge", challenge, 8 * KIB, 16),
     target("config", config, 768 * KIB, 160),

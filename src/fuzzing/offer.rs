@@ -1,4 +1,4 @@
-//! What a stranger sends by POST and PATCH: offers and fragments.
+//! Targets for what a client sends by POST and PATCH: offers and fragments.
 
 use super::handshake::{CANDIDATES, credentials, identity, request};
 use crate::limits::{OFFER_BYTES_MAX, OFFER_MEDIA_MAX};
@@ -6,9 +6,10 @@ use crate::webrtc::fragment::{self, Fragment};
 use crate::webrtc::handshake::Answered;
 use crate::webrtc::offer::Offer;
 
-/// An offer: a refusal shows nothing of its password and nothing that is not text; one that is
-/// taken is answered with as many media sections, of the same names and in the same order, one of
-/// them served, in lines of visible ASCII that another SDP reader takes as well.
+/// An offer. A refusal is a short text without control characters. An offer that is read does not
+/// show its password in debug output, and is answered with as many media sections, of the same
+/// names and in the same order, one of them served, in lines of visible ASCII that another SDP
+/// parser accepts.
 pub fn whep_offer(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let offer = match Offer::read(text) {
@@ -50,8 +51,8 @@ pub fn whep_offer(data: &[u8]) {
     assert_eq!(parsed.medias.len(), media.len());
 }
 
-/// A fragment: refused in words that are short and have nothing of it; the answer to one that is
-/// taken is lines of visible ASCII and itself a fragment, with our credentials and its section.
+/// A fragment. A refusal is a short text without control characters. The answer to one that is read
+/// is lines of visible ASCII and itself a fragment, with weir's credentials and the same section.
 pub fn whep_fragment(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let fragment = match Fragment::read(text) {

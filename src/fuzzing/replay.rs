@@ -1,5 +1,5 @@
-//! The committed corpora, and seeded mutations of them, through the entries: what the fuzzer once
-//! found stays found, on any machine and without the fuzzer.
+//! Replays the committed corpora, and seeded mutations of them, through the entries: what the
+//! fuzzer once found stays found, on any machine and without the fuzzer.
 //!
 //! `WEIR_FUZZ_MUTATIONS` sets how many mutations of each input are tried.
 
@@ -11,19 +11,20 @@ use super::bytes::{Counted, check};
 use super::{TARGETS, Target};
 use crate::rtp::testing::Random;
 
-/// Mutations of each input when nothing else is asked for: a few seconds in all.
+/// Mutations of each input by default: a few seconds in all.
 const MUTATIONS: usize = 40;
-/// Files of one target's corpus, and bytes of all: they are read by people and cloned by everyone.
+/// Files per target, and bytes of all corpora, at most: people read them, and every clone has them.
 const FILES_MAX: usize = 40;
 const BYTES_MAX: u64 = 300 * 1024;
-/// Bytes of a mutated input; the largest read of a camera's socket is more, a datagram less.
+/// Bytes of a mutated input, at most: less than the largest read of a camera's socket, more than a
+/// datagram.
 const INPUT_BYTES_MAX: usize = 20 * 1024;
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz").join(name)
 }
 
-/// A target's inputs, in the order of their names.
+/// Inputs of a target, in the order of their file names.
 fn corpus(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
     let entries = fs::read_dir(folder("corpus").join(target)).expect("a folder for each target");
     let mut files: Vec<PathBuf> =
@@ -61,7 +62,7 @@ fn mutate(random: &mut Random, input: &mut Vec<u8>, other: &[u8]) {
     input.truncate(INPUT_BYTES_MAX);
 }
 
-/// Says which input it was when an entry panics.
+/// Prints the input when an entry panics.
 struct Witness<'i> {
     target: &'static str,
     file: &'i Path,

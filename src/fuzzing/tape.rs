@@ -1,7 +1,7 @@
-//! An input read as instructions: bytes, numbers and records, until nothing is left. Past the end
-//! everything is zero or empty, so that every input is a valid one.
+//! An input read as instructions: bytes, numbers and records, until it is used up. Past its end
+//! everything is zero or empty, so that every input is valid.
 
-/// The rest of an input.
+/// What is left of an input.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tape<'d>(&'d [u8]);
 
@@ -23,14 +23,14 @@ impl<'d> Tape<'d> {
         u16::from_be_bytes([self.byte(), self.byte()])
     }
 
-    /// So many bytes, or what is left.
+    /// The next `count` bytes, or what is left.
     pub(crate) fn bytes(&mut self, count: usize) -> &'d [u8] {
         let (bytes, rest) = self.0.split_at(count.min(self.0.len()));
         self.0 = rest;
         bytes
     }
 
-    /// A number of two bytes, and so many bytes.
+    /// A length of two bytes, then so many bytes.
     pub(crate) fn record(&mut self) -> &'d [u8] {
         let bytes = self.number();
         self.bytes(usize::from(bytes))
@@ -40,7 +40,8 @@ impl<'d> Tape<'d> {
         self.bytes(self.0.len())
     }
 
-    /// A genuine message as an attacker changes it: how many bytes, then where and by what.
+    /// `genuine` as an attacker might change it: the tape says how many bytes, then where and by
+    /// what.
     pub(crate) fn edited(&mut self, genuine: &[u8]) -> Vec<u8> {
         let mut edited = genuine.to_vec();
         for _ in 0..self.byte() % 8 {

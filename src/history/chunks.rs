@@ -1,43 +1,43 @@
-//! The memory of all history rings: [`CHUNKS_MAX`] chunks in one pool, each with the bytes of some
-//! packets and a descriptor a packet. No ring has chunks of its own: who gives one up for whom is
-//! said in [`crate::stream::store`].
+//! The memory of all history rings: one pool of [`CHUNKS_MAX`] chunks, each with the bytes of some
+//! packets and one descriptor per packet. No ring owns chunks for good; [`crate::stream::store`]
+//! decides which ring gives chunks up when another needs them.
 //!
-//! All zeros are a valid empty state: a static of it costs no file bytes.
+//! All zeros are a valid empty state, so a static of it takes no bytes in the program file.
 
 use crate::limits::{CHUNK_PACKETS_MAX, CHUNKS_MAX, PROFILE};
 use crate::status::Counts;
 
 use super::packet::Flags;
 
-/// The arena of chunks.
+/// The pool of chunks.
 #[derive(Debug)]
 pub struct Chunks {
     chunks: [Chunk; CHUNKS_MAX],
-    /// Chunks from here on were never used.
+    /// Chunks from this number on were never used.
     fresh: u16,
-    /// The chunk given back last, plus one; 0 for none.
+    /// Head of the free list: the chunk given back last, plus one; 0 for none.
     free: u16,
     usage: Counts,
 }
 
-/// Some packets of one ring, one after the other.
+/// Consecutive packets of one ring.
 #[derive(Debug)]
 pub(super) struct Chunk {
-    /// Stream-wide index of the first packet.
+    /// The stream-wide index of the first packet.
     pub(super) first: u64,
-    /// Bytes taken by published packets.
+    /// Bytes used by published packets.
     filled: u32,
-    /// Packets published.
+    /// The number of packets published.
     count: u16,
-    /// When its last packet was published.
+    /// When its last packet was published, in µs.
     pub(super) newest_us: u64,
-    /// In the free list: the next free chunk, plus one.
+    /// For a chunk in the free list: the next free chunk, plus one.
     next: u16,
     packets: [Descriptor; CHUNK_PACKETS_MAX],
     bytes: [u8; PROFILE.ring_chunk_bytes],
 }
 
-/// Where a packet lies in its chunk, and what its RTP header says.
+/// A packet's position in its chunk, its RTP timestamp and its flags.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Descriptor {
     pub(super) timestamp: u32,
@@ -47,7 +47,7 @@ pub(super) struct Descriptor {
 }
 
 impl Chunks {
-    /// Every chunk free.
+    /// A pool with every chunk free.
     pub const fn new() -> Self {
         Self {
             chunks: [const { Chunk::new() }; CHUNKS_MAX],
@@ -57,33 +57,33 @@ impl Chunks {
         }
     }
 
-    /// Chunks held by rings.
+    /// The number of chunks that rings hold.
     pub fn in_use(&self) -> usize {
         self.usage.used
     }
 
-    /// How full the pool is and was; full: a stream was not read for want of room.
+    /// Use and peak use of the pool. Its `full` counts reads that were put off for lack of chunks.
     pub fn usage(&self) -> Counts {
         self.usage
     }
 
-    /// Chunks held by nobody.
+    /// The number of chunks that no ring holds.
     pub fn free(&self) -> usize {
         CHUNKS_MAX - self.in_use()
     }
 
-    /// Somebody could not be read for want of chunks.
+    /// Counts a read that was put off for lack of chunks.
     pub(crate) fn was_full(&mut self) {
         self.usage.full += 1;
     }
 
-    /// Every chunk free again; no ring may be left that holds one.
+    /// Frees every chunk. No ring may still hold one.
     #[cfg(any(test, fuzzing))]
     pub(crate) fn free_all(&mut self) {
         (self.fresh, self.free, self.usage) = (0, 0, Counts::ZERO);
     }
 
-    /// A chunk, while there is one.
+    /// Takes a free chunk; `None` when there is none.
     pub(super) fn take(&mut self) -> Option<u16> {
         let chunk = if self.free > 0 {
             let chunk = self.free - 1;
@@ -99,7 +99,7 @@ impl Chunks {
         Some(chunk)
     }
 
-    /// Gives a chunk back.
+    /// Puts a chunk back on the free list.
     pub(super) fn give(&mut self, chunk: u16) {
         self.chunks[usize::from(chunk)].next = self.free;
         self.free = chunk + 1;
@@ -154,12 +154,12 @@ impl Chunk {
             && self.filled as usize + bytes <= PROFILE.ring_chunk_bytes
     }
 
-    /// What no published packet covers.
+    /// The bytes after the last published packet.
     pub(super) fn room(&mut self) -> &mut [u8] {
         &mut self.bytes[self.filled as usize..]
     }
 
-    /// Makes `payload`, a range of the room, the chunk's next packet.
+    /// Publishes the range `payload` of [`Self::room`] as the chunk's next packet.
     pub(super) fn publish(
         &mut self,
         payload: std::ops::Range<usize>,
@@ -178,7 +178,8 @@ impl Chunk {
         self.count += 1;
     }
 
-    /// The descriptor and the bytes of the packet with this stream-wide index.
+    /// The descriptor and the bytes of the packet with this stream-wide index; `None` when it is
+    /// not in this chunk.
     pub(super) fn packet(&self, index: u64) -> Option<(Descriptor, &[u8])> {
         let slot = usize::try_from(index.checked_sub(self.first)?).ok()?;
         if slot >= usize::from(self.count) {

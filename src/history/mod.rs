@@ -1,8 +1,8 @@
-//! The history of streams: the payloads last cut, in plaintext, which [`crate::rtp`] writes and
-//! [`crate::egress`] reads; neither knows the other.
+//! The history of streams: the latest RTP payloads, in plaintext. [`crate::rtp`] writes them and
+//! [`crate::egress`] reads them; neither depends on the other.
 //!
-//! [`chunks`] owns the memory of all rings; [`ring`] is one stream's history in it; [`packet`] is
-//! what it consists of. Nothing here allocates, waits or knows of subscriptions.
+//! [`chunks`] owns the memory of all rings, [`ring`] is the history of one stream, and [`packet`]
+//! is one entry of it. Nothing here allocates, waits or knows of subscriptions.
 
 pub mod chunks;
 pub mod packet;

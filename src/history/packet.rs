@@ -1,15 +1,15 @@
-//! A packet of a ring, as whoever reads it has it.
+//! A packet in a history ring, as its readers see it.
 
-/// What a packet is, beside its bytes.
+/// Properties of a packet that its bytes do not show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Flags(u8);
 
 impl Flags {
-    /// Nothing special.
+    /// No flag set.
     pub const NONE: Self = Self(0);
     /// The RTP marker: the last packet of its access unit.
     pub const MARKER: Self = Self(1);
-    /// The parameter sets that begin an IDR access unit: here a decoder can start.
+    /// The packet with the parameter sets that begin an IDR access unit: a decoder can start here.
     pub const IDR_BEGINS: Self = Self(2);
 
     /// Whether all of `flags` are set.
@@ -17,21 +17,21 @@ impl Flags {
         self.0 & flags.0 == flags.0
     }
 
-    /// The RTP marker bit.
+    /// Whether the RTP marker bit is set.
     pub const fn marker(self) -> bool {
         self.contains(Self::MARKER)
     }
 }
 
-/// A published packet.
+/// A published packet, borrowed from its chunk.
 #[derive(Debug, Clone, Copy)]
 pub struct Packet<'c> {
-    /// Its stream-wide index.
+    /// Its stream-wide index, which never restarts.
     pub index: u64,
-    /// The RTP payload.
+    /// The RTP payload, in plaintext.
     pub payload: &'c [u8],
-    /// On the stream's timeline, 90 kHz.
+    /// The RTP timestamp on the stream's own timeline, at 90 kHz.
     pub timestamp: u32,
-    /// Marker and more.
+    /// The marker bit, and whether an IDR begins.
     pub flags: Flags,
 }

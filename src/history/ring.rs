@@ -1,14 +1,14 @@
-//! One stream's history: the payloads last cut, in plaintext, read by every subscription.
+//! One stream's history: the latest RTP payloads, in plaintext, read by every subscription.
 //!
-//! A ring is a queue of chunks. Packets have a stream-wide index that never restarts. What is kept,
-//! in the order in which it is given up last ([`crate::stream::store`] says when):
+//! A ring is a queue of chunks. Packets have a stream-wide index that never restarts. A ring keeps
+//! the following; the last item is given up first ([`crate::stream::store`] says when):
 //!
-//! 1. what some viewer was not served yet: never given up;
-//! 2. the history that resends are made of: the last [`HISTORY_US`](crate::limits::HISTORY_US);
-//! 3. the newest key frame, whole, for whoever joins;
-//! 4. the group since it, so that who joins gets from the key frame to what is live.
+//! 1. packets that some viewer was not served yet: never given up;
+//! 2. the history for resends: the last [`HISTORY_US`](crate::limits::HISTORY_US);
+//! 3. the newest key frame, whole, for viewers that join;
+//! 4. its group (the packets since that key frame), with which a joining viewer catches up to live.
 //!
-//! Without its group a key frame is a *still*: its chunks stand apart, and nothing leads on from it.
+//! A key frame without its group is a *still*: its chunks are kept apart, and no packet follows it.
 //! A packet lies in one chunk. Packets are published once and never change.
 
 mod keeping;
@@ -21,7 +21,7 @@ use crate::limits::{
     PROFILE, READ_CHUNKS_MAX, READ_CUT_CHUNKS_BEHIND, RING_CHUNKS_MAX, STILL_CHUNKS_MAX,
 };
 
-pub use keeping::Held;
+pub use keeping::ChunkUse;
 
 use super::chunks::Chunks;
 use super::packet::{Flags, Packet};
@@ -29,23 +29,23 @@ use super::packet::{Flags, Packet};
 /// A stream's history.
 #[derive(Debug)]
 pub struct Ring {
-    /// Oldest first; the last one is open.
+    /// Oldest first; packets are written to the last one.
     chunks: Deque<u16, RING_CHUNKS_MAX>,
-    /// The newest key frame's chunks, once the group behind it was given up.
+    /// The newest key frame's chunks, after its group was given up.
     still: Deque<u16, STILL_CHUNKS_MAX>,
     tail: u64,
     head: u64,
-    /// Behind the last packet that ends an access unit.
+    /// The index after the last packet that ends an access unit.
     marked: u64,
-    /// The newest IDR, while it can be begun with.
+    /// The newest IDR, while a viewer can begin with it.
     idr: Option<Idr>,
     /// The first packet that some viewer was not served yet.
     unserved: Option<u64>,
-    /// The first packet that a viewer has yet to get on its way to what is live.
+    /// The first packet that a viewer which is catching up still lacks.
     wanted: Option<u64>,
-    /// Nobody is to have anything again: there is no history.
+    /// The stream has no viewer, so no history is kept for resends.
     is_unwatched: bool,
-    /// Chunks that were opened since the read at hand began.
+    /// Chunks opened since the current read began.
     opened: u16,
     lost: u64,
 }
@@ -54,17 +54,17 @@ pub struct Ring {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Idr {
     begins: u64,
-    /// Behind its last packet, once that is there; 0 before. An `Option` would have a ring without an
-    /// IDR be something else than zeros, and the arena with all rings a part of the program's file.
+    /// The index after its last packet; 0 until that is published. With an `Option`, an empty ring
+    /// would not be all zeros, and the arena with all rings would take space in the program file.
     end: u64,
 }
 
 /// Where a subscription may begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Start {
-    /// The first packet of a key frame.
+pub struct StartPoint {
+    /// The index of the key frame's first packet.
     pub index: u64,
-    /// Behind the last packet that leads on from there; `None` when all that comes does.
+    /// For a still, the index after its last packet; `None` when the packets up to live follow.
     pub until: Option<u64>,
 }
 
@@ -86,11 +86,11 @@ impl Ring {
         }
     }
 
-    /// Room at the head for at least `bytes` in one piece. What is written there stays, and the
-    /// same room is returned for no more bytes than before, until the next [`Self::publish`].
+    /// Room at the head for at least `bytes` bytes in one piece. Until the next [`Self::publish`],
+    /// written bytes stay, and another call that asks for no more bytes returns the same room.
     ///
     /// # Panics
-    /// Without a chunk in the pool and in the ring: [`crate::stream::store::make_room`] comes first.
+    /// The pool and the ring have no chunk: call [`crate::stream::store::make_room`] first.
     pub fn reserve<'c>(
         &mut self,
         chunks: &'c mut Chunks,
@@ -107,7 +107,10 @@ impl Ring {
         open.room()
     }
 
-    /// Publishes the bytes `payload` of the room that was reserved last; their index.
+    /// Publishes the range `payload` of the room reserved last; returns the packet's index.
+    ///
+    /// # Panics
+    /// No room was reserved.
     pub fn publish(
         &mut self,
         chunks: &mut Chunks,
@@ -127,7 +130,7 @@ impl Ring {
         self.head - 1
     }
 
-    /// The packet with this index; `None` when it was given up or is not there yet.
+    /// The packet with this index; `None` when it was given up or is not published yet.
     pub fn packet<'c>(&self, chunks: &'c Chunks, index: u64) -> Option<Packet<'c>> {
         let chunk = if index >= self.tail {
             *self.chunks.get(self.position(chunks, index))?
@@ -138,7 +141,7 @@ impl Ring {
         Some(Packet { index, payload, timestamp: descriptor.timestamp, flags: descriptor.flags })
     }
 
-    /// The packets from `index` on, to the head or the end of a still; none when `index` was given
+    /// The packets from `index` to the head, or to the end of a still; none when `index` was given
     /// up.
     pub fn packets_from<'c>(&'c self, chunks: &'c Chunks, index: u64) -> Packets<'c> {
         let until = self.start().and_then(|start| start.until).filter(|_| index < self.tail);
@@ -160,73 +163,73 @@ impl Ring {
         self.head
     }
 
-    /// The oldest index from which everything is here to the head.
+    /// The oldest index from which all packets up to the head are held, stills aside.
     pub fn tail(&self) -> u64 {
         self.tail
     }
 
-    /// Whether the packet with this index is here, or the next one to be published.
+    /// Whether the packet with this index is held, or is the next to be published.
     pub fn has(&self, index: u64) -> bool {
         index >= self.tail || self.start().is_some_and(|start| start.has(index))
     }
 
-    /// Where a viewer may begin: the newest key frame, while all that came of it is here.
-    pub fn start(&self) -> Option<Start> {
+    /// Where a viewer may begin: the newest key frame; `None` when that is not held whole so far.
+    pub fn start(&self) -> Option<StartPoint> {
         let Idr { begins, end } = self.idr?;
-        Some(Start { index: begins, until: (begins < self.tail).then_some(end) })
+        Some(StartPoint { index: begins, until: (begins < self.tail).then_some(end) })
     }
 
-    /// Chunks held.
+    /// The number of chunks that this ring holds.
     pub fn chunks_held(&self) -> usize {
         self.chunks.len() + self.still.len()
     }
 
-    /// Packets overwritten that some viewer was not served yet, for want of a chunk: only a read
-    /// that is cut into more chunks than [`READ_CHUNKS_MAX`] does this.
+    /// The number of packets overwritten for lack of a chunk before some viewer was served. Only a
+    /// read that is cut into more than [`READ_CHUNKS_MAX`] chunks causes this.
     pub fn lost(&self) -> u64 {
         self.lost
     }
 
-    /// The packet just published, `index`, begins an IDR access unit.
+    /// Marks the packet just published, `index`, as the beginning of an IDR access unit.
     pub fn idr_begins(&mut self, index: u64) {
         let end = if self.marked > index { self.marked } else { 0 };
         self.idr = Some(Idr { begins: index, end });
     }
 
-    /// The newest IDR will not be completed, or what came since it is torn: nobody may start there.
+    /// The newest IDR stays incomplete, or packets after it were lost: no viewer may begin with it.
     pub fn idr_spoiled(&mut self) {
         self.idr = None;
     }
 
-    /// Packets are about to come: they are held from here on until they are [`Self::served`].
+    /// Packets are about to be written: hold them until [`Self::served`].
     pub fn hold_unserved(&mut self) {
         self.unserved.get_or_insert(self.head);
     }
 
-    /// What comes from here on is of another read.
+    /// A new read begins: counts the chunks that it opens from 0.
     pub fn begin_read(&mut self) {
         self.opened = 0;
     }
 
-    /// Whether the read at hand was cut into so many chunks that no further NAL unit of it is to
-    /// be.
+    /// Whether the current read has opened so many chunks that no further NAL unit of it may be
+    /// cut.
     pub fn is_read_full(&self) -> bool {
         usize::from(self.opened) > READ_CUT_CHUNKS_BEHIND
     }
 
-    /// Every viewer that was up to date has what there is. Those on their way to what is live want
-    /// what is from `wanted` on, which is kept for them while there is room.
+    /// Every viewer that was up to date has all packets. Viewers that are catching up need the
+    /// packets from `wanted` on, which are kept while there is room.
     pub fn served(&mut self, wanted: Option<u64>) {
         self.unserved = None;
         self.wanted = wanted;
     }
 
-    /// Whether one more read may be cut into it.
+    /// Whether the ring's queue of chunks has room for one more read.
     pub(crate) fn has_place(&self) -> bool {
         self.chunks.len() + READ_CHUNKS_MAX <= RING_CHUNKS_MAX
     }
 
-    /// Gives every chunk back. Indexes go on, so that a cursor at the head stays where it is.
+    /// Gives every chunk back. Indexes continue, so a cursor at the head keeps its place.
     pub fn forget(&mut self, chunks: &mut Chunks) {
         self.idr = None;
         self.unserved = None;
@@ -253,7 +256,7 @@ impl Ring {
         chunk
     }
 
-    /// Gives the oldest chunk up whoever needs it: nothing else is left.
+    /// Overwrites the oldest chunk, even if a viewer needs it: there is no other chunk.
     fn overwrite(&mut self, chunks: &mut Chunks) {
         let before = self.unserved.map_or(self.tail, |index| index.max(self.tail));
         if self.chunks.is_empty() {
@@ -266,10 +269,10 @@ impl Ring {
         }
     }
 
-    /// Which of the ring's chunks holds `index`, which is between tail and head.
+    /// The position in the ring of the chunk that holds `index`, which is between tail and head.
     fn position(&self, chunks: &Chunks, index: u64) -> usize {
         let begins_by = |&chunk: &u16| chunks.chunk(chunk).first <= index;
-        // Most viewers are at what came last, which is still in the processor's caches.
+        // Most viewers read the newest packets, which are still in the processor's caches.
         let mut newest = self.chunks.iter().rev().take(READ_CHUNKS_MAX);
         if let Some(passed) = newest.position(begins_by) {
             return self.chunks.len() - 1 - passed;
@@ -282,14 +285,14 @@ impl Ring {
 }
 
 impl Idr {
-    /// Behind its last packet, once that is there.
+    /// The index after its last packet; `None` until that is published.
     fn end(self) -> Option<u64> {
         (self.end > 0).then_some(self.end)
     }
 }
 
-impl Start {
-    /// Whether the packet with this index leads on from here.
+impl StartPoint {
+    /// Whether a viewer that begins here reaches the packet with this index.
     fn has(&self, index: u64) -> bool {
         index >= self.index && self.until.is_none_or(|until| index < until)
     }
@@ -301,11 +304,11 @@ impl Default for Ring {
     }
 }
 
-/// See [`Ring::packets_from`].
+/// Iterator over the packets of a ring: see [`Ring::packets_from`].
 #[derive(Debug)]
 pub struct Packets<'c> {
     chunks: &'c Chunks,
-    /// The numbers of the chunks that are left: those at hand, and those that follow.
+    /// The chunks still to be read, in the two halves of the queue.
     held: (&'c [u16], &'c [u16]),
     index: u64,
     end: u64,

@@ -1,29 +1,29 @@
-//! The weir.toml that comes out: names that weir takes, and each camera judged by the
-//! configuration's own reader before it goes in.
+//! The resulting weir.toml: names that weir allows, and each camera checked by the configuration's
+//! own reader before it goes in.
 
 use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use super::{Found, Kind, Source, shown};
+use super::{Found, ImportKind, ImportedSource, shown};
 use crate::config::{self, name_problem};
 use crate::limits::{CAMERA_NAME_BYTES_MAX, CAMERAS_MAX, CONFIG_BYTES_MAX};
 
 const VERSION_LINE: &str = "config_version = 1\n";
 
-/// Grows camera by camera.
-pub(super) struct Fragment {
+/// A weir.toml in the making, one camera after another.
+pub(super) struct ConfigFragment {
     pub(super) text: String,
     pub(super) taken: usize,
     pub(super) notes: Vec<String>,
-    kind: Kind,
+    kind: ImportKind,
     names: HashSet<String>,
 }
 
-impl Fragment {
-    /// An empty one. The streams' names that weir takes as they are stay theirs, whatever becomes
-    /// of the others'.
-    pub(super) fn of(kind: Kind, streams: &[Found]) -> Self {
+impl ConfigFragment {
+    /// An empty fragment. Streams whose names weir allows keep them, however the others are
+    /// renamed.
+    pub(super) fn of(kind: ImportKind, streams: &[Found]) -> Self {
         let text = format!(
             "# Cameras of a {kind} configuration, with their passwords: keep it for weir's user \
              alone.\n# In a weir.toml that there is already, the next line is.\n{VERSION_LINE}"
@@ -35,7 +35,7 @@ impl Fragment {
         Self { text, taken: 0, notes: Vec::new(), kind, names }
     }
 
-    /// Adds a stream, or notes why not.
+    /// Adds a stream as a camera, or notes why it is left out.
     pub(super) fn add(&mut self, stream: Found) {
         let Found { name, source, remarks } = stream;
         let label = shown(&name);
@@ -68,12 +68,12 @@ impl Fragment {
         self.notes.extend(remarks.into_iter().map(|remark| format!("{label}: {remark}")));
     }
 
-    /// The `[[camera]]` of a stream, and its name where that is another one.
+    /// The `[[camera]]` of a stream, and its new name if it needs one.
     fn section(
         &self,
         name: &str,
         label: &str,
-        source: &Source,
+        source: &ImportedSource,
     ) -> Result<(String, Option<String>), String> {
         if self.taken >= CAMERAS_MAX {
             return Err(format!("this weir has room for {CAMERAS_MAX} cameras"));
@@ -106,7 +106,7 @@ impl Fragment {
         Ok((section, new_name))
     }
 
-    /// A name that is allowed and nobody's yet, as near to `name` as can be.
+    /// An allowed name that is not taken yet, as close to `name` as possible.
     fn allowed_name(&self, name: &str) -> String {
         let fits = |char: char| char.is_ascii_alphanumeric() || "._-".contains(char);
         let mut base: String = name
@@ -122,7 +122,7 @@ impl Fragment {
         if !self.names.contains(&base) {
             return base;
         }
-        // There are fewer names taken than numbers to try.
+        // Ends, since fewer names are taken than there are numbers.
         (2..)
             .map(|number| format!("{base}-{number}"))
             .find(|name| !self.names.contains(name))
@@ -130,7 +130,7 @@ impl Fragment {
     }
 }
 
-/// A TOML string.
+/// `text` as a TOML string.
 fn quoted(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
     quoted.push('"');
@@ -158,7 +158,7 @@ mod tests {
 
     fn names(wished: &[&str]) -> Vec<String> {
         let streams: Vec<Found> = wished.iter().map(|name| found(name)).collect();
-        let mut fragment = Fragment::of(Kind::Go2rtc, &streams);
+        let mut fragment = ConfigFragment::of(ImportKind::Go2rtc, &streams);
         for stream in streams {
             fragment.add(stream);
         }
@@ -194,7 +194,7 @@ mod tests {
             source.user = Some("u".to_owned());
             source.password = Some(odd.to_owned());
         }
-        let mut fragment = Fragment::of(Kind::MediaMtx, &[]);
+        let mut fragment = ConfigFragment::of(ImportKind::MediaMtx, &[]);
         fragment.add(stream);
         let loaded = config::parse(&fragment.text, Path::new(""));
         assert_eq!(loaded.problems, []);
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn one_camera_too_many_stays_behind() {
         let names: Vec<String> = (0..=CAMERAS_MAX).map(|n| format!("c{n}")).collect();
-        let mut fragment = Fragment::of(Kind::MediaMtx, &[]);
+        let mut fragment = ConfigFragment::of(ImportKind::MediaMtx, &[]);
         for name in &names {
             fragment.add(found(name));
         }
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_a_configuration_stays_behind() {
-        let mut fragment = Fragment::of(Kind::MediaMtx, &[]);
+        let mut fragment = ConfigFragment::of(ImportKind::MediaMtx, &[]);
         fragment.text.push_str(&"#".repeat(CONFIG_BYTES_MAX - fragment.text.len() - 60));
         fragment.add(found("gate"));
         assert_eq!(fragment.taken, 1, "{:?}", fragment.notes);

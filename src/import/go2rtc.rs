@@ -1,11 +1,12 @@
 //! `go2rtc.yaml`: `streams`, each with one source or several, of which the first that weir can
-//! fetch is taken. A source has its options behind `#`. Frigate has the same as its section `go2rtc`.
+//! fetch is used. Options of a source follow it after `#`. Frigate has the same in its section
+//! `go2rtc`.
 
 use super::source::{elsewhere, is_rtsp, refusal, rtsp};
 use super::yaml::{Node, Tree};
-use super::{Findings, Found, Source};
+use super::{Findings, Found, ImportedSource};
 
-/// Sections with something in them that weir has under another name, or not at all.
+/// Sections that weir has under another name or not at all, and the remark on each.
 const SECTIONS: [(&str, &str); 4] = [
     ("publish", "publishing to other servers is not taken over: weir serves browsers alone"),
     ("homekit", "HomeKit is not taken over: weir serves browsers alone"),
@@ -14,12 +15,12 @@ const SECTIONS: [(&str, &str); 4] = [
 ];
 /// Options of an RTSP source that change nothing in weir.
 const IDLE_OPTIONS: [&str; 5] = ["backchannel", "timeout", "pkt_size", "gop", "reconnect"];
-/// Those of ffmpeg that make another picture.
+/// Options of ffmpeg that change the picture.
 const PICTURE_OPTIONS: [&str; 5] = ["rotate", "width", "height", "raw", "drawtext"];
 
-/// A source without its options, and what of it stays behind.
+/// A source without its options, and remarks on what is left out.
 struct Fetched {
-    source: Source,
+    source: ImportedSource,
     remarks: Vec<String>,
 }
 
@@ -27,14 +28,14 @@ pub(super) fn is_of(tree: &Tree) -> bool {
     root(tree).is_some()
 }
 
-/// What has the streams in it.
+/// The node that holds `streams`: the root, or Frigate's section.
 fn root<'a, 't>(tree: &'a Tree<'t>) -> Option<Node<'a, 't>> {
     let has_streams = |node: &Node| node.value("streams").is_some_and(Node::is_map);
     let root = tree.root();
     Some(root).filter(has_streams).or_else(|| root.value("go2rtc").filter(has_streams))
 }
 
-/// The streams; `None` where there are none to read.
+/// Reads the streams; `None` without a map of streams.
 pub(super) fn read(tree: &Tree) -> Option<Findings> {
     let root = root(tree)?;
     let streams = root.value("streams")?;
@@ -66,7 +67,7 @@ fn stream(name: &str, value: Node) -> Found {
     let mut taken = None;
     let mut why = "it has no source".to_owned();
     for (index, text) in sources.iter().enumerate() {
-        // The only one needs no number.
+        // A single source needs no number.
         let number =
             if sources.len() > 1 { format!("source {}: ", index + 1) } else { String::new() };
         match text.clone().and_then(fetched) {
@@ -91,13 +92,13 @@ fn stream(name: &str, value: Node) -> Found {
     Found { name: name.to_owned(), source: taken.ok_or(why), remarks }
 }
 
-/// A source's text, or why there is none here; `None` for an empty one.
+/// Text of a source, or why it cannot be read here; `None` for an empty one.
 fn text<'a>(source: Node<'a, '_>) -> Option<Result<&'a str, String>> {
     let tagged = source.tag().map(|tag| Err(elsewhere(tag)));
     tagged.or_else(|| source.words().map(Ok))
 }
 
-/// A source as weir would fetch it.
+/// A source as weir would fetch it, or why weir cannot.
 fn fetched(text: &str) -> Result<Fetched, String> {
     let (url, options) = text.split_once('#').unwrap_or((text, ""));
     let options: Vec<(&str, &str)> = options
@@ -119,7 +120,7 @@ fn fetched(text: &str) -> Result<Fetched, String> {
     Ok(Fetched { source: rtsp(url)?, remarks })
 }
 
-/// What the options of an RTSP source come to.
+/// Remarks on the options of an RTSP source, or why weir cannot use the source.
 fn of_rtsp(options: &[(&str, &str)]) -> Result<Vec<String>, String> {
     let mut remarks = Vec::new();
     for (key, value) in options {
@@ -140,7 +141,8 @@ fn of_rtsp(options: &[(&str, &str)]) -> Result<Vec<String>, String> {
     Ok(remarks)
 }
 
-/// What becomes of a camera that ffmpeg read: weir reads it itself where ffmpeg only copied.
+/// Remark on a camera that ffmpeg reads, which weir reads directly where ffmpeg only copies; else
+/// why weir cannot use it.
 fn through_ffmpeg(options: &[(&str, &str)]) -> Result<String, String> {
     let has = |key: &str| options.iter().any(|(name, _)| *name == key);
     let is_sound = has("audio") && !has("video");

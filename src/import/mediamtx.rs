@@ -1,13 +1,13 @@
-//! `mediamtx.yml`: `paths`, each with a `source`, and `pathDefaults` for what a path does not say.
+//! `mediamtx.yml`: `paths`, each with a `source`, and `pathDefaults` for keys that a path lacks.
 //! Older files have the keys' older names (`sourceProtocol`, `all`).
 
 use super::source::{elsewhere, is_rtsp, refusal, rtsp};
 use super::yaml::{Node, Tree};
 use super::{Findings, Found};
 
-/// Settings of mediamtx that no other file has at its top, for one that has no paths yet.
+/// Top-level keys that only mediamtx has, to recognise a file without paths.
 const OWN_KEYS: [&str; 3] = ["pathDefaults", "rtspAddress", "rtspTransports"];
-/// What a path starts by itself.
+/// Keys with which a path starts a program.
 const HOOKS: [&str; 10] = [
     "runOnInit",
     "runOnDemand",
@@ -21,7 +21,7 @@ const HOOKS: [&str; 10] = [
     "runOnPublish",
 ];
 
-/// A path, and what stands in for what it does not say.
+/// A path, and the defaults for keys that it lacks.
 struct Path<'a, 't> {
     own: Node<'a, 't>,
     defaults: Option<Node<'a, 't>>,
@@ -33,7 +33,7 @@ pub(super) fn is_of(tree: &Tree) -> bool {
     has_paths || OWN_KEYS.iter().any(|key| root.value(key).is_some())
 }
 
-/// The paths; `None` where there are none to read.
+/// Reads the paths; `None` without a map of paths.
 pub(super) fn read(tree: &Tree) -> Option<Findings> {
     let root = tree.root();
     let defaults = root.value("pathDefaults");
@@ -63,7 +63,7 @@ fn stream(name: &str, path: Path) -> Found {
     Found { name: name.to_owned(), source, remarks: remarks(&path) }
 }
 
-/// Why a path that is not pulled from an RTSP camera has no place in weir.
+/// Why a path that does not pull from an RTSP camera is left out.
 fn stays_behind(text: &str, path: &Path) -> String {
     let command = ["runOnInit", "runOnDemand"].into_iter().find(|hook| path.words(hook).is_some());
     match (text, command) {
@@ -84,7 +84,7 @@ fn stays_behind(text: &str, path: &Path) -> String {
     }
 }
 
-/// What of a camera that is taken over stays behind.
+/// Remarks on what is left out of a camera that is taken over.
 fn remarks(path: &Path) -> Vec<String> {
     let mut remarks = Vec::new();
     for key in ["rtspTransport", "sourceProtocol"] {
@@ -113,8 +113,8 @@ fn remarks(path: &Path) -> Vec<String> {
     remarks
 }
 
-/// Whether viewers need a login: internal users other than `any`, another way to know them, or an
-/// older file's `readUser`.
+/// Whether viewers need a login: internal users other than `any`, another authentication method, or
+/// an older file's `readUser`.
 fn has_users(root: Node, defaults: Option<Node>) -> bool {
     let is_other_method = |method: Node| method.words().is_some_and(|words| words != "internal");
     let is_somebody = |user: Node| {

@@ -1,10 +1,10 @@
 //! `weir import`: the cameras of a `mediamtx.yml` or a `go2rtc.yaml` as sections of a weir.toml.
 //!
-//! Owns the two formats as far as cameras go, and the words for what has no place in weir: those
-//! never repeat a URL, a login or a command, only names, keys and kinds. What comes out is judged
-//! by [`crate::config`], so that `weir check` has nothing against it. Bounded by
-//! [`crate::limits::IMPORT_BYTES_MAX`] and `IMPORT_NODES_MAX`, and in what it makes by
-//! `CAMERAS_MAX` and `CONFIG_BYTES_MAX`. Does not read variables, resolve names or ask cameras.
+//! Owns both formats as far as cameras go, and the reasons for what is left out. Reasons never
+//! repeat a URL, a login or a command, only names, keys and kinds. [`crate::config`] checks the
+//! result, so that `weir check` accepts it. Bounded by [`crate::limits::IMPORT_BYTES_MAX`] and
+//! `IMPORT_NODES_MAX`, and in its output by `CAMERAS_MAX` and `CONFIG_BYTES_MAX`. Does not expand
+//! variables, resolve names or contact cameras.
 
 mod fragment;
 mod go2rtc;
@@ -18,106 +18,106 @@ use std::path::Path;
 
 use crate::limits::IMPORT_BYTES_MAX;
 
-use fragment::Fragment;
-use source::Source;
+use fragment::ConfigFragment;
+use source::ImportedSource;
 use yaml::Tree;
 pub use yaml::YamlError;
 
-/// Whose file it is.
+/// The program that a file belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// `mediamtx.yml`
+pub enum ImportKind {
+    /// mediamtx, with its `mediamtx.yml`.
     MediaMtx,
-    /// `go2rtc.yaml`
+    /// go2rtc, with its `go2rtc.yaml`; also Frigate's.
     Go2rtc,
 }
 
-/// What became of a file.
+/// The result of an import.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Imported {
-    /// Whose file it was.
-    pub kind: Kind,
-    /// A weir.toml with the cameras, passwords and all; empty when there are none.
+    /// The program that the file belongs to.
+    pub kind: ImportKind,
+    /// A weir.toml with the cameras, passwords included; empty when there are none.
     pub fragment: String,
-    /// Cameras in it.
+    /// Number of cameras in `fragment`.
     pub taken: usize,
-    /// Cameras and streams of the file.
+    /// Number of cameras and streams in the file.
     pub found: usize,
-    /// What was changed or left out, and why, a line each. Without secrets.
+    /// What was changed or left out, and why, one line each. Without secrets.
     pub notes: Vec<String>,
 }
 
-/// Why nothing could be made of a file.
+/// Why a file cannot be imported.
 #[derive(Debug)]
 pub enum ImportError {
-    /// It cannot be read.
+    /// The file cannot be read.
     File(io::Error),
-    /// It is no YAML, or more of it than there is room for.
+    /// The file is not YAML, is empty, or has too many nodes.
     Yaml(YamlError),
-    /// It looks like neither program's.
+    /// The file could be either program's or neither's; `--from` decides.
     Unknown,
-    /// The section of this name has no map in it.
+    /// The section of this name is not a map: its lines lost their indentation.
     Flat(&'static str),
-    /// It lacks what the program's files have.
-    NotOf(Kind),
+    /// The file lacks the section in which this program has its cameras.
+    NotOf(ImportKind),
 }
 
-/// A stream of the file, with what its program knows of it.
+/// A stream of the file, before it becomes a camera.
 struct Found {
-    /// As the file has it.
+    /// Name as the file has it.
     name: String,
-    /// Where it comes from, or why it does not come with us.
-    source: Result<Source, String>,
-    /// What of it is left out or changed.
+    /// Where it comes from, or why it is left out.
+    source: Result<ImportedSource, String>,
+    /// What is left out or changed of it.
     remarks: Vec<String>,
 }
 
 /// What a program's module finds in its file.
 struct Findings {
     streams: Vec<Found>,
-    /// About the file as a whole.
+    /// Remarks about the file as a whole.
     remarks: Vec<String>,
 }
 
-/// Reads the file at `path`.
+/// Imports the file at `path`. Without `from`, the content tells which program's it is.
 ///
 /// # Errors
-/// [`ImportError`], in words without secrets.
-pub fn import_file(path: &Path, from: Option<Kind>) -> Result<Imported, ImportError> {
+/// [`ImportError`]; its text contains no secrets.
+pub fn import_file(path: &Path, from: Option<ImportKind>) -> Result<Imported, ImportError> {
     let text = crate::storage::file_text(path, IMPORT_BYTES_MAX).map_err(ImportError::File)?;
     import(&text, from)
 }
 
-/// Reads a file's text. Without `from` the content tells whose it is.
+/// Imports a file's text. Without `from`, the content tells which program's it is.
 ///
 /// # Errors
-/// [`ImportError`], in words without secrets.
-pub fn import(text: &str, from: Option<Kind>) -> Result<Imported, ImportError> {
+/// [`ImportError`]; its text contains no secrets.
+pub fn import(text: &str, from: Option<ImportKind>) -> Result<Imported, ImportError> {
     let tree = Tree::parse(text).map_err(ImportError::Yaml)?;
     let kind = from.or_else(|| kind_of(&tree)).ok_or_else(|| flat(&tree, ImportError::Unknown))?;
     let findings = match kind {
-        Kind::MediaMtx => mediamtx::read(&tree),
-        Kind::Go2rtc => go2rtc::read(&tree),
+        ImportKind::MediaMtx => mediamtx::read(&tree),
+        ImportKind::Go2rtc => go2rtc::read(&tree),
     };
     let Findings { streams, remarks } =
         findings.ok_or_else(|| flat(&tree, ImportError::NotOf(kind)))?;
     let found = streams.len();
-    let mut fragment = Fragment::of(kind, &streams);
+    let mut fragment = ConfigFragment::of(kind, &streams);
     for stream in streams {
         fragment.add(stream);
     }
-    let Fragment { text, taken, mut notes, .. } = fragment;
+    let ConfigFragment { text, taken, mut notes, .. } = fragment;
     notes.extend(remarks);
     let fragment = if taken > 0 { text } else { String::new() };
     Ok(Imported { kind, fragment, taken, found, notes })
 }
 
-/// Whose file it is by what stands in it; `None` when that could be either's or neither's.
-fn kind_of(tree: &Tree) -> Option<Kind> {
+/// The program that the file's keys belong to; `None` when it could be either or neither.
+fn kind_of(tree: &Tree) -> Option<ImportKind> {
     let is_go2rtc = go2rtc::is_of(tree);
     match (mediamtx::is_of(tree), is_go2rtc) {
-        (true, false) => Some(Kind::MediaMtx),
-        (false, true) => Some(Kind::Go2rtc),
+        (true, false) => Some(ImportKind::MediaMtx),
+        (false, true) => Some(ImportKind::Go2rtc),
         _ => None,
     }
 }
@@ -129,8 +129,8 @@ fn flat(tree: &Tree, other: ImportError) -> ImportError {
     ["streams", "paths"].into_iter().find(is_flat).map_or(other, ImportError::Flat)
 }
 
-/// A name of the file as it may be shown: on one line, and no longer than it needs to be told from
-/// others. A URL that slipped into the place of a name is not shown.
+/// A name from the file as it may be shown: on one line, and cut to 80 characters. A URL in the
+/// place of a name is not shown.
 fn shown(name: &str) -> String {
     const CHARS_MAX: usize = 80;
     if name.contains("://") || name.contains('@') {
@@ -147,7 +147,7 @@ fn shown(name: &str) -> String {
     shown
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for ImportKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::MediaMtx => "mediamtx",
@@ -169,8 +169,8 @@ impl fmt::Display for ImportError {
                 f,
                 "there are no cameras in `{section}`: each is a line `name:` indented below it"
             ),
-            Self::NotOf(Kind::MediaMtx) => f.write_str("there is no section `paths` in it"),
-            Self::NotOf(Kind::Go2rtc) => f.write_str("there is no section `streams` in it"),
+            Self::NotOf(ImportKind::MediaMtx) => f.write_str("there is no section `paths` in it"),
+            Self::NotOf(ImportKind::Go2rtc) => f.write_str("there is no section `streams` in it"),
         }
     }
 }

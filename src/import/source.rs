@@ -1,16 +1,16 @@
-//! Where a stream comes from, as both programs write it: an RTSP URL, taken apart, or something
-//! else, with the words for why weir has no use for it. Those never repeat the text.
+//! A stream's source, as both programs write it: an RTSP URL, taken apart, or something else, with
+//! the reason why weir cannot use it. Reasons never repeat the text.
 
 use crate::rtsp::CameraUrl;
 
 /// A camera's address and login.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Source {
+pub(super) struct ImportedSource {
     /// `rtsp://…` without a login.
     pub(super) url: String,
     pub(super) user: Option<String>,
     pub(super) password: Option<String>,
-    /// Variables in the login, by name; the part of the login that they were in is left out.
+    /// Names of variables in the login; the part of the login that contains them is left out.
     pub(super) variables: Vec<String>,
 }
 
@@ -26,7 +26,7 @@ const FFMPEG: &str = "is ffmpeg's output, and weir runs no programs; set the cam
                       give its own `rtsp://` address";
 const OTHER: &str = "is of a kind that weir has no part in: it takes RTSP alone";
 
-/// Schemes of both programs, and what to say of them.
+/// Schemes of both programs, and the reason to give for each.
 const REFUSED: [(&[&str], &str); 8] = [
     (&["rtsps", "rtspx"], TLS),
     (&["rtsp+http", "rtsps+http", "rtsp+ws", "rtsps+ws"], TUNNEL),
@@ -81,7 +81,7 @@ pub(super) fn is_rtsp(text: &str) -> bool {
     text.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("rtsp://"))
 }
 
-/// Why a source that is not plain RTSP stays behind.
+/// Why a source that is not plain RTSP is left out.
 pub(super) fn refusal(text: &str) -> String {
     if text.starts_with(['$', '{']) && !variables(text).is_empty() {
         return unknown_address(&variables(text));
@@ -97,11 +97,11 @@ pub(super) fn refusal(text: &str) -> String {
 /// Takes an RTSP URL apart.
 ///
 /// # Errors
-/// In words.
-pub(super) fn rtsp(text: &str) -> Result<Source, String> {
+/// The URL is not valid, or has a variable outside its login; a sentence without the URL.
+pub(super) fn rtsp(text: &str) -> Result<ImportedSource, String> {
     let url = CameraUrl::parse(text).map_err(|error| match variables(text) {
         names if names.is_empty() => format!("its URL {error}"),
-        // One with another text in it, which may be anything.
+        // A variable stands for any text, so the URL's error tells nothing.
         names => unknown_address(&names),
     })?;
     let mut variables = variables(url.reveal());
@@ -122,10 +122,10 @@ pub(super) fn rtsp(text: &str) -> Result<Source, String> {
         variables = of_user;
         variables.extend(of_password);
     }
-    Ok(Source { url: url.reveal().to_owned(), user, password, variables })
+    Ok(ImportedSource { url: url.reveal().to_owned(), user, password, variables })
 }
 
-/// Why a source that another program puts in stays behind.
+/// Why a source that a YAML tag (`!secret`) takes from another file is left out.
 pub(super) fn elsewhere(tag: &str) -> String {
     format!("its source is `!{tag}`, which stands in another file: put in what it stands for")
 }
@@ -138,14 +138,14 @@ fn unknown_address(variables: &[String]) -> String {
     )
 }
 
-/// The names of variables in a text: `${NAME}`, or `${NAME:what else}` of which only the name may
-/// be shown, mediamtx's `$G1` and `$MTX_QUERY`, and Frigate's `{FRIGATE_NAME}`.
+/// Names of the variables in a text: `${NAME}`, or `${NAME:default}` of which only the name may be
+/// shown, mediamtx's `$G1` and `$MTX_QUERY`, and Frigate's `{FRIGATE_NAME}`.
 fn variables(text: &str) -> Vec<String> {
     let mut names = Vec::new();
     for (at, sign) in text.match_indices(['$', '{']) {
         let piece = &text[at + 1..];
         let is_dollar = sign == "$";
-        // `${` is found by its dollar.
+        // `${` is handled at its dollar.
         if !is_dollar {
             if !text[..at].ends_with('$') {
                 names.extend(in_braces(piece, piece.len() + 1 == text.len()));
@@ -170,8 +170,8 @@ fn variables(text: &str) -> Vec<String> {
     names
 }
 
-/// A variable in braces without a dollar: in capitals, and with an underscore where it is not the
-/// whole text. Anything else in braces may be a password's, and is not shown.
+/// A variable in braces without a dollar: in capitals, and with an underscore unless it is the
+/// whole text. Anything else in braces may be part of a password, and is not shown.
 fn in_braces(piece: &str, is_first: bool) -> Option<String> {
     let (name, behind) = piece.split_once('}')?;
     let fits = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';

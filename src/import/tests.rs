@@ -25,7 +25,7 @@ fn described(camera: &Camera) -> (&str, &str, Option<&str>, &str) {
 #[test]
 fn the_cameras_of_mediamtx_come_over() {
     let imported = import(MEDIAMTX, None).expect("a mediamtx.yml");
-    assert_eq!((imported.kind, imported.taken, imported.found), (Kind::MediaMtx, 2, 10));
+    assert_eq!((imported.kind, imported.taken, imported.found), (ImportKind::MediaMtx, 2, 10));
     let cameras = cameras(&imported);
     let described: Vec<_> = cameras.iter().map(described).collect();
     let viewer = Some("viewer");
@@ -62,7 +62,7 @@ fn the_cameras_of_mediamtx_come_over() {
 #[test]
 fn the_cameras_of_go2rtc_come_over() {
     let imported = import(GO2RTC, None).expect("a go2rtc.yaml");
-    assert_eq!((imported.kind, imported.taken, imported.found), (Kind::Go2rtc, 5, 13));
+    assert_eq!((imported.kind, imported.taken, imported.found), (ImportKind::Go2rtc, 5, 13));
     let cameras = cameras(&imported);
     let described: Vec<_> = cameras.iter().map(described).collect();
     let admin = Some("admin");
@@ -141,14 +141,17 @@ fn whose_file_it_is_stands_in_it_or_is_said() {
         let imported = import(either, Some(kind)).expect("cameras");
         url(&cameras(&imported)[0]).to_owned()
     };
-    assert_eq!(taken(Kind::MediaMtx), "rtsp://192.0.2.7/a");
-    assert_eq!(taken(Kind::Go2rtc), "rtsp://192.0.2.7/b");
+    assert_eq!(taken(ImportKind::MediaMtx), "rtsp://192.0.2.7/a");
+    assert_eq!(taken(ImportKind::Go2rtc), "rtsp://192.0.2.7/b");
     assert!(matches!(import("version: 1\n", None), Err(ImportError::Unknown)));
     assert!(matches!(import("just words", None), Err(ImportError::Unknown)));
-    assert!(matches!(import(MEDIAMTX, Some(Kind::Go2rtc)), Err(ImportError::NotOf(Kind::Go2rtc))));
+    assert!(matches!(
+        import(MEDIAMTX, Some(ImportKind::Go2rtc)),
+        Err(ImportError::NotOf(ImportKind::Go2rtc))
+    ));
     assert!(matches!(
         import("rtspAddress: :8554\n", None),
-        Err(ImportError::NotOf(Kind::MediaMtx))
+        Err(ImportError::NotOf(ImportKind::MediaMtx))
     ));
 }
 
@@ -170,7 +173,7 @@ fn frigates_own_file_has_the_streams_one_level_deeper() {
                 rtsp://viewer:{FRIGATE_RTSP_PASSWORD}@192.0.2.31:554/sub\n      - \
                 'ffmpeg:front#audio=opus'\n    yard: !secret yard_url\ncameras:\n  front: {}\n";
     let imported = import(text, None).expect("Frigate's");
-    assert_eq!((imported.kind, imported.taken, imported.found), (Kind::Go2rtc, 1, 2));
+    assert_eq!((imported.kind, imported.taken, imported.found), (ImportKind::Go2rtc, 1, 2));
     let cameras = cameras(&imported);
     assert_eq!(described(&cameras[0]), ("front", "rtsp://192.0.2.31:554/sub", Some("viewer"), ""));
     let begins = [

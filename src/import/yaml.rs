@@ -1,9 +1,9 @@
-//! A YAML document as a tree that can be asked for keys.
+//! A YAML document as a tree that can be queried by key.
 //!
-//! The parser gives events; the nodes stand in one list and name each other by their place in it,
-//! so that an alias costs one number however large what it repeats, and depth costs no stack.
-//! Bounded by [`IMPORT_NODES_MAX`]. Only the first document of a file is read. What a scalar means
-//! is for who asks: everything is text.
+//! The parser yields events. The nodes are in one list and refer to each other by index, so that an
+//! alias costs one number however large what it repeats, and depth costs no stack. Bounded by
+//! [`IMPORT_NODES_MAX`]. Only the first document of a file is read. Every scalar is text; the
+//! caller interprets it.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,10 +13,10 @@ use saphyr_parser::{Event, Parser, ScanError};
 
 use crate::limits::IMPORT_NODES_MAX;
 
-/// Of a tag that is kept.
+/// Characters of a tag that are kept.
 const TAG_CHARS_MAX: usize = 32;
 
-/// A document; its root is what [`Tree::root`] gives.
+/// A document; [`Tree::root`] is its topmost node.
 pub(super) struct Tree<'t> {
     items: Vec<Item<'t>>,
     root: usize,
@@ -31,44 +31,44 @@ pub(super) struct Node<'a, 't> {
 
 enum Item<'t> {
     Text(Cow<'t, str>),
-    /// A scalar that a program of its own replaces (`!secret name`), by its tag.
+    /// A scalar that another program replaces (`!secret name`); holds its tag.
     Tagged(String),
     List(Vec<usize>),
-    /// Keys and values by turns.
+    /// Keys and values, alternating.
     Map(Vec<usize>),
 }
 
-/// Why a text is no document.
+/// Why a text cannot be read as a document.
 #[derive(Debug, PartialEq, Eq)]
 pub enum YamlError {
-    /// It is not YAML at this place.
+    /// The text is not YAML at this place.
     Syntax {
-        /// From 1.
+        /// Line in the text, from 1.
         line: usize,
-        /// In characters, from 1.
+        /// Column in characters, from 1.
         column: usize,
-        /// In the parser's words.
+        /// The parser's message, without any of the text.
         what: String,
     },
-    /// There is more in it than there is room for.
+    /// The document has more than [`IMPORT_NODES_MAX`] nodes.
     Nodes,
-    /// There is nothing in it.
+    /// There is no document in the text.
     Empty,
 }
 
-/// A list or map whose end has not come yet.
+/// A list or map whose end was not read yet.
 struct Open {
     index: usize,
     anchor: usize,
 }
 
-/// The document while it is read.
+/// A document while it is read.
 #[derive(Default)]
 struct Builder<'t> {
     items: Vec<Item<'t>>,
     open: Vec<Open>,
     anchors: HashMap<usize, usize>,
-    /// Items, and places that aliases have in lists and maps.
+    /// Items, plus the places that aliases take in lists and maps.
     nodes: usize,
     root: Option<usize>,
 }
@@ -92,7 +92,7 @@ impl<'t> Tree<'t> {
         root.map(|root| Self { items, root }).ok_or(YamlError::Empty)
     }
 
-    /// The document itself.
+    /// The topmost node of the document.
     pub(super) fn root(&self) -> Node<'_, 't> {
         Node { tree: self, index: self.root }
     }
@@ -124,7 +124,7 @@ impl<'t> Builder<'t> {
             }
             Event::Alias(anchor) => {
                 self.count()?;
-                // What is still open is not among them, so nothing holds itself.
+                // A node that is still open is not among the anchors, so no node contains itself.
                 match self.anchors.get(&anchor) {
                     Some(index) => self.place(*index, 0),
                     None => {
@@ -153,7 +153,8 @@ impl<'t> Builder<'t> {
         Ok(self.items.len() - 1)
     }
 
-    /// Puts what is complete where it belongs; `anchor` is 0 for none.
+    /// Adds a complete node to the innermost open list or map, or makes it the root; `anchor` is 0
+    /// for none.
     fn place(&mut self, index: usize, anchor: usize) {
         if anchor > 0 {
             self.anchors.insert(anchor, index);
@@ -174,7 +175,7 @@ impl<'a, 't> Node<'a, 't> {
         Self { tree: self.tree, index }
     }
 
-    /// The text of a scalar, empty for an empty value.
+    /// Text of a scalar, empty for an empty value; `None` for any other node.
     pub(super) fn text(self) -> Option<&'a str> {
         match self.item() {
             Item::Text(text) => Some(text),
@@ -182,7 +183,7 @@ impl<'a, 't> Node<'a, 't> {
         }
     }
 
-    /// The tag of a scalar that is replaced by another program, as it may be shown.
+    /// Tag of a scalar that another program replaces, or `?` for a tag that may not be shown.
     pub(super) fn tag(self) -> Option<&'a str> {
         match self.item() {
             Item::Tagged(tag) if tag.bytes().all(|byte| byte.is_ascii_alphanumeric()) => Some(tag),
@@ -191,12 +192,12 @@ impl<'a, 't> Node<'a, 't> {
         }
     }
 
-    /// The text of a scalar that has one; YAML writes an empty value as `~` and `null` too.
+    /// Text of a scalar that is not empty; YAML writes an empty value as `~` and `null` too.
     pub(super) fn words(self) -> Option<&'a str> {
         self.text().filter(|text| !matches!(*text, "" | "~" | "null" | "Null" | "NULL"))
     }
 
-    /// Whether this is a switch that is on.
+    /// Whether this scalar is a boolean that is true: `true`, `yes`, `on` or `y`.
     pub(super) fn is_on(self) -> bool {
         let words = ["true", "yes", "on", "y"];
         self.text().is_some_and(|text| words.iter().any(|word| text.eq_ignore_ascii_case(word)))
@@ -206,7 +207,7 @@ impl<'a, 't> Node<'a, 't> {
         matches!(self.item(), Item::Map(_))
     }
 
-    /// The members of a list; nothing for what is none.
+    /// Members of a list; none for any other node.
     pub(super) fn members(self) -> impl Iterator<Item = Self> {
         let members = match self.item() {
             Item::List(members) => members.as_slice(),
@@ -215,7 +216,7 @@ impl<'a, 't> Node<'a, 't> {
         members.iter().map(move |index| self.at(*index))
     }
 
-    /// Keys and values of a map; nothing for what is none. Keys that are no text are passed over.
+    /// Keys and values of a map; none for any other node. Keys that are not text are skipped.
     pub(super) fn entries(self) -> impl Iterator<Item = (&'a str, Self)> {
         let entries = match self.item() {
             Item::Map(entries) => entries.as_slice(),
@@ -226,7 +227,7 @@ impl<'a, 't> Node<'a, 't> {
             .filter_map(move |pair| Some((self.at(pair[0]).text()?, self.at(pair[1]))))
     }
 
-    /// The value of a key, its own or one that `<<` brings in.
+    /// Value of a key, the map's own or one merged in with `<<`.
     pub(super) fn value(self, key: &str) -> Option<Self> {
         let mut node = self;
         loop {
@@ -249,7 +250,7 @@ impl<'a, 't> Node<'a, 't> {
 impl YamlError {
     fn of(error: &ScanError) -> Self {
         let mark = error.marker();
-        // The one message with a character of the file in it has that behind a colon.
+        // Only one of the parser's messages quotes a character of the file, behind a colon.
         let what = error.info().split(": `").next().unwrap_or_default().to_owned();
         Self::Syntax { line: mark.line(), column: mark.col() + 1, what }
     }

@@ -1,5 +1,5 @@
-//! The last warnings and errors, counted: [`EVENTS_KEPT`] texts, each once, with how often and
-//! when it was said. A further one takes the place of the one not heard of for longest.
+//! The last warnings and errors: [`EVENTS_KEPT`] distinct texts, with how often and when each was
+//! logged. A further text replaces the one not logged for longest.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard};
@@ -9,27 +9,27 @@ use log::Level;
 use super::Text;
 use crate::limits::{EVENT_BYTES_MAX, EVENTS_KEPT};
 
-/// One warning or error.
+/// A warning or error that was logged, once or repeatedly.
 #[derive(Debug, Clone)]
 pub struct Event {
-    /// Which of the two.
+    /// Either warning or error.
     pub level: Level,
-    /// What was said, cut to [`EVENT_BYTES_MAX`].
+    /// The text, cut to [`EVENT_BYTES_MAX`] bytes.
     pub text: Text<EVENT_BYTES_MAX>,
-    /// How often.
+    /// How often it was logged.
     pub count: u64,
-    /// When first, in [`crate::clock::now_us`] microseconds.
+    /// When it was first logged, in [`crate::clock::now_us`] microseconds.
     pub first_us: u64,
-    /// When last.
+    /// When it was last logged, in the same unit.
     pub last_us: u64,
 }
 
-/// Warnings and errors since the start.
+/// Counts of warnings and errors since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Totals {
-    /// Errors.
+    /// Errors logged since the start.
     pub errors: u64,
-    /// Warnings.
+    /// Warnings logged since the start.
     pub warnings: u64,
 }
 
@@ -42,19 +42,19 @@ static RING: Mutex<Ring> = Mutex::new(Ring::new());
 
 pub(super) const BYTES: usize = size_of::<Mutex<Ring>>();
 
-/// Counts one.
+/// Counts a warning or an error.
 pub(super) fn note(level: Level, words: &fmt::Arguments, now_us: u64) {
-    // Before the lock is taken: the words may come from anywhere.
+    // Formatted before the lock is taken: a `Display` can run any code.
     let text = Text::of(*words);
     ring().note(level, text, now_us);
 }
 
-/// Warnings and errors since the start.
+/// Counts of warnings and errors since the start.
 pub fn totals() -> Totals {
     ring().totals
 }
 
-/// The last ones, the newest last.
+/// The last warnings and errors, the most recent last.
 pub fn last() -> Vec<Event> {
     let mut events = ring().events.to_vec();
     events.sort_by_key(|event| event.last_us);

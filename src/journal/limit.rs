@@ -1,9 +1,9 @@
-//! How often a line may be written. Each text has a budget, and each place in the program has one
-//! over all its texts: a camera that comes and goes every second says the same two lines, a wave
-//! of strangers says one line with ever new addresses. A budget is a few lines at once and then
-//! one in so long a time; it is told by a single moment, when it will be whole again.
+//! Limits how often a line is written. Each text has a budget, and each place in the program has
+//! one over all its texts: a camera that comes and goes every second logs the same two lines, a
+//! flood of unknown clients logs one line with ever new addresses. A budget allows a few lines at
+//! once, and then one per fixed interval. Its state is a single time: when it will be full again.
 //!
-//! A table that is full gives up the budget that is nearest to whole, which loses the least.
+//! When a table is full, the budget nearest to full is given up, which loses the least.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -18,10 +18,10 @@ static LIMIT: Mutex<Limit> = Mutex::new(Limit::new());
 
 pub(super) const BYTES: usize = size_of::<Mutex<Limit>>();
 
-/// Whether a line may be written, and how many like it were left out since the last.
+/// Whether a line may be written; if so, how many like it were left out since the last one.
 pub(super) fn admit(record: &Record, now_us: u64) -> Option<u32> {
     let mut hash = Fnv1a::new();
-    // The hash takes everything.
+    // Writing to the hash does not fail.
     let _ = fmt::write(&mut hash, format_args!("{:?}{:?}", record.file(), record.line()));
     let site = hash.0;
     let _ = fmt::write(&mut hash, *record.args());
@@ -44,7 +44,7 @@ impl Limit {
     }
 
     fn admit(&mut self, site: u64, text: u64, now_us: u64) -> Option<u32> {
-        // A place that said too much leaves no trace of its texts.
+        // The texts of a place that is over its budget take no entry.
         if !self.sites.has_room(site, now_us) || !self.texts.has_room(text, now_us) {
             return None;
         }
@@ -52,7 +52,7 @@ impl Limit {
     }
 }
 
-/// Budgets of one kind, by hash.
+/// Budgets of one kind, keyed by hash.
 struct Budgets<const N: usize> {
     budgets: heapless::Vec<Budget, N>,
     lines: u64,
@@ -62,9 +62,9 @@ struct Budgets<const N: usize> {
 #[derive(Debug)]
 struct Budget {
     key: u64,
-    /// When it is whole again.
+    /// When the budget is full again, in microseconds.
     whole_us: u64,
-    /// Lines left out since the last that was written.
+    /// Lines left out since the last one that was written.
     left_out: u32,
 }
 
@@ -86,7 +86,7 @@ impl<const N: usize> Budgets<N> {
         self.budgets.last_mut()
     }
 
-    /// Whether there is a line left; where not, one more was left out.
+    /// Whether a line is left in the budget; if not, counts one as left out.
     fn has_room(&mut self, key: u64, now_us: u64) -> bool {
         let burst_us = (self.lines - 1) * self.every_us;
         let Some(budget) = self.of(key) else { return true };
@@ -97,7 +97,7 @@ impl<const N: usize> Budgets<N> {
         has_room
     }
 
-    /// Spends a line; how many were left out before it.
+    /// Spends a line; returns how many were left out before it.
     fn spend(&mut self, key: u64, now_us: u64) -> u32 {
         let every_us = self.every_us;
         let Some(budget) = self.of(key) else { return 0 };
@@ -106,7 +106,7 @@ impl<const N: usize> Budgets<N> {
     }
 }
 
-/// FNV-1a: two lines that are taken for one cost a line, no more.
+/// FNV-1a: a collision of two lines costs a line of the log, no more.
 struct Fnv1a(u64);
 
 impl Fnv1a {

@@ -1,5 +1,5 @@
-//! The last lines of the log, as they were written: [`LOG_LINES_KEPT`], numbered, the oldest makes
-//! room. A reader that comes too late is told how many it missed.
+//! The last [`LOG_LINES_KEPT`] lines of the log, as they were written, numbered. A reader that
+//! comes too late is told how many it missed.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard};
@@ -9,31 +9,31 @@ use log::Level;
 use super::Text;
 use crate::limits::{EVENT_BYTES_MAX, LOG_LINES_KEPT};
 
-/// One line.
+/// A line of the log.
 #[derive(Debug, Clone)]
-pub struct Line {
-    /// When, in [`crate::clock::now_us`] microseconds.
+pub struct LogLine {
+    /// When it was written, in [`crate::clock::now_us`] microseconds.
     pub at_us: u64,
-    /// How bad.
+    /// Level that it was logged at.
     pub level: Level,
-    /// What, cut to [`EVENT_BYTES_MAX`].
+    /// The text, cut to [`EVENT_BYTES_MAX`] bytes.
     pub text: Text<EVENT_BYTES_MAX>,
 }
 
-/// What has been written since a reader last asked.
+/// What was written since a reader last asked.
 #[derive(Debug, Default)]
 pub struct Since {
     /// The lines, the newest last.
-    pub lines: Vec<Line>,
-    /// How many came before them and are gone.
+    pub lines: Vec<LogLine>,
+    /// How many lines before them are no longer kept.
     pub missed: u64,
-    /// What to ask with next.
+    /// The number to ask [`since`] with next.
     pub next: u64,
 }
 
 struct Ring {
-    lines: heapless::Deque<Line, LOG_LINES_KEPT>,
-    /// Lines since the start.
+    lines: heapless::Deque<LogLine, LOG_LINES_KEPT>,
+    /// Number of lines written since the start.
     count: u64,
 }
 
@@ -41,11 +41,11 @@ static RING: Mutex<Ring> = Mutex::new(Ring::new());
 
 pub(super) const BYTES: usize = size_of::<Mutex<Ring>>();
 
-/// Keeps one.
+/// Keeps a line; the oldest makes room.
 pub(super) fn note(level: Level, words: &fmt::Arguments, now_us: u64) {
-    // Before the lock is taken: the words may come from anywhere.
+    // Formatted before the lock is taken: a `Display` can run any code.
     let text = Text::of(*words);
-    ring().note(Line { at_us: now_us, level, text });
+    ring().note(LogLine { at_us: now_us, level, text });
 }
 
 /// Lines from the number `from` on; 0 for all that are kept.
@@ -63,7 +63,7 @@ impl Ring {
         Self { lines: heapless::Deque::new(), count: 0 }
     }
 
-    fn note(&mut self, line: Line) {
+    fn note(&mut self, line: LogLine) {
         if self.lines.is_full() {
             self.lines.pop_front();
         }
@@ -92,7 +92,7 @@ mod tests {
         let mut ring = Ring::new();
         let note = |ring: &mut Ring, number: usize| {
             let text = Text::of(format_args!("line {number}"));
-            ring.note(Line { at_us: 0, level: Level::Info, text });
+            ring.note(LogLine { at_us: 0, level: Level::Info, text });
         };
         assert_eq!((ring.since(0).next, ring.since(0).lines.len()), (0, 0));
         note(&mut ring, 0);

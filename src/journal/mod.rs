@@ -1,10 +1,10 @@
-//! The log, bounded: what goes to stderr, and the last warnings and errors for `/api/status`.
+//! The log, bounded: lines on stderr, and the last warnings and errors for `/api/status`.
 //!
-//! A line that is said again and again, and a place in the program that says much, are written a
-//! bounded number of times ([`limit`]); the next line that is written says how many were left out.
-//! Every warning and error is counted in [`events`], written or not, and [`lines`] has the last
-//! lines that were written, for the console. All are static memory of a fixed size. The media thread
-//! does not come here: what it has to say is in its statistics.
+//! A line that repeats, and a place in the program that logs much, are written a bounded number of
+//! times ([`limit`]); the next line that is written says how many were left out. [`events`] counts
+//! every warning and error, written or not. [`lines`] keeps the last written lines for the console.
+//! All of it is static memory of a fixed size. The media thread logs nothing: it reports in its
+//! statistics.
 
 pub mod events;
 mod limit;
@@ -24,14 +24,14 @@ pub(crate) const BYTES: usize = events::BYTES + limit::BYTES + lines::BYTES;
 
 static LEFT_OUT: AtomicU64 = AtomicU64::new(0);
 
-/// Lines that were not written since the start, because they were said too often.
+/// Lines not written since the start, because they came too often.
 pub fn lines_left_out() -> u64 {
     LEFT_OUT.load(Relaxed)
 }
 
-/// Sends the program's log to stderr: one line an event, without time or colour, as the service
-/// manager's journal adds its own. `RUST_LOG` sets the level, of weir's own lines: of libraries there
-/// is nothing below `info`, where ICE passwords stand.
+/// Sends the program's log to stderr: one line per event, without time or colour, as the service
+/// manager's journal adds its own. `RUST_LOG` sets the level of weir's own lines. Lines of
+/// libraries below `info` are never shown, as they contain ICE passwords.
 pub fn to_stderr() {
     let logger =
         env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info"))
@@ -74,7 +74,7 @@ impl Log for Journal {
         if !may_be_shown(record.metadata()) || !self.logger.matches(record) {
             return;
         }
-        // Who asks for more than `info` wants all of it.
+        // A level below `info` was asked for on purpose, so all of it is written.
         let left_out =
             if record.level() <= Level::Info { limit::admit(record, now_us) } else { Some(0) };
         match left_out {

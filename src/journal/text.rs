@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-/// Up to `N` bytes of text.
+/// A text of at most `N` bytes, kept inline.
 #[derive(Debug, Clone, Default)]
 pub struct Text<const N: usize>(heapless::String<N>);
 
 impl<const N: usize> Text<N> {
-    /// No text.
+    /// An empty text, also for statics.
     pub const fn new() -> Self {
         Self(heapless::String::new())
     }
@@ -21,11 +21,11 @@ impl<const N: usize> Text<N> {
 
     /// As much of `arguments` as still fits.
     pub fn add(&mut self, arguments: fmt::Arguments) {
-        // An error is a `Display` of its own making; what was written before it stays.
+        // A `Display` may return an error; what it wrote before stays.
         let _ = fmt::write(self, arguments);
     }
 
-    /// The text.
+    /// The text as a string slice.
     pub fn as_str(&self) -> &str {
         &self.0
     }

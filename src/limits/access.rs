@@ -2,80 +2,81 @@
 
 use super::{KIB, PROFILE};
 
-/// `[[user]]` and `[[token]]` sections, of each; further ones are disabled, with a warning.
+/// Largest number of `[[user]]` and of `[[token]]` sections; more are disabled, with a warning.
 pub const USERS_MAX: usize = 32;
 /// See [`USERS_MAX`].
 pub const TOKENS_MAX: usize = 32;
-/// The name of a user or of a token.
+/// Bytes of the name of a user or a token.
 pub const ACCOUNT_NAME_BYTES_MAX: usize = 64;
-/// A user's password; `weir password` refuses shorter and longer ones.
+/// Bytes of a user's password; `weir password` refuses shorter and longer ones.
 pub const PASSWORD_BYTES_MIN: usize = 8;
 /// See [`PASSWORD_BYTES_MIN`].
 pub const PASSWORD_BYTES_MAX: usize = 256;
-/// Rounds of PBKDF2-HMAC-SHA256: what OWASP asks for, 0.2 s of a desktop's core and 1 s of a small
-/// box's. A hash with fewer is refused.
+/// Least rounds of PBKDF2-HMAC-SHA256: the number that OWASP asks for. They take 0.2 s of a
+/// desktop's core and 1 s of a small box's. A hash with fewer is refused.
 pub const PASSWORD_ROUNDS_MIN: u32 = 600_000;
-/// More would keep everybody waiting for one.
+/// Most rounds of PBKDF2-HMAC-SHA256: a hash with more would hold up all other logins.
 pub const PASSWORD_ROUNDS_MAX: u32 = 10_000_000;
-/// Salt of a password's hash: made with so many bytes, read from 16 to so many.
+/// Bytes of the salt of a password's hash. New salts have 16; 16 up to this many are read.
 pub const PASSWORD_SALT_BYTES_MAX: usize = 64;
-/// Passwords waiting for their hash or in it, one at a time; one more takes the place of the address
-/// that has most, or gets 503.
+/// Passwords that wait for their hash or are being hashed, one at a time. When full, a further one
+/// evicts one of the address that has most, or gets 503.
 pub const PASSWORDS_WAITING_MAX: usize = 8;
-/// Requests that wait for the hash of a password, over all of them: as many as there are connections,
-/// so that a wall of 64 pages with one new password is hashed once. A waiting request keeps no other
-/// address out: its connection is evicted where the table is full.
+/// Requests that wait for the hash of a password. As many as there are connections, so that 64
+/// pages with the same new password cost one hash. A waiting request does not keep other addresses
+/// out: its connection is evicted when the connection table is full.
 pub const PASSWORD_REQUESTS_MAX: usize = PROFILE.http_connections;
-/// How long each waits before it gets 503: eight hashes of a small box's second, and some.
+/// The longest wait of each, then 503: eight hashes of 1 s on a small box, and a margin.
 pub const PASSWORD_WAIT_MS_MAX: u64 = 12_000;
-/// The stack of the thread that hashes: ring needs 2 KiB, the C library's start 16.
+/// The stack of the hashing thread: ring needs 2 KiB, the C library's start 16.
 pub const PASSWORD_STACK_BYTES: usize = 64 * KIB;
-/// A token as a request has it; `weir token` makes 43 characters.
+/// Bytes of a token in a request; `weir token` makes 43 characters.
 pub const TOKEN_BYTES_MAX: usize = 256;
-/// Credentials known to be right, so that a wall of pages is hashed once; the oldest makes room.
+/// Credentials remembered as right, so that many pages cost one hash; when full, the oldest goes.
 pub const CREDENTIALS_REMEMBERED_MAX: usize = 64;
-/// How long they are known.
+/// How long credentials are remembered.
 pub const CREDENTIALS_REMEMBERED_US: u64 = 600_000_000;
-/// Browsers logged in; the oldest makes room. 90 bytes each in `weir-logins`.
+/// Logins at once; when full, the oldest ends. 90 bytes each in `weir-logins`.
 pub const LOGINS_MAX: usize = 64;
-/// Logins of one user at a time; the next ends that user's oldest, so that one user cannot end
-/// everybody else's.
+/// Logins of one user at once. A further one ends that user's oldest, so that one user cannot end
+/// the logins of all others.
 pub const USER_LOGINS_MAX: usize = 8;
 const _: () = assert!(USER_LOGINS_MAX < LOGINS_MAX);
 /// How long a login lasts, unless `login_hours` says otherwise: 30 days.
 pub const LOGIN_HOURS_DEFAULT: usize = 720;
-/// A year.
+/// The largest `login_hours`: a year.
 pub const LOGIN_HOURS_MAX: usize = 8760;
-/// What is read of `weir-logins`: a line for each login, twice over.
+/// The largest `weir-logins` that is read: twice a line for each login.
 pub const LOGINS_FILE_BYTES_MAX: usize = LOGINS_MAX * 256;
-/// `weir-logins` is written for new logins at most so often: a write is two flushes of an SD card.
-/// Logins of the last so many milliseconds are lost with the power; what ends one of the file is
+/// The shortest time between two writes of `weir-logins` for new logins: a write is two flushes of
+/// an SD card. A power cut loses the logins of this time. The end of a login that is in the file is
 /// written within [`LOGINS_ENDED_WRITE_MS`].
 pub const LOGINS_WRITE_MS: u64 = 10_000;
-/// The shortest time between two writes of `weir-logins` for logins that ended: a user who logs in
-/// and out without end would have it written all the time. A logout is answered when its write is
-/// done.
+/// The shortest time between two writes of `weir-logins` for logins that ended. It bounds the
+/// writes of a user who logs in and out all the time. A logout is answered when its write is done.
 pub const LOGINS_ENDED_WRITE_MS: u64 = 1_000;
 const _: () = assert!(LOGINS_ENDED_WRITE_MS < LOGINS_WRITE_MS);
-/// How long the end of weir waits for that file, which is written at once then: a small box's hash
-/// under way, and a slow card.
+/// How long the shutdown waits for `weir-logins`, which is then written at once: for a hash that is
+/// being computed on a small box, and for a slow card.
 pub const LOGINS_LAST_WRITE_MS_MAX: u64 = 3_000;
-/// The form of the login page.
+/// Bytes of the login page's form.
 pub const LOGIN_FORM_BYTES_MAX: usize = 4 * KIB;
-/// Addresses whose failed logins are counted; one more takes the place of the one least locked
-/// out, and has one free try instead of [`FAILURES_FREE`].
+/// Addresses whose failed logins are counted. A further one replaces the one that is locked out
+/// least, and has one free try instead of [`FAILURES_FREE`].
 pub const FAILURE_ADDRESSES_MAX: usize = 64;
 /// Failed logins of an address before it has to wait.
 pub const FAILURES_FREE: u32 = 5;
-/// The wait after that; doubled for each further failure.
+/// The wait after the free tries; doubled for each further failure.
 pub const FAILURE_WAIT_US_MIN: u64 = 10_000_000;
-/// The longest wait.
+/// The longest wait of an address after failed logins.
 pub const FAILURE_WAIT_US_MAX: u64 = 900_000_000;
-/// Failed logins that a proxy on this machine passes on without being believed: of all its clients
-/// together, beside each one's own, since who may write the header makes as many as it likes.
+/// Failed logins that are free of a wait, of all clients together behind a proxy on this machine
+/// whose forwarded addresses are not trusted. Counted besides each client's own, since a client
+/// that can write the header can invent any number of addresses.
 pub const FAILURES_FREE_FORWARDED: u32 = 50;
-/// The wait after that, the same for each further failure. A client of such a proxy waits this long
-/// because of another; one who guesses has 43,000 tries a day, for all users together.
+/// The wait after those, the same for each further failure. A client of such a proxy waits this
+/// long because of another client. It leaves an attacker 43,000 tries a day, for all users
+/// together.
 pub const FAILURE_FORWARDED_WAIT_US: u64 = 2_000_000;
-/// Without a failure for so long there is none.
+/// An address without a failure for this long starts from zero.
 pub const FAILURES_FORGOTTEN_US: u64 = 3_600_000_000;

@@ -1,33 +1,35 @@
-//! Consoles, by a serial line or by the socket.
+//! Bounds of consoles, on a serial line or on the socket.
 
 use super::KIB;
 
-/// Consoles at once: one by a serial cable, the others by the socket in the state folder; one more
-/// is told so and closed.
+/// Consoles at once: one on a serial cable, the others on the socket in the state folder. A further
+/// one gets a message and is closed.
 pub const CONSOLES_MAX: usize = 3;
-/// A line typed at a console; the longest, that adds a camera, has a name and a URL.
+/// Bytes of a line typed at a console. The longest command adds a camera, with a name and a URL.
 pub const CONSOLE_LINE_BYTES_MAX: usize = 512;
-/// Lines of before that a console keeps; the oldest makes room. 8 KiB each console.
+/// Earlier lines that a console keeps; the oldest goes first. 8 KiB per console.
 pub const CONSOLE_HISTORY_LINES: usize = 16;
-/// Bytes waiting to be sent to a console, 0.7 s of a cable of 115200 baud; a line without room is
-/// left out as a whole, and counted.
+/// Bytes waiting to be sent to a console: 0.7 s on a cable of 115200 baud. A line that does not fit
+/// is left out as a whole, and counted.
 pub const CONSOLE_OUTPUT_BYTES: usize = 8 * KIB;
-/// Bytes typed while a command answers, for after it; more are not taken.
+/// Bytes typed ahead while a command runs; more are dropped.
 pub const CONSOLE_TYPED_AHEAD_BYTES: usize = 256;
-/// What `weir console` sends first: its words, or that it wants to be a terminal.
+/// Bytes of the first message of `weir console`: a command, or that it wants a terminal.
 pub const CONSOLE_REQUEST_BYTES_MAX: usize = 2 * KIB;
-/// How long `weir console` may take to say what it wants, and to take each piece of the answer.
+/// How long `weir console` may take to send its first message, and to take each piece of the
+/// answer.
 pub const CONSOLE_REQUEST_MS_MAX: u64 = 10_000;
 /// How often a console that follows the log looks for new lines.
 pub const CONSOLE_FOLLOW_MS: u64 = 200;
-/// Between two tries to open a serial device that is not there.
+/// Milliseconds between two tries to open a serial device that does not exist.
 pub const CONSOLE_REOPEN_MS: u64 = 2_000;
-/// Speeds of a serial line; a number in between is the operator's affair.
+/// The slowest speed of a serial line; the operator may set any from here to
+/// [`CONSOLE_BAUD_MAX`].
 pub const CONSOLE_BAUD_MIN: usize = 1_200;
-/// See [`CONSOLE_BAUD_MIN`].
+/// The fastest speed of a serial line.
 pub const CONSOLE_BAUD_MAX: usize = 4_000_000;
-/// What the board's serial line is set to where weir is built for one (`scripts/build --board`), else
-/// what most are.
+/// Default speed of the serial line: the board's, if weir is built for one
+/// (`scripts/build --board`), else the usual 115200 baud.
 pub const CONSOLE_BAUD_DEFAULT: u32 = match option_env!("WEIR_SERIAL_BAUD") {
     None => 115_200,
     Some(baud) => match u32::from_str_radix(baud, 10) {
@@ -40,15 +42,16 @@ const _: () = assert!(
         && CONSOLE_BAUD_DEFAULT as usize <= CONSOLE_BAUD_MAX,
     "WEIR_SERIAL_BAUD is no speed of a serial line"
 );
-/// What a terminal shows.
+/// Columns that are assumed of every terminal.
 pub const CONSOLE_COLUMNS: usize = 80;
-/// See [`CONSOLE_COLUMNS`].
+/// Rows that are assumed of every terminal.
 pub const CONSOLE_ROWS: usize = 24;
-/// Nothing typed for this long logs out from a cable, which does not say that it was pulled.
+/// A console on a cable is logged out if nothing is typed for this long, as a cable does not tell
+/// that it was unplugged.
 pub const CONSOLE_IDLE_US_MAX: u64 = 1_800_000_000;
-/// Wrong passwords at a console before one has to wait.
+/// Wrong passwords at a console before a wait.
 pub const CONSOLE_FAILURES_FREE: u32 = 3;
-/// The wait after that; doubled for each further one.
+/// The wait after those; doubled for each further wrong password.
 pub const CONSOLE_WAIT_US_MIN: u64 = 10_000_000;
-/// The longest: who stands before the box with the right password has come a long way.
+/// The longest wait at a console. Kept short, as a person with the right password is at the box.
 pub const CONSOLE_WAIT_US_MAX: u64 = 300_000_000;

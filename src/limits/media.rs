@@ -1,144 +1,148 @@
-//! What packets, history rings and sending are bounded by.
+//! Bounds of packets, history rings and sending.
 
 use super::{KIB, PROFILE};
 
-/// Packets one ring chunk describes: 8 KiB of 1200-byte payloads are 6, small ones more.
+/// Packets that one chunk describes: 8 KiB hold 6 payloads of 1200 bytes, or more small ones.
 pub const CHUNK_PACKETS_MAX: usize = 24;
 
-/// RTP payload bytes by default, FU header included, header extension and tag not. A path behind
-/// the interface that takes no IPv6 packets of 1284 bytes needs less: no path MTU is learnt.
+/// Default bytes of an RTP payload, with the FU header and without header extension and tag. A path
+/// that takes no IPv6 packets of 1284 bytes needs less, as weir does not discover the path MTU.
 pub const PAYLOAD_BYTES_DEFAULT: usize = 1200;
-/// The largest a configuration may ask for: 1400 + 12 + 8 + 16 fits an Ethernet frame with IPv4.
+/// The largest payload that may be configured: 1400 + 12 + 8 + 16 fits an Ethernet frame with IPv4.
 pub const PAYLOAD_BYTES_MAX: usize = 1400;
-/// The smallest: below this headers cost more than they carry.
+/// The smallest payload that may be configured: below it headers cost more than they carry.
 pub const PAYLOAD_BYTES_MIN: usize = 500;
 /// RTP header (12), playout-delay extension (8) and GCM tag (16) around a payload.
 pub const RTP_OVERHEAD_BYTES: usize = 12 + 8 + 16;
-/// A sealed packet.
+/// Bytes of the largest sealed packet.
 pub const PACKET_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + RTP_OVERHEAD_BYTES;
 /// Segments of one GSO message: 64 is what every kernel with UDP GSO takes.
 pub const GSO_SEGMENTS_MAX: usize = 64;
 /// Bytes of one GSO message: an IPv4 datagram less its headers.
 pub const GSO_BYTES_MAX: usize = 65_507;
-/// A datagram we read: what fits an Ethernet frame; longer ones are truncated and dropped.
+/// Bytes of the largest datagram that is read: an Ethernet frame's. Longer ones are cut and
+/// dropped.
 pub const DATAGRAM_BYTES_MAX: usize = 1500;
 
-/// Carry slot sizes. An interleaved frame is at most 4 + 65 535 bytes.
+/// Bytes of a small carry slot. An interleaved frame has at most 4 + 65 535 bytes.
 pub const CARRY_SMALL_BYTES: usize = 2 * KIB;
 /// See [`CARRY_SMALL_BYTES`].
 pub const CARRY_MEDIUM_BYTES: usize = 8 * KIB;
 /// See [`CARRY_SMALL_BYTES`].
 pub const CARRY_LARGE_BYTES: usize = 64 * KIB + 4;
-/// An SPS or PPS: the largest seen in the field is 64 bytes.
+/// Bytes of an SPS or PPS: the largest seen in the field has 64.
 pub const PARAMETER_SET_BYTES_MAX: usize = 256;
-/// Access units watched before a stream's marker habit is latched and viewers are let in.
+/// Access units that are watched before it is settled how a stream uses the marker bit, and viewers
+/// are admitted.
 pub const MARKER_PROBE_ACCESS_UNITS: u32 = 3;
-/// History kept for resends while there is room and somebody watches: a browser asks again for some
-/// 100 ms and a round trip or two.
+/// How long sent packets are kept for resends, while there is room and a viewer watches. A browser
+/// asks again for some 100 ms and a round trip or two.
 pub const HISTORY_US: u64 = 250_000;
 /// Ring chunks of all streams.
 pub const CHUNKS_MAX: usize = PROFILE.ring_chunks;
-/// Chunks that one stream's queue can have: 4 MiB, two seconds at 16 Mbit/s.
+/// Chunks that one stream's queue may have: 4 MiB, two seconds at 16 Mbit/s.
 pub const RING_CHUNKS_MAX: usize =
     if PROFILE.ring_chunks < 512 { PROFILE.ring_chunks } else { 512 };
-/// Chunks of a key frame that is kept without its group: 1 MiB, where the queue has that.
+/// Chunks of a key frame that is kept without its group: 1 MiB, if the queue has that.
 pub const STILL_CHUNKS_MAX: usize = RING_CHUNKS_MAX / 4;
-/// Chunks that are free before a camera is read. What is read at once is cut before anybody is
-/// served: the read, a frame it completes, and the chunk that is open, each chunk with less than a
-/// packet left at its end. A read of nothing but tiny packets is cut into more, and overwrites the
-/// oldest of its own stream; see [`READ_CUT_CHUNKS_MAX`].
+/// Free chunks that are needed before a camera is read. The bytes of one read are packetized before
+/// they are sent: the read, a frame it completes, and the open chunk, each chunk with less than a
+/// packet left over at its end. A read of only tiny packets needs more, and overwrites the oldest
+/// packets of its own stream; see [`READ_CUT_CHUNKS_MAX`].
 pub const READ_CHUNKS_MAX: usize = 1
     + (PROFILE.read_scratch_bytes + CARRY_LARGE_BYTES)
         .div_ceil(PROFILE.ring_chunk_bytes - PAYLOAD_BYTES_MAX);
-/// Chunks that are free once there were fewer than [`READ_CHUNKS_MAX`]: who gives them up is looked
-/// for among all streams, once in several reads.
+/// Chunks that are made free once fewer than [`READ_CHUNKS_MAX`] are. The search for a stream to
+/// take them from covers all streams, so it is made once in several reads.
 pub const ROOM_CHUNKS: usize = READ_CHUNKS_MAX + CHUNKS_MAX / 64;
-/// Chunks that one read is cut into at most, and so [`CHUNK_PACKETS_MAX`] times as many packets:
-/// with more the stream waits for its next IDR, of a later read. A read of 28 KiB from a camera at
-/// night, a slice of a few bytes in each packet of its own, is 50 chunks; what makes more of it
-/// packs NAL units of nothing by the thousand.
+/// Most chunks that one read may be packetized into, with [`CHUNK_PACKETS_MAX`] packets each.
+/// Beyond it the stream waits for the next IDR of a later read. A read of 28 KiB from a camera at
+/// night, with a slice of a few bytes in each packet, takes 50 chunks. Only a stream that packs
+/// thousands of empty NAL units takes more.
 pub const READ_CUT_CHUNKS_MAX: usize = 5 * READ_CHUNKS_MAX;
-/// Chunks above which no further NAL unit of that read is begun: the one at hand may take the rest.
+/// Chunks above which no further NAL unit of that read is begun; the present one may take the rest.
 pub const READ_CUT_CHUNKS_BEHIND: usize = READ_CUT_CHUNKS_MAX - READ_CHUNKS_MAX;
-/// SPS a stream remembers; one with a further id takes the oldest's place. Cameras send one.
+/// SPS that a stream remembers; one with a further id replaces the oldest. Cameras send one.
 pub const SPS_MAX: usize = 2;
-/// PPS a stream remembers, in the same way; two were seen. 256 bytes each, as an SPS.
+/// PPS that a stream remembers, likewise; at most two were seen. 256 bytes each, as for an SPS.
 pub const PPS_MAX: usize = 4;
-/// RTP video clock (RFC 6184 section 8.2.1).
+/// Rate of the RTP video clock (RFC 6184 section 8.2.1).
 pub const VIDEO_CLOCK_HZ: u32 = 90_000;
-/// A camera's timestamp further than this from the last one is a jump, and replaced.
+/// A camera's timestamp further than this from the last one is a jump, and is replaced.
 pub const TIMESTAMP_JUMP_S: u32 = 5;
-/// A step back of less than this is a B-frame's; a longer one is a jump.
+/// A step back by less than this is a B-frame's; a longer one is a jump.
 pub const TIMESTAMP_BACK_S: u32 = 1;
-/// So many steps back within [`TIMESTAMP_BACKS_UNITS`] access units are a camera's B-frames; fewer
-/// are its clock's.
+/// Steps back within [`TIMESTAMP_BACKS_UNITS`] access units from which on the camera has B-frames.
+/// Fewer are errors of its clock.
 pub const TIMESTAMP_BACKS_MIN: u8 = 3;
 /// See [`TIMESTAMP_BACKS_MIN`].
 pub const TIMESTAMP_BACKS_UNITS: u8 = 100;
 /// Jumps in a row after which the camera's new timeline is adopted.
 pub const TIMESTAMP_JUMPS_MAX: u8 = 3;
-/// How far media time may fall behind arrival before it is brought forward.
+/// How far media time may fall behind arrival before it is moved forward.
 pub const TIMESTAMP_DRIFT_MS_MAX: u64 = 250;
-/// The least time between frames over a gap that we stamp ourselves: 30 frames a second.
+/// The least step between frames for timestamps that weir makes over a gap: 30 frames per second.
 pub const TIMESTAMP_STEP_MIN: u32 = VIDEO_CLOCK_HZ / 30;
 
-/// Segments a subscription that is live may send at once, and then again each millisecond.
+/// Segments that a live subscription may send at once, and again in each millisecond.
 pub const PACING_SEGMENTS_PER_MS: u32 = 64;
-/// The least pace of one that is on its way from a key frame to what is live, or whose losses
-/// follow bursts: quick, and no burst that would fill an access point's queue.
+/// The least pace of a subscription that catches up from a key frame to live, or whose losses
+/// follow bursts. It is quick, but no burst that would fill an access point's queue.
 pub const PACED_BITS_PER_S_MIN: u64 = 25_000_000;
-/// And at least so many times what the camera sends: a key frame of 700 KB at 8 Mbit/s is there
-/// before the player takes the picture for frozen.
+/// The pace is also at least this many times the camera's rate, so that a key frame of 700 KB at
+/// 8 Mbit/s arrives before the player takes the picture for frozen.
 pub const PACED_RATE_FACTOR: u64 = 8;
-/// However slow a viewer's link is: with less it would not catch up after a key frame.
+/// The least factor for a slow link: with less a viewer would not catch up after a key frame.
 pub const PACED_RATE_FACTOR_MIN: u64 = 3;
-/// What a paced subscription may save up, when it is not served each millisecond.
+/// What a paced subscription may save up if it is not served in each millisecond.
 pub const PACED_SAVED_MS_MAX: u64 = 4;
-/// Steps by which a pace is made slower, each to three quarters.
+/// Steps by which a pace may be slowed, each to three quarters.
 pub const PACE_STEPS_MAX: u8 = 12;
-/// After so long without dense losses a pace is made one step quicker; twice as long each time that
-/// this was too quick, to a bound.
+/// After this long without dense losses a pace is sped up by one step. The time doubles each time
+/// the faster pace was too fast, up to [`PACE_CALM_US_MAX`].
 pub const PACE_CALM_US: u64 = 2_000_000;
 /// See [`PACE_CALM_US`].
 pub const PACE_CALM_US_MAX: u64 = 600_000_000;
-/// And after so long at least one is without a pace again: a burst too much costs more than a pace.
+/// At least this long before a subscription is unpaced again: a needless burst costs more than a
+/// needless pace.
 pub const PACE_FREE_US: u64 = 60_000_000;
-/// Losses are dense where of so many packets in a row ...
+/// Losses are dense if [`DENSE_LOSS_PACKETS`] of this many packets in a row are missing.
 pub const DENSE_LOSS_SPAN_PACKETS: u16 = 64;
-/// ... about so many are missed: 1 of 6, which is a queue that overflows, and not chance.
+/// Missing packets of [`DENSE_LOSS_SPAN_PACKETS`], about: 1 of 6, which is a queue that overflows,
+/// not chance.
 pub const DENSE_LOSS_PACKETS: u16 = 10;
-/// What is sent to who joins is this much closer to live by its timestamps: a player without the
-/// playout-delay extension does not take it for delay.
+/// The timestamps of what is sent to a viewer who joins are compressed by this divisor toward live,
+/// so that a player without the playout-delay extension does not take it for delay.
 pub const CATCH_UP_TIME_DIVISOR: i32 = 64;
 /// Packets behind the newest that may wait to be sent again: the most that Chromium asks for.
 pub const RESENDS_WAITING_MAX: usize = 1024;
-/// After what time a packet that was sent again is sent once more, unasked: Chromium waits 100 ms
+/// When a packet that was sent again is sent once more without a request. Chromium waits 100 ms
 /// before it asks a second time, and where one packet is lost the next may be as well.
 pub const RESEND_COPY_US: u64 = 10_000;
-/// The budget of resends is a second of the stream, so that a whole key frame can be mended, and at
-/// least this.
+/// Least budget of resends. The budget is otherwise one second of the stream, so that a whole key
+/// frame can be repaired.
 pub const RESEND_BYTES_MIN: u64 = 32 * PAYLOAD_BYTES_MAX as u64;
-/// In which time a spent budget is whole again.
+/// The time in which a spent budget is restored in full.
 pub const RESEND_BUDGET_US: u64 = 4_000_000;
-/// A viewer that reports much loss for so long is paused to the next key frame.
+/// A viewer that reports high loss for this long is paused until the next key frame.
 pub const CONGESTED_US: u64 = 500_000;
-/// Between sender reports of one subscription.
+/// Microseconds between two sender reports of one subscription.
 pub const SENDER_REPORT_INTERVAL_US: u64 = 3_000_000;
 
-/// Zeros in a row, over packets, within a NAL unit; a valid one has two (H.264 section 7.4.1). One
-/// with more than this is torn: the stream waits for its next IDR. Behind a NAL unit there may be
-/// as many as a camera likes: they are taken off.
+/// Zero bytes in a row within a NAL unit, across packets; a valid one has two (H.264 section
+/// 7.4.1). A NAL unit with more than this is broken, and the stream waits for its next IDR. Zeros
+/// after a NAL unit are stripped, in any number.
 pub const NAL_ZEROS_MAX: usize = 1024;
 
-/// What is read of one camera: above it the camera is read no faster, so that TCP slows it down
-/// and the others lose nothing. Eight times the heaviest camera of the bench.
+/// Bit rate up to which a camera is read. Above it the camera is read no faster, so that TCP slows
+/// it down and the other cameras lose nothing. Eight times the heaviest camera of the bench.
 pub const CAMERA_BITS_PER_S_MAX: u64 = 64_000_000;
-/// Bytes of a camera that may come at once, after a pause of the network: a key frame or several.
+/// Bytes of a camera that may come at once after a pause of the network: one or more key frames.
 pub const CAMERA_BURST_BYTES: usize = 2 << 20;
-/// A camera that is over its rate is read again when it may send so much: not byte by byte.
+/// A camera over its rate is read again once it may send this much, not byte by byte.
 pub const CAMERA_READ_BYTES_MIN: usize = 24 << 10;
 
-/// The smallest packet of a slice: interleaved and RTP header, a NAL header and three bytes.
+/// Bytes of the smallest packet of a slice: interleaved and RTP header, NAL header and three bytes.
 const SLICE_PACKET_BYTES_MIN: usize = 4 + 12 + 4;
 
 const _: () = {

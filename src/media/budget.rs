@@ -1,21 +1,21 @@
-//! How fast one camera is read: [`CAMERA_BITS_PER_S_MAX`], with [`CAMERA_BURST_BYTES`] at once.
+//! The read rate of one camera: [`CAMERA_BITS_PER_S_MAX`], with a burst of [`CAMERA_BURST_BYTES`].
 
 use crate::limits::{CAMERA_BITS_PER_S_MAX, CAMERA_BURST_BYTES, CAMERA_READ_BYTES_MIN};
 
-/// What may be read of one camera now.
+/// How much may be read from one camera now.
 #[derive(Debug)]
-pub(super) struct Budget {
+pub(super) struct ReadBudget {
     bytes: usize,
     refilled_us: u64,
 }
 
-impl Budget {
-    /// A connection that has just begun.
+impl ReadBudget {
+    /// The budget of a new connection: a full burst.
     pub(super) const fn new(now_us: u64) -> Self {
         Self { bytes: CAMERA_BURST_BYTES, refilled_us: now_us }
     }
 
-    /// Bytes that may be read: none, or at least [`CAMERA_READ_BYTES_MIN`].
+    /// Bytes that may be read now: 0, or at least [`CAMERA_READ_BYTES_MIN`].
     pub(super) fn room(&mut self, now_us: u64) -> usize {
         let elapsed_us = now_us.saturating_sub(self.refilled_us);
         let due = elapsed_us.saturating_mul(CAMERA_BITS_PER_S_MAX) / 8_000_000;
@@ -27,12 +27,12 @@ impl Budget {
         if self.bytes < CAMERA_READ_BYTES_MIN { 0 } else { self.bytes }
     }
 
-    /// So many were read.
+    /// Takes the bytes of a read off the budget.
     pub(super) fn spend(&mut self, bytes: usize) {
         self.bytes = self.bytes.saturating_sub(bytes);
     }
 
-    /// When there is room, if nothing more is read.
+    /// The time at which [`Self::room`] is above 0 again, if nothing more is read.
     pub(super) fn due_us(&self) -> u64 {
         let missing = CAMERA_READ_BYTES_MIN.saturating_sub(self.bytes) as u64;
         self.refilled_us + (missing * 8_000_000).div_ceil(CAMERA_BITS_PER_S_MAX)
@@ -46,8 +46,8 @@ mod tests {
     const SECOND_US: u64 = 1_000_000;
     const SCRATCH: usize = 128 << 10;
 
-    /// Reads whatever may be read for `seconds`, each time that is due; the bytes.
-    fn flood(budget: &mut Budget, from_us: u64, seconds: u64) -> (u64, u64) {
+    /// Reads all that is allowed for `seconds`, whenever a read is due; returns bytes and reads.
+    fn flood(budget: &mut ReadBudget, from_us: u64, seconds: u64) -> (u64, u64) {
         let (mut now_us, mut read, mut reads) = (from_us, 0, 0);
         while now_us < from_us + seconds * SECOND_US {
             let room = budget.room(now_us).min(SCRATCH);
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn a_flood_is_read_at_the_rate_and_in_pieces_worth_reading() {
-        let mut budget = Budget::new(0);
+        let mut budget = ReadBudget::new(0);
         let (read, _) = flood(&mut budget, 0, 1);
         let most = CAMERA_BURST_BYTES as u64 + CAMERA_BITS_PER_S_MAX / 8;
         assert!((most - most / 50..=most).contains(&read), "{read} of {most}");
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn a_camera_below_the_rate_never_waits() {
-        let mut budget = Budget::new(0);
+        let mut budget = ReadBudget::new(0);
         for at in 1..10_000 {
             let frame = 40_000 * 4 / 5;
             assert!(budget.room(at * 5_000) >= frame, "{at}");
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn after_a_pause_there_is_a_burst_and_no_more() {
-        let mut budget = Budget::new(0);
+        let mut budget = ReadBudget::new(0);
         flood(&mut budget, 0, 1);
         assert_eq!(budget.room(3600 * SECOND_US), CAMERA_BURST_BYTES);
         assert_eq!(budget.room(u64::MAX), CAMERA_BURST_BYTES);

@@ -1,4 +1,4 @@
-//! Cameras' connections: read, cut into the ring, written to, watched.
+//! Camera connections: reading, cutting into the history ring, writing, time-outs.
 
 use std::io::{ErrorKind, Read, Write};
 use std::sync::atomic::Ordering::Relaxed;
@@ -14,34 +14,34 @@ use crate::status::CameraStats;
 use crate::stream::Stream;
 
 use super::Lost;
-use super::budget::Budget;
+use super::budget::ReadBudget;
 
-/// One connection a slot.
+/// The camera connections, at most one per slot.
 pub struct Cameras {
     slots: heapless::Vec<Option<Connection>, CAMERAS_MAX>,
-    /// Slots whose last read left something behind, or may have. Looked at in each iteration, so they
-    /// lie side by side.
+    /// Slots whose last read left data in the socket, or may have. Every iteration looks at all of
+    /// them, so they are kept together.
     has_more: [bool; CAMERAS_MAX],
 }
 
 struct Connection {
     socket: TcpStream,
     session: rtsp::Session,
-    budget: Budget,
-    /// It was found over its budget, and not read since.
+    budget: ReadBudget,
+    /// It was found over its budget, and has not been read since.
     is_throttled: bool,
-    /// The camera has closed its side: there is an end to be read.
+    /// The camera has closed its side, so a read will return the end of the stream.
     has_end: bool,
-    /// Since when it is put off, as far as the session was not told of it.
+    /// Since when reads are put off; time already reported to the RTSP session is not included.
     put_off_us: Option<u64>,
-    /// A TEARDOWN is under way; when its answer is no longer waited for.
+    /// Set while a TEARDOWN is under way: when to stop waiting for its answer.
     leaves_by_us: Option<u64>,
 }
 
-/// How long a camera may take to answer its TEARDOWN.
+/// How long a camera may take to answer TEARDOWN.
 pub(super) const GOODBYE_US: u64 = 300_000;
 
-/// For what comes of a camera that was told goodbye.
+/// Discards the packets that a camera sends after TEARDOWN.
 struct DiscardSink;
 
 impl rtsp::Sink for DiscardSink {
@@ -50,7 +50,7 @@ impl rtsp::Sink for DiscardSink {
     fn broken(&mut self, _: rtsp::Broken) {}
 }
 
-/// What a camera's packets are cut into.
+/// Cuts a camera's packets into its history ring.
 pub(super) struct RingSink<'a> {
     pub(super) stream: &'a mut Stream,
     pub(super) chunks: &'a mut Chunks,
@@ -76,12 +76,12 @@ impl Cameras {
         Self { slots: heapless::Vec::new(), has_more: [false; CAMERAS_MAX] }
     }
 
-    /// Makes every slot, empty; before the first use.
+    /// Creates every slot, empty. Called once, before the first use.
     pub(super) fn prepare(&mut self) {
         while self.slots.push(None).is_ok() {}
     }
 
-    /// Takes over a connection and asks the camera to play.
+    /// Takes over a connection and sends PLAY.
     pub(super) fn play(
         &mut self,
         slot: usize,
@@ -98,7 +98,7 @@ impl Cameras {
         let mut connection = Connection {
             socket,
             session,
-            budget: Budget::new(now_us),
+            budget: ReadBudget::new(now_us),
             is_throttled: false,
             has_end: false,
             put_off_us: None,
@@ -109,8 +109,8 @@ impl Cameras {
         Ok(())
     }
 
-    /// Reads what is there, at most one scratch full and what the camera's budget has; whether
-    /// anything came.
+    /// Reads once: at most one scratch buffer, and at most the camera's budget. Returns whether
+    /// there are new packets to serve.
     pub(super) fn read(
         &mut self,
         slot: usize,
@@ -123,7 +123,8 @@ impl Cameras {
         let now_us = sink.now_us;
         let room = connection.budget.room(now_us).min(scratch.len());
         if room == 0 {
-            // What stays in the socket fills it, and TCP slows the camera down.
+            // The data stays in the socket; when that is full, TCP flow control slows the camera
+            // down.
             *has_more = true;
             if !std::mem::replace(&mut connection.is_throttled, true) {
                 sink.stats.throttled.fetch_add(1, Relaxed);
@@ -137,14 +138,14 @@ impl Cameras {
             Ok(0) => return Err(Lost::Closed),
             Ok(bytes) => bytes,
             Err(error) if is_passing(error.kind()) => {
-                // An interrupted read is no wake-up spent: there may be more.
+                // An interrupted read does not use up the readiness event: there may be more data.
                 *has_more = error.kind() == ErrorKind::Interrupted;
                 return Ok(false);
             }
             Err(_) => return Err(Lost::Broken),
         };
-        // A short read means that the socket is empty, and the next byte wakes us; unless there is
-        // an end behind it that we were woken for already, as we may have been while throttled.
+        // After a short read the socket is empty, and the next byte causes an event. The exception
+        // is an end of stream whose event came already, for example while throttled.
         *has_more = bytes == room || was_throttled || connection.has_end;
         connection.budget.spend(bytes);
         let Connection { session, .. } = connection;
@@ -159,7 +160,7 @@ impl Cameras {
         Ok(true)
     }
 
-    /// What came for a slot stays in its socket for now.
+    /// Notes that a slot's data stays in its socket for now.
     pub(super) fn put_off(&mut self, slot: usize, now_us: u64) {
         if let Some(connection) = self.slots[slot].as_mut() {
             self.has_more[slot] = true;
@@ -167,7 +168,7 @@ impl Cameras {
         }
     }
 
-    /// Lets time pass for one camera: keepalive, receiver reports, silence.
+    /// Handles time for one camera: keepalive, receiver reports, silence, the TEARDOWN time-out.
     pub(super) fn timeout(&mut self, slot: usize, now_us: u64) -> Result<(), Lost> {
         let Some(connection) = self.slots[slot].as_mut() else { return Ok(()) };
         if connection.leaves_by_us.is_some_and(|by_us| now_us >= by_us) {
@@ -180,16 +181,16 @@ impl Cameras {
         connection.write()
     }
 
-    /// Asks the camera for a key frame, as a viewer did.
+    /// Asks the camera for a key frame, because a viewer did or has just joined.
     pub(super) fn request_key_frame(&mut self, slot: usize, now_us: u64) {
         if let Some(connection) = self.slots[slot].as_mut() {
             connection.session.request_key_frame(now_us);
-            // An error shows again at the next read.
+            // The next read meets the same error and handles it.
             let _ = connection.write();
         }
     }
 
-    /// Tells the camera goodbye; the connection stays until it answers, or for [`GOODBYE_US`].
+    /// Sends TEARDOWN. The connection stays until the camera answers, or for [`GOODBYE_US`].
     pub(super) fn leave(&mut self, slot: usize, now_us: u64) {
         if let Some(connection) = self.slots[slot].as_mut() {
             connection.session.teardown();
@@ -203,20 +204,20 @@ impl Cameras {
         self.slots[slot].as_ref().is_some_and(|connection| connection.leaves_by_us.is_some())
     }
 
-    /// The camera in a slot has closed its side: it is read until that is met.
+    /// The camera has closed its side: read until the end of the stream is met.
     pub(super) fn ends(&mut self, slot: usize) {
         if let Some(connection) = self.slots[slot].as_mut() {
             connection.has_end = true;
         }
     }
 
-    /// Slots that are to be read again, now or later: see [`Self::unread_us`].
+    /// Slots that must be read again, now or later: see [`Self::unread_us`].
     pub(super) fn unread(&self) -> impl Iterator<Item = usize> + use<'_> {
         (0..CAMERAS_MAX).filter(|slot| self.has_more[*slot])
     }
 
-    /// When a slot is to be read again because the last read left something behind; `None` when
-    /// the next byte wakes us.
+    /// When a slot must be read again because the last read left data; `None` when the next byte
+    /// causes an event.
     pub(super) fn unread_us(&self, slot: usize) -> Option<u64> {
         let connection = self.has_more[slot].then(|| self.slots[slot].as_ref())??;
         Some(connection.budget.due_us())
@@ -227,19 +228,19 @@ impl Cameras {
         self.slots[slot].is_some()
     }
 
-    /// Closes a connection.
+    /// Closes a connection and frees its carry slot.
     pub(super) fn drop(&mut self, slot: usize, registry: &Registry, carry: &mut CarryPool) {
         self.has_more[slot] = false;
         if let Some(mut connection) = self.slots[slot].take() {
             connection.session.release(carry);
-            // Closing the socket takes it out of the queue as well.
+            // Closing the socket removes it from the readiness queue as well.
             let _ = registry.deregister(&mut connection.socket);
         }
     }
 }
 
 impl Connection {
-    /// The time in which weir itself did not read is no silence of the camera's.
+    /// Tells the session how long weir itself put off reading: that is not the camera's silence.
     fn tell_put_off(&mut self, now_us: u64) {
         if let Some(since_us) = &mut self.put_off_us {
             let since_us = std::mem::replace(since_us, now_us);
@@ -247,13 +248,13 @@ impl Connection {
         }
     }
 
-    /// Writes what the session has to say, as far as the socket takes it.
+    /// Writes the session's pending output, as far as the socket takes it.
     fn write(&mut self) -> Result<(), Lost> {
         while !self.session.transmit().is_empty() {
             match self.socket.write(self.session.transmit()) {
                 Ok(0) => return Err(Lost::Closed),
                 Ok(bytes) => self.session.sent(bytes),
-                // What the camera does not take now goes with the next read or timeout.
+                // The rest goes out with the next read or time-out.
                 Err(error) if is_passing(error.kind()) => return Ok(()),
                 Err(_) => return Err(Lost::Broken),
             }

@@ -22,18 +22,18 @@ use crate::webrtc::ended::Ended;
 
 use super::cameras::{GOODBYE_US, RingSink};
 use super::memory::Memory;
-use super::pending::Pending;
+use super::pending::PendingStreams;
 use super::{Command, HandshakeDatagram, Lost, Play, Settings};
 
-/// Woken by control.
+/// The token of control's wake-ups.
 pub(super) const WAKER: Token = Token(0);
 const SOCKET: Token = Token(1);
 /// The camera in slot n has the token n + 2.
 const CAMERA_0: usize = 2;
 
-/// Between two reviews of time-outs and figures.
+/// Time between two reviews of time-outs and statistics.
 const REVIEW_US: u64 = 100_000;
-/// Reviews from one count of what all chunks are held for to the next: each is looked at for it.
+/// Reviews between two counts of what the chunks are held for. A count looks at every chunk.
 const REVIEWS_BETWEEN_COUNTS: u64 = 10;
 /// Reads after which the batch is flushed even if there is more to read.
 const READS_BEFORE_FLUSH: usize = 16;
@@ -52,24 +52,24 @@ pub(super) struct EventLoop {
     pub(super) socket: Arc<Socket>,
     pub(super) port: u16,
     pub(super) control: ControlLink,
-    pub(super) pending: Pending,
-    /// The media socket is full: nothing is sealed.
+    pub(super) pending: PendingStreams,
+    /// The media socket is full; nothing is sealed until it is writable.
     pub(super) is_blocked: bool,
-    /// The readiness queue tells when the socket is writable.
+    /// The media socket is registered for writability as well.
     pub(super) is_awaiting_room: bool,
-    /// A camera was not read for want of ring chunks.
+    /// In this iteration a camera was not read because the chunk pool is too empty.
     is_short: bool,
-    /// The media socket was left with datagrams in it.
+    /// The media socket still holds datagrams.
     pub(super) has_datagrams: bool,
-    /// The media socket may have more ICMP errors in its queue.
+    /// The media socket's error queue may hold more ICMP errors.
     pub(super) has_errors: bool,
-    /// ICMP errors taken in so far.
+    /// ICMP errors received since the start.
     pub(super) icmp_errors: u64,
-    /// The time of this iteration.
+    /// The monotonic time of this iteration.
     pub(super) now_us: u64,
     review_us: u64,
     reads: usize,
-    /// Set by a shutdown: when the thread ends at the latest.
+    /// Set by a shutdown: the time at which the thread ends at the latest.
     goodbye_us: Option<u64>,
 }
 
@@ -98,7 +98,7 @@ impl EventLoop {
             socket,
             port,
             control,
-            pending: Pending::new(),
+            pending: PendingStreams::new(),
             is_blocked: false,
             is_awaiting_room: false,
             is_short: false,
@@ -112,10 +112,10 @@ impl EventLoop {
         })
     }
 
-    /// Turns until a shutdown is done.
+    /// Runs until a shutdown is complete.
     pub(super) fn run(&mut self) {
         let mut events = Events::with_capacity(CAMERAS_MAX + CAMERA_0);
-        // From here on there is nothing to count.
+        // Allocations are counted from here on, and none is expected.
         heap::count_this_thread();
         while !self.is_done() {
             let timeout = self.timeout();
@@ -168,7 +168,7 @@ impl EventLoop {
         }
     }
 
-    /// Until when there is nothing to do unless something comes.
+    /// How long the poll may wait when no event comes.
     fn timeout(&self) -> Duration {
         if self.has_datagrams || self.has_errors {
             return Duration::ZERO;
@@ -184,7 +184,7 @@ impl EventLoop {
         if self.pending.is_empty() || self.is_blocked {
             return review;
         }
-        // Somebody is behind the pace: the next millisecond has tokens again.
+        // A viewer has used up its pace; the pacer refills with the next millisecond.
         review.min(Duration::from_millis(1))
     }
 
@@ -219,7 +219,7 @@ impl EventLoop {
         }
     }
 
-    /// Makes a slot ready for another camera, or for the same from another address.
+    /// Makes a slot ready for another camera, or for the same camera at another address.
     fn stop(&mut self, slot: usize) {
         let Memory { streams, chunks, cameras, .. } = &mut *self.memory;
         streams[slot].renew(chunks);
@@ -231,13 +231,13 @@ impl EventLoop {
         }
     }
 
-    /// Whether somebody has yet to get what came of a camera before.
+    /// Whether a viewer that was up to date still lacks packets of this camera.
     fn is_held(&self, slot: usize) -> bool {
         self.is_blocked || self.pending.is_held(slot)
     }
 
-    /// Reads one camera and serves what came of it. Not while it is held: then it stays in the
-    /// camera's socket, and TCP has the camera wait.
+    /// Reads one camera and serves its viewers. While the slot is held, the data stays in the
+    /// camera's socket, and TCP flow control makes the camera wait.
     fn read(&mut self, slot: usize) {
         let now_us = self.now_us;
         let is_held = self.is_held(slot);
@@ -256,7 +256,8 @@ impl EventLoop {
         let mut sink =
             RingSink { stream: &mut streams[slot], chunks, stats: &status::CAMERAS[slot], now_us };
         let read = cameras.read(slot, read_scratch, carry, &mut sink);
-        // What came before an end is served too: until then its chunks are held.
+        // Packets read before the connection ended are served too; their chunks are held until
+        // then.
         if !matches!(read, Ok(false)) {
             self.serve(slot);
         }
@@ -270,7 +271,7 @@ impl EventLoop {
         }
     }
 
-    /// Reads on where more than one scratch full was there, or more than the camera may send at once.
+    /// Reads cameras whose last read filled the scratch buffer or used up the camera's read budget.
     fn read_what_was_left(&mut self, events: &Events) {
         for slot in 0..CAMERAS_MAX {
             let is_new = || events.iter().any(|event| event.token() == Token(slot + CAMERA_0));
@@ -281,7 +282,7 @@ impl EventLoop {
         }
     }
 
-    /// Gives a connection up, with a TEARDOWN where the camera still listens.
+    /// Gives up a connection. The camera gets a TEARDOWN if it still listens.
     fn lose(&mut self, slot: usize, why: Lost) {
         let Memory { streams, chunks, carry, cameras, .. } = &mut *self.memory;
         let why = if cameras.is_leaving(slot) { Lost::Stopped } else { why };
@@ -299,7 +300,7 @@ impl EventLoop {
         self.control.wakeup.notify_one();
     }
 
-    /// Time-outs and figures, a few times a second.
+    /// Checks time-outs and copies the statistics, every [`REVIEW_US`].
     fn review(&mut self) {
         self.review_us = self.now_us + REVIEW_US;
         for slot in 0..CAMERAS_MAX {
@@ -309,7 +310,7 @@ impl EventLoop {
                 0 => streams[slot].not_looked_at(),
                 _ => streams[slot].looked_at(self.now_us),
             }
-            // Without a camera too: history ends.
+            // Called without a camera too, so that old history is given back.
             streams[slot].report(chunks, &status::CAMERAS[slot], self.now_us);
             if let Err(why) = silent {
                 self.lose(slot, why);
@@ -336,7 +337,7 @@ impl EventLoop {
         }
     }
 
-    /// What the ring chunks are held for, and what was given up for want of them.
+    /// Reports what the ring chunks are held for, and what was given up for lack of chunks.
     fn report_store(&self) {
         let Memory { streams, chunks, given_up, .. } = &*self.memory;
         let held = store::held(streams, chunks, self.now_us);
@@ -350,7 +351,7 @@ impl EventLoop {
         gauges.ring_history_given_up.store(given_up.history_chunks, Relaxed);
     }
 
-    /// Has the readiness queue tell when the media socket is writable, or no longer.
+    /// Registers the media socket for writability, or no longer.
     pub(super) fn await_room(&mut self, is_awaiting: bool) {
         let interest =
             if is_awaiting { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };

@@ -1,4 +1,4 @@
-//! The media thread's arena: everything it will ever use, in one static.
+//! The media thread's arena: all the memory that it uses, in one static.
 
 use crate::egress::batch::Batch;
 use crate::history::Chunks;
@@ -14,29 +14,29 @@ use super::cameras::Cameras;
 use super::sessions::SessionSlots;
 use super::subscribers::Subscribers;
 
-/// What the media thread owns. `weir memory` lists the fields one by one.
+/// The media thread's memory. `weir memory` lists the fields one by one.
 pub struct Memory {
-    /// All history rings.
+    /// The chunks of all history rings.
     pub chunks: Chunks,
-    /// What streams had to give up for want of chunks.
+    /// Counts of what the streams gave up for lack of chunks.
     pub given_up: GivenUp,
-    /// A camera's state in weir, by slot.
+    /// Each camera slot's stream.
     pub streams: [Stream; CAMERAS_MAX],
-    /// Unfinished interleaved frames.
+    /// Buffers for unfinished interleaved RTSP frames.
     pub carry: CarryPool,
-    /// What one read returned.
+    /// The buffer for one read of a camera.
     pub read_scratch: [u8; PROFILE.read_scratch_bytes],
-    /// What one receive returned.
+    /// The buffers for one receive on the media socket.
     pub inbox: Inbox,
-    /// What is sealed and not yet sent.
+    /// Packets that are sealed and not yet sent.
     pub batch: Batch,
-    /// Addresses of sessions.
+    /// Which session slot a remote address belongs to.
     pub demux: Demux,
-    /// Sessions by slot.
+    /// All sessions, by slot.
     pub sessions: SessionSlots,
-    /// Subscriptions, and who subscribes to which stream.
+    /// All subscriptions, with a list per stream.
     pub subscribers: Subscribers,
-    /// Cameras' connections by slot.
+    /// All camera connections, by slot.
     pub cameras: Cameras,
 }
 
@@ -54,29 +54,29 @@ static MEMORY: Arena<Memory> = Arena::new(Memory {
     cameras: Cameras::new(),
 });
 
-/// The arena, once.
+/// The arena; `None` after the first call.
 pub(super) fn take() -> Option<&'static mut Memory> {
     MEMORY.take()
 }
 
-/// What the parts take, for the memory plan.
+/// Sizes in bytes of the parts of [`Memory`], for the memory plan (`weir memory`).
 pub mod sizes {
     use super::{Batch, Cameras, Chunks, Demux, Inbox, SessionSlots, Stream, Subscribers};
 
-    /// All history rings.
+    /// The chunks of all history rings.
     pub const CHUNKS: usize = size_of::<Chunks>();
-    /// One stream.
+    /// One camera slot's stream.
     pub const STREAM: usize = size_of::<Stream>();
-    /// Room for one receive.
+    /// The buffers for one receive.
     pub const INBOX: usize = size_of::<Inbox>();
-    /// The send batch.
+    /// The batch of sealed packets.
     pub const BATCH: usize = size_of::<Batch>();
-    /// The address table.
+    /// The table of remote addresses.
     pub const DEMUX: usize = size_of::<Demux>();
-    /// All sessions.
+    /// All session slots.
     pub const SESSION_SLOTS: usize = size_of::<SessionSlots>();
-    /// All subscriptions.
+    /// The table of subscriptions.
     pub const SUBSCRIBERS: usize = size_of::<Subscribers>();
-    /// All cameras' connections.
+    /// All camera connections.
     pub const CAMERAS: usize = size_of::<Cameras>();
 }

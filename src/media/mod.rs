@@ -1,13 +1,13 @@
-//! The media thread: everything that moves a packet, and nothing else.
+//! The media thread: it moves every packet between cameras and browsers, and does nothing else.
 //!
-//! One loop over one readiness queue. An iteration takes what is ready: it reads cameras, cuts what
-//! came into their history rings, seals it at once for each subscription, takes in what browsers sent,
-//! and flushes when the read side runs dry. It allocates nothing for a packet, a resend or a
-//! report, takes no lock, and does nothing that costs a public-key operation.
+//! One event loop over one readiness queue. An iteration reads the cameras that are ready, cuts
+//! their packets into the history rings, seals them at once for each subscription, handles the
+//! datagrams that browsers sent, and flushes the send batch. The thread allocates nothing for a
+//! packet, a resend or a report, takes no lock, and performs no public-key operation.
 //!
-//! The control thread speaks to it by [`Command`]s through a queue that is never full; it is
-//! answered through the statistics of [`crate::status`], a bounded queue of handshake datagrams, and a
-//! wake-up.
+//! The control thread sends it [`Command`]s through a queue that is sized never to be full. The
+//! media thread answers through the statistics of [`crate::status`], a bounded queue of handshake
+//! datagrams, and a wake-up.
 
 mod budget;
 mod cameras;
@@ -32,113 +32,114 @@ use crate::limits::{COMMANDS_BEHIND, DATAGRAM_BYTES_MAX, PROFILE};
 use crate::net::udp::Socket;
 use crate::rtsp;
 use crate::status::TABLES;
-use crate::webrtc::credentials::Credentials;
+use crate::webrtc::credentials::IceCredentials;
 use crate::webrtc::ended::Ended;
-use crate::webrtc::session::Start;
+use crate::webrtc::session::SessionStart;
 
 pub use memory::{Memory, sizes};
 
-/// What control tells media. Large contents are boxed: the queue stays small.
+/// A command from the control thread. Large contents are boxed to keep the queue small.
 pub enum Command {
-    /// A camera's connection is set up: PLAY it.
+    /// A camera's connection is set up: send PLAY.
     Play(Box<Play>),
-    /// Say goodbye to the camera in a slot and forget its pictures: another takes its place, or
-    /// the same from another address. Always answered by [`Lost::Stopped`] in its statistics.
+    /// Send TEARDOWN to the camera in a slot and forget its pictures, because another camera takes
+    /// the slot or the same camera has another address. The media thread always answers with
+    /// [`Lost::Stopped`] in the slot's statistics.
     Stop {
-        /// The slot.
+        /// The camera's slot.
         camera: u16,
     },
-    /// A session is in handshake: its checks and DTLS go to control.
+    /// A session begins its handshake: hand its verified checks and its DTLS datagrams to control.
     Expect(Box<Expect>),
-    /// A session's handshake is over.
+    /// A session's handshake is complete: send it media.
     Live(Box<Promote>),
-    /// A live session has further ICE credentials, which its browser asked for.
+    /// The browser of a live session restarted ICE: accept checks with these credentials as well.
     Restart(Box<Expect>),
     /// End a session.
     End {
-        /// Which.
+        /// The session to end; ignored when its slot has a newer use.
         session: SessionId,
-        /// Why.
+        /// The reason that the statistics show.
         ended: Ended,
     },
-    /// End all sessions and cameras, then the thread.
+    /// End all sessions, send TEARDOWN to all cameras, then end the thread.
     Shutdown,
 }
 
-/// A camera that is ready to play.
+/// A camera that is ready to play: the contents of [`Command::Play`].
 pub struct Play {
     /// The camera's slot.
     pub camera: u16,
-    /// The connection, non-blocking.
+    /// The connection, in non-blocking mode.
     pub socket: std::net::TcpStream,
-    /// The RTSP session, just before PLAY.
+    /// The RTSP session after SETUP, before PLAY.
     pub ready: Box<rtsp::Ready>,
 }
 
-/// A session and what its checks may be made with.
+/// A session and the ICE credentials with which its checks are verified.
 pub struct Expect {
-    /// Which.
+    /// The session in handshake, or the live one for [`Command::Restart`].
     pub session: SessionId,
-    /// Its ICE credentials.
-    pub credentials: Credentials,
+    /// Its ICE user fragments and passwords.
+    pub credentials: IceCredentials,
 }
 
-/// A session that leaves its handshake.
+/// A session whose handshake is complete: the contents of [`Command::Live`].
 pub struct Promote {
-    /// Which.
+    /// The session that becomes live.
     pub session: SessionId,
-    /// Keys and addresses.
-    pub start: Start,
+    /// Its SRTP keys and addresses.
+    pub start: SessionStart,
     /// The camera's slot.
     pub stream: u16,
-    /// How its packets look.
+    /// SSRC, payload type and header extension of its RTP packets.
     pub rtp_params: RtpParams,
-    /// Random, for the first sequence number.
+    /// A random number, from which its first sequence number is made.
     pub random: u16,
 }
 
-/// One use of a session's slot.
+/// One use of a session slot. A slot is used again, with another generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionId {
-    /// The slot.
+    /// The session slot.
     pub slot: u16,
-    /// Which use of it.
+    /// The number of this use of the slot.
     pub generation: u32,
 }
 
-/// A datagram for a handshake: STUN whose integrity is verified, or DTLS from an address that a
-/// verified check came from.
+/// A datagram for a handshake: a STUN check with verified integrity, or DTLS from an address that
+/// sent a verified check.
 pub struct HandshakeDatagram {
-    /// Whose handshake.
+    /// The session in handshake that it belongs to.
     pub session: SessionId,
-    /// Who sent it.
+    /// The sender's address.
     pub from: SocketAddr,
-    /// Which of our addresses it was sent to.
+    /// The local address that it was sent to.
     pub to: SocketAddr,
-    /// Its bytes.
+    /// The UDP payload.
     pub bytes: heapless::Vec<u8, DATAGRAM_BYTES_MAX>,
 }
 
-/// Why the media thread gave a camera's connection up.
+/// Why the media thread gave up a camera's connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Lost {
-    /// The camera closed it.
+    /// The camera closed the connection.
     Closed = 1,
-    /// No RTP for too long.
+    /// No RTP came for too long.
     Silent = 2,
-    /// PLAY was refused.
+    /// The camera refused PLAY.
     Refused = 3,
-    /// The connection broke.
+    /// A read or write failed.
     Broken = 4,
-    /// weir stops.
+    /// weir stopped the camera: on shutdown, or because its slot gets another camera.
     Stopped = 5,
-    /// PLAY was not answered.
+    /// The camera did not answer PLAY.
     Unanswered = 6,
 }
 
 impl Lost {
-    /// The reason by its number in the statistics.
+    /// The reason with this number in the statistics; `None` for 0 and unknown numbers.
     pub fn from_number(number: u8) -> Option<Self> {
         const ALL: [Lost; 6] = [
             Lost::Closed,
@@ -151,7 +152,7 @@ impl Lost {
         ALL.into_iter().find(|lost| *lost as u8 == number)
     }
 
-    /// In words, as `/api/cameras` shows it.
+    /// The reason as text, shown by `/api/cameras`.
     pub fn reason(self) -> &'static str {
         match self {
             Self::Closed => "the camera closed the connection",
@@ -164,22 +165,22 @@ impl Lost {
     }
 }
 
-/// What the media thread is started with.
+/// The settings that the media thread starts with.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
-    /// Where the media socket listens.
+    /// The address that the media socket is bound to.
     pub listen: SocketAddr,
-    /// RTP payload bytes.
+    /// The most RTP payload bytes in a packet to a browser.
     pub payload_bytes: usize,
 }
 
-/// Control's side of the media thread.
+/// The control thread's handle on the media thread.
 pub struct Media {
-    /// The media socket, for control's answers in a handshake.
+    /// The media socket, on which control sends its handshake answers.
     pub socket: Arc<Socket>,
-    /// Wakes control when something ended or a datagram waits.
+    /// Wakes control when a session or camera ended or a handshake datagram waits.
     pub wakeup: Arc<Notify>,
-    /// As it was bound, with the port that the kernel gave.
+    /// The bound address, with the port that the kernel gave.
     listen: SocketAddr,
     datagrams: Receiver<HandshakeDatagram>,
     commands: SyncSender<Command>,
@@ -188,10 +189,11 @@ pub struct Media {
 }
 
 impl Media {
-    /// Starts the thread on a socket that is bound to `settings.listen`.
+    /// Starts the thread on a socket that is bound to `settings.listen`. Called once per process.
     ///
     /// # Errors
-    /// The thread cannot be started.
+    /// The media memory is already in use (a second call), or the kernel refused the readiness
+    /// queue, its waker, the registration of the socket, or the thread.
     pub fn start(socket: Socket, settings: Settings) -> io::Result<Self> {
         let memory = memory::take().ok_or_else(|| io::Error::other("media memory is taken"))?;
         let socket = Arc::new(socket);
@@ -216,13 +218,13 @@ impl Media {
         Ok(Self { socket, wakeup, listen, datagrams, commands: command_sender, waker, thread })
     }
 
-    /// Sends the thread a command.
+    /// Sends the thread a command and wakes it.
     ///
     /// # Panics
-    /// When the queue is full, which its size and [`Media::is_behind`] rule out, or the thread is
-    /// gone, which it never is before [`Media::shutdown`].
+    /// The queue is full, which its size and [`Media::is_behind`] rule out; or the thread has
+    /// ended, which it does only after [`Media::shutdown`].
     pub fn send(&self, command: Command) {
-        // Counted before it is there: the media thread may have handled it before we are back.
+        // Counted before it is sent: the media thread may handle it before `try_send` returns.
         TABLES.commands.take();
         match self.commands.try_send(command) {
             Ok(()) => {}
@@ -232,34 +234,34 @@ impl Media {
         self.waker.wake().expect("an eventfd takes a wake-up");
     }
 
-    /// Where the media socket was asked to listen.
+    /// The IP address that the media socket is bound to; may be unspecified.
     pub fn bound(&self) -> std::net::IpAddr {
         self.listen.ip()
     }
 
-    /// The media socket's port.
+    /// The media socket's UDP port.
     pub fn port(&self) -> u16 {
         self.listen.port()
     }
 
-    /// The next datagram for a handshake.
+    /// The next datagram for a handshake; `None` when the queue is empty.
     pub fn handshake_datagram(&self) -> Option<HandshakeDatagram> {
         let datagram = self.datagrams.try_recv().ok()?;
         TABLES.handshake_datagrams.give();
         Some(datagram)
     }
 
-    /// Whether the thread is so far behind with its commands that no session may be added or
-    /// restart its ICE: what is left of the queue is for those there are.
+    /// Whether so many commands wait that control must refuse new sessions and ICE restarts. The
+    /// rest of the queue is reserved for the sessions and cameras that exist.
     pub fn is_behind(&self) -> bool {
         TABLES.commands.used() >= COMMANDS_BEHIND as u64
     }
 
-    /// Ends all sessions and cameras, and waits for the thread: at most half a second.
+    /// Ends all sessions and cameras, and waits for the thread, for at most half a second.
     pub fn shutdown(&mut self) {
         self.send(Command::Shutdown);
         if let Some(thread) = self.thread.take() {
-            // A panic of the thread would have ended the process.
+            // A panic of the thread would already have ended the process.
             let _ = thread.join();
         }
     }

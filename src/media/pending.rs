@@ -1,19 +1,19 @@
-//! Streams with packets that some viewer could not be sent yet.
+//! Streams with packets that could not be sent to every viewer yet.
 
 use crate::egress::subscription::Served;
 use crate::limits::CAMERAS_MAX;
 
-/// The streams that some viewer is behind on.
-pub(super) struct Pending {
-    /// How far whoever is furthest behind on a stream has come.
+/// The streams on which some viewer is behind.
+pub(super) struct PendingStreams {
+    /// Per stream, the state of the viewer that is furthest behind.
     streams: [Served; CAMERAS_MAX],
-    /// How many streams have such a viewer.
+    /// The number of streams on which some viewer is behind.
     count: usize,
-    /// Where the next round begins: the one after the last that was served.
+    /// The stream with which the next round begins.
     pub(super) start: usize,
 }
 
-impl Pending {
+impl PendingStreams {
     pub(super) const fn new() -> Self {
         Self { streams: [Served::UpToDate; CAMERAS_MAX], count: 0, start: 0 }
     }
@@ -22,8 +22,9 @@ impl Pending {
         self.count == 0
     }
 
-    /// Whether the stream's camera is not to be read now: what a viewer who was up to date has yet to
-    /// get must not be overwritten. One that is on its way from a key frame has to look after itself.
+    /// Whether the stream's camera must not be read now, because packets that a viewer which was up
+    /// to date still lacks must not be overwritten. A viewer that is catching up from a key frame
+    /// is not protected.
     pub(super) fn is_held(&self, stream: usize) -> bool {
         self.streams[stream] >= Served::Behind
     }
@@ -33,12 +34,12 @@ impl Pending {
         self.streams[stream] > Served::UpToDate
     }
 
-    /// Some viewer is behind on a stream at least so far.
+    /// Records that some viewer is at least this far behind.
     pub(super) fn raise(&mut self, stream: usize, served: Served) {
         self.set(stream, served.max(self.streams[stream]));
     }
 
-    /// The viewer furthest behind on a stream is so far.
+    /// Sets the state of the viewer that is furthest behind.
     pub(super) fn set(&mut self, stream: usize, served: Served) {
         self.count -= usize::from(self.has(stream));
         self.streams[stream] = served;

@@ -1,4 +1,4 @@
-//! Serving subscriptions: what is new in a stream's ring goes to each of them.
+//! Serving subscriptions: new packets of a stream's ring go to each of its viewers.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -15,18 +15,18 @@ use crate::stream::Stream;
 use super::event_loop::EventLoop;
 use super::memory::Memory;
 
-/// A stream as a subscription reads it.
+/// The parts of a stream that a subscription reads.
 fn view<'a>(stream: &'a Stream, chunks: &'a Chunks, now_us: u64) -> StreamView<'a> {
     let timestamp = stream.last_timestamp().map(|(timestamp, arrived_us)| {
         let ticks = now_us.saturating_sub(arrived_us) * 9 / 100;
-        #[allow(clippy::cast_possible_truncation)] // RTP time wraps
+        #[allow(clippy::cast_possible_truncation)] // RTP timestamps wrap
         timestamp.wrapping_add(ticks as u32)
     });
     StreamView { ring: stream.ring(), chunks, timestamp, bits_per_s: stream.bits_per_s() }
 }
 
 impl EventLoop {
-    /// Serves all subscriptions of a stream.
+    /// Serves all subscriptions of a stream, and notes how far the slowest got.
     pub(super) fn serve(&mut self, slot: usize) {
         if self.is_blocked {
             self.pending.set(slot, Served::Blocked);
@@ -61,7 +61,8 @@ impl EventLoop {
         self.pending.set(slot, furthest);
     }
 
-    /// Serves the streams that are behind, round robin from where it stopped.
+    /// Serves the streams with a viewer that is behind, round robin from where the last call
+    /// stopped.
     pub(super) fn serve_pending(&mut self) {
         let start = self.pending.start;
         for offset in 0..CAMERAS_MAX {
@@ -76,7 +77,7 @@ impl EventLoop {
         }
     }
 
-    /// Sends what is sealed. A full socket pauses all sending until it is writable.
+    /// Sends the batch. A full socket pauses all sending until it is writable.
     pub(super) fn flush(&mut self) {
         let is_blocked = self.memory.batch.flush(&*self.socket) == Flushed::Blocked;
         if is_blocked != self.is_awaiting_room {
@@ -85,8 +86,8 @@ impl EventLoop {
         self.is_blocked = is_blocked;
     }
 
-    /// Takes in what a session's browser says of one subscription; a key frame that is wanted is
-    /// asked of the camera.
+    /// Handles one feedback message of a session's browser. When it asks for a key frame, the
+    /// camera gets that request.
     pub(super) fn feedback(&mut self, subscriber: Handle, feedback: Feedback) {
         let now_us = self.now_us;
         let Memory { streams, chunks, subscribers, sessions, batch, cameras, .. } =
@@ -110,7 +111,7 @@ impl EventLoop {
         }
     }
 
-    /// Copies the figures of a live session's subscription to its statistics.
+    /// Copies the counters of a live session's subscription to its statistics.
     pub(super) fn report_session(&mut self, slot: u16, subscriber: Handle, last_sign_us: u64) {
         let Some(subscriber) = self.memory.subscribers.find(subscriber) else { return };
         let subscription = &subscriber.subscription;

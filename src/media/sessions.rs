@@ -1,10 +1,10 @@
-//! Sessions as the media thread has them: one entry per slot, in handshake, live or just ended.
+//! The media thread's session slots: one entry per slot, in handshake, live or just ended.
 
 use crate::limits::SESSIONS_MAX;
 use crate::mem::table::Handle;
 use crate::webrtc::admission::Admission;
 use crate::webrtc::consent::Pairs;
-use crate::webrtc::credentials::Credentials;
+use crate::webrtc::credentials::IceCredentials;
 use crate::webrtc::session::{CloseNotify, Live};
 
 use super::SessionId;
@@ -21,17 +21,17 @@ pub(super) struct SessionSlot {
     pub(super) state: State,
 }
 
-/// Where a session is in its life.
-// Most slots are live: boxing it would put sessions on the heap.
+/// The state of one use of a slot.
+// Most slots are live: a boxed session would lie on the heap.
 #[allow(clippy::large_enum_variant)]
 pub(super) enum State {
-    /// Not in use, and never was, or its handshake came to nothing.
+    /// Never used, or the last handshake failed.
     Empty,
-    /// Its checks and DTLS go to control, as far as they may.
+    /// Its verified checks and DTLS go to control, within the limits of the admission.
     Handshake(Admission),
     /// It has keys and a subscription.
     Live { live: Live, subscriber: Handle },
-    /// Over; a late check is answered with the goodbye.
+    /// Ended. A late check is answered with the DTLS close_notify.
     Ended { close_notify: CloseNotify },
 }
 
@@ -42,22 +42,22 @@ impl SessionSlots {
         Self { sessions: heapless::Vec::new() }
     }
 
-    /// Makes every slot, empty; called once, before the first use.
+    /// Creates every slot, empty. Called once, before the first use.
     pub(super) fn prepare(&mut self) {
         while !self.sessions.is_full() {
-            let pairs = Pairs::new(Credentials::none());
+            let pairs = Pairs::new(IceCredentials::none());
             let session = SessionSlot { generation: 0, pairs, state: State::Empty };
-            // Not full: the loop's condition.
+            // The loop's condition: it is not full.
             let _ = self.sessions.push(session);
         }
     }
 
-    /// A slot by its number; `None` beyond the table.
+    /// The slot with this number; `None` beyond the table.
     pub(super) fn slot(&mut self, slot: u16) -> Option<&mut SessionSlot> {
         self.sessions.get_mut(usize::from(slot))
     }
 
-    /// The slot of a session, unless that has ended and the slot is another's.
+    /// The slot of a session; `None` when the slot has a newer use.
     pub(super) fn find(&mut self, id: SessionId) -> Option<&mut SessionSlot> {
         let session = self.slot(id.slot)?;
         (session.generation == id.generation).then_some(session)
@@ -71,7 +71,7 @@ impl SessionSlots {
         }
     }
 
-    /// The numbers of all slots.
+    /// The numbers of all slots, for iteration.
     pub(super) fn slots(&self) -> std::ops::Range<u16> {
         0..u16::try_from(self.sessions.len()).unwrap_or(u16::MAX)
     }

@@ -1,26 +1,26 @@
-//! Which sessions subscribe to which stream: one table of subscriptions, and through it a linked
-//! list per stream.
+//! Which sessions subscribe to which stream: one table of subscriptions with a linked list per
+//! stream.
 
 use crate::egress::subscription::Subscription;
 use crate::limits::{CAMERAS_MAX, SUBSCRIPTIONS_MAX};
 use crate::mem::Full;
 use crate::mem::table::{Handle, Table};
 
-/// One subscription and where it belongs.
+/// One subscription, with its session and stream.
 pub(super) struct Subscriber {
     /// The slot of its session.
     pub(super) session: u16,
     /// The camera's slot.
     pub(super) stream: u16,
-    /// The next one of the stream, plus one; 0 for none.
+    /// The stream's next subscription, plus one; 0 for none.
     next: u16,
     pub(super) subscription: Subscription,
 }
 
-/// All subscriptions.
+/// The table of all subscriptions.
 pub struct Subscribers {
     table: Table<Subscriber, SUBSCRIPTIONS_MAX>,
-    /// The first of each stream, plus one; 0 for none.
+    /// The first subscription per stream, plus one; 0 for none.
     first: [u16; CAMERAS_MAX],
 }
 
@@ -44,7 +44,7 @@ impl Subscribers {
         Ok(handle)
     }
 
-    /// Ends a subscription; its stream.
+    /// Ends a subscription; returns its stream, or `None` if it had ended already.
     pub(super) fn release(&mut self, handle: Handle) -> Option<u16> {
         let gone = self.table.release(handle)?;
         let stream = usize::from(gone.stream);
@@ -64,29 +64,29 @@ impl Subscribers {
         Some(gone.stream)
     }
 
-    /// The first subscription of a stream.
+    /// The index of a stream's first subscription.
     pub(super) fn first(&self, stream: u16) -> Option<u16> {
         self.first[usize::from(stream)].checked_sub(1)
     }
 
-    /// A subscription, and the index of the stream's next one.
+    /// The subscription at a table index, and the index of the stream's next one.
     pub(super) fn at(&mut self, index: u16) -> Option<(&mut Subscriber, Option<u16>)> {
         let subscriber = self.table.at_mut(index)?;
         let next = subscriber.next.checked_sub(1);
         Some((subscriber, next))
     }
 
-    /// A subscription by its handle.
+    /// The subscription with this handle; `None` when it has ended.
     pub(super) fn find(&mut self, handle: Handle) -> Option<&mut Subscriber> {
         self.table.find_mut(handle)
     }
 
-    /// Subscriptions of all streams.
+    /// The number of subscriptions to all streams.
     pub(super) fn len(&self) -> usize {
         self.table.len()
     }
 
-    /// Subscriptions of a stream.
+    /// The number of subscriptions to one stream.
     pub(super) fn count(&mut self, stream: u16) -> u32 {
         let mut count = 0;
         let mut at = self.first(stream);

@@ -1,4 +1,4 @@
-//! What browsers send to the media port, and the life of their sessions.
+//! Datagrams that browsers send to the media port, and the session states that they change.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -12,7 +12,7 @@ use crate::net::udp::RECEIVE_DATAGRAMS_MAX;
 use crate::status::{self, TABLES};
 use crate::webrtc::admission::Admission;
 use crate::webrtc::consent::{Check, Pairs, REPLY_BYTES_MAX};
-use crate::webrtc::demux::Kind;
+use crate::webrtc::demux::DatagramKind;
 use crate::webrtc::ended::Ended;
 use crate::webrtc::place::{self, QUESTION_BYTES_MAX, Transaction};
 use crate::webrtc::session::Live;
@@ -22,13 +22,14 @@ use super::memory::Memory;
 use super::sessions::State;
 use super::{Expect, HandshakeDatagram, Promote, SessionId};
 
-/// Feedback taken from one SRTCP packet: a NACK of 17 packets is one; more wait for the next.
+/// The most feedback messages taken from one SRTCP packet; the rest is dropped. A NACK of up to 17
+/// packets is one message.
 const FEEDBACK_MAX: usize = 64;
 
 impl EventLoop {
-    /// Receives what the media socket has.
+    /// Receives the datagrams that wait on the media socket, a bounded number per iteration.
     pub(super) fn receive(&mut self) {
-        // Bounded, so that a flood does not starve the cameras.
+        // Bounded, so that a flood of datagrams does not starve the cameras.
         for _ in 0..8 {
             let Ok(count) = self.socket.receive(&mut self.memory.inbox) else { return };
             for index in 0..count {
@@ -41,7 +42,7 @@ impl EventLoop {
         self.has_datagrams = true;
     }
 
-    /// Takes in the ICMP errors about what was sent.
+    /// Reads the ICMP errors about sent datagrams, a bounded number per iteration.
     pub(super) fn take_errors(&mut self) {
         for _ in 0..ICMP_ERRORS_PER_TURN {
             let Some(error) = self.socket.next_error() else { return };
@@ -50,7 +51,7 @@ impl EventLoop {
                 self.socket.keep_apart(error.to.ip(), by, self.now_us);
             }
             let Memory { sessions, demux, .. } = &mut *self.memory;
-            // In a handshake, checks that fail to come are hint enough.
+            // In a handshake the missing checks end the session anyway.
             let live = demux.slot(&error.to).and_then(|slot| sessions.live(slot));
             if let Some(live) = live
                 && error.is_unreachable
@@ -63,16 +64,16 @@ impl EventLoop {
 
     fn datagram(&mut self, index: usize) {
         let datagram = self.memory.inbox.datagram(index, self.port);
-        match Kind::of(datagram.bytes) {
-            Kind::Stun => self.check(index),
-            Kind::Dtls(kind) => self.dtls(index, kind),
-            Kind::Srtcp => self.srtcp(index),
-            Kind::Other => {}
+        match DatagramKind::of(datagram.bytes) {
+            DatagramKind::Stun => self.check(index),
+            DatagramKind::Dtls(kind) => self.dtls(index, kind),
+            DatagramKind::Srtcp => self.srtcp(index),
+            DatagramKind::Other => {}
         }
     }
 
-    /// A STUN check: verified, then answered here for a live session, by control in a handshake,
-    /// and with the goodbye for one that is over.
+    /// A STUN check. Once verified, it is answered here for a live session, handed to control for a
+    /// session in handshake, and answered with close_notify for an ended session.
     fn check(&mut self, index: usize) {
         let Memory { inbox, sessions, demux, .. } = &mut *self.memory;
         let datagram = inbox.datagram(index, self.port);
@@ -85,7 +86,7 @@ impl EventLoop {
         let Some(session) = sessions.slot(slot) else { return };
         let Some(credentials) = session.pairs.verify(&check, path.to) else { return };
         if is_held {
-            // A check does not prove where it came from, and a neighbour's media goes there.
+            // A check does not prove its source address, and another session's media goes there.
             return;
         }
         match &mut session.state {
@@ -103,7 +104,7 @@ impl EventLoop {
                 live.check(path, check.nominates(), self.now_us);
                 let mut buffer = [0; REPLY_BYTES_MAX];
                 if let Some(reply) = check.reply(credentials, path.to, &mut buffer) {
-                    // Lost replies are repeated checks: there is nothing to do about an error.
+                    // A browser repeats a check without a reply, so a send error needs no handling.
                     let _ = self.socket.send_to(reply, path.to, path.from);
                 }
             }
@@ -113,7 +114,8 @@ impl EventLoop {
         }
     }
 
-    /// The answer of a browser that was asked whether it is where its reports come from.
+    /// A STUN response to the check with which weir tested the address that SRTCP reports come
+    /// from.
     fn answer(&mut self, index: usize) {
         let Memory { inbox, sessions, demux, .. } = &mut *self.memory;
         let datagram = inbox.datagram(index, self.port);
@@ -125,7 +127,8 @@ impl EventLoop {
         }
     }
 
-    /// DTLS: to control in a handshake; for a live session a repeated flight or a hint.
+    /// A DTLS record: handed to control in a handshake; for a live session a repeated flight or a
+    /// hint.
     fn dtls(&mut self, index: usize, kind: u8) {
         let Memory { inbox, sessions, demux, .. } = &mut *self.memory;
         let datagram = inbox.datagram(index, self.port);
@@ -149,12 +152,13 @@ impl EventLoop {
         }
     }
 
-    /// Puts a datagram into control's queue; a full one drops it, and the browser repeats it.
+    /// Puts a datagram into control's queue. When the queue is full it is dropped; the browser
+    /// repeats it.
     fn hand_over(&mut self, session: SessionId, index: usize) {
         let datagram = self.memory.inbox.datagram(index, self.port);
         let Ok(bytes) = heapless::Vec::from_slice(datagram.bytes) else { return };
         let handed = HandshakeDatagram { session, from: datagram.from, to: datagram.to, bytes };
-        // Counted before it is there: control may have read it before we are back.
+        // Counted before it is sent: control may read it before `try_send` returns.
         TABLES.handshake_datagrams.take();
         if self.control.datagrams.try_send(handed).is_ok() {
             self.control.wakeup.notify_one();
@@ -180,7 +184,7 @@ impl EventLoop {
             if let Some(question) =
                 place::write(session.pairs.of(path.to), &transaction, &mut buffer)
             {
-                // A lost one is asked again with the next report.
+                // When this check is lost, the next report triggers another.
                 let _ = self.socket.send_to(question, path.to, path.from);
             }
         }
@@ -197,7 +201,7 @@ impl EventLoop {
         }
     }
 
-    /// A session's handshake begins: its slot is used anew.
+    /// Begins a session's handshake, with a fresh state for its slot.
     pub(super) fn expect(&mut self, expect: Expect) {
         let Expect { session: id, credentials } = expect;
         self.memory.demux.forget(id.slot);
@@ -208,7 +212,7 @@ impl EventLoop {
         status::SESSIONS[usize::from(id.slot)].reset();
     }
 
-    /// An ICE restart of a live session: nothing changes but what its checks may be made with.
+    /// An ICE restart of a live session: only the credentials for its checks change.
     pub(super) fn restart(&mut self, restart: Expect) {
         let Expect { session: id, credentials } = restart;
         let Some(session) = self.memory.sessions.find(id) else { return };
@@ -217,7 +221,8 @@ impl EventLoop {
         }
     }
 
-    /// A session's handshake is over: it subscribes, and gets what is there.
+    /// A session's handshake is complete: it subscribes to its stream and gets the packets from
+    /// there.
     pub(super) fn promote(&mut self, promote: Promote) {
         let Promote { session: id, start, stream, rtp_params, random } = promote;
         let now_us = self.now_us;
@@ -225,8 +230,8 @@ impl EventLoop {
         let Some(session) = sessions.find(id) else { return };
         let subscription = Subscription::new(rtp_params, random);
         let Ok(subscriber) = subscribers.admit(id.slot, stream, subscription) else {
-            // Control admits no more sessions than there are subscriptions: this is counted and
-            // never seen.
+            // Control admits no more sessions than the table has subscriptions, so this does not
+            // happen; it is counted in case it does.
             TABLES.subscriptions.was_full();
             self.end(id, Ended::HandshakeFailed);
             return;
@@ -236,7 +241,7 @@ impl EventLoop {
         session.state = State::Live { live: Live::new(start, now_us), subscriber };
         let slot = usize::from(stream);
         streams[slot].looked_at(now_us);
-        // With a still alone there is motion from the next one.
+        // A still alone shows no motion until the next key frame, so the camera is asked for one.
         if streams[slot].ring().start().is_none_or(|start| start.until.is_some()) {
             self.memory.cameras.request_key_frame(slot, now_us);
         }
@@ -244,7 +249,7 @@ impl EventLoop {
         self.serve(slot);
     }
 
-    /// Ends a session, if that use of its slot is still on.
+    /// Ends a session, unless its slot has a newer use.
     pub(super) fn end(&mut self, id: SessionId, ended: Ended) {
         let Some(session) = self.memory.sessions.find(id) else { return };
         match &session.state {
@@ -252,7 +257,7 @@ impl EventLoop {
                 let (path, subscriber) = (live.path(), *subscriber);
                 let close_notify = live.close_notify().clone();
                 let _ = self.socket.send_to(&close_notify, path.to, path.from);
-                // The session is dropped where it lies, and its keys are wiped there.
+                // The session is dropped in place, which wipes its keys.
                 session.state = State::Ended { close_notify };
                 if let Some(stream) = self.memory.subscribers.release(subscriber) {
                     self.count_viewers(stream);
@@ -265,7 +270,7 @@ impl EventLoop {
         self.control.wakeup.notify_one();
     }
 
-    /// Ends the sessions whose time has come, and reports on the others.
+    /// Ends the live sessions that timed out, and copies the statistics of all live sessions.
     pub(super) fn review_sessions(&mut self) {
         for slot in self.memory.sessions.slots() {
             let Some(session) = self.memory.sessions.slot(slot) else { continue };
@@ -287,7 +292,7 @@ impl EventLoop {
         }
     }
 
-    /// Ends every session.
+    /// Ends every live session.
     pub(super) fn end_all(&mut self, ended: Ended) {
         for slot in self.memory.sessions.slots() {
             let Some(session) = self.memory.sessions.slot(slot) else { continue };
@@ -305,14 +310,14 @@ impl EventLoop {
     }
 }
 
-/// What cannot be guessed.
+/// A random STUN transaction ID, which cannot be guessed.
 fn transaction() -> Option<Transaction> {
     let mut bytes = [0; 12];
     SystemRandom::new().fill(&mut bytes).ok()?;
     Some(bytes)
 }
 
-/// A datagram beyond what its handshake may send.
+/// Counts a datagram beyond the limits of its handshake.
 fn refuse() {
     status::GAUGES.handshake_datagrams_refused.fetch_add(1, Relaxed);
 }

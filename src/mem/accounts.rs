@@ -1,7 +1,7 @@
 //! Heap accounts: what comes from outside is served under an account of its own, with a budget.
 //!
 //! The allocator books each block on the account that is entered on the calling thread
-//! ([`Account::enter`], [`Account::charge`]), or on what all share where none is. A block stays on
+//! ([`HeapAccount::enter`], [`HeapAccount::charge`]), or on what all share where none is. A block stays on
 //! the account that it was made for, whoever makes it longer or gives it back. Whoever is over its
 //! budget after a turn is ended by name, and nobody else notices; within one turn it is given what
 //! it asks for, out of the reserve.
@@ -17,15 +17,15 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
 
 use super::Full;
-use super::books::{Figures, Tag};
+use super::books::{AccountFigures, Tag};
 use super::current::{current, enter};
 use super::heap;
-pub use super::kind::Kind;
+pub use super::kind::AccountKind;
 use crate::limits::{HEAP_PROBE_BYTES, PROFILE};
 
-impl Kind {
-    /// Accounts of this kind: see [`Figures`].
-    pub fn figures(self) -> Figures {
+impl AccountKind {
+    /// Accounts of this kind: see [`AccountFigures`].
+    pub fn figures(self) -> AccountFigures {
         heap::books(|books| books.figures(self))
     }
 
@@ -39,7 +39,7 @@ impl Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Demand {
     /// An account.
-    Account(Kind),
+    Account(AccountKind),
     /// The body of an HTTP request.
     RequestBody,
     /// A password to be hashed.
@@ -47,11 +47,11 @@ pub enum Demand {
 }
 
 impl Demand {
-    const COUNT: usize = Kind::ALL.len() + 2;
+    const COUNT: usize = AccountKind::ALL.len() + 2;
 
     /// All demands.
     pub fn all() -> impl Iterator<Item = Self> {
-        Kind::ALL.into_iter().map(Self::Account).chain([Self::RequestBody, Self::Password])
+        AccountKind::ALL.into_iter().map(Self::Account).chain([Self::RequestBody, Self::Password])
     }
 
     /// In words.
@@ -66,8 +66,8 @@ impl Demand {
     fn number(self) -> usize {
         match self {
             Self::Account(kind) => kind as usize,
-            Self::RequestBody => Kind::ALL.len(),
-            Self::Password => Kind::ALL.len() + 1,
+            Self::RequestBody => AccountKind::ALL.len(),
+            Self::Password => AccountKind::ALL.len() + 1,
         }
     }
 
@@ -77,7 +77,8 @@ impl Demand {
     }
 }
 
-static ENDED: [AtomicU64; Kind::ALL.len()] = [const { AtomicU64::new(0) }; Kind::ALL.len()];
+static ENDED: [AtomicU64; AccountKind::ALL.len()] =
+    [const { AtomicU64::new(0) }; AccountKind::ALL.len()];
 static REFUSED: [AtomicU64; Demand::COUNT] = [const { AtomicU64::new(0) }; Demand::COUNT];
 
 /// Why something does not begin now.
@@ -121,17 +122,17 @@ fn admit_bytes(demand: Demand, bytes: usize, probe_bytes: usize) -> Result<(), R
 
 /// One account. Dropped, it is closed: what it still holds is everybody's from then on.
 #[derive(Debug)]
-pub struct Account {
+pub struct HeapAccount {
     tag: Tag,
-    kind: Kind,
+    kind: AccountKind,
 }
 
-impl Account {
+impl HeapAccount {
     /// Opens one, with the budget of its kind.
     ///
     /// # Errors
     /// [`Refused`].
-    pub fn open(kind: Kind) -> Result<Self, Refused> {
+    pub fn open(kind: AccountKind) -> Result<Self, Refused> {
         admit(Demand::Account(kind))?;
         Self::book(kind, kind.budget_bytes(), false)
     }
@@ -141,12 +142,16 @@ impl Account {
     ///
     /// # Errors
     /// [`Refused`]; so many are not free beside the reserve.
-    pub fn promise(kind: Kind, budget_bytes: usize, block_bytes: usize) -> Result<Self, Refused> {
+    pub fn promise(
+        kind: AccountKind,
+        budget_bytes: usize,
+        block_bytes: usize,
+    ) -> Result<Self, Refused> {
         admit_bytes(Demand::Account(kind), budget_bytes, block_bytes)?;
         Self::book(kind, budget_bytes, true)
     }
 
-    fn book(kind: Kind, budget_bytes: usize, is_promised: bool) -> Result<Self, Refused> {
+    fn book(kind: AccountKind, budget_bytes: usize, is_promised: bool) -> Result<Self, Refused> {
         let tag = heap::books(|books| books.open(kind, budget_bytes, is_promised));
         tag.map(|tag| Self { tag, kind }).ok_or_else(|| {
             REFUSED[Demand::Account(kind).number()].fetch_add(1, Relaxed);
@@ -178,7 +183,7 @@ impl Account {
     }
 }
 
-impl Drop for Account {
+impl Drop for HeapAccount {
     fn drop(&mut self) {
         heap::books(|books| books.close(self.tag));
     }
@@ -215,7 +220,7 @@ impl Drop for Raise {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OverBudget {
     /// What it is.
-    pub kind: Kind,
+    pub kind: AccountKind,
     /// What it holds.
     pub used_bytes: usize,
     /// What it may.
@@ -239,12 +244,12 @@ impl fmt::Display for OverBudget {
 
 impl std::error::Error for OverBudget {}
 
-/// See [`Account::charge`].
+/// See [`HeapAccount::charge`].
 #[derive(Debug)]
 pub struct Charged<F> {
     /// `None` once it is over.
     future: Option<Pin<Box<F>>>,
-    account: Account,
+    account: HeapAccount,
 }
 
 impl<F> Charged<F> {

@@ -5,7 +5,7 @@
 //! account is closed, what it still holds becomes everybody's, and its entry may be used again at
 //! once: a block with the tag of an earlier use is given back from what all share.
 
-use super::kind::Kind;
+use super::kind::AccountKind;
 
 /// Entries: the one that all share, and one for each account that can be open.
 const ENTRIES: usize = 1 + accounts_max();
@@ -18,8 +18,8 @@ const _: () = assert!(ENTRIES <= 1 << ENTRY_BITS, "a tag has no room for so many
 const fn accounts_max() -> usize {
     let mut sum = 0;
     let mut at = 0;
-    while at < Kind::ALL.len() {
-        sum += Kind::ALL[at].max();
+    while at < AccountKind::ALL.len() {
+        sum += AccountKind::ALL[at].max();
         at += 1;
     }
     sum
@@ -51,7 +51,7 @@ impl Tag {
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     /// `None` while nobody has it; what all share has none either.
-    kind: Option<Kind>,
+    kind: Option<AccountKind>,
     uses: u32,
     used_bytes: usize,
     budget_bytes: usize,
@@ -61,7 +61,7 @@ struct Entry {
 
 /// The accounts of one kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Figures {
+pub struct AccountFigures {
     /// Open now.
     pub open: usize,
     /// What they hold now.
@@ -76,8 +76,8 @@ pub(super) struct Books {
     entries: [Entry; ENTRIES],
     /// Where the search for a free entry begins, so that each has its turn and tags repeat late.
     next: usize,
-    open: [usize; Kind::ALL.len()],
-    most_bytes: [usize; Kind::ALL.len()],
+    open: [usize; AccountKind::ALL.len()],
+    most_bytes: [usize; AccountKind::ALL.len()],
 }
 
 impl Books {
@@ -87,15 +87,15 @@ impl Books {
         Self {
             entries: [entry; ENTRIES],
             next: 1,
-            open: [0; Kind::ALL.len()],
-            most_bytes: [0; Kind::ALL.len()],
+            open: [0; AccountKind::ALL.len()],
+            most_bytes: [0; AccountKind::ALL.len()],
         }
     }
 
     /// Opens an account, unless there are as many of its kind as there may be.
     pub(super) fn open(
         &mut self,
-        kind: Kind,
+        kind: AccountKind,
         budget_bytes: usize,
         is_promised: bool,
     ) -> Option<Tag> {
@@ -173,9 +173,9 @@ impl Books {
         self.entries[0].used_bytes
     }
 
-    pub(super) fn figures(&self, kind: Kind) -> Figures {
+    pub(super) fn figures(&self, kind: AccountKind) -> AccountFigures {
         let of_kind = self.entries.iter().filter(|entry| entry.kind == Some(kind));
-        Figures {
+        AccountFigures {
             open: self.open[kind as usize],
             used_bytes: of_kind.map(|entry| entry.used_bytes).sum(),
             most_bytes: self.most_bytes[kind as usize],

@@ -7,7 +7,7 @@ use crate::limits::{
 
 /// What has an account each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum AccountKind {
     /// An HTTP connection, with its TLS and the request it is at.
     HttpConnection,
     /// A connection to the diagnostics port.
@@ -24,7 +24,7 @@ pub enum Kind {
     Configuration,
 }
 
-impl Kind {
+impl AccountKind {
     /// All kinds.
     pub const ALL: [Self; 7] = [
         Self::HttpConnection,

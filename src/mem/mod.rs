@@ -15,7 +15,7 @@ pub mod kind;
 pub mod pool;
 pub mod table;
 
-pub use books::Figures;
+pub use books::AccountFigures;
 
 /// A bounded thing is full: what it is and how many it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

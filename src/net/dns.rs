@@ -1,10 +1,10 @@
-//! Asking DNS servers for a name's addresses, by UDP alone.
+//! Asks DNS servers for the addresses of a name, over UDP only.
 //!
-//! A name of a camera has a handful of addresses, which an answer of [`NAME_ANSWER_BYTES_MAX`] holds;
-//! of one that is cut short (RFC 2181 section 9) what is there is used, and TCP, by which an answer
-//! may have 64 KiB, is never asked for. A lookup holds one socket, one answer on its stack, and no
-//! more of the heap than two questions. What is read is taken from the server that was asked, with
-//! the number and the question that it was asked with.
+//! A camera's name has a few addresses, and an answer of [`NAME_ANSWER_BYTES_MAX`] bytes holds
+//! them. If an answer is truncated (RFC 2181 section 9), the records in it are used. TCP, with
+//! answers of up to 64 KiB, is never used. A lookup takes one socket, one answer on its stack, and
+//! heap memory for two questions. An answer is accepted only from the server that was asked, with
+//! the ID and the question of the request.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -23,19 +23,19 @@ use crate::limits::{
     NAME_OTHER_KIND_MS, NAME_SERVERS_MAX,
 };
 
-/// A host's addresses, in the order in which to try them.
+/// The addresses of a host, in the order in which to try them.
 pub type Addresses = Vec<IpAddr, NAME_ADDRESSES_MAX>;
 
-/// Whom to ask, and for how long.
+/// The DNS servers to ask, and how long.
 pub(super) struct Servers {
     pub(super) addresses: Vec<SocketAddr, NAME_SERVERS_MAX>,
-    /// For an answer.
+    /// How long to wait for an answer.
     pub(super) timeout: Duration,
-    /// Rounds through all of them.
+    /// How many times all servers are asked.
     pub(super) attempts: usize,
 }
 
-/// Whether a text can be a name of the DNS (RFC 1035 section 2.3.4).
+/// Whether a text is a valid DNS name (RFC 1035 section 2.3.4).
 pub(super) fn is_name(text: &str) -> bool {
     text.is_ascii() && text.parse::<Name<std::vec::Vec<u8>>>().is_ok()
 }
@@ -43,7 +43,8 @@ pub(super) fn is_name(text: &str) -> bool {
 /// The addresses of a name; none when a server says that there are none.
 ///
 /// # Errors
-/// No server has an answer.
+/// `InvalidInput` for an invalid name; else the last server's failure: no answer in time, a DNS
+/// error code, an answer cut off before its first address, or a socket error.
 pub(super) async fn addresses(servers: &Servers, name: &str) -> io::Result<Addresses> {
     let not_a_name = |_| io::Error::new(io::ErrorKind::InvalidInput, "no name");
     let name: Name<std::vec::Vec<u8>> = name.parse().map_err(not_a_name)?;
@@ -68,14 +69,14 @@ async fn ask(
         SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
-    // The kernel chooses the port at random, and lets nothing in but from the server.
+    // The kernel chooses a random port, and passes on only datagrams from the server.
     let socket = UdpSocket::bind((own, 0)).await?;
     socket.connect(server).await?;
     let mut heard = Heard { name, questions: questions()? };
     for question in &heard.questions {
         socket.send(&question.text(name)?).await?;
     }
-    // Both answers, or one with addresses, or one and a moment.
+    // Wait for both answers, or for one with addresses; then a moment for the other.
     let first = timeout(patience, heard.listen(&socket, |heard| heard.known().next().is_some()));
     let first = first.await.unwrap_or(Ok(()));
     let wait_ms = match heard.addresses().is_empty() {
@@ -83,7 +84,7 @@ async fn ask(
         false => NAME_OTHER_KIND_MS,
     };
     if first.is_ok() && heard.known().next().is_some() && !heard.is_complete() {
-        // An error or no answer to the other question leaves what there is.
+        // If the other question fails or is not answered, use what is known.
         let wait = Duration::from_millis(wait_ms).min(patience);
         let _ = timeout(wait, heard.listen(&socket, Heard::is_complete)).await;
     }
@@ -95,31 +96,32 @@ async fn ask(
     Err(heard.failure())
 }
 
-/// A question, and what was answered.
+/// One question to a server, and its answer.
 struct Question {
     id: u16,
     kind: Rtype,
     answer: Option<Answer>,
 }
 
-/// What a server says to one question.
+/// A server's answer to one question.
 enum Answer {
-    /// The addresses, which may be none.
+    /// The addresses of this kind; there may be none.
     Known(Addresses),
-    /// There is no such name, whatever is asked about it (RFC 8020). Of IPv4 alone: servers that
-    /// say so of IPv6 may have the name all the same (RFC 4074 section 4.2).
+    /// The name does not exist, whatever the record type (RFC 8020). Taken only from the answer
+    /// about IPv4: servers that say so about IPv6 may know the name all the same (RFC 4074 section
+    /// 4.2).
     NoName,
-    /// It will not or cannot say.
+    /// The server refused or failed, with this code; `NOERROR` for an answer cut off too early.
     Failed(Rcode),
 }
 
-/// What one server was asked, and has said.
+/// The questions to one server, and its answers so far.
 struct Heard<'n> {
     name: &'n Name<std::vec::Vec<u8>>,
     questions: [Question; 2],
 }
 
-/// Questions about both kinds of address, with numbers that cannot be guessed.
+/// Questions about both kinds of address, with random IDs.
 fn questions() -> io::Result<[Question; 2]> {
     let mut random = [0; 4];
     let unfilled = |_| io::Error::other("no random bytes for a question");
@@ -133,7 +135,7 @@ fn questions() -> io::Result<[Question; 2]> {
 }
 
 impl Question {
-    /// As it is sent.
+    /// The question as a DNS message.
     fn text(&self, name: &Name<std::vec::Vec<u8>>) -> io::Result<std::vec::Vec<u8>> {
         let mut builder = MessageBuilder::new_vec();
         builder.header_mut().set_id(self.id);
@@ -143,7 +145,7 @@ impl Question {
         Ok(builder.finish())
     }
 
-    /// What a message answers to it; `None` when it is none to it.
+    /// The answer in a message; `None` when the message does not answer this question.
     fn answered(&self, name: &Name<std::vec::Vec<u8>>, message: &Message<[u8]>) -> Option<Answer> {
         let header = message.header();
         let asked = message.sole_question().ok()?;
@@ -160,11 +162,11 @@ impl Question {
             Rcode::NXDOMAIN => return Some(Answer::Known(Addresses::new())),
             other => return Some(Answer::Failed(other)),
         }
-        // Of the name itself, or of the last in a chain of aliases.
+        // The records belong to the name itself, or to the last name in its chain of aliases.
         let owner = message.canonical_name()?;
         let mut found = Addresses::new();
         let answers = message.answer().ok()?;
-        // A record that cannot be read ends them: it is where the server cut the answer off.
+        // An unreadable record ends the answer: the server cut it off there.
         let v4 = answers.limit_to::<A>().map_while(Result::ok);
         let v4 =
             v4.filter(|record| *record.owner() == owner).map(|record| record.data().addr().into());
@@ -178,7 +180,7 @@ impl Question {
 }
 
 impl Heard<'_> {
-    /// Reads answers until it is enough, or there were too many datagrams that are none.
+    /// Receives until `is_enough`, or until too many datagrams were no answers.
     async fn listen(
         &mut self,
         socket: &UdpSocket,
@@ -198,14 +200,14 @@ impl Heard<'_> {
     fn take(&mut self, datagram: &[u8]) {
         let Ok(message) = Message::from_slice(datagram) else { return };
         for question in &mut self.questions {
-            // The first answer counts.
+            // The first answer counts; later ones are ignored.
             if question.answer.is_none() {
                 question.answer = question.answered(self.name, message);
             }
         }
     }
 
-    /// Answers that are no failures.
+    /// The answers that are not failures.
     fn known(&self) -> impl Iterator<Item = &Answer> {
         let answers = self.questions.iter().filter_map(|question| question.answer.as_ref());
         answers.filter(|answer| !matches!(answer, Answer::Failed(_)))
@@ -216,14 +218,15 @@ impl Heard<'_> {
             || self.known().any(|answer| matches!(answer, Answer::NoName))
     }
 
-    /// Whether it is known that there are no addresses.
+    /// Whether the answers show that the name has no addresses.
     fn is_nowhere(&self) -> bool {
         let is_none = |answer: &Answer| matches!(answer, Answer::Known(found) if found.is_empty());
         self.known().any(|answer| matches!(answer, Answer::NoName))
             || self.known().filter(|answer| is_none(answer)).count() == self.questions.len()
     }
 
-    /// Both kinds by turns, IPv6 first (RFC 8305 section 4), so that the bound leaves none out.
+    /// IPv6 and IPv4 alternating, IPv6 first (RFC 8305 section 4), so that the bound excludes
+    /// neither.
     fn addresses(&self) -> Addresses {
         let of = |question: &Question| match &question.answer {
             Some(Answer::Known(found)) => found.clone(),
@@ -234,7 +237,7 @@ impl Heard<'_> {
         turns.flatten().take(NAME_ADDRESSES_MAX).copied().collect()
     }
 
-    /// Why there is nothing.
+    /// Why no address was found.
     fn failure(&self) -> io::Error {
         let failed = self.questions.iter().find_map(|question| match &question.answer {
             Some(Answer::Failed(Rcode::NOERROR)) => Some("the answer is cut off".to_owned()),

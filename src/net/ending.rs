@@ -1,7 +1,7 @@
-//! The end of an accepted connection. The kernel goes on sending what was written to one that is
-//! closed, for minutes if its client takes nothing, and holds the buffers for that: closed
-//! connections would be bounded by no table. So a connection is kept open beside the one who speaks
-//! on it, is closed once all was sent, and takes what is unsent with it when it is closed before.
+//! The orderly end of an accepted TCP connection. After `close` the kernel continues to send what
+//! was written, for minutes if the client does not read, and keeps the buffers; no connection table
+//! would bound such closed connections. Therefore a second handle keeps a connection open until
+//! everything was sent. If it is closed earlier, the unsent bytes are discarded.
 
 use std::io;
 use std::net::Shutdown;
@@ -10,26 +10,26 @@ use std::time::Duration;
 
 use socket2::{SockRef, Socket};
 
-/// A second hold on a connection: it is open until this and the stream are dropped.
+/// A second handle on a connection, which stays open until this and the stream are dropped.
 #[derive(Debug)]
 pub(crate) struct Ending(Socket);
 
 impl Ending {
-    /// Of a connection that somebody else will drop.
+    /// A second handle on `stream`, which another owner will drop.
     ///
     /// # Errors
-    /// There is no file descriptor left.
+    /// The process has no file descriptor left.
     pub(crate) fn of(stream: &impl AsFd) -> io::Result<Self> {
         Ok(Self(stream.as_fd().try_clone_to_owned()?.into()))
     }
 
-    /// Tells the client that nothing more comes behind what was written.
+    /// Shuts down the write side: the client gets an end of stream after what was written.
     pub(crate) fn shut_down(&self) {
-        // It is shut down already, or the client has gone.
+        // An error means that it is shut down already, or that the client has gone.
         let _ = self.0.shutdown(Shutdown::Write);
     }
 
-    /// Whether the client has all that was written, and its end; or has gone.
+    /// Whether the client has acknowledged everything written and the end of stream, or has gone.
     pub(crate) fn is_sent(&self) -> bool {
         unsent_bytes(self.0.as_fd()) == 0
     }
@@ -41,15 +41,15 @@ impl Drop for Ending {
     }
 }
 
-/// Has what is unsent go with the connection when it is closed: the client sees a reset.
+/// Makes `close` discard unsent bytes, if there are any: the client then gets a reset.
 pub(crate) fn forget_unsent(stream: &impl AsFd) {
     if unsent_bytes(stream.as_fd()) > 0 {
         let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
     }
 }
 
-/// What was written and is not acknowledged, the connection's end counting for one (tcp(7)). Of a
-/// connection that was reset the kernel holds nothing, though it goes on to count.
+/// Bytes written and not acknowledged; the end of stream counts as one (tcp(7)). 0 for a connection
+/// that was reset: the kernel holds nothing for it, although it still counts.
 fn unsent_bytes(socket: BorrowedFd<'_>) -> usize {
     let mut bytes: libc::c_int = 0;
     // SAFETY: the call writes one number, which is ours, and the descriptor is open.
@@ -60,13 +60,13 @@ fn unsent_bytes(socket: BorrowedFd<'_>) -> usize {
     usize::try_from(bytes).unwrap_or(0)
 }
 
-/// Whether the connection is over on both sides.
+/// Whether the connection is closed on both sides.
 fn is_closed(socket: BorrowedFd<'_>) -> bool {
     const TCP_CLOSE: u8 = 7;
     let mut state: u8 = 0;
     let mut length: libc::socklen_t = 1;
-    // SAFETY: of what the kernel tells it writes as many bytes as the length says, the first of
-    // which is the state; both places are ours.
+    // SAFETY: the kernel writes at most `length` bytes, of which the first is the state; both
+    // variables are ours.
     let done = unsafe {
         libc::getsockopt(
             socket.as_raw_fd(),
@@ -96,7 +96,7 @@ mod tests {
         (client, listener.accept().expect("it came").0)
     }
 
-    /// The kernel may take 40 ms to acknowledge.
+    /// Waits up to 5 s; the kernel may take 40 ms to acknowledge.
     fn waits_until(done: impl Fn() -> bool) {
         let begin_us = clock::now_us();
         while !done() && clock::now_us() < begin_us + 5_000_000 {

@@ -1,22 +1,22 @@
-//! The addresses of this machine, as candidates for browsers.
+//! This machine's network interfaces and addresses, for ICE candidates.
 
 use std::ffi::CStr;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::limits::{CANDIDATES_MAX, OWN_NETWORKS_MAX};
 
-/// An interface with one of its addresses, or with none that is IP.
+/// An interface with one of its addresses, or without an IP address.
 #[derive(Debug)]
 pub(super) struct Interface {
     pub(super) name: String,
-    /// `up`, `no carrier` or `down`.
+    /// One of `up`, `no carrier` and `down`.
     pub(super) state: &'static str,
     pub(super) is_loopback: bool,
     pub(super) address: Option<IpAddr>,
 }
 
-/// Up to [`CANDIDATES_MAX`] addresses of interfaces that are up, without loopback and without
-/// IPv6 link-local ones; IPv4 first.
+/// Up to [`CANDIDATES_MAX`] addresses of interfaces that are up, IPv4 first. Loopback and
+/// link-local addresses are left out.
 pub fn addresses() -> heapless::Vec<IpAddr, CANDIDATES_MAX> {
     let mut found = heapless::Vec::<IpAddr, CANDIDATES_MAX>::new();
     each(|interface| {
@@ -24,7 +24,7 @@ pub fn addresses() -> heapless::Vec<IpAddr, CANDIDATES_MAX> {
         if let Some(ip) = interface.address.filter(|ip| is_usable && super::is_reachable(*ip))
             && !found.contains(&ip)
         {
-            // More than the table holds are not offered: the first ones are the likely ones.
+            // Further addresses are not offered; the first ones are the most likely to work.
             let _ = found.push(ip);
         }
     });
@@ -32,10 +32,9 @@ pub fn addresses() -> heapless::Vec<IpAddr, CANDIDATES_MAX> {
     found
 }
 
-/// The /64 ([`prefix`]) of each IPv6 address that an interface has, up to [`OWN_NETWORKS_MAX`] of
-/// them: what a host on the same link has too, where the link's hosts make their own addresses
-/// (RFC 4862). Without loopback, and without link-local addresses, which are on a link by
-/// themselves.
+/// The /64 prefix ([`prefix`]) of each IPv6 address of an interface, up to [`OWN_NETWORKS_MAX`] of
+/// them. Hosts on the same link share it if they form their own addresses (RFC 4862). Loopback is
+/// left out, and so are link-local addresses, which are on a link by definition.
 pub fn networks() -> heapless::Vec<u64, OWN_NETWORKS_MAX> {
     let mut found = heapless::Vec::<u64, OWN_NETWORKS_MAX>::new();
     each(|interface| {
@@ -44,20 +43,21 @@ pub fn networks() -> heapless::Vec<u64, OWN_NETWORKS_MAX> {
             && !ip.is_unicast_link_local()
             && !found.contains(&prefix(ip))
         {
-            // Of a network more than the table holds, hosts count together, as strange ones do.
+            // The hosts of a network beyond the bound count together, as those of foreign networks
+            // do.
             let _ = found.push(prefix(ip));
         }
     });
     found
 }
 
-/// The first 64 bits of an address.
+/// The first 64 bits of an IPv6 address.
 pub fn prefix(ip: Ipv6Addr) -> u64 {
     let [a, b, c, d, e, f, g, h, ..] = ip.octets();
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// An interface's number, by its name.
+/// The index of the interface with this name.
 pub(super) fn index(name: &str) -> Option<u32> {
     let name = std::ffi::CString::new(name).ok()?;
     // SAFETY: the call reads a string that ends, and keeps nothing of it.
@@ -65,7 +65,7 @@ pub(super) fn index(name: &str) -> Option<u32> {
     (index > 0).then_some(index)
 }
 
-/// Shows every interface, once for each of its addresses and once more.
+/// Calls `show` for every interface, once per IP address and once without one.
 pub(super) fn each(mut show: impl FnMut(&Interface)) {
     let mut list: *mut libc::ifaddrs = std::ptr::null_mut();
     // SAFETY: the call writes one pointer, which is freed below and not used after that.

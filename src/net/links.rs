@@ -1,6 +1,6 @@
-//! The network as the kernel has it for this process: its interfaces, whether a cable is in them,
-//! their addresses and what they dropped. From `getifaddrs` and `/proc/self/net`, which are those
-//! of the process's own namespace. At most [`LINKS_MAX`] interfaces.
+//! The network interfaces of this process's namespace: cable state, addresses, and counters with
+//! the packets that the kernel dropped. Read from `getifaddrs` and `/proc/self/net`. At most
+//! [`LINKS_MAX`] interfaces.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -9,35 +9,35 @@ use std::net::IpAddr;
 use super::interfaces;
 use crate::limits::{LINKS_MAX, NET_FILE_BYTES_MAX};
 
-/// An interface.
+/// A network interface, as the status report shows it.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Link {
-    /// `eth0`
+    /// Its name, for example `eth0`.
     pub name: String,
-    /// `up`, `no carrier` (the cable is out, or the other end is off) or `down` (switched off).
+    /// `up`, `no carrier` (no cable, or the other end is off) or `down` (disabled).
     pub state: &'static str,
-    /// Its addresses, link-local ones too.
+    /// Its addresses, including link-local ones.
     pub addresses: Vec<IpAddr>,
-    /// What came in since it is there.
+    /// Traffic received since the interface exists.
     pub received: Traffic,
-    /// What went out.
+    /// Traffic sent since the interface exists.
     pub sent: Traffic,
 }
 
-/// Counters of one direction.
+/// Counters of one direction, as in `/proc/self/net/dev`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Traffic {
-    /// Bytes.
+    /// Bytes that were transferred.
     pub bytes: u64,
-    /// Packets.
+    /// Packets that were transferred.
     pub packets: u64,
-    /// Packets that were broken.
+    /// Packets with an error.
     pub errors: u64,
-    /// Packets that found no room.
+    /// Packets that the kernel dropped.
     pub dropped: u64,
 }
 
-/// The interfaces in the kernel's order, loopback included.
+/// All interfaces in the kernel's order, including loopback.
 pub fn all() -> Vec<Link> {
     let counters = text("dev");
     let mut links: Vec<Link> = Vec::new();
@@ -51,7 +51,7 @@ pub fn all() -> Vec<Link> {
             }
             links.len() - 1
         });
-        // A further interface than there is room for has no link here.
+        // An interface beyond the bound has no entry.
         if let Some(link) = links.get_mut(index).filter(|link| link.name == interface.name)
             && let Some(address) = interface.address
             && link.addresses.len() < LINKS_MAX
@@ -62,7 +62,7 @@ pub fn all() -> Vec<Link> {
     links
 }
 
-/// Datagrams that the kernel dropped because the sockets on this port were full.
+/// Datagrams that the kernel dropped because the receive buffers of this port's sockets were full.
 pub fn udp_dropped(port: u16) -> u64 {
     ["udp", "udp6"].iter().map(|file| dropped(&text(file), port)).sum()
 }
@@ -90,11 +90,11 @@ fn dropped(table: &str, port: u16) -> u64 {
     rows.sum()
 }
 
-/// A table of the kernel's, as far as it is read; empty where there is none.
+/// A kernel table below `/proc/self/net`, up to the bound; empty if it cannot be read.
 fn text(name: &str) -> String {
     let mut bytes = Vec::new();
     if let Ok(file) = File::open(format!("/proc/self/net/{name}")) {
-        // What was read until an error is what there is to say.
+        // On an error, use what was read before it.
         let _ = file.take(NET_FILE_BYTES_MAX).read_to_end(&mut bytes);
     }
     String::from_utf8_lossy(&bytes).into_owned()

@@ -1,8 +1,8 @@
-//! Names of cameras: their addresses, from `/etc/hosts` and the DNS servers of `/etc/resolv.conf`.
+//! Resolves camera names, with `/etc/hosts` and the DNS servers of `/etc/resolv.conf`.
 //!
-//! Not by the C library, whose resolver takes a thread for as long as it waits, and is not there in
-//! a static program. `.local` names are mDNS's, which weir does not speak. Nothing is kept: a camera
-//! is dialled seldom, and its address may have changed since. How servers are asked is `dns`.
+//! The C library's resolver is not used: it blocks a thread while it waits, and a static program
+//! does not have it. `.local` names need mDNS, which weir does not support. Nothing is cached,
+//! because cameras are connected to seldom, and an address may change. `dns` talks to the servers.
 
 use std::fmt;
 use std::fs::File;
@@ -21,25 +21,25 @@ use crate::limits::{HOSTS_BYTES_MAX, NAME_ADDRESSES_MAX, NAME_DOMAINS_MAX};
 const HOSTS: &str = "/etc/hosts";
 const RESOLV_CONF: &str = "/etc/resolv.conf";
 const DNS_PORT: u16 = 53;
-/// What resolv.conf(5) may ask for at most, and what it is without a word.
+/// The bounds and defaults of resolv.conf(5) for its options.
 const NDOTS_MAX: usize = 15;
 const TIMEOUT_S_MAX: u64 = 30;
 const TIMEOUT_S_DEFAULT: u64 = 5;
 const ATTEMPTS_MAX: usize = 5;
 const ATTEMPTS_DEFAULT: usize = 2;
 
-/// Why a name has no address.
+/// Why a name gave no address.
 #[derive(Debug)]
 pub enum NameError {
-    /// It cannot be a name of the DNS (RFC 1035 section 2.3.4).
+    /// It is not a valid DNS name (RFC 1035 section 2.3.4), or not a valid address before a `%`.
     NotAName,
-    /// No server has an address for it.
+    /// The DNS servers know no address for it.
     Unknown,
-    /// The same of a name that ends in `.local`, which mDNS would have to be asked for.
+    /// No DNS server has an address for it, and it ends in `.local`, which only mDNS can resolve.
     Local,
-    /// No server answers.
+    /// No DNS server gave an answer; the error is the last server's.
     Server(io::Error),
-    /// A link-local address names an interface that is not there.
+    /// A link-local address names an interface that does not exist.
     Zone,
 }
 
@@ -58,17 +58,17 @@ impl fmt::Display for NameError {
     }
 }
 
-/// What `/etc/resolv.conf` says.
+/// The contents of `/etc/resolv.conf`.
 struct Resolver {
     servers: Servers,
-    /// Domains that a name may be in.
+    /// Domains to append to a name.
     domains: Vec<String, NAME_DOMAINS_MAX>,
-    /// A name with so many dots is asked for as it is before it is looked for in `domains`.
+    /// A name with at least this many dots is asked for as it is before `domains` are tried.
     ndots: usize,
 }
 
-/// Where to connect to for `host`, a name or an address itself, at most [`NAME_ADDRESSES_MAX`]
-/// places. How long it may take is for its caller to say.
+/// The addresses to connect to for `host`, a name or an IP address; at most [`NAME_ADDRESSES_MAX`].
+/// The caller must set a time-out.
 ///
 /// # Errors
 /// See [`NameError`].
@@ -93,17 +93,17 @@ pub async fn resolve(
     Ok(found.iter().map(at).collect())
 }
 
-/// As much of a text file as there may be; nothing where it cannot be read.
+/// A text file, up to [`HOSTS_BYTES_MAX`] bytes; empty if it cannot be read.
 fn read(path: &Path) -> String {
     let mut text = String::new();
     if let Ok(file) = File::open(path) {
-        // What is not UTF-8 names no host.
+        // A file that is not UTF-8 counts as empty.
         let _ = file.take(HOSTS_BYTES_MAX).read_to_string(&mut text);
     }
     text
 }
 
-/// The addresses that a hosts file has for a name.
+/// The addresses that a hosts file has for a name, up to the bound.
 fn in_hosts(text: &str, host: &str) -> Addresses {
     let mut found = Addresses::new();
     for line in text.lines() {
@@ -112,15 +112,15 @@ fn in_hosts(text: &str, host: &str) -> Addresses {
         if let Some(address) = address
             && words.any(|name| name.eq_ignore_ascii_case(host))
         {
-            // Those beyond the bound are not tried.
+            // Addresses beyond the bound are not tried.
             let _ = found.push(address);
         }
     }
     found
 }
 
-/// What a resolver file (resolv.conf(5)) says: servers by their addresses, domains to search, and
-/// how long to ask. A line that makes no sense is passed over.
+/// Parses a resolver file (resolv.conf(5)): server addresses, search domains and options. An
+/// invalid line is skipped.
 fn resolver(text: &str) -> Resolver {
     let mut resolver = Resolver {
         servers: Servers {
@@ -136,11 +136,11 @@ fn resolver(text: &str) -> Resolver {
         match words.next() {
             Some("nameserver") => {
                 if let Some(address) = words.next().and_then(|word| word.parse().ok()) {
-                    // Those beyond the bound are not asked.
+                    // Servers beyond the bound are not asked.
                     let _ = resolver.servers.addresses.push(SocketAddr::new(address, DNS_PORT));
                 }
             }
-            // The last one counts.
+            // The last such line counts.
             Some("search" | "domain") => {
                 let domains = words.map(|word| word.trim_end_matches('.'));
                 let is_name = |domain: &&str| !domain.is_empty() && dns::is_name(domain);
@@ -152,7 +152,7 @@ fn resolver(text: &str) -> Resolver {
         }
     }
     if resolver.servers.addresses.is_empty() {
-        // Where none is named there may be one on this machine.
+        // By default the server is on this machine.
         let _ = resolver.servers.addresses.push(SocketAddr::from(([127, 0, 0, 1], DNS_PORT)));
     }
     resolver
@@ -173,7 +173,7 @@ impl Resolver {
         }
     }
 
-    /// The names to ask for, one after the other, for one that a person wrote.
+    /// The names to ask for, in order, for the name that a person configured.
     fn names(&self, host: &str) -> std::vec::Vec<String> {
         if let Some(absolute) = host.strip_suffix('.') {
             return vec![absolute.to_owned()];

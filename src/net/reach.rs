@@ -1,8 +1,8 @@
-//! Connecting to the first of a host's addresses that answers.
+//! Connects to the first of a host's addresses that answers.
 //!
-//! An address that says nothing does not keep the next one waiting (RFC 8305 section 5). At most
-//! [`NAME_ADDRESSES_MAX`] connections are tried at once; those that lose are closed. How long all of it
-//! may take is for its caller to say.
+//! An address that does not answer delays the next one only briefly (RFC 8305 section 5). At most
+//! [`NAME_ADDRESSES_MAX`] connections are attempted at once; the slower ones are closed. The caller
+//! must set a time-out for the whole.
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -19,13 +19,14 @@ use crate::limits::{
     CAMERA_RECEIVE_BUFFER_BYTES, CAMERA_SEND_BUFFER_BYTES, NAME_ADDRESSES_MAX, NAME_NEXT_ADDRESS_MS,
 };
 
-/// A connection being tried, and its address's place in the list.
+/// A connection attempt, and the position of its address in the list.
 type Try = (usize, Pin<Box<dyn Future<Output = io::Result<TcpStream>>>>);
 
-/// A connection to one of `addresses`, the earlier ones before the later ones.
+/// Connects to one of `addresses`; earlier ones are started earlier.
 ///
 /// # Errors
-/// None could be had; what the first one says is told, as it is the one that is meant.
+/// No connection succeeded. The error is that of the earliest address, since that is the preferred
+/// one; `NotFound` if `addresses` is empty.
 pub async fn connect_to_first(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
     let mut left = addresses.iter().copied().enumerate().take(NAME_ADDRESSES_MAX);
     let mut tries = Vec::<Try, NAME_ADDRESSES_MAX>::new();
@@ -35,7 +36,7 @@ pub async fn connect_to_first(addresses: &[SocketAddr]) -> io::Result<TcpStream>
         let is_last = next.is_none();
         if let Some((place, address)) = next {
             let trying: Try = (place, Box::pin(open(address)));
-            // There are no more of them than it holds.
+            // It has room for every address tried.
             let _ = tries.push(trying);
         }
         if tries.is_empty() {
@@ -61,8 +62,8 @@ pub async fn connect_to_first(addresses: &[SocketAddr]) -> io::Result<TcpStream>
     }
 }
 
-/// Connects with buffers of our own size: what the kernel would grow to for 64 cameras is more than
-/// the whole program takes.
+/// Connects, with socket buffers of a fixed size: for 64 cameras, the kernel would let them grow
+/// beyond the size of the whole program.
 async fn open(address: SocketAddr) -> io::Result<TcpStream> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
@@ -73,7 +74,7 @@ async fn open(address: SocketAddr) -> io::Result<TcpStream> {
     socket.connect(address).await
 }
 
-/// Waits for one of them, and takes it out.
+/// Waits until one of the attempts ends, and removes it.
 async fn first_ended(tries: &mut Vec<Try, NAME_ADDRESSES_MAX>) -> (usize, io::Result<TcpStream>) {
     poll_fn(|context| {
         for index in 0..tries.len() {
@@ -95,7 +96,7 @@ mod tests {
 
     use super::*;
 
-    /// Listens and answers no SYN: its queue is full. With what fills it.
+    /// A listener that answers no SYN because its queue is full, and the sockets that fill it.
     fn silent() -> (SocketAddr, std::vec::Vec<Socket>) {
         let new = || Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         let listener = new();

@@ -1,7 +1,7 @@
-//! A serial line, or what behaves like one: a pty. Raw bytes, 8 bits, no parity, no flow control.
+//! A serial line, or a pty that behaves like one: raw bytes, 8 bits, no parity, no flow control.
 //!
-//! `rustix` sets it: the crate `serialport` takes `O_NONBLOCK` off again and waits inside its
-//! calls, which would need a thread for each line. Nobody here waits but on the reactor.
+//! `rustix` sets it up. The crate `serialport` clears `O_NONBLOCK` and blocks inside its calls,
+//! which would need a thread per line. Here only the reactor waits.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -12,20 +12,21 @@ use rustix::termios::{self, ControlModes, OptionalActions};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
-/// A line that is read and written on the control thread.
+/// A serial line that is read and written on the control thread.
 #[derive(Debug)]
-pub struct Line(AsyncFd<File>);
+pub struct SerialLine(AsyncFd<File>);
 
-/// Opens a device and sets it, whoever is at the other end.
+/// Opens a device and sets it to raw mode at `baud`.
 ///
 /// # Errors
-/// It is not there, is nothing of the kind, or may not be opened.
+/// The device does not exist, is not a serial line, does not support the baud rate, or may not be
+/// opened.
 pub fn open(device: &Path, baud: u32) -> io::Result<File> {
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
     let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(device)?;
     let mut settings = termios::tcgetattr(&file)?;
     settings.make_raw();
-    // A cable of three wires carries neither modem nor flow control.
+    // A three-wire cable has neither modem control nor flow control lines.
     settings.control_modes |= ControlModes::CLOCAL | ControlModes::CREAD;
     settings.control_modes &= !(ControlModes::CRTSCTS | ControlModes::CSTOPB);
     settings.set_speed(baud)?;
@@ -33,11 +34,11 @@ pub fn open(device: &Path, baud: u32) -> io::Result<File> {
     Ok(file)
 }
 
-impl Line {
-    /// What [`open`] opened, within a tokio runtime.
+impl SerialLine {
+    /// Wraps a file from [`open`]. Call it within a tokio runtime.
     ///
     /// # Errors
-    /// The reactor does not take it.
+    /// The reactor cannot register the file.
     pub fn new(file: File) -> io::Result<Self> {
         // SAFETY: a `File` owns one descriptor, which stays open and the same until it is dropped;
         // it is inside the `AsyncFd`, and only ever borrowed from it.
@@ -45,10 +46,10 @@ impl Line {
         Ok(Self(line?))
     }
 
-    /// Reads what there is, and waits for something.
+    /// Waits for bytes and reads them; returns how many, at least 1.
     ///
     /// # Errors
-    /// The other end hung up, or the device is gone.
+    /// The other end hung up (`UnexpectedEof`), or the device is gone.
     pub async fn read(&self, bytes: &mut [u8]) -> io::Result<usize> {
         match self.0.async_io(Interest::READABLE, |mut file| file.read(bytes)).await? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -56,10 +57,10 @@ impl Line {
         }
     }
 
-    /// Writes what it takes, and waits until it takes something.
+    /// Waits until the line takes bytes; returns how many of `bytes` it took.
     ///
     /// # Errors
-    /// The device is gone.
+    /// The device is gone or failed.
     pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.0.async_io(Interest::WRITABLE, |mut file| file.write(bytes)).await
     }
@@ -90,7 +91,7 @@ mod tests {
             let file = open(&device, 1_500_000).expect("a device");
             let settings = termios::tcgetattr(&file).expect("a line");
             assert_eq!((settings.input_speed(), settings.output_speed()), (1_500_000, 1_500_000));
-            let line = Line::new(file).expect("a reactor");
+            let line = SerialLine::new(file).expect("a reactor");
             near.write_all(b"\x03\r\xff").expect("room");
             let mut bytes = [0; 16];
             let count = line.read(&mut bytes).await.expect("something came");
@@ -108,7 +109,8 @@ mod tests {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let (near, device) = pty();
         runtime.block_on(async {
-            let line = Line::new(open(&device, 115_200).expect("a device")).expect("a reactor");
+            let line =
+                SerialLine::new(open(&device, 115_200).expect("a device")).expect("a reactor");
             let full = async { while line.write(&[b'x'; 1024]).await.is_ok() {} };
             let limit = std::time::Duration::from_millis(200);
             assert!(tokio::time::timeout(limit, full).await.is_err(), "it waits, and is left");

@@ -1,12 +1,12 @@
-//! The media socket: one UDP port for all viewers, IPv6 with IPv4 mapped where there is IPv6.
+//! The media socket: one UDP port for all viewers; IPv6 with mapped IPv4, if IPv6 is available.
 //!
-//! Each datagram tells which of our addresses it was sent to (`IP_PKTINFO`), and an answer leaves
-//! from that address. Sending takes many messages at once, each of them a run of equal segments
-//! that the kernel cuts apart (UDP GSO, Linux 4.18). Nothing here allocates after `bind`.
+//! Each datagram shows which local address it was sent to (`IP_PKTINFO`), and its answer is sent
+//! from that address. One call sends many messages, each a run of equal segments that the kernel
+//! splits (UDP GSO, Linux 4.18). Nothing here allocates after `bind`.
 //!
-//! No path MTU is learnt: an error that asks for smaller datagrams is as easily forged as any. They
-//! leave without DF, as large as the interface takes them, and larger ones as fragments
-//! (`IP_PMTUDISC_OMIT`).
+//! No path MTU is learned, because an ICMP error that asks for smaller datagrams is as easily
+//! forged as any other. Datagrams are sent without DF, up to the interface's MTU, and larger ones
+//! as fragments (`IP_PMTUDISC_OMIT`).
 
 use std::io;
 use std::mem::{MaybeUninit, size_of};
@@ -25,55 +25,55 @@ mod kernel;
 
 use apart::Apart;
 pub use errors::IcmpError;
-use kernel::{CONTROL_BYTES, Control, address_of, destination_of, socklen, write_name};
+use kernel::{CONTROL_BYTES, ControlBuffer, address_of, destination_of, socklen, write_name};
 
-/// Messages that one `sendmmsg` takes; a longer slice is sent in part.
+/// The most messages that one `sendmmsg` takes; the rest of a longer slice is not sent.
 pub const SEND_MESSAGES_MAX: usize = PROFILE.batch_messages;
-/// Datagrams that one `recvmmsg` brings.
+/// The most datagrams that one `recvmmsg` returns.
 pub const RECEIVE_DATAGRAMS_MAX: usize = PROFILE.udp_receive_datagrams;
 
-/// Sealed packets for one peer: a run of `segment_bytes` each, the last one may be shorter.
+/// Sealed packets for one peer: a run of segments of `segment_bytes`; the last one may be shorter.
 #[derive(Debug, Clone, Copy)]
 pub struct Message {
-    /// Where the run begins in the scratch.
+    /// The offset of the run in the scratch buffer.
     pub offset: usize,
-    /// The run's length in bytes.
+    /// The length of the whole run in bytes.
     pub bytes: usize,
-    /// The length of each segment but the last.
+    /// The length of each segment except the last.
     pub segment_bytes: u16,
-    /// The peer.
+    /// The peer's address and port.
     pub to: SocketAddr,
-    /// Our address that the peer knows.
+    /// The local address to send from; unspecified lets the kernel choose.
     pub from: IpAddr,
 }
 
 impl Message {
-    /// Datagrams in the run.
+    /// The number of datagrams in the run.
     pub fn segments(&self) -> usize {
         self.bytes.div_ceil(usize::from(self.segment_bytes).max(1))
     }
 }
 
-/// Something that sends runs: the socket, or a test that fails on purpose.
+/// Sends runs: implemented by the socket, and by tests that simulate failures.
 pub trait Wire {
-    /// Sends the messages in order and says how many went out: at least one, or an error.
+    /// Sends the messages in order; returns how many were sent, at least one.
     ///
     /// # Errors
-    /// Those of `sendmmsg(2)` for the first message that did not go out.
+    /// Those of `sendmmsg(2)` for the first message, of which nothing was sent.
     fn send(&self, scratch: &[u8], messages: &[Message]) -> io::Result<usize>;
 }
 
-/// The UDP socket, non-blocking, and beside it the one for peers that are [`Apart`].
+/// The non-blocking UDP socket, and a second one for peers that are [`Apart`].
 #[derive(Debug)]
 pub struct Socket {
     socket: UdpSocket,
-    /// Sends from the same port; whatever comes there comes to the first.
+    /// Sends from the same port. It receives nothing: datagrams to the port arrive at the first.
     second: UdpSocket,
     apart: Apart,
     is_ipv6: bool,
 }
 
-/// Room for one `recvmmsg`.
+/// The buffers for one `recvmmsg` call.
 pub struct Inbox {
     bytes: [[u8; DATAGRAM_BYTES_MAX]; RECEIVE_DATAGRAMS_MAX],
     meta: [Meta; RECEIVE_DATAGRAMS_MAX],
@@ -95,7 +95,7 @@ impl Meta {
 }
 
 impl Inbox {
-    /// Empty room; zeros, so it can be a static.
+    /// Empty buffers; all zeros, so it can be a static.
     pub const fn new() -> Self {
         Self {
             bytes: [[0; DATAGRAM_BYTES_MAX]; RECEIVE_DATAGRAMS_MAX],
@@ -103,7 +103,7 @@ impl Inbox {
         }
     }
 
-    /// The datagram at `index` of the last receive; `port` is our own.
+    /// The datagram at `index` of the last receive; `port` is the socket's own port.
     pub fn datagram(&mut self, index: usize, port: u16) -> Datagram<'_> {
         let meta = &self.meta[index];
         Datagram {
@@ -114,14 +114,14 @@ impl Inbox {
     }
 }
 
-/// A received datagram, to open in place.
+/// A received datagram; its bytes are mutable so that SRTCP can be decrypted in place.
 #[derive(Debug)]
 pub struct Datagram<'a> {
-    /// Who sent it.
+    /// The sender's address and port.
     pub from: SocketAddr,
-    /// Which of our addresses it was sent to, with our port.
+    /// The local address it was sent to, with the local port.
     pub to: SocketAddr,
-    /// Its bytes.
+    /// The UDP payload; empty if it was truncated.
     pub bytes: &'a mut [u8],
 }
 
@@ -132,10 +132,10 @@ impl Default for Inbox {
 }
 
 impl Socket {
-    /// Binds the port. `[::]` also takes IPv4; where there is no IPv6, it becomes `0.0.0.0`.
+    /// Binds the port. `[::]` also receives IPv4; without IPv6 it falls back to `0.0.0.0`.
     ///
     /// # Errors
-    /// Those of `bind(2)`.
+    /// Those of `socket(2)`, `setsockopt(2)` and `bind(2)`, for example when the port is in use.
     pub fn bind(listen: SocketAddr) -> io::Result<Self> {
         let (second, socket) = match bind_two(listen) {
             Err(error)
@@ -154,7 +154,7 @@ impl Socket {
         Ok(this)
     }
 
-    /// Sets what both sockets need, and their buffers.
+    /// Sets the options that both sockets need, and the buffer sizes.
     fn configure(&self, fd: RawFd, send_bytes: usize, receive_bytes: usize) -> io::Result<()> {
         let is_ipv6 = self.is_ipv6;
         if is_ipv6 {
@@ -165,10 +165,10 @@ impl Socket {
         } else {
             set_option(fd, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
         }
-        // Of an IPv6 socket these speak of its mapped IPv4.
+        // On an IPv6 socket these options apply to mapped IPv4.
         set_option(fd, libc::IPPROTO_IP, libc::IP_RECVERR, 1)?;
         set_option(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_OMIT)?;
-        // The forced form needs CAP_NET_ADMIN; without it net.core.*mem_max is the bound.
+        // The forced options need CAP_NET_ADMIN; without it net.core.*mem_max is the limit.
         for (forced, plain, bytes) in [
             (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, send_bytes),
             (libc::SO_RCVBUFFORCE, libc::SO_RCVBUF, receive_bytes),
@@ -180,16 +180,17 @@ impl Socket {
         Ok(())
     }
 
-    /// What goes to `address` leaves by the second socket for a while, if it is the kernel itself
-    /// that says by `unreachable_by` that it does not find the host.
+    /// Sends to `address` by the second socket for a while, if the ICMP error "host unreachable"
+    /// came from `unreachable_by`, a local address: then this machine's kernel could not find the
+    /// host.
     pub fn keep_apart(&self, address: IpAddr, unreachable_by: IpAddr, now_us: u64) {
-        // An address of ours can be bound to, and another's cannot.
+        // Only a local address can be bound.
         if UdpSocket::bind((unreachable_by, 0)).is_ok() {
             self.apart.add(address, now_us);
         }
     }
 
-    /// Our port.
+    /// The local port.
     ///
     /// # Errors
     /// Those of `getsockname(2)`.
@@ -197,14 +198,15 @@ impl Socket {
         Ok(self.socket.local_addr()?.port())
     }
 
-    /// Whether the socket speaks IPv6.
+    /// Whether the socket is an IPv6 socket, which also handles IPv4.
     pub fn is_ipv6(&self) -> bool {
         self.is_ipv6
     }
 
-    /// Send and receive buffer as the kernel granted them, in bytes as they were asked for.
+    /// The send and receive buffer sizes granted by the kernel, in bytes, as one would request
+    /// them.
     pub fn buffer_bytes(&self) -> (usize, usize) {
-        // The kernel doubles what it was asked for to account for its own bookkeeping.
+        // The kernel doubles the requested size, for its own bookkeeping.
         let granted = |name| {
             let doubled = option(self.socket.as_raw_fd(), libc::SOL_SOCKET, name).unwrap_or(0);
             usize::try_from(doubled / 2).unwrap_or(0)
@@ -212,19 +214,20 @@ impl Socket {
         (granted(libc::SO_SNDBUF), granted(libc::SO_RCVBUF))
     }
 
-    /// Whether the kernel knows UDP GSO.
+    /// Whether the kernel supports UDP GSO.
     pub fn has_gso(&self) -> bool {
         option(self.socket.as_raw_fd(), libc::SOL_UDP, libc::UDP_SEGMENT).is_ok()
     }
 
-    /// Receives what is there, up to [`RECEIVE_DATAGRAMS_MAX`]; truncated datagrams have length 0.
+    /// Receives the waiting datagrams, up to [`RECEIVE_DATAGRAMS_MAX`], and returns how many. A
+    /// truncated datagram has length 0.
     ///
     /// # Errors
-    /// `WouldBlock` when there is nothing, and others of `recvmmsg(2)`.
+    /// `WouldBlock` when no datagram waits; others as in `recvmmsg(2)`.
     #[allow(clippy::cast_possible_truncation)] // an inbox has few places
     pub fn receive(&self, inbox: &mut Inbox) -> io::Result<usize> {
         let mut names = [MaybeUninit::<libc::sockaddr_storage>::zeroed(); RECEIVE_DATAGRAMS_MAX];
-        let mut controls = [Control::new(); RECEIVE_DATAGRAMS_MAX];
+        let mut controls = [ControlBuffer::new(); RECEIVE_DATAGRAMS_MAX];
         let mut slices =
             [libc::iovec { iov_base: ptr::null_mut(), iov_len: 0 }; RECEIVE_DATAGRAMS_MAX];
         // SAFETY: all zeros is a valid mmsghdr.
@@ -268,10 +271,10 @@ impl Socket {
         Ok(received)
     }
 
-    /// Sends one datagram.
+    /// Sends one datagram from the local address `from`.
     ///
     /// # Errors
-    /// Those of `sendmsg(2)`.
+    /// Those of `sendmsg(2)`; `WouldBlock` when the socket is full.
     pub fn send_to(&self, bytes: &[u8], to: SocketAddr, from: IpAddr) -> io::Result<()> {
         let segment_bytes = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
         let message = Message { offset: 0, bytes: bytes.len(), segment_bytes, to, from };
@@ -299,7 +302,8 @@ impl Wire for Socket {
             return self.send_by(&self.socket, scratch, run);
         }
         match self.send_by(&self.second, scratch, run) {
-            // Lost, as on a network that does not reach its peer.
+            // A full second socket loses the datagrams, as a network without a route to the peer
+            // would.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(run.len()),
             sent => sent,
         }
@@ -318,7 +322,7 @@ impl Socket {
         // SAFETY: all zeros is a valid sockaddr_storage, iovec and mmsghdr.
         let mut names: [MaybeUninit<libc::sockaddr_in6>; SEND_MESSAGES_MAX] =
             [MaybeUninit::uninit(); SEND_MESSAGES_MAX];
-        let mut controls = [MaybeUninit::<Control>::uninit(); SEND_MESSAGES_MAX];
+        let mut controls = [MaybeUninit::<ControlBuffer>::uninit(); SEND_MESSAGES_MAX];
         let mut slices = [MaybeUninit::<libc::iovec>::uninit(); SEND_MESSAGES_MAX];
         let mut headers = [MaybeUninit::<libc::mmsghdr>::uninit(); SEND_MESSAGES_MAX];
         for (index, message) in messages.iter().take(count).enumerate() {
@@ -333,7 +337,7 @@ impl Socket {
             header.msg_hdr.msg_iovlen = 1;
             header.msg_hdr.msg_name = names[index].as_mut_ptr().cast();
             header.msg_hdr.msg_namelen = write_name(&mut names[index], message.to, self.is_ipv6);
-            let control = controls[index].write(Control::new());
+            let control = controls[index].write(ControlBuffer::new());
             header.msg_hdr.msg_control = control.0.as_mut_ptr().cast();
             header.msg_hdr.msg_controllen = control.write(message, self.is_ipv6) as _;
             if header.msg_hdr.msg_controllen == 0 {
@@ -356,8 +360,8 @@ impl Socket {
     }
 }
 
-/// Two sockets with one port, of which the last that was bound has what comes. Nobody else can bind
-/// it besides, a second weir for one.
+/// Two sockets with one port; the one bound last receives. No other process can bind the port as
+/// well, for example a second weir.
 fn bind_two(listen: SocketAddr) -> io::Result<(UdpSocket, UdpSocket)> {
     let bind = |listen: SocketAddr| {
         let domain = Domain::for_address(listen);
@@ -371,7 +375,7 @@ fn bind_two(listen: SocketAddr) -> io::Result<(UdpSocket, UdpSocket)> {
         Ok::<UdpSocket, io::Error>(socket.into())
     };
     let second = bind(listen)?;
-    // Asked for port 0 it has one now.
+    // If port 0 was requested, the port is known only now.
     let first = bind(SocketAddr::new(listen.ip(), second.local_addr()?.port()))?;
     for socket in [&second, &first] {
         SockRef::from(socket).set_reuse_address(false)?;

@@ -12,7 +12,7 @@ use std::io;
 use std::path::Path;
 
 use super::kernel;
-use super::user::User;
+use super::user::SystemUser;
 use crate::storage::{FileOwner, StateFolder, open_file};
 
 /// Who it is without `[process] user`.
@@ -26,7 +26,7 @@ pub enum PrivilegesError {
     /// The kernel refused.
     Refused {
         /// Whom to become.
-        user: Box<User>,
+        user: Box<SystemUser>,
         /// Why not.
         error: io::Error,
     },
@@ -50,7 +50,7 @@ impl std::error::Error for PrivilegesError {}
 
 /// Whom weir will become; nobody else where it is not root, or stays it.
 #[derive(Debug)]
-pub struct Successor(Option<User>);
+pub struct Successor(Option<SystemUser>);
 
 impl Successor {
     /// The one that `[process] user` asks for. To be called once: it says in the log what does not
@@ -95,9 +95,9 @@ pub fn warn_of_closed(configuration: Option<&Path>, state: &StateFolder) {
 }
 
 /// Whom to become; `None` to stay root.
-fn chosen(user: Option<&str>) -> Option<User> {
+fn chosen(user: Option<&str>) -> Option<SystemUser> {
     let Some(text) = user else {
-        let weir = User::find(USER_DEFAULT);
+        let weir = SystemUser::find(USER_DEFAULT);
         if weir.is_none() {
             log::warn!(
                 "runs as root: there is no user {USER_DEFAULT}, and none is named by `user` in \
@@ -106,9 +106,9 @@ fn chosen(user: Option<&str>) -> Option<User> {
         }
         return weir;
     };
-    let found = User::find(text).unwrap_or_else(|| {
+    let found = SystemUser::find(text).unwrap_or_else(|| {
         log::error!("`user` in [process]: there is no user {text}; runs as nobody instead");
-        User::of(NOBODY, NOBODY)
+        SystemUser::of(NOBODY, NOBODY)
     });
     if found.uid == 0 {
         log::warn!("runs as root, as `user` in [process] asks");
@@ -117,7 +117,7 @@ fn chosen(user: Option<&str>) -> Option<User> {
     Some(found)
 }
 
-fn become_user(user: &User) -> Result<(), PrivilegesError> {
+fn become_user(user: &SystemUser) -> Result<(), PrivilegesError> {
     let refused = |error| PrivilegesError::Refused { user: Box::new(user.clone()), error };
     kernel::take_groups(&user.groups).map_err(refused)?;
     kernel::take_identity(user.uid, user.gid).map_err(refused)?;

@@ -17,7 +17,7 @@ const GROUPS: &str = "/etc/group";
 
 /// A user to become.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct User {
+pub struct SystemUser {
     /// As the configuration or the database names it.
     pub(super) name: Option<String>,
     /// Its number.
@@ -28,7 +28,7 @@ pub struct User {
     pub(super) groups: Vec<u32, USER_GROUPS_MAX>,
 }
 
-impl fmt::Display for User {
+impl fmt::Display for SystemUser {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(name) = &self.name {
             write!(f, "{name} ")?;
@@ -37,7 +37,7 @@ impl fmt::Display for User {
     }
 }
 
-impl User {
+impl SystemUser {
     /// One without a name, in its own group alone.
     pub(super) fn of(uid: u32, gid: u32) -> Self {
         Self { name: None, uid, gid, groups: Vec::from_iter([gid]) }
@@ -89,13 +89,13 @@ mod tests {
 
     #[test]
     fn users_are_found_by_name_and_by_number() {
-        let numbers = User::find("1000:100").expect("numbers");
+        let numbers = SystemUser::find("1000:100").expect("numbers");
         assert_eq!((numbers.uid, numbers.gid), (1000, 100));
         assert_eq!(numbers.to_string(), "(1000:100)");
-        let root = User::find("root").expect("root");
+        let root = SystemUser::find("root").expect("root");
         assert_eq!(root.to_string(), "root (0:0)");
         for nonsense in ["", "no-such-user-here", "1000", "a:b", "1:2:3", "-1:0", "a\0b"] {
-            assert_eq!(User::find(nonsense), None, "{nonsense:?}");
+            assert_eq!(SystemUser::find(nonsense), None, "{nonsense:?}");
         }
     }
 
@@ -105,11 +105,11 @@ mod tests {
                      broken:x:many:0\n:x:1:1\nshort:x\n";
         let groups = "root:x:0:\ndialout:x:20:anna,weir\nweir:x:995:weir\nadm:x:4:weirdo,anna\n\
                       broken:x:b:weir\nshort\nvideo:x:44:weir\n";
-        let weir = User::among("weir", users, groups).expect("a user");
+        let weir = SystemUser::among("weir", users, groups).expect("a user");
         assert_eq!((weir.uid, weir.gid, weir.groups.as_slice()), (997, 995, &[995, 20, 44][..]));
         assert_eq!(weir.to_string(), "weir (997:995)");
         for name in ["broken", "short", "", "weird"] {
-            assert_eq!(User::among(name, users, groups), None, "{name}");
+            assert_eq!(SystemUser::among(name, users, groups), None, "{name}");
         }
     }
 }

@@ -1,10 +1,11 @@
-//! What is forwarded of a camera's access units, and how it is marked.
+//! Which NAL units of a camera's access units are forwarded, and with which marker bits.
 //!
-//! Slices go on; parameter sets are kept and come back in front of each IDR; delimiters, SEI,
-//! filler and what else decoders do without end here. Nothing is forwarded before the first IDR
-//! or after a loss, until the next one. An access unit begins with a new timestamp, or at the
-//! first macroblock (cameras were seen to give two pictures one timestamp). What one read is cut
-//! into is bounded: when that is reached, all else of the read is a loss.
+//! Slices are forwarded. Parameter sets are kept and inserted before each IDR. Delimiters, SEI,
+//! filler and other NAL units that decoders do not need are dropped. Before the first IDR, and from
+//! a loss to the next IDR, nothing is forwarded. An access unit begins with a new timestamp, or
+//! with a slice of the first macroblock (some cameras give two pictures one timestamp). The number
+//! of chunks that one read may fill is bounded; beyond the bound the rest of the read counts as
+//! lost.
 
 use crate::history::{Flags, Ring};
 
@@ -14,10 +15,10 @@ use super::nal::{self, NalSink};
 use super::parameter_sets::ParameterSets;
 use super::timeline::Timeline;
 
-/// One stream's access units, as they come.
+/// The access units of one stream, in the order received.
 #[derive(Debug)]
 pub struct AccessUnits {
-    /// Bytes of an RTP payload.
+    /// The most bytes of an RTP payload.
     payload_bytes: usize,
     pub(super) sets: ParameterSets,
     pub(super) timeline: Timeline,
@@ -25,34 +26,34 @@ pub struct AccessUnits {
     cutter: Cutter,
     nal: Nal,
     unit: Unit,
-    /// Everything since the last IDR has come.
+    /// Nothing was lost since the last IDR.
     decodable: bool,
-    /// The packet at hand brought something of a slice.
+    /// The current packet contained part of a slice.
     slice_in_packet: bool,
-    /// A slice was not taken because its read was full, and nobody asked yet.
+    /// A slice was dropped because its read was full; cleared by [`Self::take_overflowed`].
     overflowed: bool,
-    /// Access units seen, forwarded or not.
+    /// The number of access units received, forwarded or not.
     pub(super) count: u64,
     /// IDRs forwarded.
     pub(super) idrs: Idrs,
 }
 
-/// The last IDRs that were forwarded.
+/// Times of the last IDRs that were forwarded.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Idrs {
-    /// When the last one began; 0 for never.
+    /// When the last IDR began; 0 before the first.
     pub last_us: u64,
-    /// From the one before to the last one; 0 before there are two.
+    /// The time between the last two IDRs, by their timestamps; 0 before there are two.
     pub apart_ms: u32,
     last_timestamp: u32,
 }
 
-/// The NAL unit at hand.
+/// The current NAL unit.
 #[derive(Debug, Clone, Copy)]
 enum Nal {
-    /// None, or one that nobody wants.
+    /// No NAL unit, or one that is not forwarded.
     Skipped,
-    /// What it is can be said when its second byte comes.
+    /// The header has arrived; the second byte decides what happens to it.
     Begun(u8),
     ParameterSet,
     Slice {
@@ -60,25 +61,25 @@ enum Nal {
     },
 }
 
-/// The access unit at hand.
+/// The access unit being received.
 #[derive(Debug, Default)]
 struct Unit {
     begun: bool,
     idr: bool,
-    /// As the camera has it.
+    /// The camera's RTP timestamp.
     camera_timestamp: u32,
-    /// As published.
+    /// The timestamp it is published with.
     timestamp: u32,
-    /// The last packet that brought a slice of it had the marker.
+    /// The last packet with a part of its slices had the marker bit.
     marker: bool,
-    /// A slice followed the marker.
+    /// Another slice followed a packet with the marker bit.
     odd: bool,
-    /// A part of it is lost.
+    /// Part of it was lost.
     torn: bool,
 }
 
 impl AccessUnits {
-    /// Before the first one.
+    /// The state before the first access unit.
     pub const fn new() -> Self {
         Self {
             payload_bytes: 0,
@@ -104,19 +105,19 @@ impl AccessUnits {
         }
     }
 
-    /// Sets the size of the payloads cut, before the first packet.
+    /// Sets the largest RTP payload to cut, in bytes. Called before the first packet.
     pub fn configure(&mut self, payload_bytes: usize) {
         self.payload_bytes = payload_bytes;
     }
 
-    /// The camera is connected anew.
+    /// The camera has connected or reconnected, with the parameter sets of its SDP.
     pub fn connect(&mut self, sps: Option<&[u8]>, pps: &[&[u8]]) {
         self.unit = Unit::default();
         self.sets.connect(sps, pps);
         self.timeline.reconnected();
     }
 
-    /// Another camera takes this one's place, on the same timeline.
+    /// Another camera takes over the slot; the timeline continues.
     pub fn renew(&mut self) {
         let payload_bytes = self.payload_bytes;
         let mut timeline = std::mem::take(&mut self.timeline);
@@ -124,7 +125,7 @@ impl AccessUnits {
         *self = Self { payload_bytes, timeline, ..Self::new() };
     }
 
-    /// Something is lost: what is not whole is dropped, and all until the next IDR.
+    /// Packets were lost: drops what is incomplete, and everything until the next IDR.
     pub fn broken(&mut self, ring: &mut Ring) {
         let whole = self.unit.marker
             && !self.habit.holds_back()
@@ -138,13 +139,13 @@ impl AccessUnits {
         self.decodable = false;
     }
 
-    /// Whether something was dropped since the last call because its read had been cut into as much
-    /// as a read may be.
+    /// Whether part of a read was dropped since the last call because it filled as many chunks as a
+    /// read may.
     pub fn take_overflowed(&mut self) -> bool {
         std::mem::take(&mut self.overflowed)
     }
 
-    /// Takes the NAL units of a packet with this timestamp.
+    /// The sink for the NAL units of a packet with this timestamp.
     pub fn sink<'s, 'r>(
         &'s mut self,
         camera_timestamp: u32,
@@ -153,7 +154,7 @@ impl AccessUnits {
         Sink { units: self, camera_timestamp, head }
     }
 
-    /// The packet is over; whether it had the marker.
+    /// Ends a packet; `marker` is its marker bit.
     pub fn packet_ends(&mut self, marker: bool, head: &mut RingWriter) {
         if std::mem::take(&mut self.slice_in_packet) {
             self.unit.marker = marker;
@@ -195,7 +196,7 @@ impl AccessUnits {
         self.nal = Nal::Skipped;
     }
 
-    /// What becomes of a NAL unit that has this header and then this byte.
+    /// Decides what happens to a NAL unit with this header byte and this second byte.
     fn begin(
         &mut self,
         header: u8,
@@ -236,7 +237,7 @@ impl AccessUnits {
         camera_timestamp: u32,
         head: &mut RingWriter,
     ) {
-        // Parameter sets go before each IDR, and not before each of many in one packet.
+        // Parameter sets go before each IDR, but only once if a packet has many IDRs.
         let is_repeated = self.slice_in_packet && self.unit.idr && self.decodable;
         self.unit_ends(head);
         self.count += 1;
@@ -250,7 +251,7 @@ impl AccessUnits {
         if !self.unit.idr {
             return;
         }
-        // After a loss only an IDR whose first slice is here; without parameter sets, none.
+        // After a loss, only an IDR with its first slice will do; without parameter sets, none.
         self.decodable = (self.decodable || picture) && self.sets.complete();
         if self.decodable && !is_repeated {
             let timestamp = self.unit.timestamp;
@@ -266,7 +267,7 @@ impl AccessUnits {
             && !self.unit.torn
             && self.habit.observe(self.unit.marker && !self.unit.odd)
         {
-            // What is in the ring was published with the camera's markers.
+            // The packets in the ring were published with the camera's unusable markers.
             head.ring.idr_spoiled();
         }
     }
@@ -296,7 +297,7 @@ struct Sink<'s, 'r> {
 
 impl NalSink for Sink<'_, '_> {
     fn begin(&mut self, header: u8) {
-        // Torn, or its last part is missing: what follows in this packet does not make it good.
+        // The previous NAL unit has no end: the rest of this packet cannot repair it.
         if !matches!(self.units.nal, Nal::Skipped) {
             self.units.broken(self.head.ring);
         }

@@ -1,39 +1,39 @@
 //! Finds where NAL units really begin and end.
 //!
-//! RTP delimits NAL units by itself, but some cameras add Annex B's ways to it: zeros after a NAL
-//! unit (GW), start codes, and whole access units `SPS 00000001 PPS 00000001 IDR` that claim to
-//! be one SPS (V380). Trailing zeros are always taken off: a NAL unit never ends in one. Start
-//! codes are looked for in parameter sets; once one was found, in everything. In a well-formed
-//! NAL unit they do not occur, so looking is a matter of time only.
+//! RTP delimits NAL units, but some cameras add Annex B syntax to it: zeros after a NAL unit (GW),
+//! start codes, and whole access units `SPS 00000001 PPS 00000001 IDR` packed as one SPS (V380).
+//! Trailing zeros are always removed, because a NAL unit never ends in a zero. Start codes are
+//! searched for in parameter sets and, once one was found, in everything. A well-formed NAL unit
+//! contains none, so searching costs only time.
 //!
-//! Zeros at the end of a part are held until it is known whether something follows them. More than
-//! [`NAL_ZEROS_MAX`] of them are no part of a NAL unit: when one goes on behind them, it is torn,
-//! and its rest is passed over. So a part gives out no more than itself and that bound.
+//! Zeros at the end of a part are held until it is known whether other bytes follow. A NAL unit
+//! that continues after more than [`NAL_ZEROS_MAX`] zeros is treated as torn, and its rest is
+//! skipped. Thus a part yields at most its own size plus that bound.
 
 use super::nal::{self, NalSink};
 use crate::limits::NAL_ZEROS_MAX;
 
-/// Zeros given when held ones turn out to belong to the NAL unit.
+/// Held zeros are passed on from here when they turn out to belong to the NAL unit.
 const ZEROS: [u8; 64] = [0; 64];
 
-/// The state between two parts of a NAL unit.
+/// Removes Annex B syntax; keeps state between two parts of a NAL unit.
 #[derive(Debug)]
 pub struct Splitter {
     place: Place,
-    /// Zeros seen and not given: they are the NAL unit's only if something else follows. One
-    /// above [`NAL_ZEROS_MAX`] stands for any number.
+    /// Zeros received and not passed on: they belong to the NAL unit only if another byte follows.
+    /// [`NAL_ZEROS_MAX`] + 1 stands for any larger number.
     zeros: usize,
-    /// A NAL unit went on behind too many zeros, and nobody asked yet.
+    /// A NAL unit continued after too many zeros; cleared by [`Self::take_torn`].
     torn: bool,
-    /// Look for start codes in the present NAL unit.
+    /// Search the current NAL unit for start codes.
     scanning: bool,
-    /// This camera has start codes.
+    /// A start code was found, so this camera sends them.
     latched: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// Before a first start code, or between NAL units.
+    /// Before the first start code, or between NAL units.
     Outside,
     /// The next byte is a NAL header.
     Header,
@@ -41,12 +41,12 @@ enum Place {
 }
 
 impl Splitter {
-    /// Between NAL units.
+    /// A splitter between NAL units, for a new connection.
     pub const fn new() -> Self {
         Self { place: Place::Outside, zeros: 0, torn: false, scanning: false, latched: false }
     }
 
-    /// A NAL unit begins, as RTP has it.
+    /// Begins a NAL unit with this header byte, as RTP delimits it.
     pub fn begin(&mut self, header: u8, sink: &mut impl NalSink) {
         self.scanning = self.latched || matches!(nal::kind(header), nal::SPS | nal::PPS);
         self.zeros = 0;
@@ -54,14 +54,14 @@ impl Splitter {
         sink.begin(header);
     }
 
-    /// Bytes follow that should begin with a start code.
+    /// Begins a payload that is expected to start with a start code.
     pub fn begin_annexb(&mut self) {
         self.scanning = true;
         self.zeros = 0;
         self.place = Place::Outside;
     }
 
-    /// More bytes.
+    /// Takes more bytes of the payload.
     pub fn bytes(&mut self, bytes: &[u8], sink: &mut impl NalSink) {
         if self.scanning {
             return self.scan(bytes, sink);
@@ -74,12 +74,12 @@ impl Splitter {
         self.hold(bytes.len() - 1 - last);
     }
 
-    /// Whether a NAL unit was torn since the last call.
+    /// Whether a NAL unit was torn by too many zeros since the last call.
     pub fn take_torn(&mut self) -> bool {
         std::mem::take(&mut self.torn)
     }
 
-    /// The NAL unit ends, as RTP has it.
+    /// Ends a NAL unit, as RTP delimits it.
     pub fn end(&mut self, sink: &mut impl NalSink) {
         if self.place == Place::Inside {
             sink.end();
@@ -119,7 +119,7 @@ impl Splitter {
         self.zeros = (self.zeros + zeros).min(NAL_ZEROS_MAX + 1);
     }
 
-    /// Gives what is held, and bytes that end with another than zero, where a NAL unit is.
+    /// Passes on the held zeros and `bytes`, which do not end in a zero, while inside a NAL unit.
     fn give(&mut self, bytes: &[u8], sink: &mut impl NalSink) {
         if self.place != Place::Inside {
             return;
@@ -195,7 +195,7 @@ mod tests {
         }
     }
 
-    /// Counts what it is given.
+    /// Counts the bytes and NAL units that it gets.
     #[derive(Default)]
     struct Given {
         bytes: usize,
@@ -225,7 +225,7 @@ mod tests {
             let held = format!("{splitter:?}");
             for _ in 0..1000 {
                 splitter.bytes(&[0; 1400], &mut given);
-                // As each packet leaves it as it was, so do gigabytes of them.
+                // If no packet changes the state, gigabytes of them do not either.
                 assert_eq!(format!("{splitter:?}"), held);
             }
             splitter.bytes(&[7; 100], &mut given);

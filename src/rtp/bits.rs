@@ -1,24 +1,24 @@
-//! Reads the bits of an RBSP (ISO/IEC 14496-10 section 7.2) out of a NAL unit, stepping over its
-//! emulation prevention bytes. Past the end every read is `None`.
+//! Reads the bits of an RBSP (ISO/IEC 14496-10 section 7.2) from a NAL unit, skipping its emulation
+//! prevention bytes. Every read past the end returns `None`.
 
-/// A place in a NAL unit's bits.
+/// A position in the bits of a NAL unit.
 #[derive(Debug, Clone)]
 pub struct Bits<'n> {
     rest: &'n [u8],
-    /// Zeros just before `rest`.
+    /// The number of zero bytes just before `rest`.
     zeros: u8,
     byte: u8,
-    /// Bits of `byte` not read yet.
+    /// The number of bits in `byte` not read yet.
     left: u8,
 }
 
 impl<'n> Bits<'n> {
-    /// At the first bit of `nal`, which comes without its header byte.
+    /// Begins at the first bit of `nal`, which is passed without its header byte.
     pub fn new(nal: &'n [u8]) -> Self {
         Self { rest: nal, zeros: 0, byte: 0, left: 0 }
     }
 
-    /// One bit.
+    /// Reads one bit, as 0 or 1.
     pub fn bit(&mut self) -> Option<u32> {
         if self.left == 0 {
             self.byte = self.next_byte()?;
@@ -28,12 +28,12 @@ impl<'n> Bits<'n> {
         Some(u32::from(self.byte >> self.left & 1))
     }
 
-    /// One bit as a flag.
+    /// Reads one bit as a flag.
     pub fn flag(&mut self) -> Option<bool> {
         Some(self.bit()? == 1)
     }
 
-    /// `count` bits, at most 32.
+    /// Reads `count` bits, at most 32, the highest first.
     pub fn bits(&mut self, count: u32) -> Option<u32> {
         let mut value = 0;
         for _ in 0..count {
@@ -42,7 +42,7 @@ impl<'n> Bits<'n> {
         Some(value)
     }
 
-    /// ue(v), at most `max`.
+    /// Reads an unsigned Exp-Golomb code, ue(v); `None` if it is above `max`.
     pub fn ue(&mut self, max: u32) -> Option<u32> {
         let mut zeros = 0;
         while self.bit()? == 0 {
@@ -55,7 +55,7 @@ impl<'n> Bits<'n> {
         (value <= max).then_some(value)
     }
 
-    /// se(v).
+    /// Reads a signed Exp-Golomb code, se(v).
     pub fn se(&mut self) -> Option<i32> {
         let code = i64::from(self.ue(u32::MAX)?);
         let magnitude = (code + 1) / 2;

@@ -1,33 +1,33 @@
-//! Cuts NAL units into RTP payloads while they are copied into the ring.
+//! Cuts NAL units into RTP payloads while copying them into the ring.
 //!
-//! The cuts lie along the NAL unit, not along the packets it came in: pieces of exactly the
-//! payload size, then a shorter last one. A full piece is published when a further byte is known
-//! to follow it. The last piece is *held* at the NAL unit's end: whoever knows whether it is the
-//! last of its access unit releases it, with or without the marker. A NAL unit of one piece is
-//! published as it is (RFC 6184 section 5.6), any other as FU-A (section 5.8).
+//! The cuts do not depend on the packets that the NAL unit arrived in: pieces have exactly the
+//! payload size, and the last one may be shorter. A full piece is published when another byte
+//! follows it. The last piece is *held* at the end of the NAL unit, and released with or without
+//! the marker bit once it is known whether it is the last of its access unit. A NAL unit of one
+//! piece is published as it is (RFC 6184 section 5.6), any other as FU-A (section 5.8).
 
 use crate::history::{Chunks, Flags, Ring};
 
 use super::nal;
 
-/// A ring's head, to write to.
+/// Writes packets at the head of a ring.
 #[derive(Debug)]
 pub struct RingWriter<'r> {
-    /// The ring.
+    /// The ring to write to.
     pub ring: &'r mut Ring,
-    /// The memory it lives in.
+    /// The pool that its chunks come from.
     pub chunks: &'r mut Chunks,
-    /// Now.
+    /// The current monotonic time.
     pub now_us: u64,
 }
 
 impl RingWriter<'_> {
-    /// See [`Ring::reserve`].
+    /// Room for at least `bytes` bytes at the head: see [`Ring::reserve`].
     pub fn reserve(&mut self, bytes: usize) -> &mut [u8] {
         self.ring.reserve(self.chunks, bytes, self.now_us)
     }
 
-    /// See [`Ring::publish`].
+    /// Publishes part of that room as a packet: see [`Ring::publish`].
     pub fn publish(
         &mut self,
         payload: std::ops::Range<usize>,
@@ -38,18 +38,18 @@ impl RingWriter<'_> {
     }
 }
 
-/// FU indicator and FU header.
+/// Bytes of FU indicator and FU header.
 const PREFIX_BYTES: usize = 2;
 
-/// The piece being filled; it lies in the ring's room.
+/// The piece being filled, which lies in the ring's reserved room.
 #[derive(Debug)]
 pub struct Cutter {
     state: State,
     nal_header: u8,
-    /// No piece of this NAL unit has been published.
+    /// No piece of this NAL unit was published yet.
     first: bool,
     timestamp: u32,
-    /// Bytes in the piece, the prefix included.
+    /// Bytes in the piece, including [`PREFIX_BYTES`].
     bytes: usize,
 }
 
@@ -61,19 +61,19 @@ enum State {
 }
 
 impl Cutter {
-    /// No piece.
+    /// A cutter without a piece.
     pub const fn new() -> Self {
         Self { state: State::Idle, nal_header: 0, first: false, timestamp: 0, bytes: 0 }
     }
 
-    /// A NAL unit begins; the piece before it was released.
+    /// Begins a NAL unit. The last piece of the one before must have been released or dropped.
     pub fn begin(&mut self, nal_header: u8, timestamp: u32) {
         debug_assert_eq!(self.state, State::Idle, "a piece is released before the next");
         *self =
             Self { state: State::Open, nal_header, first: true, timestamp, bytes: PREFIX_BYTES };
     }
 
-    /// More of the NAL unit, after its header byte.
+    /// Takes more bytes of the NAL unit, after its header byte.
     pub fn bytes(&mut self, mut bytes: &[u8], payload_bytes: usize, head: &mut RingWriter) {
         while !bytes.is_empty() {
             if self.bytes == payload_bytes {
@@ -89,12 +89,12 @@ impl Cutter {
         }
     }
 
-    /// The NAL unit is whole: its last piece is held.
+    /// Ends the NAL unit: its last piece is held.
     pub fn end(&mut self) {
         self.state = State::Held;
     }
 
-    /// Publishes the held piece, if there is one.
+    /// Publishes the held piece with these flags, if there is one.
     pub fn release(&mut self, flags: Flags, head: &mut RingWriter) {
         if self.state == State::Held {
             self.publish(true, flags, head);
@@ -102,12 +102,12 @@ impl Cutter {
         }
     }
 
-    /// Drops the piece, whatever it is.
+    /// Drops the current piece, held or not.
     pub fn drop_piece(&mut self) {
         self.state = State::Idle;
     }
 
-    /// Publishes the piece, which is the NAL unit's last or not. Its room is the ring's still.
+    /// Publishes the piece; `last` if it is the NAL unit's last. The ring still reserves its room.
     fn publish(&mut self, last: bool, flags: Flags, head: &mut RingWriter) {
         let room = head.reserve(self.bytes);
         let start = if self.first && last {

@@ -1,35 +1,35 @@
-//! Takes NAL units out of RTP payloads (RFC 6184), as cameras fill them in.
+//! Extracts NAL units from RTP payloads (RFC 6184), with the deviations that cameras show.
 //!
-//! Single NAL units, STAP-A and FU-A; a type that `packetization-mode` does not allow is taken all
-//! the same. Fragments are normalised: the type is the first fragment's (Tiandy changes it),
-//! the reserved bit is ignored (`HeroSpeed`), S and E together are a whole NAL unit (`CostarHD`),
-//! empty fragments add nothing, and a missing E is made good by the next NAL unit's start.
+//! It takes single NAL units, STAP-A and FU-A, also a type that `packetization-mode` does not
+//! allow. Fragments are normalised: the type is that of the first fragment (Tiandy changes it), the
+//! reserved bit is ignored (`HeroSpeed`), S and E together mean a whole NAL unit (`CostarHD`),
+//! empty fragments add nothing, and the start of the next NAL unit makes up for a missing E.
 
 use super::annexb::Splitter;
 use super::nal::{self, NalSink};
 
-/// The state between two packets.
+/// Extracts NAL units; keeps state between two packets.
 #[derive(Debug)]
 pub struct Depacketizer {
     splitter: Splitter,
-    /// Fragments of a NAL unit have come and its last has not.
+    /// A NAL unit's first fragment has arrived and its last has not.
     fragmented: bool,
 }
 
 impl Depacketizer {
-    /// Between NAL units.
+    /// A depacketizer between NAL units, for a new connection.
     pub const fn new() -> Self {
         Self { splitter: Splitter::new(), fragmented: false }
     }
 
-    /// A packet is missing: fragments are dropped until the next NAL unit begins. The sink has to
-    /// forget its unfinished one.
+    /// A packet was lost: fragments are dropped until the next NAL unit begins. The caller must
+    /// make the sink drop its unfinished NAL unit.
     pub fn broken(&mut self) {
         self.fragmented = false;
     }
 
-    /// Gives the NAL units of a payload to `sink`. `false`: a slice in it is cut short or torn,
-    /// which is as good as lost.
+    /// Passes the NAL units of a payload to `sink`. Returns false if a slice in it was cut short or
+    /// torn, which counts as a loss.
     pub fn payload(&mut self, payload: &[u8], sink: &mut impl NalSink) -> bool {
         let is_whole = self.take(payload, sink);
         is_whole && !self.splitter.take_torn()
@@ -67,15 +67,15 @@ impl Depacketizer {
         }
     }
 
-    /// Ends a NAL unit whose last fragment did not say so.
+    /// Ends a fragmented NAL unit whose last fragment had no E bit.
     fn finish(&mut self, sink: &mut impl NalSink) {
         if std::mem::take(&mut self.fragmented) {
             self.splitter.end(sink);
         }
     }
 
-    /// A STAP-A without its header. Zeros pad it; what is longer than the rest ends it;
-    /// `false` when that is a slice.
+    /// Takes a STAP-A without its header byte. Padding zeros end it, and so does a NAL unit that is
+    /// longer than the rest; returns false if the latter is a slice.
     fn aggregate(&mut self, mut rest: &[u8], sink: &mut impl NalSink) -> bool {
         while let Some((size, after)) = rest.split_first_chunk::<2>() {
             let bytes = usize::from(u16::from_be_bytes(*size));

@@ -1,31 +1,31 @@
-//! The RTP header (RFC 3550 section 5.1), parsed where it lies.
+//! The RTP header (RFC 3550 section 5.1), parsed in place.
 //!
-//! CSRCs, header extension and padding are stepped over, as Axis cameras and ONVIF replays have
-//! them. What does not add up is refused; an empty payload is not an error.
+//! CSRCs, header extensions and padding are skipped; Axis cameras and ONVIF replays send them. An
+//! inconsistent header is an error; an empty payload is not.
 
-/// The fields of a header that matter here.
+/// The header fields that weir uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
-    /// The marker bit.
+    /// The marker bit, normally set on the last packet of an access unit.
     pub marker: bool,
-    /// 0 to 127.
+    /// The payload type, 0 to 127.
     pub payload_type: u8,
-    /// Sequence number.
+    /// The sequence number, which wraps at 2^16.
     pub sequence: u16,
-    /// Timestamp as the camera set it.
+    /// The timestamp, as the camera set it.
     pub timestamp: u32,
-    /// Synchronisation source.
+    /// The SSRC (synchronisation source) of the camera's track.
     pub ssrc: u32,
 }
 
-/// Why a packet is no RTP.
+/// Why a packet is not valid RTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Malformed {
-    /// Shorter than its header says.
+    /// Shorter than its header or header extension says.
     Short,
-    /// Not version 2.
+    /// The version is not 2 but this.
     Version(u8),
-    /// More padding than payload, or none where it says some.
+    /// The padding count is 0 or larger than the payload.
     Padding(u8),
 }
 
@@ -43,10 +43,10 @@ impl std::error::Error for Malformed {}
 
 const FIXED_BYTES: usize = 12;
 
-/// Header and payload of a packet.
+/// The header and payload of a packet.
 ///
 /// # Errors
-/// [`Malformed`], when it is not RTP or is cut short.
+/// See [`Malformed`]: another version, cut short, or with impossible padding.
 pub fn parse(packet: &[u8]) -> Result<(Header, &[u8]), Malformed> {
     let Some((fixed, mut payload)) = packet.split_first_chunk::<FIXED_BYTES>() else {
         return Err(Malformed::Short);

@@ -1,13 +1,13 @@
-//! A camera's marker habit.
+//! How a camera sets the RTP marker bit.
 //!
-//! The marker ends an access unit in a browser's eyes. Most cameras set it on the last packet of
-//! the last slice; a FLIR M400 never does, others set it on every slice or on a trailing SEI.
-//! The first access units decide, before anyone watches, and for good: what was published never
-//! changes, and how it is published does not change under a viewer either.
+//! For browsers the marker ends an access unit. Most cameras set it on the last packet of the last
+//! slice; a FLIR M400 never sets it, and others set it on every slice or on a trailing SEI. The
+//! first access units decide for good, before viewers may join, because published packets never
+//! change and neither does the way they are published.
 
 use crate::limits::MARKER_PROBE_ACCESS_UNITS;
 
-/// What is known of the habit. All zeros: nothing.
+/// What is known of the camera's marker bits; all zeros at first.
 #[derive(Debug, Default)]
 pub struct MarkerHabit {
     access_units: u32,
@@ -15,13 +15,13 @@ pub struct MarkerHabit {
 }
 
 impl MarkerHabit {
-    /// Nothing known.
+    /// The state before the first access unit.
     pub const fn new() -> Self {
         Self { access_units: 0, odd: false }
     }
 
-    /// An access unit came whole; whether its last packet alone had the marker. `true` when this
-    /// settles it that the camera's markers are of no use.
+    /// Notes a complete access unit; `sound` if only its last packet had the marker. Returns true
+    /// if this access unit settles that the camera's markers are unusable.
     pub fn observe(&mut self, sound: bool) -> bool {
         if self.latched() {
             return false;
@@ -31,12 +31,12 @@ impl MarkerHabit {
         self.latched() && self.odd
     }
 
-    /// The habit is settled.
+    /// Whether enough access units were seen to decide.
     pub fn latched(&self) -> bool {
         self.access_units >= MARKER_PROBE_ACCESS_UNITS
     }
 
-    /// The last packet has to be held back until the next access unit begins.
+    /// Whether the last packet must be held until the next access unit begins.
     pub fn holds_back(&self) -> bool {
         self.latched() && self.odd
     }

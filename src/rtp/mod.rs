@@ -1,14 +1,14 @@
-//! The receive side of a camera's RTP: from packets as the camera sends them to packets as a
-//! browser wants them, written into the history ring once for all viewers.
+//! The receive side of a camera's RTP: turns the camera's packets into packets for browsers, and
+//! writes them into the history ring once for all viewers.
 //!
-//! In order: [`header`] finds the payload and [`sequence`] the losses; [`h264`] takes NAL units
-//! out of it, with [`annexb`] for cameras that put start codes into RTP; [`access_unit`] decides
-//! what is forwarded, keeps the [`parameter_sets`] and holds back what follows a loss; [`cut`]
-//! writes the pieces; [`timeline`] stamps them, [`marker`] learns the camera's marker habit.
-//! [`receiver`] is all of it for one stream.
+//! In order: [`header`] finds the payload and [`sequence`] detects losses; [`h264`] extracts NAL
+//! units, with [`annexb`] for cameras that put start codes into RTP; [`access_unit`] decides what
+//! is forwarded, keeps the [`parameter_sets`] and drops what follows a loss; [`cut`] writes the
+//! payloads; [`timeline`] sets their timestamps; [`marker`] learns how the camera sets the marker
+//! bit. [`receiver`] combines all of it for one stream.
 //!
-//! Every state is of a fixed size, nothing allocates, and no input panics. Pictures are not
-//! decoded, and frames are not put together: a piece is published as soon as it is full.
+//! All state has a fixed size, nothing allocates, and no input causes a panic. Pictures are not
+//! decoded and frames are not assembled: a payload is published as soon as it is full.
 
 pub mod access_unit;
 pub mod annexb;

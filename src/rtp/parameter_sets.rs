@@ -1,9 +1,10 @@
-//! A stream's parameter sets: kept out of the ring where the camera put them, and published again
-//! in front of every IDR, in one STAP-A, as Chromium wants them.
+//! A stream's parameter sets. They are not forwarded where the camera sent them, but published
+//! before every IDR, in one STAP-A, as Chromium needs them.
 //!
-//! Some cameras (`VStarcam`, some Axis) send them only in the SDP. What comes in band replaces all
-//! of its kind that is hearsay: from the SDP, or from before a reconnect. Bounded by [`SPS_MAX`],
-//! [`PPS_MAX`] and [`PARAMETER_SET_BYTES_MAX`]; one that is longer is not kept.
+//! Some cameras (`VStarcam`, some Axis) send them only in the SDP. Sets from the SDP or from before
+//! a reconnect are *hearsay*: the first in-band set of a kind replaces all hearsay of that kind.
+//! The bounds are [`SPS_MAX`], [`PPS_MAX`] and [`PARAMETER_SET_BYTES_MAX`]; a longer set is not
+//! kept.
 
 use crate::history::Flags;
 use crate::limits::{PARAMETER_SET_BYTES_MAX, PPS_MAX, SPS_MAX};
@@ -12,25 +13,25 @@ use super::bits::Bits;
 use super::cut::RingWriter;
 use super::{nal, sps};
 
-/// The sets known, and the one being received.
+/// The known parameter sets, and the one being received.
 #[derive(Debug)]
 pub struct ParameterSets {
     sps: Kind<SPS_MAX>,
     pps: Kind<PPS_MAX>,
     incoming: ParameterSet,
-    /// The one being received is longer than what is kept.
+    /// The set being received is too long to keep.
     overlong: bool,
 }
 
-/// The sets of one kind.
+/// The known sets of one kind, SPS or PPS.
 #[derive(Debug)]
 struct Kind<const N: usize> {
     sets: [ParameterSet; N],
-    /// Which was written last.
+    /// The index of the set written last.
     newest: u8,
 }
 
-/// One set; of no bytes: none.
+/// One parameter set; with length 0 the entry is free.
 #[derive(Debug, Clone, Copy)]
 struct ParameterSet {
     bytes: [u8; PARAMETER_SET_BYTES_MAX],
@@ -40,31 +41,31 @@ struct ParameterSet {
 }
 
 impl ParameterSets {
-    /// None known.
+    /// No parameter sets known.
     pub const fn new() -> Self {
         Self { sps: Kind::new(), pps: Kind::new(), incoming: ParameterSet::NONE, overlong: false }
     }
 
-    /// The camera is connected anew, and its SDP has these. What was known may be old: it is
-    /// hearsay now, as the SDP is, and gives way to the SDP where that has sets of its kind.
+    /// The camera has connected or reconnected, with these sets in its SDP. They replace the known
+    /// sets of their kind; sets that remain are hearsay too, since they may be outdated.
     pub fn connect(&mut self, sps: Option<&[u8]>, pps: &[&[u8]]) {
         self.sps.seed(sps.and_then(|nal| ParameterSet::read(nal, nal::SPS)));
         self.pps.seed(pps.iter().filter_map(|nal| ParameterSet::read(nal, nal::PPS)));
     }
 
-    /// A set begins in band.
+    /// Begins a set that the camera sent in band.
     pub fn begin(&mut self, header: u8) {
         self.incoming.len = 0;
         self.overlong = false;
         self.bytes(&[header]);
     }
 
-    /// More bytes of it.
+    /// Takes more bytes of that set.
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.overlong |= !self.incoming.push(bytes);
     }
 
-    /// It is whole.
+    /// Ends that set, and keeps it if it is valid and not too long.
     pub fn end(&mut self) {
         let nal = &self.incoming.bytes[..usize::from(self.incoming.len)];
         let kind = nal.first().map_or(0, |&header| nal::kind(header));
@@ -80,19 +81,19 @@ impl ParameterSets {
         }
     }
 
-    /// Whether a decoder could start with what is known.
+    /// Whether at least one SPS and one PPS are known, so that a decoder could start.
     pub fn complete(&self) -> bool {
         self.sps.known().next().is_some() && self.pps.known().next().is_some()
     }
 
-    /// The SPS that came last.
+    /// The SPS that was received last, header byte included.
     pub fn newest_sps(&self) -> Option<&[u8]> {
         let newest = &self.sps.sets[usize::from(self.sps.newest)];
         (newest.len > 0).then(|| newest.nal())
     }
 
-    /// Publishes all sets as one STAP-A (RFC 6184 section 5.7.1), or as few as hold them; the
-    /// index of the first.
+    /// Publishes all sets as one STAP-A (RFC 6184 section 5.7.1), or as few as hold them. Returns
+    /// the index of the first.
     pub fn publish(&self, timestamp: u32, payload_bytes: usize, head: &mut RingWriter) -> u64 {
         let first = head.ring.head();
         let mut filled = 0;
@@ -107,7 +108,7 @@ impl ParameterSets {
                 room[0] = nal::STAP_A;
                 filled = 1;
             }
-            // NRI is the highest of those within (section 5.7).
+            // NRI is the highest of the sets in it (section 5.7).
             room[0] = room[0].max((nal[0] & nal::IMPORTANCE) | nal::STAP_A);
             room[filled..filled + 2].copy_from_slice(&set.len.to_be_bytes());
             room[filled + 2..filled + 2 + nal.len()].copy_from_slice(nal);
@@ -118,7 +119,7 @@ impl ParameterSets {
     }
 }
 
-/// Publishes the STAP-A in the ring's room.
+/// Publishes the STAP-A that was written into the ring's room.
 fn publish_aggregate(bytes: usize, timestamp: u32, first: u64, head: &mut RingWriter) {
     let flags = if head.ring.head() == first { Flags::IDR_BEGINS } else { Flags::NONE };
     head.publish(0..bytes, timestamp, flags);
@@ -139,7 +140,7 @@ impl<const N: usize> Kind<N> {
         self.sets.iter().filter(|set| set.len > 0)
     }
 
-    /// Keeps `sets` as hearsay, instead of what is known if there is one among them.
+    /// Keeps `sets` as hearsay. If there are any, they replace the known sets.
     fn seed(&mut self, sets: impl IntoIterator<Item = ParameterSet>) {
         let mut sets = sets.into_iter().peekable();
         if sets.peek().is_some() {
@@ -155,7 +156,7 @@ impl<const N: usize> Kind<N> {
         }
     }
 
-    /// Keeps `set` in the place of its id, a free one, or the one after the newest.
+    /// Keeps `set` in the entry with its ID, else in a free one, else in the one after the newest.
     fn keep(&mut self, set: ParameterSet) {
         let same = self.sets.iter().position(|known| known.len > 0 && known.id == set.id);
         let free = || self.sets.iter().position(|known| known.len == 0);
@@ -168,7 +169,7 @@ impl<const N: usize> Kind<N> {
 impl ParameterSet {
     const NONE: Self = Self { bytes: [0; PARAMETER_SET_BYTES_MAX], len: 0, id: 0, hearsay: false };
 
-    /// A copy of `nal`, if it is of this kind, fits and has an id.
+    /// A copy of `nal`, if it is of this kind, fits and has a valid ID.
     fn read(nal: &[u8], kind: u8) -> Option<Self> {
         let (&header, body) = nal.split_first()?;
         if nal::kind(header) != kind {
@@ -186,7 +187,7 @@ impl ParameterSet {
         &self.bytes[..usize::from(self.len)]
     }
 
-    /// Whether there was room for `bytes`.
+    /// Appends `bytes`; returns false if there is no room for them.
     fn push(&mut self, bytes: &[u8]) -> bool {
         let start = usize::from(self.len);
         let Some(room) = self.bytes.get_mut(start..start + bytes.len()) else {

@@ -1,14 +1,14 @@
-//! The receive side of one stream: a camera's RTP packets in, a browser's into the ring.
+//! The receive side of one stream: takes a camera's RTP packets, writes packets for browsers.
 
 use super::access_unit::{AccessUnits, Idrs};
 use super::cut::RingWriter;
 use super::h264::Depacketizer;
 use super::header::{self, Malformed};
-use super::sequence::{Sequence, Step};
+use super::sequence::{Sequence, SequenceStep};
 use super::sps;
 use crate::history::Ring;
 
-/// One stream's receive side.
+/// The receive side of one stream.
 #[derive(Debug)]
 pub struct Receiver {
     payload_type: u8,
@@ -17,19 +17,20 @@ pub struct Receiver {
     units: AccessUnits,
 }
 
-/// What became of a packet.
+/// The result of receiving a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Received {
-    /// It was taken.
+    /// The packet was accepted, and nothing is missing before it.
     Taken,
-    /// It was taken, and packets before it are missing, or something of it is.
+    /// The packet was accepted, but packets before it or parts of it are missing.
     Lossy,
-    /// Not the payload type of this track: Geovision puts others between, with numbers of ours.
+    /// Ignored: not this track's payload type. Geovision sends such packets in between, with the
+    /// sequence number of the packet before.
     OtherPayloadType(u8),
 }
 
 impl Receiver {
-    /// Before the first connection.
+    /// The state before the first connection.
     pub const fn new() -> Self {
         Self {
             payload_type: 0,
@@ -39,12 +40,12 @@ impl Receiver {
         }
     }
 
-    /// Sets the size of the payloads cut, before the first packet.
+    /// Sets the largest RTP payload to cut, in bytes. Called before the first packet.
     pub fn configure(&mut self, payload_bytes: usize) {
         self.units.configure(payload_bytes);
     }
 
-    /// A new connection: what the camera's SDP says of its video.
+    /// The camera has connected or reconnected; the arguments come from its SDP.
     pub fn connect(&mut self, payload_type: u8, sps: Option<&[u8]>, pps: &[&[u8]]) {
         self.payload_type = payload_type;
         self.sequence = Sequence::new();
@@ -52,25 +53,25 @@ impl Receiver {
         self.units.connect(sps, pps);
     }
 
-    /// What comes next is of another camera: nothing of this one is known any more, but when its
-    /// last picture was.
+    /// Another camera takes over the slot. Everything known of the old one is dropped, except when
+    /// its last picture was.
     pub fn renew(&mut self) {
         self.sequence = Sequence::new();
         self.depacketizer = Depacketizer::new();
         self.units.renew();
     }
 
-    /// Takes an RTP packet.
+    /// Handles one RTP packet.
     ///
     /// # Errors
-    /// [`Malformed`], when it is none.
+    /// See [`Malformed`]: the packet is not valid RTP. It is ignored.
     pub fn packet(&mut self, packet: &[u8], head: &mut RingWriter) -> Result<Received, Malformed> {
         let (header, payload) = header::parse(packet)?;
         if header.payload_type != self.payload_type {
             return Ok(Received::OtherPayloadType(header.payload_type));
         }
         let step = self.sequence.step(&header);
-        if step != Step::Next {
+        if step != SequenceStep::Next {
             self.broken(head.ring);
         }
         let mut sink = self.units.sink(header.timestamp, head);
@@ -81,47 +82,47 @@ impl Receiver {
         }
         self.units.packet_ends(header.marker, head);
         let whole = whole && !self.units.take_overflowed();
-        Ok(if whole && step != Step::Loss { Received::Taken } else { Received::Lossy })
+        Ok(if whole && step != SequenceStep::Loss { Received::Taken } else { Received::Lossy })
     }
 
-    /// Something is lost: all is dropped until the next IDR.
+    /// Packets were lost: drops everything until the next IDR.
     pub fn broken(&mut self, ring: &mut Ring) {
         self.depacketizer.broken();
         self.units.broken(ring);
     }
 
-    /// Parameter sets are known and so is the marker habit.
+    /// Whether parameter sets are known and the marker probe is complete.
     pub fn ready(&self) -> bool {
         self.units.sets.complete() && self.units.habit.latched()
     }
 
-    /// The camera's markers are of no use, and the last packet of each access unit waits for the
-    /// next.
+    /// Whether the camera's markers are unusable, so that the last packet of each access unit is
+    /// held until the next one begins.
     pub fn holds_back(&self) -> bool {
         self.units.habit.holds_back()
     }
 
-    /// The camera sends B-frames.
+    /// Whether the camera was seen to send B-frames.
     pub fn b_frames(&self) -> bool {
         self.units.timeline.b_frames()
     }
 
-    /// Access units seen, forwarded or not.
+    /// The number of access units received, forwarded or not.
     pub fn access_units(&self) -> u64 {
         self.units.count
     }
 
-    /// The last IDRs forwarded.
+    /// Times of the last IDRs that were forwarded.
     pub fn idrs(&self) -> Idrs {
         self.units.idrs
     }
 
-    /// The last access unit's stamp, and when it began to arrive.
+    /// The last access unit's timestamp as published, and when it began to arrive (µs).
     pub fn last_timestamp(&self) -> Option<(u32, u64)> {
         self.units.timeline.last()
     }
 
-    /// Profile and picture of the newest SPS; the size is 0 when it makes no sense.
+    /// Profile and picture size of the newest SPS; the size is 0 if it cannot be parsed.
     pub fn picture(&self) -> Option<sps::Sps> {
         let nal = self.units.sets.newest_sps()?;
         sps::parse(nal).or_else(|| {

@@ -1,23 +1,23 @@
-//! Losses, by the camera's sequence numbers.
+//! Detects losses by the camera's sequence numbers.
 //!
-//! Over TCP packets are neither reordered nor doubled, so any step but one forward is a loss or a
-//! new count: either way what follows cannot be decoded before the next IDR. Uniview cameras
+//! TCP neither reorders nor duplicates packets. So any step other than +1 is a loss or a restart of
+//! the numbers, and the packets after it cannot be decoded before the next IDR. Uniview cameras
 //! change their SSRC with every GOP; a new SSRC alone is not a loss.
 
 use super::header::Header;
 
-/// What a packet's number says.
+/// What a packet's sequence number shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// The one expected, or the first.
+pub enum SequenceStep {
+    /// The expected number, or the first packet.
     Next,
-    /// Packets are missing, or the camera counts anew.
+    /// Packets are missing, or the camera restarted its numbers.
     Loss,
-    /// Another SSRC with another count.
+    /// Another SSRC with its own numbers.
     NewSource,
 }
 
-/// The number expected next. All zeros: none yet.
+/// The last packet's number; all zeros before the first packet.
 #[derive(Debug, Default)]
 pub struct Sequence {
     last: Option<Last>,
@@ -30,19 +30,19 @@ struct Last {
 }
 
 impl Sequence {
-    /// Nothing seen yet.
+    /// The state before the first packet.
     pub const fn new() -> Self {
         Self { last: None }
     }
 
-    /// Takes note of a packet.
-    pub fn step(&mut self, header: &Header) -> Step {
+    /// Compares a packet with the one before it.
+    pub fn step(&mut self, header: &Header) -> SequenceStep {
         let last = self.last.replace(Last { sequence: header.sequence, ssrc: header.ssrc });
         match last {
-            None => Step::Next,
-            Some(last) if last.sequence.wrapping_add(1) == header.sequence => Step::Next,
-            Some(last) if last.ssrc != header.ssrc => Step::NewSource,
-            Some(_) => Step::Loss,
+            None => SequenceStep::Next,
+            Some(last) if last.sequence.wrapping_add(1) == header.sequence => SequenceStep::Next,
+            Some(last) if last.ssrc != header.ssrc => SequenceStep::NewSource,
+            Some(_) => SequenceStep::Loss,
         }
     }
 }
@@ -59,15 +59,15 @@ mod tests {
     fn gaps_steps_back_and_new_sources_are_told_apart() {
         let mut sequence = Sequence::new();
         for (number, ssrc, step) in [
-            (65_535, 1, Step::Next),
-            (0, 1, Step::Next),
-            (2, 1, Step::Loss),
-            (3, 1, Step::Next),
-            (3, 1, Step::Loss),
-            (40_000, 1, Step::Loss),
-            (40_001, 2, Step::Next),
-            (7, 3, Step::NewSource),
-            (8, 3, Step::Next),
+            (65_535, 1, SequenceStep::Next),
+            (0, 1, SequenceStep::Next),
+            (2, 1, SequenceStep::Loss),
+            (3, 1, SequenceStep::Next),
+            (3, 1, SequenceStep::Loss),
+            (40_000, 1, SequenceStep::Loss),
+            (40_001, 2, SequenceStep::Next),
+            (7, 3, SequenceStep::NewSource),
+            (8, 3, SequenceStep::Next),
         ] {
             assert_eq!(sequence.step(&header(number, ssrc)), step, "{number}");
         }

@@ -1,28 +1,28 @@
-//! What a sequence parameter set says of the picture (ISO/IEC 14496-10 section 7.3.2.1.1).
+//! Parses a sequence parameter set (ISO/IEC 14496-10 section 7.3.2.1.1) for the picture's size.
 //!
-//! Only as far as the picture's size; what follows it is where cameras' oddities are. A parameter
-//! set that is nonsense is `None`, and forwarded all the same: the decoder is the judge of it.
+//! Parsing stops after the size, since cameras deviate in the fields that follow. An invalid
+//! parameter set gives `None` and is forwarded all the same: the decoder decides about it.
 
 use super::bits::Bits;
 use super::nal;
 
-/// A picture's side in macroblocks: four times what level 5.1 allows.
+/// The most macroblocks along one side of a picture: four times what level 5.1 allows.
 const SIDE_MACROBLOCKS_MAX: u32 = 2048;
 
-/// The facts of an SPS.
+/// The fields of an SPS that weir uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sps {
-    /// `seq_parameter_set_id`.
+    /// `seq_parameter_set_id`, 0 to 31.
     pub id: u8,
-    /// `profile_idc`, constraint flags and `level_idc`, as in SDP.
+    /// `profile_idc`, constraint flags and `level_idc`, as `profile-level-id` in SDP.
     pub profile_level_id: u32,
-    /// Picture width, cropped.
+    /// The picture's width in pixels, after cropping.
     pub width: u32,
-    /// Picture height, cropped.
+    /// The picture's height in pixels, after cropping.
     pub height: u32,
 }
 
-/// The profile bytes of an SPS: its header byte is there, whatever comes after them.
+/// The `profile-level-id` of an SPS with its header byte, even if the rest is invalid.
 pub fn profile_level_id(sps: &[u8]) -> Option<u32> {
     let [header, profile, constraints, level, ..] = *sps else {
         return None;
@@ -30,13 +30,13 @@ pub fn profile_level_id(sps: &[u8]) -> Option<u32> {
     (nal::kind(header) == nal::SPS).then(|| u32::from_be_bytes([0, profile, constraints, level]))
 }
 
-/// The id of an SPS.
+/// The ID of an SPS, which is passed with its header byte.
 pub fn id(sps: &[u8]) -> Option<u8> {
     profile_level_id(sps)?;
     u8::try_from(Bits::new(&sps[4..]).ue(31)?).ok()
 }
 
-/// Reads an SPS, header byte included.
+/// Parses an SPS, which is passed with its header byte.
 pub fn parse(sps: &[u8]) -> Option<Sps> {
     let profile_level_id = profile_level_id(sps)?;
     let mut bits = Bits::new(&sps[4..]);
@@ -63,14 +63,14 @@ pub fn parse(sps: &[u8]) -> Option<Sps> {
     })
 }
 
-/// How colour is sampled: what one step of cropping is.
+/// The chroma format, which sets the unit of cropping.
 #[derive(Debug, Clone, Copy)]
 enum Chroma {
-    /// 4:2:0
+    /// 4:2:0: halved in both directions.
     Halved,
-    /// 4:2:2
+    /// 4:2:2: halved horizontally.
     HalvedAcross,
-    /// None, 4:4:4, or separate planes.
+    /// Monochrome, 4:4:4, or separate colour planes.
     Full,
 }
 
@@ -100,7 +100,7 @@ fn chroma_info(bits: &mut Bits) -> Option<Chroma> {
     })
 }
 
-/// Steps over a scaling list (section 7.3.2.1.1.1).
+/// Skips a scaling list (section 7.3.2.1.1.1).
 fn scaling_list(bits: &mut Bits, entries: u32) -> Option<()> {
     let (mut last, mut next) = (8, 8);
     for _ in 0..entries {
@@ -114,7 +114,7 @@ fn scaling_list(bits: &mut Bits, entries: u32) -> Option<()> {
     Some(())
 }
 
-/// Steps over the picture order count's fields.
+/// Skips the fields of the picture order count.
 fn picture_order_count(bits: &mut Bits) -> Option<()> {
     match bits.ue(2)? {
         0 => {
@@ -133,7 +133,7 @@ fn picture_order_count(bits: &mut Bits) -> Option<()> {
     Some(())
 }
 
-/// Pixels cropped from width and height.
+/// The pixels cropped from width and height.
 fn cropping(bits: &mut Bits, chroma: Chroma, fields: u32) -> Option<(u32, u32)> {
     if !bits.flag()? {
         return Some((0, 0));
@@ -159,7 +159,7 @@ mod tests {
         digits.map(|two| u8::from_str_radix(str::from_utf8(two).unwrap(), 16).unwrap()).collect()
     }
 
-    /// As x264 writes them.
+    /// SPS bytes as x264 writes them, with width and height.
     const SETS: [(&str, u32, u32); 7] = [
         ("67640028acd940780227e5c044000003000400000300c83c60c658", 1920, 1080),
         ("6742c01ed900a02ff97011000003000100000300320f162e48", 640, 360),

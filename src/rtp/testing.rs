@@ -1,10 +1,10 @@
-//! For tests: a seeded generator, a camera's packetizer, and the reassembly a browser does.
+//! Test helpers: a seeded random generator, a camera's packetizer, and a browser's reassembly.
 
 use crate::history::Chunks;
 use crate::rtp::nal::{self, NalSink};
 use crate::stream::Stream;
 
-/// 1920x1080 High, as x264 writes it.
+/// An SPS for 1920x1080 High profile, as x264 writes it.
 pub(crate) const SPS_1080: [u8; 26] = [
     0x67, 0x64, 0, 0x28, 0xAC, 0xD9, 0x40, 0x78, 2, 0x27, 0xE5, 0xC0, 0x44, 0, 0, 3, 0, 4, 0, 0, 3,
     0, 0xC8, 0x3C, 0x60, 0xC6,
@@ -12,7 +12,7 @@ pub(crate) const SPS_1080: [u8; 26] = [
 pub(crate) const PPS: [u8; 4] = [0x68, 0xEB, 0xE3, 0xCB];
 pub(crate) const PAYLOAD_TYPE: u8 = 96;
 
-/// Xorshift, seeded.
+/// A seeded xorshift generator.
 #[derive(Debug)]
 pub(crate) struct Random(pub(crate) u64);
 
@@ -36,7 +36,7 @@ impl Random {
         (0..count).map(|_| self.next().to_le_bytes()[3]).collect()
     }
 
-    /// A NAL unit of `len` bytes, at least 2; as a slice it begins its picture or not.
+    /// A NAL unit of `len` bytes, at least 2. `begins_picture` applies if it is a slice.
     pub(crate) fn nal(&mut self, header: u8, len: usize, begins_picture: bool) -> Vec<u8> {
         let mut nal = self.bytes(len);
         nal[0] = header;
@@ -46,7 +46,7 @@ impl Random {
     }
 }
 
-/// Takes whole NAL units.
+/// Collects whole NAL units.
 #[derive(Debug, Default)]
 pub(crate) struct Collected {
     open: Option<Vec<u8>>,
@@ -68,7 +68,7 @@ impl NalSink for Collected {
     }
 }
 
-/// A camera that packs NAL units as it is told.
+/// A camera that packetizes NAL units as the test asks.
 #[derive(Debug)]
 pub(crate) struct Camera {
     pub(crate) sequence: u16,
@@ -101,7 +101,7 @@ impl Camera {
         self.packet(&payload, marker);
     }
 
-    /// FU-A of at most `part_bytes` body bytes each.
+    /// Sends a NAL unit as FU-A fragments of at most `part_bytes` body bytes.
     pub(crate) fn fragments(&mut self, nal: &[u8], part_bytes: usize, marker: bool) {
         let parts = nal[1..].chunks(part_bytes);
         let last = parts.len() - 1;
@@ -118,7 +118,7 @@ impl Camera {
         self.timestamp = self.timestamp.wrapping_add(3600);
     }
 
-    /// Parameter sets and an IDR of one slice, then frames of one slice, all in single packets.
+    /// Sends parameter sets and an IDR of one slice, then frames of one slice, in single packets.
     pub(crate) fn gop(&mut self, random: &mut Random, frames: usize) -> Vec<Vec<u8>> {
         self.stap(&[&SPS_1080, &PPS], false);
         (0..frames)
@@ -141,7 +141,7 @@ pub(crate) struct Out {
     pub(crate) idr_begins: bool,
 }
 
-/// A NAL unit reassembled.
+/// A reassembled NAL unit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Whole {
     pub(crate) nal: Vec<u8>,
@@ -149,7 +149,7 @@ pub(crate) struct Whole {
     pub(crate) marker: bool,
 }
 
-/// A stream, and a viewer that reads everything as it is published.
+/// A stream, and a viewer that reads every packet as it is published.
 #[derive(Debug)]
 pub(crate) struct Viewer {
     pub(crate) stream: Stream,
@@ -184,7 +184,7 @@ impl Viewer {
         }
     }
 
-    /// All that was read, as NAL units; those of a STAP-A too. What is not whole is left out.
+    /// All NAL units read, including those of a STAP-A. Incomplete ones are left out.
     pub(crate) fn nals(&self) -> Vec<Whole> {
         let mut whole = Vec::new();
         let mut open: Option<(Vec<u8>, u32)> = None;

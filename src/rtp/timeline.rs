@@ -1,37 +1,38 @@
-//! One timeline a stream, which survives what cameras do to theirs.
+//! One timeline per stream, which stays steady when the camera's timestamps do not.
 //!
-//! Stamps follow the camera's, at an offset. Single frames stamped far away (Intelbras), clocks
-//! that step (Wyze, Dahua after SNTP) and reconnects are bridged by the time of arrival, so a
-//! viewer sees the distance that really was. Access units of equal stamp are told apart by one
-//! tick. Where media time falls steadily behind arrival the offset follows. Small steps back are
-//! passed on as they are; several of them are B-frames, which no browser shows well, so they are
-//! reported.
+//! Published timestamps follow the camera's, at an offset. Single frames stamped far away
+//! (Intelbras), clocks that step (Wyze, Dahua after SNTP) and reconnects are bridged by the arrival
+//! time, so that viewers see the real distance. Access units of equal timestamp are moved apart by
+//! one tick. When media time falls steadily behind the arrival time, the offset is corrected. Small
+//! steps back are passed on unchanged; several of them mean B-frames, which no browser shows well,
+//! so they are reported.
 
 use crate::limits::{
     TIMESTAMP_BACK_S, TIMESTAMP_BACKS_MIN, TIMESTAMP_BACKS_UNITS, TIMESTAMP_DRIFT_MS_MAX,
     TIMESTAMP_JUMP_S, TIMESTAMP_JUMPS_MAX, TIMESTAMP_STEP_MIN, VIDEO_CLOCK_HZ,
 };
 
-/// The longest step forward that is believed.
+/// The longest step forward that is accepted, in 90 kHz ticks.
 const FORWARD_MAX: i32 = (TIMESTAMP_JUMP_S * VIDEO_CLOCK_HZ).cast_signed();
-/// The longest step back that is a B-frame's.
+/// The longest step back that is taken for a B-frame's, in 90 kHz ticks.
 const BACK_MAX: i32 = -(TIMESTAMP_BACK_S * VIDEO_CLOCK_HZ).cast_signed();
 const DRIFT_MAX: i64 = (TIMESTAMP_DRIFT_MS_MAX * VIDEO_CLOCK_HZ as u64 / 1000).cast_signed();
-/// An hour, in ticks.
+/// One hour in ticks: an older anchor is moved, so that timestamps do not wrap against it.
 const ANCHOR_AGE_MAX: i64 = 3600 * VIDEO_CLOCK_HZ as i64;
-/// Lateness is judged by its least over this long, so that a stalled connection is no drift.
+/// Drift is the smallest lateness in this time, so that a stalled connection does not count as
+/// drift.
 const DRIFT_WINDOW_US: u64 = 2_000_000;
 
-/// The state between two access units.
+/// The timeline of a stream; keeps state between two access units.
 #[derive(Debug)]
 pub struct Timeline {
     last: Option<Last>,
-    /// The camera's timeline is not the one `last` is of.
+    /// The camera's timestamps may have nothing to do with those of `last`.
     reconnected: bool,
-    /// From the camera's stamps to ours.
+    /// Added to the camera's timestamps to get the published ones.
     offset: u32,
     jumps: u8,
-    /// Steps back, and access units, since their count began.
+    /// Steps back, and access units, since their count last began.
     backs: u8,
     units: u8,
     b_frames: bool,
@@ -40,14 +41,14 @@ pub struct Timeline {
 
 #[derive(Debug, Clone, Copy)]
 struct Last {
-    /// The camera's stamp that was believed last.
+    /// The camera's last timestamp that was accepted.
     camera: u32,
     timestamp: u32,
     arrival_us: u64,
 }
 
 impl Timeline {
-    /// Before the first access unit.
+    /// The state before the first access unit.
     pub const fn new() -> Self {
         Self {
             last: None,
@@ -61,18 +62,18 @@ impl Timeline {
         }
     }
 
-    /// The camera is connected anew and may stamp from anywhere.
+    /// The camera has reconnected, and its timestamps may start anywhere.
     pub fn reconnected(&mut self) {
         self.reconnected = true;
     }
 
-    /// Another camera goes on where this one was.
+    /// Another camera takes over the slot; the timeline continues.
     pub fn renewed(&mut self) {
         self.reconnected = true;
         self.b_frames = false;
     }
 
-    /// Our stamp for a new access unit.
+    /// The published timestamp for a new access unit with the camera's timestamp `camera`.
     pub fn stamp(&mut self, camera: u32, now_us: u64) -> u32 {
         let Some(last) = self.last else {
             return self.adopt(camera, camera, now_us);
@@ -99,17 +100,18 @@ impl Timeline {
         self.remember(camera, timestamp, now_us)
     }
 
-    /// Our last stamp, and when its access unit began to arrive.
+    /// The last published timestamp, and when its access unit began to arrive (µs).
     pub fn last(&self) -> Option<(u32, u64)> {
         self.last.map(|last| (last.timestamp, last.arrival_us))
     }
 
-    /// The camera sends B-frames.
+    /// Whether the camera was seen to send B-frames.
     pub fn b_frames(&self) -> bool {
         self.b_frames
     }
 
-    /// A clock that is set steps back once, and a camera with B-frames every few frames.
+    /// Counts steps back: a clock that is set steps back once, a camera with B-frames every few
+    /// frames.
     fn count(&mut self, is_back: bool) {
         self.units += 1;
         self.backs += u8::from(is_back);
@@ -120,7 +122,7 @@ impl Timeline {
         }
     }
 
-    /// A stamp far from the last: bridged, and after several in a row believed.
+    /// Handles a timestamp far from the last: it is bridged, and after several in a row accepted.
     fn jump(&mut self, camera: u32, last: Last, now_us: u64) -> u32 {
         self.jumps += 1;
         let timestamp = last.timestamp.wrapping_add(last.elapsed(now_us).max(1));
@@ -130,7 +132,7 @@ impl Timeline {
         self.remember(last.camera, timestamp, now_us)
     }
 
-    /// From here on the camera's stamp `camera` is ours `timestamp`.
+    /// From here on, the camera's timestamp `camera` is published as `timestamp`.
     fn adopt(&mut self, camera: u32, timestamp: u32, now_us: u64) -> u32 {
         self.offset = timestamp.wrapping_sub(camera);
         self.jumps = 0;
@@ -165,12 +167,12 @@ fn ticks(us: u64) -> u64 {
     us * u64::from(VIDEO_CLOCK_HZ) / 1_000_000
 }
 
-/// How far media time is behind arrival, since the earliest arrival known.
+/// Measures how far media time is behind the arrival time, from the earliest arrival on.
 #[derive(Debug)]
 struct Drift {
     anchor: Option<Anchor>,
     window_us: u64,
-    /// The least lateness of the present window, in ticks.
+    /// The smallest lateness of the current window, in ticks.
     least: i64,
 }
 
@@ -185,7 +187,7 @@ impl Drift {
         Self { anchor: None, window_us: 0, least: 0 }
     }
 
-    /// Takes note of a stamp; by how many ticks stamps have to be brought forward from now on.
+    /// Notes a timestamp. Returns by how many ticks timestamps must be moved forward from now on.
     fn observe(&mut self, timestamp: u32, now_us: u64) -> u32 {
         let here = Anchor { timestamp, arrival_us: now_us };
         let Some(anchor) = self.anchor else {
@@ -205,14 +207,15 @@ impl Drift {
         let least = std::mem::replace(&mut self.least, i64::MAX);
         let forward = if least > DRIFT_MAX { least } else { 0 };
         if wall > ANCHOR_AGE_MAX {
-            // The same lateness seen from nearer, before the difference of stamps wraps.
+            // Keep the same lateness with a newer anchor, before the difference of timestamps
+            // wraps.
             let behind = u32::try_from(late).unwrap_or(0);
             self.anchor = Some(Anchor { timestamp: timestamp.wrapping_add(behind), ..here });
         }
         u32::try_from(forward).unwrap_or(0)
     }
 
-    /// `here` is on time.
+    /// Restarts the measurement with `here` as the anchor, which is on time by definition.
     fn restart(&mut self, here: Anchor) -> u32 {
         *self = Self { anchor: Some(here), window_us: here.arrival_us, least: i64::MAX };
         0
@@ -226,7 +229,8 @@ mod tests {
     const FRAME: u32 = 3600;
     const FRAME_US: u64 = 40_000;
 
-    /// A timeline after ten frames at 25 a second; the camera's stamp and the time of the last.
+    /// A timeline after ten frames at 25 per second, with the camera's timestamp and time of the
+    /// last.
     fn running() -> (Timeline, u32, u64) {
         let mut timeline = Timeline::new();
         let (mut camera, mut now_us) = (u32::MAX - 4 * FRAME, 5_000_000);
@@ -259,7 +263,7 @@ mod tests {
             let stamp = timeline.stamp(far, now_us + u64::from(n) * FRAME_US);
             assert_eq!(stamp, camera.wrapping_add(n * FRAME), "{n}");
         }
-        // Adopted: jitter of arrival is not in the stamps any more.
+        // Adopted: the timestamps no longer contain the jitter of arrival.
         let stamp = timeline.stamp(3_000_360_000, now_us + 100 * FRAME_US + 7_000);
         assert_eq!(stamp, camera.wrapping_add(100 * FRAME));
     }
@@ -307,7 +311,7 @@ mod tests {
         let mut timeline = Timeline::new();
         let (mut camera, mut now_us) = (0, 0);
         for _ in 0..2000 {
-            // 25 a second by the stamps, 21 by the wall.
+            // 25 frames per second by the timestamps, 21 by the wall clock.
             camera += FRAME;
             now_us += 1_000_000 / 21;
             timeline.stamp(camera, now_us);
@@ -318,7 +322,7 @@ mod tests {
 
         let (mut timeline, camera, now_us) = running();
         for n in 1..200 {
-            // Frames 50 to 74 come all at once, a second late.
+            // Frames 50 to 74 arrive all at once, up to a second late.
             let late = u64::from(if (50..75).contains(&n) { 75 - n } else { 0 });
             let stamp = timeline
                 .stamp(camera.wrapping_add(n * FRAME), now_us + (u64::from(n) + late) * FRAME_US);

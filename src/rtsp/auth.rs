@@ -1,11 +1,11 @@
-//! Who we are to a camera: credentials, the challenge they answer, and what has failed so far.
+//! Authentication to a camera: the credentials, the current challenge, and the schemes that failed.
 //!
-//! The strongest scheme goes first: SHA-256, MD5, Basic. A camera whose SHA-256 is broken refuses
-//! us there and is asked again with the next one it offers. Basic, which is the password itself, is
-//! never said to a camera that has taken Digest before: whoever asks for it then may be another in
-//! its place (RFC 7616 section 5.7). Any 401 at any time brings a new
-//! signature (Axis rotates nonces after 150 s); a new nonce is believed once for each success, so
-//! that a wrong password costs few attempts and does not lock the account. Nothing here allocates.
+//! The strongest scheme is tried first: SHA-256, MD5, Basic. If a camera's SHA-256 is broken, it
+//! refuses that, and the next scheme that it offers is tried. Basic, which reveals the password, is
+//! never used with a camera that accepted Digest before: a device that then asks for Basic may be
+//! an impostor (RFC 7616 section 5.7). Any 401 at any time leads to a new signature (Axis rotates
+//! nonces after 150 s). A new nonce is accepted only once per success, so a wrong password costs
+//! few attempts and does not lock the account. Nothing here allocates.
 
 use std::fmt;
 
@@ -16,43 +16,43 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use super::challenge::{Challenge, DigestChallenge, challenges};
 use super::digest::{Algorithm, Signature};
 use super::transmit::{Transmit, TransmitFull};
-use super::url::Credentials;
+use super::url::CameraCredentials;
 use crate::limits::{RTSP_PASSWORD_BYTES_MAX, RTSP_USER_BYTES_MAX};
 
-/// Schemes that a camera refused us with.
+/// The schemes with which a camera refused the credentials, as shown in errors.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tried([bool; 3]);
 
 /// Why a 401 cannot be answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AuthError {
-    /// The camera asks, and there is nothing to say.
+    /// The camera asks for a login, and none is configured.
     NoCredentials,
-    /// The camera asks for schemes that weir does not speak.
+    /// The camera asks only for schemes that weir does not support.
     NoScheme,
-    /// The camera asks for Basic alone, and has taken Digest before.
+    /// The camera asks for Basic alone, but accepted Digest before.
     Downgrade,
-    /// Every scheme on offer was tried.
+    /// Every scheme that the camera offers was refused.
     Refused(Tried),
 }
 
-/// The state of being known to a camera.
+/// The state of authentication with one camera.
 #[derive(Debug)]
 pub(super) struct Auth {
-    credentials: Option<Credentials>,
+    credentials: Option<CameraCredentials>,
     challenge: Option<Challenge>,
     refused: Tried,
-    /// The camera has taken Digest, now or in a dialog before.
+    /// The camera has accepted Digest, in this dialog or an earlier one.
     takes_digest: bool,
-    /// A new nonce was already believed since the last success.
+    /// A new nonce was already accepted since the last success.
     renewed: bool,
     nonce_count: u32,
     cnonce: [u8; 16],
 }
 
 impl Auth {
-    /// Not known yet to a camera, which may have taken Digest in a dialog before.
-    pub(super) fn new(credentials: Option<Credentials>, takes_digest: bool) -> Self {
+    /// The state before the first challenge. `takes_digest`: the camera accepted Digest earlier.
+    pub(super) fn new(credentials: Option<CameraCredentials>, takes_digest: bool) -> Self {
         Self {
             credentials,
             challenge: None,
@@ -64,26 +64,26 @@ impl Auth {
         }
     }
 
-    pub(super) fn credentials(&self) -> Option<&Credentials> {
+    pub(super) fn credentials(&self) -> Option<&CameraCredentials> {
         self.credentials.as_ref()
     }
 
-    /// Whether requests are being signed.
+    /// Whether requests are signed, because the camera sent a challenge.
     pub(super) fn is_challenged(&self) -> bool {
         self.challenge.is_some()
     }
 
-    /// Whether the camera has taken Digest.
+    /// Whether the camera has accepted Digest, in this dialog or an earlier one.
     pub(super) fn takes_digest(&self) -> bool {
         self.takes_digest
     }
 
-    /// Whether the password goes out as it is.
+    /// Whether the password is sent in plaintext (Basic).
     pub(super) fn is_in_the_clear(&self) -> bool {
         matches!(self.challenge, Some(Challenge::Basic))
     }
 
-    /// A 401 came with these `WWW-Authenticate` values. `Ok` means: send the request again.
+    /// Handles a 401 with these `WWW-Authenticate` values. `Ok` means: send the request again.
     pub(super) fn challenged<'v>(
         &mut self,
         values: impl Iterator<Item = &'v [u8]> + Clone,
@@ -103,7 +103,7 @@ impl Auth {
         }
         let untried = |offer: &Challenge| !self.refused.0[offer.scheme() as usize];
         let best = values.flat_map(challenges).filter(untried).max_by_key(Challenge::scheme);
-        // Basic is the weakest, so nothing else was on offer.
+        // Basic is the weakest scheme, so no untried Digest was offered.
         let is_downgrade = self.takes_digest && best == Some(Challenge::Basic);
         let best = best.filter(|_| !is_downgrade);
         match best {
@@ -117,18 +117,19 @@ impl Auth {
         }
     }
 
-    /// The camera took a request: the next new nonce is believed again.
+    /// The camera accepted a request, so the next new nonce may be accepted too.
     pub(super) fn accepted(&mut self) {
         self.renewed = false;
     }
 
-    /// The camera took a request that it takes from users alone: not OPTIONS, which many answer
-    /// whoever asks.
+    /// The camera accepted a request that needs a login. OPTIONS does not count, because many
+    /// cameras answer it without one.
     pub(super) fn proven(&mut self) {
         self.takes_digest |= matches!(self.challenge, Some(Challenge::Digest(_)));
     }
 
-    /// Lets everything be tried again, later.
+    /// Lets later requests try every scheme again. Called when a 401 in a session cannot be
+    /// answered.
     pub(super) fn forgive(&mut self) {
         self.renewed = false;
         self.refused = Tried::default();
@@ -139,7 +140,7 @@ impl Auth {
         self.nonce_count = 0;
     }
 
-    /// Writes the Authorization header, when the camera asked for one.
+    /// Writes the Authorization header, if the camera sent a challenge.
     pub(super) fn sign(
         &mut self,
         method: &str,
@@ -173,7 +174,7 @@ impl fmt::Display for Tried {
     }
 }
 
-/// Whether `offer` is `current` once more with a nonce we have not answered yet.
+/// Whether `offer` is the challenge `current` with a nonce that was not answered yet.
 fn renews(current: &Challenge, offer: &Challenge) -> bool {
     match (current, offer) {
         (Challenge::Digest(current), Challenge::Digest(offer)) => {
@@ -183,8 +184,8 @@ fn renews(current: &Challenge, offer: &Challenge) -> bool {
     }
 }
 
-/// 16 random hex digits. They only keep a camera from choosing all that is hashed, so a kernel
-/// without random bytes is no reason to stop.
+/// 16 random hex digits. They only keep the camera from choosing the whole hash input, so weir goes
+/// on if the kernel has no random bytes.
 fn cnonce() -> [u8; 16] {
     let mut bytes = [0; 16];
     if SystemRandom::new().fill(&mut bytes).is_err() {
@@ -193,7 +194,7 @@ fn cnonce() -> [u8; 16] {
     bytes.map(|byte| b"0123456789abcdef"[usize::from(byte & 15)])
 }
 
-fn write_basic(credentials: &Credentials, out: &mut Transmit) -> Result<(), TransmitFull> {
+fn write_basic(credentials: &CameraCredentials, out: &mut Transmit) -> Result<(), TransmitFull> {
     const PLAIN_BYTES_MAX: usize = RTSP_USER_BYTES_MAX + 1 + RTSP_PASSWORD_BYTES_MAX;
     let mut plain = heapless::Vec::<u8, PLAIN_BYTES_MAX>::new();
     for part in [credentials.user.as_str(), ":", credentials.password.as_str()] {
@@ -207,7 +208,7 @@ fn write_basic(credentials: &Credentials, out: &mut Transmit) -> Result<(), Tran
 }
 
 fn write_digest(
-    credentials: &Credentials,
+    credentials: &CameraCredentials,
     challenge: &DigestChallenge,
     (nonce_count, cnonce): (u32, &[u8; 16]),
     (method, uri): (&str, &str),
@@ -270,7 +271,10 @@ mod tests {
 
     fn viewer() -> Auth {
         Auth::new(
-            Some(Credentials { user: "viewer".to_owned(), password: "Circle of Life".to_owned() }),
+            Some(CameraCredentials {
+                user: "viewer".to_owned(),
+                password: "Circle of Life".to_owned(),
+            }),
             false,
         )
     }
@@ -290,7 +294,7 @@ mod tests {
         &header[start..start + header[start..].find('"').expect("closes")]
     }
 
-    /// The response an independent implementation gives to the same challenge and cnonce.
+    /// The response of an independent implementation to the same challenge and cnonce.
     fn oracle(challenge: &str, cnonce: &str) -> String {
         let refs = http_auth::parse_challenges(challenge).expect("parses");
         let mut client = http_auth::DigestClient::try_from(&refs[0]).expect("digest");
@@ -387,7 +391,7 @@ mod tests {
             RTSP_NONCE_BYTES_MAX, RTSP_REALM_BYTES_MAX, RTSP_REQUEST_URL_BYTES_MAX,
             RTSP_SESSION_ID_BYTES_MAX,
         };
-        let longest = Credentials {
+        let longest = CameraCredentials {
             user: "\"".repeat(RTSP_USER_BYTES_MAX),
             password: "p".repeat(RTSP_PASSWORD_BYTES_MAX),
         };
@@ -399,7 +403,7 @@ mod tests {
         for challenge in [digest.as_str(), "Basic realm=\"c\""] {
             let mut auth = Auth::new(Some(longest.clone()), false);
             challenged(&mut auth, challenge).expect("within bounds");
-            let request = super::super::message::Request {
+            let request = super::super::message::RtspRequest {
                 method: "GET_PARAMETER",
                 uri: &"u".repeat(RTSP_REQUEST_URL_BYTES_MAX),
                 cseq: u32::MAX,
@@ -424,7 +428,7 @@ mod tests {
         );
         auth.forgive();
         assert!(!signed(&mut auth).contains("Basic"));
-        // In the next dialog.
+        // The next dialog with the same camera.
         let mut auth = Auth::new(viewer().credentials, true);
         assert_eq!(challenged(&mut auth, basic), Err(AuthError::Downgrade));
         assert_eq!(signed(&mut auth), "");

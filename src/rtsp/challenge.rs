@@ -1,19 +1,20 @@
-//! What a camera asks for with 401: the challenges of its `WWW-Authenticate` headers, read
-//! leniently (RFC 7235 section 2.1, RFC 7616 section 3.3).
+//! Parses the challenges in the `WWW-Authenticate` headers of a 401, leniently (RFC 7235 section
+//! 2.1, RFC 7616 section 3.3).
 //!
-//! Several may stand in one header or in several; quotes may be missing or be where they do not
-//! belong (`algorithm="SHA-256"`, `stale="FALSE"` of Hikvision's OEMs), commas may trail. What is
-//! kept has fixed bounds; a challenge over them, or of a kind weir does not speak, is passed over.
+//! Several challenges may be in one header or in several. Quotes may be missing or misplaced
+//! (`algorithm="SHA-256"`, `stale="FALSE"` of Hikvision's OEMs), and commas may trail. The fields
+//! kept have fixed bounds; a challenge that exceeds them, or whose scheme weir does not support, is
+//! skipped.
 
 use heapless::Vec;
 
 use super::digest::Algorithm;
 use crate::limits::{RTSP_NONCE_BYTES_MAX, RTSP_REALM_BYTES_MAX};
 
-/// How we can prove who we are, weakest first.
+/// The authentication schemes that weir supports, weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Scheme {
-    /// The password, in base64.
+    /// The password in base64, which anyone on the way can read.
     Basic = 0,
     /// Digest with MD5.
     DigestMd5 = 1,
@@ -21,7 +22,7 @@ pub(super) enum Scheme {
     DigestSha256 = 2,
 }
 
-/// A challenge weir can answer. Not boxed: it is renewed on the media thread.
+/// A challenge that weir can answer. Not boxed, because the media thread renews it.
 #[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Challenge {
@@ -33,12 +34,12 @@ pub(super) enum Challenge {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct DigestChallenge {
     pub algorithm: Algorithm,
-    /// The camera named the algorithm, so the answer does.
+    /// The camera named the algorithm, so the answer must name it too.
     pub algorithm_named: bool,
     pub realm: Vec<u8, RTSP_REALM_BYTES_MAX>,
     pub nonce: Vec<u8, RTSP_NONCE_BYTES_MAX>,
     pub opaque: Option<Vec<u8, RTSP_REALM_BYTES_MAX>>,
-    /// `qop` offers `auth`; without any the signature is that of RFC 2069.
+    /// `qop` offers `auth`; without it the signature is computed as in RFC 2069.
     pub qop: bool,
     pub stale: bool,
 }
@@ -55,7 +56,7 @@ impl Challenge {
     }
 }
 
-/// The challenges of one header's value that weir can answer.
+/// The challenges in one header value that weir can answer.
 pub(super) fn challenges(value: &[u8]) -> impl Iterator<Item = Challenge> {
     let mut rest = value;
     std::iter::from_fn(move || {
@@ -72,7 +73,7 @@ pub(super) fn challenges(value: &[u8]) -> impl Iterator<Item = Challenge> {
     })
 }
 
-/// A Digest challenge while its parameters are read.
+/// A Digest challenge whose parameters are being parsed.
 #[derive(Default)]
 struct Draft<'a> {
     realm: &'a [u8],
@@ -117,7 +118,7 @@ impl<'a> Draft<'a> {
         let mut qops = self.qop.unwrap_or_default().split(|byte| *byte == b',');
         let qop = qops.any(|qop| qop.trim_ascii().eq_ignore_ascii_case(b"auth"));
         if !qop && self.qop.is_some_and(|qop| !qop.trim_ascii().is_empty()) {
-            return None; // only auth-int, which signs bodies
+            return None; // only auth-int, which signs bodies, is offered
         }
         Some(Challenge::Digest(DigestChallenge {
             algorithm,
@@ -148,13 +149,13 @@ fn take_token<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
     token
 }
 
-/// The next word, which names a scheme; `None` at the end.
+/// The next token, which names a scheme; `None` at the end.
 fn next_scheme<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     skip(rest, |byte| is_separator(byte) || byte == b'=');
     Some(take_token(rest)).filter(|token| !token.is_empty())
 }
 
-/// The next `name=value`; `None` at the next challenge or the end, with `rest` before it.
+/// The next `name=value`; `None` at the next challenge or the end, which `rest` then begins with.
 fn next_parameter<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
     let mut ahead = *rest;
     skip(&mut ahead, is_separator);
@@ -167,8 +168,8 @@ fn next_parameter<'a>(rest: &mut &'a [u8]) -> Option<(&'a [u8], &'a [u8])> {
     Some((name, value))
 }
 
-/// A quoted string without its quotes (escapes stay, as every camera hashes them), or what stands
-/// before the next comma.
+/// A quoted string without its quotes, or the text before the next comma. Escapes are kept, since
+/// every camera hashes them as they are.
 fn take_value<'a>(rest: &mut &'a [u8]) -> &'a [u8] {
     let Some(quoted) = rest.strip_prefix(b"\"") else {
         let len = rest.iter().position(|byte| *byte == b',').unwrap_or(rest.len());

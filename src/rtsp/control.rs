@@ -1,13 +1,14 @@
-//! Which URL a request goes to: the aggregate's, and a track's.
+//! Determines the request URLs: the aggregate's and a track's.
 //!
-//! A camera's base may carry a query (Dahua), so a track's control is appended as text first, as
-//! most servers are built for; the reference of RFC 3986 is the second try. Whatever a camera
-//! announces is used to the byte but for userinfo (Samsung), a doubled scheme, and what is missing.
+//! A camera's base URL may contain a query (Dahua), so a track's control is first appended as text,
+//! which most servers expect; the RFC 3986 reference is the second attempt. A URL that a camera
+//! announces is used byte for byte, except that userinfo (Samsung) and a doubled scheme are removed
+//! and missing parts are added.
 
 use super::url::{authority, is_absolute, without_userinfo};
 
-/// The aggregate URL: an absolute session-level control, `Content-Base`, `Content-Location`, or
-/// what was asked for, in this order.
+/// The aggregate URL: the first usable one of an absolute session-level control, `Content-Base`,
+/// `Content-Location`, and the URL of the request.
 pub(super) fn base(
     session_control: Option<&str>,
     content_base: Option<&str>,
@@ -22,7 +23,7 @@ pub(super) fn base(
         .unwrap_or_else(|| request.to_owned())
 }
 
-/// The track's URL by appending its control to `base`.
+/// The track's URL, made by appending its control to `base`.
 pub(super) fn append(base: &str, control: Option<&str>) -> String {
     let Some(control) = own_control(control) else {
         return base.to_owned();
@@ -37,7 +38,7 @@ pub(super) fn append(base: &str, control: Option<&str>) -> String {
     }
 }
 
-/// The track's URL as a reference relative to `base` (RFC 3986 section 5.2).
+/// The track's URL, made by resolving its control against `base` (RFC 3986 section 5.2).
 pub(super) fn join(base: &str, control: Option<&str>) -> String {
     let Some(control) = own_control(control) else {
         return base.to_owned();
@@ -66,24 +67,24 @@ pub(super) fn join(base: &str, control: Option<&str>) -> String {
     format!("{root}{}{query}", without_dots(&merged))
 }
 
-/// The path and query alone: the last resort for a DESCRIBE of the whole URL that got 404.
+/// The path and query of a URL: the last attempt when DESCRIBE of the whole URL got 404.
 pub(super) fn path_only(url: &str) -> Option<&str> {
     Some(after_authority(url)).filter(|path| path.starts_with('/'))
 }
 
-/// A control that says anything: neither absent nor `*`.
+/// The control, unless it is absent, empty or `*`.
 fn own_control(control: Option<&str>) -> Option<&str> {
     control.filter(|control| !control.is_empty() && *control != "*")
 }
 
-/// What follows `scheme://authority`.
+/// The part of a URL after `scheme://authority`.
 fn after_authority(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     &rest[authority(url).len()..]
 }
 
-/// A URL a camera announced, with what it left out taken from `request`; `None` when it cannot go
-/// into a request line.
+/// A URL that a camera announced, with missing parts taken from `request`; `None` when it cannot be
+/// used in a request line.
 fn completed(url: &str, request: &str) -> Option<String> {
     let mut url = url.trim();
     while is_absolute(url) && is_absolute(&url["rtsp://".len()..]) {
@@ -94,7 +95,7 @@ fn completed(url: &str, request: &str) -> Option<String> {
     }
     let root = format!("rtsp://{}", authority(request));
     if let Some((_, rest)) = url.split_once("://") {
-        // Without brackets an IPv6 address and a port cannot be told apart.
+        // Without brackets, the port cannot be told from the IPv6 address.
         let bare = without_userinfo(url);
         let host = authority(&bare);
         if !host.starts_with('[') && host.matches(':').count() > 1 {
@@ -110,7 +111,7 @@ fn completed(url: &str, request: &str) -> Option<String> {
     is_host.then(|| without_userinfo(&format!("rtsp://{url}")))
 }
 
-/// RFC 3986 section 5.2.4.
+/// Removes dot segments (RFC 3986 section 5.2.4).
 fn without_dots(path: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
     let segments: Vec<&str> = path.split('/').skip(1).collect();

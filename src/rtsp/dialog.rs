@@ -1,13 +1,14 @@
-//! The way from a camera's URL to a session that can be played: OPTIONS, DESCRIBE, SETUP.
+//! The handshake from a camera's URL to a session ready for PLAY: OPTIONS, DESCRIBE, SETUP.
 //!
-//! Runs on the control thread and may allocate: one message at a time, within the bounds of
-//! `examine`. It tells its caller what to do ([`Step`]) and is told what came; it opens nothing,
-//! resolves nothing and keeps no time. One video track is set up and nothing else, unless the camera
-//! has been seen to play only when all are: then sound and metadata too, for nothing, and never the
-//! way back to the camera.
+//! It runs on the control thread and may allocate one message at a time, within the bounds of
+//! `examine`. It tells its caller what to do ([`DialogStep`]) and gets the bytes received; it opens
+//! no connection, resolves no names and keeps no time. It sets up one video track only, unless the
+//! camera is known to play only when all tracks are set up. Then it sets up sound and metadata too,
+//! which weir discards, but never the backchannel to the camera.
 //!
-//! A redirect is followed to another port of the same host, and nowhere else: a camera, or whoever
-//! answers in its place, does not choose whom weir connects to and shows its login.
+//! A redirect is followed to another port of the same host, and nowhere else: a camera, or an
+//! impostor in its place, must not choose the host that weir connects to and sends its credentials
+//! to.
 
 use std::net::IpAddr;
 
@@ -18,29 +19,29 @@ use super::control;
 use super::error::DialogError;
 use super::examine::{Channels, HeadScan, Verdict, examine};
 use super::habits::{Habits, Keepalive};
-use super::message::{Head, Kind, Request, answer};
+use super::message::{Head, MessageKind, RtspRequest, answer};
 use super::sdp::{self, Described, VideoTrack};
 use super::session::{Negotiated, Session};
 use super::setup;
-use super::step::{Ready, Step};
+use super::step::{DialogStep, Ready};
 use super::transmit::Transmit;
-use super::url::{CameraUrl, Credentials, is_absolute};
+use super::url::{CameraCredentials, CameraUrl, is_absolute};
 use crate::limits::{
     RTSP_BODY_BYTES_MAX, RTSP_HEAD_BYTES_MAX, RTSP_LEFTOVER_BYTES_MAX, RTSP_NOISE_BYTES_MAX,
     RTSP_REDIRECTS_MAX, RTSP_REQUEST_URL_BYTES_MAX, RTSP_SESSION_ID_BYTES_MAX,
     RTSP_TRANSMIT_BYTES_MAX,
 };
 
-/// A dialog with one camera.
+/// The RTSP handshake with one camera.
 #[derive(Debug)]
 pub struct Dialog {
-    /// Where the connection goes.
+    /// The URL of the current connection.
     url: CameraUrl,
-    /// The address that is.
+    /// The IP address that this connection goes to.
     peer: IpAddr,
     keepalive: Keepalive,
     all_tracks: bool,
-    /// What DESCRIBE asks for: the URL's text, or its path as a last resort.
+    /// The URI for DESCRIBE: the whole URL, or its path as a last attempt.
     describe_uri: String,
     auth: Auth,
     cseq: u32,
@@ -49,16 +50,16 @@ pub struct Dialog {
     connect: Option<u16>,
     ready: Option<Box<Ready>>,
     redirects: u32,
-    /// A fresh connection was already tried after the camera closed one.
+    /// A new connection was already tried after the camera closed one.
     reconnected: bool,
-    /// What came and is no whole message yet.
+    /// Bytes received that are not a complete message yet.
     input: Vec<u8>,
-    /// Bytes of a `$` frame that are still to come.
+    /// Bytes of a `$` frame still to be skipped.
     passing: usize,
     lost: bool,
-    /// Bytes so far that were no answer.
+    /// Bytes received so far that were not part of an answer.
     noise: usize,
-    /// Of the head that `input` begins with.
+    /// How far the message head at the start of `input` was scanned.
     scan: HeadScan,
 }
 
@@ -67,19 +68,19 @@ enum Stage {
     Options,
     Describe,
     Setup(Box<Setup>),
-    /// The video is set up; further tracks follow, for a camera that waits for them.
+    /// The video is set up; the other tracks follow, for a camera that waits for them.
     Others(Box<Negotiated>, Others),
-    /// All is said.
+    /// The handshake is complete or has been given up.
     Over,
 }
 
-/// Tracks to be set up besides the video.
+/// Tracks to set up besides the video.
 #[derive(Debug)]
 struct Others {
     video: VideoTrack,
-    /// Their URLs, the next one last.
+    /// Their URLs; the last one is next.
     uris: Vec<String>,
-    /// The first channel that no track has.
+    /// The first interleaved channel that no track uses.
     channel: u8,
 }
 
@@ -88,17 +89,17 @@ struct Setup {
     described: Described,
     base: String,
     uri: String,
-    /// `uri` is already the second try.
+    /// `uri` is already the second attempt, made by [`control::join`].
     joined: bool,
 }
 
 impl Dialog {
-    /// A dialog over a connection to `url`'s host, which is `peer`. `credentials` go before those
-    /// of the URL.
+    /// Begins a dialog on a connection to `url`'s host, whose address is `peer`. `credentials` take
+    /// precedence over those in the URL. `habits` are what earlier sessions learned of the camera.
     pub fn new(
         url: CameraUrl,
         peer: IpAddr,
-        credentials: Option<Credentials>,
+        credentials: Option<CameraCredentials>,
         habits: &Habits,
     ) -> Self {
         let credentials = credentials.or_else(|| url.credentials().cloned());
@@ -126,31 +127,32 @@ impl Dialog {
         dialog
     }
 
-    /// What to do now.
-    pub fn poll(&mut self) -> Step {
+    /// The caller's next step. Call it again after each step until it is [`DialogStep::Read`].
+    pub fn poll(&mut self) -> DialogStep {
         if let Some(port) = self.connect.take() {
-            return Step::Connect(port);
+            return DialogStep::Connect(port);
         }
         if !self.out.bytes().is_empty() {
             let bytes = self.out.bytes().to_vec();
             self.out.clear();
-            return Step::Send(bytes);
+            return DialogStep::Send(bytes);
         }
         match self.ready.take() {
-            Some(ready) => Step::Ready(ready),
-            None => Step::Read,
+            Some(ready) => DialogStep::Ready(ready),
+            None => DialogStep::Read,
         }
     }
 
-    /// Takes what one read returned.
+    /// Takes the bytes of one read.
     ///
     /// # Errors
-    /// Why there will be no session. The dialog is over, and its connection to be closed.
+    /// The reason why there will be no session, as [`DialogError`]. The dialog is over, and the
+    /// caller must close the connection.
     pub fn receive(&mut self, bytes: &[u8]) -> Result<(), DialogError> {
         let passed = self.passing.min(bytes.len());
         self.passing -= passed;
         let mut input = std::mem::take(&mut self.input);
-        // No more than is there: what a message may have is bounded by `examine`.
+        // Only what is needed: `examine` bounds the size of a message.
         input.reserve_exact(bytes.len() - passed);
         input.extend_from_slice(&bytes[passed..]);
         let mut rest = input.as_slice();
@@ -184,7 +186,7 @@ impl Dialog {
             }
             self.scan = HeadScan::NONE;
         }
-        // What is left behind a redirect is the old connection's.
+        // After a redirect the rest of the input belongs to the old connection.
         if self.connect.is_none() && !matches!(self.stage, Stage::Over) {
             let done = input.len() - rest.len();
             input.drain(..done);
@@ -193,22 +195,22 @@ impl Dialog {
         Ok(())
     }
 
-    /// Goes on behind bytes that are no answer, as long as they are few.
+    /// Counts bytes that are not part of an answer; an error once they are too many.
     fn pass_over(&mut self, bytes: usize) -> Result<(), DialogError> {
         self.noise += bytes;
         within("noise", self.noise, RTSP_NOISE_BYTES_MAX)
     }
 
-    /// Whether the camera has taken Digest, in this dialog or before.
+    /// Whether the camera has accepted Digest, in this dialog or an earlier one.
     pub fn takes_digest(&self) -> bool {
         self.auth.takes_digest()
     }
 
     /// The camera closed the connection. VStarcam does so after an authenticated DESCRIBE, and
-    /// wants it on a fresh one, signed from the start.
+    /// expects it again on a new connection, signed from the start; then the dialog goes on.
     ///
     /// # Errors
-    /// It did so for no known reason.
+    /// [`DialogError::Closed`]: no such reason is known, or this was tried before.
     pub fn closed(&mut self) -> Result<(), DialogError> {
         let before_setup = matches!(self.stage, Stage::Options | Stage::Describe);
         if !before_setup || self.reconnected || !self.auth.is_challenged() {
@@ -218,7 +220,7 @@ impl Dialog {
         self.connect_to(self.url.clone())
     }
 
-    /// A connection to `url` for DESCRIBE.
+    /// Asks the caller for a connection to `url`, on which DESCRIBE is sent.
     fn connect_to(&mut self, url: CameraUrl) -> Result<(), DialogError> {
         self.connect = Some(url.port());
         self.url = url;
@@ -239,7 +241,7 @@ impl Dialog {
         }
     }
 
-    /// Queues the request of the stage.
+    /// Queues the request of the current stage.
     fn ask(&mut self) -> Result<(), DialogError> {
         let transport;
         let mut session = None;
@@ -259,7 +261,7 @@ impl Dialog {
             Stage::Over => return Ok(()),
         };
         within("url", uri.len(), RTSP_REQUEST_URL_BYTES_MAX)?;
-        let request = Request { method: self.method(), uri, cseq: self.cseq, session, extra };
+        let request = RtspRequest { method: self.method(), uri, cseq: self.cseq, session, extra };
         self.cseq += 1;
         request.write(&mut self.auth, &mut self.out).map_err(|_| DialogError::OverLimit {
             what: "request",
@@ -273,8 +275,8 @@ impl Dialog {
         let Some(head) = Head::parse(head) else {
             return Err(DialogError::Protocol("a status line that is none"));
         };
-        let Kind::Response { status } = head.kind else {
-            // No room: the camera asks again.
+        let MessageKind::Response { status } = head.kind else {
+            // When the answer does not fit, the camera asks again.
             let _ = answer(&head, &mut self.out);
             return self.pass_over(bytes);
         };
@@ -290,7 +292,7 @@ impl Dialog {
             _ => {}
         }
         match self.stage {
-            // Whatever a camera says to OPTIONS, DESCRIBE is what counts.
+            // Any final answer to OPTIONS will do; DESCRIBE is what counts.
             Stage::Options => {
                 self.stage = Stage::Describe;
                 self.ask()
@@ -335,7 +337,7 @@ impl Dialog {
         self.ask()
     }
 
-    /// Some servers want the path alone; if they don't know that either, the URL is wrong.
+    /// Handles 404: some servers need the path alone. If that fails too, the URL is wrong.
     fn not_found(&mut self) -> Result<(), DialogError> {
         match control::path_only(&self.describe_uri) {
             Some(path) if is_absolute(&self.describe_uri) => {
@@ -354,7 +356,7 @@ impl Dialog {
         if self.redirects > RTSP_REDIRECTS_MAX {
             return Err(DialogError::Redirects);
         }
-        // A camera that is known by name often calls itself by its address.
+        // A camera configured by name often redirects to its own address.
         let is_peer = url.host().parse().is_ok_and(|ip: IpAddr| ip.to_canonical() == self.peer);
         if !is_peer && !url.host().eq_ignore_ascii_case(self.url.host()) {
             return Err(DialogError::RedirectHost { url });
@@ -420,7 +422,7 @@ impl Dialog {
         self.set_up_next(after)
     }
 
-    /// Whatever the camera says to a further track: it is asked for the video's sake.
+    /// Handles the answer for a further track. A refusal is ignored: only the video is needed.
     fn set_up_other(&mut self, after: &[u8]) -> Result<(), DialogError> {
         if let Stage::Others(_, others) = &mut self.stage {
             others.uris.pop();
@@ -429,7 +431,7 @@ impl Dialog {
         self.set_up_next(after)
     }
 
-    /// Asks for the next further track, or is ready.
+    /// Sets up the next further track; after the last one the session is ready.
     fn set_up_next(&mut self, after: &[u8]) -> Result<(), DialogError> {
         match &self.stage {
             Stage::Others(_, others) if !others.uris.is_empty() => return self.ask(),
@@ -468,9 +470,9 @@ fn within(what: &'static str, bytes: usize, max: usize) -> Result<(), DialogErro
     Ok(())
 }
 
-/// Garbage that begins as an answer is an answer over its bounds: say so rather than wait on.
+/// Garbage that begins like an answer is an answer beyond its bounds: an error, to avoid waiting.
 fn check_bounds(garbage: &[u8]) -> Result<(), DialogError> {
-    /// Of a head that is too long, all but what may be the beginning of a `$` frame is garbage.
+    /// All of a too long head is garbage, except bytes that may begin a `$` frame.
     const FRAME_START_BYTES_MAX: usize = 3;
     if !garbage.starts_with(b"RTSP/") {
         return Ok(());
@@ -483,7 +485,7 @@ fn check_bounds(garbage: &[u8]) -> Result<(), DialogError> {
     }
 }
 
-/// A random SSRC of our own; any other will do where the kernel has no random bytes.
+/// A random SSRC for weir; a constant if the kernel has no random bytes.
 fn ssrc() -> u32 {
     let mut bytes = [0x77; 4];
     if SystemRandom::new().fill(&mut bytes).is_err() {

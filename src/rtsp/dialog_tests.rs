@@ -32,8 +32,8 @@ pub(super) fn describe(extra: &str, sdp: &str) -> String {
     format!("RTSP/1.0 200 OK\r\n{extra}Content-Length: {}\r\n\r\n{sdp}", sdp.len())
 }
 
-pub(super) fn viewer() -> Option<Credentials> {
-    Some(Credentials { user: "viewer".to_owned(), password: "sesame".to_owned() })
+pub(super) fn viewer() -> Option<CameraCredentials> {
+    Some(CameraCredentials { user: "viewer".to_owned(), password: "sesame".to_owned() })
 }
 
 /// A dialog and what it said.
@@ -45,11 +45,11 @@ pub(super) struct Talk {
 }
 
 impl Talk {
-    pub(super) fn new(url: &str, credentials: Option<Credentials>) -> Self {
+    pub(super) fn new(url: &str, credentials: Option<CameraCredentials>) -> Self {
         Self::with(url, credentials, &Habits::default())
     }
 
-    pub(super) fn with(url: &str, credentials: Option<Credentials>, habits: &Habits) -> Self {
+    pub(super) fn with(url: &str, credentials: Option<CameraCredentials>, habits: &Habits) -> Self {
         let url = CameraUrl::parse(url).expect(url);
         let dialog = Dialog::new(url, PEER.into(), credentials, habits);
         let mut talk = Self { dialog, said: Vec::new(), ready: None };
@@ -60,10 +60,10 @@ impl Talk {
     fn listen(&mut self) {
         loop {
             self.said.push(match self.dialog.poll() {
-                Step::Read => return,
-                Step::Send(bytes) => String::from_utf8(bytes).expect("ascii"),
-                Step::Connect(port) => format!("!{port}"),
-                Step::Ready(ready) => {
+                DialogStep::Read => return,
+                DialogStep::Send(bytes) => String::from_utf8(bytes).expect("ascii"),
+                DialogStep::Connect(port) => format!("!{port}"),
+                DialogStep::Ready(ready) => {
                     self.ready = Some(ready);
                     "ready".to_owned()
                 }
@@ -239,7 +239,7 @@ fn a_latin_1_realm_is_signed_to_the_byte() {
     let mut dialog = Dialog::new(url, PEER.into(), viewer(), &Habits::default());
     dialog.poll();
     dialog.receive(challenge).expect("signs");
-    let Step::Send(bytes) = dialog.poll() else {
+    let DialogStep::Send(bytes) = dialog.poll() else {
         panic!("a request");
     };
     assert!(bytes.windows(9).any(|window| window == b"=\"C\xe2mera\""));

@@ -103,7 +103,11 @@ fn further_tracks_are_set_up_for_a_camera_that_waits_for_them() {
     talk.answers(&[&begin[0], &begin[1], SETUP]).expect("set up");
     assert_eq!(talk.lines().len(), 4, "one track is enough: {:?}", talk.lines());
     let mut habits = Habits::default();
-    habits.learn(crate::rtsp::Ending { after_us: 10_000_000, is_silent: true, timeout_s: None });
+    habits.learn(crate::rtsp::SessionEnding {
+        after_us: 10_000_000,
+        is_silent: true,
+        timeout_s: None,
+    });
     let mut talk = Talk::with(URL, None, &habits);
     talk.answers(&[&begin[0], &begin[1], SETUP]).expect("goes on");
     assert!(talk.last().starts_with("SETUP rtsp://192.0.2.7:554/s/track2 "), "{}", talk.last());

@@ -1,17 +1,17 @@
-//! The arithmetic of Digest (RFC 7616, and RFC 2069 for the many cameras without `qop`): MD5 from
-//! a crate of its own, SHA-256 from ring. No state, no allocation; parsing is in `challenge`.
+//! The hashes of Digest authentication (RFC 7616, and RFC 2069 for the many cameras without `qop`).
+//! MD5 comes from the `md5` crate, SHA-256 from ring. No state, no allocation; `challenge` parses.
 
 use md5::{Digest as _, Md5};
 use ring::digest::{Context, SHA256};
 
-/// A hash that Digest may name.
+/// A hash algorithm that a Digest challenge may name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Algorithm {
     Md5,
     Sha256,
 }
 
-/// A hash in lower-case hex.
+/// A hash in lower-case hexadecimal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Hex {
     digits: [u8; 64],
@@ -34,7 +34,7 @@ impl Hex {
     }
 }
 
-/// What one signature is made of. Bytes, because realms come in any encoding.
+/// The inputs of one signature. They are bytes, because realms come in any encoding.
 #[derive(Debug)]
 pub(super) struct Signature<'a> {
     pub algorithm: Algorithm,
@@ -44,12 +44,12 @@ pub(super) struct Signature<'a> {
     pub nonce: &'a [u8],
     pub method: &'a [u8],
     pub uri: &'a [u8],
-    /// nc and cnonce, when the challenge asks for `qop=auth`.
+    /// nc and cnonce, if the challenge asks for `qop=auth`.
     pub qop: Option<(&'a [u8], &'a [u8])>,
 }
 
 impl Signature<'_> {
-    /// The `response=` of the Authorization header.
+    /// The value of `response=` in the Authorization header.
     pub(super) fn response(&self) -> Hex {
         let secret = self.hash(&[self.user, self.realm, self.password]);
         let request = self.hash(&[self.method, self.uri]);
@@ -62,7 +62,7 @@ impl Signature<'_> {
         }
     }
 
-    /// The hash of `parts` with colons between them.
+    /// The hash of `parts`, joined with colons.
     fn hash(&self, parts: &[&[u8]]) -> Hex {
         match self.algorithm {
             Algorithm::Md5 => {

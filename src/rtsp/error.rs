@@ -1,4 +1,4 @@
-//! Why a dialog or a session with a camera came to nothing, in words for the page and the log.
+//! Why a dialog or a session with a camera failed, with texts for the web page and the log.
 
 use std::fmt;
 
@@ -6,96 +6,96 @@ use super::auth::Tried;
 use super::url::{CameraUrl, UrlError};
 use crate::limits::{RTSP_REDIRECTS_MAX, RTSP_SILENCE_US_MAX};
 
-/// Why there is no session.
+/// Why the handshake with a camera gave no session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DialogError {
-    /// The camera refuses the configured user and password.
+    /// The camera refuses the configured user and password (401).
     WrongCredentials {
-        /// The user's name.
+        /// The name of the user.
         user: String,
-        /// The schemes it was refused with.
+        /// The schemes with which it was refused.
         tried: Tried,
     },
-    /// The camera asks for a user and a password, and none are configured.
+    /// The camera asks for a user and a password, but none are configured.
     NoCredentials,
-    /// The camera asks for a login that weir does not speak.
+    /// The camera asks only for authentication schemes that weir does not support.
     NoScheme,
-    /// 403: the user is known and may not see this.
+    /// 403: the login is accepted, but this user may not see the stream.
     Forbidden,
     /// 404 for the configured URL.
     NotFound {
-        /// The URL; its path is not shown.
+        /// The URL; its path is never displayed.
         url: CameraUrl,
     },
-    /// 453 or 503: the camera serves others already.
+    /// 453 or 503: the camera already serves as many clients as it can.
     Busy {
-        /// The status.
+        /// The RTSP status, 453 or 503.
         status: u16,
     },
-    /// Any other refusal.
+    /// The camera refused a request with any other status.
     Refused {
-        /// What was asked.
+        /// The method of the refused request.
         method: &'static str,
-        /// The status.
+        /// The RTSP status of the answer.
         status: u16,
     },
-    /// The camera does not send over TCP.
+    /// The camera does not support interleaved transport over TCP.
     NoInterleaving,
-    /// H.265 and no H.264.
+    /// The camera offers H.265 but no H.264.
     HevcOnly,
-    /// Video in neither; the codec's name.
+    /// The camera's video is neither H.264 nor H.265; this is the codec's name.
     Codec(String),
-    /// No video at all.
+    /// The SDP describes no video.
     NoVideo {
-        /// There is sound.
+        /// Whether it describes audio.
         audio: bool,
     },
-    /// The camera says something that is not RTSP or SDP.
+    /// An answer is not valid RTSP or SDP; the text says what is wrong.
     Protocol(&'static str),
-    /// Something the camera says is too large.
+    /// A part of an answer or request exceeds its bound.
     OverLimit {
-        /// What it is.
+        /// The part that is too large.
         what: &'static str,
-        /// Its size.
+        /// Its size in bytes.
         bytes: usize,
-        /// Its bound.
+        /// The bound in bytes.
         max: usize,
     },
-    /// The camera closed the connection.
+    /// The camera closed the connection during the handshake.
     Closed {
-        /// While this was asked.
+        /// The method of the request that it did not answer.
         method: &'static str,
     },
     /// More than [`RTSP_REDIRECTS_MAX`] redirects.
     Redirects,
-    /// A redirect to what is no camera's URL.
+    /// A redirect whose target is not a valid camera URL.
     RedirectUrl(UrlError),
-    /// A redirect to another host.
+    /// A redirect to another host, which is not followed.
     RedirectHost {
-        /// The host, port and scheme of what it leads to.
+        /// The target; only scheme, host and port are displayed.
         url: CameraUrl,
     },
-    /// Basic alone is asked for, by a camera that took Digest before.
+    /// The camera asks for Basic alone, but accepted Digest before.
     Downgrade,
 }
 
-/// Why a session is over. The connection is to be closed.
+/// Why a session ended. The caller must close the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionError {
-    /// PLAY was refused.
+    /// The camera refused PLAY, and no RTP came.
     PlayRefused {
-        /// The status.
+        /// The RTSP status of the answer.
         status: u16,
     },
-    /// PLAY was not answered, and nothing came.
+    /// The camera did not answer PLAY, and no RTP came.
     PlayUnanswered,
     /// No RTP for [`RTSP_SILENCE_US_MAX`].
     Silent,
 }
 
 impl DialogError {
-    /// Whether trying again soon is pointless: somebody has to change the camera or the
-    /// configuration. Many cameras lock a user who is refused a few times.
+    /// Whether retrying soon is pointless, because a person must change the camera or the
+    /// configuration. Many cameras lock a user after a few refused attempts.
     pub fn needs_person(&self) -> bool {
         matches!(
             self,
@@ -177,7 +177,7 @@ impl std::error::Error for SessionError {}
 mod tests {
     use super::*;
 
-    /// One of each that holds something of what the camera or the configuration says.
+    /// One error of each kind that contains text from the camera or the configuration.
     fn with_texts(url: &CameraUrl, text: &str) -> [DialogError; 6] {
         [
             DialogError::NotFound { url: url.clone() },

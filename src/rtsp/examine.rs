@@ -1,32 +1,33 @@
-//! What the next bytes of a connection are: a `$` frame, a message, nothing, or garbage.
+//! Decides what the next bytes of a connection are: a `$` frame, a message, line ends, or garbage.
 //!
-//! A verdict over some bytes is the verdict over any more of them: that is why a conversation
-//! means the same however it is cut into reads. Nothing is consumed here, and of an unfinished head
-//! the caller keeps how far it was looked through ([`HeadScan`]).
+//! A verdict on some bytes stays valid when more bytes follow, so a conversation means the same
+//! however it is cut into reads. Nothing is consumed here. For an unfinished message head, the
+//! caller keeps how far it was scanned ([`HeadScan`]).
 //!
-//! In sync, any `$` header is believed, since cameras send channels that nobody set up. After
-//! garbage (cameras that mishandle a full TCP window repeat or skip bytes) only an anchor is: a
-//! `$` of our channels that holds RTP version 2 of our payload type or RTCP, or `RTSP/1.0 `.
+//! In sync, any `$` header is accepted, because cameras send channels that were never set up. After
+//! garbage (cameras that mishandle a full TCP window repeat or skip bytes), only an anchor is: a
+//! `$` frame on a channel of the video track with RTP version 2 of its payload type or RTCP, or
+//! `RTSP/1.0 `.
 
 use super::message::Head;
 use crate::limits::{RTSP_BODY_BYTES_MAX, RTSP_HEAD_BYTES_MAX};
 
 const _: () = assert!(RTSP_HEAD_BYTES_MAX <= u16::MAX as usize, "a scan is counted in a u16");
 
-/// A `$` header.
+/// Bytes of a `$` header: `$`, channel, length.
 const FRAME_HEADER_BYTES: usize = 4;
-/// A `$` header and what tells RTP from RTCP and one payload type from another.
+/// Bytes of a `$` header and of the payload's start, which tells RTP from RTCP and shows the type.
 const FRAME_START_BYTES: usize = FRAME_HEADER_BYTES + 2;
-/// An RTP header; a frame that cannot hold one holds nothing for us.
+/// Bytes of an RTP header. A shorter frame cannot hold RTP.
 const RTP_HEADER_BYTES: usize = 12;
 const RTCP_HEADER_BYTES: usize = 8;
-/// A method's name, at most; the longest of RFC 2326 and 7826 have 13.
+/// The longest method name accepted; the longest in RFC 2326 and 7826 have 13 characters.
 const METHOD_BYTES_MAX: usize = 24;
-/// Asked for at least while a head's end is not in sight; else as much again as there is.
+/// While the end of a head is missing, ask for this many bytes more, or for double if that is more.
 const HEAD_STEP_BYTES_MIN: usize = 64;
 const ANCHOR: &[u8] = b"RTSP/1.0 ";
 
-/// What belongs to the video track on this connection.
+/// The interleaved channels and the RTP payload type of the video track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Channels {
     pub rtp: u8,
@@ -34,37 +35,37 @@ pub(super) struct Channels {
     pub payload_type: u8,
 }
 
-/// What the next bytes are.
+/// What the next bytes of a connection are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Not to be told yet: at least and at most so many bytes in all, counted from here.
+    /// Undecided: needs `least` bytes in all, counted from here, and can use up to `most`.
     Need { least: usize, most: usize },
-    /// So many line ends between messages, meaning nothing.
+    /// This many line ends between messages, which mean nothing.
     Blank(usize),
-    /// So many bytes without meaning: the connection is out of step.
+    /// This many bytes of garbage: the connection is out of sync.
     Garbage(usize),
-    /// A frame of `total` bytes that nobody wants.
+    /// A frame of `total` bytes to be skipped.
     Unwanted { total: usize, why: Unwanted },
     /// A frame of `total` bytes with an RTP packet of the video track.
     Rtp { total: usize },
-    /// A frame of `total` bytes with RTCP.
+    /// A frame of `total` bytes with an RTCP packet.
     Rtcp { total: usize },
-    /// A message whose head is complete; `total` counts its body.
+    /// A message with a complete head of `head` bytes; `total` includes its body.
     Text { head: usize, total: usize },
 }
 
-/// Why a frame is unwanted.
+/// Why a frame is to be skipped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unwanted {
-    /// Its channel was never set up.
+    /// Its channel was not set up.
     Channel,
-    /// It is too short, or of a payload type the SDP did not announce.
+    /// It is too short, or its payload type is not the video track's.
     Content,
 }
 
-/// How far an unfinished head was looked through, so that more of it is not looked through anew. To
-/// be begun anew wherever the bytes to be examined are others than those of before with more
-/// behind.
+/// How far an unfinished head was scanned, so that a longer read need not scan it again. Reset it
+/// to [`HeadScan::NONE`] unless the next bytes to examine are the same ones, possibly with more
+/// after them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct HeadScan {
     bytes: u16,
@@ -72,11 +73,12 @@ pub(super) struct HeadScan {
 }
 
 impl HeadScan {
-    /// Nothing was looked at.
+    /// No byte was scanned yet.
     pub(super) const NONE: Self = Self { bytes: 0, line_is_empty: false };
 }
 
-/// Judges `bytes`, which are not empty. Without `channels` no `$` frame is wanted.
+/// Examines `bytes`, which must not be empty. Without `channels`, every `$` frame is unwanted; with
+/// `lost`, the connection is out of sync.
 pub(super) fn examine(
     bytes: &[u8],
     channels: Option<Channels>,
@@ -97,7 +99,7 @@ pub(super) fn examine(
     }
 }
 
-/// Looks for an anchor.
+/// Searches for an anchor while out of sync.
 fn examine_lost(bytes: &[u8], channels: Option<Channels>, scan: &mut HeadScan) -> Verdict {
     let start = bytes.iter().position(|byte| matches!(byte, b'$' | b'R')).unwrap_or(bytes.len());
     if start > 0 {
@@ -122,7 +124,7 @@ fn examine_lost(bytes: &[u8], channels: Option<Channels>, scan: &mut HeadScan) -
     }
 }
 
-/// Judges what begins with `$`: channel, length (RFC 2326 section 10.12), payload.
+/// Examines bytes that begin with `$`: channel, length (RFC 2326 section 10.12), payload.
 fn examine_frame(bytes: &[u8], channels: Option<Channels>) -> Verdict {
     let [_, channel, high, low, payload @ ..] = bytes else {
         return need(FRAME_HEADER_BYTES);
@@ -153,7 +155,7 @@ fn examine_frame(bytes: &[u8], channels: Option<Channels>) -> Verdict {
     }
 }
 
-/// Judges what begins like a message: `RTSP/` or a method.
+/// Examines bytes that begin like a message: with `RTSP/` or a method.
 fn examine_text(bytes: &[u8], scan: &mut HeadScan) -> Verdict {
     let word = bytes.iter().take(METHOD_BYTES_MAX + 1);
     let word = word.copied().position(|byte| !matches!(byte, b'A'..=b'Z' | b'_'));
@@ -176,7 +178,7 @@ fn examine_text(bytes: &[u8], scan: &mut HeadScan) -> Verdict {
             }
             Verdict::Text { head, total: head + body }
         }
-        // A `$` frame may have cut the message off up to a header's length before.
+        // A `$` frame may have interrupted the message; its header begins up to 3 bytes before.
         HeadEnd::NoText(at) => Verdict::Garbage(at.saturating_sub(FRAME_HEADER_BYTES - 1).max(1)),
         HeadEnd::NotYet if bytes.len() >= RTSP_HEAD_BYTES_MAX => {
             Verdict::Garbage(RTSP_HEAD_BYTES_MAX - (FRAME_HEADER_BYTES - 1))
@@ -189,9 +191,9 @@ fn examine_text(bytes: &[u8], scan: &mut HeadScan) -> Verdict {
 }
 
 enum HeadEnd {
-    /// The head has so many bytes, its blank line included.
+    /// The size of the head in bytes, including the blank line.
     At(usize),
-    /// The byte there cannot be part of a head.
+    /// The index of a byte that cannot be part of a head.
     NoText(usize),
     NotYet,
 }
@@ -199,7 +201,7 @@ enum HeadEnd {
 fn find_head_end(bytes: &[u8], scan: &mut HeadScan) -> HeadEnd {
     for (at, byte) in bytes.iter().enumerate().skip(usize::from(scan.bytes)) {
         match byte {
-            // The scan stays before it: the head is found again while its body comes.
+            // Not counted as scanned: the end must be found again while the body arrives.
             b'\n' if scan.line_is_empty => return HeadEnd::At(at + 1),
             b'\n' => scan.line_is_empty = true,
             b'\r' => {}
@@ -211,7 +213,7 @@ fn find_head_end(bytes: &[u8], scan: &mut HeadScan) -> HeadEnd {
     HeadEnd::NotYet
 }
 
-/// How many bytes of heads were looked at, for the tests that bound it.
+/// Counts the bytes of heads that were scanned, for the tests that bound this.
 #[cfg(any(test, fuzzing))]
 pub(super) mod scanned {
     use std::cell::Cell;
@@ -222,7 +224,7 @@ pub(super) mod scanned {
         BYTES.set(BYTES.get() + bytes);
     }
 
-    /// By this thread, since it was asked last.
+    /// Bytes scanned by this thread since the last call.
     pub(in crate::rtsp) fn take() -> usize {
         BYTES.take()
     }
@@ -329,7 +331,7 @@ mod tests {
         for is_lost in [false, true] {
             for start in 0..stream.len() {
                 let whole = examine(&stream[start..], OURS, is_lost, &mut { HeadScan::NONE });
-                // Once anew and once with what the parts before it have shown.
+                // Once from the start, and once with the scan of the shorter parts.
                 let mut scan = HeadScan::NONE;
                 for end in start + 1..=stream.len() {
                     let part = examine(&stream[start..end], OURS, is_lost, &mut scan);

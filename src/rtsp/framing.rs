@@ -1,53 +1,54 @@
-//! Cuts what reads return into RTP packets, RTCP and messages, in place and without allocation.
+//! Splits the bytes of a connection into RTP packets, RTCP and messages, in place and without
+//! allocation.
 //!
-//! Complete frames are handed out where they lie. Of an unfinished one at the end of a read the
-//! beginning goes into the [`Tail`], is completed there by the following reads, and is handed out
-//! from there. A frame that finds no carry slot is abandoned: its remaining bytes are counted off.
-//! What is what, and what bounds a message, is `examine`'s.
+//! Complete frames are handed out where they lie in the read buffer. The beginning of an unfinished
+//! one is copied into the [`Tail`], completed there by later reads, and handed out from there. If
+//! there is no free carry slot, the frame is abandoned and its remaining bytes are skipped.
+//! `examine` decides what the bytes are, and bounds messages.
 
 use super::examine::{Channels, HeadScan, Unwanted, Verdict, examine};
 use super::tail::Tail;
 use crate::mem::pool::{CarryPool, Tier};
 
-/// Why bytes of the video track were lost: it goes on with its next IDR.
+/// Why bytes of the video track were lost. The stream continues with its next IDR.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Broken {
-    /// A frame found no carry slot of this tier.
+    /// A frame was dropped because no carry slot of this tier was free.
     Abandoned(Tier),
-    /// The connection was out of step and is in step again.
+    /// The connection was out of sync and is in sync again.
     Resync {
-        /// Bytes that meant nothing.
+        /// The number of garbage bytes skipped.
         skipped_bytes: usize,
     },
 }
 
-/// What the framer found.
+/// The next item that the framer found in the input.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Item<'a> {
-    /// One RTP packet of the video track.
+    /// An RTP packet of the video track.
     Rtp(&'a [u8]),
-    /// One compound RTCP packet.
+    /// A compound RTCP packet.
     Rtcp(&'a [u8]),
-    /// A message: its head, blank line included. No message in a session has a body of interest.
+    /// A message's head, including the blank line. Bodies are skipped: none matters in a session.
     Text(&'a [u8]),
-    /// A frame that nobody wants went by.
+    /// A frame to be skipped was found.
     Unwanted(Unwanted),
-    /// Bytes were lost.
+    /// Bytes of the video track were lost.
     Broken(Broken),
 }
 
-/// One connection's framing.
+/// The framing state of one connection.
 #[derive(Debug)]
 pub(super) struct Framer {
     channels: Channels,
     tail: Tail,
-    /// Bytes of the item handed out last, dropped from the tail when the next one is asked for.
+    /// Size of the item handed out last, which is removed from the tail on the next call.
     handed_out: usize,
-    /// Bytes of an unwanted or abandoned frame that are still to come.
+    /// Bytes of an unwanted or abandoned frame still to be skipped.
     passing: usize,
-    /// Out of step, and for how many bytes.
+    /// While out of sync, the number of bytes skipped so far.
     lost: Option<usize>,
-    /// Of the head that the tail or else the input begins with.
+    /// How far the head at the start of the tail, or else of the input, was scanned.
     scan: HeadScan,
 }
 
@@ -57,13 +58,13 @@ impl Framer {
         Self { channels, tail, handed_out: 0, passing: 0, lost: None, scan }
     }
 
-    /// Gives a carry slot back, and with it the unfinished frame.
+    /// Drops the unfinished frame and returns its carry slot to the pool.
     pub(super) fn release(&mut self, pool: &mut CarryPool) {
         self.handed_out = 0;
         self.tail.clear(pool);
     }
 
-    /// The next item of `input`, which shrinks; `None` when all of it is taken in.
+    /// The next item of `input`, from which it is removed; `None` when all input was used.
     pub(super) fn next<'a, 'i: 'a>(
         &'a mut self,
         input: &mut &'i [u8],
@@ -119,14 +120,14 @@ impl Framer {
                         return Some(Item::Broken(Broken::Abandoned(tier)));
                     }
                     Verdict::Rtcp { total } => self.passing = total,
-                    // Where a message without room ends is not known: find the next anchor.
+                    // Without room for the message, its end is unknown: search for the next anchor.
                     _ => self.skip_garbage(1, input, pool),
                 },
             }
         }
     }
 
-    /// The item that begins with the tail or else the input, of which `total` bytes are there.
+    /// Hands out the item at the start of the tail, or else of the input; `total` bytes are there.
     fn hand_out<'a, 'i: 'a>(
         &'a mut self,
         verdict: Verdict,
@@ -152,7 +153,7 @@ impl Framer {
         }
     }
 
-    /// Moves input into the tail: at most `most` bytes in all. Whether `least` are there now.
+    /// Moves input to the tail, up to `most` bytes in all. Returns whether `least` bytes are there.
     fn take_in(
         &mut self,
         (least, most): (usize, usize),
@@ -167,7 +168,7 @@ impl Framer {
         Ok(self.tail.len() >= least)
     }
 
-    /// Drops up to `bytes` from the tail or else from the input; how many it were.
+    /// Removes up to `bytes` from the tail, or else from the input; returns how many.
     fn drop_front(&mut self, bytes: usize, input: &mut &[u8], pool: &mut CarryPool) -> usize {
         self.scan = HeadScan::NONE;
         let from_tail = bytes.min(self.tail.len());
@@ -194,7 +195,7 @@ mod tests {
 
     const CHANNELS: Channels = Channels { rtp: 0, rtcp: 1, payload_type: 96 };
 
-    /// What a framer makes of `stream`, read in pieces that end at `cuts`.
+    /// The items that a framer finds in `stream`, read in pieces that end at `cuts`.
     fn items(stream: &[u8], cuts: &[usize], pool: &mut CarryPool) -> Vec<String> {
         let mut framer = Framer::new(CHANNELS);
         let mut found = Vec::new();
@@ -318,7 +319,7 @@ mod tests {
     fn a_head_without_an_end_is_looked_through_once() {
         let mut pool = carry_pool();
         let packet = frame(0, &rtp(1, 0, &[0x41; 20]));
-        // As long as a head may be and longer, with nothing or a packet in between.
+        // Heads up to the bound and beyond it, with nothing or a packet between them.
         for (text, between) in [(8_180, &[][..]), (8_180, &packet), (9_000, &[]), (300, &packet)] {
             let unfinished = [&b"RTSP/1.0 "[..], &vec![b'x'; text], between].concat();
             let stream: Vec<u8> = unfinished.into_iter().cycle().take(1 << 20).collect();
@@ -340,7 +341,7 @@ mod tests {
         let mut noise = Vec::new();
         for _ in 0..200_000 {
             seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            // Many of the bytes that could mean something.
+            // Many of the bytes that have a meaning.
             let byte = b"$\x00\x80\xe0RTSP/1.0 \r\n"[(seed >> 24) as usize % 15];
             noise.push(if seed >> 20 & 3 == 0 { seed.to_be_bytes()[2] } else { byte });
         }

@@ -1,85 +1,88 @@
-//! What is learnt of a camera from one connection to the next, for as long as it is the same camera
-//! with the same login. Pure: its owner tells it how sessions ended, and hands it to the next dialog.
+//! What weir learns about a camera from one connection for the next, as long as camera and login
+//! stay the same. Without I/O: the owner reports how sessions ended, and passes the habits to the
+//! next dialog.
 //!
-//! Three habits cannot be seen before a session has suffered from them: servers that do not count
-//! OPTIONS as a sign of life and drop the session after its timeout (RFC 2326 section 10.1: it
-//! "does not influence server state"), servers that send nothing before every track is set up, and
-//! cameras that take Digest, to which the password itself is not sent any more.
+//! Three habits show only after a session has suffered from them. Some servers do not count OPTIONS
+//! as a sign of life and drop the session after its timeout (RFC 2326 section 10.1: it "does not
+//! influence server state"). Some send nothing before every track is set up. And to a camera that
+//! accepts Digest, the plaintext password is not sent any more.
 
 use crate::limits::RTSP_SILENCE_US_MAX;
 
 const TIMEOUT_S_DEFAULT: u32 = 60;
-/// Deaths at the timeout, one after the other, before the other keepalive is tried.
+/// Sessions in a row that ended at the timeout, after which the other keepalive is tried.
 const DEATHS: u8 = 2;
-/// A session that ends so long after its timeout did not end of it: servers look every few seconds.
+/// A session that ends this long after its timeout did not end of it; servers check every few
+/// seconds.
 const LATE_US: u64 = 12_000_000;
-/// How long after PLAY's time is over it may be noticed that nothing came at all.
+/// How long after the time-out of PLAY the missing RTP may be noticed.
 const NOTICED_US: u64 = 1_000_000;
 
-/// How a session is kept alive.
+/// The request that keeps a session alive.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Keepalive {
-    /// By OPTIONS, which every camera answers or ignores.
+    /// OPTIONS, which every camera answers or ignores.
     #[default]
     Options,
-    /// By GET_PARAMETER without a body, which some do not know.
+    /// GET_PARAMETER without a body, which some cameras do not support.
     GetParameter,
 }
 
-/// What is known of a camera.
+/// What is known about a camera.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Habits {
     keepalive: Keepalive,
-    /// GET_PARAMETER was tried and did no better, or did and is kept.
+    /// GET_PARAMETER was tried; the choice of keepalive is final.
     is_keepalive_settled: bool,
     deaths: u8,
     all_tracks: bool,
     takes_digest: bool,
 }
 
-/// How a session ended.
+/// How a session ended: the input of [`Habits::learn`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ending {
-    /// After PLAY.
+pub struct SessionEnding {
+    /// The time from PLAY to the end, in µs.
     pub after_us: u64,
-    /// No RTP any more, or never any; else the connection ended.
+    /// Whether RTP stopped or never came; otherwise the connection ended.
     pub is_silent: bool,
-    /// The session's timeout, when the camera told one.
+    /// The session's timeout in seconds, if the camera announced one.
     pub timeout_s: Option<u32>,
 }
 
 impl Habits {
-    /// How its sessions are kept alive.
+    /// The request that keeps this camera's sessions alive.
     pub fn keepalive(&self) -> Keepalive {
         self.keepalive
     }
 
-    /// Whether every track is to be set up.
+    /// Whether every track must be set up before this camera plays.
     pub fn all_tracks(&self) -> bool {
         self.all_tracks
     }
 
-    /// Whether it took Digest before.
+    /// Whether this camera has accepted Digest.
     pub fn takes_digest(&self) -> bool {
         self.takes_digest
     }
 
-    /// It took Digest.
+    /// Notes that this camera has accepted Digest.
     pub fn took_digest(&mut self) {
         self.takes_digest = true;
     }
 
-    /// Learns from a session that the camera ended, or that came to nothing.
-    pub fn learn(&mut self, ending: Ending) {
+    /// Learns from a session that the camera ended, or that brought no RTP.
+    pub fn learn(&mut self, ending: SessionEnding) {
         if ending.is_silent && ending.after_us < RTSP_SILENCE_US_MAX + NOTICED_US {
-            // Nothing came. If it was not for want of a track, the next try is as the first.
+            // No RTP came. Set up all tracks next time; if that was tried, go back to the video
+            // alone.
             self.all_tracks = !self.all_tracks;
             return;
         }
         let timeout_s =
             ending.timeout_s.filter(|seconds| *seconds > 0).unwrap_or(TIMEOUT_S_DEFAULT);
         let timeout_us = u64::from(timeout_s) * 1_000_000;
-        // A server that says nothing more, and keeps the connection, is noticed later.
+        // When a server stops sending but keeps the connection open, the end is noticed later.
         let last_rtp_us = match ending.is_silent {
             true => ending.after_us.saturating_sub(RTSP_SILENCE_US_MAX),
             false => ending.after_us,
@@ -112,11 +115,11 @@ mod tests {
 
     const S: u64 = 1_000_000;
 
-    fn closed(after_s: u64) -> Ending {
-        Ending { after_us: after_s * S, is_silent: false, timeout_s: Some(30) }
+    fn closed(after_s: u64) -> SessionEnding {
+        SessionEnding { after_us: after_s * S, is_silent: false, timeout_s: Some(30) }
     }
 
-    fn after(endings: &[Ending]) -> Habits {
+    fn after(endings: &[SessionEnding]) -> Habits {
         let mut habits = Habits::default();
         endings.iter().for_each(|ending| habits.learn(*ending));
         habits
@@ -127,11 +130,11 @@ mod tests {
         assert_eq!(after(&[]).keepalive(), Keepalive::Options);
         assert_eq!(after(&[closed(30)]).keepalive(), Keepalive::Options);
         assert_eq!(after(&[closed(30), closed(36)]).keepalive(), Keepalive::GetParameter);
-        let silent = Ending { is_silent: true, ..closed(41) };
+        let silent = SessionEnding { is_silent: true, ..closed(41) };
         assert_eq!(after(&[silent, silent]).keepalive(), Keepalive::GetParameter);
-        let untold = Ending { timeout_s: None, ..closed(60) };
+        let untold = SessionEnding { timeout_s: None, ..closed(60) };
         assert_eq!(after(&[untold, untold]).keepalive(), Keepalive::GetParameter);
-        let zero = Ending { timeout_s: Some(0), ..closed(60) };
+        let zero = SessionEnding { timeout_s: Some(0), ..closed(60) };
         assert_eq!(after(&[zero, zero]).keepalive(), Keepalive::GetParameter);
     }
 
@@ -157,12 +160,12 @@ mod tests {
 
     #[test]
     fn all_tracks_are_set_up_after_a_play_that_brought_nothing() {
-        let nothing = Ending { is_silent: true, ..closed(10) };
+        let nothing = SessionEnding { is_silent: true, ..closed(10) };
         assert!(!after(&[closed(30)]).all_tracks());
         assert!(after(&[nothing]).all_tracks());
         assert!(after(&[nothing, closed(3600)]).all_tracks(), "that is how it plays");
         assert!(!after(&[nothing, nothing]).all_tracks(), "it was not that");
-        let fell_silent = Ending { is_silent: true, ..closed(15) };
+        let fell_silent = SessionEnding { is_silent: true, ..closed(15) };
         assert!(!after(&[fell_silent]).all_tracks());
     }
 }

@@ -1,47 +1,47 @@
-//! RTSP message heads: read where they lie, without a copy, and requests written by hand.
+//! RTSP messages: heads are parsed in place, without a copy; requests are written field by field.
 //!
-//! A head is read leniently: LF alone ends a line, the reason may be missing, the version may be
-//! any, blanks may stand before a colon, bytes may be of any encoding, a line that is no header is
-//! passed over. A value is bytes: a Digest realm must be hashed as it came. Where a head ends, and
-//! that it is bounded, is known before it gets here (`examine`). Nothing here allocates.
+//! Parsing is lenient: LF alone ends a line, the reason phrase may be missing, any version is
+//! accepted, blanks may precede a colon, bytes may have any encoding, and a line that is no header
+//! is skipped. A value is bytes, because a Digest realm must be hashed as received. `examine` has
+//! already found the head's end and bounded its size. Nothing here allocates.
 
 use super::auth::Auth;
 use super::transmit::{Transmit, TransmitFull};
 
-/// The name weir goes by. Short and constant: some cameras answer 401 or 400 to anything else.
+/// weir's name. Short and constant, because some cameras answer 401 or 400 to anything else.
 const USER_AGENT: &str = "weir";
 
-/// A message's head.
+/// A parsed message head.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Head<'a> {
-    /// What its first line says.
-    pub kind: Kind<'a>,
+    /// The contents of its first line.
+    pub kind: MessageKind<'a>,
     lines: &'a [u8],
 }
 
-/// A message's first line.
+/// The kind of a message, from its first line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind<'a> {
+pub(super) enum MessageKind<'a> {
     Response { status: u16 },
     Request { method: &'a [u8] },
 }
 
 impl<'a> Head<'a> {
-    /// The head that begins `bytes`; `None` when the first line is none of RTSP.
+    /// The head that `bytes` begin with; `None` when the first line is not RTSP.
     pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let (first, lines) = split_line(bytes);
         let kind = if first.starts_with(b"RTSP/") {
             let status = first.iter().position(|byte| *byte == b' ')?;
             let digits = first[status..].trim_ascii_start().get(..3)?;
-            Kind::Response { status: std::str::from_utf8(digits).ok()?.parse().ok()? }
+            MessageKind::Response { status: std::str::from_utf8(digits).ok()?.parse().ok()? }
         } else {
             let end = first.iter().position(|byte| *byte == b' ')?;
-            Kind::Request { method: &first[..end] }
+            MessageKind::Request { method: &first[..end] }
         };
         Some(Self { kind, lines })
     }
 
-    /// All headers in order, trimmed; a folded value keeps its line breaks, which are blanks.
+    /// All headers in order, trimmed. A folded value keeps its line breaks, which count as blanks.
     pub(super) fn headers(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone + use<'a> {
         let mut rest = self.lines;
         std::iter::from_fn(move || {
@@ -57,7 +57,7 @@ impl<'a> Head<'a> {
         })
     }
 
-    /// Every value of a header.
+    /// Every value of the headers with this name.
     pub(super) fn values(
         &self,
         name: &'static str,
@@ -67,24 +67,24 @@ impl<'a> Head<'a> {
             .map(|(_, value)| value)
     }
 
-    /// A header's first value, when it is UTF-8.
+    /// The first value of a header, if it is UTF-8.
     pub(super) fn text(&self, name: &str) -> Option<&'a str> {
         let value = self.headers().find(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes()));
         std::str::from_utf8(value?.1).ok()
     }
 
-    /// The number this message is an answer to, when it says one.
+    /// The CSeq number, if there is a valid one.
     pub(super) fn cseq(&self) -> Option<u32> {
         self.text("CSeq")?.parse().ok()
     }
 
-    /// Bytes of body; none when the header is missing or unreadable.
+    /// The size of the body in bytes; 0 when the header is missing or invalid.
     pub(super) fn content_length(&self) -> usize {
         self.text("Content-Length").and_then(|text| text.parse().ok()).unwrap_or(0)
     }
 
-    /// The session's id, and its timeout in seconds. Blanks around both are Hikvision's and GW
-    /// Security's.
+    /// The session ID, and its timeout in seconds if given. Hikvision and GW Security put blanks
+    /// around both.
     pub(super) fn session(&self) -> Option<(&'a str, Option<u32>)> {
         let mut parts = self.text("Session")?.split(';').map(str::trim);
         let id = parts.next().filter(|id| !id.is_empty())?;
@@ -97,7 +97,7 @@ impl<'a> Head<'a> {
     }
 }
 
-/// The first line without its end, and what follows.
+/// The first line without its line end, and the bytes after it.
 fn split_line(bytes: &[u8]) -> (&[u8], &[u8]) {
     match bytes.iter().position(|byte| *byte == b'\n') {
         Some(end) => (bytes[..end].trim_ascii_end(), &bytes[end + 1..]),
@@ -105,7 +105,7 @@ fn split_line(bytes: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// Length of the first line with its continuation lines, and what follows them.
+/// The length of the first line with its continuation lines, and the bytes after them.
 fn folded_line(bytes: &[u8]) -> (usize, &[u8]) {
     let mut len = 0;
     loop {
@@ -117,19 +117,19 @@ fn folded_line(bytes: &[u8]) -> (usize, &[u8]) {
     }
 }
 
-/// A request about to be written. The URI goes out as it is.
+/// A request to be written. The URI is sent unchanged.
 #[derive(Debug)]
-pub(super) struct Request<'a> {
+pub(super) struct RtspRequest<'a> {
     pub method: &'static str,
     pub uri: &'a str,
     pub cseq: u32,
     pub session: Option<&'a str>,
-    /// One more header, whole, without its line end.
+    /// One more complete header, without its line end.
     pub extra: Option<&'a str>,
 }
 
-impl Request<'_> {
-    /// Writes the request, signed if the camera asked for that; all of it or nothing.
+impl RtspRequest<'_> {
+    /// Writes the request, signed if the camera sent a challenge; all of it or nothing.
     pub(super) fn write(&self, auth: &mut Auth, out: &mut Transmit) -> Result<(), TransmitFull> {
         out.whole(|out| {
             write!(out, "{} {} RTSP/1.0\r\nCSeq: {}\r\n", self.method, self.uri, self.cseq)?;
@@ -146,10 +146,10 @@ impl Request<'_> {
     }
 }
 
-/// Answers a request that a camera sent: nothing it may ask for is done, but OPTIONS and
-/// GET_PARAMETER are how it asks whether we live.
+/// Answers a request that a camera sent. weir performs none of them, but OPTIONS and GET_PARAMETER
+/// get 200, because a camera uses them to check that its client is alive.
 pub(super) fn answer(head: &Head<'_>, out: &mut Transmit) -> Result<(), TransmitFull> {
-    let Kind::Request { method } = head.kind else {
+    let MessageKind::Request { method } = head.kind else {
         return Ok(());
     };
     let status = match method {
@@ -174,11 +174,11 @@ mod tests {
     fn heads_that_strict_parsers_refuse_are_read() {
         let head = Head::parse(b"RTSP/1.0 200\ncseq : 7\nSession:\t 9a; timeout=60\nx\n\n");
         let head = head.expect("parses");
-        assert_eq!(head.kind, Kind::Response { status: 200 });
+        assert_eq!(head.kind, MessageKind::Response { status: 200 });
         assert_eq!((head.cseq(), head.session()), (Some(7), Some(("9a", Some(60)))));
         let latin = b"RTSP/1.1 401 N\xe3o\r\nWWW-Authenticate: Basic realm=\"C\xe2mera\"\r\n\r\n";
         let head = Head::parse(latin).expect("parses");
-        assert_eq!(head.kind, Kind::Response { status: 401 });
+        assert_eq!(head.kind, MessageKind::Response { status: 401 });
         let values: Vec<_> = head.values("www-authenticate").collect();
         assert_eq!(values, [b"Basic realm=\"C\xe2mera\""]);
         assert!(Head::parse(b"RTSP/1.0\r\n\r\n").is_none());
@@ -219,7 +219,7 @@ mod tests {
             panic!("a response");
         };
         let ours = Head::parse(text).expect("parses");
-        assert_eq!(ours.kind, Kind::Response { status: u16::from(theirs.status()) });
+        assert_eq!(ours.kind, MessageKind::Response { status: u16::from(theirs.status()) });
         for (name, value) in theirs.headers() {
             assert_eq!(ours.text(name.as_str()), Some(value.as_str()));
         }
@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn a_request_carries_its_uri_to_the_byte() {
         let mut out = Transmit::new();
-        let request = Request {
+        let request = RtspRequest {
             method: "OPTIONS",
             uri: "rtsp://Cam:554/a?b=%20",
             cseq: 9,

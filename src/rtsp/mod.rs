@@ -1,14 +1,14 @@
-//! The RTSP client, sans-IO: bytes and time in, bytes and the next deadline out. TCP interleaved
-//! (RFC 2326, 10.12) only.
+//! The RTSP client, without I/O: the caller passes in bytes and time, and gets bytes to send and
+//! the next deadline. Only TCP interleaved transport (RFC 2326 section 10.12).
 //!
-//! A [`Dialog`] goes from the camera's URL to the moment before PLAY on the control thread; it may
-//! allocate, within bounds. It ends in a [`Session`], which plays on the media thread: it finds
-//! the RTP packets in what a read returned, keeps the camera alive, reports to it, and does not
-//! allocate. Both read the connection by the same rules (`examine`), which tell messages from `$`
-//! frames and find the way back after garbage.
+//! A [`Dialog`] runs on the control thread, from the camera's URL up to PLAY; it may allocate,
+//! within bounds. Its result is a [`Session`], which runs on the media thread: it finds RTP packets
+//! in the bytes read, keeps the camera's session alive, sends receiver reports, and does not
+//! allocate. Both parse the connection by the same rules (`examine`), which separate messages from
+//! `$` frames and resynchronise after garbage.
 //!
-//! What cameras get wrong is the rule here and not the exception: nothing that a camera says ends
-//! a session as long as it delivers RTP.
+//! Cameras deviate from the RFCs all the time. No message from a camera ends a session as long as
+//! RTP arrives.
 
 mod auth;
 mod challenge;
@@ -40,8 +40,8 @@ pub use auth::Tried;
 pub use dialog::Dialog;
 pub use error::{DialogError, SessionError};
 pub use framing::Broken;
-pub use habits::{Ending, Habits, Keepalive};
+pub use habits::{Habits, Keepalive, SessionEnding};
 pub use sdp::VideoTrack;
-pub use session::{Counters, Session, Sink};
-pub use step::{Ready, Step};
-pub use url::{CameraUrl, Credentials, UrlError};
+pub use session::{FramingCounters, Session, Sink};
+pub use step::{DialogStep, Ready};
+pub use url::{CameraCredentials, CameraUrl, UrlError};

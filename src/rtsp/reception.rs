@@ -1,38 +1,38 @@
-//! What went by of a camera's RTP, for the report block we owe it (RFC 3550 section 6.4.1).
+//! Statistics of a camera's RTP for the receiver reports sent to it (RFC 3550 section 6.4.1).
 //!
-//! Loss over TCP is loss inside the camera. A jump or another SSRC begins anew: cameras restart
-//! their numbers with every key frame (Uniview) or with their clock.
+//! Loss over TCP is loss inside the camera. A jump of the numbers or another SSRC restarts the
+//! statistics: cameras restart their numbers with every key frame (Uniview) or with their clock.
 
-/// Sequence numbers this far ahead are a gap; further, and it is another sequence.
+/// From this far ahead, a sequence number starts a new sequence; below, it shows a gap.
 const GAP_MAX: u16 = 3000;
-/// Sequence numbers this far behind are late; further, and it is another sequence.
+/// From this far behind, a sequence number starts a new sequence; below, the packet is late.
 const LATE_MAX: u16 = 100;
 
-/// The statistics of one source.
+/// The reception statistics of a camera's video track.
 #[derive(Debug, Default)]
 pub(super) struct Reception {
     source: Option<Source>,
-    /// The middle of the last sender report's NTP time, and when it came.
+    /// The middle 32 bits of the last sender report's NTP time, and when it arrived (µs).
     sender_report: Option<(u32, u64)>,
 }
 
 #[derive(Debug)]
 struct Source {
     ssrc: u32,
-    /// The first and the highest sequence number, with the wraps above bit 16.
+    /// The first and the highest sequence number, extended to 32 bits.
     base: u32,
     highest: u32,
     received: u32,
-    /// Expected and received at the last report.
+    /// Packets expected and received at the last report.
     reported: (u32, u32),
     /// Arrival minus timestamp of the last packet, in timestamp units.
     transit: u32,
-    /// Times 16, as in RFC 3550 appendix A.8.
+    /// The jitter times 16, as in RFC 3550 appendix A.8.
     jitter_x16: u32,
 }
 
 impl Reception {
-    /// A packet of at least 12 bytes came.
+    /// Counts a packet of at least 12 bytes.
     pub(super) fn packet(&mut self, packet: &[u8], now_us: u64) {
         let [_, _, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3, ..] = *packet else {
             return;
@@ -53,7 +53,7 @@ impl Reception {
         }
     }
 
-    /// A compound RTCP packet came; its first part may be a sender report.
+    /// Notes a compound RTCP packet, whose first part may be a sender report.
     pub(super) fn rtcp(&mut self, packet: &[u8], now_us: u64) {
         const SENDER_REPORT: u8 = 200;
         const MIDDLE_OF_NTP: std::ops::Range<usize> = 10..14;
@@ -63,12 +63,12 @@ impl Reception {
         }
     }
 
-    /// The source's SSRC, once it was heard.
+    /// The camera's SSRC; `None` before the first packet.
     pub(super) fn ssrc(&self) -> Option<u32> {
         Some(self.source.as_ref()?.ssrc)
     }
 
-    /// The report block about what came since the last one; `None` before the first packet.
+    /// The report block for the time since the last one; `None` before the first packet.
     pub(super) fn report_block(&mut self, now_us: u64) -> Option<[u8; 24]> {
         let source = self.source.as_mut()?;
         let (fraction, lost) = source.losses();
@@ -122,7 +122,7 @@ impl Source {
             self.jitter_x16.saturating_add(moved).saturating_sub((self.jitter_x16 + 8) >> 4);
     }
 
-    /// The fraction lost since the last report, in 1/256, and all that was lost, in 24 bits
+    /// The fraction lost since the last report, in 1/256, and the number lost in all, in 24 bits
     /// (RFC 3550 appendix A.3).
     fn losses(&mut self) -> (u8, u32) {
         const LOST_MAX: u32 = 0x7f_ffff;
@@ -140,12 +140,12 @@ impl Source {
     }
 }
 
-/// Microseconds in units of 1/90 000 s, modulo 2^32.
+/// Converts µs to units of 1/90 000 s, modulo 2^32.
 fn timestamp_units(us: u64) -> u32 {
     low_u32(us.wrapping_mul(9) / 100)
 }
 
-/// Microseconds in units of 1/65 536 s.
+/// Converts µs to units of 1/65 536 s.
 fn ntp_units(us: u64) -> u32 {
     low_u32((us << 16) / 1_000_000)
 }

@@ -1,18 +1,18 @@
-//! What we say to a camera by RTCP: receiver report and SDES (RFC 3550 sections 6.4.2 and 6.5),
-//! and with them PLI and FIR (RFC 4585 section 6.3.1, RFC 5104 section 4.3.1), as one compound
-//! packet in one interleaved frame.
+//! Writes RTCP to a camera: receiver report and SDES (RFC 3550 sections 6.4.2 and 6.5), optionally
+//! with PLI and FIR (RFC 4585 section 6.3.1, RFC 5104 section 4.3.1), as one compound packet in one
+//! interleaved frame.
 
 use super::transmit::{Transmit, TransmitFull};
 
-/// The canonical name every report carries.
+/// The canonical name in every report.
 const CNAME: &[u8; 4] = b"weir";
 
-/// A key frame is asked for.
+/// A request for a key frame, sent as PLI and FIR.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct KeyFrameRequest {
-    /// The camera's source.
+    /// The SSRC of the camera's video track.
     pub ssrc: u32,
-    /// Counts the requests: FIR repeats by number.
+    /// The number of the request: FIR tells repeats from new requests by it.
     pub number: u8,
 }
 
@@ -63,7 +63,8 @@ pub(super) fn write(
 mod tests {
     use super::*;
 
-    /// Types of the parts of a compound packet whose lengths add up to its own.
+    /// The types and counts of the parts of a compound packet, whose lengths must add up to its
+    /// own.
     fn parts(mut compound: &[u8]) -> Vec<(u8, u8)> {
         let mut types = Vec::new();
         while let [first, second, high, low, ..] = *compound {

@@ -1,7 +1,7 @@
-//! When a session has something to do: keepalives, reports, and the camera's silence.
+//! When a session's next keepalive and report are due, and when the camera counts as silent.
 //!
-//! The keepalive interval is what every camera of the field bears: half the timeout, 5 s before
-//! it (Tapo's is 15 s, Siqura's 20), and 25 s at most (behind NAT); never under 2 s.
+//! The keepalive interval suits every known camera: half the timeout, at least 5 s before its end
+//! (the timeout is 15 s with Tapo, 20 s with Siqura), at most 25 s (behind NAT), never under 2 s.
 
 use crate::limits::{RTSP_PROBE_US, RTSP_REPORT_INTERVAL_US, RTSP_SILENCE_US_MAX};
 
@@ -10,28 +10,28 @@ const TIMEOUT_S: std::ops::RangeInclusive<u32> = 10..=120;
 const INTERVAL_S_MIN: u32 = 2;
 const INTERVAL_S_MAX: u32 = 25;
 
-/// A session's times.
+/// The timers of one session; all times in µs.
 #[derive(Debug)]
 pub(super) struct Schedule {
     interval_us: u64,
     keepalive_us: u64,
     report_us: u64,
     last_rtp_us: u64,
-    /// This silence had its keepalive.
+    /// A keepalive was already sent in the current silence.
     probed: bool,
 }
 
-/// What is to be done now.
+/// What is due now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Due {
     pub keepalive: bool,
     pub report: bool,
-    /// The camera is silent for too long.
+    /// The camera has been silent for too long.
     pub silent: bool,
 }
 
 impl Schedule {
-    /// Begins at `now_us`, with the camera's timeout in seconds if it told one.
+    /// Starts the timers at `now_us`, with the camera's timeout in seconds if it announced one.
     pub(super) fn new(now_us: u64, timeout_s: Option<u32>) -> Self {
         let interval_us = interval_us(timeout_s);
         Self {
@@ -43,7 +43,7 @@ impl Schedule {
         }
     }
 
-    /// The camera told another timeout, as Hikvision does with PLAY.
+    /// The camera announced another timeout, as Hikvision does in its answer to PLAY.
     pub(super) fn retime(&mut self, timeout_s: u32) {
         let interval_us = interval_us(Some(timeout_s));
         self.keepalive_us = self.keepalive_us - self.interval_us + interval_us;
@@ -55,8 +55,8 @@ impl Schedule {
         self.probed = false;
     }
 
-    /// The connection was not read for so long, up to now: what came meanwhile is not known, and
-    /// that is no silence of the camera's.
+    /// The connection was not read for the last `us` µs. That time does not count as the camera's
+    /// silence, since packets may wait in the socket.
     pub(super) fn was_not_read(&mut self, us: u64) {
         self.last_rtp_us += us;
     }
@@ -66,7 +66,7 @@ impl Schedule {
         self.keepalive_us.min(self.report_us).min(self.last_rtp_us + patience_us)
     }
 
-    /// What is due at `now_us`; asking counts as doing it.
+    /// What is due at `now_us`. The caller must do it: the timers are restarted.
     pub(super) fn due(&mut self, now_us: u64) -> Due {
         let silence_us = now_us.saturating_sub(self.last_rtp_us);
         let probe = !self.probed && silence_us >= RTSP_PROBE_US;

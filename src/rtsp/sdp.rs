@@ -1,11 +1,11 @@
-//! Which track of a camera's SDP is served, and what the SDP says of it.
+//! Finds the H.264 video track in a camera's SDP.
 //!
-//! The SDP is read where it lies, and of it only `m=` and `a=`: whatever a camera gets wrong
-//! elsewhere (no `o=`, two `s=`, a broken `c=`) is never seen, and a section that cannot be read is
-//! passed over, as is a line that is not UTF-8. Nothing is made of it but what is kept: the track's
-//! control, those of the others, and parameter sets, which are cleaned here; what is left over is
-//! waited for in the stream. The body is bounded before it gets here, and bounds here are
-//! [`RTSP_SDP_MEDIA_MAX`] and [`RTSP_SDP_FORMATS_MAX`], so that no body takes long to read.
+//! The SDP is parsed in place, and only its `m=` and `a=` lines: errors elsewhere (no `o=`, two
+//! `s=`, a broken `c=`) do not matter. A media section that cannot be parsed is skipped, and so is
+//! a line that is not UTF-8. Kept are the track's control, the controls of the other tracks, and
+//! the valid parameter sets; missing ones are expected in the stream. The body's size is bounded
+//! before; here [`RTSP_SDP_MEDIA_MAX`] and [`RTSP_SDP_FORMATS_MAX`] bound the time that parsing
+//! takes.
 
 use base64::Engine as _;
 use base64::alphabet;
@@ -22,7 +22,7 @@ use crate::limits::{
 const SPS: u8 = 7;
 const PPS: u8 = 8;
 
-/// Base64 as cameras write it: padded or not, and with bits left over.
+/// Base64 as cameras write it: with or without padding, and with trailing bits.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new()
@@ -30,43 +30,44 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// The video track.
+/// The video track that a session delivers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VideoTrack {
-    /// Of its RTP packets.
+    /// The payload type of its RTP packets.
     pub payload_type: u8,
-    /// The sequence parameter set, when the SDP has one: a whole NAL unit.
+    /// The sequence parameter set, if the SDP has one: a whole NAL unit.
     pub sps: Option<Vec<u8>>,
     /// The picture parameter sets: whole NAL units.
     pub pps: Vec<Vec<u8>>,
 }
 
-/// What a dialog needs of an SDP.
+/// The parts of an SDP that a dialog uses.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Described {
     pub video: VideoTrack,
-    /// The track's control.
+    /// The video track's control.
     pub control: Option<String>,
     /// The session-level control.
     pub session_control: Option<String>,
-    /// Controls of tracks that come from the camera too: sound, metadata.
+    /// Controls of the other tracks that the camera sends: sound, metadata.
     pub others: Bounded<String, RTSP_OTHER_TRACKS_MAX>,
 }
 
-/// A media section.
+/// A media section of the SDP.
 #[derive(Clone, Copy)]
 struct Media<'a> {
     kind: &'a str,
-    /// What follows `m=`.
+    /// The text after `m=`.
     line: &'a str,
-    /// The lines that follow it.
+    /// The lines of the section after the first.
     lines: &'a [u8],
 }
 
-/// Finds the H.264 track in a DESCRIBE answer's body.
+/// Finds the H.264 track in the body of a DESCRIBE answer.
 ///
 /// # Errors
-/// What there is instead.
+/// [`DialogError::HevcOnly`], [`DialogError::Codec`] or [`DialogError::NoVideo`] for an SDP without
+/// H.264; [`DialogError::Protocol`] when no media section can be parsed.
 pub(super) fn describe(body: &[u8]) -> Result<Described, DialogError> {
     let (session, media, found) = sections(body);
     if media.is_empty() && found > 0 {
@@ -74,7 +75,7 @@ pub(super) fn describe(body: &[u8]) -> Result<Described, DialogError> {
     }
     let video = || media.iter().filter(|media| media.is("video"));
     let h264 = |media: &&Media| h264_payload_type(media).is_some();
-    // What is marked sendonly is the way back to the camera, unless everything is.
+    // A track marked sendonly is the backchannel to the camera, unless all are marked.
     let chosen =
         video().find(|media| h264(media) && !media.is_way_back()).or_else(|| video().find(h264));
     let Some((track, payload_type)) =
@@ -99,7 +100,7 @@ pub(super) fn describe(body: &[u8]) -> Result<Described, DialogError> {
     })
 }
 
-/// The session's lines, the media sections that can be read, and how many were looked at.
+/// The session-level lines, the media sections that can be parsed, and the number of sections seen.
 fn sections(body: &[u8]) -> (&[u8], Bounded<Media<'_>, RTSP_SDP_MEDIA_MAX>, usize) {
     /// Where a section's first line begins and ends.
     type Place = (usize, usize);
@@ -120,7 +121,7 @@ fn sections(body: &[u8]) -> (&[u8], Bounded<Media<'_>, RTSP_SDP_MEDIA_MAX>, usiz
         let next = places.get(index + 1).map_or(end_of_last, |place| place.0);
         let read =
             pair(&body[*begin..*end]).and_then(|(_, line)| Media::of(line, &body[*end..next]));
-        // There are as many places for them as for their first lines.
+        // It has room: its capacity is that of `places`.
         media.extend(read);
     }
     (session, media, places.len())
@@ -130,13 +131,13 @@ fn is_line_end(byte: &u8) -> bool {
     matches!(byte, b'\n' | b'\r')
 }
 
-/// Key and value of a line, without the blanks around both.
+/// Key and value of a line, without surrounding blanks.
 fn pair(line: &[u8]) -> Option<(&str, &str)> {
     let (key, value) = std::str::from_utf8(line).ok()?.split_once('=')?;
     Some((key.trim(), value.trim()))
 }
 
-/// The values of `a=<name>:value` lines.
+/// The values of the `a=<name>:value` lines.
 fn values<'a>(lines: &'a [u8], name: &str) -> impl Iterator<Item = &'a str> {
     lines.split(is_line_end).filter_map(pair).filter(|(key, _)| *key == "a").filter_map(
         move |(_, attribute)| {
@@ -147,7 +148,7 @@ fn values<'a>(lines: &'a [u8], name: &str) -> impl Iterator<Item = &'a str> {
 }
 
 impl<'a> Media<'a> {
-    /// `None` when the line lacks kind, port or protocol.
+    /// The section; `None` when its first line lacks kind, port or protocol.
     fn of(line: &'a str, lines: &'a [u8]) -> Option<Self> {
         let mut words = line.split_whitespace();
         let kind = words.next()?;
@@ -169,7 +170,7 @@ impl<'a> Media<'a> {
         values(self.lines, name).next()
     }
 
-    /// The value of `a=<name>:<payload type> value`.
+    /// The value of the `a=<name>:<payload type> value` line.
     fn attribute_of(&self, name: &str, payload_type: &str) -> Option<&'a str> {
         values(self.lines, name).find_map(|value| {
             let (number, rest) = value.split_once([' ', '\t'])?;
@@ -183,8 +184,8 @@ impl<'a> Media<'a> {
     }
 }
 
-/// The codec's name for a payload type: by rtpmap, or else by the static table; without either by
-/// what only H.264 has parameters for.
+/// The codec's name for a payload type: from rtpmap, else from the static table, else H264 if fmtp
+/// has parameters that only H.264 has.
 fn codec<'a>(media: &Media<'a>, payload_type: &str) -> Option<&'a str> {
     if let Some(map) = media.attribute_of("rtpmap", payload_type) {
         return map.split('/').next().map(str::trim);
@@ -230,7 +231,7 @@ fn nothing_to_serve(media: &[Media]) -> DialogError {
     DialogError::Codec(name.chars().take(32).filter(|c| !c.is_control()).collect())
 }
 
-/// SPS and PPS of `sprop-parameter-sets`. The fmtp line may stand under another medium.
+/// SPS and PPS from `sprop-parameter-sets`. The fmtp line may be in another media section.
 fn parameter_sets(
     track: &Media,
     media: &[Media],
@@ -262,7 +263,7 @@ fn parameter_sets(
     (sps, pps)
 }
 
-/// NAL units between start codes, without trailing zeros, of a size that may be.
+/// NAL units between start codes, without trailing zeros; empty and too long ones are left out.
 fn nal_units(bytes: &[u8]) -> Vec<&[u8]> {
     let mut units = Vec::new();
     let mut rest = bytes;

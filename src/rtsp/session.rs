@@ -1,16 +1,16 @@
-//! A camera that plays: RTP out of the connection's bytes, and what keeps it coming.
+//! A playing camera: extracts RTP from the connection's bytes, and keeps the camera sending.
 //!
-//! Lives on the media thread and does not allocate; what it holds is fixed but for a few texts
-//! that the dialog made. Its life is RTP: as long as that comes, no answer of the camera, right or
-//! wrong, ends the session, and no answer is waited for (Tapo answers keepalives with the wrong
-//! CSeq, others never). It keeps no time and no socket.
+//! It runs on the media thread and does not allocate; its memory is fixed, apart from a few texts
+//! that the dialog made. A session is alive while RTP arrives. As long as it does, no answer of the
+//! camera, right or wrong, ends the session, and no answer is waited for (Tapo answers keepalives
+//! with the wrong CSeq, others never answer). It has neither clock nor socket.
 
 use super::auth::Auth;
 use super::error::SessionError;
 use super::examine::{Channels, Unwanted};
 use super::framing::{Broken, Framer, Item};
 use super::habits;
-use super::message::{Head, Kind, Request, answer};
+use super::message::{Head, MessageKind, RtspRequest, answer};
 use super::reception::Reception;
 use super::rtcp::{self, KeyFrameRequest};
 use super::schedule::Schedule;
@@ -18,48 +18,48 @@ use super::transmit::Transmit;
 use crate::limits::RTSP_KEY_FRAME_INTERVAL_US;
 use crate::mem::pool::CarryPool;
 
-/// Where a session's packets go.
+/// Receives a session's packets; called by [`Session::receive`].
 pub trait Sink {
-    /// One RTP packet of the video track, 12 bytes at least.
+    /// One RTP packet of the video track, at least 12 bytes.
     fn rtp(&mut self, packet: &[u8]);
-    /// Bytes were lost: what follows makes sense from the next IDR on.
+    /// Bytes were lost: the stream can be decoded again from the next IDR on.
     fn broken(&mut self, why: Broken);
 }
 
-/// What went by besides RTP.
+/// Counters of unusual events in a session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counters {
+pub struct FramingCounters {
     /// Frames on channels that were not set up.
     pub unknown_channel: u64,
-    /// Frames too short, or of a payload type the SDP did not announce.
+    /// Frames that were too short, or had a payload type other than the video track's.
     pub unknown_content: u64,
-    /// Times the connection was out of step.
+    /// How often the connection was out of sync.
     pub resyncs: u64,
-    /// Frames that found no carry slot.
+    /// Frames dropped for lack of a carry slot.
     pub abandoned: u64,
 }
 
 /// A session with a camera, from PLAY to TEARDOWN.
 #[derive(Debug)]
 pub struct Session {
-    /// What came behind the SETUP answer, until the first [`Session::receive`].
+    /// Bytes received after the SETUP answer, kept until the first [`Session::receive`].
     leftover: Vec<u8>,
     framer: Framer,
     play: PlayState,
 }
 
-/// What SETUP settled with the camera.
+/// The results of the handshake with the camera.
 #[derive(Debug)]
 pub(super) struct Negotiated {
-    /// The aggregate URL, of PLAY, keepalives and TEARDOWN.
+    /// The aggregate URL, for PLAY, keepalives and TEARDOWN.
     pub base: String,
     pub session_id: Option<String>,
     pub timeout_s: Option<u32>,
     pub channels: Channels,
     pub auth: Auth,
-    /// The next request's number.
+    /// The CSeq of the next request.
     pub cseq: u32,
-    /// Our own SSRC, for reports.
+    /// The SSRC that weir uses in its reports.
     pub ssrc: u32,
     pub keepalive: habits::Keepalive,
     pub leftover: Vec<u8>,
@@ -86,22 +86,22 @@ impl Session {
                 reception: Reception::default(),
                 key_frame_us: None,
                 key_frame_requests: 0,
-                counters: Counters::default(),
+                counters: FramingCounters::default(),
             },
         }
     }
 
-    /// Asks the camera to play. Once, at the beginning.
+    /// Queues PLAY. Called once, before everything else.
     pub fn play(&mut self, now_us: u64) {
         self.play.schedule = Schedule::new(now_us, self.play.timeout_s);
         self.play.stage = Stage::Asked;
         self.play.ask(Method::Play);
     }
 
-    /// Takes what one read returned, and calls `sink` for what is in it.
+    /// Takes the bytes of one read, and calls `sink` for the packets in it.
     ///
     /// # Errors
-    /// PLAY was refused and there is no RTP.
+    /// [`SessionError::PlayRefused`]: the camera refused PLAY, and no RTP has come.
     pub fn receive(
         &mut self,
         bytes: &[u8],
@@ -118,17 +118,17 @@ impl Session {
         Ok(())
     }
 
-    /// Bytes waiting to be written.
+    /// Bytes to write to the camera.
     pub fn transmit(&self) -> &[u8] {
         self.play.transmit.bytes()
     }
 
-    /// The first `bytes` of [`Session::transmit`] were written.
+    /// Removes the first `bytes` of [`Session::transmit`], which were written.
     pub fn sent(&mut self, bytes: usize) {
         self.play.transmit.sent(bytes);
     }
 
-    /// When [`Session::timeout`] is to be called next.
+    /// When [`Session::timeout`] must be called next; `u64::MAX` when nothing is due.
     pub fn deadline_us(&self) -> u64 {
         match self.play.stage {
             Stage::Set | Stage::Ended { .. } => u64::MAX,
@@ -136,26 +136,28 @@ impl Session {
         }
     }
 
-    /// Does what is due: keepalive, report, and a look at the camera's silence.
+    /// Does what is due: keepalive, receiver report, check for silence.
     ///
     /// # Errors
-    /// No RTP for too long, or no answer to PLAY.
+    /// [`SessionError::Silent`] after too long without RTP; [`SessionError::PlayUnanswered`] if
+    /// there was no answer to PLAY either.
     pub fn timeout(&mut self, now_us: u64) -> Result<(), SessionError> {
         self.play.timeout(now_us)
     }
 
-    /// The connection was not read for so long, up to now: that is no silence of the camera's.
+    /// The connection was not read for the last `us` µs; that does not count as the camera's
+    /// silence.
     pub fn was_not_read(&mut self, us: u64) {
         self.play.schedule.was_not_read(us);
     }
 
-    /// Asks for a key frame, at most once a second; most cameras do not listen.
+    /// Asks the camera for a key frame, at most once per second. Most cameras ignore it.
     pub fn request_key_frame(&mut self, now_us: u64) {
         self.play.request_key_frame(now_us);
     }
 
-    /// Says goodbye. Nothing is due any more; close when it is written and answered, or a third of
-    /// a second later.
+    /// Queues TEARDOWN and stops all timers. The caller writes it, and closes the connection when
+    /// it is answered or after a third of a second.
     pub fn teardown(&mut self) {
         if !matches!(self.play.stage, Stage::Ended { .. }) {
             self.play.stage = Stage::Ended { answered: false };
@@ -168,26 +170,26 @@ impl Session {
         matches!(self.play.stage, Stage::Ended { answered: true })
     }
 
-    /// Gives back a carry slot. The connection cannot be read on after it.
+    /// Returns the carry slot to the pool. The connection cannot be read any more afterwards.
     pub fn release(&mut self, carry: &mut CarryPool) {
         self.framer.release(carry);
     }
 
-    /// What went by besides RTP.
-    pub fn counters(&self) -> Counters {
+    /// The counters of unusual events so far.
+    pub fn counters(&self) -> FramingCounters {
         self.play.counters
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// Set up; nothing is asked yet.
+    /// Set up; PLAY was not sent yet.
     Set,
-    /// PLAY is asked, and neither granted nor is there RTP.
+    /// PLAY was sent; neither an answer nor RTP has come.
     Asked,
-    /// RTP came, or may come.
+    /// PLAY was accepted, or RTP came; `heard` tells whether RTP came.
     Playing { heard: bool },
-    /// TEARDOWN is asked.
+    /// TEARDOWN was sent.
     Ended { answered: bool },
 }
 
@@ -198,7 +200,7 @@ enum Method {
     Teardown,
 }
 
-/// All of a session but its framing.
+/// The state of a session except its framing.
 #[derive(Debug)]
 struct PlayState {
     base: String,
@@ -210,14 +212,14 @@ struct PlayState {
     ssrc: u32,
     keepalive: habits::Keepalive,
     stage: Stage,
-    /// Requests without an answer yet, oldest first, each method once.
+    /// Requests not answered yet, oldest first, each method at most once.
     asked: heapless::Vec<(Method, u32), 3>,
     transmit: Transmit,
     schedule: Schedule,
     reception: Reception,
     key_frame_us: Option<u64>,
     key_frame_requests: u8,
-    counters: Counters,
+    counters: FramingCounters,
 }
 
 impl PlayState {
@@ -256,8 +258,8 @@ impl PlayState {
     }
 
     fn take_message(&mut self, head: &Head<'_>) -> Result<(), SessionError> {
-        let Kind::Response { status } = head.kind else {
-            // A full buffer means that the camera does not read: it will not miss this answer.
+        let MessageKind::Response { status } = head.kind else {
+            // A full buffer means that the camera does not read, so it will not miss this answer.
             let _ = answer(head, &mut self.transmit);
             return Ok(());
         };
@@ -303,15 +305,15 @@ impl PlayState {
         }
     }
 
-    /// Which request this is the answer to: the one of that number, or the oldest.
+    /// The request that an answer belongs to: the one with this CSeq, else the oldest.
     fn answered(&mut self, cseq: Option<u32>) -> Option<Method> {
         let exact = self.asked.iter().position(|(_, number)| Some(*number) == cseq);
         let index = exact.or(if self.asked.is_empty() { None } else { Some(0) })?;
         Some(self.asked.remove(index).0)
     }
 
-    /// Queues a request. One that finds no room behind what the camera does not read is not sent;
-    /// keepalives come again, and a silent camera is noticed.
+    /// Queues a request. It is dropped if the buffer is full because the camera does not read.
+    /// Keepalives come again, and a silent camera is noticed.
     fn ask(&mut self, method: Method) {
         let (name, extra) = match method {
             Method::Play => ("PLAY", Some("Range: npt=0.000-")),
@@ -321,7 +323,7 @@ impl PlayState {
             },
             Method::Teardown => ("TEARDOWN", None),
         };
-        let request = Request {
+        let request = RtspRequest {
             method: name,
             uri: &self.base,
             cseq: self.cseq,
@@ -330,7 +332,7 @@ impl PlayState {
         };
         if request.write(&mut self.auth, &mut self.transmit).is_ok() {
             self.asked.retain(|(other, _)| *other != method);
-            // Three methods, each at most once: there is room.
+            // There are three methods, each at most once, so there is room.
             let _ = self.asked.push((method, self.cseq));
             self.cseq = self.cseq.wrapping_add(1);
         }
@@ -354,7 +356,7 @@ impl PlayState {
         }
         if due.report {
             let block = self.reception.report_block(now_us);
-            // No room: the camera does not read, and the next report comes in 5 s.
+            // Without room, the camera does not read; the next report follows in 5 s.
             let _ = rtcp::write(self.report_channel, self.ssrc, block, None, &mut self.transmit);
         }
         Ok(())

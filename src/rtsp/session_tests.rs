@@ -1,7 +1,7 @@
 //! A session with a camera, on a turned clock.
 
 use super::super::testing::{carry_pool, frame, rtp};
-use super::super::url::Credentials;
+use super::super::url::CameraCredentials;
 use super::*;
 use crate::limits::RTSP_SILENCE_US_MAX;
 
@@ -34,7 +34,7 @@ impl Camera {
             timeout_s: None,
             channels: Channels { rtp: 0, rtcp: 1, payload_type: 96 },
             auth: Auth::new(
-                Some(Credentials { user: "u".to_owned(), password: "p".to_owned() }),
+                Some(CameraCredentials { user: "u".to_owned(), password: "p".to_owned() }),
                 false,
             ),
             cseq: 4,

@@ -1,14 +1,15 @@
-//! What SETUP agrees on: the channels of the interleaved connection (RFC 2326 section 12.39).
+//! The Transport header of SETUP: the channels of the interleaved connection (RFC 2326 section
+//! 12.39).
 
-/// The Transport header of our SETUP, for two channels from `first` on. No `mode`, which breaks some
-/// servers.
+/// The Transport header for SETUP, with two channels from `first` on. It has no `mode`, which
+/// breaks some servers.
 pub(super) fn transport(first: u8) -> String {
     format!("Transport: RTP/AVP/TCP;unicast;interleaved={first}-{}", first.saturating_add(1))
 }
 
-/// The RTP and the RTCP channel of a camera's Transport header. Cameras choose other channels than
-/// they were asked for (Dahua), name one only, or none; `interleaved` counts and not the protocol's
-/// name (Escam says RTP/AVP). `None` when the camera will not send over this connection.
+/// The RTP and RTCP channels in a camera's Transport header. Cameras choose other channels than
+/// asked for (Dahua), name only one, or none. `interleaved` decides, not the protocol's name (Escam
+/// says RTP/AVP). `None` when the camera will not send over this connection.
 pub(super) fn channels(transport: Option<&str>) -> Option<(u8, u8)> {
     const ASKED: (u8, u8) = (0, 1);
     let Some(transport) = transport else {

@@ -1,37 +1,37 @@
-//! What a dialog asks of its caller, and what it comes to.
+//! What a dialog asks its caller to do, and the result of a dialog.
 
 use std::fmt;
 
 use super::sdp::VideoTrack;
 use super::session::Session;
 
-/// What a dialog wants next.
-pub enum Step {
-    /// Write this, and ask again.
+/// The next step of a dialog, to be done by its caller.
+pub enum DialogStep {
+    /// Write these bytes to the connection, then poll again.
     Send(Vec<u8>),
-    /// Read, and call [`super::Dialog::receive`] or [`super::Dialog::closed`].
+    /// Read from the connection, and call [`super::Dialog::receive`] or [`super::Dialog::closed`].
     Read,
-    /// Close the connection, open one to this port of the same address, and ask again.
+    /// Close the connection, open one to this port of the same address, and poll again.
     Connect(u16),
-    /// All is set up: the connection belongs to the session.
+    /// Everything is set up: the connection now belongs to the session.
     Ready(Box<Ready>),
 }
 
-/// What a dialog comes to.
+/// The result of a dialog.
 #[derive(Debug)]
 pub struct Ready {
-    /// The session, before PLAY.
+    /// The session, ready for PLAY.
     pub session: Session,
-    /// The track it will deliver.
+    /// The video track that it will deliver.
     pub video: VideoTrack,
-    /// The session's timeout in seconds, when the camera told one.
+    /// The session's timeout in seconds, if the camera announced one.
     pub timeout_s: Option<u32>,
-    /// The camera had the password sent as it is.
+    /// Whether the password is sent in plaintext, since the camera asks for Basic.
     pub is_in_the_clear: bool,
 }
 
-impl fmt::Debug for Step {
-    /// Shows no bytes: the password may be among them.
+impl fmt::Debug for DialogStep {
+    /// Shows no bytes, because the password may be among them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Send(bytes) => write!(f, "Send({} bytes)", bytes.len()),

@@ -1,17 +1,17 @@
-//! The unfinished end of what was read, kept until the next read completes it.
+//! The unfinished end of a read, kept until the next read completes it.
 //!
-//! A few bytes stay inline; more go into one carry slot, which is taken for the whole frame as
-//! soon as its length is known, so a frame's bytes are copied into it once. The slot goes back
+//! A few bytes are kept inline. More go into one carry slot, which is taken for the whole frame
+//! once its length is known, so each byte of a frame is copied there once. The slot is returned
 //! when the last byte is consumed.
 
 use crate::mem::pool::{Carry, CarryPool, Tier};
 
-/// Enough for any verdict that comes before a length is known.
+/// Inline bytes: enough for any verdict that is possible before the length is known.
 const INLINE_BYTES: usize = 32;
-/// A message that outgrows its slot is copied to the next in steps of this.
+/// A message that outgrows its slot is copied to the next one in steps of this size.
 const COPY_BYTES: usize = 256;
 
-/// The kept bytes.
+/// The bytes kept between two reads.
 #[derive(Debug)]
 pub(super) struct Tail {
     inline: [u8; INLINE_BYTES],
@@ -37,10 +37,10 @@ impl Tail {
         &all[self.start..self.end]
     }
 
-    /// Makes room for `bytes` bytes in all, counted from the first one kept.
+    /// Makes room for `bytes` bytes in all, including those already kept.
     ///
     /// # Errors
-    /// The tier that had no slot; what was kept is still there.
+    /// No carry slot of the returned tier was free; the bytes already kept are still there.
     pub(super) fn reserve(&mut self, bytes: usize, pool: &mut CarryPool) -> Result<(), Tier> {
         let capacity = self.all_mut(pool).len();
         if self.start + bytes <= capacity {
@@ -72,14 +72,14 @@ impl Tail {
         Ok(())
     }
 
-    /// Keeps `bytes`, for which there is room.
+    /// Appends `bytes`; [`Self::reserve`] must have made room for them.
     pub(super) fn push(&mut self, bytes: &[u8], pool: &mut CarryPool) {
         let (start, end) = (self.end, self.end + bytes.len());
         self.all_mut(pool)[start..end].copy_from_slice(bytes);
         self.end = end;
     }
 
-    /// Drops the first `bytes`; the slot goes back with the last.
+    /// Drops the first `bytes` bytes; the slot is returned with the last one.
     pub(super) fn consume(&mut self, bytes: usize, pool: &mut CarryPool) {
         self.start += bytes;
         if self.start == self.end {
@@ -87,7 +87,7 @@ impl Tail {
         }
     }
 
-    /// Drops everything and gives the slot back.
+    /// Drops all bytes and returns the slot.
     pub(super) fn clear(&mut self, pool: &mut CarryPool) {
         if let Some(slot) = self.slot.take() {
             pool.give(slot);

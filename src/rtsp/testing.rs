@@ -1,9 +1,9 @@
-//! What the tests of this folder have in common: frames and packets as cameras send them.
+//! Helpers shared by the tests of this folder: frames and packets as cameras send them.
 
 use crate::mem::pool::CarryPool;
 
-/// An empty pool on the heap. It passes over a stack on its way there, and in a debug build twice,
-/// which is more than a test's thread has.
+/// An empty pool on the heap. While it is built it lies on the stack, in a debug build twice, and a
+/// test thread's stack is too small for that.
 pub(super) fn carry_pool() -> Box<CarryPool> {
     const STACK_BYTES: usize = 64 << 20;
     let builder = std::thread::Builder::new().stack_size(STACK_BYTES);
@@ -11,7 +11,7 @@ pub(super) fn carry_pool() -> Box<CarryPool> {
     thread.join().expect("a pool")
 }
 
-/// An interleaved frame.
+/// An interleaved `$` frame.
 pub(super) fn frame(channel: u8, payload: &[u8]) -> Vec<u8> {
     let len = u16::try_from(payload.len()).expect("a frame's length").to_be_bytes();
     [&[b'$', channel, len[0], len[1]], payload].concat()

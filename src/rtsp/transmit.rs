@@ -1,16 +1,16 @@
-//! Bytes waiting to be written to a camera, in a buffer that never grows.
+//! Bytes to be written to a camera, in a buffer that never grows.
 //!
-//! A message goes in whole or not at all: what does not fit is not said now, and keepalives and
-//! reports come round again.
+//! A message is added whole or not at all. One that does not fit is dropped; keepalives and reports
+//! come again.
 
 use std::fmt;
 
 use crate::limits::RTSP_TRANSMIT_BYTES_MAX;
 
-/// The buffer. Its `Debug` shows no bytes: Basic puts the password among them.
+/// The buffer. Its `Debug` shows no bytes, because Basic puts the password among them.
 pub(super) struct Transmit(heapless::Vec<u8, RTSP_TRANSMIT_BYTES_MAX>);
 
-/// A message did not fit into [`RTSP_TRANSMIT_BYTES_MAX`].
+/// A message does not fit into [`RTSP_TRANSMIT_BYTES_MAX`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TransmitFull;
 
@@ -23,7 +23,7 @@ impl Transmit {
         &self.0
     }
 
-    /// The first `bytes` were written.
+    /// Removes the first `bytes` bytes, which were written.
     pub(super) fn sent(&mut self, bytes: usize) {
         let bytes = bytes.min(self.0.len());
         self.0.copy_within(bytes.., 0);
@@ -38,12 +38,12 @@ impl Transmit {
         self.0.extend_from_slice(bytes).map_err(|_| TransmitFull)
     }
 
-    /// For `write!`.
+    /// Appends formatted text; makes `write!` work.
     pub(super) fn write_fmt(&mut self, arguments: fmt::Arguments<'_>) -> Result<(), TransmitFull> {
         fmt::Write::write_fmt(&mut Pen(self), arguments).map_err(|_| TransmitFull)
     }
 
-    /// Takes back what `message` wrote when not all of it fits.
+    /// Runs `message`, and removes what it wrote if not all of it fits.
     pub(super) fn whole(
         &mut self,
         message: impl FnOnce(&mut Self) -> Result<(), TransmitFull>,

@@ -1,12 +1,12 @@
-//! A camera's URL as people write it into a configuration, taken apart leniently: the one reader of
-//! such URLs, for the configuration, the import and what a camera redirects to.
+//! A camera's URL as people write it into a configuration, parsed leniently. This is the only
+//! parser of such URLs: for the configuration, the import and redirects.
 //!
-//! The request text is kept to the byte: a Digest `uri=` must equal the request line, and cameras
-//! compare both with what they announced, so nothing is escaped, lower-cased or normalised. Bounded
-//! by [`RTSP_URL_BYTES_MAX`]. Names are not resolved here.
+//! The request text is kept byte for byte: a Digest `uri=` must equal the request line, and cameras
+//! compare both with the URLs they announced. So nothing is escaped, lower-cased or normalised. The
+//! length is bounded by [`RTSP_URL_BYTES_MAX`]. Names are not resolved here.
 //!
-//! A path or query may be a secret (`/user=admin&password=…`, `?token=…`, or a path that is nothing
-//! else), so neither `Display` nor `Debug` shows more than scheme, host and port.
+//! A path or query may be a secret (`/user=admin&password=…`, `?token=…`, or a path that is the
+//! secret itself), so `Display` and `Debug` show only scheme, host and port.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -15,61 +15,61 @@ use crate::limits::{RTSP_PASSWORD_BYTES_MAX, RTSP_URL_BYTES_MAX, RTSP_USER_BYTES
 
 const SCHEME: &str = "rtsp://";
 const PORT_DEFAULT: u16 = 554;
-/// What stands for a part that is not shown.
+/// Shown instead of a part that may be secret.
 const HIDDEN: &str = "(hidden)";
-/// A name of the DNS (RFC 1035 section 2.3.4), or an address with its zone.
+/// The longest DNS name (RFC 1035 section 2.3.4), which also bounds an address with its zone.
 const HOST_BYTES_MAX: usize = 255;
 
-/// A camera's URL. What it shows has no path and no login.
+/// A camera's URL. `Display` and `Debug` show neither path nor login.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CameraUrl {
     request: String,
     host: String,
     port: u16,
-    credentials: Option<Credentials>,
+    credentials: Option<CameraCredentials>,
 }
 
 /// A user's name and password. Its `Debug` shows neither.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Credentials {
+pub struct CameraCredentials {
     /// The user's name, as the camera knows it.
     pub user: String,
     /// The password, as the camera knows it.
     pub password: String,
 }
 
-/// Why a text is no camera's URL, or a login no camera's: the end of a sentence about it. It
-/// quotes nothing of it.
+/// Why a text is not a valid camera URL or login. The message completes a sentence about the text
+/// ("... has no host") and never quotes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UrlError {
     /// It does not begin with `rtsp://`.
     Scheme,
-    /// There is no host.
+    /// The host is missing.
     NoHost,
-    /// The host is neither an address nor a name.
+    /// The host is neither an IP address nor a valid name.
     Host,
-    /// What stands behind the host's colon is no port.
+    /// The text after the host's colon is not a port.
     Port,
     /// A blank or a control character, which would break the request line.
     Character(u8),
-    /// An `@` in the path, and what stands before it may be host and port or half a login.
+    /// An `@` in the path, where the text before it may be host and port or half of a login.
     Ambiguous,
-    /// Longer than [`RTSP_URL_BYTES_MAX`].
+    /// Longer than [`RTSP_URL_BYTES_MAX`]; the length in bytes.
     Length(usize),
-    /// A user's name longer than [`RTSP_USER_BYTES_MAX`].
+    /// The user name is longer than [`RTSP_USER_BYTES_MAX`]; its length in bytes.
     UserLength(usize),
-    /// A password longer than [`RTSP_PASSWORD_BYTES_MAX`].
+    /// The password is longer than [`RTSP_PASSWORD_BYTES_MAX`]; its length in bytes.
     PasswordLength(usize),
     /// A control character in the login, which could forge a header.
     CredentialCharacter,
 }
 
 impl CameraUrl {
-    /// Takes `text` apart. Userinfo may hold `@`, `:`, `/` and `?` unescaped where it can be told
-    /// from a host all the same; percent escapes in it are decoded once.
+    /// Parses `text`. Userinfo may contain `@`, `:`, `/` and `?` unescaped where it can still be
+    /// told from a host; percent escapes in it are decoded once.
     ///
     /// # Errors
-    /// [`UrlError`], in words for the person who wrote it.
+    /// See [`UrlError`]; its message is written for the person who wrote the URL.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         let text = text.trim();
         if text.len() > RTSP_URL_BYTES_MAX {
@@ -85,7 +85,7 @@ impl CameraUrl {
         let (userinfo, rest) = split_userinfo(rest);
         let (authority, path) = split_authority(rest);
         let (host, port) = split_port(authority)?;
-        let credentials = userinfo.map(Credentials::from_userinfo).transpose()?;
+        let credentials = userinfo.map(CameraCredentials::from_userinfo).transpose()?;
         // The zone is this machine's own name for an interface (RFC 6874 section 1).
         let request = match (authority.find('%'), authority.find(']')) {
             (Some(zone), Some(end)) => {
@@ -96,30 +96,30 @@ impl CameraUrl {
         Ok(Self { request, host, port, credentials })
     }
 
-    /// The name or address to connect to, without brackets; with its zone, as `fe80::1%eth0`, where
-    /// it has one.
+    /// The name or address to connect to, without brackets, and with its zone if it has one, as in
+    /// `fe80::1%eth0`.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port to connect to; 554 where the URL has none.
+    /// The port to connect to; 554 if the URL has none.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// What goes into the request line: the URL as written, without userinfo. It may hold a
-    /// password all the same, and goes to the camera and into the configuration alone.
+    /// The URL for the request line: as written, without userinfo. It may still contain a password,
+    /// so it goes only to the camera and into the configuration.
     pub fn reveal(&self) -> &str {
         &self.request
     }
 
-    /// The userinfo, percent-decoded once.
-    pub fn credentials(&self) -> Option<&Credentials> {
+    /// The login in the URL, percent-decoded once.
+    pub fn credentials(&self) -> Option<&CameraCredentials> {
         self.credentials.as_ref()
     }
 
-    /// Takes the login out.
-    pub fn take_credentials(&mut self) -> Option<Credentials> {
+    /// Removes the login from the URL and returns it.
+    pub fn take_credentials(&mut self) -> Option<CameraCredentials> {
         self.credentials.take()
     }
 }
@@ -141,7 +141,7 @@ impl fmt::Debug for CameraUrl {
     }
 }
 
-impl Credentials {
+impl CameraCredentials {
     fn from_userinfo(userinfo: &str) -> Result<Self, UrlError> {
         let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
         let credentials = Self { user: percent_decoded(user), password: percent_decoded(password) };
@@ -149,10 +149,10 @@ impl Credentials {
         Ok(credentials)
     }
 
-    /// Whether both can be sent to a camera.
+    /// Checks that both can be sent to a camera.
     ///
     /// # Errors
-    /// What cannot.
+    /// [`UrlError::UserLength`], [`UrlError::PasswordLength`] or [`UrlError::CredentialCharacter`].
     pub fn check(&self) -> Result<(), UrlError> {
         if self.user.len() > RTSP_USER_BYTES_MAX {
             return Err(UrlError::UserLength(self.user.len()));
@@ -167,7 +167,7 @@ impl Credentials {
     }
 }
 
-impl fmt::Debug for Credentials {
+impl fmt::Debug for CameraCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Credentials(hidden)")
     }
@@ -201,12 +201,12 @@ impl fmt::Display for UrlError {
 
 impl std::error::Error for UrlError {}
 
-/// `host:port` of a URL with a scheme, as written.
+/// `host:port` of a URL with a scheme, as written in it.
 pub(super) fn authority(url: &str) -> &str {
     split_authority(url.split_once("://").map_or(url, |(_, rest)| rest)).0
 }
 
-/// What stands before the path or query, and the path and query.
+/// The part before the path or query, and the path and query.
 fn split_authority(rest: &str) -> (&str, &str) {
     rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()))
 }
@@ -216,7 +216,7 @@ pub(super) fn is_absolute(text: &str) -> bool {
     text.get(..SCHEME.len()).is_some_and(|start| start.eq_ignore_ascii_case(SCHEME))
 }
 
-/// `text` without its userinfo, which cameras of Samsung put into URLs they announce.
+/// `text` without its userinfo, which Samsung cameras put into the URLs that they announce.
 pub(super) fn without_userinfo(text: &str) -> String {
     match text.split_once("://") {
         Some((scheme, rest)) => format!("{scheme}://{}", split_userinfo(rest).1),
@@ -224,7 +224,7 @@ pub(super) fn without_userinfo(text: &str) -> String {
     }
 }
 
-/// What follows `rtsp://`, which some write twice.
+/// The part after `rtsp://`, which some people write twice.
 fn strip_scheme(text: &str) -> Result<&str, UrlError> {
     let mut rest = text;
     while is_absolute(rest) {
@@ -233,8 +233,8 @@ fn strip_scheme(text: &str) -> Result<&str, UrlError> {
     if rest.len() < text.len() { Ok(rest) } else { Err(UrlError::Scheme) }
 }
 
-/// Userinfo and the rest. It ends at the authority's last `@`; when what is left cannot be a host
-/// and port (`admin:pa/ss@host`), at the last `@` of the text.
+/// Userinfo and the rest. Userinfo ends at the authority's last `@`; if what follows cannot be a
+/// host and port (`admin:pa/ss@host`), it ends at the last `@` of the text.
 fn split_userinfo(rest: &str) -> (Option<&str>, &str) {
     let authority = split_authority(rest).0;
     let at = authority.rfind('@');
@@ -246,9 +246,10 @@ fn split_userinfo(rest: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// Whether `admin:2024/x@192.0.2.7` may be a host, its port and a path as well as a login and a
-/// host, or `u:p@ss/w@192.0.2.7` a login, a host and a path as well as a longer login and a host.
-/// An address before the path is the host, and so is a name with a dot, but for an address behind.
+/// Whether the text has two readings: `admin:2024/x@192.0.2.7` is a host, port and path or a login
+/// and a host, and `u:p@ss/w@192.0.2.7` a login, host and path or a longer login and a host. An
+/// address before the path is taken for the host, and so is a name with a dot, unless an address
+/// follows the `@`.
 fn is_ambiguous(rest: &str) -> bool {
     let (authority, path) = split_authority(rest);
     let Some((_, behind)) = path.rsplit_once('@') else { return false };
@@ -264,7 +265,7 @@ fn is_ambiguous(rest: &str) -> bool {
     }
 }
 
-/// Host and port; an IPv6 address may lack its brackets, and then has no port.
+/// Host and port. An IPv6 address may lack its brackets; then it has no port.
 fn split_port(authority: &str) -> Result<(String, u16), UrlError> {
     let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
         let (host, rest) = rest.split_once(']').ok_or(UrlError::Host)?;
@@ -298,19 +299,20 @@ fn split_port(authority: &str) -> Result<(String, u16), UrlError> {
     }
 }
 
-/// An IPv6 address, with a zone behind `%25` (RFC 6874 section 2) or behind a plain `%`, as `%`.
+/// An IPv6 address with its zone after `%`; the text has `%25` (RFC 6874 section 2) or a plain `%`.
 fn with_zone(host: &str) -> Option<String> {
     let Some((address, zone)) = host.split_once('%') else {
         return host.parse::<Ipv6Addr>().is_ok().then(|| host.to_owned());
     };
-    // An interface's name has 15 bytes at most; one may be all digits, or be called 25.
+    // An interface name has at most 15 bytes. It may be all digits, or even be called 25.
     let zone = zone.strip_prefix("25").filter(|zone| !zone.is_empty()).unwrap_or(zone);
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
     let is_good = (1..=15).contains(&zone.len()) && zone.bytes().all(fits);
     (is_good && address.parse::<Ipv6Addr>().is_ok()).then(|| format!("{address}%{zone}"))
 }
 
-/// Percent escapes decoded once; what is no escape, or would be no UTF-8, stays as it is.
+/// Decodes percent escapes once. An invalid escape stays. If the result is not UTF-8, returns
+/// `text`.
 fn percent_decoded(text: &str) -> String {
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

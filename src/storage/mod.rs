@@ -1,8 +1,8 @@
 //! Files on the box: those that a person names, and the small ones that weir itself keeps.
 //!
-//! [`mod@file`] reads regular files alone, bounded, and replaces them whole or not at all;
-//! [`state_folder`] is where weir finds again after a restart what it wrote; [`secret`] is a
-//! password in memory.
+//! [`mod@file`] reads only regular files, up to a bound, and replaces them whole or not at all;
+//! [`state_folder`] holds what weir needs again after a restart; [`secret`] is a password in
+//! memory.
 
 mod file;
 mod secret;

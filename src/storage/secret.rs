@@ -1,21 +1,21 @@
-//! A password in memory: what the log and the API must never show.
+//! A password in memory, which the log and the API must never show.
 
 /// A password. Its `Debug` prints nothing of it, not even its length.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Wraps a password.
+    /// Wraps a password, so that `Debug` prints nothing of it.
     pub fn new(text: String) -> Self {
         Self(text)
     }
 
-    /// The password itself; only for signing a request.
+    /// The password in the clear: to use it, never to log it.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// Whether there is none.
+    /// Whether the password is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,9 +1,9 @@
 //! The state folder: the few small files that weir itself writes, each replaced whole or not at
-//! all, and only when what it holds has changed. In steady state nothing is written.
+//! all, and only when its content has changed. In steady state nothing is written.
 //!
-//! weir's user can write to it, and root reads and writes there before it becomes that user. So
-//! only regular files are read, no link is followed, and what root makes is given to the user by
-//! its descriptor.
+//! weir's user can write to the folder, and root reads and writes there before it becomes that
+//! user. So only regular files are read, no link is followed, and a file that root makes is given
+//! to the user by its descriptor.
 
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, fchown};
@@ -11,38 +11,38 @@ use std::path::{Path, PathBuf};
 
 use super::file::{FileOwner, content, open_no_link, write};
 
-/// Readable by weir's own user alone: what is kept here may hold secrets.
+/// Readable by weir's own user only: the content may be secret.
 const FILE_MODE: u32 = 0o600;
 
-/// Where weir keeps what it must find again after a restart; the demo has none.
+/// The folder for what weir needs again after a restart; the demo has none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StateFolder {
     path: Option<PathBuf>,
-    /// To whom files that are written here belong; to the process's own user without it.
+    /// Owner of the files written here; `None` for the process's own user.
     owner: Option<FileOwner>,
 }
 
 impl StateFolder {
-    /// A folder that is there.
+    /// The state folder at `path`, which must exist.
     pub fn at(path: PathBuf) -> Self {
         Self { path: Some(path), owner: None }
     }
 
-    /// None: reads find nothing, writes are refused.
+    /// No state folder: reads find nothing, writes are refused.
     pub fn none() -> Self {
         Self::default()
     }
 
-    /// The same folder, whose files belong to `owner`: for root, which is about to become it.
+    /// The same folder, whose files belong to `owner`: for root, before it becomes that user.
     #[must_use]
     pub fn owned_by(self, owner: Option<FileOwner>) -> Self {
         Self { owner, ..self }
     }
 
     /// The folder for a configuration file: `chosen`, else the service manager's
-    /// `$STATE_DIRECTORY`, else the one that the file is in.
+    /// `$STATE_DIRECTORY`, else the folder of that file.
     pub fn beside(configuration: &Path, chosen: Option<PathBuf>) -> Self {
-        // systemd lists several with colons; the first is ours.
+        // systemd lists several, separated by colons; the first is weir's.
         let given = std::env::var_os("STATE_DIRECTORY").and_then(|list| {
             let first = std::env::split_paths(&list).next()?;
             (!first.as_os_str().is_empty()).then_some(first)
@@ -54,15 +54,15 @@ impl StateFolder {
         Self::at(chosen.or(given).unwrap_or_else(own))
     }
 
-    /// The path of a file in it.
+    /// Path of the file `name`; `None` without a folder.
     pub fn path(&self, name: &str) -> Option<PathBuf> {
         self.path.as_ref().map(|folder| folder.join(name))
     }
 
-    /// What `name` holds; `None` when it is not there.
+    /// Content of the file `name`; `None` when it does not exist.
     ///
     /// # Errors
-    /// It cannot be read, is no regular file or a link to one, or is longer than `bytes_max`.
+    /// The file cannot be read, is not regular, is a link, or is longer than `bytes_max`.
     pub fn read(&self, name: &str, bytes_max: usize) -> io::Result<Option<Vec<u8>>> {
         let Some(path) = self.path(name) else { return Ok(None) };
         match open_no_link(&path) {
@@ -72,11 +72,11 @@ impl StateFolder {
         }
     }
 
-    /// Gives a file that root made to the folder's owner, who could not read it otherwise. One that
-    /// has other names as well is left alone: it may be somebody else's file.
+    /// Gives a file that root made to the folder's owner, which could not read it otherwise. A file
+    /// with further hard links is left alone: it may be another user's file.
     ///
     /// # Errors
-    /// What the file system says.
+    /// The file cannot be opened or is a link, or its owner cannot be changed.
     pub fn hand_over(&self, name: &str) -> io::Result<()> {
         let (Some(path), Some(owner)) = (self.path(name), self.owner) else { return Ok(()) };
         let file = open_no_link(&path)?;
@@ -87,11 +87,12 @@ impl StateFolder {
         fchown(&file, Some(owner.uid), Some(owner.gid))
     }
 
-    /// Makes `name` hold `bytes`; whether that took a write. Whenever the power goes, a reader finds
-    /// the old or the new.
+    /// Makes the file `name` hold `bytes`; false when it held them already. After a power cut, a
+    /// reader finds the old content or the new.
     ///
     /// # Errors
-    /// What the file system says; the old content is then still there.
+    /// There is no folder, or the file system refused the write; the old content is then still
+    /// there.
     pub fn write(&self, name: &str, bytes: &[u8]) -> io::Result<bool> {
         let none = || io::Error::new(io::ErrorKind::Unsupported, "there is no state folder");
         let folder = self.path.as_ref().ok_or_else(none)?;
@@ -140,7 +141,7 @@ mod tests {
         let _ = fs::remove_dir_all(path);
     }
 
-    /// Were it to wait for the pipe's other end, this test would not end.
+    /// If the read waited for the pipe's other end, this test would not end.
     #[test]
     fn a_pipe_and_a_link_are_not_read_and_are_replaced() {
         let (path, state) = folder("planted");

@@ -1,25 +1,25 @@
-//! A stream's counters, and its rates over about the last two seconds.
+//! A stream's counters, and its frame and bit rates over about the last two seconds.
 
-/// Least time a rate is taken over.
+/// The shortest time over which a rate is measured.
 const WINDOW_US: u64 = 2_000_000;
-/// After so long without a packet the rates are zero; a camera may send a frame in two seconds.
+/// After this time without a packet the rates are zero. A camera may send one frame in two seconds.
 const SILENCE_US: u64 = 3_000_000;
 
-/// What is counted as packets come.
+/// A stream's counters, updated with each packet.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Figures {
-    /// RTP packets taken.
+pub struct StreamFigures {
+    /// RTP packets accepted since the slot got its camera.
     pub packets: u64,
-    /// Their bytes, headers included.
+    /// Bytes of those packets, headers included.
     pub bytes: u64,
-    /// Times the stream had to wait for its next IDR.
+    /// How often the stream had to wait for its next IDR.
     pub breaks: u64,
-    /// When the last RTP packet came; 0 for never.
+    /// When the last RTP packet arrived; 0 before the first.
     pub last_rtp_us: u64,
     rates: Rates,
 }
 
-/// The last window's rates, and where the present one began.
+/// The rates of the last window, and the counters at the start of the current one.
 #[derive(Debug, Clone, Copy, Default)]
 struct Rates {
     began_us: u64,
@@ -29,8 +29,8 @@ struct Rates {
     bits_per_s: u64,
 }
 
-impl Figures {
-    /// All zero.
+impl StreamFigures {
+    /// Counters that are all zero.
     pub const fn new() -> Self {
         Self {
             packets: 0,
@@ -41,10 +41,10 @@ impl Figures {
         }
     }
 
-    /// Frames per second, times 100, and bits per second. `frames` were counted in all.
+    /// Frames per second, times 100, and bits per second. `frames` is the number of frames so far.
     ///
-    /// A window lasts from one packet's arrival to another's: one that ended at any moment would
-    /// be off by a part of a frame.
+    /// A window lasts from the arrival of one packet to that of another. If it ended at any other
+    /// time, the rate would be off by part of a frame.
     pub fn rates(&mut self, frames: u64, now_us: u64) -> (u32, u64) {
         let last_us = self.last_rtp_us;
         let is_silent = now_us.saturating_sub(last_us) >= SILENCE_US;
@@ -72,9 +72,9 @@ impl Figures {
 mod tests {
     use super::*;
 
-    /// The rates at the end of ten seconds of frames this far apart, asked for now and then.
-    fn of_frames_apart(apart_us: u64) -> (Figures, (u32, u64)) {
-        let mut figures = Figures::new();
+    /// The rates after ten seconds of frames this far apart, measured every 110 ms.
+    fn of_frames_apart(apart_us: u64) -> (StreamFigures, (u32, u64)) {
+        let mut figures = StreamFigures::new();
         let mut rates = (0, 0);
         let mut frames = 0;
         for now_us in (0..10_000_000).step_by(10_000) {

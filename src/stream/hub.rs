@@ -1,7 +1,8 @@
-//! A stream: one camera slot's history ring, the receive side that fills it, and its figures.
+//! A stream: one camera slot's history ring, the receive side that fills it, and its statistics.
 //!
-//! It lives as long as the slot. Indexes and timeline run on when the camera is connected anew, and
-//! when another takes its place, so that subscriptions live through it. Less than 8 KiB, and all zeros before it is configured.
+//! It lives as long as the slot. Indexes and timeline continue when the camera reconnects, and when
+//! another camera gets the slot, so that subscriptions survive. A stream takes less than 8 KiB, and
+//! is all zeros until it is configured.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -11,19 +12,19 @@ use crate::rtp::cut::RingWriter;
 use crate::rtp::receiver::Received;
 use crate::status::CameraStats;
 
-use super::figures::Figures;
+use super::figures::StreamFigures;
 use crate::history::Chunks;
 use crate::history::Ring;
 
-/// One camera slot's stream.
+/// The stream of one camera slot.
 #[derive(Debug)]
 pub struct Stream {
     pub(super) ring: Ring,
-    /// When a viewer had it last.
+    /// When the stream last had a viewer.
     pub(super) looked_at_us: u64,
     bits_per_s: u64,
     receiver: Receiver,
-    figures: Figures,
+    figures: StreamFigures,
     /// The index of this camera's first packet.
     first: u64,
     connected: bool,
@@ -32,33 +33,33 @@ pub struct Stream {
 const _: () = assert!(size_of::<Stream>() <= 8 * 1024);
 
 impl Stream {
-    /// A stream without a camera.
+    /// The stream of a slot without a camera.
     pub const fn new() -> Self {
         Self {
             ring: Ring::new(),
             looked_at_us: 0,
             bits_per_s: 0,
             receiver: Receiver::new(),
-            figures: Figures::new(),
+            figures: StreamFigures::new(),
             first: 0,
             connected: false,
         }
     }
 
-    /// Once, at start: the size of the payloads cut.
+    /// Sets the largest RTP payload to cut, in bytes. Called once, at start.
     pub fn configure(&mut self, payload_bytes: usize) {
         self.receiver.configure(payload_bytes.clamp(PAYLOAD_BYTES_MIN, PAYLOAD_BYTES_MAX));
     }
 
-    /// The camera is connected, again perhaps: its video's payload type, and the parameter sets
-    /// of its SDP. The first picture follows its next IDR.
+    /// The camera has connected or reconnected, with this video payload type and the parameter sets
+    /// of its SDP. The first picture comes with its next IDR.
     pub fn connect(&mut self, payload_type: u8, sps: Option<&[u8]>, pps: &[&[u8]]) {
         self.receiver.broken(&mut self.ring);
         self.receiver.connect(payload_type, sps, pps);
         self.connected = true;
     }
 
-    /// An RTP packet of the video track came.
+    /// Handles one RTP packet of the video track.
     pub fn rtp(&mut self, chunks: &mut Chunks, packet: &[u8], now_us: u64) {
         if !self.connected {
             return;
@@ -74,78 +75,80 @@ impl Stream {
         self.figures.last_rtp_us = now_us;
     }
 
-    /// Packets of the video track were lost on our side: wait for the next IDR.
+    /// weir itself lost packets of the video track: wait for the next IDR.
     pub fn broken(&mut self) {
         self.receiver.broken(&mut self.ring);
         self.figures.breaks += 1;
     }
 
-    /// The camera is gone. What the ring has of history stays, until others need it.
+    /// The camera has disconnected. The history in the ring stays until other streams need its
+    /// chunks.
     pub fn disconnect(&mut self, chunks: &mut Chunks, now_us: u64) {
         self.receiver.broken(&mut self.ring);
         self.ring.give_back(chunks, now_us);
         self.connected = false;
     }
 
-    /// Another camera takes the place of this one, or the same from another address: its pictures
-    /// go, its figures begin anew. Subscriptions live on, and go on at the first IDR that comes.
+    /// The slot gets another camera, or the same camera at another address: drops its pictures and
+    /// zeros its counters. Subscriptions survive and continue at the first IDR that arrives.
     pub fn renew(&mut self, chunks: &mut Chunks) {
         self.receiver.renew();
         self.ring.forget(chunks);
-        self.figures = Figures::new();
+        self.figures = StreamFigures::new();
         self.first = self.ring.head();
         self.connected = false;
     }
 
-    /// A read is about to come: what it is cut into is bounded by
+    /// Called before each read, to bound what it is cut into by
     /// [`crate::limits::READ_CUT_CHUNKS_MAX`].
     pub fn begin_read(&mut self) {
         self.ring.begin_read();
     }
 
-    /// Packets are about to come: none is overwritten before it is [`Self::served`].
+    /// Called before packets arrive: none is overwritten before [`Self::served`].
     pub fn hold_unserved(&mut self) {
         self.ring.hold_unserved();
     }
 
-    /// See [`Ring::served`].
+    /// Every viewer that was up to date has all packets: see [`Ring::served`].
     pub fn served(&mut self, wanted: Option<u64>) {
         self.ring.served(wanted);
     }
 
-    /// A viewer has it now: what it holds is given up late.
+    /// The stream has a viewer now. Its chunks are given up later than those of unwatched streams.
     pub fn looked_at(&mut self, now_us: u64) {
         self.looked_at_us = now_us;
         self.ring.set_watched(true);
     }
 
-    /// Nobody has it now: it keeps no history.
+    /// The stream has no viewer now, so it keeps no history for resends.
     pub fn not_looked_at(&mut self) {
         self.ring.set_watched(false);
     }
 
-    /// What the camera sent in the last second or two; 0 before that.
+    /// The camera's bit rate over about the last two seconds; 0 before the first measurement.
     pub fn bits_per_s(&self) -> u64 {
         self.bits_per_s
     }
 
-    /// The history, to read.
+    /// The stream's history ring, for reading.
     pub fn ring(&self) -> &Ring {
         &self.ring
     }
 
-    /// Viewers may join: parameter sets are known and the marker habit is settled.
+    /// Whether viewers may join: parameter sets are known, and it is known how the camera sets
+    /// markers.
     pub fn ready(&self) -> bool {
         self.receiver.ready()
     }
 
-    /// The last access unit's timestamp, and when it began to arrive: for sender reports.
+    /// The last access unit's RTP timestamp and when it began to arrive (µs), for sender reports.
     pub fn last_timestamp(&self) -> Option<(u32, u64)> {
         self.receiver.last_timestamp()
     }
 
-    /// Writes the figures to the camera's statistics, and gives back what nothing needs any more; to be
-    /// called now and then, once a second or more often.
+    /// Copies the counters to the camera's statistics, and gives back chunks with no further use.
+    /// Call it at least once a second.
     pub fn report(&mut self, chunks: &mut Chunks, stats: &CameraStats, now_us: u64) {
         self.ring.give_back(chunks, now_us);
         let frames = self.receiver.access_units();

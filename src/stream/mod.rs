@@ -1,8 +1,8 @@
-//! A camera's media once it is in weir: what fills its history, and what that is given up for.
+//! A camera's stream inside weir: what fills its history, and for what that is given up.
 //!
-//! [`hub`] ties a ring of [`crate::history`] to the receive side of [`crate::rtp`] and to the
-//! figures others see; [`store`] says which stream gives up what for which. Nothing here allocates,
-//! waits or knows of subscriptions.
+//! [`hub`] connects a ring of [`crate::history`] with the receive side of [`crate::rtp`] and with
+//! the statistics; [`store`] decides which stream gives up chunks when another needs them. Nothing
+//! here allocates, waits or knows of subscriptions.
 
 pub mod figures;
 pub mod hub;

@@ -1,8 +1,9 @@
-//! Who gives chunks up when the pool has too few for what comes: [`make_room`].
+//! Which streams give up chunks when the pool has too few for the next read: [`make_room`].
 //!
-//! What nothing needs goes first, then whole groups, then key frames, in both cases of the camera
-//! that was looked at longest ago; then history, the oldest of all streams. What a viewer was not
-//! served yet is never given up: without room the stream is not read, and its camera waits.
+//! Chunks with no further use go first, then whole groups (packets since a key frame), then key
+//! frames; groups and key frames go from the camera that had no viewer for longest. Then history
+//! goes, the oldest of all streams. Packets that a viewer was not served yet are never given up: if
+//! there is still no room, the stream is not read, and its camera waits.
 
 use std::cmp::Reverse;
 
@@ -10,29 +11,29 @@ use crate::limits::{CAMERAS_MAX, READ_CHUNKS_MAX, ROOM_CHUNKS};
 
 use super::hub::Stream;
 use crate::history::Chunks;
-use crate::history::ring::Held;
+use crate::history::ring::ChunkUse;
 
-/// History is given up so much at a time, of all streams: the search is not made for each chunk.
+/// The span of history given up at a time, of all streams, so that not every chunk needs a search.
 const HISTORY_STEP_US: u64 = 10_000;
 
-/// What streams had to give up so far for the want of chunks.
+/// Counts of what streams gave up for lack of chunks since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GivenUp {
-    /// Groups since a key frame.
+    /// Groups, the packets since a key frame.
     pub groups: u64,
-    /// Key frames.
+    /// Key frames, with what was left of their groups.
     pub key_frames: u64,
-    /// Chunks of history.
+    /// Chunks that were kept for resends.
     pub history_chunks: u64,
 }
 
 impl GivenUp {
-    /// Nothing yet.
+    /// The counts at the start.
     pub const NONE: Self = Self { groups: 0, key_frames: 0, history_chunks: 0 };
 }
 
-/// Has the pool ready for one read of one stream's camera; false when that has to wait until
-/// viewers were served.
+/// Makes room in the pool and in the ring of `slot` for one read of its camera. Returns false when
+/// the read must wait until viewers were served.
 pub fn make_room(
     streams: &mut [Stream],
     chunks: &mut Chunks,
@@ -60,8 +61,8 @@ pub fn make_room(
     true
 }
 
-/// Has streams give up what they need least, and a little more than one read needs; false when that
-/// is not enough for one.
+/// Makes streams give up what they need least, a little more than one read needs. Returns false
+/// when there is not enough for one read.
 fn refill(
     streams: &mut [Stream],
     chunks: &mut Chunks,
@@ -92,7 +93,7 @@ fn refill(
             given_up.key_frames += 1;
         }
     }
-    // History is not given up for more than the read at hand.
+    // History is given up only as far as the current read needs.
     while chunks.free() < READ_CHUNKS_MAX {
         if !give_history(streams, chunks, given_up) {
             return false;
@@ -101,9 +102,9 @@ fn refill(
     true
 }
 
-/// Who gives first: the camera that was looked at longest ago, and of several the one that holds
-/// most. What it holds that for is seen when its turn comes: that is in the chunks, which are many
-/// and not in the processor's caches.
+/// The slots in the order in which they give up chunks: the camera without a viewer for longest
+/// first, and among equals the one that holds most. What its chunks are held for is looked up only
+/// later, because that is in the many chunks, which are not in the processor's caches.
 fn givers(streams: &[Stream]) -> heapless::Vec<usize, CAMERAS_MAX> {
     let mut givers: heapless::Vec<usize, CAMERAS_MAX> = (0..streams.len()).collect();
     givers.sort_unstable_by_key(|slot| {
@@ -113,11 +114,11 @@ fn givers(streams: &[Stream]) -> heapless::Vec<usize, CAMERAS_MAX> {
     givers
 }
 
-/// What all chunks are held for.
-pub fn held(streams: &[Stream], chunks: &Chunks, now_us: u64) -> Held {
-    streams.iter().fold(Held::default(), |sum, stream| {
+/// Counts what the chunks of all streams are held for.
+pub fn held(streams: &[Stream], chunks: &Chunks, now_us: u64) -> ChunkUse {
+    streams.iter().fold(ChunkUse::default(), |sum, stream| {
         let held = stream.ring.held(chunks, now_us);
-        Held {
+        ChunkUse {
             unserved: sum.unserved + held.unserved,
             history: sum.history + held.history,
             key_frame: sum.key_frame + held.key_frame,
@@ -126,7 +127,7 @@ pub fn held(streams: &[Stream], chunks: &Chunks, now_us: u64) -> Held {
     })
 }
 
-/// The oldest history of all.
+/// Gives up the oldest history of all streams; false when there is none.
 fn give_history(streams: &mut [Stream], chunks: &mut Chunks, given_up: &mut GivenUp) -> bool {
     let oldest_us = streams.iter().filter_map(|stream| stream.ring.oldest_us(chunks)).min();
     let Some(oldest_us) = oldest_us else { return false };

@@ -1,5 +1,5 @@
-//! What a connection does: by that the table of connections chooses the one to evict. The
-//! connection says so, and the handler of its request where only that knows.
+//! What a connection is doing. The connection table chooses the connection to evict by it. The
+//! connection's task records it, and the request's handler does where only the handler knows.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
@@ -9,17 +9,17 @@ use std::sync::{Arc, LazyLock};
 
 use crate::clock;
 
-/// Of one connection.
+/// The activity of one connection; its task, its handler and the table share it.
 #[derive(Debug)]
 pub(super) struct Activity {
     is_busy: AtomicBool,
     since_us: AtomicU64,
-    /// The client that a proxy asks for, by a number that nobody else can foresee; 0 without one.
+    /// The client that a proxy asks for, as a number that clients cannot foresee; 0 without one.
     client: AtomicU64,
 }
 
 impl Activity {
-    /// Of a connection that was accepted at this time.
+    /// The activity of a connection that was accepted at `now_us`: idle.
     pub(super) fn new(now_us: u64) -> Arc<Self> {
         let (is_busy, client) = (AtomicBool::new(false), AtomicU64::new(0));
         Arc::new(Self { is_busy, since_us: AtomicU64::new(now_us), client })
@@ -30,7 +30,7 @@ impl Activity {
         self.is_busy.load(Relaxed)
     }
 
-    /// When it was accepted, asked or answered last.
+    /// When it was last accepted, asked or answered, in µs of [`clock::now_us`].
     pub(super) fn since_us(&self) -> u64 {
         self.since_us.load(Relaxed)
     }
@@ -43,41 +43,43 @@ impl Activity {
         self.since_us.store(at_us, Relaxed);
     }
 
-    /// The client that a proxy asks for, as a number: equal for equal clients.
+    /// The client that a proxy asks for, as a number that is equal for equal clients; `None` where
+    /// no proxy has named one.
     pub(super) fn client(&self) -> Option<NonZeroU64> {
         NonZeroU64::new(self.client.load(Relaxed))
     }
 
-    /// A proxy asks for the client that has this key.
+    /// Records that a proxy asks for the client that has this key.
     pub(super) fn asks_for(&self, key: IpAddr) {
         static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
         self.client.store(SEED.hash_one(key).max(1), Relaxed);
     }
 }
 
-/// In a request on a proxy's connection: it says there for whom it asks.
+/// Extension of a request on a proxy's connection: the handler records there which client the proxy
+/// asks for.
 #[derive(Debug, Clone)]
 pub(super) struct Proxied(pub(super) Arc<Activity>);
 
-/// In a request whose body is still to come: its connection is as good as idle until then.
+/// Extension of a request whose body is still to come: its connection counts as idle until then.
 #[derive(Debug, Clone)]
 pub(super) struct Awaited(pub(super) Arc<Activity>);
 
 impl Awaited {
-    /// The request is whole.
+    /// Records that the whole body has come: the connection is busy.
     pub(super) fn came(&self) {
         self.0.set_busy(true);
     }
 
-    /// For as long as this lives, the client waits for weir and its connection is busy. Then the
-    /// body has its time.
+    /// While the result lives, the client waits for weir and its connection is busy. After that the
+    /// connection is idle from then on, so that the body has its time.
     pub(super) fn held_up(&self) -> HeldUp<'_> {
         self.0.set_busy(true);
         HeldUp(&self.0)
     }
 }
 
-/// See [`Awaited::held_up`].
+/// Keeps a connection busy while it lives; see [`Awaited::held_up`].
 pub(super) struct HeldUp<'a>(&'a Activity);
 
 impl Drop for HeldUp<'_> {

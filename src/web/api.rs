@@ -6,7 +6,9 @@ use serde::Serialize;
 use super::content::Content;
 use super::problem::{self, problem};
 use super::{Reply, empty, pages, reply};
-use crate::control::{CameraStatus, Configuration, ReloadError, Reloaded, Report, SessionStatus};
+use crate::control::{
+    CameraStatus, Configuration, ReloadError, Reloaded, SessionStatus, StatusReport,
+};
 
 const SCHEMA: u32 = 1;
 const JSON: &str = "application/json";
@@ -42,7 +44,7 @@ struct Changes<'r> {
 struct Status<'r> {
     schema: u32,
     #[serde(flatten)]
-    report: &'r Report,
+    report: &'r StatusReport,
 }
 
 #[derive(Serialize)]
@@ -130,12 +132,12 @@ fn in_pieces(mut pieces: Pieces) -> Reply {
 }
 
 /// `/api/status`
-pub(super) fn status(report: &Report) -> Reply {
+pub(super) fn status(report: &StatusReport) -> Reply {
     reply(StatusCode::OK, JSON, status_text(report))
 }
 
 /// The text of it.
-pub(crate) fn status_text(report: &Report) -> String {
+pub(crate) fn status_text(report: &StatusReport) -> String {
     text(&Status { schema: SCHEMA, report })
 }
 

@@ -1,5 +1,6 @@
-//! In front of every request: is it meant for us, from a page that may, by somebody who may? And
-//! behind every reply: which pages may read it, and what browsers may do with it.
+//! The access check of every request: whether it is meant for weir, comes from a page that may ask,
+//! and from a client that may. And the headers of every reply: which pages may read it, and what
+//! browsers may do with it.
 
 use std::sync::Arc;
 
@@ -9,46 +10,46 @@ use hyper::{Method, Request};
 
 use super::activity::Awaited;
 use super::caller::Caller;
-use super::request_credentials::{self, Address, PageSource};
+use super::request_credentials::{self, PageSource, RequestAddress};
 use super::route::Route;
 use super::server::Client;
 use super::{Reply, whep};
 use super::{cookie, denial};
 use crate::access::{Denial, Guard, Identity, Means, Owner, Policy, PresentedCredentials};
 
-/// Programs read it, nothing is shown.
+/// Content-Security-Policy of replies for programs, of which a browser shows nothing.
 const NO_CONTENT_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
-/// Who is let in at the moment of one request.
+/// Checks one request, under the policy as the configuration has it at that moment.
 pub(super) struct Authorizer {
     pub(super) guard: Guard,
     pub(super) policy: Arc<Policy>,
 }
 
-/// A request that was let in.
+/// What [`Authorizer::admit`] found out about a request, for its handler and for its reply.
 #[derive(Default)]
 pub(super) struct RequestContext {
-    /// Who asks, where that was asked.
+    /// The user, token or local client that asks; `None` where the route needs no role.
     pub(super) identity: Option<Identity>,
     /// The browser shows the page by HTTPS.
     pub(super) is_https: bool,
-    /// Whose a session is that this request makes.
+    /// The owner of a session that this request makes.
     pub(super) owner: Option<Owner>,
-    /// The foreign page that may read the reply.
+    /// The origin of the page on another site that may read the reply.
     reader: Option<HeaderValue>,
 }
 
 impl Authorizer {
-    /// Who asks, a proxy in between or not.
+    /// The client that asks, with a proxy in between or not.
     pub(super) fn caller(&self, request: &Request<Incoming>, client: Client) -> Caller {
         let domains = self.guard.domains();
         Caller::of(request, client, &self.guard.names(&self.policy, &domains), &self.policy)
     }
 
-    /// Lets a request in, or says why not; `context` is filled as far as that goes.
+    /// Lets a request in, or says why not. `context` is filled as far as the checks get.
     ///
     /// # Errors
-    /// The reply that says why not.
+    /// The reply for the [`Denial`], as [`denial::reply`] makes it.
     pub(super) async fn admit(
         &self,
         request: &Request<Incoming>,
@@ -67,7 +68,7 @@ impl Authorizer {
         let host = caller.host(uri, headers).filter(|host| names.kind(host).is_some());
         let host = host.ok_or_else(|| denied(Denial::Host))?;
         let is_tls = caller.client.is_tls;
-        let source = PageSource::of(headers, Address { host, is_tls, names }, &self.policy);
+        let source = PageSource::of(headers, RequestAddress { host, is_tls, names }, &self.policy);
         context.is_https = source.is_https(headers, is_tls);
         context.reader = match &source {
             PageSource::Own => None,
@@ -88,14 +89,14 @@ impl Authorizer {
             if let (PageSource::Foreign(_), PresentedCredentials::Password { .. }) =
                 (&source, &asked.presented)
             {
-                // Any page can have its visitor send one: it is not looked at, and does not count
-                // as a failure of the visitor's address.
+                // Any page can make a browser send a password: it is not looked at, and does not
+                // count as a failure of the browser's address.
                 asked.presented = PresentedCredentials::Nothing;
             }
             if let (PageSource::Foreign(origin), PresentedCredentials::Token(_)) =
                 (&source, &asked.presented)
             {
-                // It may read that its token is wrong.
+                // The page may read that its token is wrong.
                 context.reader = origin.clone().filter(|_| self.policy.has_accounts);
             }
             let held_up = request.extensions().get::<Awaited>().map(Awaited::held_up);
@@ -112,7 +113,7 @@ impl Authorizer {
             context.identity = Some(identity);
         }
         let is_harmless = matches!(*method, Method::GET | Method::HEAD) || route.is_capability();
-        // A token is nothing that a browser adds by itself, as it adds a cookie or its address.
+        // A browser adds cookies by itself, and has an address; it never adds a token by itself.
         let has_token = context.identity.as_ref().is_some_and(|who| who.means == Means::Token);
         if matches!(source, PageSource::Foreign(_)) && !is_harmless && !has_token {
             return Err(denied(Denial::Origin));
@@ -120,7 +121,7 @@ impl Authorizer {
         Ok(())
     }
 
-    /// Gives a reply the headers that every one has.
+    /// Gives a reply the headers that every reply has. Called once for each, refusals too.
     pub(super) fn finish(&self, route: Option<Route>, context: RequestContext, reply: &mut Reply) {
         if let Some(route) = route.filter(|route| route.is_whep()) {
             whep::allow_other_origins(reply, route.methods(), context.reader);
@@ -136,8 +137,8 @@ impl Authorizer {
             self.content_policy()
         };
         headers.insert(header::CONTENT_SECURITY_POLICY, content);
-        // A browser gives a form's origin as `null` where there is to be no referrer at all, so
-        // that the login page says who it is to itself; all others may have a token in their URL.
+        // Under `no-referrer` a browser sends a form's origin as `null`, so the login page sends
+        // its referrer to its own site. All other pages may have a token in their URL.
         let is_login = route == Some(Route::Login);
         let referrer = if is_login { "same-origin" } else { "no-referrer" };
         for (name, value) in [
@@ -150,8 +151,9 @@ impl Authorizer {
         }
     }
 
-    /// Only our own files, whatever a camera's name or a reason may hold; in frames of our own and
-    /// of the sites that the configuration names.
+    /// Content-Security-Policy of pages: only weir's own files are loaded, whatever a camera's name
+    /// or a reason may contain. Only weir's own pages and the sites of `[http] origins` may frame
+    /// them.
     fn content_policy(&self) -> HeaderValue {
         let origins: String =
             self.policy.origins.iter().map(|origin| format!(" {}", origin.text())).collect();
@@ -163,7 +165,7 @@ impl Authorizer {
     }
 }
 
-/// Leads to an address of ours by the path that a browser has for it.
+/// Puts `prefix` before the path in `Location`, as the browser sees weir below that path.
 fn below(prefix: &str, headers: &mut HeaderMap) {
     let location = headers.get(header::LOCATION).filter(|_| !prefix.is_empty());
     let Some(path) = location.and_then(|location| location.to_str().ok()) else { return };

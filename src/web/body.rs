@@ -1,9 +1,10 @@
-//! Request bodies: at most so many at once, so long, and so slow.
+//! Request bodies, bounded in number, size and time.
 //!
-//! Each is copied into a buffer of its own as it comes: hyper's pieces, kept, would each keep the
-//! 8 KiB that they were read into, even those of one byte. A body takes a buffer once its first bytes
-//! are here. Buffers go to the address that has the fewest first, and while others wait for one, a
-//! body that has taken [`HTTP_BODY_QUIET_MS`] makes room: one that comes at once needs milliseconds.
+//! Each body is copied into a buffer of its own as it comes: hyper's pieces, if kept, would each
+//! keep the 8 KiB that they were read into, even those of one byte. A body takes a buffer once its
+//! first bytes have come. Buffers go to the address that has the fewest first. While other requests
+//! wait for a buffer, a body that has taken [`HTTP_BODY_QUIET_MS`] is timed out: one that comes at
+//! once needs milliseconds.
 
 use std::cell::Cell;
 use std::net::IpAddr;
@@ -32,11 +33,11 @@ use crate::tls::FairSemaphore;
 pub(super) struct Bodies {
     slots: Rc<FairSemaphore>,
     patience: Duration,
-    /// Requests that wait for a slot.
+    /// How many requests wait for a slot.
     waiting: Cell<usize>,
 }
 
-/// One of those that wait, for as long as it does.
+/// A request that waits for a slot; it is counted while this lives.
 struct Waiter<'b>(&'b Cell<usize>);
 
 impl Drop for Waiter<'_> {
@@ -45,7 +46,7 @@ impl Drop for Waiter<'_> {
     }
 }
 
-/// A body being read; also one whose client went away meanwhile.
+/// A body in the statistics while it is read; dropped also when its client goes away meanwhile.
 struct Used;
 
 impl Drop for Used {
@@ -61,16 +62,17 @@ impl Bodies {
 
     /// `patience` is how long a request waits for a slot, and then how long its body may take.
     pub(super) fn with(slots: usize, patience: Duration) -> Self {
-        // What is shown is counted by `Used`.
+        // The statistics are counted by `Used` instead.
         static TAKEN: AtomicU64 = AtomicU64::new(0);
         Self { slots: FairSemaphore::new(slots, &TAKEN), patience, waiting: Cell::new(0) }
     }
 
-    /// Reads the body of a request whole, and lets its connection know; `client` is whom it counts
-    /// as.
+    /// Reads the whole body of a request, and tells its connection when it has come. `client` is
+    /// the address that the request is counted by.
     ///
     /// # Errors
-    /// 503 when no buffer came free, 413 for a long body, 408 for a slow one.
+    /// 503 when memory is short or no buffer came free, 413 for a body over
+    /// [`HTTP_BODY_BYTES_MAX`], 408 for a slow one, 400 for one that broke off.
     pub(super) async fn read(
         &self,
         head: &Parts,
@@ -84,7 +86,8 @@ impl Bodies {
             return Err(retry(StatusCode::SERVICE_UNAVAILABLE, &refused.to_string(), 1));
         }
         let declared = body.size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
-        // hyper has room for the first piece in any case: who sends nothing keeps nobody waiting.
+        // hyper has room for the first piece in any case: a client that sends nothing takes no
+        // buffer.
         let Ok(first) = timeout(self.patience, body.frame()).await else {
             return Err(too_slow(self.patience));
         };
@@ -121,13 +124,13 @@ impl Bodies {
     }
 }
 
-/// How often a slow body looks whether others wait.
+/// How often a slow body checks whether other requests wait.
 const QUIET_STEP: Duration = Duration::from_millis(25);
 
 type Piece = Option<hyper::Result<Frame<Bytes>>>;
 
 async fn whole(declared: usize, mut next: Piece, mut body: Incoming) -> Result<Bytes, Reply> {
-    // What is declared at once, so that it is not copied while it grows; `read` has checked it.
+    // Room for the declared size at once, so that growing copies nothing; `read` has checked it.
     let mut read = Vec::with_capacity(declared);
     while let Some(frame) = next {
         let Ok(frame) = frame else {

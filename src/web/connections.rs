@@ -1,27 +1,31 @@
-//! Which connections are let in. Plain and encrypted ones share one table of
-//! [`Bounds::connections`], of which one address has at most [`Bounds::per_address`], unless it
-//! is a proxy's, behind which are many clients.
+//! The connection table: which connections get a slot, and which are evicted for a new one.
+//!
+//! Plain and encrypted connections share one table of [`Bounds::connections`] slots. One address
+//! has at most [`Bounds::per_address`] of them. A proxy's address has no such bound, since many
+//! clients are behind it.
 //!
 //! When an address is at its bound, the longest idle of its own connections is evicted. When the
-//! table is full, it is one of the address that has most: the longest idle; or, where none is idle
-//! and the new connection's address has fewer, the one whose request waits longest (for the hash of
-//! a password, for a handshake slot). Otherwise the new one is refused. So requests that wait keep
-//! nobody out but those of their own address. Among a proxy's connections it is one for the client
-//! that has most, of which it says which that is ([`Activity::asks_for`]), and a new one of the
-//! proxy's takes the place of one for a client that has two.
+//! table is full, a connection of the address that has most is evicted: the longest idle one. Where
+//! none is idle and the new connection's address has fewer, it is the one whose request has waited
+//! longest (for the hash of a password, for a handshake slot). Otherwise the new connection is
+//! refused. So requests that wait keep out only connections of their own address.
+//!
+//! Among a proxy's connections, one of the client that has most is evicted; the proxy names the
+//! client of each request ([`Activity::asks_for`]). A new connection of the proxy evicts one of a
+//! client that has at least two.
 //!
 //! A connection is idle while no request of it is being answered ([`Activity`]). A TLS handshake
-//! counts as idle, and a request whose body is still to come, unless it waits for the hash of its
-//! password. A connection accepted, asked or answered less than [`HTTP_EVICTABLE_US`] ago is left
-//! alone, and that long a new one waits; unless it is idle and its address has at least two more
-//! than the new one's, so that a client that asks again and again keeps nobody out. One that has
-//! ended has its place until its client has all that was written, since the kernel holds that for
-//! it.
+//! counts as idle. So does a request whose body is still to come, unless it waits for the hash of
+//! its password. A connection that was accepted, asked or answered less than [`HTTP_EVICTABLE_US`]
+//! ago is not evicted, and the new one waits that long. The exception is an idle connection whose
+//! address has at least two more than the new one's: it is evicted at once, so that a client that
+//! asks again and again keeps no other client out. A connection that has ended keeps its slot until
+//! its client has all that was written, since the kernel holds those bytes for it.
 //!
-//! An evicted connection keeps its place until its task has ended and its memory is free, and a
-//! new one waits for that: there are never more connections than places. It is told by
-//! [`ConnectionSlot::leave`], which its task looks at before all else. One that was evicted as idle and turns
-//! out to have a request keeps its place, and another is evicted.
+//! An evicted connection keeps its slot until its task has ended and its memory is free, and the
+//! new one waits for that: there are never more connections than slots. The task is told by
+//! [`ConnectionSlot::leave`], which it looks at before all else. A connection that was evicted as
+//! idle and turns out to have a request keeps its slot, and another is evicted.
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
@@ -37,33 +41,33 @@ use crate::access::client;
 use crate::clock;
 use crate::limits::HTTP_EVICTABLE_US;
 use crate::mem::Full;
-use crate::mem::accounts::Kind;
+use crate::mem::accounts::AccountKind;
 use crate::status::Usage;
 
-/// What a site allows over all its listeners.
+/// The bounds of one connection table, over all listeners of its site.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bounds {
     pub(super) connections: usize,
     pub(super) per_address: usize,
     pub(super) idle: Duration,
-    /// What each is booked on.
-    pub(super) account: Kind,
-    /// Where it is told how full it is.
+    /// The kind of memory account that each connection is booked on.
+    pub(super) account: AccountKind,
+    /// The statistics that show how full the table is.
     pub(super) usage: &'static Usage,
 }
 
-/// Whose a connection is, as connections are counted.
+/// The address that a connection is counted under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Address {
-    /// What the address counts as ([`crate::access::client`]).
+pub(super) struct ClientAddress {
+    /// The key of the client's address ([`crate::access::client::key`]); a proxy's own address.
     pub(super) key: IpAddr,
-    /// It is a proxy's, of many clients: [`Bounds::per_address`] is not for it.
+    /// It is a proxy's, with many clients behind it: [`Bounds::per_address`] does not apply.
     is_shared: bool,
 }
 
 #[cfg(test)]
-impl Address {
-    /// Of one client that counts by its address.
+impl ClientAddress {
+    /// The address of one client, not of a proxy.
     pub(super) fn of(key: IpAddr) -> Self {
         Self { key, is_shared: false }
     }
@@ -72,13 +76,13 @@ impl Address {
 /// One connection, as the table sees it.
 #[derive(Debug)]
 pub(super) struct ConnectionSlot {
-    address: Address,
-    /// Connections of this address, which all of them share.
+    address: ClientAddress,
+    /// How many connections this address has; its connections share the counter.
     of_address: Rc<Cell<usize>>,
     pub(super) activity: Arc<Activity>,
-    /// It ends as soon as its client has all of its last answer.
+    /// It has ended, and only waits until its client has all of the last reply.
     is_ending: Cell<bool>,
-    /// It was evicted: its task asks [`ConnectionSlot::eviction`].
+    /// Notified when the connection is evicted; its task then asks [`ConnectionSlot::eviction`].
     pub(super) leave: Notify,
     eviction: Cell<Option<Eviction>>,
     released: Rc<Notify>,
@@ -87,9 +91,10 @@ pub(super) struct ConnectionSlot {
 /// Why a connection is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Eviction {
-    /// It was idle; not so when a request of it turns out to have come.
+    /// It was idle. If a request turns out to have come, it stays ([`ConnectionSlot::stay`]).
     Idle,
-    /// Its request waits, and its address has more than its share.
+    /// Its request waits, and its address has more connections than the new one's, or its proxy has
+    /// another for the same client.
     Waiting,
 }
 
@@ -98,29 +103,30 @@ impl ConnectionSlot {
         !self.activity.is_busy()
     }
 
-    /// Whether its requests are those of many clients.
+    /// Whether its peer is a proxy, so that its requests are those of many clients.
     pub(super) fn is_proxys(&self) -> bool {
         self.address.is_shared
     }
 
-    /// From now on nothing keeps its place from whoever wants it.
+    /// Marks the connection as ended: from now on a new one may evict it at once.
     pub(super) fn ends(&self) {
         self.activity.set_busy(false);
         self.is_ending.set(true);
     }
 
-    /// How its task has to end; `None` when it goes on.
+    /// Why its task has to end; `None` while the connection goes on.
     pub(super) fn eviction(&self) -> Option<Eviction> {
         self.eviction.get()
     }
 
-    /// It was not idle after all: another one is evicted instead.
+    /// Takes the eviction back, as the connection was not idle after all; another one is evicted
+    /// instead.
     pub(super) fn stay(&self) {
         self.eviction.set(None);
         self.released.notify_waiters();
     }
 
-    /// How long it may still be idle; all of `idle` while it is not.
+    /// How much longer it may be idle before it is closed; all of `idle` while it is busy.
     pub(super) fn idle_left(&self, idle: Duration) -> Duration {
         if !self.is_idle() {
             return idle;
@@ -131,32 +137,33 @@ impl ConnectionSlot {
     }
 }
 
-/// Why there is no slot.
+/// Why a connection gets no slot now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct NotAdmitted {
     pub(super) full: Full,
-    /// What a place may be waited for; `None` when every connection is busy.
+    /// What will free a slot soon; `None` when no connection may be evicted.
     pub(super) wait: Option<Wait>,
-    /// It is the bound of its address: others may still have room.
+    /// The address is at its own bound: connections of other addresses may still get a slot.
     pub(super) is_of_address: bool,
 }
 
-/// What frees a place soon.
+/// What will free a slot soon.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wait {
-    /// From this time on a connection that was accepted or answered a moment ago may be evicted.
+    /// From this time on, in µs, a connection that was accepted or answered a moment ago may be
+    /// evicted.
     Until(u64),
-    /// An evicted connection is about to end: [`ConnectionTable::released`].
+    /// An evicted connection is about to end; wait for [`ConnectionTable::released`].
     Release,
 }
 
-/// The connections that are let in.
+/// The connections that have a slot, over all listeners of a site.
 pub(super) struct ConnectionTable {
     pub(super) bounds: Bounds,
-    /// Whether an address is of many clients.
+    /// Whether an address is a proxy's, with many clients behind it.
     is_shared: Box<dyn Fn(IpAddr) -> bool>,
     taken: RefCell<Vec<Rc<ConnectionSlot>>>,
-    /// Rings when a place is free, or another connection has to be evicted.
+    /// Notified when a slot is free, or when another connection has to be evicted.
     released: Rc<Notify>,
 }
 
@@ -165,7 +172,7 @@ impl ConnectionTable {
         Self::with_shared(bounds, |_| false)
     }
 
-    /// The same with addresses that many clients have: proxies'.
+    /// A table where `is_shared` says which addresses are proxies', with many clients behind each.
     pub(super) fn with_shared(
         bounds: Bounds,
         is_shared: impl Fn(IpAddr) -> bool + 'static,
@@ -175,18 +182,21 @@ impl ConnectionTable {
         Rc::new(Self { bounds, is_shared, taken, released: Rc::default() })
     }
 
-    /// Whose a connection from `ip` is.
-    pub(super) fn address_of(&self, ip: IpAddr, now_us: u64) -> Address {
+    /// The address that a connection from `ip` is counted under.
+    pub(super) fn address_of(&self, ip: IpAddr, now_us: u64) -> ClientAddress {
         let is_shared = (self.is_shared)(ip);
-        // Its neighbours in a network are none of a proxy's.
-        Address { key: if is_shared { ip } else { client::key(ip, now_us) }, is_shared }
+        // A proxy counts by its whole address: its neighbours in the /64 are not the proxy.
+        ClientAddress { key: if is_shared { ip } else { client::key(ip, now_us) }, is_shared }
     }
 
-    /// A slot for a connection from `address`, or why there is none to be had now. Asked again, it
-    /// evicts another connection only once the evicted one is gone.
+    /// Takes a slot for a connection from `address`. Where there is none, it evicts a connection if
+    /// it may; called again, it evicts another only once the evicted one is gone.
+    ///
+    /// # Errors
+    /// [`NotAdmitted`]: which bound is full, and what to wait for.
     pub(super) fn admit(
         &self,
-        address: Address,
+        address: ClientAddress,
         now_us: u64,
     ) -> Result<Rc<ConnectionSlot>, NotAdmitted> {
         let mut taken = self.taken.borrow_mut();
@@ -196,7 +206,8 @@ impl ConnectionTable {
         if own >= per_address && !address.is_shared {
             usage.was_full();
             let full = Full { what: "http connections of one address", max: per_address };
-            // One that has enough of them waits for no other moment.
+            // An address at its bound waits only for an evicted connection, not for one that may be
+            // evicted later.
             let of_own = taken.iter().filter(|slot| slot.address == address && slot.is_idle());
             let wait = evict(Eviction::Idle, &taken, of_own, own, now_us);
             let wait = wait.filter(|wait| *wait == Wait::Release);
@@ -229,7 +240,7 @@ impl ConnectionTable {
         Ok(slot)
     }
 
-    /// Gives a slot back, once all that its connection needed is free.
+    /// Gives a slot back. Called once the connection's task has ended and its memory is free.
     pub(super) fn release(&self, slot: &Rc<ConnectionSlot>) {
         let mut taken = self.taken.borrow_mut();
         let before = taken.len();
@@ -239,8 +250,8 @@ impl ConnectionTable {
         self.released.notify_waiters();
     }
 
-    /// Connections of an address.
-    pub(super) fn count_of(&self, address: Address) -> usize {
+    /// How many slots an address has.
+    pub(super) fn count_of(&self, address: ClientAddress) -> usize {
         of_address(&self.taken.borrow(), address).get()
     }
 
@@ -250,22 +261,23 @@ impl ConnectionTable {
     }
 }
 
-/// The count that the connections of an address share.
-fn of_address(taken: &[Rc<ConnectionSlot>], address: Address) -> Rc<Cell<usize>> {
+/// The counter that the connections of an address share; a new one where it has none.
+fn of_address(taken: &[Rc<ConnectionSlot>], address: ClientAddress) -> Rc<Cell<usize>> {
     let found = taken.iter().find(|slot| slot.address == address);
     found.map(|slot| Rc::clone(&slot.of_address)).unwrap_or_default()
 }
 
-/// Connections of a proxy that ask for the same client as this one; 0 where there is no proxy.
+/// How many of a proxy's connections ask for the same client as this one; 0 without a proxy.
 fn of_client(taken: &[Rc<ConnectionSlot>], slot: &ConnectionSlot) -> usize {
     let Some(client) = slot.activity.client() else { return 0 };
     let of_address = taken.iter().filter(|other| other.address == slot.address);
     of_address.filter(|other| other.activity.client() == Some(client)).count()
 }
 
-/// Evicts one of `table` for an address that has `own`: of the address that has most connections,
-/// of a proxy's client that has most of those that wait, the one that is so for longest; unless one
-/// of them is about to end already. What to wait for then, `None` without any.
+/// Evicts a connection of `table` for an address that has `own` connections, unless one of them has
+/// been evicted already. It takes the address that has most connections; for [`Eviction::Waiting`],
+/// of those the proxy's client that has most; of those the connection idle or waiting for longest.
+/// Returns what to wait for then; `None` when `table` is empty.
 fn evict<'s>(
     eviction: Eviction,
     taken: &[Rc<ConnectionSlot>],
@@ -282,7 +294,7 @@ fn evict<'s>(
         if is_at_once { 0 } else { slot.activity.since_us() + HTTP_EVICTABLE_US }
     };
     let evictable = table.clone().filter(|slot| evictable_us(slot) <= now_us);
-    // An idle connection of a proxy is nobody's.
+    // An idle connection of a proxy belongs to no client.
     let clients = |slot: &ConnectionSlot| match eviction {
         Eviction::Idle => 0,
         Eviction::Waiting => of_client(taken, slot),

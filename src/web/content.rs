@@ -1,8 +1,8 @@
 //! Bodies of answers: whole, or made piece by piece as the client takes them.
 //!
 //! What a client does not read stays in the library heap until its connection is closed. Small
-//! answers may; the long lists are made in pieces of [`PIECE_ITEMS`], so that a connection keeps
-//! no more than one of them, however long the list is and however slow the client.
+//! answers may stay there. The long lists are made in pieces of [`PIECE_ITEMS`], so that a
+//! connection keeps no more than one piece, however long the list and however slow the client.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -16,9 +16,9 @@ pub(super) const PIECE_ITEMS: usize = 4;
 
 /// The body of an answer.
 pub(crate) enum Content {
-    /// All of it; nothing once it is sent.
+    /// The whole body; empty once it is sent.
     Whole(Bytes),
-    /// The next piece, until there is none.
+    /// Makes the next piece; `None` ends the body.
     Pieces(Box<dyn FnMut() -> Option<Bytes>>),
 }
 

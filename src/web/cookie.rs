@@ -20,7 +20,7 @@ pub(super) struct Cookie {
 
 /// Where a cookie is for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place<'p> {
+pub(super) struct CookieScope<'p> {
     /// [`crate::access::Guard::box_id`].
     pub(super) box_id: &'p str,
     /// `[http] prefix`.
@@ -29,7 +29,7 @@ pub(super) struct Place<'p> {
     pub(super) is_https: bool,
 }
 
-impl Place<'_> {
+impl CookieScope<'_> {
     fn name(self) -> String {
         let prefix = match (self.is_https, self.prefix.is_empty()) {
             (false, _) => "",
@@ -56,7 +56,7 @@ impl Place<'_> {
         set(name, "", 0, path, is_secure)
     }
 
-    /// Whether it is the name that [`Place::keep`] gives.
+    /// Whether it is the name that [`CookieScope::keep`] gives.
     pub(super) fn is_of(self, cookie: &Cookie) -> bool {
         cookie.name == self.name()
     }
@@ -104,7 +104,7 @@ pub(super) fn of(headers: &HeaderMap, is_https: bool) -> Vec<Cookie> {
 mod tests {
     use super::*;
 
-    const PLAIN: Place = Place { box_id: "0123", prefix: "", is_https: false };
+    const PLAIN: CookieScope = CookieScope { box_id: "0123", prefix: "", is_https: false };
 
     fn names(text: &str, is_https: bool) -> Vec<String> {
         let mut headers = HeaderMap::new();
@@ -116,9 +116,9 @@ mod tests {
     fn the_cookie_is_for_our_pages_alone() {
         let rest = "=0f; Max-Age=60; Path=/; HttpOnly; SameSite=Lax";
         assert_eq!(PLAIN.keep("0f", 60), format!("weir-login-0123{rest}"));
-        let https = Place { is_https: true, ..PLAIN };
+        let https = CookieScope { is_https: true, ..PLAIN };
         assert_eq!(https.keep("0f", 60), format!("__Host-weir-login-0123{rest}; Secure"));
-        let below = Place { prefix: "/weir", ..https };
+        let below = CookieScope { prefix: "/weir", ..https };
         let cookie = below.keep("0f", 60);
         assert!(cookie.starts_with("__Secure-weir-login-0123=0f; "), "{cookie}");
         assert!(cookie.contains("; Path=/weir; ") && cookie.ends_with("; Secure"), "{cookie}");

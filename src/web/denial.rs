@@ -1,5 +1,5 @@
-//! What is answered to a request that is denied: status and words, the way to the login page, and
-//! when to ask again.
+//! The reply to a denied request: its status and text, the redirect to the login page, and
+//! `Retry-After`.
 
 use hyper::header::{self, HeaderValue};
 use hyper::{StatusCode, Uri};
@@ -8,10 +8,11 @@ use super::problem::{problem, retry};
 use super::{Reply, empty, pages};
 use crate::access::Denial;
 
-/// When to ask again after the queue of passwords was full.
+/// `Retry-After` when the queue of passwords is full, in seconds.
 const RETRY_BUSY_S: u32 = 2;
 
-/// The reply to a request that is denied: a page for a person who opens one, else a problem.
+/// The reply to a denied request. Where a browser opens a page (`is_page`) it is a page or leads to
+/// the login, else it is a problem. `prefix` is `[http] prefix`.
 pub(super) fn reply(denial: Denial, is_page: bool, uri: &Uri, prefix: &str) -> Reply {
     let (status, headline, detail) = describe(denial);
     match (denial, retry_after_s(denial)) {
@@ -23,7 +24,7 @@ pub(super) fn reply(denial: Denial, is_page: bool, uri: &Uri, prefix: &str) -> R
     }
 }
 
-/// When to ask again, where that helps.
+/// `Retry-After` in seconds; `None` where asking again would not help.
 pub(super) fn retry_after_s(denial: Denial) -> Option<u32> {
     match denial {
         Denial::Wait { seconds } => Some(seconds),
@@ -32,7 +33,7 @@ pub(super) fn retry_after_s(denial: Denial) -> Option<u32> {
     }
 }
 
-/// Status, headline and explanation.
+/// Status, headline and explanation of a denial.
 pub(super) fn describe(denial: Denial) -> (StatusCode, &'static str, String) {
     let forbidden = StatusCode::FORBIDDEN;
     let (status, headline, detail) = match denial {
@@ -82,7 +83,8 @@ pub(super) fn describe(denial: Denial) -> (StatusCode, &'static str, String) {
     (status, headline, detail.to_owned())
 }
 
-/// 303 to the login page, which leads back. Of a query only the view: it may have a token in it.
+/// 303 to the login page, which leads back. Only the view is kept of a query, which may have a
+/// token in it.
 fn to_login(uri: &Uri) -> Reply {
     let mut reply = empty(StatusCode::SEE_OTHER);
     let next = pages::view(uri).unwrap_or(uri.path());
@@ -94,7 +96,8 @@ fn to_login(uri: &Uri) -> Reply {
     reply
 }
 
-/// 401. Basic is taken but never asked for: a browser would show a dialog of its own.
+/// 401 with a Bearer challenge. Basic is taken but never asked for: a browser would show a dialog
+/// of its own.
 pub(super) fn challenge(detail: &str) -> Reply {
     let mut reply = problem(StatusCode::UNAUTHORIZED, detail);
     let bearer = HeaderValue::from_static("Bearer realm=\"weir\"");

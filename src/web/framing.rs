@@ -1,12 +1,12 @@
-//! Where a request ends, read along with hyper: a second opinion on what two readers of one
-//! connection (weir and a proxy in front of it) could take for two different requests (RFC 9112
-//! section 6.3).
+//! Where each request ends, read a second time beside hyper. This finds requests that two readers
+//! of one connection (weir and a proxy in front of it) could take for two different requests (RFC
+//! 9112 section 6.3).
 //!
 //! hyper drops `Content-Length` where there is `Transfer-Encoding`, and takes two equal lengths for
-//! one, so that no service can see them. [`Watched`] does, on the bytes themselves, and says so to
+//! one, so that no service can see them. [`Watched`] sees them in the bytes themselves and tells
 //! the service, which refuses the request and closes the connection. It keeps the first
-//! [`LINE_BYTES`] of a line, and changes nothing that hyper reads. After a body in chunks it looks
-//! no further: the service closes the connection behind such a request.
+//! [`LINE_BYTES`] of a line, and changes nothing that hyper reads. After a body in chunks it reads
+//! no further: the service closes the connection after such a request.
 
 use std::cell::Cell;
 use std::io::{self, IoSlice};
@@ -24,13 +24,13 @@ const LINE_BYTES: usize = 48;
 pub(super) struct Fault(Rc<Cell<Option<&'static str>>>);
 
 impl Fault {
-    /// In words.
+    /// What is wrong, for the reply to the client; `None` while nothing is.
     pub(super) fn words(&self) -> Option<&'static str> {
         self.0.get()
     }
 }
 
-/// A connection whose requests are watched.
+/// A connection whose incoming bytes are scanned for framing faults.
 #[derive(Debug)]
 pub(super) struct Watched<S> {
     stream: S,
@@ -43,20 +43,20 @@ impl<S> Watched<S> {
         Self { stream, scanner: Scanner::default(), fault: Fault::default() }
     }
 
-    /// What the service looks at.
+    /// A handle to the fault, for the service that answers the connection's requests.
     pub(super) fn fault(&self) -> Fault {
         self.fault.clone()
     }
 }
 
-/// How far the bytes have been read.
+/// How far the incoming bytes have been scanned.
 #[derive(Debug)]
 struct Scanner {
     place: Place,
     line: [u8; LINE_BYTES],
     /// Bytes of the line so far, kept or not.
     line_bytes: usize,
-    /// The request line has come.
+    /// The request line has been scanned.
     has_begun: bool,
     lengths: u8,
     encodings: u8,
@@ -66,9 +66,9 @@ struct Scanner {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
     Head,
-    /// So many bytes of a body are still to come.
+    /// This many bytes of a body are still to come.
     Body(u64),
-    /// Nothing more is read.
+    /// Nothing more is scanned: there was a fault, or a body in chunks.
     Past,
 }
 
@@ -87,7 +87,7 @@ impl Default for Scanner {
 }
 
 impl Scanner {
-    /// What is wrong with a head that ends in `bytes`.
+    /// Scans the next bytes of the connection; returns the fault that they complete.
     fn read(&mut self, mut bytes: &[u8]) -> Option<&'static str> {
         while !bytes.is_empty() {
             match self.place {
@@ -123,7 +123,7 @@ impl Scanner {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         self.line_bytes = 0;
         if line.is_empty() {
-            // Empty lines before a request are none of it (RFC 9112 section 2.2).
+            // Empty lines before a request are not part of it (RFC 9112 section 2.2).
             return if self.has_begun { self.end_head() } else { None };
         }
         if !self.has_begun {
@@ -238,7 +238,7 @@ mod tests {
                 });
                 assert!(is_right, "{found:?} for {rest:?}");
             }
-            // Behind a body whose content looks like a head.
+            // After a body whose content looks like a head.
             let body = format!("{post}Transfer-Encoding: b\r\nContent-Length: 1\r\n\r\n");
             let before = format!("{post}Content-Length: {}\r\n\r\n{body}", body.len());
             let found = Scanner::default().read((before + &text).as_bytes());

@@ -16,7 +16,7 @@ use super::route::Action;
 use super::server::{Client, converse};
 use super::site::respond;
 use crate::access::{Guard, Policy};
-use crate::mem::accounts::Kind;
+use crate::mem::accounts::AccountKind;
 use crate::status::TABLES;
 use crate::storage::StateFolder;
 
@@ -29,7 +29,7 @@ pub(crate) async fn connection(stream: DuplexStream) {
         connections: 1,
         per_address: 1,
         idle,
-        account: Kind::HttpConnection,
+        account: AccountKind::HttpConnection,
         usage,
     });
     let slot = table.admit(table.address_of(loopback, 0), 0).expect("the table is empty");

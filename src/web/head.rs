@@ -1,5 +1,6 @@
-//! What a request's head may be: [`HTTP_HEADERS_MAX`] headers, [`HTTP_HEAD_BYTES_MAX`] bytes in
-//! all, and a body that ends in one place only. What is refused here closes its connection.
+//! Bounds of a request's head: [`HTTP_HEADERS_MAX`] headers, [`HTTP_HEAD_BYTES_MAX`] bytes in all,
+//! and framing that gives the body only one possible end. A request that is refused here closes its
+//! connection.
 
 use hyper::header::{self, HeaderValue};
 use hyper::{Request, StatusCode};
@@ -9,7 +10,8 @@ use super::framing::Fault;
 use super::problem::problem;
 use crate::limits::{HTTP_HEAD_BYTES_MAX, HTTP_HEADERS_MAX};
 
-/// Why a request is not looked at; `None` when it is.
+/// The reply that refuses a request by its head: 400 for faulty framing, 431 for too many headers
+/// or bytes. `None` when the head is good.
 pub(super) fn refusal<B>(request: &Request<B>, fault: &Fault) -> Option<Reply> {
     let headers = request.headers();
     let bytes: usize = headers.iter().map(|(name, value)| header_bytes(name, value)).sum();
@@ -35,7 +37,8 @@ fn header_bytes(name: &header::HeaderName, value: &HeaderValue) -> usize {
     name.as_str().len() + value.len() + ": \r\n".len()
 }
 
-/// The cookies of everything else on the same host are what makes a browser's head long.
+/// The part of the error text about cookies: those of other programs on the same host are what
+/// makes a browser's head long.
 fn cookies<B>(request: &Request<B>) -> String {
     let cookies = request.headers().get_all(header::COOKIE).iter();
     let bytes: usize = cookies.map(HeaderValue::len).sum();

@@ -1,8 +1,9 @@
-//! Listening sockets: who is accepted, and in what order.
+//! Listening sockets: they accept connections, and give them slots or refuse them.
 //!
-//! All that comes is accepted at once, so that the kernel's queue stays short, and waits for a
-//! place of [`ConnectionTable`] in [`Pending`]. What gets none is told 503 with what is full, and closed
-//! (without a word where that would take a TLS handshake first).
+//! Every connection is accepted at once, so that the kernel's queue stays short. It then waits in
+//! [`PendingConnections`] for a slot of the [`ConnectionTable`]. A connection that gets none is answered with
+//! 503 and what is full, and closed. On a TLS listener it is closed without an answer, which would
+//! take a handshake first.
 
 use std::fmt;
 use std::io;
@@ -21,8 +22,8 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use super::Reply;
-use super::connections::{Address, ConnectionSlot, ConnectionTable, NotAdmitted, Wait};
-use super::pending::{Pending, Verdict};
+use super::connections::{ClientAddress, ConnectionSlot, ConnectionTable, NotAdmitted, Wait};
+use super::pending::{PendingConnections, Verdict};
 use super::problem::{self, PROBLEM_JSON};
 use super::server::{Client, attend};
 use crate::clock;
@@ -31,25 +32,26 @@ use crate::limits::{
     HTTP_UNSENT_MS_MAX, TCP_BUFFER_BYTES,
 };
 use crate::mem::Full;
-use crate::mem::accounts::Account;
+use crate::mem::accounts::HeapAccount;
 use crate::net::ending::{Ending, forget_unsent};
 use crate::tls::Tls;
 
 const BACKLOG: i32 = 128;
-/// When to try again after all connections were taken: as long as an idle one is kept.
+/// `Retry-After` of that 503, in seconds: as long as an idle connection is kept.
 const RETRY_FULL_S: u64 = HTTP_KEEP_ALIVE_MS / 1000;
 
-/// Where connections come in.
+/// A listening socket of a site.
 pub(super) struct Entrance {
     pub(super) listener: TcpListener,
     /// `None` for plain HTTP.
     pub(super) tls: Option<Tls>,
 }
 
-/// Listens on `address`; `[::]` takes IPv4 too, and is `0.0.0.0` where there is no IPv6.
+/// Listens on `address`. `[::]` takes IPv4 too, and becomes `0.0.0.0` where the kernel has no IPv6.
+/// The daemon calls it at start for each of its HTTP addresses.
 ///
 /// # Errors
-/// What the kernel says.
+/// Those of `bind(2)` and `listen(2)`: the port is taken, or the address may not be used.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     match listen(address) {
         Err(error) if address.ip() == IpAddr::from([0; 16]) && has_no_ipv6(&error) => {
@@ -69,7 +71,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
         socket.set_only_v6(false)?;
     }
     socket.set_reuse_address(true)?;
-    // What it accepts has the same.
+    // Accepted connections inherit both sizes.
     socket.set_recv_buffer_size(TCP_BUFFER_BYTES)?;
     socket.set_send_buffer_size(TCP_BUFFER_BYTES)?;
     socket.bind(&address.into())?;
@@ -77,10 +79,10 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// A connection that was accepted.
+/// An accepted connection and its two ends.
 type Accepted = (TcpStream, Client);
 
-/// Accepts for ever, giving each request to `handler`.
+/// Accepts connections for ever and gives each of their requests to `handler`.
 pub(super) async fn serve<H, F>(entrance: Entrance, table: Rc<ConnectionTable>, handler: H)
 where
     H: Fn(Request<Incoming>, Client) -> F + Clone + 'static,
@@ -88,7 +90,7 @@ where
 {
     let Entrance { listener, tls } = entrance;
     let refusals = Refusals::new(tls.is_none());
-    let mut pending = Pending::new();
+    let mut pending = PendingConnections::new();
     loop {
         let next = admit(&table, &mut pending, &refusals, |connection, slot| {
             begin(connection, slot, &table, tls.clone(), &handler, &refusals);
@@ -117,11 +119,11 @@ where
     }
 }
 
-/// Gives those that wait a place, as far as there are places; when to look again, where that is
-/// before another connection ends.
+/// Gives waiting connections a slot as far as there are slots, and refuses those that may not wait
+/// on. Returns the time in µs at which to look again, unless a connection ends before that.
 fn admit(
     table: &ConnectionTable,
-    pending: &mut Pending<Accepted>,
+    pending: &mut PendingConnections<Accepted>,
     refusals: &Refusals,
     mut begin: impl FnMut(Accepted, Rc<ConnectionSlot>),
 ) -> Option<u64> {
@@ -162,11 +164,11 @@ fn admit(
         let full = Full { what: "http connections", max: table.bounds.connections };
         refusals.refuse(connection, &full);
     }
-    // Those that wait for a release have their time looked at as often.
+    // Where only a release is waited for, this is how often the waiting time is checked.
     Some(again_us.unwrap_or(now_us + HTTP_EVICTABLE_US))
 }
 
-/// Begins a connection that has a place.
+/// Starts the task of a connection that has a slot.
 fn begin<H, F>(
     (stream, client): Accepted,
     slot: Rc<ConnectionSlot>,
@@ -178,7 +180,7 @@ fn begin<H, F>(
     H: Fn(Request<Incoming>, Client) -> F + Clone + 'static,
     F: Future<Output = Reply> + 'static,
 {
-    let account = match Account::open(table.bounds.account) {
+    let account = match HeapAccount::open(table.bounds.account) {
         Ok(account) => account,
         Err(refused) => {
             table.release(&slot);
@@ -200,14 +202,15 @@ fn begin<H, F>(
         if let Err(over) = account.charge(connection).await {
             over.tell(client.peer);
         }
-        // The buffers of its answer are counted by its place.
+        // The slot accounts for the kernel's buffers of the last reply.
         sent(&ending, &slot).await;
         drop(ending);
         table.release(&slot);
     });
 }
 
-/// Waits until a connection's client has all that was written, or the connection is evicted.
+/// Waits until a connection's client has all that was written, the connection is evicted, or
+/// [`HTTP_UNSENT_MS_MAX`] have passed.
 async fn sent(ending: &Ending, slot: &ConnectionSlot) {
     const LOOK: Duration = Duration::from_millis(1);
     const LOOK_MAX: Duration = Duration::from_millis(50);
@@ -234,7 +237,7 @@ async fn accept(
     listener: &TcpListener,
     table: &ConnectionTable,
     is_tls: bool,
-) -> io::Result<(Accepted, Address)> {
+) -> io::Result<(Accepted, ClientAddress)> {
     let (stream, peer) = listener.accept().await?;
     let ip = peer.ip().to_canonical();
     let address = table.address_of(ip, clock::now_us());
@@ -248,7 +251,8 @@ async fn accept(
     Ok(((stream, client), address))
 }
 
-/// Says 503 and what is full, to [`HTTP_REFUSALS_MAX`] at once; the others are closed.
+/// Answers 503 and what is full, to at most [`HTTP_REFUSALS_MAX`] connections at once; further ones
+/// are closed without an answer.
 struct Refusals {
     permits: Arc<Semaphore>,
     is_plain: bool,
@@ -268,7 +272,7 @@ impl Refusals {
         let why = why.to_string();
         tokio::task::spawn_local(async move {
             let patience = Duration::from_millis(HTTP_REFUSAL_MS_MAX);
-            // One that does not read it in time is closed without it.
+            // A client that does not read the answer in time is closed without it.
             let _ = timeout(patience, tell(&mut stream, &why)).await;
             forget_unsent(&stream);
             drop(permit);

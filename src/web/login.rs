@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::authorizer::{Authorizer, RequestContext};
 use super::caller::Caller;
-use super::cookie::{Cookie, Place};
+use super::cookie::{Cookie, CookieScope};
 use super::denial;
 use super::problem::problem;
 use super::route::{ENTERED, LoginRequest};
@@ -31,7 +31,7 @@ pub(super) async fn answer(
     caller: Caller,
     request: LoginRequest,
 ) -> Reply {
-    let place = Place {
+    let place = CookieScope {
         box_id: authorizer.guard.box_id(),
         prefix: &authorizer.policy.prefix,
         is_https: context.is_https,
@@ -46,7 +46,7 @@ pub(super) async fn answer(
 }
 
 /// Ends the login, also one that an earlier weir or another scheme gave its cookie.
-async fn leave(authorizer: &Authorizer, cookies: Vec<Cookie>, place: Place<'_>) -> Reply {
+async fn leave(authorizer: &Authorizer, cookies: Vec<Cookie>, place: CookieScope<'_>) -> Reply {
     let mut forgotten = vec![place.forget()];
     for cookie in cookies {
         let Some(id) = authorizer.guard.good_login(std::iter::once(cookie.value.clone())) else {
@@ -80,7 +80,12 @@ fn onward(authorizer: &Authorizer, next: Option<&str>, cookies: Vec<Cookie>) -> 
     if is_in || !authorizer.policy.has_accounts { to(next, &[]) } else { pages::login_lost(next) }
 }
 
-async fn enter(authorizer: &Authorizer, caller: Caller, form: &Bytes, place: Place<'_>) -> Reply {
+async fn enter(
+    authorizer: &Authorizer,
+    caller: Caller,
+    form: &Bytes,
+    place: CookieScope<'_>,
+) -> Reply {
     if form.len() > LOGIN_FORM_BYTES_MAX {
         let detail = format!("login of {} bytes, max {LOGIN_FORM_BYTES_MAX}", form.len());
         return problem(StatusCode::PAYLOAD_TOO_LARGE, &detail);

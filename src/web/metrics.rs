@@ -10,7 +10,7 @@ use super::Reply;
 use super::content::Content;
 use crate::control::CameraStatus;
 use crate::limits::PROFILE;
-use crate::mem::accounts::{Demand, Kind};
+use crate::mem::accounts::{AccountKind, Demand};
 use crate::mem::heap;
 use crate::process::build_id;
 use crate::status::figures::Metric;
@@ -142,7 +142,7 @@ fn tables(text: &mut String) -> std::fmt::Result {
 
 /// Whose the library heap is.
 fn accounts(text: &mut String) -> std::fmt::Result {
-    type Figure = (&'static str, &'static str, &'static str, fn(Kind) -> u64);
+    type Figure = (&'static str, &'static str, &'static str, fn(AccountKind) -> u64);
     let figures: [Figure; 6] = [
         ("weir_accounts_open", "gauge", "Heap accounts open now.", |kind| {
             kind.figures().open as u64
@@ -157,11 +157,16 @@ fn accounts(text: &mut String) -> std::fmt::Result {
         ("weir_accounts_budget_bytes", "gauge", "What each may hold.", |kind| {
             kind.budget_bytes() as u64
         }),
-        ("weir_accounts_ended_total", "counter", "Those ended over their budget.", Kind::ended),
+        (
+            "weir_accounts_ended_total",
+            "counter",
+            "Those ended over their budget.",
+            AccountKind::ended,
+        ),
     ];
     for (name, kind, help, value) in figures {
         head(text, name, kind, help)?;
-        for account in Kind::ALL {
+        for account in AccountKind::ALL {
             writeln!(text, "{name}{{account=\"{}\"}} {}", account.name(), value(account))?;
         }
     }

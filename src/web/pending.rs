@@ -1,30 +1,31 @@
-//! Accepted connections that wait for a place: bounded, in time too, and in an order that is fair
-//! by address. The kernel's own queue would be neither: while it is full, nobody can connect.
+//! Accepted connections that wait for a slot. Their number and their waiting time are bounded, and
+//! their order is fair by address. The kernel's own queue would be neither: while it is full, no
+//! client can connect.
 //!
-//! When there are [`HTTP_PENDING_MAX`], the newest of the address that has most connections, with a
-//! place or without, is refused. Where several addresses have as many, it is any connection of
-//! theirs, by chance: were it the newest, each of a flood from many addresses would push out the
-//! last one that came. A place goes to the address that has fewest with one, and there to the
-//! connection that waits longest.
+//! When [`HTTP_PENDING_MAX`] connections wait, the newest of the address that has most connections,
+//! with a slot or without, is refused. Where several addresses have equally many, it is any
+//! connection of theirs, chosen at random. Were it the newest, each connection of a flood from many
+//! addresses would push out the one that came last. A free slot goes to the address that has fewest
+//! slots, and there to the connection that has waited longest.
 
 use std::hash::{BuildHasher as _, RandomState};
 
-use super::connections::Address;
+use super::connections::ClientAddress;
 use crate::limits::{HTTP_PENDING_MAX, HTTP_PENDING_US_MAX};
 
-/// The connections that wait.
+/// The connections that wait for a slot.
 #[derive(Debug)]
-pub(super) struct Pending<T> {
+pub(super) struct PendingConnections<T> {
     queue: heapless::Vec<Entry<T>, HTTP_PENDING_MAX>,
     chance: Chance,
 }
 
-/// Numbers that nobody outside can foresee (xorshift; Marsaglia 2003).
+/// Random numbers that a client cannot foresee (xorshift; Marsaglia 2003).
 #[derive(Debug)]
 struct Chance(u64);
 
 impl Chance {
-    /// The next one below `end`.
+    /// The next number below `end`, which must not be 0.
     fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -35,22 +36,22 @@ impl Chance {
 
 #[derive(Debug)]
 struct Entry<T> {
-    address: Address,
+    address: ClientAddress,
     since_us: u64,
     connection: T,
 }
 
-/// What is done with the next connection.
+/// What [`PendingConnections::leaving`] does with a connection.
 pub(super) enum Verdict {
-    /// It gets a place, or is refused: it waits no more.
+    /// It leaves the queue: it gets a slot, or is refused.
     Leaves,
-    /// It waits on; others may go first.
+    /// It waits on; those after it are still asked about.
     Waits,
-    /// It waits on, and so do all behind it.
+    /// It waits on, and so do all after it.
     AllWait,
 }
 
-impl<T> Pending<T> {
+impl<T> PendingConnections<T> {
     pub(super) fn new() -> Self {
         Self::with_seed(RandomState::new().hash_one(0))
     }
@@ -63,13 +64,14 @@ impl<T> Pending<T> {
         self.queue.is_empty()
     }
 
-    /// Adds a connection; the one that has no room, it or another.
+    /// Adds a connection. Returns the one that has no room, this or another, for the caller to
+    /// refuse. `connections_of` says how many slots an address has.
     pub(super) fn add(
         &mut self,
-        address: Address,
+        address: ClientAddress,
         connection: T,
         now_us: u64,
-        connections_of: impl Fn(Address) -> usize,
+        connections_of: impl Fn(ClientAddress) -> usize,
     ) -> Option<T> {
         let entry = Entry { address, since_us: now_us, connection };
         let Err(entry) = self.queue.push(entry) else { return None };
@@ -89,28 +91,28 @@ impl<T> Pending<T> {
         let is_of_one = of_most.iter().all(|at| address_at(*at) == address_at(newest));
         let at = if is_of_one { newest } else { of_most[self.chance.below(of_most.len())] };
         let refused = self.queue.remove(at).connection;
-        // There is room now.
+        // Never full: one has just been removed.
         let _ = self.queue.push(entry);
         Some(refused)
     }
 
-    /// Takes out one that has waited too long.
+    /// Takes out a connection that has waited [`HTTP_PENDING_US_MAX`], for the caller to refuse.
     pub(super) fn expired(&mut self, now_us: u64) -> Option<T> {
         let is_over = |entry: &Entry<T>| now_us >= entry.since_us + HTTP_PENDING_US_MAX;
         let at = self.queue.iter().position(is_over)?;
         Some(self.queue.remove(at).connection)
     }
 
-    /// Asks for each in turn, by the connections its address has, what is done with it; those that
-    /// leave.
+    /// Takes out the next connection that leaves. `judge` is asked about one after the other, first
+    /// those whose address has fewest slots, and there the longest waiting.
     pub(super) fn leaving(
         &mut self,
-        connections_of: impl Fn(Address) -> usize,
-        mut judge: impl FnMut(Address) -> Verdict,
+        connections_of: impl Fn(ClientAddress) -> usize,
+        mut judge: impl FnMut(ClientAddress) -> Verdict,
     ) -> Option<T> {
         let mut order: heapless::Vec<(usize, u64, usize), HTTP_PENDING_MAX> = heapless::Vec::new();
         for (at, entry) in self.queue.iter().enumerate() {
-            // As many as the queue has.
+            // Never full: it has the capacity of the queue.
             let _ = order.push((connections_of(entry.address), entry.since_us, at));
         }
         order.sort_unstable();
@@ -129,12 +131,12 @@ impl<T> Pending<T> {
 mod tests {
     use super::*;
 
-    fn address(last: u8) -> Address {
-        Address::of([192, 0, 2, last].into())
+    fn address(last: u8) -> ClientAddress {
+        ClientAddress::of([192, 0, 2, last].into())
     }
 
-    fn numbered(counts: &[(u8, usize)]) -> Pending<u64> {
-        let mut pending = Pending::new();
+    fn numbered(counts: &[(u8, usize)]) -> PendingConnections<u64> {
+        let mut pending = PendingConnections::new();
         let mut now_us = 0;
         for (last, count) in counts {
             for _ in 0..*count {
@@ -161,7 +163,7 @@ mod tests {
 
     #[test]
     fn an_address_without_a_place_finds_room_among_many_that_have_one() {
-        let mut pending = Pending::new();
+        let mut pending = PendingConnections::new();
         for at in 0..HTTP_PENDING_MAX {
             let from = address(u8::try_from(at).expect("few"));
             assert_eq!(pending.add(from, at, 0, |_| 1), None);
@@ -179,7 +181,7 @@ mod tests {
         const HONEST: u8 = 255;
         const SEEDS: u64 = 1000;
         let stays = |seed: u64| {
-            let mut pending = Pending::with_seed(seed);
+            let mut pending = PendingConnections::with_seed(seed);
             let mut come = |last: u8| pending.add(address(last), last, 0, |_| 0);
             let full = u8::try_from(HTTP_PENDING_MAX).expect("few");
             (0..full).for_each(|last| assert_eq!(come(last), None));
@@ -187,7 +189,7 @@ mod tests {
             assert_ne!(refused, HONEST);
             (full..full + 20).all(|last| come(last) != Some(HONEST))
         };
-        // A seed from its number by a multiplication, so that they differ in all bits.
+        // Multiplied, so that the seeds differ in all bits.
         let seeds = (1..=SEEDS).map(|number| number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let stayed = seeds.filter(|seed| stays(*seed)).count();
         // (31/32)^20 is 53 %.

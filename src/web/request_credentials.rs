@@ -1,5 +1,5 @@
-//! What a request's head says about who sends it and what page it comes from. Nothing of it is
-//! ever logged: a query may have a token in it.
+//! What a request's head says about its sender, and about the page that it comes from. None of it
+//! is ever logged: a query may have a token in it.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,7 @@ use super::form;
 use crate::access::{AuthRequest, Names, Policy, PresentedCredentials, origin_host, origin_is_own};
 use crate::limits::TOKEN_BYTES_MAX;
 
-/// Who sends a request, with the `login` of its cookies that is good.
+/// What a request presents for access; `login` is the id of the good login among its cookies.
 pub(super) fn asked(
     uri: &Uri,
     headers: &HeaderMap,
@@ -27,8 +27,8 @@ pub(super) fn asked(
     }
 }
 
-/// A token or a password: a token in `Authorization`, else `?token=`, for players without headers,
-/// else a password in `Authorization`, which may be one that a proxy asked for.
+/// A token in `Authorization`; else one in `?token=`, for players that cannot send headers; else a
+/// password in `Authorization`, which may be one that a proxy asked for.
 fn presented(uri: &Uri, headers: &HeaderMap) -> PresentedCredentials {
     let given = headers.get(header::AUTHORIZATION);
     let given = given.map(|value| authorization(value).unwrap_or(PresentedCredentials::Unreadable));
@@ -61,36 +61,38 @@ fn bounded(token: String) -> PresentedCredentials {
     }
 }
 
-/// What page a request comes from.
+/// The page that a request comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PageSource {
-    /// Ours, or no page at all.
+    /// A page of weir's own, or no page at all.
     Own,
-    /// One of `[http] origins`: what it is told in `Access-Control-Allow-Origin`.
+    /// A page of `[http] origins`, with the value of `Access-Control-Allow-Origin` for it.
     Listed(HeaderValue),
-    /// Another; the same, if it turns out to have a token.
+    /// A page of another site, with the same value in case the request has a token; `None` when its
+    /// origin cannot be written back.
     Foreign(Option<HeaderValue>),
 }
 
-/// How a request was addressed.
+/// The host and the scheme that a request was sent to.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Address<'a> {
-    /// The Host, by a proxy's word where that counts.
+pub(super) struct RequestAddress<'a> {
+    /// The Host header, or what a proxy of `[http] proxies` says in its place.
     pub(super) host: &'a str,
     pub(super) is_tls: bool,
     pub(super) names: &'a Names<'a>,
 }
 
 impl PageSource {
-    /// Reads `Origin`, and `Sec-Fetch-Site`, which a browser says itself and no page can forge.
+    /// Reads `Origin` and `Sec-Fetch-Site`. The browser itself writes the latter, and no page can
+    /// forge it.
     ///
-    /// A page is ours when its origin is the address that was asked, which a proxy may have changed
-    /// on the way: the scheme where it ends TLS, which `X-Forwarded-Proto` then says, and the Host.
-    /// `Sec-Fetch-Site: same-origin` says that the browser saw no difference. It would say so of a
-    /// page too that has its own name lead to a proxy in front of us which writes another Host (DNS
-    /// rebinding). With accounts such a page has nothing: cookies are its own name's. Without, its
-    /// origin has to be a name of ours.
-    pub(super) fn of(headers: &HeaderMap, at: Address, policy: &Policy) -> Self {
+    /// A page is weir's own when its origin is the address that was asked. A proxy may have changed
+    /// that address on the way: the scheme where it ends TLS, which `X-Forwarded-Proto` then says,
+    /// and the Host. `Sec-Fetch-Site: same-origin` says that the browser saw no difference. It
+    /// would also say so for a page whose own name leads to a proxy in front of weir that writes
+    /// another Host (DNS rebinding). With accounts such a page gains nothing, as cookies belong to
+    /// its own name. Without accounts its origin has to be a name of weir's.
+    pub(super) fn of(headers: &HeaderMap, at: RequestAddress, policy: &Policy) -> Self {
         let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
         let Some(value) = headers.get(header::ORIGIN) else {
             return match site {
@@ -110,13 +112,13 @@ impl PageSource {
         if policy.origins.iter().any(|listed| listed.allows(origin)) {
             return Self::Listed(value.clone());
         }
-        // What is not visible ASCII is no origin, and is not written back.
+        // A value that is not visible ASCII is not an origin, and is not written back.
         let is_origin = !origin.is_empty() && origin.bytes().all(|byte| byte.is_ascii_graphic());
         Self::Foreign(is_origin.then(|| value.clone()))
     }
 
-    /// Whether the browser shows the page by HTTPS: what the proxy next to it says, else its
-    /// origin, else the connection.
+    /// Whether the browser shows the page by HTTPS: what the proxy next to it says; else whether
+    /// the connection has TLS or the origin of weir's own page is `https`.
     pub(super) fn is_https(&self, headers: &HeaderMap, is_tls: bool) -> bool {
         let origin = headers.get(header::ORIGIN).filter(|_| *self == Self::Own);
         let of_origin = origin.map(|origin| origin.as_bytes().starts_with(b"https://"));
@@ -124,7 +126,7 @@ impl PageSource {
     }
 }
 
-/// Whether a preflight announces a request that brings its own token, which no browser adds by
+/// Whether a CORS preflight announces a request with a token of its own, which no browser adds by
 /// itself.
 pub(super) fn announces_token(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     let wanted = headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS);
@@ -192,7 +194,7 @@ mod tests {
         let names = Names { own: "box", further: &further, domains: &[] };
         let headers = headers(pairs);
         let host = headers.get("host").map_or("", |host| host.to_str().expect("text"));
-        PageSource::of(&headers, Address { host, is_tls: false, names: &names }, policy)
+        PageSource::of(&headers, RequestAddress { host, is_tls: false, names: &names }, policy)
     }
 
     fn foreign(text: &'static str) -> PageSource {
@@ -230,7 +232,8 @@ mod tests {
         }
         let null = [rewritten, ("origin", "null"), same];
         assert_eq!(of(&null, &closed), PageSource::Own, "a page without a referrer");
-        // Its own name leads to a proxy that writes ours: without accounts it would see all.
+        // The page's own name leads to a proxy that writes weir's: without accounts the page would
+        // see everything.
         let rebound = [rewritten, ("origin", "http://evil.example"), same];
         assert_eq!(of(&rebound, &open), foreign("http://evil.example"));
         let (evil, blog) = ("https://evil.example", "https://blog.cams.example");

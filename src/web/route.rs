@@ -1,4 +1,4 @@
-//! From a request to what it asks of weir.
+//! Reads a request into an [`Action`] or a [`LoginRequest`]: what it asks of weir.
 
 use bytes::Bytes;
 use hyper::body::Incoming;
@@ -15,40 +15,42 @@ use super::server::Client;
 use super::{Reply, empty, form, whep};
 use crate::access::{Names, Owner, Role, TokenHash};
 use crate::config::name_problem;
-use crate::control::{Offer, Patch};
+use crate::control::{OfferRequest, Patch};
 
-/// In the query of the way back from a login. It leads over the login page, which sees whether the
-/// cookie comes: in a frame of another site, or where cookies are refused, it does not.
+/// Query parameter of the redirect after a login. It leads through the login page, which sees
+/// whether the cookie comes back: in a frame of another site, or where cookies are refused, it does
+/// not.
 pub(super) const ENTERED: &str = "entered";
 
-/// What a request asks of weir, with everything that could be wrong with the request checked.
+/// What a request asks of weir. Everything that could be wrong with the request itself has been
+/// checked.
 #[derive(Debug)]
 pub(super) enum Action {
-    /// Nothing: the reply is known.
+    /// Nothing: the reply is already known.
     Done(Reply),
     Cameras,
     Sessions,
-    /// Read the configuration anew.
+    /// Read the configuration file again.
     Reload,
     Status,
     Health,
     Metrics,
-    /// The player, if there is such a camera.
+    /// The player page; 404 if there is no such camera.
     Player {
         camera: String,
         terms: Terms,
     },
-    Offer(Offer),
-    /// Whether there is such a camera to watch.
+    Offer(OfferRequest),
+    /// GET or HEAD of a WHEP endpoint: whether there is such a camera.
     LookForCamera {
         camera: String,
         is_head: bool,
     },
-    /// What may be asked of WHEP.
+    /// OPTIONS of a WHEP endpoint, or of a session.
     Options {
         is_endpoint: bool,
     },
-    /// Whether the session is there.
+    /// GET or HEAD of a session: whether it is there.
     Look {
         secret: String,
         is_head: bool,
@@ -57,38 +59,38 @@ pub(super) enum Action {
     End {
         secret: String,
     },
-    /// The same by its public id.
+    /// End a session by its public id, as an operator asks.
     EndById {
         id: u64,
     },
 }
 
-/// What a request wants of the login.
+/// What a request asks of the login.
 pub(super) enum LoginRequest {
-    /// The page.
+    /// The login page; `next` is the page to go on to.
     Page { next: Option<String> },
-    /// To be logged in.
+    /// The login form: to be logged in.
     Enter { form: Bytes },
-    /// To go on after a login, with its cookie if the browser kept it.
+    /// The redirect after a login, with the login's cookie if the browser kept it.
     Onward { next: Option<String>, cookies: Vec<Cookie> },
     /// To be logged out.
     Leave { cookies: Vec<Cookie> },
-    /// To be told who the client is.
+    /// To be told which user or token the client is.
     Identity,
 }
 
-/// What a request wants: something of weir, or something of the login.
+/// What a request asks for: an action of weir, or a part of the login.
 pub(super) enum Wanted {
     Action(Action),
     Login(LoginRequest),
 }
 
-/// An address of the site.
+/// A path of the main site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Route<'p> {
     Page(&'static Page),
     Player(&'p str),
-    /// The player without its last slash.
+    /// The player's path without its last slash, which is redirected.
     PlayerBare(&'p str),
     Cameras,
     Sessions,
@@ -101,12 +103,13 @@ pub(super) enum Route<'p> {
     Session(&'p str),
     Login,
     Logout,
-    /// Who asks.
+    /// `/api/identity`: which user or token the client is.
     Identity,
 }
 
 impl<'p> Route<'p> {
-    /// What `path` names; camera names and session secrets are well formed, no more.
+    /// Reads `path`; `None` is answered with 404. Camera names and session secrets are checked for
+    /// their form only, and may be unknown.
     pub(super) fn of(path: &'p str) -> Option<Self> {
         match path {
             "/healthz" => return Some(Self::Health),
@@ -130,7 +133,7 @@ impl<'p> Route<'p> {
         match (parts.next(), parts.next(), parts.next()) {
             (None, ..) => Some(Self::PlayerBare(camera)),
             (Some(""), None, _) => Some(Self::Player(camera)),
-            // People write it with a slash at its end too.
+            // Users also write it with a slash at its end.
             (Some("whep"), None, _) | (Some("whep"), Some(""), None) => Some(Self::Whep(camera)),
             (Some("whep"), Some(secret), None) if whep::is_secret(secret) => {
                 Some(Self::Session(secret))
@@ -151,17 +154,17 @@ impl<'p> Route<'p> {
         }
     }
 
-    /// Refuses a method that it does not have.
+    /// Refuses a method that the route does not take.
     ///
     /// # Errors
-    /// 405.
+    /// 405 with `Allow`.
     pub(super) fn check_method(self, asked: &Method) -> Result<(), Reply> {
         let methods = self.methods();
         if methods.split(", ").any(|method| asked == method) {
             return Ok(());
         }
         Err(match self {
-            // A player that was given the address of the page.
+            // A WHEP player was given the address of the page.
             Self::Player(camera) | Self::PlayerBare(camera) if asked == Method::POST => {
                 elsewhere(methods, &format!("offers for this camera are posted to /{camera}/whep"))
             }
@@ -169,13 +172,13 @@ impl<'p> Route<'p> {
         })
     }
 
-    /// What somebody must be to ask for it; `None` for what everybody may.
+    /// The role that the route needs; `None` when every client may ask for it.
     pub(super) fn needs(self) -> Option<Role> {
         match self {
-            // The program's own files, and how to become somebody.
+            // The program's own files, and the way to log in.
             Self::Page(page) if page.is_public() => None,
             Self::Login | Self::Logout | Self::Health => None,
-            // Its address is a secret that only its maker was told.
+            // Its address is a secret that only the client which made the session was told.
             Self::Session(_) => None,
             Self::Page(_)
             | Self::Player(_)
@@ -189,12 +192,12 @@ impl<'p> Route<'p> {
         }
     }
 
-    /// Whether a person asks for it.
+    /// Whether it is opened in a browser, so that a denial is a page or leads to the login.
     pub(super) fn is_page(self) -> bool {
         matches!(self, Self::Page(_) | Self::Player(_) | Self::PlayerBare(_) | Self::Login)
     }
 
-    /// Whether to know its address is to be allowed.
+    /// Whether knowing its address is enough to be let in.
     pub(super) fn is_capability(self) -> bool {
         matches!(self, Self::Session(_))
     }
@@ -204,15 +207,17 @@ impl<'p> Route<'p> {
     }
 }
 
-/// A session's public id, as `/api/sessions` writes it.
+/// Parses a session's public id, only in the form that `/api/sessions` writes.
 fn session_id(text: &str) -> Option<u64> {
     text.parse().ok().filter(|id: &u64| id.to_string() == text)
 }
 
-/// Reads a request of the main site.
+/// Reads a request of the main site, with its body. Called once it was let in, as `owner` if that
+/// was asked.
 ///
 /// # Errors
-/// The reply that says what is wrong with it.
+/// The reply that says what is wrong with it: 404 for an unknown path, 415 for a body of another
+/// type, 400 for a malformed one or a malformed `If-Match`, and those of [`Bodies::read`].
 pub(super) async fn read(
     request: Request<Incoming>,
     client: Client,
@@ -241,7 +246,7 @@ pub(super) async fn read(
         (Route::Whep(_), &Method::OPTIONS) => Action::Options { is_endpoint: true },
         (Route::Whep(camera), &Method::POST) => {
             whep::check_offer_type(&head.headers)?;
-            Action::Offer(Offer {
+            Action::Offer(OfferRequest {
                 camera: camera.to_owned(),
                 sdp: whep::text(bodies.read(&head, body, client.key).await?, "the offer")?,
                 peer: client.peer,
@@ -282,7 +287,7 @@ pub(super) async fn read(
     }))
 }
 
-/// The login page, or the way on from it for a browser that has just logged in.
+/// The login page, or the redirect after it for a browser that has just logged in.
 fn login_page(head: &Parts, client: Client) -> LoginRequest {
     let value = |name| head.uri.query().and_then(|query| form::value(query, name));
     let next = value("next");
@@ -295,7 +300,7 @@ fn login_page(head: &Parts, client: Client) -> LoginRequest {
 /// Reads a request of the diagnostics port.
 ///
 /// # Errors
-/// The reply that says what is wrong with it.
+/// 404 for an unknown path, 405 for a method other than GET and HEAD.
 pub(super) fn read_diagnostics(request: &Request<Incoming>) -> Result<Action, Reply> {
     let action = match request.uri().path() {
         "/healthz" => Action::Health,
@@ -309,12 +314,12 @@ pub(super) fn read_diagnostics(request: &Request<Incoming>) -> Result<Action, Re
     }
 }
 
-/// Whether a request of the diagnostics port may be answered: to this machine always, to others,
-/// proxies on this machine among them, with the token whose hash is configured; health to loopback
-/// whatever name it asks by.
+/// Whether a request of the diagnostics port may be answered. A client on this machine always may.
+/// Other clients, proxies on this machine among them, need the token whose hash is configured.
+/// Health is answered to loopback whatever host name the request has.
 ///
 /// # Errors
-/// The reply that says what is missing.
+/// 403 where no token is configured, 401 where the token is missing or wrong.
 pub(super) fn admit_diagnostics<B>(
     request: &Request<B>,
     client: Client,
@@ -346,7 +351,8 @@ pub(super) fn not_found() -> Reply {
     problem(StatusCode::NOT_FOUND, "there is nothing at this address")
 }
 
-/// From the path that a proxy serves weir below to the list, where its files are found.
+/// Redirects from the bare `[http] prefix` to the camera list below it, where the page's relative
+/// links lead to its files.
 pub(super) fn to_the_list() -> Reply {
     redirect("/")
 }

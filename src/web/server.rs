@@ -1,6 +1,6 @@
-//! A connection that was let in: how long it may take, and what it speaks.
+//! A connection that has a slot: its TLS handshake, its requests, and when it is closed.
 //!
-//! One idle for [`Bounds::idle`] is closed, which is also the time a request head may take.
+//! A connection that is idle for [`Bounds::idle`] is closed. A request head may take as long.
 //!
 //! [`Bounds::idle`]: super::connections::Bounds::idle
 
@@ -35,18 +35,18 @@ use crate::tls::{Encrypted, Tls};
 // One timer serves both.
 const _: () = assert!(HTTP_HEAD_MS_MAX == HTTP_KEEP_ALIVE_MS);
 
-/// The two ends of a connection, IPv4 as IPv4.
+/// The two ends of a connection; IPv4 addresses are never mapped into IPv6.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Client {
     pub(super) peer: SocketAddr,
-    /// What `peer` counts as ([`crate::access::client`]).
+    /// The address that `peer` is counted by ([`crate::access::client::key`]).
     pub(super) key: IpAddr,
     pub(super) asked: IpAddr,
-    /// What is said on it is encrypted.
+    /// The client speaks TLS, to weir or to a proxy in front of it.
     pub(super) is_tls: bool,
 }
 
-/// One connection, from its first byte to its end.
+/// Serves one connection, from its first byte to its end.
 pub(super) async fn attend<H, F>(
     stream: TcpStream,
     client: Client,
@@ -61,7 +61,7 @@ pub(super) async fn attend<H, F>(
     match tls {
         None => converse(stream, client, slot, idle, handler).await,
         Some(tls) => {
-            // Boxed, so that the connection that follows does not pay for its handshake.
+            // Boxed, so that the future of the connection does not hold the handshake's state too.
             if let Some(stream) = Box::pin(encrypt(stream, client, slot, &tls)).await {
                 converse(stream, client, slot, idle, handler).await;
             }
@@ -69,7 +69,7 @@ pub(super) async fn attend<H, F>(
     }
 }
 
-/// The TLS handshake; `None` when there was none, or the connection was evicted.
+/// Does the TLS handshake; `None` when it failed, or the connection was evicted.
 async fn encrypt(
     stream: TcpStream,
     client: Client,
@@ -93,7 +93,8 @@ async fn encrypt(
     }
 }
 
-/// Answers a connection's requests until it ends. Its memory is free when this returns.
+/// Answers a connection's requests until it ends, is idle for `idle`, or is evicted. Its memory is
+/// free when this returns.
 pub(super) async fn converse<S, H, F>(
     stream: S,
     client: Client,
@@ -121,7 +122,7 @@ pub(super) async fn converse<S, H, F>(
         if slot.is_proxys() {
             request.extensions_mut().insert(Proxied(Arc::clone(&slot.activity)));
         }
-        // hyper has room for this future from the connection's begin: boxed, an idle connection
+        // hyper reserves room for this future when the connection begins: boxed, an idle connection
         // does not pay for an answer.
         let closes = request.headers().contains_key(header::TRANSFER_ENCODING);
         let refusal = head::refusal(&request, &fault);
@@ -132,8 +133,8 @@ pub(super) async fn converse<S, H, F>(
                 None => refusal.expect("a request is refused or answered"),
             };
             if closes {
-                // Where such a body ends is what two readers disagree on first: nothing behind it
-                // is read (RFC 9112 section 6.1).
+                // The end of a body in chunks is the first thing that two readers disagree on:
+                // nothing after it is read (RFC 9112 section 6.1).
                 reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
             slot.activity.set_since_us(clock::now_us());
@@ -148,11 +149,11 @@ pub(super) async fn converse<S, H, F>(
     let mut connection = pin!(connection);
     loop {
         tokio::select! {
-            // First, so that nothing more is answered on a connection without a place.
+            // First, so that nothing more is answered on an evicted connection.
             biased;
             () = slot.leave.notified() => {
                 if slot.eviction() == Some(Eviction::Idle) {
-                    // A request may have come that it did not have its turn to read.
+                    // A request may have come that this task has not read yet.
                     let polled = poll_fn(|context| Poll::Ready(connection.as_mut().poll(context)));
                     if polled.await.is_pending() && !slot.is_idle() {
                         slot.stay();

@@ -1,4 +1,5 @@
-//! The two sites: what requests ask for is asked of [`Control`], and its word made a reply.
+//! The two sites, main and diagnostics: what a request asks for is asked of [`Control`], whose
+//! result becomes the reply.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,26 +20,26 @@ use super::pages::{PLAYER, Terms};
 use super::route::{self, Action, Route, Wanted};
 use super::server::Client;
 use super::{Reply, api, login, metrics, whep};
-use crate::control::{Control, Place, Refusal};
+use crate::control::{Control, ListPosition, OfferRefusal};
 use crate::limits::{DIAGNOSTICS_CONNECTIONS_MAX, HTTP_KEEP_ALIVE_MS, PROFILE};
-use crate::mem::accounts::Kind;
+use crate::mem::accounts::AccountKind;
 use crate::status::TABLES;
 use crate::tls::Tls;
 
-/// Where the main site is served.
+/// The listening sockets of the main site.
 pub struct Listeners {
-    /// Everything; with `https` only health, and the way there.
+    /// Plain HTTP: everything; with `https` only health, and a redirect for the rest.
     pub http: TcpListener,
-    /// Everything, encrypted.
+    /// HTTPS: everything. `None` when it is off.
     pub https: Option<(TcpListener, Tls)>,
 }
 
-/// Serves pages, API and WHEP, for ever.
+/// Serves pages, API and WHEP for ever. The daemon spawns it on the control thread.
 pub async fn serve(listeners: Listeners, control: Control) {
     let bounds = Bounds {
         connections: PROFILE.http_connections,
         per_address: PROFILE.http_connections_per_address,
-        account: Kind::HttpConnection,
+        account: AccountKind::HttpConnection,
         usage: &TABLES.http_connections,
         idle: Duration::from_millis(HTTP_KEEP_ALIVE_MS),
     };
@@ -80,12 +81,13 @@ pub async fn serve(listeners: Listeners, control: Control) {
     );
 }
 
-/// Serves health and metrics, for ever; to others than loopback with a token only.
+/// Serves health and metrics for ever. Clients that are not on this machine need the token of
+/// `[diagnostics]`. The daemon spawns it on the control thread.
 pub async fn serve_diagnostics(listener: TcpListener, control: Control) {
     let table = ConnectionTable::new(Bounds {
         connections: DIAGNOSTICS_CONNECTIONS_MAX,
         per_address: DIAGNOSTICS_CONNECTIONS_MAX,
-        account: Kind::DiagnosticsConnection,
+        account: AccountKind::DiagnosticsConnection,
         usage: &TABLES.diagnostics_connections,
         idle: Duration::from_millis(HTTP_KEEP_ALIVE_MS),
     });
@@ -107,7 +109,7 @@ pub async fn serve_diagnostics(listener: TcpListener, control: Control) {
     listener::serve(Entrance { listener, tls: None }, table, handler).await;
 }
 
-/// Takes a request of the main site through the authorizer and has `perform` do what it asks.
+/// Has the authorizer check a request of the main site, and has `perform` do what it asks.
 pub(super) async fn respond<P, F>(
     mut request: Request<Incoming>,
     client: Client,
@@ -144,8 +146,8 @@ where
     reply
 }
 
-/// Takes `[http] prefix` off an address: some proxies leave it there, others do not. Whether there
-/// was nothing behind it, not even a slash.
+/// Takes `[http] prefix` off a request's path: some proxies leave it there, others do not. True
+/// when nothing came after it, not even a slash.
 fn strip(prefix: &str, uri: &mut Uri) -> bool {
     if prefix.is_empty() {
         return false;
@@ -183,7 +185,7 @@ async fn perform(control: &Control, action: Action) -> Reply {
             api::cameras(&configuration, move || control.cameras_from(&mut next, PIECE_ITEMS))
         }
         Action::Sessions => {
-            let (control, mut next) = (control.clone(), Place::default());
+            let (control, mut next) = (control.clone(), ListPosition::default());
             api::sessions(move || control.sessions_from(&mut next, PIECE_ITEMS))
         }
         Action::Reload => api::reloaded(control.reload().await),
@@ -202,7 +204,7 @@ async fn perform(control: &Control, action: Action) -> Reply {
             if control.has_camera(&camera) {
                 whep::present(is_head)
             } else {
-                whep::refused(&Refusal::UnknownCamera)
+                whep::refused(&OfferRefusal::UnknownCamera)
             }
         }
         Action::Options { is_endpoint } => whep::options(is_endpoint, &control.ice_servers()),
@@ -219,7 +221,7 @@ async fn perform(control: &Control, action: Action) -> Reply {
     }
 }
 
-/// The player; with 404 for an unknown camera, which the page then says in its own words.
+/// The player page; with 404 for an unknown camera, which the page itself then explains.
 fn player(is_known: bool, terms: &Terms) -> Reply {
     let status = if is_known { StatusCode::OK } else { StatusCode::NOT_FOUND };
     PLAYER.reply(status, terms)

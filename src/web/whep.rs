@@ -1,4 +1,5 @@
-//! WHEP (draft-ietf-wish-whep): offers, sessions, and their answers; the media is elsewhere.
+//! WHEP (draft-ietf-wish-whep): the HTTP side of offers and sessions. The media is not handled
+//! here.
 //!
 //! Nothing here answers 406, which players take for a counter-offer, and nothing redirects.
 
@@ -9,14 +10,15 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use super::denial::challenge;
 use super::problem::{problem, retry};
 use super::{Reply, empty, reply};
-use crate::control::{Answer, IfMatch, PatchRefusal, Patched, Refusal};
+use crate::control::{IfMatch, OfferAnswer, OfferRefusal, PatchRefusal, Patched};
 use crate::limits::SESSION_RESTART_US;
 
 const SDP: &str = "application/sdp";
 const SDP_FRAGMENT: &str = "application/trickle-ice-sdpfrag";
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
-/// When to ask for a restart again: a handshake takes a moment, and restarts have their distance.
+/// `Retry-After` of a refused ICE restart, in seconds: a handshake takes a moment, and restarts
+/// have a minimum distance, [`SESSION_RESTART_US`].
 const RETRY_RESTART_S: u32 = {
     assert!(SESSION_RESTART_US == 1_000_000);
     1
@@ -29,18 +31,18 @@ pub(super) fn is_secret(text: &str) -> bool {
     text.len() == SECRET_DIGITS && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Checks the type of a POST's body.
+/// Checks that a POST's body is an offer, `application/sdp`.
 ///
 /// # Errors
-/// 415.
+/// 415 with `Accept-Post`, for another content type or none.
 pub(super) fn check_offer_type(headers: &HeaderMap) -> Result<(), Reply> {
     check_type(headers, SDP, "an offer")
 }
 
-/// Checks the type of a PATCH's body.
+/// Checks that a PATCH's body is a fragment, `application/trickle-ice-sdpfrag`.
 ///
 /// # Errors
-/// 415.
+/// 415 with `Accept-Patch`, for another content type or none.
 pub(super) fn check_fragment_type(headers: &HeaderMap) -> Result<(), Reply> {
     check_type(headers, SDP_FRAGMENT, "a patch")
 }
@@ -60,12 +62,12 @@ fn check_type(headers: &HeaderMap, wanted: &'static str, what: &str) -> Result<(
     Err(reply)
 }
 
-/// A body as text; `what` is how an error calls it.
+/// A body as UTF-8 text; `what` names it in an error.
 ///
 /// # Errors
-/// 400 when it is none.
+/// 400 when it is empty or not UTF-8.
 pub(super) fn text(body: Bytes, what: &str) -> Result<String, Reply> {
-    // Nobody else has the bytes: they are not copied.
+    // The bytes have no other owner, so they are not copied.
     match String::from_utf8(body.into()) {
         Ok(text) if text.is_empty() => {
             Err(problem(StatusCode::BAD_REQUEST, &format!("{what} is empty")))
@@ -75,10 +77,11 @@ pub(super) fn text(body: Bytes, what: &str) -> Result<String, Reply> {
     }
 }
 
-/// The condition of a PATCH. `"*"` with quotes is how RFC 9725 prints what it calls `*`.
+/// The `If-Match` condition of a PATCH. `"*"` with quotes is taken too: RFC 9725 prints it for what
+/// it calls `*`.
 ///
 /// # Errors
-/// 400 when it is not what RFC 9110 section 13.1.1 says.
+/// 400 when it is malformed (RFC 9110 section 13.1.1).
 pub(super) fn if_match(headers: &HeaderMap) -> Result<IfMatch, Reply> {
     let malformed = || problem(StatusCode::BAD_REQUEST, "malformed If-Match");
     let mut tags = Vec::new();
@@ -90,7 +93,8 @@ pub(super) fn if_match(headers: &HeaderMap) -> Result<IfMatch, Reply> {
                 Some("*") => return Ok(IfMatch::Any),
                 Some(strong) => tags.push(strong.to_owned()),
                 None if tag == "*" => return Ok(IfMatch::Any),
-                // A weak one never matches (RFC 9110 section 13.1.1): no session has this one.
+                // A weak tag never matches (RFC 9110 section 13.1.1), and no session has an empty
+                // one.
                 None if tag.starts_with("W/\"") => tags.push(String::new()),
                 None => return Err(malformed()),
             }
@@ -99,8 +103,8 @@ pub(super) fn if_match(headers: &HeaderMap) -> Result<IfMatch, Reply> {
     Ok(if tags.is_empty() { IfMatch::Absent } else { IfMatch::Tags(tags) })
 }
 
-/// 201: a session was made.
-pub(super) fn created(camera: &str, answer: Answer, ice_servers: &[String]) -> Reply {
+/// 201: a session was made. Its address is in `Location`.
+pub(super) fn created(camera: &str, answer: OfferAnswer, ice_servers: &[String]) -> Reply {
     let location = format!("/{camera}/whep/{}", answer.secret);
     let location = HeaderValue::try_from(location).expect("names and digits are visible ASCII");
     let etag = quoted(&answer.etag);
@@ -113,7 +117,7 @@ pub(super) fn created(camera: &str, answer: Answer, ice_servers: &[String]) -> R
     reply
 }
 
-/// Tells of the STUN servers that the configuration has.
+/// Adds a `Link` header for each STUN server that the configuration has.
 fn link(reply: &mut Reply, ice_servers: &[String]) {
     for uri in ice_servers {
         let value = HeaderValue::try_from(format!("<{uri}>; rel=\"ice-server\""));
@@ -122,38 +126,40 @@ fn link(reply: &mut Reply, ice_servers: &[String]) {
     }
 }
 
-/// No session was made.
-pub(super) fn refused(refusal: &Refusal) -> Reply {
+/// The reply to an offer that made no session.
+pub(super) fn refused(refusal: &OfferRefusal) -> Reply {
     match refusal {
-        Refusal::NotLetIn(reason) => challenge(reason),
-        Refusal::UnknownCamera => problem(StatusCode::NOT_FOUND, "there is no camera of that name"),
-        Refusal::BadOffer(reason) => problem(StatusCode::BAD_REQUEST, reason),
-        Refusal::Unsupported(reason) => problem(StatusCode::UNPROCESSABLE_ENTITY, reason),
-        Refusal::NotReady { reason, retry_after_s } => {
+        OfferRefusal::NotLetIn(reason) => challenge(reason),
+        OfferRefusal::UnknownCamera => {
+            problem(StatusCode::NOT_FOUND, "there is no camera of that name")
+        }
+        OfferRefusal::BadOffer(reason) => problem(StatusCode::BAD_REQUEST, reason),
+        OfferRefusal::Unsupported(reason) => problem(StatusCode::UNPROCESSABLE_ENTITY, reason),
+        OfferRefusal::NotReady { reason, retry_after_s } => {
             retry(StatusCode::CONFLICT, reason, *retry_after_s)
         }
-        Refusal::Full { reason, retry_after_s } => {
+        OfferRefusal::Full { reason, retry_after_s } => {
             retry(StatusCode::SERVICE_UNAVAILABLE, reason, *retry_after_s)
         }
     }
 }
 
-/// 404 for a session that is not, or no longer.
+/// 404 for a session that does not exist, or no longer does.
 pub(super) fn no_session() -> Reply {
     problem(StatusCode::NOT_FOUND, "there is no such session")
 }
 
-/// The same, with the reason that it ended for, where that is still known.
+/// 404 with the reason that the session ended for, where that is still known.
 pub(super) fn over(reason: Option<&str>) -> Reply {
     reason.map_or_else(no_session, |reason| problem(StatusCode::NOT_FOUND, reason))
 }
 
-/// A DELETE's answer.
+/// The reply to a DELETE of a session: 200, or 404 where there was none.
 pub(super) fn ended(was_there: bool) -> Reply {
     if was_there { empty(StatusCode::OK) } else { no_session() }
 }
 
-/// A PATCH's answer: 204 without an ETag for candidates, 200 for an ICE restart (RFC 9725
+/// The reply to a PATCH: 204 without an ETag for candidates, 200 for an ICE restart (RFC 9725
 /// section 4.3.3).
 pub(super) fn patched(patched: Result<Patched, PatchRefusal>) -> Reply {
     let restarting = "an ICE restart";
@@ -192,12 +198,12 @@ fn quoted(etag: &str) -> HeaderValue {
     HeaderValue::try_from(format!("\"{etag}\"")).expect("hex digits are visible ASCII")
 }
 
-/// A GET or HEAD: there is nothing to read, but it is there (draft-03 section 4.1).
+/// The reply to a GET or HEAD of what exists: there is nothing to read (draft-03 section 4.1).
 pub(super) fn present(is_head: bool) -> Reply {
     if is_head { reply(StatusCode::OK, SDP, Bytes::new()) } else { empty(StatusCode::NO_CONTENT) }
 }
 
-/// An OPTIONS. Some players look for ICE servers here and nowhere else.
+/// The reply to OPTIONS. Some players look for ICE servers here and nowhere else.
 pub(super) fn options(is_endpoint: bool, ice_servers: &[String]) -> Reply {
     let mut reply = empty(StatusCode::OK);
     let (name, value) = if is_endpoint { (ACCEPT_POST, SDP) } else { (ACCEPT_PATCH, SDP_FRAGMENT) };
@@ -208,7 +214,8 @@ pub(super) fn options(is_endpoint: bool, ice_servers: &[String]) -> Reply {
     reply
 }
 
-/// What players on other sites need; the answer itself is for `reader`'s pages, and for our own.
+/// Adds the CORS headers that players on other sites need. Only pages of `reader`, and weir's own,
+/// may read the reply itself.
 pub(super) fn allow_other_origins(
     reply: &mut Reply,
     methods: &'static str,
@@ -240,13 +247,13 @@ mod tests {
     fn each_refusal_has_its_status_and_says_when_to_ask_again() {
         let reason = || "reason".to_owned();
         let (not_ready, full) = (
-            Refusal::NotReady { reason: reason(), retry_after_s: 3 },
-            Refusal::Full { reason: reason(), retry_after_s: 5 },
+            OfferRefusal::NotReady { reason: reason(), retry_after_s: 3 },
+            OfferRefusal::Full { reason: reason(), retry_after_s: 5 },
         );
         for (refusal, status, retry_after) in [
-            (Refusal::UnknownCamera, 404, None),
-            (Refusal::BadOffer(reason()), 400, None),
-            (Refusal::Unsupported(reason()), 422, None),
+            (OfferRefusal::UnknownCamera, 404, None),
+            (OfferRefusal::BadOffer(reason()), 400, None),
+            (OfferRefusal::Unsupported(reason()), 422, None),
             (not_ready, 409, Some("3")),
             (full, 503, Some("5")),
         ] {
@@ -262,7 +269,11 @@ mod tests {
     fn a_session_is_told_by_its_location_and_etag() {
         let reply = created(
             "gate",
-            Answer { sdp: "v=0".to_owned(), secret: "00ff".to_owned(), etag: "abc".to_owned() },
+            OfferAnswer {
+                sdp: "v=0".to_owned(),
+                secret: "00ff".to_owned(),
+                etag: "abc".to_owned(),
+            },
             &["stun:a".to_owned()],
         );
         assert_eq!(reply.status(), 201);

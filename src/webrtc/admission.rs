@@ -1,35 +1,35 @@
-//! What of a handshake's datagrams goes on to str0m, decided before it sees them.
+//! Which datagrams of a handshake are passed on to str0m. The decision is made before it sees them.
 //!
-//! A check that is authentic may come from any address: whoever posted the offer can make as many
-//! as there are ports. str0m's agent keeps each address and each pair, so a handshake has
-//! [`HANDSHAKE_PAIRS_MAX`] of them, those that came first; and it has a rate, so that it does not
-//! fill the queue that all handshakes share. What is refused is dropped, as a network would: a
-//! browser repeats its checks, and takes a pair that is answered.
+//! An authentic check may come from any address: the client that posted the offer can send from as
+//! many as there are ports. str0m's agent keeps each address and each pair. So a handshake may have
+//! the first [`HANDSHAKE_PAIRS_MAX`] pairs only, and a bounded rate, so that it does not fill the
+//! queue that all handshakes share. Other datagrams are dropped, as a network would: a browser
+//! repeats its checks, and uses a pair that is answered.
 //!
-//! Sans-IO, on the media thread, in the place that the session's keys take later.
+//! Sans-IO. It runs on the media thread, and the session's keys later take its place in memory.
 
 use std::net::{IpAddr, SocketAddr};
 
 use super::rate::Rate;
 use crate::limits::{HANDSHAKE_DATAGRAM_US, HANDSHAKE_DATAGRAMS_BURST, HANDSHAKE_PAIRS_MAX};
 
-/// The pairs of one handshake, and what it may still send.
+/// The pairs of one handshake, and its rate of datagrams.
 #[derive(Debug)]
 pub struct Admission {
-    /// The browser's address and ours.
+    /// The browser's address and our IP address.
     pairs: heapless::Vec<(SocketAddr, IpAddr), HANDSHAKE_PAIRS_MAX>,
-    /// Where DTLS came from last.
+    /// Where the last DTLS datagram came from.
     speaks_from: Option<SocketAddr>,
     datagrams: Rate<HANDSHAKE_DATAGRAM_US, HANDSHAKE_DATAGRAMS_BURST>,
 }
 
 impl Admission {
-    /// A handshake that nothing came for.
+    /// The state of a handshake before any datagram.
     pub const fn new(now_us: u64) -> Self {
         Self { pairs: heapless::Vec::new(), speaks_from: None, datagrams: Rate::new(now_us) }
     }
 
-    /// Whether an authentic check goes on.
+    /// Whether to pass on an authentic check. Counts against the rate.
     pub fn check(&mut self, from: SocketAddr, to: IpAddr, now_us: u64) -> bool {
         let is_known = self.pairs.contains(&(from, to));
         if (!is_known && self.pairs.is_full()) || !self.datagrams.spend(now_us) {
@@ -38,13 +38,14 @@ impl Admission {
         is_known || self.pairs.push((from, to)).is_ok()
     }
 
-    /// Whether a DTLS datagram from an address of this handshake goes on.
+    /// Whether to pass on a DTLS datagram from an address of this handshake. Counts against the
+    /// rate.
     pub fn dtls(&mut self, from: SocketAddr, now_us: u64) -> bool {
         self.speaks_from = Some(from);
         self.datagrams.spend(now_us)
     }
 
-    /// Where DTLS came from last: of the handshake's addresses the last to be forgotten.
+    /// Where the last DTLS datagram came from. Of a handshake's addresses, the last one to forget.
     pub fn speaks_from(&self) -> Option<SocketAddr> {
         self.speaks_from
     }

@@ -1,51 +1,52 @@
-//! STUN as a live session needs it: the browser's consent checks (RFC 7675), which are ICE
-//! binding requests (RFC 8445), are verified and answered.
+//! STUN in a live session: verifies and answers the browser's consent checks (RFC 7675), which are
+//! ICE binding requests (RFC 8445).
 //!
-//! A session has one pair of credentials, and a second one from an ICE restart on until the browser
-//! has proven it ([`Pairs`]). That is all the state there is.
+//! A session has one pair of credentials ([`Pairs`]). After an ICE restart it has a second pair,
+//! until the browser has proven that one. There is no other state.
 
 use std::net::SocketAddr;
 
 use is::stun::{StunMessage, TransId};
 
-use super::credentials::{Credentials, sha1_hmac};
+use super::credentials::{IceCredentials, sha1_hmac};
 
-/// A binding reply: header, XOR-MAPPED-ADDRESS (IPv6), MESSAGE-INTEGRITY, FINGERPRINT.
+/// Bytes of a binding reply: header, XOR-MAPPED-ADDRESS (IPv6), MESSAGE-INTEGRITY, FINGERPRINT.
 pub const REPLY_BYTES_MAX: usize = 20 + 24 + 24 + 8;
 const HEADER_BYTES: usize = 20;
 const COOKIE: [u8; 4] = 0x2112_a442_u32.to_be_bytes();
 const BINDING_REQUEST: [u8; 2] = [0, 1];
 
-/// The credentials that checks of one session may have.
+/// The credentials that checks of one session may use.
 ///
-/// After an ICE restart (RFC 8445 section 9) both pairs are answered: the browser goes on with the
-/// old one until it has found its way with the new one, and may never get our answer. The old pair
-/// goes when the browser has nominated an address with the new one and its media reports come from
-/// there. The check alone would not do: its MAC does not cover the address it came from.
+/// After an ICE restart (RFC 8445 section 9) checks with either pair are answered: the browser goes
+/// on with the old pair until its new one works, and may never get our answer. The old pair is
+/// dropped when the browser has nominated an address with the new one and its media reports come
+/// from there. The check alone is no proof: its MAC does not cover the address it came from.
 #[derive(Debug)]
 pub struct Pairs {
-    current: Credentials,
+    current: IceCredentials,
     next: Option<Next>,
 }
 
 #[derive(Debug)]
 struct Next {
-    credentials: Credentials,
-    /// The browser has used them.
+    credentials: IceCredentials,
+    /// Whether the browser has used them.
     is_known: bool,
-    /// Where it wants its media, by a check with them.
+    /// The address that the browser nominated by a check with them.
     nominated: Option<SocketAddr>,
 }
 
 impl Pairs {
-    /// One pair, from the answer to an offer.
-    pub const fn new(current: Credentials) -> Self {
+    /// The one pair that the answer to an offer gave.
+    pub const fn new(current: IceCredentials) -> Self {
         Self { current, next: None }
     }
 
-    /// A restart: `next` are valid from now on, beside those in use.
-    pub fn restart(&mut self, next: Credentials) {
-        // What the browser used last stays; what it never used is forgotten.
+    /// Starts an ICE restart: `next` is valid from now on, beside the pair in use.
+    pub fn restart(&mut self, next: IceCredentials) {
+        // A second pair that the browser has used becomes the current one; an unused one is
+        // dropped.
         if let Some(former) = self.next.take()
             && former.is_known
         {
@@ -54,8 +55,8 @@ impl Pairs {
         self.next = Some(Next { credentials: next, is_known: false, nominated: None });
     }
 
-    /// The pair that a check from `address` was made with.
-    pub fn verify(&mut self, check: &Check<'_>, address: SocketAddr) -> Option<&Credentials> {
+    /// The pair that a check from `address` was made with; `None` if it is not authentic.
+    pub fn verify(&mut self, check: &Check<'_>, address: SocketAddr) -> Option<&IceCredentials> {
         if check.is_authentic(&self.current) {
             return Some(&self.current);
         }
@@ -67,14 +68,14 @@ impl Pairs {
         Some(&next.credentials)
     }
 
-    /// The pair that a browser at `address` has: the new one where it nominated that address.
-    pub fn of(&self, address: SocketAddr) -> &Credentials {
+    /// The pair that a browser at `address` uses: the new one if it nominated that address.
+    pub fn of(&self, address: SocketAddr) -> &IceCredentials {
         let next = self.next.as_ref().filter(|next| next.nominated == Some(address));
         next.map_or(&self.current, |next| &next.credentials)
     }
 
-    /// The session's reports come from `address`: the old pair goes if that is where the new one
-    /// leads.
+    /// Tells that the session's reports come from `address`. Drops the old pair if the browser
+    /// nominated that address with the new one.
     pub fn prove(&mut self, address: SocketAddr) {
         let is_proven = |next: &mut Next| next.nominated == Some(address);
         if let Some(next) = self.next.take_if(is_proven) {
@@ -83,16 +84,16 @@ impl Pairs {
     }
 }
 
-/// A binding request that is well formed; not verified yet.
+/// A well-formed binding request that is not verified yet.
 #[derive(Debug)]
 pub struct Check<'d> {
     message: StunMessage<'d>,
 }
 
 impl<'d> Check<'d> {
-    /// Reads a datagram; `None` for what is no binding request.
+    /// Parses a datagram; `None` if it is not a binding request.
     pub fn parse(datagram: &'d [u8]) -> Option<Self> {
-        // The parser's refusals allocate and log; what is not STUN shall cost neither.
+        // The parser allocates and logs when it fails; other datagrams should cost neither.
         let is_stun = datagram.len() >= HEADER_BYTES && datagram[4..8] == COOKIE;
         if !is_stun || datagram[..2] != BINDING_REQUEST {
             return None;
@@ -104,28 +105,28 @@ impl<'d> Check<'d> {
         Some(Self { message: StunMessage::parse(datagram).ok()? })
     }
 
-    /// The session's slot that our ufrag names.
+    /// The session slot that our ufrag in the USERNAME names.
     pub fn slot(&self) -> Option<u16> {
         let (ours, _) = self.message.split_username()?;
         u16::from_str_radix(ours.get(..4)?, 16).ok()
     }
 
-    /// Whether it was made with these credentials.
-    pub fn is_authentic(&self, credentials: &Credentials) -> bool {
+    /// Whether the check was made with these credentials.
+    pub fn is_authentic(&self, credentials: &IceCredentials) -> bool {
         let ours = self.message.split_username().map(|(ours, _)| ours);
         ours == Some(credentials.ufrag.as_str())
             && self.message.verify(credentials.password.as_bytes(), sha1_hmac)
     }
 
-    /// Whether the browser wants this pair for the media.
+    /// Whether the browser nominates this pair for the media (USE-CANDIDATE).
     pub fn nominates(&self) -> bool {
         self.message.use_candidate()
     }
 
-    /// Writes the answer for a check that came from `peer`; its bytes.
+    /// Writes the answer to a check that came from `peer`. Returns its bytes.
     pub fn reply<'b>(
         &self,
-        credentials: &Credentials,
+        credentials: &IceCredentials,
         peer: SocketAddr,
         buffer: &'b mut [u8; REPLY_BYTES_MAX],
     ) -> Option<&'b [u8]> {
@@ -142,8 +143,8 @@ mod tests {
     use super::super::credentials::Peer;
     use super::*;
 
-    fn credentials() -> Credentials {
-        Credentials {
+    fn credentials() -> IceCredentials {
+        IceCredentials {
             ufrag: "00a3abcdefgh".try_into().unwrap(),
             password: "0123456789abcdefghijklmn".try_into().unwrap(),
             peer: Peer::none(),
@@ -189,7 +190,8 @@ mod tests {
 
     #[test]
     fn the_old_pair_goes_when_the_new_one_is_proven_and_no_sooner() {
-        let ours = |ufrag: &str| Credentials { ufrag: ufrag.try_into().unwrap(), ..credentials() };
+        let ours =
+            |ufrag: &str| IceCredentials { ufrag: ufrag.try_into().unwrap(), ..credentials() };
         let (here, there) = (address(1), address(2));
         let mut pairs = Pairs::new(ours("00a3old"));
         let password = &credentials().password;
@@ -216,20 +218,21 @@ mod tests {
 
     #[test]
     fn of_many_restarts_the_last_used_and_the_newest_pair_stay() {
-        let ours = |ufrag: &str| Credentials { ufrag: ufrag.try_into().unwrap(), ..credentials() };
+        let ours =
+            |ufrag: &str| IceCredentials { ufrag: ufrag.try_into().unwrap(), ..credentials() };
         let mut pairs = Pairs::new(ours("00a30"));
         let is_valid = |pairs: &mut Pairs, ufrag: &str| {
             let bytes = request(&credentials().password, &format!("{ufrag}:them"), true);
             let check = Check::parse(&bytes).expect("a request");
             pairs.verify(&check, address(1)).is_some()
         };
-        // The browser never heard of the first two.
+        // The browser never used the first two.
         for ufrag in ["00a31", "00a32", "00a33"] {
             pairs.restart(ours(ufrag));
         }
         assert!(is_valid(&mut pairs, "00a30") && is_valid(&mut pairs, "00a33"));
         assert!(!is_valid(&mut pairs, "00a31") && !is_valid(&mut pairs, "00a32"));
-        // It used the third, and loses its way again.
+        // It used the third, and restarts again.
         pairs.restart(ours("00a34"));
         assert!(is_valid(&mut pairs, "00a33") && is_valid(&mut pairs, "00a34"));
         assert!(!is_valid(&mut pairs, "00a30"));

@@ -1,5 +1,5 @@
 //! ICE credentials of a session (RFC 8445 section 5.3), ours and the browser's, and the HMAC that
-//! STUN messages are signed with.
+//! signs STUN messages.
 
 use ring::hmac;
 
@@ -10,19 +10,19 @@ pub const UFRAG_CHARS: usize = 4 + 8;
 /// Characters of our ICE password: 128 bits of randomness take 22 (RFC 8445 section 5.3).
 pub const PASSWORD_CHARS: usize = 24;
 
-/// Our ICE credentials in one session, and the browser's to them.
+/// Our ICE credentials in one session, with the browser's.
 #[derive(Clone)]
-pub struct Credentials {
+pub struct IceCredentials {
     /// The session's slot in hex, then random characters.
     pub ufrag: heapless::String<UFRAG_CHARS, u8>,
-    /// Random characters.
+    /// Random characters of [`PASSWORD_CHARS`] length.
     pub password: heapless::String<PASSWORD_CHARS, u8>,
-    /// The browser's.
+    /// The browser's credentials.
     pub peer: Peer,
 }
 
-impl Credentials {
-    /// Credentials that no check has.
+impl IceCredentials {
+    /// Credentials that no check can match.
     pub const fn none() -> Self {
         Self {
             ufrag: heapless::String::new(),
@@ -32,13 +32,13 @@ impl Credentials {
     }
 }
 
-impl std::fmt::Debug for Credentials {
+impl std::fmt::Debug for IceCredentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Credentials").field("ufrag", &self.ufrag).finish_non_exhaustive()
     }
 }
 
-/// The browser's ICE credentials, to ask it with.
+/// The browser's ICE credentials, to send it a binding request with.
 #[derive(Clone, Default)]
 pub struct Peer {
     pub(super) ufrag: heapless::String<PEER_UFRAG_BYTES_MAX, u8>,
@@ -46,13 +46,13 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// A browser that cannot be asked.
+    /// The placeholder for a browser whose credentials are not known.
     pub const fn none() -> Self {
         Self { ufrag: heapless::String::new(), password: heapless::String::new() }
     }
 
-    /// Its credentials; those that are longer than any that were seen cannot be kept, and such a
-    /// browser is not followed to another address.
+    /// Keeps a browser's credentials. Credentials longer than any seen do not fit, and become
+    /// [`Peer::none`]; such a browser is not followed to another address.
     pub fn new(ufrag: &str, password: &str) -> Self {
         match (ufrag.try_into(), password.try_into()) {
             (Ok(ufrag), Ok(password)) => Self { ufrag, password },

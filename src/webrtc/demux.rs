@@ -1,10 +1,10 @@
-//! Which session a datagram without a name belongs to: DTLS and SRTCP carry no ufrag, so they are
-//! known by the address they come from, which a verified check has taught.
+//! Which session a DTLS or SRTCP datagram belongs to. It carries no ufrag, so the session is looked
+//! up by the source address, which an earlier verified check came from.
 //!
-//! An address belongs to the newest verified check; but the one that a live session's media goes to
-//! stays with it while it shows life there ([`super::session::Live::holds`]), as a check does not
-//! prove where it came from. A session has at most `addresses_per_session`; a further one takes the
-//! place of its oldest.
+//! An address belongs to the session of the newest verified check from it. A check does not prove
+//! where it came from, so a live session keeps the address that its media goes to as long as it
+//! shows life there ([`super::session::Live::holds`]). A session has at most
+//! `addresses_per_session`; a further one replaces its oldest.
 
 use std::net::SocketAddr;
 
@@ -13,21 +13,21 @@ use heapless::index_map::FnvIndexMap;
 use crate::limits::{ADDRESSES_MAX, PROFILE, SESSIONS_MAX};
 use crate::status::TABLES;
 
-/// What a datagram is, by its first byte (RFC 7983).
+/// The protocol of a datagram, by its first byte (RFC 7983).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// 0 to 3.
+pub enum DatagramKind {
+    /// First byte 0 to 3.
     Stun,
-    /// 20 to 63; the record's content type.
+    /// First byte 20 to 63, which is the record's content type.
     Dtls(u8),
-    /// 128 to 191 with an RTCP packet type (RFC 5761).
+    /// First byte 128 to 191, with an RTCP packet type (RFC 5761).
     Srtcp,
-    /// Anything else, RTP among it: weir receives none.
+    /// Anything else, RTP included: weir receives none.
     Other,
 }
 
-impl Kind {
-    /// Looks at the first two bytes.
+impl DatagramKind {
+    /// Tells the protocol from the first two bytes.
     pub fn of(datagram: &[u8]) -> Self {
         match datagram {
             [0..=3, ..] => Self::Stun,
@@ -40,15 +40,15 @@ impl Kind {
 
 type Addresses = heapless::Vec<SocketAddr, { PROFILE.addresses_per_session }>;
 
-/// The addresses of all sessions.
+/// The addresses of all sessions, each with its slot.
 pub struct Demux {
     slots: FnvIndexMap<SocketAddr, u16, ADDRESSES_MAX>,
-    /// Oldest first.
+    /// The addresses by slot, oldest first.
     addresses: [Addresses; SESSIONS_MAX],
 }
 
 impl Demux {
-    /// Knows no address.
+    /// A table without addresses.
     pub const fn new() -> Self {
         Self {
             slots: FnvIndexMap::new(),
@@ -56,13 +56,13 @@ impl Demux {
         }
     }
 
-    /// The session's slot that an address belongs to.
+    /// The session slot that an address belongs to.
     pub fn slot(&self, address: &SocketAddr) -> Option<u16> {
         self.slots.get(address).copied()
     }
 
-    /// A verified check for `slot` came from `address`. `current` is where the session's media
-    /// goes: it is never the one that makes room.
+    /// Records that a verified check for `slot` came from `address`. `current` is the address that
+    /// the session's media goes to; it is never replaced.
     pub fn learn(&mut self, address: SocketAddr, slot: u16, current: Option<SocketAddr>) {
         match self.slots.get(&address) {
             Some(known) if *known == slot => return,
@@ -83,7 +83,7 @@ impl Demux {
         TABLES.addresses.set(self.slots.len());
     }
 
-    /// Forgets the addresses of a slot, before its next use.
+    /// Removes the addresses of a slot, before its next use.
     pub fn forget(&mut self, slot: u16) {
         for address in &self.addresses[usize::from(slot)] {
             self.slots.remove(address);
@@ -92,7 +92,7 @@ impl Demux {
         TABLES.addresses.set(self.slots.len());
     }
 
-    /// Addresses known.
+    /// The number of addresses known.
     pub fn len(&self) -> usize {
         self.slots.len()
     }
@@ -119,12 +119,12 @@ mod tests {
 
     #[test]
     fn kinds_are_told_by_the_first_bytes() {
-        assert_eq!(Kind::of(&[0, 1]), Kind::Stun);
-        assert_eq!(Kind::of(&[22, 254]), Kind::Dtls(22));
-        assert_eq!(Kind::of(&[0x80, 201]), Kind::Srtcp);
-        assert_eq!(Kind::of(&[0x80, 96]), Kind::Other);
-        assert_eq!(Kind::of(&[200, 1]), Kind::Other);
-        assert_eq!(Kind::of(&[]), Kind::Other);
+        assert_eq!(DatagramKind::of(&[0, 1]), DatagramKind::Stun);
+        assert_eq!(DatagramKind::of(&[22, 254]), DatagramKind::Dtls(22));
+        assert_eq!(DatagramKind::of(&[0x80, 201]), DatagramKind::Srtcp);
+        assert_eq!(DatagramKind::of(&[0x80, 96]), DatagramKind::Other);
+        assert_eq!(DatagramKind::of(&[200, 1]), DatagramKind::Other);
+        assert_eq!(DatagramKind::of(&[]), DatagramKind::Other);
     }
 
     #[test]

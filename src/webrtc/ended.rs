@@ -1,49 +1,49 @@
-//! Why a session ended, as a number for the statistics and in words for people.
+//! Why a session ended: a number for the statistics, and a text for people.
 
 /// Why a session ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Ended {
-    /// The player asked for it (DELETE).
+    /// The player sent DELETE.
     Deleted = 1,
     /// No sign of life for [`crate::limits::SESSION_SILENCE_US`].
     Silent = 2,
-    /// A DTLS alert, then no sign of life.
+    /// No sign of life for [`crate::limits::SESSION_HINTED_SILENCE_US`] after a DTLS alert.
     Left = 3,
-    /// No SRTCP ever came: the browser never got the end of our handshake.
+    /// No SRTCP ever came: the browser never got our last DTLS flight.
     NeverStarted = 4,
-    /// Made room for a newer session in a full table.
+    /// Silent, and evicted for a newer session in a full table.
     Evicted = 5,
-    /// weir is stopping.
+    /// The process is stopping.
     Stopping = 6,
-    /// The handshake took too long.
+    /// The handshake, or the wait for it, took too long ([`crate::limits::HANDSHAKE_US_MAX`]).
     HandshakeTimeout = 7,
-    /// The handshake was given up for others that waited.
+    /// The handshake, or the offer without a check, was evicted for another client.
     HandshakeEvicted = 8,
-    /// The handshake failed otherwise.
+    /// The offer or the handshake failed otherwise.
     HandshakeFailed = 9,
-    /// The peer offers no AES-GCM.
+    /// The browser offers SRTP without AES-GCM.
     NoGcm = 10,
-    /// The peer offers no SRTP at all.
+    /// The browser offers no SRTP.
     NoSrtp = 11,
-    /// The camera was taken out of the configuration.
+    /// The camera was removed from the configuration.
     CameraRemoved = 12,
-    /// An ICMP error said that nobody is there, then no sign of life.
+    /// No sign of life for [`crate::limits::SESSION_HINTED_SILENCE_US`] after an ICMP error.
     Unreachable = 13,
-    /// Made room in a full table for its own address, which came back.
+    /// Silent, and evicted in a full table for a new session of its own address.
     Replaced = 14,
-    /// Its user or token was removed or changed.
+    /// The session's user or token was removed or changed.
     AccountGone = 15,
-    /// Its login was ended.
+    /// The session's login was ended.
     LoggedOut = 16,
-    /// Made room in a full table for a viewer with fewer sessions.
+    /// Evicted in a full table for a viewer with fewer sessions.
     Surplus = 17,
-    /// An operator asked for it.
+    /// An operator ended the session.
     Operator = 18,
 }
 
 impl Ended {
-    /// The reason by its number in the statistics.
+    /// The reason that has this number in the statistics.
     pub fn from_number(number: u8) -> Option<Self> {
         const ALL: [Ended; 18] = [
             Ended::Deleted,
@@ -68,7 +68,7 @@ impl Ended {
         ALL.into_iter().find(|ended| *ended as u8 == number)
     }
 
-    /// In words, as `/api/sessions` shows it.
+    /// The text that `/api/sessions` shows.
     pub fn reason(self) -> &'static str {
         match self {
             Self::Deleted => "ended by the player",

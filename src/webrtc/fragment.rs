@@ -1,30 +1,31 @@
-//! The fragments of SDP that a PATCH carries (RFC 8840 section 9): more candidates of a browser, or
-//! an ICE restart, and our answer to the latter.
+//! The SDP fragments of a PATCH (RFC 8840 section 9): more candidates of a browser, or an ICE
+//! restart; and our answer to a restart.
 //!
-//! Read like an offer: bounded in bytes and media sections, by a short list of what is looked at.
-//! Candidates are passed over, however many, as weir learns a browser's addresses from its checks. Who may restart what, and when, is not decided here.
+//! A fragment is parsed like an offer: bounded in bytes and media sections, and only a few known
+//! lines are read. Candidates are ignored in any number, as weir learns a browser's addresses from
+//! its checks. Whether a session may restart now is not decided here.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
 
 use crate::limits::{OFFER_BYTES_MAX, OFFER_MEDIA_MAX};
 
-use super::credentials::Credentials;
-use super::offer::Password;
+use super::credentials::IceCredentials;
+use super::offer::IcePassword;
 use super::sdp::{PASSWORD_CHARS_MIN, UFRAG_CHARS_MIN, WordError, credential, token, write_ice};
 
 mod error;
 
 pub use error::FragmentError;
 
-/// A fragment that makes sense.
+/// A valid fragment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Fragment<'a> {
-    /// The browser's ufrag: which of its ICE generations this is about. Without one, the current.
+    /// The browser's ufrag, which names the ICE generation of the fragment; `None` is the current.
     pub ufrag: Option<&'a str>,
-    /// Its password, which a restart needs.
-    pub password: Option<Password<'a>>,
-    /// The section it speaks of: a video one before others.
+    /// The browser's password, which a restart needs.
+    pub password: Option<IcePassword<'a>>,
+    /// The section that the fragment is about: a video section rather than another.
     pub section: Option<Section<'a>>,
 }
 
@@ -37,20 +38,20 @@ pub struct Section<'a> {
     mid: Option<&'a str>,
 }
 
-/// Credentials of the session or of a section.
+/// ICE credentials at session level or in a media section.
 #[derive(Debug, Clone, Copy, Default)]
 struct Ice<'a> {
     ufrag: Option<&'a str>,
-    password: Option<Password<'a>>,
+    password: Option<IcePassword<'a>>,
 }
 
 type Sections<'a> = heapless::Vec<(Section<'a>, Ice<'a>), OFFER_MEDIA_MAX>;
 
 impl<'a> Fragment<'a> {
-    /// Reads a fragment.
+    /// Parses a fragment.
     ///
     /// # Errors
-    /// [`FragmentError`]: what is wrong, and in which line.
+    /// [`FragmentError`] names the fault and its line.
     pub fn read(text: &'a str) -> Result<Self, FragmentError> {
         check_bounds(text)?;
         let mut session = Ice::default();
@@ -64,7 +65,7 @@ impl<'a> Fragment<'a> {
             match kind {
                 "m" => {
                     let section = Section::read(value, line)?;
-                    // Counted before.
+                    // Fits: `check_bounds` has counted the sections.
                     let _ = sections.push((section, Ice::default()));
                 }
                 "a" => {
@@ -83,8 +84,8 @@ impl<'a> Fragment<'a> {
         Ok(Self::of(session, &sections))
     }
 
-    /// With BUNDLE there is one transport: the served section speaks for it, then the session, then
-    /// any other section.
+    /// With BUNDLE all sections share one transport. Its credentials are taken from the served
+    /// section, else from the session level, else from any other section.
     fn of(session: Ice<'a>, sections: &Sections<'a>) -> Self {
         let served = sections.iter().find(|(section, _)| section.kind == "video");
         let served = served.or(sections.first());
@@ -108,7 +109,7 @@ impl<'a> Ice<'a> {
             }
             "ice-pwd" => {
                 let password = credential(value, PASSWORD_CHARS_MIN);
-                self.password = Some(Password(password.map_err(at(line, "a=ice-pwd"))?));
+                self.password = Some(IcePassword(password.map_err(at(line, "a=ice-pwd"))?));
             }
             _ => {}
         }
@@ -117,7 +118,7 @@ impl<'a> Ice<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// An m-line, `m=` taken off.
+    /// Parses an m-line without its `m=`.
     fn read(media: &'a str, line: usize) -> Result<Self, FragmentError> {
         let malformed = FragmentError::Malformed { what: "m-line", line };
         let mut words = media.split(' ');
@@ -130,10 +131,10 @@ impl<'a> Section<'a> {
     }
 }
 
-/// The answer to a restart: our new credentials, and all our candidates again.
+/// The answer to an ICE restart: our new credentials and all our candidates.
 pub fn answer(
     section: Option<&Section<'_>>,
-    credentials: &Credentials,
+    credentials: &IceCredentials,
     candidates: &[SocketAddr],
 ) -> String {
     let mut text = String::with_capacity(512);
@@ -145,7 +146,7 @@ pub fn answer(
 fn write(
     text: &mut String,
     section: Option<&Section<'_>>,
-    credentials: &Credentials,
+    credentials: &IceCredentials,
     candidates: &[SocketAddr],
 ) -> std::fmt::Result {
     write!(text, "a=ice-lite\r\na=ice-options:trickle\r\n")?;
@@ -161,7 +162,7 @@ fn write(
     write_ice(text, candidates, &credentials.ufrag, &credentials.password)
 }
 
-/// The bounds, before anything is made of the text.
+/// Checks the bounds before anything is allocated for the text.
 fn check_bounds(text: &str) -> Result<(), FragmentError> {
     if text.trim().is_empty() {
         return Err(FragmentError::Empty);
@@ -176,7 +177,7 @@ fn check_bounds(text: &str) -> Result<(), FragmentError> {
     Ok(())
 }
 
-/// The type of an SDP line, one letter, and its value.
+/// Splits an SDP line into its type, one letter, and its value.
 fn split(line: &str) -> Option<(&str, &str)> {
     let (kind, value) = line.split_once('=')?;
     let is_letter = kind.len() == 1 && kind.bytes().all(|byte| byte.is_ascii_lowercase());

@@ -1,19 +1,20 @@
 //! One browser's handshake, from its offer to its keys: str0m's ICE-lite agent and DTLS server,
-//! driven by datagrams and time, and left as soon as it says Connected.
+//! driven by datagrams and time, and dropped as soon as it reports Connected.
 //!
-//! An offer is answered without str0m ([`Answered`]): one that no check follows costs its two pairs
-//! of credentials and a fingerprint, and keeps nobody waiting.
+//! An offer is answered without str0m ([`Answered`]). An offer without a later check costs only its
+//! two pairs of credentials and a fingerprint, and does not delay others.
 //!
-//! A handshake costs str0m's heap (tens of KB); a session that lives costs none of it. What a
-//! session still needs of the handshake fits in [`Connected`]: the keys, the two addresses, our last
-//! DTLS flight, to be sent again while the browser has not got it, and our close_notify, for the
-//! end. Both are sealed datagrams: sending them again word for word spends no nonce.
+//! A handshake costs tens of KB of heap for str0m; a live session costs none of it. [`Connected`]
+//! has everything that a session still needs of its handshake: the keys, the two addresses, our
+//! last DTLS flight, which is sent again until the browser has it, and our close_notify for the
+//! end. Both are sealed datagrams: sending the same bytes again uses up no nonce.
 //!
-//! The text is read by [`crate::webrtc::offer`] and written by `answer`; str0m gets the browser's
-//! ICE credentials and fingerprint from them, and no SDP. Media keys never reach it at all
-//! ([`crate::webrtc::provider`]). It does not verify who may ask, choose a slot, or own a socket.
+//! [`crate::webrtc::offer`] parses the offer and `answer` writes the answer. str0m gets only the
+//! browser's ICE credentials and fingerprint, and no SDP. Media keys never reach it
+//! ([`crate::webrtc::provider`]). This module does not decide who is admitted, does not choose a
+//! slot and has no socket.
 //!
-//! Bounds: the offer's are in [`crate::limits`]; a handshake ends by itself after
+//! Bounds: those of the offer are in [`crate::limits`]; a handshake times out after
 //! [`HANDSHAKE_US_MAX`].
 
 use std::net::SocketAddr;
@@ -42,48 +43,48 @@ mod identity;
 mod nomination;
 mod outcome;
 
-pub use crate::webrtc::provider::{MediaKeys, Refusal, SALT_BYTES, SrtpProfile};
-use answer::Answer;
+pub use crate::webrtc::provider::{MediaKeys, SALT_BYTES, SrtpProfile, SrtpRefusal};
+use answer::AnswerText;
 use flight::Flight;
-pub use identity::Identity;
+pub use identity::DtlsIdentity;
 use nomination::Nomination;
 pub use outcome::{Connected, Failure, Progress};
 
-/// An offer and what to answer it with.
+/// An offer, and the values for its answer.
 #[derive(Debug)]
-pub struct Request<'a> {
+pub struct HandshakeRequest<'a> {
     /// The browser's SDP.
     pub offer: &'a str,
     /// profile_idc, constraint flags and level_idc of the camera's SPS.
     pub camera_profile: u32,
-    /// Addresses of the media socket, best first. A datagram must come `to` one of them.
+    /// Addresses of the media socket, best first. Every datagram is received on one of them.
     pub candidates: &'a [SocketAddr],
-    /// Our ICE credentials: 4 to 256 characters, and 22 to 256 that are a secret.
+    /// Our ICE ufrag: 4 to 256 characters.
     pub local_ufrag: &'a str,
-    /// See `local_ufrag`.
+    /// Our ICE password: 22 to 256 characters, a secret.
     pub local_password: &'a str,
-    /// The SSRC that will be sent.
+    /// The SSRC of the stream.
     pub ssrc: u32,
-    /// Whether NACKs will be answered.
+    /// Whether packets are sent again on a NACK.
     pub resend: bool,
 }
 
-/// What was agreed on.
+/// The result of the negotiation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
-    /// The SDP answer.
+    /// The SDP answer to send.
     pub answer: String,
-    /// The browser's half of the USERNAME in its checks.
+    /// The browser's part of the USERNAME in its checks.
     pub remote_ufrag: String,
-    /// The RTP payload type.
+    /// The RTP payload type agreed on.
     pub payload_type: u8,
-    /// The id of the playout-delay extension, when it is to be sent.
+    /// The id of the playout-delay extension, if it is to be sent.
     pub playout_delay_id: Option<u8>,
     /// The name of the video section.
     pub mid: Option<String>,
 }
 
-/// An offer that was answered: what a handshake begins with, once the browser's first check came.
+/// An answered offer. The handshake begins from it once the browser's first check has come.
 pub struct Answered {
     local: Ice,
     remote: Ice,
@@ -91,7 +92,7 @@ pub struct Answered {
     give_up_us: u64,
 }
 
-/// ICE credentials in no more room than they need.
+/// ICE credentials without spare capacity.
 struct Ice {
     ufrag: Box<str>,
     password: Box<str>,
@@ -107,18 +108,18 @@ impl Ice {
     }
 }
 
-/// One handshake. After [`Answered::begin`] and after each [`Self::receive`], poll until
-/// [`Progress::Wait`]; then again when its deadline is over.
+/// One handshake. Poll it after [`Answered::begin`] and after each [`Self::receive`] until it
+/// returns [`Progress::Wait`], and again when that deadline has passed.
 pub struct Handshake {
     rtc: Box<Rtc>,
     tap: Tap,
     state: State,
-    /// Where our last DTLS datagram went, to and from, before the one at hand was answered.
+    /// The remote and local address of our last DTLS datagram.
     path: Option<(SocketAddr, SocketAddr)>,
-    /// Where the browser's last DTLS datagram came from, and to.
+    /// The remote and local address of the browser's last DTLS datagram.
     heard: Option<(SocketAddr, SocketAddr)>,
     nomination: Option<Nomination>,
-    /// Where we sent DTLS to.
+    /// The addresses that we have sent DTLS to.
     spoken_to: heapless::Vec<SocketAddr, HANDSHAKE_PAIRS_MAX>,
     alerted: bool,
     failure: Option<Failure>,
@@ -126,10 +127,10 @@ pub struct Handshake {
     give_up_us: u64,
 }
 
-/// How far a handshake is.
+/// The state of a handshake.
 enum State {
     Shaking,
-    /// str0m said Connected: what it still sends is our last flight.
+    /// str0m has reported Connected: what it still sends is our last flight.
     Leaving(Flight),
     Over,
 }
@@ -150,10 +151,10 @@ impl Answered {
     /// Answers an offer.
     ///
     /// # Errors
-    /// [`OfferError`].
+    /// [`OfferError`]: the offer cannot be parsed or served, or weir has no usable address.
     pub fn accept(
-        identity: &Identity,
-        request: &Request<'_>,
+        identity: &DtlsIdentity,
+        request: &HandshakeRequest<'_>,
         now_us: u64,
     ) -> Result<(Self, Accepted), OfferError> {
         let offer = Offer::read(request.offer)?;
@@ -165,7 +166,7 @@ impl Answered {
         if candidates.is_empty() {
             return Err(OfferError::NoCandidate);
         }
-        let answer = Answer {
+        let answer = AnswerText {
             offer: &offer,
             format,
             fingerprint: &identity.fingerprint,
@@ -191,18 +192,23 @@ impl Answered {
         Ok((answered, accepted))
     }
 
-    /// The browser, to ask it where it is.
+    /// The browser's ICE credentials, to check its address with later.
     pub fn peer(&self) -> Peer {
         Peer::new(&self.remote.ufrag, &self.remote.password)
     }
 
-    /// When it is too late to begin.
+    /// When it is too late for a handshake to begin.
     pub fn give_up_us(&self) -> u64 {
         self.give_up_us
     }
 
-    /// Begins the handshake with the candidates of the answer: from here on it costs str0m's heap.
-    pub fn begin(&self, identity: &Identity, candidates: &[SocketAddr], now_us: u64) -> Handshake {
+    /// Begins the handshake with the candidates of the answer. From here on it costs str0m's heap.
+    pub fn begin(
+        &self,
+        identity: &DtlsIdentity,
+        candidates: &[SocketAddr],
+        now_us: u64,
+    ) -> Handshake {
         let tap = Tap::default();
         let mut rtc = Box::new(identity.rtc(&self.local.to_library(), &tap, now_us));
         for candidate in candidates.iter().filter_map(|address| host(*address)) {
@@ -224,7 +230,7 @@ impl Answered {
         }
     }
 
-    /// Tells str0m what the offer says of the browser.
+    /// Hands the browser's credentials and fingerprint to str0m.
     fn tell(&self, rtc: &mut Rtc) -> Result<(), RtcError> {
         let mut api = rtc.direct_api();
         api.set_ice_controlling(false);
@@ -238,11 +244,11 @@ impl Answered {
 }
 
 impl Handshake {
-    /// Takes a datagram in: STUN whose MAC was verified for this session, or DTLS from an address
-    /// that such a check came from; no more of either than
-    /// [`Admission`](crate::webrtc::admission::Admission) lets on. Anything else is dropped.
+    /// Handles a datagram. It must be STUN whose MAC was verified for this session, or DTLS from an
+    /// address that such a check came from, and no more of either than
+    /// [`Admission`](crate::webrtc::admission::Admission) allows. Anything else is dropped.
     pub fn receive(&mut self, from: SocketAddr, to: SocketAddr, datagram: &[u8], now_us: u64) {
-        // The ranges of RFC 7983; media must not get near str0m.
+        // The ranges of RFC 7983; media must not reach str0m.
         if !matches!(datagram.first(), Some(0..=3 | 20..=63)) {
             return;
         }
@@ -261,7 +267,7 @@ impl Handshake {
         }
     }
 
-    /// The browser's DTLS comes from this pair: for its first datagram str0m shall take it for
+    /// At the browser's first DTLS datagram, makes str0m take the pair that it came by as
     /// nominated.
     fn nominate(&mut self, from: SocketAddr, to: SocketAddr, now: Instant) {
         let (Some(nomination), None) = (&self.nomination, self.heard) else { return };
@@ -271,7 +277,7 @@ impl Handshake {
         }
     }
 
-    /// What to do next.
+    /// What the caller has to do next.
     pub fn poll(&mut self, now_us: u64) -> Progress {
         if matches!(self.state, State::Over) {
             return Progress::Wait { deadline_us: u64::MAX };
@@ -304,15 +310,15 @@ impl Handshake {
         }
     }
 
-    /// Where the browser is: the datagram at hand, which ended the handshake, answers a flight of
-    /// ours that went to where it comes from. A check alone may have had str0m turn elsewhere,
-    /// where our last flight then goes to: its MAC does not cover its address, and it is easily
-    /// sent again by somebody else.
+    /// The remote and local address of the session. If the datagram that ended the handshake came
+    /// from an address that we sent a flight to, the browser is proven to be there. A check alone
+    /// may make str0m send our last flight elsewhere: its MAC does not cover its address, and an
+    /// attacker can easily resend it.
     fn proven(&self) -> Option<(SocketAddr, SocketAddr)> {
         self.heard.filter(|(from, _)| self.spoken_to.contains(from)).or(self.path)
     }
 
-    /// Whether str0m answers the check that it had from us.
+    /// Whether str0m answers the check that [`Nomination`] made.
     fn is_own(&self, transmit: &Transmit) -> bool {
         let nomination = self.nomination.as_ref();
         nomination.is_some_and(|nomination| nomination.is_answered_by(&transmit.contents))
@@ -337,7 +343,7 @@ impl Handshake {
             if matches!(self.state, State::Shaking) {
                 self.path = Some((destination, source));
                 if !self.spoken_to.contains(&destination) {
-                    // No further address than there are pairs.
+                    // Fits: there are no more addresses than pairs.
                     let _ = self.spoken_to.push(destination);
                 }
             }
@@ -348,7 +354,7 @@ impl Handshake {
         Progress::Transmit { to: destination, from: source, datagram }
     }
 
-    /// Everything there was to send has been handed out.
+    /// Called when everything that str0m had to send has been handed out.
     fn rest(&mut self) -> Progress {
         let refusal = self.tap.lock().refusal;
         if let (Some(refusal), true) = (refusal, self.alerted) {
@@ -362,13 +368,13 @@ impl Handshake {
         Progress::Wait { deadline_us }
     }
 
-    /// Connected, and our last flight is on its way: takes what the session needs.
+    /// Ends a connected handshake whose last flight has been sent, with what the session needs.
     fn leave(&mut self, flight: Flight) -> Progress {
         let keys = self.tap.lock().keys.take();
         let (Some(keys), Some((remote, local))) = (keys, self.path) else {
-            return self.fail(Failure::Refused(Refusal::NoGcm));
+            return self.fail(Failure::Refused(SrtpRefusal::NoGcm));
         };
-        // Our one suite makes 75 bytes: more would be another library than the one we know.
+        // Our one suite makes 75 bytes: more means that the library has changed.
         let Some(flight) = flight.complete() else {
             let reason = format!("last flight over {FLIGHT_BYTES_MAX} bytes");
             return self.fail(Failure::Dtls(reason));
@@ -377,7 +383,7 @@ impl Handshake {
         Progress::Connected(Box::new(Connected { keys, remote, local, flight, close_notify }))
     }
 
-    /// Our close_notify, which is not sent now.
+    /// Makes our close_notify, to be sent when the session ends.
     fn close(&mut self) -> heapless::Vec<u8, CLOSE_NOTIFY_BYTES_MAX> {
         let mut close_notify = heapless::Vec::new();
         if self.rtc.close().is_err() {
@@ -399,7 +405,7 @@ impl Handshake {
     }
 }
 
-/// An address of ours as str0m takes it.
+/// A host candidate for an address of ours, in str0m's type.
 fn host(address: SocketAddr) -> Option<Candidate> {
     Candidate::host(address, Protocol::Udp).ok()
 }

@@ -1,4 +1,4 @@
-//! What belongs to a browser's connection: its offer, its handshake, and the keys that come of it.
+//! A browser's connection: its offer, its handshake, and the live session with its keys.
 
 pub mod admission;
 pub mod consent;

@@ -1,11 +1,11 @@
-//! A browser's SDP offer (RFC 8866, RFC 8829), read for what weir answers and for nothing else.
+//! A browser's SDP offer (RFC 8866, RFC 8829), parsed only for what weir answers.
 //!
-//! It is hostile text until proven otherwise. It is bounded in bytes and media sections; what is
-//! kept borrows from it; what is later echoed into the answer (the names of sections, a declined
-//! section's first words) is held to visible ASCII. Everything else is ignored: other codecs, rtx,
-//! red and fec with their feedback, header extensions, and the candidates, however many. weir is
-//! ICE-lite and learns a browser's addresses from its checks, so that a `.local` candidate costs
-//! nothing and is never looked up.
+//! The text is treated as hostile. It is bounded in bytes and media sections. The result borrows
+//! from it. Words that are echoed into the answer (the names of sections, a declined section's
+//! first words) must be visible ASCII. Everything else is ignored: other codecs, rtx, red and fec
+//! with their feedback, header extensions, and the candidates in any number. weir is ICE-lite and
+//! learns a browser's addresses from its checks, so a `.local` candidate costs nothing and is never
+//! looked up.
 
 use crate::limits::{OFFER_BYTES_MAX, OFFER_H264_FORMATS_MAX, OFFER_MEDIA_MAX};
 
@@ -16,51 +16,53 @@ mod section;
 
 pub use error::OfferError;
 use section::Draft;
-pub use section::{Feedback, Format, Section};
+pub use section::{Format, MediaSection, RtcpFeedback};
 
 /// An offer that can be answered.
 #[derive(Debug)]
 pub struct Offer<'a> {
-    /// ICE credentials of the browser (RFC 8839 section 5.4).
+    /// The browser's ICE ufrag (RFC 8839 section 5.4).
     pub ufrag: &'a str,
-    /// See `ufrag`. A secret: it is not part of any message.
-    pub password: Password<'a>,
+    /// The browser's ICE password (RFC 8839 section 5.4). A secret: no message contains it.
+    pub password: IcePassword<'a>,
     /// SHA-256 of the browser's certificate (RFC 8122).
     pub fingerprint: [u8; 32],
-    /// Its media sections, in order; each has its counterpart in the answer.
-    pub sections: heapless::Vec<Section<'a>, OFFER_MEDIA_MAX>,
-    /// Which of them is the video to serve.
+    /// The media sections in order; the answer has one for each.
+    pub sections: heapless::Vec<MediaSection<'a>, OFFER_MEDIA_MAX>,
+    /// Index of the video section to serve.
     pub video: usize,
-    /// H.264 with packetization-mode 1 in that section, in the browser's order; at least one.
+    /// The H.264 formats with packetization-mode 1 of that section, in the browser's order; at
+    /// least one.
     pub formats: heapless::Vec<Format<'a>, OFFER_H264_FORMATS_MAX>,
-    /// The playout-delay extension's id in that section.
+    /// The id of the playout-delay extension in that section.
     pub playout_delay_id: Option<u8>,
 }
 
 /// An ICE password, kept out of debug output.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Password<'a>(pub &'a str);
+pub struct IcePassword<'a>(pub &'a str);
 
-impl std::fmt::Debug for Password<'_> {
+impl std::fmt::Debug for IcePassword<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Password")
     }
 }
 
-/// What may stand at session level or in a media section.
+/// Transport attributes, which may be at session level or in a media section.
 #[derive(Debug, Default)]
 struct Transport<'a> {
     ufrag: Option<&'a str>,
-    password: Option<Password<'a>>,
+    password: Option<IcePassword<'a>>,
     fingerprint: Option<[u8; 32]>,
-    /// A fingerprint by another hash than SHA-256 was there.
+    /// Whether there was a fingerprint by another hash than SHA-256.
     has_other_hash: bool,
     setup: Option<&'a str>,
 }
 
 impl<'a> Transport<'a> {
-    /// What the section itself says, then the session, then any other section: with BUNDLE they
-    /// share one transport, and only the first section must describe it (RFC 9143 section 7).
+    /// The attributes of the section itself, else of the session level, else of any other section:
+    /// with BUNDLE all share one transport, and only the first must describe it (RFC 9143 section
+    /// 7).
     fn chosen(own: &Self, session: &Self, drafts: &[Draft<'a>]) -> Self {
         let all = || [own, session].into_iter().chain(drafts.iter().map(|draft| &draft.transport));
         let credentials = all().find(|t| t.ufrag.is_some() && t.password.is_some());
@@ -77,7 +79,7 @@ impl<'a> Transport<'a> {
         match name {
             "ice-ufrag" => self.ufrag = Some(credential("ice-ufrag", value, UFRAG_CHARS_MIN)?),
             "ice-pwd" => {
-                self.password = Some(Password(credential("ice-pwd", value, PASSWORD_CHARS_MIN)?))
+                self.password = Some(IcePassword(credential("ice-pwd", value, PASSWORD_CHARS_MIN)?))
             }
             "setup" => self.setup = Some(value),
             "fingerprint" => match sha256(value)? {
@@ -91,10 +93,10 @@ impl<'a> Transport<'a> {
 }
 
 impl<'a> Offer<'a> {
-    /// Reads an offer.
+    /// Parses an offer.
     ///
     /// # Errors
-    /// [`OfferError`]: over a bound, malformed, or without anything weir can serve.
+    /// [`OfferError`]: the offer exceeds a bound, is malformed, or has nothing that weir can serve.
     pub fn read(text: &'a str) -> Result<Self, OfferError> {
         if text.len() > OFFER_BYTES_MAX {
             return Err(OfferError::TooLarge { bytes: text.len() });
@@ -130,7 +132,8 @@ impl<'a> Offer<'a> {
         Self::serve(&session, bundle.unwrap_or_default(), &drafts)
     }
 
-    /// `bundle` has the names of the sections in the BUNDLE group (RFC 9143).
+    /// Chooses the section to serve. `bundle` has the names of the sections in the BUNDLE group
+    /// (RFC 9143).
     fn serve(
         session: &Transport<'a>,
         bundle: &str,
@@ -172,7 +175,7 @@ impl<'a> Offer<'a> {
     }
 }
 
-/// The count that costs memory, before anything is made of the text.
+/// Checks the count that costs memory before anything is allocated for the text.
 fn check_counts(text: &str) -> Result<(), OfferError> {
     let media = text.lines().filter(|line| line.starts_with("m=")).count();
     if media > OFFER_MEDIA_MAX {
@@ -181,7 +184,7 @@ fn check_counts(text: &str) -> Result<(), OfferError> {
     Ok(())
 }
 
-/// A word that may be echoed.
+/// Checks a word that may be echoed into the answer.
 fn token<'a>(what: &'static str, value: &'a str) -> Result<&'a str, OfferError> {
     sdp::token(value).map_err(|error| word(what, error))
 }
@@ -201,7 +204,7 @@ fn word(what: &'static str, error: WordError) -> OfferError {
     }
 }
 
-/// The digest of a fingerprint attribute; `None` for another hash than SHA-256.
+/// The digest of a fingerprint attribute; `None` if the hash is not SHA-256.
 fn sha256(value: &str) -> Result<Option<[u8; 32]>, OfferError> {
     let malformed = OfferError::Malformed("fingerprint");
     let (hash, digits) = value.split_once(' ').ok_or(malformed)?;

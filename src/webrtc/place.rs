@@ -1,51 +1,53 @@
-//! Whether a browser is where its reports come from, asked before its media goes there.
+//! Checks whether a browser is at the address that its reports come from, before media goes there.
 //!
-//! A fresh report proves the session's keys and not the place: a viewer can write another host's
-//! address onto its own packets, and have a stream sent to somebody who never asked. So weir sends
-//! the new address a binding request, as ICE has it (RFC 8445 section 7.2), with 96 random bits.
-//! Every full agent answers one. The media goes there once the answer comes from there; a
-//! question or an answer that is lost is made good by the browser's next report.
+//! A fresh report proves the session's keys but not the address: a viewer can forge the source
+//! address of its packets, and direct a stream at a host that never asked for it. So weir sends a
+//! question to the new address: a binding request as in ICE (RFC 8445 section 7.2), with 96 random
+//! bits. Every full agent answers one. The media moves once the answer has come from that address.
+//! If the question or the answer is lost, the browser's next report makes weir send it again.
 //!
-//! Sans-IO. A session has one such question at a time.
+//! Sans-IO. A session has one question at a time.
 
 use is::stun::{StunMessage, TransId};
 
 use crate::egress::batch::Path;
 use crate::limits::PLACE_ASKED_US;
 
-use super::credentials::{Credentials, Peer, sha1_hmac};
+use super::credentials::{IceCredentials, Peer, sha1_hmac};
 
-/// A binding request: header, USERNAME, PRIORITY, ICE-CONTROLLED, MESSAGE-INTEGRITY, FINGERPRINT.
+/// Bytes of the question: header, USERNAME, PRIORITY, ICE-CONTROLLED, MESSAGE-INTEGRITY,
+/// FINGERPRINT.
 pub const QUESTION_BYTES_MAX: usize = 20 + 4 + 32 + 8 + 12 + 24 + 8;
-/// What an answer repeats.
+/// The transaction id of the question, which the answer repeats.
 pub type Transaction = [u8; 12];
 
 const COOKIE: [u8; 4] = 0x2112_a442_u32.to_be_bytes();
 const BINDING_SUCCESS: [u8; 2] = [1, 1];
 const BINDING_INDICATION: [u8; 2] = [0, 0x11];
-/// Of a peer-reflexive candidate of the first component (RFC 8445 section 5.1.2).
+/// The priority of a peer-reflexive candidate of the first component (RFC 8445 section 5.1.2).
 const PRIORITY: u32 = 110 << 24 | 65_535 << 8 | 255;
 
-/// A question under way.
+/// A question to one address that is not answered yet.
 #[derive(Debug)]
 pub struct Question {
     path: Path,
-    /// Once it was asked, and when that was last.
+    /// The transaction id, and when the question was last sent; `None` before the first time.
     asked: Option<(Transaction, u64)>,
 }
 
 impl Question {
-    /// Whether the browser is at `path`.
+    /// A question whether the browser is at `path`.
     pub fn new(path: Path) -> Self {
         Self { path, asked: None }
     }
 
-    /// Where the browser may be.
+    /// The path that the question is about.
     pub fn path(&self) -> Path {
         self.path
     }
 
-    /// What to ask it with, if that is due: the same each time, at first out of `random`.
+    /// The transaction id to send the question with, if it is due. The first time it is made by
+    /// `random`, and stays the same.
     pub fn ask(
         &mut self,
         now_us: u64,
@@ -60,16 +62,16 @@ impl Question {
         Some(transaction)
     }
 
-    /// Whether an answer with this transaction that came by `path` is the one to it.
+    /// Whether an answer with this transaction id that came by `path` answers the question.
     pub fn is_answered(&self, path: Path, transaction: &Transaction) -> bool {
         let is_asked = self.asked.is_some_and(|(asked, _)| asked == *transaction);
         is_asked && self.path.to == path.to
     }
 }
 
-/// Writes the request; nothing for a browser whose credentials are not known.
+/// Writes the question; `None` for a browser whose credentials are not known.
 pub fn write<'b>(
-    ours: &Credentials,
+    ours: &IceCredentials,
     transaction: &Transaction,
     buffer: &'b mut [u8; QUESTION_BYTES_MAX],
 ) -> Option<&'b [u8]> {
@@ -82,19 +84,19 @@ pub fn write<'b>(
     username.push(':').ok()?;
     username.push_str(&ours.ufrag).ok()?;
     let transaction = library(transaction)?;
-    // weir, which is ICE-lite, is never the controlling agent: no tie to break.
+    // weir is ICE-lite and never the controlling agent, so the tie breaker is not used.
     let request = StunMessage::binding_request(&username, transaction, false, 0, PRIORITY, false);
     let length = request.to_bytes(Some(password.as_bytes()), buffer, sha1_hmac).ok()?;
     Some(&buffer[..length])
 }
 
-/// The transaction of a datagram that answers a binding request.
+/// The transaction id of a datagram that answers a binding request.
 pub fn answer(datagram: &[u8]) -> Option<Transaction> {
     let is_answer = datagram.starts_with(&BINDING_SUCCESS) && datagram.get(4..8)? == COOKIE;
     is_answer.then(|| datagram.get(8..20)?.try_into().ok())?
 }
 
-/// A transaction as the library has it, which makes its own from what can be guessed.
+/// The transaction id in the library's type; those that the library makes itself can be guessed.
 fn library(transaction: &Transaction) -> Option<TransId> {
     let mut header = [0; 20];
     header[..2].copy_from_slice(&BINDING_INDICATION);
@@ -112,8 +114,8 @@ mod tests {
         Path { to: ([192, 0, 2, 1], port).into(), from: [192, 0, 2, 9].into() }
     }
 
-    fn ours(peer: Peer) -> Credentials {
-        Credentials {
+    fn ours(peer: Peer) -> IceCredentials {
+        IceCredentials {
             ufrag: "00a3abcdefgh".try_into().unwrap(),
             password: "0123456789abcdefghijklmn".try_into().unwrap(),
             peer,
@@ -132,7 +134,7 @@ mod tests {
         assert!(message.verify(longest.password.as_bytes(), sha1_hmac));
         assert!(!message.use_candidate());
         assert_eq!(bytes[8..20], [7; 12]);
-        // Its answer, as a browser makes it.
+        // The answer as a browser makes it.
         let reply = StunMessage::binding_reply(message.trans_id(), path(1).to);
         let mut buffer = [0; 128];
         let length = reply.to_bytes(Some(longest.password.as_bytes()), &mut buffer, sha1_hmac);

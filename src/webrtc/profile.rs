@@ -1,13 +1,14 @@
-//! Which of the H.264 profiles a browser offers is answered, given what the camera sends.
+//! Chooses the H.264 profile to answer with, of those that a browser offers, for what the camera
+//! sends.
 //!
-//! Browsers accept an answer only with a profile they offered (the level may differ), and decode
-//! in practice far more than they offer: Chromium offers no High profile and plays it. So a camera
-//! is never refused while the browser offers any H.264 with packetization-mode 1; the order of
-//! choice only makes hardware decoders that believe the answer get the right configuration.
+//! Browsers accept only a profile that they offered (the level may differ), but decode in practice
+//! far more than they offer: Chromium offers no High profile and plays it. So a camera is never
+//! refused while the browser offers any H.264 with packetization-mode 1. The order of choice only
+//! makes sure that hardware decoders which rely on the answer get the right configuration.
 
 use super::offer::Format;
 
-/// Profiles as RFC 6184 table 5 tells them apart by profile_idc and constraint flags.
+/// Profiles as RFC 6184 table 5 distinguishes them by profile_idc and constraint flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Profile {
     ConstrainedBaseline,
@@ -26,7 +27,7 @@ impl Profile {
         match profile_idc {
             0x42 if set1 => Self::ConstrainedBaseline,
             0x42 => Self::Baseline,
-            // A Main stream that keeps to Baseline too is a constrained baseline one.
+            // A Main stream that also conforms to Baseline is constrained baseline.
             0x4d if set0 => Self::ConstrainedBaseline,
             0x4d => Self::Main,
             0x58 if set0 && set1 => Self::ConstrainedBaseline,
@@ -37,7 +38,8 @@ impl Profile {
         }
     }
 
-    /// What to answer, best first: itself, what decodes it, then what every browser offers.
+    /// The profiles to answer with, best first: the same one, those that decode it, then those that
+    /// every browser offers.
     fn answers(self) -> [Self; 6] {
         use Profile::{Baseline, ConstrainedBaseline, ConstrainedHigh, High, Main};
         match self {
@@ -51,9 +53,9 @@ impl Profile {
     }
 }
 
-/// The format to answer a camera of `camera` (profile_idc, constraint flags and level_idc of its
-/// SPS) with; `None` only when nothing is offered. Among equals one whose level suffices wins, then
-/// the browser's own order.
+/// The format to answer with for a camera of profile `camera` (profile_idc, constraint flags and
+/// level_idc of its SPS). `None` only if `offered` is empty. Of equal profiles one with a
+/// sufficient level is chosen, then the first in the browser's order.
 pub fn choose<'o, 'f>(camera: u32, offered: &'o [Format<'f>]) -> Option<&'o Format<'f>> {
     let level = |id: u32| id & 0xff;
     for profile in Profile::of(camera).answers() {

@@ -1,6 +1,6 @@
-//! How often something may happen: so many at once, and then one in so long a time. No clock here.
+//! A rate limit: a burst at once, and then one per interval. Has no clock of its own.
 
-/// A token bucket of `BURST`, one of which comes back in `EACH_US`.
+/// A token bucket of `BURST` tokens that gets one back every `EACH_US` microseconds.
 #[derive(Debug)]
 pub struct Rate<const EACH_US: u64, const BURST: u32> {
     left: u32,
@@ -8,12 +8,12 @@ pub struct Rate<const EACH_US: u64, const BURST: u32> {
 }
 
 impl<const EACH_US: u64, const BURST: u32> Rate<EACH_US, BURST> {
-    /// A full one.
+    /// A full bucket.
     pub const fn new(now_us: u64) -> Self {
         Self { left: BURST, refilled_us: now_us }
     }
 
-    /// Whether it may happen once more at `now_us`; asking counts as doing it.
+    /// Takes a token at `now_us`. Returns whether there was one.
     pub fn spend(&mut self, now_us: u64) -> bool {
         let due = now_us.saturating_sub(self.refilled_us) / EACH_US;
         self.refilled_us += due * EACH_US;

@@ -1,29 +1,29 @@
-//! Words of SDP (RFC 8866) that offers, answers and ICE fragments share, read from hostile text and
-//! written into ours.
+//! The parts of SDP (RFC 8866) that offers, answers and ICE fragments share: parsing hostile words,
+//! and writing our own lines.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
 
 use crate::limits::OFFER_TOKEN_BYTES_MAX;
 
-/// The least characters of an ICE ufrag and of a password (RFC 8839 section 5.4).
+/// The least number of characters of an ICE ufrag (RFC 8839 section 5.4).
 pub(super) const UFRAG_CHARS_MIN: usize = 4;
-/// See [`UFRAG_CHARS_MIN`].
+/// The least number of characters of an ICE password (RFC 8839 section 5.4).
 pub(super) const PASSWORD_CHARS_MIN: usize = 22;
 
-/// What is wrong with a word.
+/// Why a word is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WordError {
-    /// Empty, too short, or with a character that it must not have.
+    /// The word is empty, too short, or has a character that is not allowed.
     Malformed,
-    /// Over [`OFFER_TOKEN_BYTES_MAX`].
+    /// The word is longer than [`OFFER_TOKEN_BYTES_MAX`].
     TooLong {
-        /// Its size.
+        /// The word's size in bytes.
         bytes: usize,
     },
 }
 
-/// A word of visible ASCII, not empty and not too long, as it may be echoed.
+/// Checks that a word may be echoed: visible ASCII, not empty and not too long.
 pub(super) fn token(value: &str) -> Result<&str, WordError> {
     if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(WordError::Malformed);
@@ -34,17 +34,17 @@ pub(super) fn token(value: &str) -> Result<&str, WordError> {
     Ok(value)
 }
 
-/// An ICE ufrag or password.
+/// Checks an ICE ufrag or password.
 pub(super) fn credential(value: &str, chars_min: usize) -> Result<&str, WordError> {
     let value = token(value)?;
-    // A colon would cut the USERNAME of a check in the wrong place (RFC 8839: ice-char has none).
+    // A colon would split the USERNAME of a check in the wrong place (RFC 8839: ice-char has none).
     if value.len() < chars_min || value.contains(':') {
         return Err(WordError::Malformed);
     }
     Ok(value)
 }
 
-/// Writes our candidates, all that there are, and our credentials.
+/// Writes all our candidates and our credentials.
 pub(super) fn write_ice(
     text: &mut String,
     candidates: &[SocketAddr],

@@ -1,13 +1,13 @@
 //! A live session: keys, addresses and signs of life of one browser's connection, 1 to 2 KB.
 //!
-//! Sans-IO. It decides what a datagram means for the connection; the media thread sends what it
-//! is told to and keeps the clock. Rules of its life, each a bound in [`crate::limits`]:
+//! Sans-IO. It decides what a datagram means for the connection. The media thread sends what it
+//! asks for and passes it the time. The rules, each with a bound in [`crate::limits`]:
 //!
-//! - signs of life are valid checks and authentic SRTCP from its current address;
-//! - a DTLS alert and an ICMP error are hints, never proof: anybody can forge them;
-//! - the address moves only when a fresh SRTCP packet authenticates from the new one, because
-//!   MESSAGE-INTEGRITY does not cover the address a check came from, and when the browser has
-//!   answered there ([`super::place`]), because SRTCP does not cover it either.
+//! - signs of life are valid checks and authentic SRTCP from its current address; - a DTLS alert
+//! and an ICMP error are hints and no proof, as both can be forged; - the address changes only when
+//! a fresh authentic SRTCP packet has come from the new one, because MESSAGE-INTEGRITY does not
+//! cover the address of a check, and when the browser has answered a check there
+//! ([`super::place`]), because SRTCP does not cover its address either.
 
 use std::net::SocketAddr;
 
@@ -23,19 +23,19 @@ use super::ended::Ended;
 use super::place::{Question, Transaction};
 use super::rate::Rate;
 
-/// DTLS record types: ChangeCipherSpec, Handshake, Alert.
+/// DTLS record types: ChangeCipherSpec, Alert, Handshake.
 const CHANGE_CIPHER_SPEC: u8 = 20;
 const ALERT: u8 = 21;
 const HANDSHAKE: u8 = 22;
 
-/// Our last DTLS flight, sent again word for word.
+/// Our last DTLS flight as one datagram, to be sent again unchanged.
 pub type StoredFlight = heapless::Vec<u8, FLIGHT_BYTES_MAX>;
-/// Our goodbye, made when the handshake ended and sent when the session does.
+/// Our sealed close_notify, made at the end of the handshake and sent at the end of the session.
 pub type CloseNotify = heapless::Vec<u8, CLOSE_NOTIFY_BYTES_MAX>;
 
-/// A session from the end of its handshake on.
+/// A session after its handshake.
 pub struct Live {
-    /// What its packets are sealed with.
+    /// The keys that seal its packets.
     pub seal: SealKeys,
     open: OpenKeys,
     path: Path,
@@ -44,11 +44,11 @@ pub struct Live {
     close_notify: CloseNotify,
     since_us: u64,
     last_sign_us: u64,
-    /// What hinted at its end since the last sign of life, and when.
+    /// The first hint at its end since the last sign of life, and when it came.
     hinted: Option<(Ended, u64)>,
     has_srtcp: bool,
     reports: Rate<REPORT_US, REPORTS_BURST>,
-    /// Whether it is where its reports come from now.
+    /// Asked while the reports come from a new address: whether the browser is there.
     question: Option<Question>,
 }
 
@@ -58,24 +58,24 @@ struct Flight {
     resent_us: u64,
 }
 
-/// What comes out of the handshake.
-pub struct Start {
-    /// Outbound keys.
+/// The results of the handshake that a session starts with.
+pub struct SessionStart {
+    /// Keys for packets to the browser.
     pub seal: SealKeys,
-    /// Inbound keys.
+    /// Keys for packets from the browser.
     pub open: OpenKeys,
-    /// Where the handshake took place.
+    /// The addresses that the handshake used.
     pub path: Path,
     /// Our last DTLS flight.
     pub flight: StoredFlight,
-    /// The goodbye for later.
+    /// The close_notify to send at the end.
     pub close_notify: CloseNotify,
 }
 
 impl Live {
-    /// The session as the handshake left it.
-    pub fn new(start: Start, now_us: u64) -> Self {
-        let Start { seal, open, path, flight, close_notify } = start;
+    /// Starts the session at the end of the handshake.
+    pub fn new(start: SessionStart, now_us: u64) -> Self {
+        let SessionStart { seal, open, path, flight, close_notify } = start;
         let flight = Flight { datagram: flight, resent: 0, resent_us: 0 };
         Self {
             seal,
@@ -92,40 +92,42 @@ impl Live {
         }
     }
 
-    /// Where its media goes.
+    /// The addresses that its media is sent to and from.
     pub fn path(&self) -> Path {
         self.path
     }
 
-    /// Whether its media goes to `address`, and it showed life from there a moment ago: then the
-    /// address is not another session's, whatever that one's checks say.
+    /// Whether its media goes to `address` and it has shown life there within
+    /// [`SESSION_ADDRESS_KEPT_US`]. Then a check of another session cannot take the address.
     pub fn holds(&self, address: SocketAddr, now_us: u64) -> bool {
         let silent_us = now_us.saturating_sub(self.last_sign_us);
         self.path.to == address && silent_us < SESSION_ADDRESS_KEPT_US
     }
 
-    /// When it last showed that it lives.
+    /// When its last sign of life came.
     pub fn last_sign_us(&self) -> u64 {
         self.last_sign_us
     }
 
-    /// The goodbye, to send when it ends.
+    /// The close_notify to send when the session ends.
     pub fn close_notify(&self) -> &CloseNotify {
         &self.close_notify
     }
 
-    /// An authentic check came by `path`; `nominates` says that the browser wants it for media.
+    /// Handles an authentic check that came by `path`. `nominates` tells that the browser wants
+    /// that path for media.
     pub fn check(&mut self, path: Path, nominates: bool, now_us: u64) {
         if path.to == self.path.to {
             self.sign(now_us);
             if nominates {
-                // From where it is, the browser may choose another of our addresses.
+                // From its current address, the browser may choose another of ours.
                 self.path.from = path.from;
             }
         }
     }
 
-    /// A DTLS record of type `kind` came by `path`: the flight to send again, if that is due.
+    /// Handles a DTLS record of type `kind` that came by `path`. Returns our last flight if it is
+    /// due to be sent again.
     pub fn dtls(&mut self, kind: u8, path: Path, now_us: u64) -> Option<&[u8]> {
         match kind {
             ALERT => {
@@ -146,7 +148,7 @@ impl Live {
         }
     }
 
-    /// An ICMP error says that nobody is at `address` any more.
+    /// Handles an ICMP error that says that `address` is not reachable.
     pub fn unreachable(&mut self, address: SocketAddr, now_us: u64) {
         self.hint(Ended::Unreachable, address, now_us);
     }
@@ -157,11 +159,11 @@ impl Live {
         }
     }
 
-    /// SRTCP came by `path`: its plain compound. From a new address it raises a question: see
-    /// [`Self::ask`].
+    /// Handles SRTCP that came by `path`. Returns the decrypted compound packet. A new address has
+    /// to be asked first; see [`Self::ask`].
     ///
     /// # Errors
-    /// [`OpenError`] for what is forged, replayed or malformed: nothing changed.
+    /// [`OpenError`]: the packet is forged, replayed or malformed. Nothing has changed.
     pub fn srtcp<'p>(
         &mut self,
         packet: &'p mut [u8],
@@ -185,14 +187,13 @@ impl Live {
         Ok(opened.compound)
     }
 
-    /// Whether what an authentic report says is to be looked into: there is a bound to how many
-    /// are.
+    /// Whether an authentic report is to be parsed. Counts it against the rate [`REPORT_US`].
     pub fn heeds_report(&mut self, now_us: u64) -> bool {
         self.reports.spend(now_us)
     }
 
-    /// The question that is due, whether the browser is where its last report came from: where to
-    /// and with what to ask it.
+    /// The question that is due, whether the browser is at the address of its last report: the path
+    /// and the transaction id to send it with.
     pub fn ask(
         &mut self,
         now_us: u64,
@@ -203,7 +204,7 @@ impl Live {
         Some((question.path(), transaction))
     }
 
-    /// An answer came by `path`: the session moves there if that was the question.
+    /// Handles an answer that came by `path`. If it answers the question, the session moves there.
     pub fn answered(&mut self, path: Path, transaction: &Transaction, now_us: u64) {
         if let Some(question) = self.question.take_if(|q| q.is_answered(path, transaction)) {
             self.path = question.path();
@@ -216,7 +217,7 @@ impl Live {
         self.hinted = None;
     }
 
-    /// Whether it is over by now; `is_sending` says that media goes out.
+    /// Why the session is over at `now_us`, if it is. `is_sending` tells that media is being sent.
     pub fn ended(&self, is_sending: bool, now_us: u64) -> Option<Ended> {
         let silent_us = now_us.saturating_sub(self.last_sign_us);
         if let Some((ended, hinted_us)) = self.hinted
@@ -250,13 +251,13 @@ mod tests {
         (SealKeys::derive(&key, &salt).unwrap(), OpenKeys::derive(&key, &salt).unwrap())
     }
 
-    /// A session at address 1 since time 0, and what its browser seals with.
+    /// A session at address 1 since time 0, and the keys its browser seals with.
     fn live() -> (Live, SealKeys) {
         let (seal, _) = keys(1);
         let (browser, open) = keys(2);
         let flight = StoredFlight::from_slice(b"flight").unwrap();
         let close_notify = CloseNotify::from_slice(b"bye").unwrap();
-        let start = Start { seal, open, path: path(1), flight, close_notify };
+        let start = SessionStart { seal, open, path: path(1), flight, close_notify };
         (Live::new(start, 0), browser)
     }
 

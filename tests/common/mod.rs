@@ -4,8 +4,8 @@
 //! - [`agent`]: an ICE agent that leaves everything but the checks to the test.
 //! - [`annexb`]: a recorded byte stream as access units.
 //! - [`openssl`]: its `s_client` as DTLS peer and judge.
-//! - [`churn`]: viewers that come and go; [`house`]: those who stay meanwhile.
-//! - [`crowd`]: HTTP clients that take and do not give.
+//! - [`churn`]: viewers that come and go; [`full_load`]: those who stay meanwhile.
+//! - [`slow_clients`]: HTTP clients that take and do not give.
 //! - [`gateway`]: HTTP in front of HTTPS; [`slow_camera`]: cameras that make a dial hold its most.
 //! - [`flood`]: datagrams that mean nothing, thousands a second.
 //! - [`fixture`]: one camera and a weir that serves it.
@@ -13,12 +13,12 @@
 //! - [`cable`]: a serial cable with somebody at its end.
 //! - [`camera`]: simulated RTSP cameras, well-behaved or not, all in one thread.
 //! - [`raw_camera`]: a camera whose bytes are the test's once it was asked to play.
-//! - [`viewer`]: WHEP viewers; [`tap`] takes the keys out of their handshake, [`srtp`] and
+//! - [`viewer`]: WHEP viewers; [`key_extractor`] takes the keys out of their handshake, [`srtp`] and
 //!   [`rtcp`] speak with them, [`reception`] keeps the ledger of what arrived, [`first_picture`]
 //!   waits for a whole key frame.
 //! - [`reassemble`]: RTP packets back into access units, strictly.
 //! - [`window`]: a time in which cameras and viewers count the same frames.
-//! - [`pieces`]: a TCP relay in front of a camera that decides where weir's reads end.
+//! - [`chunking_relay`]: a TCP relay in front of a camera that decides where weir's reads end.
 //! - [`relay`]: a UDP relay in front of the media port that loses, delays and counts.
 //! - [`process`]: CPU time and memory of a process.
 //! - [`tls`]: openssl, curl and rustls as clients of HTTPS.

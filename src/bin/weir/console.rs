@@ -1,4 +1,4 @@
-//! `weir console`: the other end of the socket in the state folder.
+//! `weir console`: the client of the socket in the state folder.
 
 use std::io::{self, BufRead as _, ErrorKind, Read, Write as _};
 use std::net::Shutdown;
@@ -13,14 +13,14 @@ use crate::arguments::Console;
 use crate::typing::Mode;
 use crate::{CONFIGURATION, ENVIRONMENT};
 
-/// Where a package keeps it.
+/// State folder of a weir that a package installed.
 const STATE: &str = "/var/lib/weir";
 
-/// `weir console`
+/// Runs `weir console`, as a terminal or for one command; the error is the exit code.
 pub(crate) fn run(Console { config, state, words }: Console) -> Result<(), u8> {
     let folder = match config {
         Some(config) => StateFolder::beside(&config, state),
-        // Beside nothing: the folder of a configuration that would be in it.
+        // As if a configuration were in that folder.
         None => StateFolder::beside(&Path::new(STATE).join("weir.toml"), state),
     };
     let path = folder.path(SOCKET).unwrap_or_else(|| PathBuf::from(SOCKET));
@@ -45,7 +45,7 @@ fn why(error: &io::Error) -> String {
     }
 }
 
-/// Says what is wanted. Who is refused may find the other end closed already, and reads why.
+/// Sends the first line. A refused client may find the socket closed, and then reads the reason.
 fn begin(mut socket: &UnixStream, wanted: &str) -> io::Result<()> {
     match socket.write_all(format!("{wanted}\n").as_bytes()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
@@ -53,7 +53,7 @@ fn begin(mut socket: &UnixStream, wanted: &str) -> io::Result<()> {
     }
 }
 
-/// Is a terminal until one of both ends has enough.
+/// Runs a terminal until either end closes.
 fn terminal(mut socket: &UnixStream) -> io::Result<Result<(), u8>> {
     begin(socket, TERMINAL)?;
     let before = Mode::raw();
@@ -67,7 +67,7 @@ fn terminal(mut socket: &UnixStream) -> io::Result<Result<(), u8>> {
     let mut bytes = [0; 1024];
     loop {
         let count = match socket.read(&mut bytes) {
-            // Closed, with what was typed unread.
+            // The other end closed with typed bytes unread.
             Err(error) if error.kind() == ErrorKind::ConnectionReset => break,
             read => read?,
         };
@@ -81,7 +81,7 @@ fn terminal(mut socket: &UnixStream) -> io::Result<Result<(), u8>> {
     Ok(Ok(()))
 }
 
-/// Asks one thing.
+/// Runs one command; the inner error is the exit code.
 fn ask(mut socket: &UnixStream, words: &[String]) -> io::Result<Result<(), u8>> {
     let words = serde_json::to_string(words)?;
     begin(socket, &words)?;
@@ -122,7 +122,7 @@ fn copy_until_zero(answer: &mut impl io::BufRead) -> io::Result<()> {
     }
 }
 
-/// Asks the person, or whoever pipes something in.
+/// Asks the person, or reads the answer that is piped in.
 fn said(prompt: &str) -> io::Result<String> {
     let (prompt, is_hidden) = match prompt.strip_prefix('*') {
         Some(prompt) => (prompt, true),

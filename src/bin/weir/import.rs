@@ -1,15 +1,15 @@
-//! `weir import`: another program's cameras on stdout, what stays behind on stderr.
+//! `weir import`: another program's cameras on stdout, what is left out on stderr.
 
-use weir::import::{Imported, Kind, import_file};
+use weir::import::{ImportKind, Imported, import_file};
 
 use crate::CONFIGURATION;
 use crate::arguments::{Import, Program};
 
-/// Prints what can be taken over; code 2 when that is nothing.
+/// Prints the cameras that can be taken over; exit code 2 when there are none.
 pub(crate) fn import(Import { file, from }: &Import) -> Result<(), u8> {
     let from = from.map(|program| match program {
-        Program::Mediamtx => Kind::MediaMtx,
-        Program::Go2rtc => Kind::Go2rtc,
+        Program::Mediamtx => ImportKind::MediaMtx,
+        Program::Go2rtc => ImportKind::Go2rtc,
     });
     let path = file.display();
     let Imported { kind, fragment, taken, found, notes } =

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use log::error;
-use weir::config::{self, Config, Loaded, Source, Started};
+use weir::config::{self, Config, ConfigFile, Loaded, Started};
 use weir::daemon::Start;
 use weir::journal;
 use weir::process::panic_report;
@@ -60,7 +60,7 @@ fn main() -> ExitCode {
 fn run(Serve { run: Run { file, state }, console }: Serve) -> Result<(), u8> {
     journal::to_stderr();
     let state = StateFolder::beside(&file.config, state);
-    let started = Source::new(file.config, state.clone()).start();
+    let started = ConfigFile::new(file.config, state.clone()).start();
     serve(Start { started, state, is_demo: false, console })
 }
 

@@ -10,7 +10,7 @@ use crate::typing::Mode;
 /// Asks for a password, or reads it from what is piped in, and prints the line of its hash.
 ///
 /// # Errors
-/// In words.
+/// The two passwords differ, weir refuses the password, or stdin cannot be read; a sentence.
 pub(crate) fn password() -> Result<(), String> {
     let typed = if io::stdin().is_terminal() {
         let first = ask("Password: ")?;
@@ -26,18 +26,18 @@ pub(crate) fn password() -> Result<(), String> {
     Ok(())
 }
 
-/// Prints a new token, which is nowhere else, and the line of its hash.
+/// Prints a new token, which is stored nowhere, and the line of its hash.
 pub(crate) fn token() {
     let (token, hash) = TokenHash::generate();
     println!("# for the player, and nowhere else: {token}");
     println!("hash = \"{hash}\"");
 }
 
-/// Asks at the terminal, which does not show what is typed.
+/// Prompts at the terminal, without echo.
 fn ask(prompt: &str) -> Result<String, String> {
     let before = Mode::hidden();
     eprint!("{prompt}");
-    // What is not flushed is not shown; no more than that.
+    // If this fails the prompt is not shown; no more than that.
     let _ = io::stderr().flush();
     let typed = line();
     drop(before);
@@ -47,7 +47,7 @@ fn ask(prompt: &str) -> Result<String, String> {
 
 fn line() -> Result<String, String> {
     let mut text = String::new();
-    // One more than fits and the line's end, so that what is too long is known to be.
+    // One byte more than the longest password and its line's end, so that a longer one is noticed.
     let mut input = io::stdin().lock().take(PASSWORD_BYTES_MAX as u64 + 3);
     input.read_line(&mut text).map_err(|error| error.to_string())?;
     let text = text.strip_suffix('\n').unwrap_or(&text);

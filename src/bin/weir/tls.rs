@@ -1,4 +1,4 @@
-//! What `weir tls` prints of the certificate, and `weir check` says against it.
+//! `weir tls`, and what `weir check` finds wrong with the certificate.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use weir::tls;
 use crate::arguments::Run;
 use crate::{ENVIRONMENT, load};
 
-/// `weir tls`
+/// Runs `weir tls`; the error is the exit code.
 pub(crate) fn show(Run { file, state }: Run) -> Result<(), u8> {
     let https = load(&file.config)?.config.https;
     match tls::look(&https, &StateFolder::beside(&file.config, state)) {
@@ -23,7 +23,7 @@ pub(crate) fn show(Run { file, state }: Run) -> Result<(), u8> {
     Ok(())
 }
 
-/// Whether the operator's files can be served, if there are any; says why not.
+/// Whether the operator's certificate can be served, if there is one; prints why not.
 pub(crate) fn is_usable(https: &Https, configuration: &Path) -> bool {
     if !matches!(https.tls, TlsMode::Files { .. }) {
         return true;

@@ -1,21 +1,21 @@
-//! The terminal that a command is typed at: whether it shows what is typed, and whether it waits for
-//! a line's end. It is told by the kernel's own calls, so that no other program has to be there.
+//! The terminal that a command is typed at: whether it echoes, and whether it waits for a line's
+//! end. Set by system calls, so that no other program is needed.
 
 use std::io::{self, IsTerminal as _};
 
 use rustix::termios::{self, LocalModes, OptionalActions, Termios};
 
-/// The mode as it was before, and will be again.
+/// The terminal's mode before a change, restored when this is dropped.
 pub(crate) struct Mode(Option<Termios>);
 
 impl Mode {
-    /// Every key is passed on as it is.
+    /// Passes every key on as it is.
     pub(crate) fn raw() -> Self {
         Self::with(Termios::make_raw)
     }
 
-    /// What is typed does not show. To be called before the prompt: what is typed as soon as that is
-    /// there is hidden too.
+    /// Turns echo off. To be called before the prompt is printed, so that what is typed at once is
+    /// hidden too.
     pub(crate) fn hidden() -> Self {
         Self::with(|mode| mode.local_modes &= !LocalModes::ECHO)
     }
@@ -27,7 +27,7 @@ impl Mode {
         let before = termios::tcgetattr(io::stdin()).ok();
         if let Some(mut mode) = before.clone() {
             change(&mut mode);
-            // A terminal that cannot be told stays as it is.
+            // A terminal that refuses the mode stays as it is.
             let _ = termios::tcsetattr(io::stdin(), OptionalActions::Now, &mode);
         }
         Self(before)

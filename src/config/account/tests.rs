@@ -1,4 +1,4 @@
-//! Users and tokens with mistakes: what is disabled, and that nothing is opened.
+//! Users and tokens with mistakes: which entries are disabled, and that no mistake grants access.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ const HASH: &str =
     "pbkdf2-sha256$600000$MDEyMzQ1Njc4OWFiY2RlZg$R4DtQ4mdeOPjQVafZIfXfiZwNqo6bjkgxGgW6Dvlm/0";
 const DIGEST: &str = "sha256$ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
-/// The policy of a file with these lines after its first, and the problems as they are printed.
+/// The policy of a file with these lines after its first, and its problems as they are printed.
 fn read(text: &str) -> (Policy, Vec<String>) {
     let Loaded { config, problems, .. } =
         parse(&format!("config_version = 1\n{text}"), Path::new("/nonexistent"));

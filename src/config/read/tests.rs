@@ -241,6 +241,6 @@ fn a_user_to_become_is_a_name_or_nothing_at_all() {
     assert_eq!(problems, []);
     assert_eq!(config.process.user.as_deref(), Some("weir"));
     assert_eq!(parsed(GOOD).config.process.user, None);
-    // Taken for no user at all, it might leave weir root.
+    // If it were taken for no user at all, weir might stay root.
     assert!(parsed("config_version = 1\n[process]\nuser = 1000\n").is_fatal());
 }

@@ -1,4 +1,4 @@
-//! What weir starts with, whatever has become of its file.
+//! What weir starts with, whatever the state of its file.
 
 use std::fs;
 
@@ -23,10 +23,10 @@ impl Folder {
     }
 
     fn start(&self) -> Started {
-        Source::new(self.file(), StateFolder::at(self.0.join("state"))).start()
+        ConfigFile::new(self.file(), StateFolder::at(self.0.join("state"))).start()
     }
 
-    /// Starts, and keeps what was used, as a run does.
+    /// Starts, and keeps the text that was used, as `weir run` does.
     fn run(&self) -> Started {
         let started = self.start();
         if let (Some(source), Some(text)) = (&started.source, &started.text) {
@@ -69,14 +69,17 @@ fn whatever_has_become_of_the_file_the_last_good_one_is_used() {
         assert_eq!(folder.run().status, ConfigStatus::good());
         fs::write(folder.file(), bytes).expect("written");
         let started = folder.run();
-        assert_eq!((names(&started), started.status.origin), (vec!["gate"], Origin::LastGood));
+        assert_eq!(
+            (names(&started), started.status.origin),
+            (vec!["gate"], ConfigOrigin::LastGood)
+        );
         assert_eq!(started.status.problems.len(), 1, "{what}");
         assert_eq!(fs::read_to_string(folder.copy()).expect("kept"), with_camera("gate"), "{what}");
     }
     fs::remove_file(folder.file()).expect("there");
-    assert_eq!(folder.run().status.origin, Origin::LastGood);
+    assert_eq!(folder.run().status.origin, ConfigOrigin::LastGood);
     fs::create_dir(folder.file()).expect("a folder in its place");
-    assert_eq!(folder.run().status.origin, Origin::LastGood);
+    assert_eq!(folder.run().status.origin, ConfigOrigin::LastGood);
 }
 
 #[test]
@@ -85,13 +88,13 @@ fn without_a_last_good_one_the_defaults_are_used() {
     let defaults = |folder: &Folder| {
         let started = folder.run();
         assert_eq!(started.config, Config::default());
-        assert_eq!(started.status.origin, Origin::Defaults);
+        assert_eq!(started.status.origin, ConfigOrigin::Defaults);
         assert!(started.text.is_none());
     };
     defaults(&folder);
     fs::write(folder.file(), "config_version = [").expect("written");
     defaults(&folder);
-    // A copy that no weir wrote.
+    // Not a copy that weir wrote.
     fs::write(folder.copy(), "]").expect("written");
     defaults(&folder);
     fs::write(folder.copy(), vec![b'#'; CONFIG_BYTES_MAX + 1]).expect("written");
@@ -106,7 +109,7 @@ fn a_file_with_mistakes_is_used_and_kept() {
     fs::write(folder.file(), &text).expect("written");
     let started = folder.run();
     assert_eq!(names(&started), ["gate", "bad"]);
-    assert_eq!(started.status.origin, Origin::Warnings);
+    assert_eq!(started.status.origin, ConfigOrigin::Warnings);
     let expected = [
         "line 7, column 7: camera bad: `url` does not begin with rtsp://",
         "line 8, column 1: unknown key `x` in [[camera]]",
@@ -123,13 +126,13 @@ fn a_login_beside_the_file_serves_its_copy_too_and_a_lost_one_costs_its_camera()
     fs::write(folder.0.join("secret"), "hunter2").expect("written");
     let login = "user = \"u\"\npassword_file = \"secret\"\n";
     fs::write(folder.file(), with_camera("gate") + login).expect("written");
-    assert_eq!(folder.run().status.origin, Origin::Good);
+    assert_eq!(folder.run().status.origin, ConfigOrigin::Good);
     fs::write(folder.file(), "=").expect("written");
     let started = folder.run();
     assert_eq!(started.config.cameras[0].password.reveal(), "hunter2");
     fs::remove_file(folder.0.join("secret")).expect("there");
     let started = folder.run();
-    assert_eq!(started.status.origin, Origin::LastGood);
+    assert_eq!(started.status.origin, ConfigOrigin::LastGood);
     let reason = started.config.cameras[0].problem.as_deref().expect("no password");
     assert!(reason.starts_with("line 6, column 17: `password_file` cannot be read: "), "{reason}");
     assert!(!reason.contains("secret:"), "{reason}");

@@ -1,4 +1,4 @@
-//! What a browser says of a stream, and what is sent again for it.
+//! A browser's feedback on a stream: resends, receiver reports, key frame requests.
 
 use crate::egress::rtcp::{self, Feedback};
 use crate::egress::srtp::Seal;
@@ -7,12 +7,14 @@ use crate::net::udp::Wire;
 
 use super::{SendContext, Served, StreamView, Subscription};
 
-/// Loss that counts as congestion when every report of [`CONGESTED_US`] shows more: 10 % in 1/256.
+/// The fraction lost above which every report during [`CONGESTED_US`] means congestion: 10 % in
+/// 1/256.
 const CONGESTED_FRACTION: u8 = 26;
 
 impl Subscription {
-    /// Takes in what the browser says of this stream; whether it wants a key frame. What it asks for
-    /// again is sent at once as far as pace and socket allow, see [`Self::is_mending`].
+    /// Handles one feedback message; returns whether the browser asks for a key frame. NACKed
+    /// packets are resent at once, as far as pace and socket allow; see [`Self::is_mending`] for
+    /// the rest.
     pub fn feedback<S: Seal, W: Wire>(
         &mut self,
         feedback: Feedback,
@@ -44,7 +46,7 @@ impl Subscription {
         false
     }
 
-    /// Whether something waits to be sent again.
+    /// Whether packets still wait to be sent again.
     pub fn is_mending(&self) -> bool {
         !self.resends.is_empty()
     }
@@ -60,7 +62,7 @@ impl Subscription {
         }
     }
 
-    /// A packet did not arrive: it is to be sent again, and shows what its link is like.
+    /// Handles one lost packet: queues its resend, and lowers the pace if losses are dense.
     fn missed(&mut self, sequence: u16, now_us: u64) {
         let sealed = self.cursor.sealed(sequence).filter(|_| self.rtp_params.is_resending);
         let next = self.cursor.next().map(|place| place.number);
@@ -70,7 +72,7 @@ impl Subscription {
         };
         if self.losses.add(number, next) {
             self.pacer.slow(now_us);
-            // What is lost by then says nothing of the new pace.
+            // Losses up to now say nothing about the new pace.
             self.lossy_since_us = None;
         }
         if !self.resends.ask(number, next) {
@@ -78,8 +80,8 @@ impl Subscription {
         }
     }
 
-    /// Seals what is asked for the very same again, the oldest first, within the current mapping, the
-    /// budget and the pace.
+    /// Seals the packets to send again exactly as before, the oldest first, within the current
+    /// mapping, the budget and the pace.
     pub(super) fn mend<S: Seal, W: Wire>(
         &mut self,
         view: StreamView<'_>,
@@ -104,14 +106,15 @@ impl Subscription {
             let bytes = packet.payload.len();
             if !self.budget.take(bytes, view.bits_per_s, context.now_us) {
                 self.counters.resends_refused += 1;
-                // More is lost than may be repeated: a clean pause is better than a torn picture.
+                // More is lost than may be resent: skipping to a key frame looks better than torn
+                // pictures.
                 self.skip(view.ring.head());
                 return Served::UpToDate;
             }
             if self.seal(&packet, place, context).is_none() {
                 return Served::Blocked;
             }
-            // Where a queue overflows, more would only be more that overflows.
+            // Where a queue overflows, a second copy would only add to it.
             self.resends.sent(resend, next, !self.pacer.is_slowed(), context.now_us);
             self.pacer.spend(bytes);
             self.counters.resends += 1;

@@ -1,4 +1,4 @@
-//! What a ring keeps beyond what viewers were not served yet, and how it gives that up.
+//! What a ring keeps besides packets that viewers still lack, and how it gives that up.
 
 use std::ops::Range;
 
@@ -7,22 +7,22 @@ use crate::limits::HISTORY_US;
 
 use super::Ring;
 
-/// How many chunks are held for what.
+/// The number of chunks held for each purpose.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Held {
-    /// For viewers that were not served yet.
+pub struct ChunkUse {
+    /// For packets that some viewer was not served yet.
     pub unserved: usize,
-    /// For resends.
+    /// For resends: the latest history.
     pub history: usize,
     /// For the newest key frame.
     pub key_frame: usize,
-    /// For the group since it.
+    /// For the group: the packets since that key frame.
     pub group: usize,
 }
 
 impl Ring {
-    /// Gives back what nothing needs any more: what is older than the newest key frame and than the
-    /// history, and the chunks of a key frame that is no longer the newest.
+    /// Gives back chunks with no further use: those older than both the newest key frame and the
+    /// history, and those of a still that is no longer the newest key frame.
     pub fn give_back(&mut self, chunks: &mut Chunks, now_us: u64) {
         if self.start().is_none_or(|start| start.until.is_none()) {
             self.drop_still(chunks);
@@ -36,19 +36,19 @@ impl Ring {
         }
     }
 
-    /// The same, whatever viewers want that are on their way.
+    /// Like [`Self::give_back`], but without regard to viewers that are catching up.
     pub(crate) fn give_unneeded(&mut self, chunks: &mut Chunks, now_us: u64) {
         self.wanted = None;
         self.give_back(chunks, now_us);
     }
 
-    /// How many chunks [`Self::give_group`] gives back.
+    /// The number of chunks that [`Self::give_group`] gives back.
     pub(crate) fn group_chunks(&self, chunks: &Chunks, now_us: u64) -> usize {
         self.group(chunks, now_us).map_or(0, |group| group.len())
     }
 
-    /// Gives the group since the newest key frame back, but for what is history; the key frame
-    /// becomes a still.
+    /// Gives back the group since the newest key frame, except its part within history. The key
+    /// frame becomes a still.
     pub(crate) fn give_group(&mut self, chunks: &mut Chunks, now_us: u64) {
         self.give_unneeded(chunks, now_us);
         let Some(group) = self.group(chunks, now_us) else { return };
@@ -59,7 +59,7 @@ impl Ring {
                 continue;
             }
             if position < group.start {
-                // A key frame of more chunks than a still may have.
+                // The key frame has more chunks than a still may have.
                 self.idr = None;
             }
             chunks.give(chunk);
@@ -69,34 +69,34 @@ impl Ring {
         }
     }
 
-    /// Whether there is a key frame beyond history, alone or with what is left of its group.
+    /// Whether a key frame older than history is held, as a still or with a group.
     pub(crate) fn has_key_frame(&self, chunks: &Chunks, now_us: u64) -> bool {
         let Some(idr) = self.idr else { return false };
         !self.still.is_empty() || idr.begins >= self.tail && self.is_old(chunks, 0, now_us)
     }
 
-    /// Gives the newest key frame up, and its group, but for what is history.
+    /// Gives up the newest key frame and its group, except the part within history.
     pub(crate) fn give_key_frame(&mut self, chunks: &mut Chunks, now_us: u64) {
         self.idr = None;
         self.give_unneeded(chunks, now_us);
     }
 
-    /// When the oldest chunk got its last packet, if it may be given up.
+    /// When the oldest chunk got its last packet; `None` if that chunk must not be given up.
     pub(crate) fn oldest_us(&self, chunks: &Chunks) -> Option<u64> {
         let oldest = chunks.chunk(*self.chunks.front()?);
         let is_served = self.unserved.is_none_or(|index| oldest.end() <= index);
         (self.chunks.len() > 1 && is_served).then_some(oldest.newest_us)
     }
 
-    /// Gives the oldest chunk up, and the newest key frame with it if it began there.
+    /// Gives up the oldest chunk, and the newest key frame with it if that began there.
     pub(crate) fn give_oldest(&mut self, chunks: &mut Chunks) {
         self.drop_oldest(chunks);
     }
 
-    /// What its chunks are held for.
-    pub(crate) fn held(&self, chunks: &Chunks, now_us: u64) -> Held {
+    /// Counts what the ring's chunks are held for.
+    pub(crate) fn held(&self, chunks: &Chunks, now_us: u64) -> ChunkUse {
         let count = self.chunks.len();
-        let mut held = Held { key_frame: self.still.len(), ..Held::default() };
+        let mut held = ChunkUse { key_frame: self.still.len(), ..ChunkUse::default() };
         let is_unserved = |at: usize| {
             let end = self.chunks.get(at).map(|chunk| chunks.chunk(*chunk).end());
             self.unserved.zip(end).is_some_and(|(index, end)| end > index)
@@ -113,7 +113,7 @@ impl Ring {
         held
     }
 
-    /// The positions of the chunks with nothing but the group in them, older than history; none
+    /// The positions of the chunks that hold only group packets and are older than history; `None`
     /// when there are none.
     fn group(&self, chunks: &Chunks, now_us: u64) -> Option<Range<usize>> {
         let idr = self.idr.filter(|idr| idr.begins >= self.tail)?;
@@ -123,12 +123,13 @@ impl Ring {
         (end > start).then_some(start..end)
     }
 
-    /// Whether somebody watches it: else there is no history, as nothing is sent again.
+    /// Sets whether the stream has viewers. Without one no history is kept, since nothing is
+    /// resent.
     pub(crate) fn set_watched(&mut self, is_watched: bool) {
         self.is_unwatched = !is_watched;
     }
 
-    /// Whether the chunk at a position is closed, served and older than history.
+    /// Whether the chunk at a position is closed, served to all viewers and older than history.
     fn is_old(&self, chunks: &Chunks, position: usize, now_us: u64) -> bool {
         let Some(&chunk) = self.chunks.get(position) else { return false };
         let chunk = chunks.chunk(chunk);

@@ -7,7 +7,7 @@ use mio::Poll;
 use super::*;
 use crate::limits::PROFILE;
 use crate::mem::arena::Arena;
-use crate::rtsp::{CameraUrl, Dialog, Habits, Step};
+use crate::rtsp::{CameraUrl, Dialog, DialogStep, Habits};
 
 const S: u64 = 1_000_000;
 const SDP: &str = "v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:1\r\n";
@@ -20,11 +20,11 @@ fn session() -> rtsp::Session {
     let transport = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1";
     let set_up = format!("RTSP/1.0 200 OK\r\nSession: 1\r\n{transport}\r\n\r\n");
     for answer in ["RTSP/1.0 200 OK\r\n\r\n", &described, &set_up] {
-        while !matches!(dialog.poll(), Step::Read) {}
+        while !matches!(dialog.poll(), DialogStep::Read) {}
         dialog.receive(answer.as_bytes()).expect("a good answer");
     }
     match dialog.poll() {
-        Step::Ready(ready) => ready.session,
+        DialogStep::Ready(ready) => ready.session,
         step => panic!("{step:?}"),
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::*;
-use crate::mem::accounts::{Account, Kind, Refused, raise, shared};
+use crate::mem::accounts::{AccountKind, HeapAccount, Refused, raise, shared};
 
 /// Each test has a heap of its own, but for the sum of what is used: one after the other.
 fn alone() -> MutexGuard<'static, ()> {
@@ -108,8 +108,8 @@ fn the_place_of_a_block_is_found_again_for_the_next_of_its_size() {
 #[test]
 fn an_account_is_over_its_budget_until_it_gives_back_or_is_closed() {
     let _turn = alone();
-    let kind = Kind::Offer;
-    let account = Account::open(kind).expect("room");
+    let kind = AccountKind::Offer;
+    let account = HeapAccount::open(kind).expect("room");
     let block = account.enter(|| Block::new(layout(kind.budget_bytes()), 1));
     let over = account.over().expect("with its header it is more");
     assert_eq!((over.used_bytes, over.budget_bytes), (block.bytes(), kind.budget_bytes()));
@@ -124,7 +124,7 @@ fn an_account_is_over_its_budget_until_it_gives_back_or_is_closed() {
     drop(account);
     assert_eq!(kind.figures().open, 0);
     assert_eq!(shared_bytes(), other.bytes() + block.bytes(), "what is left is everybody's");
-    let next = Account::open(kind).expect("room");
+    let next = HeapAccount::open(kind).expect("room");
     drop(block);
     assert_eq!((next.over(), shared_bytes()), (None, other.bytes()), "and given back from there");
 }
@@ -132,18 +132,18 @@ fn an_account_is_over_its_budget_until_it_gives_back_or_is_closed() {
 #[test]
 fn no_more_accounts_are_open_than_the_plan_has_and_none_beside_the_reserve() {
     let _turn = alone();
-    let kind = Kind::Handshake;
-    let open: Vec<_> = (0..kind.max()).map(|_| Account::open(kind).expect("room")).collect();
-    assert!(matches!(Account::open(kind), Err(Refused::Full(full)) if full.max == kind.max()));
+    let kind = AccountKind::Handshake;
+    let open: Vec<_> = (0..kind.max()).map(|_| HeapAccount::open(kind).expect("room")).collect();
+    assert!(matches!(HeapAccount::open(kind), Err(Refused::Full(full)) if full.max == kind.max()));
     drop(open);
     let promised = room_bytes() - PROFILE.heap_reserve_bytes;
-    let file = Account::promise(Kind::Configuration, promised, 1).expect("all there is");
+    let file = HeapAccount::promise(AccountKind::Configuration, promised, 1).expect("all there is");
     let small = Block::new(layout(1), 1);
-    assert_eq!(Account::open(kind).err(), Some(Refused::Reserve));
+    assert_eq!(HeapAccount::open(kind).err(), Some(Refused::Reserve));
     let block = file.enter(|| Block::new(layout(promised / 2), 1));
-    assert_eq!(Account::open(kind).err(), Some(Refused::Reserve), "the rest is promised still");
+    assert_eq!(HeapAccount::open(kind).err(), Some(Refused::Reserve), "the rest is promised still");
     drop(file);
-    assert!(Account::open(kind).is_ok());
+    assert!(HeapAccount::open(kind).is_ok());
     drop((block, small));
     // Much room in small pieces is none for what asks for one.
     let mut pieces: Vec<_> = Vec::new();
@@ -175,7 +175,7 @@ fn the_books_add_up_whatever_is_allocated_grown_given_back_and_closed() {
     let mut numbers = Numbers(1);
     // A block, and the number of the account it is on while that is open.
     let mut blocks: Vec<(Block, Option<usize>)> = Vec::new();
-    let mut accounts: Vec<Option<Account>> = (0..12).map(|_| None).collect();
+    let mut accounts: Vec<Option<HeapAccount>> = (0..12).map(|_| None).collect();
     let rounds = if cfg!(miri) { 500 } else { 50_000 };
     for round in 0..rounds {
         let at = numbers.below(accounts.len());
@@ -185,8 +185,8 @@ fn the_books_add_up_whatever_is_allocated_grown_given_back_and_closed() {
                     let of_it = blocks.iter_mut().filter(|(_, owner)| *owner == Some(at));
                     of_it.for_each(|(_, owner)| *owner = None);
                 } else {
-                    let kind = Kind::ALL[numbers.below(Kind::ALL.len())];
-                    accounts[at] = Account::open(kind).ok();
+                    let kind = AccountKind::ALL[numbers.below(AccountKind::ALL.len())];
+                    accounts[at] = HeapAccount::open(kind).ok();
                 }
             }
             1..=4 if blocks.len() < 200 => {
@@ -232,5 +232,5 @@ fn the_books_add_up_whatever_is_allocated_grown_given_back_and_closed() {
     blocks.iter().for_each(|(block, _)| block.check());
     drop(blocks);
     assert_eq!((used_bytes(), shared_bytes()), (0, 0));
-    assert!(Kind::ALL.iter().all(|kind| kind.figures().open == 0));
+    assert!(AccountKind::ALL.iter().all(|kind| kind.figures().open == 0));
 }

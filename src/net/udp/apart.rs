@@ -1,11 +1,10 @@
-//! Which peers the media socket's own buffer is not for.
+//! Peers that must not use up the media socket's send buffer.
 //!
-//! While Linux asks for a neighbour's hardware address it keeps what is sent there, up to 208 KB
-//! for each neighbour and for 3 s, and all of that counts against the send buffer of the socket: a
-//! few viewers that are asked in vain fill it, and a full one stops every stream. So what goes to
-//! an address that the kernel itself has found unreachable leaves by a second socket with the same
-//! port, for a while from its last such error on. When that one is full, what it would have sent is
-//! lost.
+//! While Linux resolves a neighbour's hardware address, it queues the packets for it: up to 208 KB
+//! per neighbour for up to 3 s. They count against the socket's send buffer. A few viewers that do
+//! not answer fill it, and a full socket stops every stream. So datagrams to an address that the
+//! local kernel found unreachable are sent by a second socket with the same port, until some time
+//! after the last such error. When that socket is full, its datagrams are lost.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
@@ -14,19 +13,19 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::limits::{APART_PEERS_MAX, APART_US};
 
-/// An entry's low bits: what is left of an address's hash. Those above: until when, in ms; 40 of
-/// them last for 34 years.
+/// The low bits of an entry hold part of the address's hash. The 40 bits above hold the time in ms
+/// until which it applies; they last for 34 years.
 const HASH_BITS: u32 = 24;
 const HASH: u64 = (1 << HASH_BITS) - 1;
 
-/// The addresses; read by whoever sends, and written by the media thread.
+/// The table of those addresses, read by every sender and written by the media thread.
 ///
-/// A hash stands for its address: another one that has it is sent to by the second socket too,
-/// which costs it nothing as long as there is room.
+/// Only a hash of the address is stored. Another address with the same hash is sent to by the
+/// second socket too, which does no harm as long as that has room.
 #[derive(Debug)]
 pub(super) struct Apart {
     entries: [AtomicU64; APART_PEERS_MAX],
-    /// Until when any of them stands, in ms.
+    /// Until when any entry applies, in ms.
     until_ms: AtomicU64,
     hasher: RandomState,
 }
@@ -40,7 +39,7 @@ impl Apart {
         }
     }
 
-    /// Whether any address may be apart now: nearly always none is.
+    /// Whether any entry may apply now; nearly always there is none.
     pub(super) fn is_any(&self, now_us: impl FnOnce() -> u64) -> bool {
         let until_ms = self.until_ms.load(Relaxed);
         until_ms != 0 && now_us() / 1000 < until_ms
@@ -54,8 +53,7 @@ impl Apart {
             .any(|entry| entry & HASH == hash && now_us / 1000 < entry >> HASH_BITS)
     }
 
-    /// From now on an address is apart; in a full table in place of the one that would be over
-    /// first.
+    /// Adds an address. In a full table it replaces the entry that would expire first.
     pub(super) fn add(&self, address: IpAddr, now_us: u64) {
         let hash = self.hash(address);
         let until_ms = (now_us + APART_US) / 1000;

@@ -1,11 +1,11 @@
-//! ICMP errors about what we sent. Anybody can forge them: they are hints, and cost nobody else a
-//! datagram.
+//! ICMP errors about sent datagrams. Anyone can forge them, so they are hints only, and must not
+//! cost other viewers a datagram.
 //!
-//! With `IP_RECVERR` each error does two things. It is put into the socket's error queue together
-//! with the address that the datagram went to. And it is left as the socket's pending error, which
-//! the next call returns *instead of* doing its work, whoever that call is for. So a call that ends
-//! with what may be such an error is made again ([`past_errors`]): what was pending is then gone,
-//! and what comes again is the call's own.
+//! With `IP_RECVERR` each error has two effects. It enters the socket's error queue, with the
+//! address that the datagram was sent to. It also becomes the socket's pending error, which the
+//! next call returns *instead of* doing its work, even if that call is for another viewer. So a
+//! call that ends with such an error is repeated ([`past_errors`]): the pending error is cleared
+//! then, and an error that comes again is the call's own.
 
 use std::io;
 use std::mem::{MaybeUninit, size_of};
@@ -17,25 +17,25 @@ use super::Socket;
 use super::kernel::{address_of, socklen};
 use crate::limits::{ICMP_RETRIES_MAX, ICMP_RETRIES_QUIET_MAX};
 
-/// `sock_extended_err` with the sender's address, behind PKTINFO of both families.
+/// Room for `sock_extended_err` with the sender's address, after PKTINFO of both families.
 const CONTROL_BYTES: usize = 256;
-/// Destination unreachable (RFC 792), of which one code speaks of the datagram's size alone.
+/// ICMP destination unreachable (RFC 792), and its code that concerns only the datagram's size.
 const UNREACHABLE: u8 = 3;
 const FRAGMENTATION_NEEDED: u8 = 4;
-/// Another: there is no such host in its network.
+/// Its code for a host that cannot be reached in its network.
 const HOST_UNREACHABLE: u8 = 1;
-/// Destination unreachable (RFC 4443), and its code for an address that does not answer.
+/// ICMPv6 destination unreachable (RFC 4443), and its code for an address that does not answer.
 const UNREACHABLE_6: u8 = 1;
 const ADDRESS_UNREACHABLE_6: u8 = 3;
 
-/// An ICMP error about a datagram of ours, or about one that somebody made up.
+/// An ICMP error about a datagram that was sent, or a forged one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IcmpError {
-    /// Where the datagram went.
+    /// The destination of the datagram.
     pub to: SocketAddr,
-    /// Nobody is there: not one of the errors about size, time to live or options.
+    /// Whether the peer is unreachable; false for errors about size, time to live or options.
     pub is_unreachable: bool,
-    /// Who says that the peer's host cannot be reached, if that is what the error says.
+    /// The sender of the error, if it says that the peer's host is unreachable.
     pub unreachable_by: Option<IpAddr>,
 }
 
@@ -43,7 +43,7 @@ pub struct IcmpError {
 struct Room([u8; CONTROL_BYTES]);
 
 impl Socket {
-    /// Takes the oldest error out of the queue; `None` when it is empty.
+    /// Takes the oldest error from the queue; `None` when the queue is empty.
     #[allow(clippy::cast_possible_truncation)] // the C types of lengths differ between platforms
     pub fn next_error(&self) -> Option<IcmpError> {
         let mut name = MaybeUninit::<libc::sockaddr_storage>::zeroed();
@@ -63,14 +63,14 @@ impl Socket {
         }
         // SAFETY: zeros or what the kernel filled in; its family says which address it is.
         let to = unsafe { address_of(name.assume_init_ref()) };
-        // One without an address is about nobody.
+        // An error without an address concerns no peer.
         let to = to.unwrap_or(super::Meta::EMPTY.from);
         // SAFETY: the kernel filled the control messages that the header describes.
         Some(unsafe { meaning(&header, to) })
     }
 
-    /// Makes a call of this socket, and again where it may have met an ICMP error in place of its
-    /// own result.
+    /// Makes a call on this socket, and repeats it while it may have returned a pending ICMP error
+    /// instead of its own result.
     ///
     /// # Errors
     /// Those of the call itself.
@@ -79,7 +79,7 @@ impl Socket {
     }
 }
 
-/// See [`Socket::past_errors`].
+/// The loop of [`Socket::past_errors`], without a socket for tests.
 fn past_errors(
     mut call: impl FnMut() -> io::Result<usize>,
     has_errors: impl Fn() -> bool,
@@ -98,7 +98,7 @@ fn past_errors(
     }
 }
 
-/// What the kernel makes of ICMP errors of both families, forged or not.
+/// Whether the kernel may have made this error of an ICMP error of either family, forged or not.
 fn may_be_icmp(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
@@ -117,7 +117,7 @@ fn may_be_icmp(error: &io::Error) -> bool {
     )
 }
 
-/// Whether errors wait in the queue.
+/// Whether ICMP errors wait in the queue.
 fn has_errors(fd: RawFd) -> bool {
     let mut watched = libc::pollfd { fd, events: 0, revents: 0 };
     // SAFETY: one entry, which outlives the call.
@@ -125,7 +125,7 @@ fn has_errors(fd: RawFd) -> bool {
     ready > 0 && watched.revents & libc::POLLERR != 0
 }
 
-/// What an error about a datagram to `to` says.
+/// The meaning of an error about a datagram to `to`.
 ///
 /// # Safety
 /// `header` was filled by the kernel and its control buffer still lives.
@@ -150,8 +150,8 @@ unsafe fn meaning(header: &libc::msghdr, to: SocketAddr) -> IcmpError {
                     }
                     _ => (false, false),
                 };
-                // Behind the error lies the address of who made it (SO_EE_OFFENDER); of IPv4 it is
-                // shorter than what is read, and the room goes on.
+                // The error is followed by the address of its sender (SO_EE_OFFENDER). For IPv4
+                // that is shorter than the bytes read here, but the room extends beyond it.
                 let by = ptr::read_unaligned(data.add(1).cast::<libc::sockaddr_in6>());
                 let mut storage: libc::sockaddr_storage = std::mem::zeroed();
                 ptr::write((&raw mut storage).cast(), by);
@@ -169,7 +169,7 @@ mod tests {
     use super::*;
     use std::cell::Cell;
 
-    /// How often a call was made that meets these errors and then succeeds, and how it ended.
+    /// How often a call is made that meets these errors and then succeeds, and its final result.
     fn calls(errors: &[i32], has_errors: bool) -> (usize, io::Result<usize>) {
         let made = Cell::new(0);
         let call = || {

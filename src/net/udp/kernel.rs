@@ -1,4 +1,4 @@
-//! Addresses and control messages as the kernel reads and writes them.
+//! Converts addresses and control messages to and from the kernel's structures.
 
 // The C types of these constants and lengths differ between platforms; all of them are small.
 #![allow(clippy::cast_possible_truncation)]
@@ -9,21 +9,21 @@ use std::ptr;
 
 use super::Message;
 
-/// Room for the control messages of one message: PKTINFO (IPv6: 20 bytes) and UDP_SEGMENT (2),
-/// each behind a header of 16 and padded to 8.
+/// Room for the control messages of one message: PKTINFO (IPv6: 20 bytes) and UDP_SEGMENT (2), each
+/// behind a header of 16 and padded to 8.
 pub(super) const CONTROL_BYTES: usize = 80;
 
-/// The control messages of one message, aligned as `cmsghdr` wants it.
+/// The control messages of one message, aligned as `cmsghdr` requires.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
-pub(super) struct Control(pub(super) [u8; CONTROL_BYTES]);
+pub(super) struct ControlBuffer(pub(super) [u8; CONTROL_BYTES]);
 
-impl Control {
+impl ControlBuffer {
     pub(super) const fn new() -> Self {
         Self([0; CONTROL_BYTES])
     }
 
-    /// Writes source address and segment size; the length written.
+    /// Writes source address and segment size; returns the length written.
     pub(super) fn write(&mut self, message: &Message, is_ipv6: bool) -> usize {
         let mut length = 0;
         if !message.from.is_unspecified() {
@@ -51,7 +51,7 @@ impl Control {
         length
     }
 
-    /// Appends one control message at `offset`; the bytes it takes.
+    /// Appends one control message at `offset`; returns the bytes that it takes.
     fn append<T: Copy>(&mut self, offset: usize, level: i32, kind: i32, value: T) -> usize {
         // SAFETY: these macros only compute lengths.
         let (space, length) = unsafe {
@@ -59,8 +59,8 @@ impl Control {
             (libc::CMSG_SPACE(bytes) as usize, libc::CMSG_LEN(bytes))
         };
         assert!(offset + space <= CONTROL_BYTES, "control messages fit their room");
-        // SAFETY: the room holds the header and the value (asserted above) and is aligned to 8,
-        // as offsets of CMSG_SPACE keep it.
+        // SAFETY: the room holds the header and the value (asserted above) and is aligned to 8, as
+        // offsets of CMSG_SPACE keep it.
         unsafe {
             let header = self.0.as_mut_ptr().add(offset).cast::<libc::cmsghdr>();
             (*header).cmsg_level = level;
@@ -72,7 +72,7 @@ impl Control {
     }
 }
 
-/// `ip` as IPv6, IPv4 mapped.
+/// `ip` as IPv6; IPv4 is mapped.
 fn mapped(ip: IpAddr) -> Ipv6Addr {
     match ip {
         IpAddr::V4(ip) => ip.to_ipv6_mapped(),
@@ -80,7 +80,7 @@ fn mapped(ip: IpAddr) -> Ipv6Addr {
     }
 }
 
-/// Writes `to` as the socket's family wants it; the length of the name.
+/// Writes `to` for the socket's family; returns the length of the name.
 pub(super) fn write_name(
     name: &mut MaybeUninit<libc::sockaddr_in6>,
     to: SocketAddr,
@@ -99,7 +99,7 @@ pub(super) fn write_name(
     }
     let ip = match to.ip() {
         IpAddr::V4(ip) => ip,
-        // A browser cannot have reached an IPv4 socket from IPv6; 0.0.0.0 fails at the kernel.
+        // An IPv4 socket gets no datagrams over IPv6. The kernel refuses to send to 0.0.0.0.
         IpAddr::V6(_) => Ipv4Addr::UNSPECIFIED,
     };
     let address = libc::sockaddr_in {

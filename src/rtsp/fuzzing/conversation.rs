@@ -10,7 +10,7 @@ use super::super::examine::scanned;
 use super::super::framing::{Broken, Framer, Item};
 use super::super::habits::{Habits, Keepalive};
 use super::super::session::{Negotiated, Session, Sink};
-use super::super::step::Step;
+use super::super::step::DialogStep;
 use super::super::testing::carry_pool;
 use super::super::url::CameraUrl;
 use super::{CHANNELS, check_requests, credentials};
@@ -165,8 +165,8 @@ fn without_frames(mut transmit: &[u8]) -> Vec<u8> {
     requests
 }
 
-/// A dialog: the same requests and the same end however the camera's bytes are cut into reads;
-/// what is asked cannot be mistaken for something else; the password shows nowhere but in Basic.
+/// A dialog: the same requests and the same end however the camera's bytes are cut into reads; what
+/// is asked cannot be mistaken for something else; the password shows nowhere but in Basic.
 pub fn dialog(data: &[u8]) {
     if String::from_utf8_lossy(data).contains(SECRET) {
         return; // a camera that knows it may be told it
@@ -224,10 +224,10 @@ fn ask(dialog: &mut Dialog, asked: &mut Vec<String>) -> End {
         let step = dialog.poll();
         assert!(!format!("{step:?}").contains(SECRET));
         match step {
-            Step::Read => return End::Waiting,
-            Step::Connect(port) => return End::Elsewhere(port),
-            Step::Ready(ready) => return End::Ready(format!("{:?}", ready.video)),
-            Step::Send(bytes) => {
+            DialogStep::Read => return End::Waiting,
+            DialogStep::Connect(port) => return End::Elsewhere(port),
+            DialogStep::Ready(ready) => return End::Ready(format!("{:?}", ready.video)),
+            DialogStep::Send(bytes) => {
                 check_requests(&bytes);
                 let text = String::from_utf8_lossy(&bytes);
                 assert!(!text.contains(SECRET));

@@ -3,7 +3,7 @@
 use rtsp_types::Message;
 
 use super::super::examine::{HeadScan, Verdict, examine};
-use super::super::message::{Head, Kind, answer};
+use super::super::message::{Head, MessageKind, answer};
 use super::super::transmit::Transmit;
 use super::CHANNELS;
 
@@ -23,7 +23,7 @@ pub fn head(data: &[u8]) {
     assert!(session.is_none_or(|(id, _)| !id.is_empty() && id == id.trim()));
     let mut out = Transmit::new();
     answer(&head, &mut out).expect("an answer fits an empty buffer");
-    let is_request = matches!(head.kind, Kind::Request { .. });
+    let is_request = matches!(head.kind, MessageKind::Request { .. });
     assert_eq!(is_request, !out.bytes().is_empty());
     if is_request {
         let read = Message::<Vec<u8>>::parse(out.bytes()).expect("our answer is rtsp");
@@ -69,13 +69,13 @@ fn agree(message: &[u8], head_bytes: usize) {
     }
     assert_eq!(total, message.len(), "the message ends elsewhere");
     let ours = Head::parse(&message[..head_bytes]).expect("an independent reader takes it");
-    let (kind, headers): (Kind<'_>, Vec<(&str, &str)>) = match &theirs {
+    let (kind, headers): (MessageKind<'_>, Vec<(&str, &str)>) = match &theirs {
         Message::Response(response) => (
-            Kind::Response { status: u16::from(response.status()) },
+            MessageKind::Response { status: u16::from(response.status()) },
             response.headers().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
         ),
         Message::Request(request) => (
-            Kind::Request { method: <&str>::from(request.method()).as_bytes() },
+            MessageKind::Request { method: <&str>::from(request.method()).as_bytes() },
             request.headers().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
         ),
         Message::Data(_) => panic!("a message is no frame"),
@@ -84,8 +84,8 @@ fn agree(message: &[u8], head_bytes: usize) {
     for (name, value) in headers {
         let mut all =
             ours.headers().filter(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes()));
-        // Of a header that comes twice each reader has its own idea, and of a folded one; they
-        // also take some that begin alike for the same, and join the values.
+        // Of a header that comes twice each reader has its own idea, and of a folded one; they also
+        // take some that begin alike for the same, and join the values.
         if let (Some((_, first)), None) = (all.next(), all.next())
             && !first.contains(&b'\n')
         {

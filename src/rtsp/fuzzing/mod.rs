@@ -1,5 +1,5 @@
-//! Fuzzing of the RTSP client, see [`crate::fuzzing`]: what a camera says, in any bytes and
-//! however it is cut into reads.
+//! Fuzzing of the RTSP client, see [`crate::fuzzing`]: what a camera says, in any bytes and however
+//! it is cut into reads.
 
 mod conversation;
 mod heads;
@@ -10,14 +10,14 @@ pub use heads::head;
 pub use texts::{challenge, sdp, url};
 
 use super::examine::Channels;
-use super::url::Credentials;
+use super::url::CameraCredentials;
 use crate::fuzzing::SECRET;
 
 /// What every target's camera was set up with.
 const CHANNELS: Channels = Channels { rtp: 0, rtcp: 1, payload_type: 96 };
 
-fn credentials() -> Credentials {
-    Credentials { user: "viewer".to_owned(), password: SECRET.to_owned() }
+fn credentials() -> CameraCredentials {
+    CameraCredentials { user: "viewer".to_owned(), password: SECRET.to_owned() }
 }
 
 /// What goes to a camera is made of lines that cannot be mistaken: a start line of three words,

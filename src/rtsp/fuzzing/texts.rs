@@ -17,8 +17,8 @@ use crate::limits::{PARAMETER_SET_BYTES_MAX, RTSP_BODY_BYTES_MAX, RTSP_SDP_PPS_M
 
 const URI: &str = "rtsp://192.0.2.7:554/live";
 
-/// SDP: what is taken is within its bounds and is what it is called; lines may end in any way;
-/// and what is refused is refused in words.
+/// SDP: what is taken is within its bounds and is what it is called; lines may end in any way; and
+/// what is refused is refused in words.
 pub fn sdp(data: &[u8]) {
     let data = &data[..data.len().min(RTSP_BODY_BYTES_MAX)];
     let described = describe(data);
@@ -50,8 +50,8 @@ pub fn sdp(data: &[u8]) {
     }
 }
 
-/// URLs: what is understood is understood the same without its login, which shows nowhere; the
-/// base a camera announces never carries a login or a blank.
+/// URLs: what is understood is understood the same without its login, which shows nowhere; the base
+/// a camera announces never carries a login or a blank.
 pub fn url(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Some(base) = Some(control::base(Some(text), Some(text), Some(text), URI)) {
@@ -83,8 +83,8 @@ pub fn url(data: &[u8]) {
     assert_eq!(again.credentials(), None);
 }
 
-/// Challenges: each is within its bounds; where an independent implementation reads the same
-/// Digest challenge, its parameters and its signature are ours; the request cannot be mistaken.
+/// Challenges: each is within its bounds; where an independent implementation reads the same Digest
+/// challenge, its parameters and its signature are ours; the request cannot be mistaken.
 pub fn challenge(data: &[u8]) {
     // A header's value, as the framing hands it on: no control characters but folds.
     if data.iter().any(|byte| *byte < b' ' && *byte != b'\t') {

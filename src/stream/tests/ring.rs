@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::history::ring::{Held, Start};
+use crate::history::ring::{ChunkUse, StartPoint};
 use crate::history::{Chunks, Flags, Ring};
 use crate::limits::{
     CAMERAS_MAX, CHUNKS_MAX, HISTORY_US, PROFILE, READ_CHUNKS_MAX, RING_CHUNKS_MAX,
@@ -57,11 +57,11 @@ impl Model {
         let Some(first) = self.published.front().map(|published| published.index) else { return };
         let from = tail + random.next() % (head - tail).max(1);
         self.check_from(ring, chunks, first, from.min(head - 1), head);
-        if let Some(Start { index, until: Some(until) }) = start {
+        if let Some(StartPoint { index, until: Some(until) }) = start {
             assert!(index < tail && until > index, "a still stands apart");
             self.check_from(ring, chunks, first, index, until);
             assert_eq!(ring.packets_from(chunks, index).count() as u64, until - index);
-        } else if let Some(Start { index, until: None }) = start {
+        } else if let Some(StartPoint { index, until: None }) = start {
             assert!(ring.has(index) && index >= tail);
             assert_eq!(ring.packets_from(chunks, index).count() as u64, head - index);
         }
@@ -87,7 +87,7 @@ impl Model {
     }
 }
 
-fn sum(held: Held) -> usize {
+fn sum(held: ChunkUse) -> usize {
     held.unserved + held.history + held.key_frame + held.group
 }
 
@@ -193,10 +193,10 @@ fn the_newest_key_frame_and_its_group_stay_and_what_is_before_goes_with_history(
     let mut ring = Ring::new();
     let first = publish_group(&mut ring, chunks, [2 * A_CHUNK, 6 * A_CHUNK], 0);
     ring.give_back(chunks, 100 * HISTORY_US);
-    assert_eq!(ring.start(), Some(Start { index: first, until: None }));
+    assert_eq!(ring.start(), Some(StartPoint { index: first, until: None }));
     assert_eq!(ring.chunks_held(), 8);
     let second = publish_group(&mut ring, chunks, [A_CHUNK, A_CHUNK], HISTORY_US);
-    assert_eq!(ring.start(), Some(Start { index: second, until: None }));
+    assert_eq!(ring.start(), Some(StartPoint { index: second, until: None }));
     ring.give_back(chunks, HISTORY_US);
     assert_eq!(ring.chunks_held(), 10, "history of the group before");
     ring.give_back(chunks, HISTORY_US + 1);
@@ -225,20 +225,20 @@ fn a_group_is_given_up_before_history_and_leaves_a_still() {
     let first = publish_group(&mut ring, chunks, [2 * A_CHUNK, 4 * A_CHUNK], 0);
     publish(&mut ring, chunks, 3 * A_CHUNK, HISTORY_US + 1);
     let held = |ring: &Ring, chunks: &Chunks| ring.held(chunks, HISTORY_US + 1);
-    let expected = Held { unserved: 0, history: 3, key_frame: 2, group: 4 };
+    let expected = ChunkUse { unserved: 0, history: 3, key_frame: 2, group: 4 };
     assert_eq!(held(&ring, chunks), expected);
     assert_eq!(ring.group_chunks(chunks, HISTORY_US + 1), 4);
     ring.give_group(chunks, HISTORY_US + 1);
-    assert_eq!(held(&ring, chunks), Held { group: 0, ..expected });
+    assert_eq!(held(&ring, chunks), ChunkUse { group: 0, ..expected });
     let until = first + 2 * A_CHUNK as u64;
-    assert_eq!(ring.start(), Some(Start { index: first, until: Some(until) }));
+    assert_eq!(ring.start(), Some(StartPoint { index: first, until: Some(until) }));
     assert!(ring.has(first) && !ring.has(until) && ring.has(ring.tail()));
     assert_eq!(ring.packets_from(chunks, first + 1).count(), 2 * A_CHUNK - 1);
     assert_eq!(ring.packets_from(chunks, until).count(), 0, "it was given up");
     assert_eq!(ring.group_chunks(chunks, 9 * HISTORY_US), 0, "once");
     let next = publish_group(&mut ring, chunks, [A_CHUNK, A_CHUNK], HISTORY_US + 1);
     ring.give_back(chunks, HISTORY_US + 1);
-    assert_eq!(ring.start(), Some(Start { index: next, until: None }));
+    assert_eq!(ring.start(), Some(StartPoint { index: next, until: None }));
     assert_eq!(ring.chunks_held(), 5, "a still goes with the next key frame");
     ring.give_key_frame(chunks, 9 * HISTORY_US);
     assert_eq!((ring.start(), ring.chunks_held()), (None, 1), "the open one stays");
@@ -255,7 +255,7 @@ fn what_nobody_watches_has_no_history_but_its_open_chunk() {
     assert_eq!((held(&ring, chunks).history, held(&ring, chunks).group), (7, 0));
     ring.set_watched(false);
     ring.give_back(chunks, 1);
-    assert_eq!(held(&ring, chunks), Held { unserved: 0, history: 1, key_frame: 2, group: 2 });
+    assert_eq!(held(&ring, chunks), ChunkUse { unserved: 0, history: 1, key_frame: 2, group: 2 });
     ring.set_watched(true);
     assert_eq!(held(&ring, chunks).history, 5, "what is there becomes history");
 }

@@ -8,7 +8,7 @@ fn table(connections: usize, per_address: usize) -> Rc<ConnectionTable> {
         connections,
         per_address,
         idle: Duration::from_secs(5),
-        account: Kind::HttpConnection,
+        account: AccountKind::HttpConnection,
         usage: &TABLES.http_connections,
     })
 }
@@ -17,8 +17,8 @@ fn ip(last: u8) -> IpAddr {
     IpAddr::from([192, 0, 2, last])
 }
 
-fn address(last: u8) -> Address {
-    Address::of(ip(last))
+fn address(last: u8) -> ClientAddress {
+    ClientAddress::of(ip(last))
 }
 
 /// When what was idle near 0 makes room.

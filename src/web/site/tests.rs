@@ -7,7 +7,9 @@ use std::sync::Arc;
 
 use super::*;
 use crate::access::Guard;
-use crate::control::{Answer, Configuration, PatchRefusal, Patched, ReloadError, Report};
+use crate::control::{
+    Configuration, OfferAnswer, PatchRefusal, Patched, ReloadError, StatusReport,
+};
 use crate::limits::HTTP_BODY_BYTES_MAX;
 use crate::limits::HTTP_EVICTABLE_US;
 use crate::storage::StateFolder;
@@ -17,7 +19,7 @@ const BOUNDS: Bounds = Bounds {
     connections: 3,
     per_address: 3,
     idle: Duration::from_millis(300),
-    account: crate::mem::accounts::Kind::HttpConnection,
+    account: crate::mem::accounts::AccountKind::HttpConnection,
     usage: &crate::status::TABLES.http_connections,
 };
 /// Less than a connection may be idle, as it is when weir runs: a slow body gets its answer first.
@@ -33,17 +35,17 @@ async fn perform_canned(action: Action) -> Reply {
             detail: "line 2, column 3: no".to_owned(),
             place: Some((2, 3)),
         })),
-        Action::Status => api::status(&Report::now(Configuration::default(), 8118)),
+        Action::Status => api::status(&StatusReport::now(Configuration::default(), 8118)),
         Action::Health => api::health(&[]),
         Action::Metrics => metrics::reply(&[]),
         Action::Player { camera, terms } => player(camera == "gate", &terms),
         Action::Offer(offer) if offer.camera == "gate" => {
             assert_eq!(offer.asked, offer.peer.ip(), "unmapped loopback");
             let answer =
-                Answer { sdp: offer.sdp, secret: SECRET.to_owned(), etag: "tag".to_owned() };
+                OfferAnswer { sdp: offer.sdp, secret: SECRET.to_owned(), etag: "tag".to_owned() };
             whep::created("gate", answer, &[])
         }
-        Action::Offer(_) => whep::refused(&Refusal::UnknownCamera),
+        Action::Offer(_) => whep::refused(&OfferRefusal::UnknownCamera),
         Action::LookForCamera { is_head, .. } => whep::present(is_head),
         Action::Options { is_endpoint } => whep::options(is_endpoint, &[]),
         Action::Look { secret, is_head } if secret == SECRET => whep::present(is_head),

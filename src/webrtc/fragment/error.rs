@@ -1,41 +1,41 @@
-//! What is wrong with a fragment.
+//! Errors of SDP fragments.
 
 use crate::limits::{OFFER_BYTES_MAX, OFFER_MEDIA_MAX, OFFER_TOKEN_BYTES_MAX};
 
-/// What is wrong with a fragment, in words for the one who sent it; lines count from 1.
+/// What is wrong with a fragment, with a text for the client. Lines count from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FragmentError {
-    /// There is nothing in it.
+    /// The fragment has no text.
     Empty,
-    /// Over [`OFFER_BYTES_MAX`].
+    /// The fragment has more than [`OFFER_BYTES_MAX`] bytes.
     TooLarge {
-        /// The fragment's size.
+        /// The fragment's size in bytes.
         bytes: usize,
     },
-    /// Over [`OFFER_MEDIA_MAX`].
+    /// The fragment has more than [`OFFER_MEDIA_MAX`] media sections.
     TooManyMedia {
-        /// The fragment's media sections.
+        /// The number of media sections.
         count: usize,
     },
     /// A line that is not a letter, `=` and a value.
     NoSdp {
-        /// Which.
+        /// Number of the line.
         line: usize,
     },
-    /// A line that must be understood is not.
+    /// A line that weir needs could not be parsed.
     Malformed {
-        /// What it should have been.
+        /// What the line should have been.
         what: &'static str,
-        /// Which.
+        /// Number of the line.
         line: usize,
     },
-    /// A word over [`OFFER_TOKEN_BYTES_MAX`].
+    /// A word is longer than [`OFFER_TOKEN_BYTES_MAX`].
     TokenTooLong {
-        /// Of what.
+        /// The kind of word, such as `a=mid`.
         what: &'static str,
-        /// Its size.
+        /// The word's size in bytes.
         bytes: usize,
-        /// In which line.
+        /// Number of the line.
         line: usize,
     },
 }

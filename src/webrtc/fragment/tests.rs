@@ -76,7 +76,7 @@ fn what_is_malformed_is_named_with_its_line() {
 fn the_answer_repeats_the_section_and_has_everything_of_ours() {
     let text = [ICE, VIDEO, CANDIDATE].concat();
     let fragment = Fragment::read(&text).unwrap();
-    let credentials = Credentials {
+    let credentials = IceCredentials {
         ufrag: "00a3abcdefgh".try_into().unwrap(),
         password: "0123456789abcdefghijklmn".try_into().unwrap(),
         peer: crate::webrtc::credentials::Peer::none(),
@@ -105,7 +105,7 @@ fn no_cut_and_no_bent_byte_makes_it_panic() {
             let mut bent = text.clone().into_bytes();
             bent[cut] = byte;
             if let Ok(fragment) = Fragment::read(std::str::from_utf8(&bent).unwrap()) {
-                let _ = super::answer(fragment.section.as_ref(), &Credentials::none(), &[]);
+                let _ = super::answer(fragment.section.as_ref(), &IceCredentials::none(), &[]);
             }
         }
     }

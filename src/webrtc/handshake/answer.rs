@@ -1,25 +1,26 @@
-//! The SDP answer: one video section served, every other one declined.
+//! The SDP answer: one video section is served, all others are declined.
 //!
-//! A declined section that shares the served one's transport (BUNDLE) is `inactive`, with that
-//! transport in its lines: GStreamer's webrtcbin and aiortc look for it in the first section, and
-//! refuse an answer whose first section is rejected by port zero. Any other is rejected so.
+//! A declined section that shares the served one's transport (BUNDLE) is `inactive` and describes
+//! that transport: GStreamer's webrtcbin and aiortc read the transport from the first section, and
+//! refuse an answer whose first section is rejected by port zero. Any other declined section has
+//! port zero.
 //!
-//! weir writes it itself, and str0m never sees the offer. What it says is fixed but for a dozen
-//! values, and str0m's session would keep 30 KB and a parser in front of hostile text to say it.
+//! weir writes the answer itself, and str0m never sees the offer. All but a dozen values of it are
+//! fixed. str0m's SDP session would take 30 KB and a parser for hostile text.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
 
-use crate::webrtc::offer::{Format, Offer, Section};
+use crate::webrtc::offer::{Format, MediaSection, Offer};
 use crate::webrtc::sdp::write_ice;
 
-/// Stream and track as the browser's `track` event names them.
+/// The stream and track in the browser's `track` event.
 const MSID: &str = "weir video";
 const PLAYOUT_DELAY: &str = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
 
-/// What the answer says of weir.
+/// The values of an answer.
 #[derive(Debug)]
-pub(super) struct Answer<'a> {
+pub(super) struct AnswerText<'a> {
     pub(super) offer: &'a Offer<'a>,
     pub(super) format: &'a Format<'a>,
     pub(super) fingerprint: &'a str,
@@ -30,8 +31,8 @@ pub(super) struct Answer<'a> {
     pub(super) resend: bool,
 }
 
-impl Answer<'_> {
-    /// The answer's text.
+impl AnswerText<'_> {
+    /// Writes the answer.
     pub(super) fn text(&self) -> String {
         let mut text = String::with_capacity(1024);
         self.write(&mut text).expect("writing into a string does not fail");
@@ -61,7 +62,7 @@ impl Answer<'_> {
         Ok(())
     }
 
-    fn write_served(&self, text: &mut String, section: &Section<'_>) -> std::fmt::Result {
+    fn write_served(&self, text: &mut String, section: &MediaSection<'_>) -> std::fmt::Result {
         let payload_type = self.format.payload_type;
         write!(text, "m=video 9 {} {payload_type}\r\n", section.protocol)?;
         write!(text, "c=IN IP4 0.0.0.0\r\n")?;
@@ -92,9 +93,9 @@ impl Answer<'_> {
         write!(text, "a=ssrc:{ssrc} cname:weir\r\na=ssrc:{ssrc} msid:{MSID}\r\n")
     }
 
-    /// A section without media on the served section's transport.
-    fn write_inactive(&self, text: &mut String, section: &Section<'_>) -> std::fmt::Result {
-        let Section { kind, protocol, format, .. } = section;
+    /// Writes a section without media on the served section's transport.
+    fn write_inactive(&self, text: &mut String, section: &MediaSection<'_>) -> std::fmt::Result {
+        let MediaSection { kind, protocol, format, .. } = section;
         write!(text, "m={kind} 9 {protocol} {format}\r\nc=IN IP4 0.0.0.0\r\n")?;
         self.write_transport(text)?;
         write_mid(text, section)?;
@@ -107,21 +108,21 @@ impl Answer<'_> {
 
     fn write_transport(&self, text: &mut String) -> std::fmt::Result {
         write_ice(text, self.candidates, self.ufrag, self.password)?;
-        // A browser's candidates may trickle in; they are taken and not needed.
+        // A browser may send candidates later; they are accepted and not used.
         write!(text, "a=ice-options:trickle\r\n")?;
         write!(text, "a=fingerprint:sha-256 {}\r\na=setup:passive\r\n", self.fingerprint)
     }
 }
 
-/// A section with no transport (RFC 3264 section 6): port zero, and outside of the BUNDLE group.
-fn write_rejected(text: &mut String, section: &Section<'_>) -> std::fmt::Result {
-    let Section { kind, protocol, format, .. } = section;
+/// Writes a section without transport (RFC 3264 section 6): port zero, and not in the BUNDLE group.
+fn write_rejected(text: &mut String, section: &MediaSection<'_>) -> std::fmt::Result {
+    let MediaSection { kind, protocol, format, .. } = section;
     write!(text, "m={kind} 0 {protocol} {format}\r\nc=IN IP4 0.0.0.0\r\n")?;
     write_mid(text, section)?;
     write!(text, "a=inactive\r\n")
 }
 
-fn write_mid(text: &mut String, section: &Section<'_>) -> std::fmt::Result {
+fn write_mid(text: &mut String, section: &MediaSection<'_>) -> std::fmt::Result {
     match section.mid {
         Some(mid) => write!(text, "a=mid:{mid}\r\n"),
         None => Ok(()),

@@ -1,4 +1,4 @@
-//! Our last DTLS flight, kept to be sent again word for word.
+//! Our last DTLS flight, kept so that the same bytes can be sent again.
 
 use crate::limits::FLIGHT_BYTES_MAX;
 use crate::webrtc::provider::{CHANGE_CIPHER_SPEC, HANDSHAKE, Records};
@@ -11,7 +11,8 @@ pub(super) struct Flight {
 }
 
 impl Flight {
-    /// Adds what of `datagram` belongs to it: not the flight before, sent again, and no alert.
+    /// Adds the records of `datagram` that belong to the last flight: no alert, and no resend of
+    /// the flight before.
     pub(super) fn collect(&mut self, datagram: &[u8]) {
         for record in Records(datagram) {
             let ours = record.kind == CHANGE_CIPHER_SPEC
@@ -26,7 +27,7 @@ impl Flight {
         self.bytes.is_empty() && !self.overflowed
     }
 
-    /// The flight, unless it was larger than [`FLIGHT_BYTES_MAX`].
+    /// The flight; `None` if it was larger than [`FLIGHT_BYTES_MAX`].
     pub(super) fn complete(self) -> Option<heapless::Vec<u8, FLIGHT_BYTES_MAX>> {
         (!self.overflowed).then_some(self.bytes)
     }

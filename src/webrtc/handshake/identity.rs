@@ -1,4 +1,4 @@
-//! What makes weir one and the same to all browsers of a process.
+//! The certificate that identifies weir to all browsers of one process.
 
 use std::sync::Arc;
 
@@ -7,20 +7,20 @@ use str0m::{IceCreds, Rtc, RtcConfig};
 use crate::clock;
 use crate::webrtc::provider::{self, DtlsCertificate, ProviderError, Tap};
 
-/// What every handshake of the process shares: the certificate and the cryptography.
+/// The certificate and the cryptography that all handshakes of the process share.
 #[derive(Debug)]
-pub struct Identity {
+pub struct DtlsIdentity {
     certificate: DtlsCertificate,
-    /// SHA-256 of the certificate, as the answer says it.
+    /// SHA-256 of the certificate, as written in the answer.
     pub(super) fingerprint: String,
     provider: Arc<str0m::config::CryptoProvider>,
 }
 
-impl Identity {
-    /// A new certificate, and the cryptography proven by its test vectors.
+impl DtlsIdentity {
+    /// Makes a new certificate, and checks the cryptography by its test vectors.
     ///
     /// # Errors
-    /// [`ProviderError`]: without them weir cannot serve anybody.
+    /// [`ProviderError`]: no random keys, or wrong test vectors. weir cannot serve without them.
     pub fn new() -> Result<Self, ProviderError> {
         let provider = provider::serving()?;
         let certificate = provider::generate_certificate()?;
@@ -29,7 +29,7 @@ impl Identity {
         Ok(Self { certificate, fingerprint: pairs.join(":"), provider: Arc::new(provider) })
     }
 
-    /// A new `Rtc` that reports to `tap`.
+    /// A new `Rtc` that reports its keys and refusals to `tap`.
     pub(super) fn rtc(&self, local: &IceCreds, tap: &Tap, now_us: u64) -> Rtc {
         provider::attach(tap);
         RtcConfig::new()

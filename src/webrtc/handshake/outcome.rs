@@ -1,4 +1,4 @@
-//! What comes of a handshake.
+//! The results of polling a handshake.
 
 use std::net::SocketAddr;
 
@@ -6,60 +6,60 @@ use str0m::RtcError;
 
 use crate::limits::{CLOSE_NOTIFY_BYTES_MAX, FLIGHT_BYTES_MAX, HANDSHAKE_US_MAX};
 use crate::mem::accounts::OverBudget;
-use crate::webrtc::provider::{MediaKeys, Refusal};
+use crate::webrtc::provider::{MediaKeys, SrtpRefusal};
 
-/// What [`super::Handshake::poll`] wants done.
+/// What the caller of [`super::Handshake::poll`] has to do.
 #[derive(Debug)]
 pub enum Progress {
-    /// Send this, then poll again.
+    /// Send the datagram, then poll again.
     Transmit {
         /// The browser's address.
         to: SocketAddr,
-        /// The one of our candidates to send from.
+        /// Our candidate to send from.
         from: SocketAddr,
-        /// STUN or DTLS.
+        /// A STUN or DTLS datagram.
         datagram: Vec<u8>,
     },
-    /// Nothing until a datagram comes or this moment does.
+    /// Wait for a datagram or for the deadline.
     Wait {
-        /// In [`crate::clock::now_us`] microseconds.
+        /// Microseconds as of [`crate::clock::now_us`].
         deadline_us: u64,
     },
-    /// Done, and said once. Drop the handshake.
+    /// The handshake is done; returned once. Drop the handshake.
     Connected(Box<Connected>),
-    /// Over, and said once. Drop the handshake.
+    /// The handshake failed; returned once. Drop the handshake.
     Failed(Failure),
 }
 
-/// All that a session keeps of its handshake.
+/// Everything that a session keeps of its handshake.
 #[derive(Debug)]
 pub struct Connected {
-    /// The media keys.
+    /// Master keys and salts of the media.
     pub keys: MediaKeys,
-    /// Where the browser is.
+    /// The browser's address.
     pub remote: SocketAddr,
-    /// The candidate of ours that it chose.
+    /// Our candidate that the browser chose.
     pub local: SocketAddr,
     /// Our last DTLS flight as one datagram, to send again while the browser repeats its own.
     pub flight: heapless::Vec<u8, FLIGHT_BYTES_MAX>,
-    /// The datagram that tells the browser of the session's end.
+    /// The sealed datagram that tells the browser that the session ends.
     pub close_notify: heapless::Vec<u8, CLOSE_NOTIFY_BYTES_MAX>,
 }
 
-/// Why there is no session.
+/// Why a handshake failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Failure {
-    /// weir will not serve it without AES-GCM; it was told by an alert.
-    Refused(Refusal),
-    /// Its certificate is not the one its offer announced.
+    /// The browser has no AES-GCM for its media; a DTLS alert was sent to it.
+    Refused(SrtpRefusal),
+    /// The browser's certificate does not match the fingerprint in its offer.
     Fingerprint,
-    /// DTLS broke down, in the library's words.
+    /// DTLS failed; the text is the library's.
     Dtls(String),
-    /// The browser closed it.
+    /// The browser closed the connection.
     Closed,
-    /// [`HANDSHAKE_US_MAX`] is over.
+    /// The handshake took longer than [`HANDSHAKE_US_MAX`].
     TimedOut,
-    /// It holds more memory than it may.
+    /// The handshake exceeded its memory budget.
     OverBudget(OverBudget),
 }
 
@@ -81,7 +81,7 @@ impl std::fmt::Display for Failure {
 impl Failure {
     pub(super) fn of(error: &RtcError) -> Self {
         match error {
-            // str0m's only complaint about a description, once it has got one.
+            // str0m's only error about a remote description that it has got.
             RtcError::RemoteSdp(_) => Self::Fingerprint,
             other => Self::Dtls(other.to_string()),
         }

@@ -12,8 +12,8 @@ const HIGH: u32 = 0x64_00_28;
 const UFRAG: &str = "0007abcdefgh";
 const PASSWORD: &str = "0123456789abcdefghijklmn";
 
-fn request<'a>(offer: &'a str, candidates: &'a [SocketAddr]) -> Request<'a> {
-    Request {
+fn request<'a>(offer: &'a str, candidates: &'a [SocketAddr]) -> HandshakeRequest<'a> {
+    HandshakeRequest {
         offer,
         camera_profile: HIGH,
         candidates,
@@ -25,7 +25,7 @@ fn request<'a>(offer: &'a str, candidates: &'a [SocketAddr]) -> Request<'a> {
 }
 
 fn accept(offer: &str, now_us: u64) -> (Handshake, Accepted) {
-    let identity = Identity::new().unwrap();
+    let identity = DtlsIdentity::new().unwrap();
     let (answered, accepted) =
         Answered::accept(&identity, &request(offer, &[local()]), now_us).unwrap();
     (answered.begin(&identity, &[local()], now_us), accepted)
@@ -315,7 +315,9 @@ fn another_certificate_than_announced_fails() {
 
 #[test]
 fn without_gcm_there_is_an_alert_and_a_reason() {
-    for (profiles, refusal) in [(&[0x00, 0x01][..], Refusal::NoGcm), (&[][..], Refusal::NoSrtp)] {
+    for (profiles, refusal) in
+        [(&[0x00, 0x01][..], SrtpRefusal::NoGcm), (&[][..], SrtpRefusal::NoSrtp)]
+    {
         let mut link = Link::new(Client::new());
         link.client.offer_only(profiles);
         let End::Failed(failure) = link.run(3_000_000, |_| true) else {
@@ -376,7 +378,7 @@ fn strangers_and_garbage_are_dropped() {
 #[test]
 fn no_address_of_ours_is_our_fault() {
     let offer = Client::new().offer();
-    let identity = Identity::new().unwrap();
+    let identity = DtlsIdentity::new().unwrap();
     let unspecified = ["0.0.0.0:8118".parse().unwrap()];
     for candidates in [&[][..], &unspecified[..]] {
         let refused = Answered::accept(&identity, &request(&offer, candidates), 0);

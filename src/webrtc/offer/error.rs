@@ -1,55 +1,55 @@
-//! Why an offer is not answered.
+//! Errors of offers.
 
 use crate::limits::{OFFER_BYTES_MAX, OFFER_MEDIA_MAX, OFFER_TOKEN_BYTES_MAX};
 
-/// Why an offer is not answered, in words for the one who made it.
+/// Why an offer is refused, with a text for the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OfferError {
-    /// Over [`OFFER_BYTES_MAX`].
+    /// The offer has more than [`OFFER_BYTES_MAX`] bytes.
     TooLarge {
-        /// The offer's size.
+        /// The offer's size in bytes.
         bytes: usize,
     },
-    /// Over [`OFFER_MEDIA_MAX`].
+    /// The offer has more than [`OFFER_MEDIA_MAX`] media sections.
     TooManyMedia {
-        /// The offer's media sections.
+        /// The number of media sections.
         count: usize,
     },
-    /// A word over [`OFFER_TOKEN_BYTES_MAX`].
+    /// A word is longer than [`OFFER_TOKEN_BYTES_MAX`].
     TokenTooLong {
-        /// Which.
+        /// The kind of word, such as `a=mid`.
         what: &'static str,
-        /// Its size.
+        /// The word's size in bytes.
         bytes: usize,
     },
-    /// It does not begin with `v=0`.
+    /// The text does not begin with `v=0`.
     NoSdp,
-    /// An attribute that must be understood is not.
+    /// An attribute or line that weir needs cannot be parsed; its name.
     Malformed(&'static str),
-    /// An attribute that must be there is not.
+    /// A required attribute is missing; its name.
     Missing(&'static str),
     /// The offerer is ICE-lite as weir is: neither would send checks (RFC 8445 section 6.1.1).
     IceLite,
-    /// The offerer wants to be the DTLS server, which weir is.
+    /// The offerer wants to be the DTLS server, but weir is that.
     SetupPassive,
     /// No video section, or only rejected ones.
     NoVideo,
     /// The video section does not receive: it is `sendonly` or `inactive`.
     NotReceiving(&'static str),
-    /// No H.264.
+    /// No section for video has H.264.
     NoH264,
-    /// H.264 in single NAL units alone: a key frame would be a datagram of many kilobytes.
+    /// H.264 only as single NAL units: a key frame would be a datagram of many kilobytes.
     NoFragments,
-    /// Media and reports on two ports, and weir has one (RFC 8834 section 4.5).
+    /// Media and reports on two ports; weir has one (RFC 8834 section 4.5).
     NoRtcpMux,
-    /// The certificate's fingerprint is there, but by another hash than SHA-256.
+    /// The certificate's fingerprint is by another hash than SHA-256.
     OtherHash,
-    /// weir has no address to be reached at: the fault is ours.
+    /// weir has no address to offer. The fault is not the client's.
     NoCandidate,
 }
 
 impl OfferError {
-    /// Whether the offer is well made and asks for something weir does not do.
+    /// Whether the offer is well-formed but asks for something that weir does not do.
     pub fn is_unsupported(self) -> bool {
         matches!(
             self,

@@ -1,57 +1,59 @@
-//! One media section of an offer.
+//! Parsing of one media section of an offer.
 
 use super::{OfferError, Transport, sdp, token};
 use crate::limits::OFFER_H264_FORMATS_MAX;
 
-/// Payload types are 7 bits.
+/// The number of payload types, which have 7 bits.
 const PAYLOAD_TYPES: usize = 128;
 const PLAYOUT_DELAY: &str = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
-/// What a missing profile-level-id means (RFC 6184 section 8.1): Baseline, level 1.
+/// The profile-level-id if there is none (RFC 6184 section 8.1): Baseline, level 1.
 const PROFILE_LEVEL_ID_DEFAULT: &str = "42000a";
 
-/// What the answer needs of every section, served or not.
+/// The parts of a section that the answer needs, be it served or declined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Section<'a> {
-    /// `video`, `audio`, `application`.
+pub struct MediaSection<'a> {
+    /// The media type: `video`, `audio`, `application`.
     pub kind: &'a str,
     /// The transport protocol, for example `UDP/TLS/RTP/SAVPF`.
     pub protocol: &'a str,
-    /// The first format, which a declined section has to repeat.
+    /// The first format, which a declined section must repeat.
     pub format: &'a str,
-    /// What that format is, where the offer says so: `opus/48000/2`.
+    /// The encoding of that format if the offer has it, such as `opus/48000/2`.
     pub encoding: Option<&'a str>,
-    /// Its name (RFC 5888), when it has one.
+    /// The section's name (RFC 5888), if it has one.
     pub mid: Option<&'a str>,
-    /// It may share the transport of the served section: RTP, in the BUNDLE group, with rtcp-mux.
+    /// Whether it may share the served section's transport: RTP, in the BUNDLE group, with
+    /// rtcp-mux.
     pub is_bundled: bool,
 }
 
-/// Feedback a browser is ready to give for a format (RFC 4585 section 4.2).
+/// Feedback that a browser may send for a format (RFC 4585 section 4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Feedback {
-    /// `nack`: packets missed.
+pub struct RtcpFeedback {
+    /// `nack`: reports of missing packets.
     pub nack: bool,
-    /// `nack pli`: a key frame wanted.
+    /// `nack pli`: requests for a key frame.
     pub pli: bool,
-    /// `ccm fir`: a key frame wanted, in the older form.
+    /// `ccm fir`: requests for a key frame in the older form.
     pub fir: bool,
 }
 
-/// H.264 as a browser offers it, with packetization-mode 1.
+/// An H.264 format with packetization-mode 1 as a browser offers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Format<'a> {
-    /// The RTP payload type.
+    /// The RTP payload type of the format.
     pub payload_type: u8,
     /// The profile-level-id as a number: profile_idc, constraint flags, level_idc.
     pub profile_level_id: u32,
-    /// The same in the browser's own six digits.
+    /// The profile-level-id as the browser's own six digits.
     pub profile_level_text: &'a str,
-    /// See [`Feedback`].
-    pub feedback: Feedback,
+    /// The feedback offered for the format.
+    pub feedback: RtcpFeedback,
 }
 
 impl<'a> Format<'a> {
-    /// A format of `profile_level_text`, six hex digits; anything else is RFC 6184's default.
+    /// A format with `profile_level_text`, six hex digits; other text becomes the default of RFC
+    /// 6184 section 8.1.
     pub fn new(payload_type: u8, profile_level_text: &'a str) -> Self {
         let hex = profile_level_text.len() == 6
             && profile_level_text.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -60,7 +62,7 @@ impl<'a> Format<'a> {
             payload_type,
             profile_level_id: u32::from_str_radix(text, 16).expect("six hex digits"),
             profile_level_text: text,
-            feedback: Feedback::default(),
+            feedback: RtcpFeedback::default(),
         }
     }
 }
@@ -70,13 +72,13 @@ struct PayloadType<'a> {
     h264: bool,
     single_nal_units_only: bool,
     profile_level_id: &'a str,
-    feedback: Feedback,
+    feedback: RtcpFeedback,
 }
 
-/// A section while its lines are read.
+/// A section while its lines are parsed.
 #[derive(Debug)]
 pub(super) struct Draft<'a> {
-    pub(super) section: Section<'a>,
+    pub(super) section: MediaSection<'a>,
     pub(super) transport: Transport<'a>,
     pub(super) playout_delay_id: Option<u8>,
     /// The m-line's formats, in the browser's order.
@@ -87,17 +89,17 @@ pub(super) struct Draft<'a> {
     sends: bool,
     receives: bool,
     seen: [PayloadType<'a>; PAYLOAD_TYPES],
-    feedback_for_all: Feedback,
+    feedback_for_all: RtcpFeedback,
 }
 
 impl<'a> Draft<'a> {
-    /// A section out of its m-line, `m=` taken off.
+    /// Parses an m-line without its `m=`.
     pub(super) fn new(media: &'a str) -> Result<Self, OfferError> {
         let malformed = OfferError::Malformed("m-line");
         let mut words = media.splitn(4, ' ');
         let mut word = || words.next().ok_or(malformed);
         let (kind, port, protocol, payload_types) = (word()?, word()?, word()?, word()?);
-        let section = Section {
+        let section = MediaSection {
             kind: token("m-line", kind)?,
             protocol: token("m-line", protocol)?,
             format: token("m-line", payload_types.split(' ').next().ok_or(malformed)?)?,
@@ -120,11 +122,11 @@ impl<'a> Draft<'a> {
                 single_nal_units_only: true,
                 ..PayloadType::default()
             }; PAYLOAD_TYPES],
-            feedback_for_all: Feedback::default(),
+            feedback_for_all: RtcpFeedback::default(),
         })
     }
 
-    /// Takes an attribute in.
+    /// Parses one attribute of the section.
     pub(super) fn read(&mut self, name: &str, value: &'a str) -> Result<(), OfferError> {
         match name {
             "mid" => self.section.mid = Some(token("a=mid", value)?),
@@ -159,23 +161,23 @@ impl<'a> Draft<'a> {
         self.section.kind == "video" && self.is_wanted()
     }
 
-    /// Whether the offer does not disable it itself.
+    /// Whether the section is not disabled by the offer itself.
     fn is_wanted(&self) -> bool {
         self.port != "0" || self.bundle_only
     }
 
-    /// The section, with what the names in the BUNDLE group say of it.
-    pub(super) fn in_bundle(&self, bundle: &str) -> Section<'a> {
+    /// The section, with `is_bundled` set by the names in the BUNDLE group.
+    pub(super) fn in_bundle(&self, bundle: &str) -> MediaSection<'a> {
         let is_named = |mid| bundle.split(' ').any(|name| name == mid);
         let is_rtp = self.section.protocol.contains("RTP/");
         let is_bundled = is_rtp
             && self.is_wanted()
             && self.has_rtcp_mux
             && self.section.mid.is_some_and(is_named);
-        Section { is_bundled, ..self.section }
+        MediaSection { is_bundled, ..self.section }
     }
 
-    /// Whether a format of the m-line is H.264, in whatever packetization.
+    /// Whether a format of the m-line is H.264 in any packetization.
     pub(super) fn has_h264(&self) -> bool {
         let types = self.payload_types.split(' ').filter_map(|number| number.parse().ok());
         types.filter_map(|number: usize| self.seen.get(number)).any(|seen| seen.h264)
@@ -194,7 +196,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// H.264 with packetization-mode 1 in the m-line's order, each payload type once.
+    /// The H.264 formats with packetization-mode 1, in the m-line's order, each payload type once.
     pub(super) fn h264_formats(&self) -> heapless::Vec<Format<'a>, OFFER_H264_FORMATS_MAX> {
         let mut formats = heapless::Vec::<Format<'a>, OFFER_H264_FORMATS_MAX>::new();
         for number in self.payload_types.split(' ') {
@@ -210,7 +212,7 @@ impl<'a> Draft<'a> {
             }
             let all = self.feedback_for_all;
             let format = Format {
-                feedback: Feedback {
+                feedback: RtcpFeedback {
                     nack: seen.feedback.nack || all.nack,
                     pli: seen.feedback.pli || all.pli,
                     fir: seen.feedback.fir || all.fir,
@@ -224,7 +226,7 @@ impl<'a> Draft<'a> {
         formats
     }
 
-    /// The payload type an attribute is about, and the attribute's rest.
+    /// The payload type that an attribute is for, and the rest of the attribute.
     fn payload_type(&mut self, value: &'a str) -> Option<(&mut PayloadType<'a>, &'a str)> {
         let (number, rest) = value.split_once(' ')?;
         let number: usize = number.parse().ok()?;

@@ -167,9 +167,9 @@ fn formats_are_in_the_m_lines_order_once_each_and_bounded() {
     let types: Vec<_> = offer.formats.iter().map(|f| f.payload_type).collect();
     assert_eq!(types, [98, 96]);
     assert_eq!(offer.formats[0].profile_level_text, "42000a", "the RFC's default");
-    let all = Feedback { nack: true, pli: true, fir: true };
+    let all = RtcpFeedback { nack: true, pli: true, fir: true };
     assert_eq!(offer.formats[0].feedback, all);
-    let for_all = Feedback { pli: true, ..Feedback::default() };
+    let for_all = RtcpFeedback { pli: true, ..RtcpFeedback::default() };
     assert_eq!(offer.formats[1].feedback, for_all);
 }
 

@@ -1,5 +1,6 @@
-//! The process's certificate, written as DER by hand, and the one thing we read of a browser's:
-//! its public key. Trust comes from the fingerprint in the offer, never from what stands in here.
+//! The process's certificate, written directly as DER, and the parser for a browser's public key,
+//! the only part of its certificate that is read. Trust comes from the fingerprint in the offer,
+//! and never from the certificate.
 
 use dimpl::{CryptoError, DtlsCertificate};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -15,17 +16,17 @@ const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 const PRIME256V1: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
 const ECDSA_WITH_SHA256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
 
-/// A fresh P-256 key and its self-signed certificate. Call it once a process.
+/// Makes a new P-256 key and its self-signed certificate. Call it once per process.
 ///
 /// # Errors
-/// [`ProviderError::Keys`] without random bytes.
+/// [`ProviderError::Keys`]: no random bytes, or no key from them.
 pub fn generate() -> Result<DtlsCertificate, ProviderError> {
     let random = SystemRandom::new();
     let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random)
         .map_err(|_| ProviderError::Keys)?;
     let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8.as_ref(), &random)
         .map_err(|_| ProviderError::Keys)?;
-    // Firefox keeps serials: two certificates of one name must not share theirs.
+    // Firefox remembers serials: two certificates of the same name must not share one.
     let mut serial = [0; 16];
     random.fill(&mut serial).map_err(|_| ProviderError::Keys)?;
     serial[0] = serial[0] & 0x7f | 0x40; // positive, and without a leading zero
@@ -55,7 +56,7 @@ fn to_be_signed(serial: &[u8], point: &[u8]) -> Vec<u8> {
             )],
         )],
     );
-    // No box's clock can fall outside; the end is RFC 5280's "no well-defined expiration".
+    // No box's clock can be outside; the end is RFC 5280's "no well-defined expiration".
     let validity = element(
         SEQUENCE,
         &[
@@ -84,7 +85,7 @@ fn to_be_signed(serial: &[u8], point: &[u8]) -> Vec<u8> {
     )
 }
 
-/// One DER element out of its contents' parts.
+/// One DER element with these parts as its contents.
 fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     let bytes: usize = parts.iter().map(|part| part.len()).sum();
     let length = u16::try_from(bytes).expect("our certificate has some 300 bytes");

@@ -1,7 +1,7 @@
 //! AES-128-GCM for DTLS records.
 //!
-//! DTLS 1.3 is never spoken (Chromium would then choose a cipher for its media that weir refuses),
-//! but dimpl proves a provider only together with a 1.3 suite, so the same cipher is listed there.
+//! DTLS 1.3 is never negotiated (Chromium would then choose a media cipher that weir refuses). But
+//! dimpl validates a provider only with a 1.3 suite, so the same cipher is also listed for 1.3.
 
 use aes::cipher::{BlockEncrypt, KeyInit};
 use dimpl::crypto::{

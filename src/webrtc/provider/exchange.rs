@@ -1,4 +1,4 @@
-//! Key exchange: X25519, and P-256 for whoever has only that.
+//! Key exchange: X25519, and P-256 for a browser without it.
 
 use dimpl::crypto::{ActiveKeyExchange, Buf, NamedGroup, SupportedKxGroup};
 use dimpl::{CryptoError, CryptoOperation};
@@ -7,7 +7,7 @@ use ring::rand::SystemRandom;
 
 static X25519: Group = Group { name: NamedGroup::X25519, algorithm: &agreement::X25519 };
 static P256: Group = Group { name: NamedGroup::Secp256r1, algorithm: &agreement::ECDH_P256 };
-/// In our order of preference.
+/// The groups in our order of preference.
 pub(super) static GROUPS: &[&dyn SupportedKxGroup] = &[&X25519, &P256];
 
 #[derive(Debug)]

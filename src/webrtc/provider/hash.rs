@@ -26,7 +26,7 @@ impl SecureRandom for Random {
 #[derive(Debug)]
 pub(super) struct Hashes;
 
-/// The transcript hash; its algorithm is that of a suite, and ours has SHA-256.
+/// The transcript hash. The suite sets its algorithm; ours has SHA-256.
 struct Transcript(digest::Context);
 
 impl std::fmt::Debug for Transcript {
@@ -96,7 +96,7 @@ impl Sha1HmacProvider for StunHmac {
     }
 }
 
-/// Hashes of certificates.
+/// The hashes for certificates' fingerprints.
 #[derive(Debug)]
 pub(super) struct Fingerprint;
 

@@ -1,22 +1,22 @@
-//! Our own ServerHello, read for the SRTP profile it agrees on. In DTLS 1.2 it is plaintext.
+//! Parses our own ServerHello for the SRTP profile it agrees on. In DTLS 1.2 it is plaintext.
 
 use super::records::{HANDSHAKE, HANDSHAKE_HEADER_BYTES, Records};
 
 const SERVER_HELLO: u8 = 2;
-/// The extension that agrees on SRTP (RFC 5764 section 4.1.1) and the profiles weir serves.
+/// The extension that negotiates SRTP (RFC 5764 section 4.1.1); below, the profiles weir serves.
 const USE_SRTP: u16 = 14;
 const GCM_PROFILES: [u16; 2] = [0x0007, 0x0008];
 
-/// Why a browser gets no session although its handshake went well.
+/// Why a browser gets no session although its handshake could be completed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// It does not do SRTP over DTLS.
+pub enum SrtpRefusal {
+    /// The browser does not do SRTP over DTLS.
     NoSrtp,
-    /// It does SRTP, but neither AEAD_AES_256_GCM nor AEAD_AES_128_GCM.
+    /// The browser does SRTP, but neither AEAD_AES_256_GCM nor AEAD_AES_128_GCM.
     NoGcm,
 }
 
-impl std::fmt::Display for Refusal {
+impl std::fmt::Display for SrtpRefusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::NoSrtp => "no srtp",
@@ -25,14 +25,14 @@ impl std::fmt::Display for Refusal {
     }
 }
 
-/// What our own ServerHello, if `packet` has it, agrees on that weir refuses.
-pub(super) fn refusal(packet: &[u8]) -> Option<Refusal> {
+/// Why weir refuses what the ServerHello in `packet` agrees on; `None` if it is fine or not there.
+pub(super) fn refusal(packet: &[u8]) -> Option<SrtpRefusal> {
     let mut records =
         Records(packet).filter(|record| record.kind == HANDSHAKE && record.epoch == 0);
     let hello = records.find(|record| record.fragment.first() == Some(&SERVER_HELLO))?;
     match srtp_profile(hello.fragment.get(HANDSHAKE_HEADER_BYTES..)?) {
-        None => Some(Refusal::NoSrtp),
-        Some(profile) if !GCM_PROFILES.contains(&profile) => Some(Refusal::NoGcm),
+        None => Some(SrtpRefusal::NoSrtp),
+        Some(profile) if !GCM_PROFILES.contains(&profile) => Some(SrtpRefusal::NoGcm),
         Some(_) => None,
     }
 }
@@ -48,7 +48,7 @@ fn srtp_profile(hello: &[u8]) -> Option<u16> {
         let length = usize::from(u16::from_be_bytes([header[2], header[3]]));
         let content = extensions.get(4..4 + length)?;
         if kind == USE_SRTP {
-            // Bytes of the list, then the one profile chosen.
+            // Two bytes for the list's size, then the one profile chosen.
             return Some(u16::from_be_bytes([*content.get(2)?, *content.get(3)?]));
         }
         extensions = &extensions[4 + length..];
@@ -81,8 +81,8 @@ mod tests {
     fn a_server_hello_without_gcm_is_found() {
         let ems = [0, 23, 0, 0];
         let srtp = |profile| [0, 23, 0, 0, 0, 14, 0, 5, 0, 2, 0, profile, 0];
-        assert_eq!(refusal(&server_hello(&ems)), Some(Refusal::NoSrtp));
-        assert_eq!(refusal(&server_hello(&srtp(1))), Some(Refusal::NoGcm));
+        assert_eq!(refusal(&server_hello(&ems)), Some(SrtpRefusal::NoSrtp));
+        assert_eq!(refusal(&server_hello(&srtp(1))), Some(SrtpRefusal::NoGcm));
         assert_eq!(refusal(&server_hello(&srtp(7))), None);
         assert_eq!(refusal(&server_hello(&srtp(8))), None);
     }

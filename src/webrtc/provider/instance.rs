@@ -1,8 +1,10 @@
 //! A DTLS instance between str0m and dimpl.
 //!
-//! On weir's side it keeps three things from str0m: the keying material, which goes into the
-//! handshake's [`Tap`]; application data, which nobody here sends; and a ServerHello that agrees on
-//! no AES-GCM, in whose place goes a fatal alert, so that such a browser learns it at once and no
+//! On weir's own side it withholds three things from str0m: the keying material, which goes into
+//! the handshake's [`Tap`]; application data, which weir does not use; and a ServerHello that
+//! agrees on no AES-GCM. In place of the latter it sends a fatal alert, so that the browser fails
+//! at once and no key ever exists. It also withholds from dimpl a certificate that is too large for
+//! dimpl to hand out.
 //! key ever exists. It also keeps a certificate from dimpl that dimpl could not hand out.
 
 use std::cell::RefCell;
@@ -13,36 +15,36 @@ use dimpl::{DtlsCertificate, Output, ProtocolVersion, SrtpProfile as Negotiated}
 use str0m_proto::crypto::dtls::{DtlsImplError, DtlsInstance, DtlsProvider};
 use str0m_proto::crypto::{CryptoError, DtlsVersion};
 
-use super::hello::{self, Refusal};
+use super::hello::{self, SrtpRefusal};
 use super::keys::{MediaKeys, SrtpProfile};
-use super::records::{HANDSHAKE, HANDSHAKE_HEADER_BYTES, Record, Records};
+use super::records::{DtlsRecord, HANDSHAKE, HANDSHAKE_HEADER_BYTES, Records};
 use crate::limits::PEER_CERTIFICATE_BYTES_MAX;
 
 pub(super) static SERVING: Dtls = Dtls { swallow: true };
 pub(super) static CALLING: Dtls = Dtls { swallow: false };
 
 const CERTIFICATE: u8 = 11;
-/// handshake_failure, fatal, in plaintext. It takes the record number of the ServerHello in whose
-/// place it goes: without a cookie exchange that is the first.
+/// A fatal handshake_failure alert in plaintext. It has the record number of the ServerHello that
+/// it replaces: without a cookie exchange that is the first.
 static HANDSHAKE_FAILURE: [u8; 15] = [21, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 2, 40];
 
-/// What one handshake's DTLS instance has to tell its owner, past str0m.
+/// What the DTLS instance of one handshake passes to its owner without str0m.
 #[derive(Debug, Clone, Default)]
 pub struct Tap(Arc<Mutex<Tapped>>);
 
-/// A tap's contents.
+/// The contents of a [`Tap`].
 #[derive(Debug, Default)]
 pub struct Tapped {
-    /// The time, for dimpl, which str0m tells only when a timer is due.
+    /// The time for dimpl. str0m passes it on only when a timer is due.
     pub now: Option<Instant>,
-    /// The keys, once there are any; for the owner to take.
+    /// The keys once there are any; the owner takes them.
     pub keys: Option<MediaKeys>,
-    /// Set when the alert has been given to str0m to send.
-    pub refusal: Option<Refusal>,
+    /// Set when str0m has been given the alert to send.
+    pub refusal: Option<SrtpRefusal>,
 }
 
 impl Tap {
-    /// Looks inside.
+    /// Locks the contents.
     pub fn lock(&self) -> MutexGuard<'_, Tapped> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -52,13 +54,13 @@ thread_local! {
     static ATTACHED: RefCell<Option<Tap>> = const { RefCell::new(None) };
 }
 
-/// The next serving instance made on this thread reports to `tap`. str0m makes it inside
-/// `RtcConfig::build`, which has no other way to tell it whose it is.
+/// Makes the next serving instance that is made on this thread report to `tap`. str0m makes the
+/// instance inside `RtcConfig::build`, where no argument can say which handshake it is for.
 pub fn attach(tap: &Tap) {
     ATTACHED.set(Some(tap.clone()));
 }
 
-/// Makes instances; `swallow` is weir's own side.
+/// Makes instances. `swallow` is set for weir's own side.
 #[derive(Debug)]
 pub(super) struct Dtls {
     swallow: bool,
@@ -89,7 +91,7 @@ impl DtlsProvider for Dtls {
     }
 }
 
-/// `tap` is there on weir's own side.
+/// `tap` is set on weir's own side.
 struct Instance {
     dtls: dimpl::Dtls,
     tap: Option<Tap>,
@@ -125,8 +127,8 @@ impl DtlsInstance for Instance {
             self.now = now;
             self.dtls.handle_timeout(now)?;
         }
-        // One by one, because dimpl bounds what it holds by calls, and a record is what costs:
-        // 5 KB, up to eight in a datagram.
+        // One record at a time, because dimpl's bound counts calls, while each record costs memory:
+        // 5 KB, with up to eight records in a datagram.
         for record in Records(packet) {
             if !too_large_a_certificate(record) {
                 self.dtls.handle_packet(record.whole)?;
@@ -142,7 +144,7 @@ impl DtlsInstance for Instance {
         if self.refused() {
             return Output::Timeout(self.now + Duration::from_secs(3600));
         }
-        // A timeout that is due makes str0m poll again: that is how an output is left out.
+        // A due timeout makes str0m poll again: that is how an output is withheld.
         match self.dtls.poll_output(buffer) {
             Output::KeyingMaterial(material, profile) => {
                 let profile = match profile {
@@ -199,9 +201,9 @@ impl DtlsInstance for Instance {
     }
 }
 
-/// Whether a plaintext record has a piece of a certificate that is too large as a whole. dimpl
-/// copies a browser's certificate into str0m's 2000-byte buffer and insists that it fits.
-fn too_large_a_certificate(record: Record<'_>) -> bool {
+/// Whether a plaintext record has part of a certificate that is too large as a whole. dimpl copies
+/// a browser's certificate into str0m's 2000-byte buffer and panics if it does not fit.
+fn too_large_a_certificate(record: DtlsRecord<'_>) -> bool {
     if record.kind != HANDSHAKE || record.epoch != 0 {
         return false;
     }
@@ -260,7 +262,7 @@ mod tests {
         attach(&tap);
         let certificate = SERVING.generate_certificate().unwrap();
         let mut server = SERVING.new_dtls(&certificate, now, DtlsVersion::Dtls12, None).unwrap();
-        // Pieces of a message that is not due yet, four records in a datagram.
+        // Fragments of a message that is not due yet, four records in a datagram.
         let mut held = 0;
         let full = (0..100).find_map(|datagram: u8| {
             let mut records = Vec::new();

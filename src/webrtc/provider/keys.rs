@@ -1,8 +1,8 @@
-//! The media keys a handshake yields (RFC 5764 section 4.2).
+//! The media keys that a handshake yields (RFC 5764 section 4.2).
 
 use zeroize::Zeroize;
 
-/// A protection profile weir serves; anything else is refused.
+/// The SRTP protection profiles that weir serves; others are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SrtpProfile {
     /// AEAD_AES_128_GCM (RFC 7714).
@@ -12,7 +12,7 @@ pub enum SrtpProfile {
 }
 
 impl SrtpProfile {
-    /// Bytes of a master key.
+    /// Bytes of the profile's master key.
     pub const fn key_bytes(self) -> usize {
         match self {
             Self::Aes128Gcm => 16,
@@ -20,7 +20,7 @@ impl SrtpProfile {
         }
     }
 
-    /// Its name in RFC 7714.
+    /// The profile's name in RFC 7714.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Aes128Gcm => "AEAD_AES_128_GCM",
@@ -29,26 +29,26 @@ impl SrtpProfile {
     }
 }
 
-/// Bytes of a master salt, whatever the profile.
+/// Bytes of a master salt in every profile.
 pub const SALT_BYTES: usize = 12;
 
-/// Master keys and salts of both directions. Wiped when dropped, never shown.
+/// Master keys and salts of both directions. Wiped when dropped, and never shown.
 pub struct MediaKeys {
-    /// What they are for.
+    /// The profile of the keys.
     pub profile: SrtpProfile,
-    /// The key we seal with; [`SrtpProfile::key_bytes`] long.
+    /// The key that weir seals with; [`SrtpProfile::key_bytes`] long.
     pub local_key: heapless::Vec<u8, 32>,
-    /// Its salt.
+    /// The salt that weir seals with.
     pub local_salt: [u8; SALT_BYTES],
-    /// The key the browser seals with.
+    /// The key that the browser seals with.
     pub remote_key: heapless::Vec<u8, 32>,
-    /// Its salt.
+    /// The salt that the browser seals with.
     pub remote_salt: [u8; SALT_BYTES],
 }
 
 impl MediaKeys {
-    /// Cuts the DTLS exporter's output: client key, server key, client salt, server salt. weir is
-    /// the DTLS server. `None` when the length is not the profile's.
+    /// Splits the output of the DTLS exporter: client key, server key, client salt, server salt.
+    /// weir is the DTLS server. `None` if the length does not match the profile.
     pub fn of_server(profile: SrtpProfile, material: &[u8]) -> Option<Self> {
         let key_bytes = profile.key_bytes();
         if material.len() != 2 * (key_bytes + SALT_BYTES) {

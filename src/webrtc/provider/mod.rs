@@ -1,13 +1,14 @@
-//! The cryptography under a handshake, all of it by ring: what dimpl needs for DTLS 1.2 and what
-//! str0m needs around it.
+//! The cryptography of a handshake, all of it by ring: what dimpl needs for DTLS 1.2 and what str0m
+//! needs around it.
 //!
-//! One key exchange out of X25519 and P-256, one cipher suite (ECDHE_ECDSA_AES128_GCM_SHA256), one
-//! certificate a process and one configuration a process, because building a configuration proves
-//! the provider with test vectors and costs as much as a handshake.
+//! There are two key exchanges (X25519 and P-256) and one cipher suite
+//! (ECDHE_ECDSA_AES128_GCM_SHA256). Certificate and configuration are made once per process,
+//! because making a configuration runs the provider's test vectors and costs as much as a
+//! handshake.
 //!
-//! [`serving`] is weir's own side: keying material ends in a [`Tap`] and never reaches str0m, so
-//! str0m cannot encrypt media and cannot spend a nonce. [`calling`] is for a client role, that is,
-//! for the viewers in tests: it hands the keys to str0m and needs an SRTP provider from its user.
+//! [`serving`] is weir's own side: keying material goes to a [`Tap`] and never to str0m, so str0m
+//! cannot encrypt media and cannot use up a nonce. [`calling`] is the client side, for the viewers
+//! in tests: it hands the keys to str0m, and its caller brings an SRTP provider.
 
 mod certificate;
 mod cipher;
@@ -29,22 +30,23 @@ use crate::limits::{HANDSHAKE_RECORDS_HELD_MAX, HANDSHAKE_US_MAX};
 
 pub use certificate::generate as generate_certificate;
 pub use dimpl::DtlsCertificate;
-pub use hello::Refusal;
+pub use hello::SrtpRefusal;
 pub use instance::{Tap, Tapped, attach};
 pub use keys::{MediaKeys, SALT_BYTES, SrtpProfile};
 pub(crate) use records::{ALERT, CHANGE_CIPHER_SPEC, HANDSHAKE, Records};
 
-/// Largest DTLS datagram we make: with IPv6 and UDP headers it passes every path of 1280 bytes.
+/// Bytes of the largest DTLS datagram that we send: with IPv6 and UDP headers it passes any path of
+/// 1280 bytes.
 const DTLS_DATAGRAM_BYTES: usize = 1200;
-/// Before we repeat a flight of our own accord; the browser, which starts at 50 ms, is faster.
+/// When we first repeat a flight unasked; the browser, which starts at 50 ms, is faster.
 const FLIGHT_RTO: Duration = Duration::from_millis(200);
 
-/// ring refused to make what the process cannot do without.
+/// Cryptography that the process cannot do without is not available.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProviderError {
     /// No random bytes, or no key from them.
     Keys,
-    /// dimpl's test vectors did not come out right: a broken build or CPU.
+    /// dimpl's test vectors gave wrong results: a broken build or CPU.
     Vectors(String),
 }
 
@@ -59,19 +61,19 @@ impl std::fmt::Display for ProviderError {
 
 impl std::error::Error for ProviderError {}
 
-/// str0m's provider for weir's own side: keys swallowed, SRTP refused.
+/// str0m's provider for weir's own side: keys are withheld, SRTP is refused.
 ///
 /// # Errors
-/// See [`ProviderError`].
+/// [`ProviderError::Vectors`]: the cryptography fails its test vectors.
 pub fn serving() -> Result<CryptoProvider, ProviderError> {
     config()?;
     Ok(provider(&srtp::REFUSING, &instance::SERVING))
 }
 
-/// str0m's provider for a client role, with the keys handed on and `srtp` to use them.
+/// str0m's provider for a client, which gets the keys and uses them with `srtp`.
 ///
 /// # Errors
-/// See [`ProviderError`].
+/// [`ProviderError::Vectors`]: the cryptography fails its test vectors.
 pub fn calling(srtp: &'static dyn SrtpProvider) -> Result<CryptoProvider, ProviderError> {
     config()?;
     Ok(provider(srtp, &instance::CALLING))
@@ -159,7 +161,7 @@ mod tests {
         let mut server = Dtls::new_12(Arc::clone(&config), ours.clone(), now);
         let mut client = Dtls::new_12(config, theirs.clone(), now);
         client.set_active(true);
-        // dimpl wants to know the time before the first packet.
+        // dimpl needs the time before the first packet.
         server.handle_timeout(now).unwrap();
         let (mut at_server, mut at_client) = (Side::default(), Side::default());
         for _ in 0..8 {

@@ -1,40 +1,40 @@
-//! DTLS 1.2 records in a datagram (RFC 6347 section 4.1), as far as they can be read from outside.
+//! DTLS 1.2 records in a datagram (RFC 6347 section 4.1), as far as they are readable without keys.
 
 pub(crate) const CHANGE_CIPHER_SPEC: u8 = 20;
 pub(crate) const ALERT: u8 = 21;
 pub(crate) const HANDSHAKE: u8 = 22;
 
-/// Of a handshake message in a record's fragment.
+/// Bytes of the header of a handshake message in a record's fragment.
 pub(crate) const HANDSHAKE_HEADER_BYTES: usize = 12;
 
 const HEADER_BYTES: usize = 13;
 
-/// The records of a datagram, up to the first that is cut off.
+/// Iterates over the records of a datagram, up to the first truncated one.
 #[derive(Debug)]
 pub(crate) struct Records<'a>(pub(crate) &'a [u8]);
 
-/// One record.
+/// One DTLS record.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Record<'a> {
-    /// Its content type.
+pub(crate) struct DtlsRecord<'a> {
+    /// The record's content type.
     pub(crate) kind: u8,
-    /// 0 in plaintext, 1 once encrypted.
+    /// 0 in plaintext, 1 when encrypted.
     pub(crate) epoch: u16,
     /// Header and fragment.
     pub(crate) whole: &'a [u8],
-    /// Without the header.
+    /// The record without its header.
     pub(crate) fragment: &'a [u8],
 }
 
 impl<'a> Iterator for Records<'a> {
-    type Item = Record<'a>;
+    type Item = DtlsRecord<'a>;
 
-    fn next(&mut self) -> Option<Record<'a>> {
+    fn next(&mut self) -> Option<DtlsRecord<'a>> {
         let header = self.0.get(..HEADER_BYTES)?;
         let length = usize::from(u16::from_be_bytes([header[11], header[12]]));
         let (whole, rest) = self.0.split_at_checked(HEADER_BYTES + length)?;
         self.0 = rest;
-        Some(Record {
+        Some(DtlsRecord {
             kind: header[0],
             epoch: u16::from_be_bytes([header[3], header[4]]),
             whole,

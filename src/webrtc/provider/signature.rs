@@ -1,4 +1,4 @@
-//! ECDSA: our own key signs, a browser's certificate verifies.
+//! ECDSA: signs with our own key, and verifies with a browser's certificate.
 
 use dimpl::crypto::{
     Buf, HashAlgorithm, KeyProvider, NamedGroup, SignatureAlgorithm, SignatureVerifier, SigningKey,

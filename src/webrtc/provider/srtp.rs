@@ -1,8 +1,8 @@
-//! The SRTP that str0m does not get: media is sealed by egress alone.
+//! The SRTP provider that str0m gets: it refuses everything, as only egress seals media.
 //!
-//! Nothing here can be reached, because the keying material never gets to str0m: see
-//! [`super::instance`]. Each function panics with that as its reason, so that a way around it
-//! would show as a crash in a test and not as two encryptors under one key.
+//! Nothing here can be reached, because str0m never gets the keying material (see
+//! [`super::instance`]). Each function panics with that reason, so that a mistake shows as a crash
+//! in a test and not as two encryptors with one key.
 
 use str0m_proto::crypto::{
     SrtpProvider, SupportedAeadAes128Gcm, SupportedAeadAes256Gcm, SupportedAes128CmSha1_80,

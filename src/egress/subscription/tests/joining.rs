@@ -1,4 +1,5 @@
-//! Who joins: from the newest key frame to what is live, paced, and close to live by its timestamps.
+//! Who joins: from the newest key frame to what is live, paced, and close to live by its
+//! timestamps.
 
 use super::*;
 use crate::limits::{CATCH_UP_TIME_DIVISOR, HISTORY_US, PACED_BITS_PER_S_MIN};

@@ -1,5 +1,5 @@
-//! The nonce rule over a million random events: under one key a number seals one packet, for
-//! ever, whatever the network, the browser and the ring do; and what leaves has no gap.
+//! The nonce rule over a million random events: under one key a number seals one packet, for ever,
+//! whatever the network, the browser and the ring do; and what leaves has no gap.
 
 use std::cell::Cell;
 use std::collections::HashMap;

@@ -169,8 +169,8 @@ fn firefox_gets_the_only_profile_it_takes() {
 #[test]
 fn nack_is_promised_only_when_it_is_answered() {
     let (offer, candidates) = (chromium(), [local()]);
-    let silent = Request { resend: false, ..request(&offer, &candidates) };
-    let (_, accepted) = Answered::accept(&Identity::new().unwrap(), &silent, 0).unwrap();
+    let silent = HandshakeRequest { resend: false, ..request(&offer, &candidates) };
+    let (_, accepted) = Answered::accept(&DtlsIdentity::new().unwrap(), &silent, 0).unwrap();
     assert!(!accepted.answer.contains("127 nack\r\n"));
     assert!(accepted.answer.contains("127 nack pli\r\n"));
 }
@@ -181,7 +181,7 @@ fn candidates_keep_their_order_and_families() {
     let candidates = addresses.map(|address| address.parse().unwrap());
     let offer = safari();
     let (_, accepted) =
-        Answered::accept(&Identity::new().unwrap(), &request(&offer, &candidates), 0).unwrap();
+        Answered::accept(&DtlsIdentity::new().unwrap(), &request(&offer, &candidates), 0).unwrap();
     let found: Vec<_> = lines(&accepted.answer)
         .into_iter()
         .filter(|line| line.starts_with("a=candidate"))
