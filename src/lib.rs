@@ -25,6 +25,7 @@ mod der;
 pub mod egress;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod hex;
 pub mod history;
 pub mod import;
 pub mod journal;
@@ -34,6 +35,7 @@ pub mod mem;
 pub mod net;
 pub mod plan;
 pub mod process;
+mod random;
 pub mod rtp;
 pub mod rtsp;
 pub mod status;

@@ -71,7 +71,7 @@ pub struct Profile {
     pub commands: usize,
     /// HTTP connections; when full, the longest idle one is closed for the next.
     pub http_connections: usize,
-    /// HTTP connections from one address.
+    /// HTTP connections at once from one address.
     pub http_connections_per_address: usize,
     /// TLS handshakes at once; further ones wait, each holding its HTTP connection slot.
     pub tls_handshakes: usize,

@@ -1,6 +1,7 @@
 //! The house rules that a machine can hold, and the README's memory table. Rules of the language
 //! (function length, unsafe blocks' comments, the clock) are clippy's, see Cargo.toml.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -75,6 +76,12 @@ impl Source {
         is_unit || self.path.split('/').any(|folder| folder == "tests")
     }
 
+    /// Not of the program, which has modules of its own, and not of tests.
+    fn is_of_the_library(&self) -> bool {
+        let is_elsewhere = self.path.starts_with("src/bin/") || self.path.contains("fuzzing");
+        self.path.starts_with("src/") && self.is_rust() && !self.is_test() && !is_elsewhere
+    }
+
     fn stem(&self) -> &str {
         let name = self.path.rsplit('/').next().unwrap_or_default();
         name.split('.').next().unwrap_or_default()
@@ -135,6 +142,26 @@ fn sources() -> Vec<Source> {
 
 fn assert_none(rule: &str, offences: &[String]) {
     assert!(offences.is_empty(), "{rule}:\n{}", offences.join("\n"));
+}
+
+#[test]
+fn no_type_that_files_share_has_a_second_meaning() {
+    let mut defined: BTreeMap<String, String> = BTreeMap::new();
+    let mut twice = Vec::new();
+    for source in sources().iter().filter(|source| source.is_of_the_library()) {
+        let code = source.text.split("#[cfg(test)]").next().unwrap_or_default();
+        let visible = code.lines().map(str::trim_start).filter(|line| line.starts_with("pub"));
+        for line in visible {
+            let mut words = line.split(|sign: char| !(sign.is_alphanumeric() || sign == '_'));
+            let is_type = |word: &&str| ["struct", "enum", "trait", "type", "union"].contains(word);
+            let Some(name) = words.find(is_type).and_then(|_| words.next()) else { continue };
+            if let Some(other) = defined.insert(name.to_owned(), source.path.clone()) {
+                twice.push(format!("{name}: {other} and {}", source.path));
+            }
+        }
+    }
+    assert!(defined.len() > 300, "{} types", defined.len());
+    assert!(twice.is_empty(), "{twice:#?}");
 }
 
 #[test]

@@ -1,12 +1,12 @@
-//! Whom an address counts as, wherever clients are counted: failed logins, passwords that wait,
-//! connections, offers, sessions.
+//! Which addresses count as one client, wherever clients are counted: failed logins, passwords that
+//! wait, connections, offers, sessions.
 //!
-//! A host on one of this box's own networks is known by its whole address: all hosts of a LAN share
-//! its /64. A host elsewhere may have a /64 to itself and as many addresses in it as it likes, so
-//! that it counts by the /64. An IPv4 address, also one mapped into IPv6, counts as it is.
+//! A host on one of this box's own networks counts by its whole address, since all hosts of a LAN
+//! share its /64. A host elsewhere may have a /64 to itself and as many addresses in it as it
+//! likes, so it counts by the /64. An IPv4 address counts as it is, also one mapped into IPv6.
 //!
-//! The box's networks are looked at again every [`OWN_NETWORKS_LOOK_US`]: routers announce new
-//! prefixes. There are at most [`OWN_NETWORKS_MAX`] of them.
+//! The box's networks are read again every [`OWN_NETWORKS_LOOK_US`], since routers announce new
+//! prefixes. At most [`OWN_NETWORKS_MAX`] of them are used.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
@@ -14,52 +14,53 @@ use std::sync::{Mutex, PoisonError};
 use crate::limits::{OWN_NETWORKS_LOOK_US, OWN_NETWORKS_MAX};
 use crate::net::interfaces::{self, prefix};
 
-/// What clients of the web are counted by; `now_us` is [`crate::clock::now_us`]. Two addresses with
-/// one key are one client.
+/// The key that a client at `ip` is counted by; `now_us` is [`crate::clock::now_us`]. Two addresses
+/// with the same key count as one client.
 ///
-/// Keep the key with what is counted: asked again later it may be another, as networks come and go.
+/// Keep the key with what is counted: a later call may give another, as networks come and go.
 pub fn key(ip: IpAddr, now_us: u64) -> IpAddr {
     static OWN: Mutex<OwnNetworks> = Mutex::new(OwnNetworks::new());
     OWN.lock().unwrap_or_else(PoisonError::into_inner).key(ip, now_us)
 }
 
-/// Who sent a request, as far as addresses tell.
+/// The client that sent a request, as far as addresses tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sender {
-    /// Its address: by a proxy's word where that counts, else its connection's.
+    /// Its address: the one that a proxy of `[http] proxies` names, else its connection's.
     pub ip: IpAddr,
-    /// The [`key`] of that.
+    /// The [`key`] of that address.
     pub key: IpAddr,
-    /// What tells it from others on its connection's address, where a proxy of this machine passes
-    /// it on that is not believed. Perhaps the sender made it up itself, and has as many as it
-    /// likes.
+    /// Distinguishes it from other clients on its connection's address, where a proxy of this
+    /// machine passes it on that is not believed. The client may have made it up, and may have as
+    /// many as it likes.
     forwarded: Option<IpAddr>,
 }
 
 impl Sender {
-    /// Of this address, which counts as this [`key`].
+    /// The sender at this address, which has this [`key`].
     pub fn new(ip: IpAddr, key: IpAddr) -> Self {
         Self { ip, key, forwarded: None }
     }
 
-    /// The same, passed on by a proxy that is not believed.
+    /// The same sender, passed on by a proxy that is not believed; `stand_in` distinguishes it from
+    /// other clients of that proxy.
     #[must_use]
     pub fn forwarded(self, stand_in: Option<IpAddr>) -> Self {
         Self { forwarded: stand_in, ..self }
     }
 
-    /// What its tries at a password or a token are counted by.
+    /// The address that its tries at a password or a token are counted by.
     pub(super) fn tries_key(&self) -> IpAddr {
         self.forwarded.unwrap_or(self.key)
     }
 
-    /// Whether [`Sender::tries_key`] may be made up.
+    /// Whether [`Sender::tries_key`] may be made up by the client.
     pub(super) fn is_forwarded(&self) -> bool {
         self.forwarded.is_some()
     }
 }
 
-/// The /64 of each IPv6 address of this box, as it was when last looked at.
+/// The /64 of each IPv6 address of this box, as last read.
 struct OwnNetworks {
     looked_us: Option<u64>,
     prefixes: heapless::Vec<u64, OWN_NETWORKS_MAX>,
@@ -82,7 +83,7 @@ impl OwnNetworks {
     }
 }
 
-/// The key of an address where the box has these networks.
+/// The key of `ip` on a box that has the networks `own`.
 fn key_among(ip: Ipv6Addr, own: &[u64]) -> Ipv6Addr {
     let is_on_link = ip.is_loopback() || ip.is_unicast_link_local() || own.contains(&prefix(ip));
     if is_on_link { ip } else { Ipv6Addr::from_bits(u128::from(prefix(ip)) << 64) }

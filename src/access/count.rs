@@ -1,50 +1,50 @@
-//! Failed tries of one client, or of several that are counted together: a few for nothing, then a
-//! wait after each.
+//! The failed tries of one client, or of several that are counted together. The first few are free;
+//! after each further one there is a wait.
 
 use crate::limits::{
     FAILURE_FORWARDED_WAIT_US, FAILURE_WAIT_US_MAX, FAILURE_WAIT_US_MIN, FAILURES_FORGOTTEN_US,
     FAILURES_FREE_FORWARDED,
 };
 
-/// The count.
+/// A count of failed tries, and the wait that follows from it.
 #[derive(Debug)]
 pub(super) struct Count {
     failures: u32,
     free: u32,
     wait: Wait,
     last_us: u64,
-    /// No try before this.
+    /// No try may be made before this time, in µs.
     pub(super) until_us: u64,
 }
 
-/// How long to wait when none is free any more.
+/// How long the wait is once the free tries are used up.
 #[derive(Debug, Clone, Copy)]
 enum Wait {
-    /// Each time twice as long.
+    /// Each time twice as long, from [`FAILURE_WAIT_US_MIN`] to [`FAILURE_WAIT_US_MAX`].
     Doubled,
-    /// Each time the same.
+    /// Each time [`FAILURE_FORWARDED_WAIT_US`].
     Steady,
 }
 
 impl Count {
-    /// Of one client that has so many for nothing.
+    /// The count of one client, which may fail `free` times before it has to wait.
     pub(super) fn of_one(free: u32) -> Self {
         Self { failures: 0, free, wait: Wait::Doubled, last_us: 0, until_us: 0 }
     }
 
-    /// Of all clients of proxies that are not believed, together.
+    /// The count of all clients together whose proxies are not believed.
     pub(super) fn of_forwarded() -> Self {
         let free = FAILURES_FREE_FORWARDED;
         Self { failures: 0, free, wait: Wait::Steady, last_us: 0, until_us: 0 }
     }
 
-    /// How long to wait, in seconds; `None` when there may be a try.
+    /// How long to wait, in whole seconds, rounded up; `None` when a try may be made now.
     pub(super) fn wait_s(&self, now_us: u64) -> Option<u32> {
         let left_us = self.until_us.checked_sub(now_us).filter(|left_us| *left_us > 0)?;
         u32::try_from(left_us.div_ceil(1_000_000)).ok()
     }
 
-    /// Counts a try.
+    /// Counts a failed try.
     pub(super) fn charge(&mut self, now_us: u64) {
         if self.is_forgotten(now_us) {
             self.failures = 0;
@@ -54,26 +54,27 @@ impl Count {
         self.until_us = self.wait_us().map_or(0, |wait_us| now_us + wait_us);
     }
 
-    /// Takes one try of that time back.
+    /// Takes back the try that was charged at `charged_us`.
     pub(super) fn take_back(&mut self, charged_us: u64) {
         self.failures = self.failures.saturating_sub(1);
-        // The wait before it was over, or it had not been tried.
+        // The wait before the last try was over, or it could not have been made.
         let is_last = self.last_us == charged_us;
         let wait_us = self.wait_us().filter(|_| !is_last);
         self.until_us = wait_us.map_or(0, |wait_us| self.last_us + wait_us);
     }
 
-    /// Whether there is nothing to remember.
+    /// Whether no failure is counted.
     pub(super) fn is_empty(&self) -> bool {
         self.failures == 0
     }
 
-    /// Whether there was no failure for so long that there is none.
+    /// Whether the last failure is [`FAILURES_FORGOTTEN_US`] ago, so that none counts any more.
     pub(super) fn is_forgotten(&self, now_us: u64) -> bool {
         now_us >= self.last_us + FAILURES_FORGOTTEN_US
     }
 
-    /// The less, the sooner it makes room for another.
+    /// The lower, the sooner this count makes room for another: first by the end of its wait, then
+    /// by its last failure.
     pub(super) fn rank(&self, now_us: u64) -> (u64, u64) {
         (self.until_us.max(now_us), self.last_us)
     }

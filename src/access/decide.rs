@@ -1,4 +1,5 @@
-//! The decision: who asks, or why that is nobody. No clock, no socket, no file, no hashing here.
+//! The decision whether a request is let in, and as whom. There is no clock, socket, file or
+//! hashing here.
 
 use tokio::sync::oneshot;
 
@@ -10,113 +11,115 @@ use super::password::PasswordHash;
 use super::queue::{Attempt, Job, Queue, QueueFull};
 use super::verified::VerifiedCredentials;
 
-/// The time, on both clocks.
+/// The time on the monotonic and on the wall clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
-    /// As [`crate::clock::now_us`] has it.
+    /// Monotonic time in µs, of [`crate::clock::now_us`].
     pub us: u64,
-    /// By the wall clock, since 1970: a login outlives the process.
+    /// Wall clock in seconds since 1970, for logins, which outlive the process.
     pub unix_s: u64,
 }
 
-/// What a request presents.
+/// The credentials in a request's head.
 pub enum PresentedCredentials {
-    /// Nothing.
+    /// The request has no credentials.
     Nothing,
-    /// A token.
+    /// A token, right or wrong.
     Token(String),
-    /// A user and a password.
+    /// A user and a password, right or wrong.
     Password {
-        /// The user's name.
+        /// The name, which may be no user's.
         user: String,
-        /// What is said to be the password.
+        /// The password, as it was sent.
         password: String,
     },
-    /// Something that cannot be read.
+    /// An `Authorization` that cannot be read, or a token that is too long.
     Unreadable,
 }
 
-/// A request, as far as it matters here.
+/// The parts of a request that access depends on.
 pub struct AuthRequest {
-    /// Who sent it.
+    /// The client that sent it, by its address.
     pub sender: Sender,
-    /// It is on this machine, as far as that can be told: nothing about it is a proxy's.
+    /// The client is on this machine, as far as that can be told: there is no trace of a proxy.
     pub is_local: bool,
-    /// Its credentials.
+    /// The credentials in its head.
     pub presented: PresentedCredentials,
-    /// The login in its cookie.
+    /// The id of the login in its cookie.
     pub login: Option<String>,
 }
 
-/// Somebody who may do something.
+/// A client that was let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The user's or token's name, where there is one.
+    /// The user's or token's name; `None` where there are no accounts.
     pub name: Option<String>,
-    /// What he may do.
+    /// What the client may do.
     pub role: Role,
-    /// How he is known.
+    /// How the client was identified.
     pub means: Means,
 }
 
-/// How somebody is known.
+/// How a client was identified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Means {
-    /// There are no accounts, and it is on this machine.
+    /// There are no accounts, and the client is on this machine.
     Local,
-    /// There are no accounts, and viewing is open.
+    /// There are no accounts, and viewing is open to every client.
     Open,
-    /// By a token that the request has.
+    /// By a token in the request.
     Token,
-    /// By user and password that the request has.
+    /// By a user and password in the request.
     Password,
     /// By the cookie of a login.
     Login,
 }
 
-/// Why a request is not answered.
+/// Why a request is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denial {
-    /// It was not meant for this box: [`super::Names`].
+    /// Its host name is not this box's: [`super::Names`].
     Host,
-    /// It comes from the page of another site.
+    /// It comes from a page of another site.
     Origin,
-    /// There are no accounts, and it comes from elsewhere.
+    /// There are no accounts, and it does not come from this machine.
     NoAccounts,
-    /// There are no accounts, so that nobody on the network is an operator.
+    /// There are no accounts, so that no client is an operator.
     NoOperators,
-    /// It presents nothing, or a login that is over.
+    /// It has no credentials, or only a login that is over.
     Unknown,
-    /// It presents something wrong.
+    /// Its credentials are wrong, or cannot be read.
     Wrong,
-    /// Its address failed too often: when to ask again.
+    /// Its address failed too often and has to wait.
     Wait {
-        /// From now.
+        /// How long from now, in whole seconds.
         seconds: u32,
     },
-    /// Too many passwords are waiting for their hash.
+    /// Its password could not be hashed in time: too many wait, or memory is short.
     Busy,
-    /// It needs this role.
+    /// It needs this role, which the client does not have.
     Role(Role),
 }
 
-/// What came of a password.
-pub(super) enum Verdict {
-    /// It was found right a moment ago.
+/// The result of a check, where the request is not denied at once.
+pub(super) enum AuthVerdict {
+    /// The client is let in. A password among them was found right a short while ago.
     Known(Identity),
-    /// It waits for its hash, or is being hashed: `outcome` says whether it is right. It is dropped
-    /// where somebody else needed the place in the queue.
+    /// The password waits for its hash, or is being hashed; `outcome` gives whether it is right.
+    /// `outcome` fails where another password needed the room in the queue, or the hash could not
+    /// be made.
     Hashing { identity: Identity, outcome: oneshot::Receiver<bool> },
 }
 
-/// The tables. See the module.
+/// Access control without clock, file or thread: the tables, and the decisions made from them. See
+/// [`super`].
 pub struct Access {
     logins: Logins,
     failures: Failures,
     remembered: VerifiedCredentials,
     hashing: Queue,
-    /// The users of the policy last seen.
+    /// Fingerprints of the users of the policy last seen.
     users: Vec<AccountsFingerprint>,
 }
 
@@ -131,7 +134,8 @@ impl Access {
         }
     }
 
-    /// Ends the logins of users that are no longer as they were; whether there were some.
+    /// Ends the logins of users that were removed or changed; true where there were some. Called
+    /// with the policy of the moment before each request is identified.
     pub(super) fn follow(&mut self, policy: &Policy) -> bool {
         let users = || policy.users.iter().map(|user| *user.fingerprint());
         if users().eq(self.users.iter().copied()) {
@@ -141,14 +145,15 @@ impl Access {
         self.logins.follow(policy)
     }
 
-    /// Who asks; a password is a [`Verdict`] of its own.
+    /// Identifies the client of a request. A password may have to be hashed first:
+    /// [`AuthVerdict::Hashing`].
     pub(super) fn identify(
         &mut self,
         policy: &Policy,
         asked: &AuthRequest,
         now: Now,
-    ) -> Result<Verdict, Denial> {
-        let identity = |name, role, means| Ok(Verdict::Known(Identity { name, role, means }));
+    ) -> Result<AuthVerdict, Denial> {
+        let identity = |name, role, means| Ok(AuthVerdict::Known(Identity { name, role, means }));
         if !policy.has_accounts {
             return if asked.is_local {
                 identity(None, Role::Viewer, Means::Local)
@@ -165,8 +170,8 @@ impl Access {
         {
             return by(account, Means::Token);
         }
-        // Before a password or a token that is wrong: a proxy in front of us may ask for one of its
-        // own, and passes it on.
+        // A login goes before a wrong password or token: a proxy in front of weir may ask for
+        // credentials of its own, and pass them on.
         let login = asked.login.as_deref().and_then(|id| self.logins.find(id, now.unix_s));
         if let Some(user) = login.and_then(|fingerprint| policy.user_of(fingerprint)) {
             return by(&user.account, Means::Login);
@@ -181,12 +186,13 @@ impl Access {
         }
     }
 
-    /// Whether there is a login of this id.
+    /// Whether there is a login of this id that is not over.
     pub(super) fn knows_login(&self, id: &str, now: Now) -> bool {
         self.logins.find(id, now.unix_s).is_some()
     }
 
-    /// A wrong token counts by itself, and never keeps a right one or a password out.
+    /// Counts a wrong token. It is counted apart from passwords, and never keeps a right token or a
+    /// password out.
     fn wrong_token(&mut self, sender: &Sender, now: Now) -> Denial {
         if let Some(seconds) = self.failures.wait_s(sender, TriedSecret::Token, now.us) {
             return Denial::Wait { seconds };
@@ -195,7 +201,8 @@ impl Access {
         Denial::Wrong
     }
 
-    /// Looks whether a password is known, being looked at, or may be looked at.
+    /// Checks a password: it is known to be right, being hashed already, or put into the queue.
+    /// Called for a password in a request and for the login form.
     pub(super) fn try_password(
         &mut self,
         policy: &Policy,
@@ -203,7 +210,7 @@ impl Access {
         password: &str,
         sender: &Sender,
         now: Now,
-    ) -> Result<Verdict, Denial> {
+    ) -> Result<AuthVerdict, Denial> {
         let known = policy.user(user);
         let fingerprint = known.map_or(&[][..], |known| known.fingerprint());
         let mark = self.remembered.mark(fingerprint, user, password);
@@ -215,26 +222,27 @@ impl Access {
         let busy = |QueueFull| Denial::Busy;
         if self.hashing.has(&mark) {
             let outcome = self.hashing.join(&mark, sender).map_err(busy)?;
-            return Ok(Verdict::Hashing { identity, outcome });
+            return Ok(AuthVerdict::Hashing { identity, outcome });
         }
-        // Before what is remembered, which would tell a right guess from a wrong one for nothing.
+        // Before the remembered credentials, which would tell a right guess from a wrong one at no
+        // cost.
         if let Some(seconds) = self.failures.wait_s(sender, TriedSecret::Password, now.us) {
             return Err(Denial::Wait { seconds });
         }
         if policy.users.is_empty() {
-            // There is nobody whose password could be guessed by the time that an answer takes.
+            // There is no user whose password could be guessed from the time that the answer takes.
             self.failures.charge(sender, TriedSecret::Password, now.us);
             return Err(Denial::Wrong);
         }
         if self.remembered.knows(&mark, now.us) {
-            return Ok(Verdict::Known(identity));
+            return Ok(AuthVerdict::Known(identity));
         }
         if let Some(job) = self.hashing.make_room(sender).map_err(busy)? {
             self.failures.take_back(&job.attempt.charge);
         }
         self.hashing.make_room_for_request(sender).map_err(busy)?;
         let charge = self.failures.charge(sender, TriedSecret::Password, now.us);
-        // All users take as long as the one who takes longest, and so does one there is not.
+        // Every user takes as many rounds as the one with most, and so does an unknown user.
         let rounds = policy.users.iter().map(|user| user.password.rounds()).max().unwrap_or(0);
         let hash = known.map(|known| known.password.clone());
         let job = Job {
@@ -244,15 +252,16 @@ impl Access {
             password: password.to_owned(),
             is_unknown_user: known.is_none(),
         };
-        Ok(Verdict::Hashing { identity, outcome: self.hashing.admit(sender, job) })
+        Ok(AuthVerdict::Hashing { identity, outcome: self.hashing.admit(sender, job) })
     }
 
-    /// The next password to hash, one at a time: each is followed by [`Access::hashed`].
+    /// The next password to hash; `None` while one is being hashed. The caller reports each to
+    /// [`Access::hashed`].
     pub(super) fn next_job(&mut self) -> Option<Job> {
         self.hashing.next()
     }
 
-    /// A password was hashed; `None` when it could not be, which is no failure.
+    /// Takes the result of a hash; `None` where it could not be made, which is not a failed try.
     pub(super) fn hashed(&mut self, attempt: Attempt, is_right: Option<bool>, now: Now) {
         let Attempt { mark, sender, charge } = attempt;
         let waiting = self.hashing.finish(&mark);
@@ -268,29 +277,30 @@ impl Access {
             log::warn!("{client}: wrong password again, next try in {seconds} s");
         }
         for waiter in waiting {
-            // Who left does not want to know.
+            // A request that has gone no longer listens.
             let _ = waiter.send(is_right);
         }
     }
 
-    /// Begins a login of somebody whose password was right; what goes into the cookie.
+    /// Begins a login of a user whose password was right. Returns the id for the cookie; `None`
+    /// where there is no such user.
     pub(super) fn log_in(&mut self, policy: &Policy, user: &str, now: Now) -> Option<String> {
         let user = policy.user(user)?;
         let lifetime_s = policy.login_hours as u64 * 3600;
         Some(self.logins.admit(*user.fingerprint(), now.unix_s, lifetime_s))
     }
 
-    /// Ends a login; `None` when there is none.
+    /// Ends the login of this id; `None` where there is none.
     pub(super) fn log_out(&mut self, id: &str) -> Option<EndedLogin> {
         self.logins.release(id)
     }
 
-    /// Whether a login has not been ended.
+    /// Whether the login has not been ended. Its lifetime is not checked.
     pub(super) fn has_login(&self, login: &LoginHash) -> bool {
         self.logins.has(login)
     }
 
-    /// The logins' file, to be written now.
+    /// The text of the logins' file. The caller writes it now: the logins count as filed.
     pub(super) fn logins_text(&mut self) -> String {
         self.logins.text()
     }

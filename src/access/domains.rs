@@ -1,6 +1,6 @@
 //! The domains that the box's own network gave it: `search` and `domain` of `/etc/resolv.conf`,
-//! where DHCP writes what the router says. Under them a router lets its hosts be found
-//! (`weir.fritz.box`), and what is one label under them is a name of this network.
+//! where DHCP writes what the router says. A router lets its hosts be found under them
+//! (`weir.fritz.box`), so a name of one label under such a domain is a name of this network.
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
@@ -11,12 +11,13 @@ use std::rc::Rc;
 use crate::limits::{HOSTS_BYTES_MAX, NAME_DOMAINS_MAX, OWN_DOMAINS_LOOK_US};
 
 const RESOLV_CONF: &str = "/etc/resolv.conf";
-/// Domains of one label that are no top-level domains and are not to become any. Under another,
-/// `com`, everybody can have a name.
+/// Domains of one label that are not top-level domains and are not to become any. Under any other,
+/// such as `com`, every stranger can have a name.
 const SINGLE_LABELS: [&str; 8] =
     ["corp", "home", "internal", "intranet", "lan", "local", "localdomain", "private"];
 
-/// What the file says, looked at again when it may have changed: DHCP comes after the boot.
+/// The domains in the file, which is read again every [`OWN_DOMAINS_LOOK_US`]: DHCP comes after the
+/// boot.
 #[derive(Debug, Default)]
 pub(super) struct Domains {
     looked_us: Cell<Option<u64>>,
@@ -24,7 +25,7 @@ pub(super) struct Domains {
 }
 
 impl Domains {
-    /// Those of now, in lower case.
+    /// The domains at this time, in lower case.
     pub(super) fn at(&self, now_us: u64) -> Rc<[String]> {
         let is_old =
             self.looked_us.get().is_none_or(|looked_us| now_us >= looked_us + OWN_DOMAINS_LOOK_US);
@@ -39,7 +40,7 @@ impl Domains {
     }
 }
 
-/// As much of the file as there may be; nothing where it cannot be read.
+/// The first [`HOSTS_BYTES_MAX`] of the file; empty where it cannot be read.
 fn text(path: &Path) -> String {
     let mut text = String::new();
     if let Ok(file) = File::open(path) {
@@ -48,7 +49,7 @@ fn text(path: &Path) -> String {
     text
 }
 
-/// Of a resolver file (resolv.conf(5)), whose last line of the kind counts.
+/// The domains of a resolver file (resolv.conf(5)); its last `search` or `domain` line counts.
 fn domains(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     for line in text.lines() {

@@ -1,13 +1,15 @@
-//! Failed tries, by address. An address has a few for nothing, then waits, each time twice as long.
+//! Failed tries, by address. The first few of an address are free; after each further one it has to
+//! wait, each time twice as long.
 //!
-//! The table is bounded; when it is full, the address that is nearest to being let in again makes
-//! room, and the new one has a single try for nothing: who has more addresses than the table has
-//! room gets one try from each, and all of them together no more than the one thread hashes. Who
-//! knows his password needs only one.
+//! The table is bounded. When it is full, the address whose wait ends soonest makes room, and the
+//! new address has a single free try. So a client with more addresses than the table has room for
+//! gets one try from each, and all of them together no more than the one thread hashes. A user who
+//! knows the password needs only one try.
 //!
-//! A client that a proxy passes on without being believed ([`Sender::forwarded`]) is counted by
-//! what stands in for its address, and with all others of the kind together: it may make up as many
-//! addresses as it likes. That keeps nobody waiting who does not come through such a proxy.
+//! A client that a proxy passes on without being believed ([`Sender::forwarded`]) is counted by the
+//! address that stands in for its own, and also together with all other such clients: it may make
+//! up as many addresses as it likes. Only clients that come through such a proxy have to wait for
+//! this.
 
 use std::net::IpAddr;
 
@@ -15,14 +17,15 @@ use super::client::Sender;
 use super::count::Count;
 use crate::limits::{FAILURE_ADDRESSES_MAX, FAILURES_FREE};
 
-/// What was tried. A player with an old token must not keep its owner from logging in.
+/// What was tried. The two are counted apart: a player with an old token must not keep its owner
+/// from logging in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TriedSecret {
     Password,
     Token,
 }
 
-/// A try that was counted as failed before it was known.
+/// A try that was counted as failed before its result was known.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Charge {
     address: IpAddr,
@@ -31,11 +34,12 @@ pub(super) struct Charge {
     at_us: u64,
 }
 
-/// The table.
+/// The table of failed tries, at most [`FAILURE_ADDRESSES_MAX`] entries.
 #[derive(Debug)]
 pub(super) struct Failures {
     entries: Vec<Entry>,
-    /// Passwords of all who are passed on without their proxy being believed.
+    /// Password tries of all clients together that are passed on without their proxy being
+    /// believed.
     forwarded: Count,
 }
 
@@ -51,7 +55,7 @@ impl Failures {
         Self { entries: Vec::new(), forwarded: Count::of_forwarded() }
     }
 
-    /// How long a sender has to wait, in seconds; `None` when it may try.
+    /// How long a sender has to wait, in whole seconds; `None` when it may try now.
     pub(super) fn wait_s(&self, sender: &Sender, tried: TriedSecret, now_us: u64) -> Option<u32> {
         let entry = self.entries.iter().find(|entry| entry.is_of(sender.tries_key(), tried));
         let own = entry.and_then(|entry| entry.count.wait_s(now_us));
@@ -59,8 +63,8 @@ impl Failures {
         own.max(counts_together.then(|| self.forwarded.wait_s(now_us)).flatten())
     }
 
-    /// Counts a try as failed. Called before it is known, so that tries at one instant count:
-    /// [`Failures::clear`] or [`Failures::take_back`] follows where it is none.
+    /// Counts a try as failed. Called before its result is known, so that tries at the same instant
+    /// count too. [`Failures::clear`] or [`Failures::take_back`] follows where it did not fail.
     pub(super) fn charge(&mut self, sender: &Sender, tried: TriedSecret, now_us: u64) -> Charge {
         self.entries.retain(|entry| !entry.count.is_forgotten(now_us));
         let (address, is_forwarded) = (sender.tries_key(), sender.is_forwarded());
@@ -78,9 +82,8 @@ impl Failures {
         Charge { address, tried, is_forwarded, at_us: now_us }
     }
 
-    /// Forgets an address's failures: it has shown that it knows. Of those that are counted
-    /// together only this one is no failure: who has a password may not guess another's for
-    /// nothing.
+    /// Forgets an address's failures after a right password. Of those that are counted together,
+    /// only this try is taken back: a user with one password may not guess another's for free.
     pub(super) fn clear(&mut self, charge: &Charge) {
         self.entries.retain(|entry| !entry.is_of(charge.address, charge.tried));
         if charge.is_forwarded {
@@ -88,7 +91,7 @@ impl Failures {
         }
     }
 
-    /// Counts a try no more: what was tried was not looked at.
+    /// Takes a try back, because its password was never checked.
     pub(super) fn take_back(&mut self, charge: &Charge) {
         for entry in &mut self.entries {
             if entry.is_of(charge.address, charge.tried) {
@@ -101,7 +104,7 @@ impl Failures {
         }
     }
 
-    /// Sees to a free place; how many tries the new one has for nothing.
+    /// Makes room for an entry; returns how many free tries the new address has.
     fn make_room(&mut self, now_us: u64) -> u32 {
         if self.entries.len() < FAILURE_ADDRESSES_MAX {
             return FAILURES_FREE;
@@ -137,13 +140,13 @@ mod tests {
         Sender::new(address(number), address(number))
     }
 
-    /// One that says it is `number`, and may be anybody.
+    /// A sender that claims to be `number`, and may have made it up.
     fn forwarded(number: usize) -> Sender {
         let proxy = IpAddr::from([127, 0, 0, 1]);
         Sender::new(proxy, proxy).forwarded(Some(address(number)))
     }
 
-    /// Fails whenever it may, until `until_us`; when it did.
+    /// Fails whenever it may, until `until_us`; returns the times.
     fn hammer(failures: &mut Failures, sender: Sender, until_us: u64) -> Vec<u64> {
         let mut tries = Vec::new();
         let mut now_us = 0;
@@ -220,7 +223,7 @@ mod tests {
             let honest = v4(1000 + round);
             assert_eq!(failures.wait_s(&honest, Password, now_us), None, "one try at least");
         }
-        // 63 places were free at first; after that each address has one try a turn of the table.
+        // 63 entries were free at first; after that each address has one try per round.
         assert!(tries <= 63 * 5 + 10 * 200, "{tries}");
         let left = failures.wait_s(&v4(0), Password, 100 * S);
         assert_eq!(left, Some(attacker_until), "the one locked out longest is still there");

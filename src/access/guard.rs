@@ -1,4 +1,4 @@
-//! [`Access`] at work: with the clock, the thread that hashes, and the file of the logins.
+//! [`Access`] together with the clock, the thread that hashes, and the file of the logins.
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
@@ -10,30 +10,31 @@ use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use super::client::Sender;
-use super::decide::{Access, AuthRequest, Denial, Identity, Now, Verdict};
+use super::decide::{Access, AuthRequest, AuthVerdict, Denial, Identity, Now};
 use super::domains::Domains;
 use super::hashing::Hashing;
 use super::keeping::{Keeping, Urgency};
 use super::logins::{LoginHash, Logins, hash_of};
-use super::{Names, PasswordHash, Policy, hex, sha256};
+use super::{Names, PasswordHash, Policy, sha256};
 use crate::clock;
+use crate::hex;
 use crate::limits::{LOGINS_FILE_BYTES_MAX, LOGINS_LAST_WRITE_MS_MAX, PASSWORD_WAIT_MS_MAX};
 use crate::mem::accounts::{self, Demand};
 use crate::status::GAUGES;
 use crate::storage::{Secret, StateFolder};
 
 const FILE: &str = "weir-logins";
-/// Enough for the boxes behind one name.
+/// Enough to distinguish the boxes behind one host name.
 const BOX_ID_BYTES: usize = 4;
-/// Where Linux says what the box is called.
+/// The file in which Linux has the box's host name.
 const HOSTNAME: &str = "/proc/sys/kernel/hostname";
-/// What tells one installation of a system from another (machine-id(5)).
+/// The file that identifies one installation of a system (machine-id(5)).
 const MACHINE_ID: &str = "/etc/machine-id";
 
-/// Told of each login that a logout ends.
+/// Called with each login that a logout ends.
 type OnLogOut = Box<dyn Fn(&LoginHash)>;
 
-/// One for all of the web. Cheap to clone; one thread only.
+/// Access control for the whole web. Cheap to clone; for the control thread only.
 #[derive(Clone)]
 pub struct Guard(Rc<State>);
 
@@ -41,9 +42,9 @@ struct State {
     access: RefCell<Access>,
     hashing: RefCell<Option<Hashing>>,
     keeping: RefCell<Keeping>,
-    /// Rings when something must be written sooner than was thought.
+    /// Notified when a write may have become due sooner.
     hurried: Notify,
-    /// Rings when the file was written.
+    /// Notified when the file was written.
     written: Notify,
     folder: StateFolder,
     own_name: String,
@@ -54,14 +55,14 @@ struct State {
 
 /// A login that has begun.
 pub struct LoggedIn {
-    /// What goes into the cookie.
+    /// The login's id, for the cookie.
     pub id: String,
-    /// How long it lasts.
+    /// How long the login lasts, in seconds.
     pub lifetime_s: u64,
 }
 
 impl Guard {
-    /// With the logins that the folder has.
+    /// A guard with the logins that the folder's file has. The daemon makes one at start.
     pub fn new(folder: StateFolder) -> Self {
         let access = RefCell::new(Access::new(read(&folder)));
         let own_name = std::fs::read_to_string(HOSTNAME).unwrap_or_default().trim().to_owned();
@@ -80,23 +81,23 @@ impl Guard {
         }))
     }
 
-    /// The domains that the box's network gave it, for [`Guard::names`].
+    /// The domains that the box's network gave it, in lower case, for [`Guard::names`].
     pub fn domains(&self) -> Rc<[String]> {
-        // What is kept of them is no connection's.
+        // The kept list outlives the connection that asks, and is booked on the shared account.
         accounts::shared(|| self.0.domains.at(clock::now_us()))
     }
 
-    /// What the box is called.
+    /// The names that the box answers to; `domains` are those of [`Guard::domains`].
     pub fn names<'n>(&'n self, policy: &'n Policy, domains: &'n [String]) -> Names<'n> {
         Names { own: &self.0.own_name, further: &policy.names, domains }
     }
 
-    /// Tells this weir from others that have the same name towards browsers; no secret.
+    /// Distinguishes this weir from others that browsers reach by the same host name. Not a secret.
     pub fn box_id(&self) -> &str {
         &self.0.box_id
     }
 
-    /// The login that is good, of those that a request has.
+    /// The first good login among the ids in a request's cookies; `None` where none is good.
     pub fn good_login(&self, ids: impl Iterator<Item = String>) -> Option<String> {
         let access = self.0.access.borrow();
         let now = now();
@@ -104,10 +105,11 @@ impl Guard {
         ids.find(|id| access.knows_login(id, now))
     }
 
-    /// Who asks.
+    /// Identifies the client of a request. A password is waited for up to [`PASSWORD_WAIT_MS_MAX`].
     ///
     /// # Errors
-    /// Why that is nobody.
+    /// [`Denial::NoAccounts`], [`Denial::Unknown`], [`Denial::Wrong`], [`Denial::Wait`] or
+    /// [`Denial::Busy`].
     pub async fn identify(&self, policy: &Policy, asked: &AuthRequest) -> Result<Identity, Denial> {
         if self.0.access.borrow_mut().follow(policy) {
             self.changed(Urgency::Ended);
@@ -116,10 +118,12 @@ impl Guard {
         self.settle(verdict).await
     }
 
-    /// Begins a login. It is in the file within [`crate::limits::LOGINS_WRITE_MS`].
+    /// Checks a password from the login form, and begins a login. It is in the file within
+    /// [`crate::limits::LOGINS_WRITE_MS`].
     ///
     /// # Errors
-    /// Why there is none.
+    /// [`Denial::Wrong`] for a wrong user or password, [`Denial::Wait`] after too many failures,
+    /// [`Denial::Busy`] when the password could not be hashed in time.
     pub async fn log_in(
         &self,
         policy: &Policy,
@@ -136,8 +140,8 @@ impl Guard {
         Ok(LoggedIn { id, lifetime_s: policy.login_hours as u64 * 3600 })
     }
 
-    /// Ends a login, in the file too: it is written within
-    /// [`crate::limits::LOGINS_ENDED_WRITE_MS`] if it has the login.
+    /// Ends a login. If the file has it, this returns once the file is written without it, which
+    /// begins within [`crate::limits::LOGINS_ENDED_WRITE_MS`].
     pub async fn log_out(&self, id: &str) {
         let Some(ended) = self.0.access.borrow_mut().log_out(id) else { return };
         if let Some(tell) = self.0.on_log_out.get() {
@@ -149,7 +153,8 @@ impl Guard {
         }
     }
 
-    /// Has what is not in the file of the logins written, before weir ends.
+    /// Writes the logins that are not in the file yet. Called as weir shuts down; it waits for at
+    /// most [`LOGINS_LAST_WRITE_MS_MAX`].
     pub async fn finish(&self) {
         let number = self.0.keeping.borrow_mut().hurry();
         self.0.hurried.notify_one();
@@ -159,28 +164,32 @@ impl Guard {
         }
     }
 
-    /// Has `tell` called with each login that is ended by a logout, at once. Once only.
+    /// Has `tell` called with each login that a logout ends, at once, so that the control can end
+    /// its sessions. To be set only once.
     pub fn on_log_out(&self, tell: impl Fn(&LoginHash) + 'static) {
         let set = self.0.on_log_out.set(Box::new(tell));
         debug_assert!(set.is_ok(), "there is one who wants to know");
     }
 
-    /// Whether a login has not been ended.
+    /// Whether a login has not been ended. Its lifetime is not checked.
     pub fn has_login(&self, login: &LoginHash) -> bool {
         self.0.access.borrow().has_login(login)
     }
 
-    /// Whether a console's password is the one of this hash; `None` when nobody could say.
+    /// Whether a console's password is the one of this hash; `None` when the thread could not check
+    /// it.
     pub async fn fits(&self, hash: PasswordHash, password: Secret) -> Option<bool> {
         self.with_thread(|thread| thread.fits(hash, password))?.await.ok()
     }
 
-    /// The hash of a new password; `None` when none could be made.
+    /// The hash of a console's new password; `None` when [`PasswordHash::make`] refuses it, or the
+    /// thread could not make it.
     pub async fn make(&self, password: Secret) -> Option<PasswordHash> {
         self.with_thread(|thread| thread.make(password))?.await.ok()?
     }
 
-    /// Has a file of the state folder written; over when it is, well or not.
+    /// Writes a file of the state folder for a console; returns once it was written or has failed,
+    /// which is logged.
     pub async fn write_file(&self, name: &'static str, text: String) {
         let folder = self.0.folder.clone();
         if let Some(written) = self.with_thread(|thread| thread.write(folder, name, text)) {
@@ -188,19 +197,19 @@ impl Guard {
         }
     }
 
-    /// The folder itself.
+    /// The state folder that has the file of the logins.
     pub fn folder(&self) -> &StateFolder {
         &self.0.folder
     }
 
-    async fn settle(&self, verdict: Result<Verdict, Denial>) -> Result<Identity, Denial> {
+    async fn settle(&self, verdict: Result<AuthVerdict, Denial>) -> Result<Identity, Denial> {
         let denied = |denial| {
             GAUGES.denials.fetch_add(1, Relaxed);
             denial
         };
         match verdict.map_err(denied)? {
-            Verdict::Known(identity) => Ok(identity),
-            Verdict::Hashing { identity, outcome } => {
+            AuthVerdict::Known(identity) => Ok(identity),
+            AuthVerdict::Hashing { identity, outcome } => {
                 self.hash_next();
                 let patience = Duration::from_millis(PASSWORD_WAIT_MS_MAX);
                 match timeout(patience, outcome).await {
@@ -212,8 +221,8 @@ impl Guard {
         }
     }
 
-    /// Has the next password hashed unless one is, and those after it, whether or not a request
-    /// still waits for them: each was counted as a try.
+    /// Has the next password hashed unless one is being hashed, and then those after it, whether or
+    /// not a request still waits for them: each was counted as a try.
     fn hash_next(&self) {
         let Some(job) = self.0.access.borrow_mut().next_job() else { return };
         let attempt = job.attempt;
@@ -232,26 +241,28 @@ impl Guard {
         });
     }
 
-    /// The logins have changed; the change's number.
+    /// Records that the logins have changed, and sees that they are written; returns the change's
+    /// number.
     fn changed(&self, urgency: Urgency) -> u64 {
         let mut keeping = self.0.keeping.borrow_mut();
         let number = keeping.change(urgency);
         if keeping.attend() {
-            // It goes on when the request that began it is over.
+            // The task outlives the request that starts it.
             accounts::shared(|| spawn_local(self.clone().keep()));
         }
         self.0.hurried.notify_one();
         number
     }
 
-    /// Over when a change is in the file, or could not be written.
+    /// Returns once a change is in the file, or could not be written.
     async fn kept(&self, number: u64) {
         while !self.0.keeping.borrow().has_kept(number) {
             self.0.written.notified().await;
         }
     }
 
-    /// Writes the logins when that is due, until there is nothing more to write.
+    /// Writes the logins whenever that is due, until nothing is left to write. One such task runs
+    /// at a time.
     async fn keep(self) {
         loop {
             let due_us = self.0.keeping.borrow_mut().due_us();
@@ -293,20 +304,21 @@ impl Guard {
     }
 }
 
-/// Of what stays as it is over restarts and upgrades.
+/// An id made of what stays the same over restarts and upgrades.
 fn box_id(own_name: &str, folder: &StateFolder) -> String {
     let machine = std::fs::read(MACHINE_ID).unwrap_or_default();
     let folder = folder.path("").unwrap_or_default();
     let parts = [machine.as_slice(), own_name.as_bytes(), folder.as_os_str().as_encoded_bytes()];
     let whole = sha256(&parts.map(|part| sha256(&[part])).each_ref().map(|part| &part[..]));
-    hex(&whole[..BOX_ID_BYTES])
+    hex::text(&whole[..BOX_ID_BYTES])
 }
 
 fn now() -> Now {
     Now { us: clock::now_us(), unix_s: clock::unix_s() }
 }
 
-/// What the folder has of the logins; a file that makes no sense costs a new login, no more.
+/// The logins in the folder's file. Where the file cannot be read, its users only have to log in
+/// again.
 fn read(folder: &StateFolder) -> Logins {
     let bytes = match folder.read(FILE, LOGINS_FILE_BYTES_MAX) {
         Ok(bytes) => bytes.unwrap_or_default(),

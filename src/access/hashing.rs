@@ -1,7 +1,7 @@
-//! The one thread that does what takes long: it hashes passwords, one after the other, and writes
-//! the file of the logins. It is started by the first of these, so that there is none without
-//! users. Its queue holds what may wait by proof: a password of the web's (its own queue is in
-//! [`super::queue`]), a write of the logins ([`super::keeping`]), and what the consoles ask.
+//! The one thread that does slow work: it hashes passwords, one after the other, and writes files
+//! of the state folder. The first order starts it, so that there is none without users. Its queue
+//! has room for everything that can wait at once: one password of the web (whose own queue is in
+//! [`super::queue`]), one write of the logins ([`super::keeping`]), and the orders of the consoles.
 
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
@@ -16,14 +16,14 @@ use crate::limits::{CONSOLES_MAX, PASSWORD_STACK_BYTES};
 use crate::status::GAUGES;
 use crate::storage::{Secret, StateFolder};
 
-/// The web has one password hashed at a time.
+/// Passwords of the web that wait here: it has one hashed at a time.
 const HASHES_MAX: usize = 1;
-/// The logins are written one at a time.
+/// Writes of the logins that wait here: one runs at a time.
 const WRITES_WAITING_MAX: usize = 1;
-/// A console has one thing done at a time, and one that it did not wait for.
+/// Each console has at most one order that it waits for, and one that it no longer waits for.
 const CONSOLE_ORDERS_MAX: usize = 2 * CONSOLES_MAX;
 
-/// What the thread is asked.
+/// What the thread is asked to do, with the sender for the result.
 enum Order {
     Hash(Job, oneshot::Sender<bool>),
     Fits(PasswordHash, Secret, oneshot::Sender<bool>),
@@ -31,11 +31,11 @@ enum Order {
     Write { folder: StateFolder, name: &'static str, text: String, done: oneshot::Sender<bool> },
 }
 
-/// The thread. It ends when this is dropped and its queue is empty.
+/// The handle of the thread, which ends when this is dropped and its queue is empty.
 pub(super) struct Hashing(SyncSender<Order>);
 
 impl Hashing {
-    /// Starts it.
+    /// Starts the thread; the error is that of the operating system.
     pub(super) fn start() -> io::Result<Self> {
         let (orders, queue) = sync_channel(HASHES_MAX + WRITES_WAITING_MAX + CONSOLE_ORDERS_MAX);
         let thread = thread::Builder::new().name("weir-passwords".to_owned());
@@ -43,29 +43,30 @@ impl Hashing {
         Ok(Self(orders))
     }
 
-    /// Has a password hashed: whether it is right.
+    /// Has a password of the web hashed; the result says whether it is right. The receiver fails
+    /// where it could not be hashed.
     pub(super) fn hash(&self, job: Job) -> oneshot::Receiver<bool> {
         let (done, outcome) = oneshot::channel();
         self.order(Order::Hash(job, done));
         outcome
     }
 
-    /// Whether a password is the one of this hash.
+    /// Whether `password` is the one of `hash`, for a console.
     pub(super) fn fits(&self, hash: PasswordHash, password: Secret) -> oneshot::Receiver<bool> {
         let (done, outcome) = oneshot::channel();
         self.order(Order::Fits(hash, password, done));
         outcome
     }
 
-    /// The hash of a new password; `None` when it cannot be one.
+    /// The hash of a new password, for a console; `None` where [`PasswordHash::make`] refuses it.
     pub(super) fn make(&self, password: Secret) -> oneshot::Receiver<Option<PasswordHash>> {
         let (done, outcome) = oneshot::channel();
         self.order(Order::Make(password, done));
         outcome
     }
 
-    /// Has a file of the state folder written; whether it was, once that is over. A file that holds
-    /// the same already is not.
+    /// Writes a file of the state folder; the result says whether it was written. A file that holds
+    /// the same text already is not.
     pub(super) fn write(
         &self,
         folder: StateFolder,
@@ -78,7 +79,7 @@ impl Hashing {
     }
 
     fn order(&self, order: Order) {
-        // A dropped order is one whose outcome never comes, which is an answer too.
+        // The receiver of a dropped order gets an error, which its caller handles.
         if self.0.try_send(order).is_err() {
             log::error!("the thread for passwords takes no more");
         }

@@ -1,19 +1,19 @@
-//! Whether a request was meant for this box. A page elsewhere can have its own name lead to our
-//! address (DNS rebinding), and then has the browser's word for being us; but the browser still
-//! says that name. So only names are answered that no stranger can have.
+//! Whether a request was meant for this box, by its host name. A page elsewhere can have its own
+//! name lead to weir's address (DNS rebinding), and the browser then takes the page for weir's own.
+//! But the browser still sends that name. So weir answers only to names that no stranger can have.
 
 use std::net::IpAddr;
 
-/// What only a local network's names end in: multicast DNS (RFC 6762), home networks (RFC 8375),
-/// private use (ICANN), and what many routers use.
+/// Endings that only names of a local network have: multicast DNS (RFC 6762), home networks (RFC
+/// 8375), private use (ICANN), and what many routers use.
 const LOCAL_ENDS: [&str; 4] = [".local", ".home.arpa", ".internal", ".lan"];
-/// The names of this machine by itself (RFC 6761).
+/// The ending of names that mean this machine itself (RFC 6761).
 const LOCALHOST_END: &str = ".localhost";
 
-/// What this box is called.
+/// The names that this box answers to.
 #[derive(Debug, Clone, Copy)]
 pub struct Names<'n> {
-    /// Its host name.
+    /// The box's host name, as the kernel has it.
     pub own: &'n str,
     /// `[http] names`, in lower case.
     pub further: &'n [String],
@@ -21,34 +21,34 @@ pub struct Names<'n> {
     pub domains: &'n [String],
 }
 
-/// Which of its names a request has.
+/// The kind of host name by which a request asks for this box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HostKind {
     /// `localhost`, or a loopback address.
     Loopback,
-    /// Another address.
+    /// Another IP address.
     Address,
-    /// A name that means something on the box or in its network alone.
+    /// A name that means something only on the box or in its network.
     Local,
-    /// A name that may be the world's: of `names`, or the box's own with a domain.
+    /// A name that may be known worldwide: one of `names`, or the box's own with a domain.
     Public,
 }
 
 impl HostKind {
-    /// Whether who is on the box itself would ask by it.
+    /// Whether a client on the box itself would ask by such a name.
     pub fn is_for_the_box_itself(self) -> bool {
         matches!(self, Self::Loopback | Self::Local)
     }
 }
 
 impl Names<'_> {
-    /// What `host`, the Host header or a URL's authority, is of ours: an address, a name without
-    /// dots, a local one, the box's own, or one of `names`. `None` when it is none of them.
+    /// The kind of `host`, the Host header or a URL's authority: an address, a name without dots, a
+    /// local one, the box's own, or one of `names`. `None` when it is none of them.
     pub fn kind(&self, host: &str) -> Option<HostKind> {
         let name = host_without_port(host)?;
         let of_address = |ip: IpAddr| {
             let ip = ip.to_canonical();
-            // What leads to "any address" leads to this machine.
+            // The unspecified address leads to this machine.
             if ip.is_loopback() || ip.is_unspecified() {
                 HostKind::Loopback
             } else {
@@ -71,7 +71,7 @@ impl Names<'_> {
         if name == "localhost" || name.ends_with(LOCALHOST_END) {
             return Some(HostKind::Loopback);
         }
-        // What the configuration calls public is that, whatever it looks like.
+        // A name in the configuration counts as public, whatever it looks like.
         if self.further.contains(&name) {
             return Some(HostKind::Public);
         }
@@ -84,14 +84,14 @@ impl Names<'_> {
         (name == self.own.to_ascii_lowercase()).then_some(HostKind::Public)
     }
 
-    /// Whether it is one label in a domain that the box's network gave it.
+    /// Whether `name` is one label under a domain that the box's network gave it.
     fn is_of_our_network(&self, name: &str) -> bool {
         let Some((label, domain)) = name.split_once('.') else { return false };
         !label.is_empty() && self.domains.iter().any(|known| known == domain)
     }
 }
 
-/// The host without `:port`; `None` when what follows the colon is none.
+/// The host without `:port`; `None` when the text after the colon is not a port.
 pub fn host_without_port(host: &str) -> Option<&str> {
     let colon = match host.rfind(']') {
         Some(bracket) => host[bracket..].find(':').map(|at| bracket + at),

@@ -1,6 +1,7 @@
-//! When the file of the logins is written: one write at a time, what changes meanwhile goes into the
-//! next one. A new login alone makes one every [`LOGINS_WRITE_MS`] at most, and a login that ended
-//! one every [`LOGINS_ENDED_WRITE_MS`]: it is urgent, because a power cut would make it good again.
+//! When the file of the logins is written. One write runs at a time; what changes meanwhile goes
+//! into the next one. New logins alone cause at most one write every [`LOGINS_WRITE_MS`]. Logins
+//! that ended cause at most one every [`LOGINS_ENDED_WRITE_MS`]: they are urgent, because a power
+//! cut would make them good again.
 //!
 //! No clock and no file here: [`super::guard`] has them.
 
@@ -9,31 +10,32 @@ use crate::limits::{LOGINS_ENDED_WRITE_MS, LOGINS_WRITE_MS};
 /// How soon a change must be in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Urgency {
-    /// A login has begun: when it is lost, somebody logs in again.
+    /// A login has begun. If it is lost, its user logs in again.
     Soon,
-    /// A login that is in the file has ended.
+    /// A login that is in the file has ended: it must not come back with a restart.
     Ended,
 }
 
-/// Changes are counted from 1, so that whoever made one can tell when it is in the file.
+/// The schedule of the writes. Changes are numbered from 1, so that the caller can tell when its
+/// change is in the file.
 #[derive(Debug, Default)]
 pub(super) struct Keeping {
-    /// The last change.
+    /// Number of the last change.
     last: u64,
-    /// The last one that ended a login.
+    /// Number of the last change that ended a login.
     last_ended: u64,
-    /// The last one that weir's own end waits for.
+    /// Number of the last change that weir's shutdown waits for.
     last_hurried: u64,
-    /// The last one that is in the file, or that could not be written.
+    /// Number of the last change that is in the file, or that could not be written.
     kept: u64,
-    /// When the last write was over.
+    /// When the last write was over, in µs.
     written_us: Option<u64>,
-    /// Somebody sees to what is due.
+    /// The task that writes is running.
     is_attended: bool,
 }
 
 impl Keeping {
-    /// Takes a change; its number.
+    /// Records a change; returns its number.
     pub(super) fn change(&mut self, urgency: Urgency) -> u64 {
         self.last += 1;
         if urgency == Urgency::Ended {
@@ -42,24 +44,26 @@ impl Keeping {
         self.last
     }
 
-    /// Has all that is not in the file written now; the number to wait for.
+    /// Makes all that is not in the file due now, as weir shuts down; returns the number to wait
+    /// for.
     pub(super) fn hurry(&mut self) -> u64 {
         self.last_hurried = self.last;
         self.last
     }
 
-    /// Whether a change is in the file.
+    /// Whether a change is in the file, or could not be written.
     pub(super) fn has_kept(&self, number: u64) -> bool {
         self.kept >= number
     }
 
-    /// Whether the caller is to see to what is due from now on: until [`Keeping::due_us`] has
-    /// nothing more.
+    /// Whether the caller has to start the task that writes, which runs until [`Keeping::due_us`]
+    /// is `None`.
     pub(super) fn attend(&mut self) -> bool {
         !std::mem::replace(&mut self.is_attended, true)
     }
 
-    /// When the next write is due; `None`, and somebody else is to attend, when all is in the file.
+    /// When the next write is due, in µs. `None` when all is in the file: the task that writes
+    /// ends, and the next change starts another.
     pub(super) fn due_us(&mut self) -> Option<u64> {
         if self.has_kept(self.last) {
             self.is_attended = false;
@@ -75,12 +79,12 @@ impl Keeping {
         Some(self.written_us.map_or(0, |written_us| written_us + after_ms * 1000))
     }
 
-    /// What a write that begins now will hold.
+    /// The number of the last change that a write which begins now will hold.
     pub(super) fn begin(&self) -> u64 {
         self.last
     }
 
-    /// A write is over.
+    /// Records that the write which holds the changes up to `holds` is over, well or not.
     pub(super) fn finish(&mut self, holds: u64, now_us: u64) {
         self.kept = holds;
         self.written_us = Some(now_us);
@@ -94,7 +98,7 @@ mod tests {
     const WAIT_US: u64 = LOGINS_WRITE_MS * 1000;
     const ENDED_US: u64 = LOGINS_ENDED_WRITE_MS * 1000;
 
-    /// Turns the clock until everything is in the file; when each write began.
+    /// Advances the clock until everything is in the file; returns when each write began.
     fn writes(keeping: &mut Keeping, mut now_us: u64) -> Vec<u64> {
         let mut at = Vec::new();
         while let Some(due_us) = keeping.due_us() {

@@ -1,28 +1,30 @@
-//! Who is logged in. A browser has a random id in its cookie; here, and in the file that brings
-//! the table over a restart, is only the id's hash, which user's section it is bound to, and until
-//! when it is good, by the wall clock.
+//! The table of logins. A browser has a random id in its cookie. Here, and in the file that keeps
+//! the table over a restart, is only the id's hash, the user's section that it is bound to, and
+//! when it ends, by the wall clock.
 //!
-//! The file is text, a line for each login after the first, which names the form:
+//! The file is text. The first line names the format; each further line is a login:
 //!
 //! ```text
 //! weir-logins 1
 //! <SHA-256 of the id> <seconds since 1970> <the section's fingerprint>
 //! ```
 
-use super::{AccountsFingerprint, Policy, from_hex, hex, random, sha256};
+use super::{AccountsFingerprint, Policy, sha256};
+use crate::hex;
 use crate::limits::{LOGINS_MAX, USER_LOGINS_MAX};
+use crate::random::random;
 
 const FORM: &str = "weir-logins 1";
 
-/// What is kept of a login's id.
+/// SHA-256 of a login's id; the id itself is not kept.
 pub type LoginHash = [u8; 32];
 
-/// Of an id as a cookie has it.
+/// The hash of an id as a cookie has it.
 pub(super) fn hash_of(id: &str) -> LoginHash {
     sha256(&[id.as_bytes()])
 }
 
-/// The table, oldest first.
+/// The logins, oldest first, at most [`LOGINS_MAX`].
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Logins {
     entries: Vec<Login>,
@@ -33,19 +35,20 @@ struct Login {
     id_hash: LoginHash,
     until_s: u64,
     user: AccountsFingerprint,
-    /// It is in the file, or in what is being written there.
+    /// The login is in the file, or in the write that is under way.
     is_filed: bool,
 }
 
 /// A login that was ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct EndedLogin {
-    /// The file has to be written again, or it brings the login back.
+    /// The login is in the file, which has to be written again, or a restart brings it back.
     pub(super) is_filed: bool,
 }
 
 impl Logins {
-    /// Reads what [`Logins::text`] wrote, as far as it can, and whether it could read all of it.
+    /// Parses what [`Logins::text`] wrote, as far as possible; the flag says whether that was all
+    /// of it.
     pub(super) fn read(text: &str) -> (Self, bool) {
         let mut lines = text.lines();
         if lines.next() != Some(FORM) {
@@ -53,9 +56,9 @@ impl Logins {
         }
         let read = |line: &str| {
             let mut words = line.split(' ');
-            let id_hash = from_hex(words.next()?)?;
+            let id_hash = hex::bytes(words.next()?)?;
             let until_s = words.next()?.parse().ok()?;
-            let user = from_hex(words.next()?)?;
+            let user = hex::bytes(words.next()?)?;
             words.next().is_none().then_some(Login { id_hash, until_s, user, is_filed: true })
         };
         let (mut entries, mut is_whole) = (Vec::new(), true);
@@ -68,18 +71,19 @@ impl Logins {
         (Self { entries }, is_whole)
     }
 
-    /// For the file, to which all of them belong from now on.
+    /// The text for the file. From now on all logins count as filed.
     pub(super) fn text(&mut self) -> String {
         self.entries.iter_mut().for_each(|login| login.is_filed = true);
         let lines = self.entries.iter().map(|login| {
-            format!("{} {} {}\n", hex(&login.id_hash), login.until_s, hex(&login.user))
+            format!("{} {} {}\n", hex::text(&login.id_hash), login.until_s, hex::text(&login.user))
         });
         std::iter::once(format!("{FORM}\n")).chain(lines).collect()
     }
 
-    /// Begins a login; what goes into the cookie. A user who has as many as one may have loses
-    /// his own oldest, so that he cannot end other users' logins by logging in again and again;
-    /// when the table is full, the oldest of all goes.
+    /// Begins a login that lasts `lifetime_s` seconds; returns the id for the cookie. A user who
+    /// has [`USER_LOGINS_MAX`] loses the oldest of them, so that one user cannot end other users'
+    /// logins by logging in again and again. When the table is full, the oldest login of all is
+    /// dropped.
     pub(super) fn admit(
         &mut self,
         user: AccountsFingerprint,
@@ -87,7 +91,7 @@ impl Logins {
         lifetime_s: u64,
     ) -> String {
         self.entries.retain(|login| now_s < login.until_s);
-        // More than one too many only when a file from before this limit has been read.
+        // More than one over the bound only after a file from before this bound was read.
         while self.entries.iter().filter(|login| login.user == user).count() >= USER_LOGINS_MAX {
             let Some(oldest) = self.entries.iter().position(|login| login.user == user) else {
                 break;
@@ -97,26 +101,26 @@ impl Logins {
         if self.entries.len() >= LOGINS_MAX {
             self.entries.remove(0);
         }
-        let id = hex(&random::<16>());
+        let id = hex::text(&random::<16>());
         let id_hash = hash_of(&id);
         let until_s = now_s.saturating_add(lifetime_s);
         self.entries.push(Login { id_hash, until_s, user, is_filed: false });
         id
     }
 
-    /// The section of a login that is good.
+    /// The fingerprint of the section that a login is bound to; `None` where it is unknown or over.
     pub(super) fn find(&self, id: &str, now_s: u64) -> Option<&AccountsFingerprint> {
         let id_hash = hash_of(id);
         let found = self.entries.iter().find(|login| login.id_hash == id_hash)?;
         (now_s < found.until_s).then_some(&found.user)
     }
 
-    /// Whether a login has not been ended.
+    /// Whether a login has not been ended. Its lifetime is not checked.
     pub(super) fn has(&self, id_hash: &LoginHash) -> bool {
         self.entries.iter().any(|login| login.id_hash == *id_hash)
     }
 
-    /// Ends a login; `None` when there is none.
+    /// Ends a login; `None` where there is none.
     pub(super) fn release(&mut self, id: &str) -> Option<EndedLogin> {
         let id_hash = hash_of(id);
         let index = self.entries.iter().position(|login| login.id_hash == id_hash)?;
@@ -124,7 +128,7 @@ impl Logins {
         Some(EndedLogin { is_filed })
     }
 
-    /// Ends the logins of sections that are no longer there; whether there were some.
+    /// Ends the logins whose section is no longer in `policy`; true where there were some.
     pub(super) fn follow(&mut self, policy: &Policy) -> bool {
         let before = self.entries.len();
         self.entries.retain(|login| policy.user_of(&login.user).is_some());
@@ -153,7 +157,7 @@ mod tests {
         assert_eq!(logins.find("", 101), None);
     }
 
-    /// The user's section that holds the login with this number when each has as many as allowed.
+    /// The section of the login with this number, when each user has as many as allowed.
     fn user_of(number: usize) -> AccountsFingerprint {
         [u8::try_from(number / USER_LOGINS_MAX).expect("few users"); 32]
     }

@@ -1,13 +1,14 @@
-//! Who may do what.
+//! Access control: which clients are let in, and what each may do.
 //!
-//! [`Access`] decides from what a request presents, who sends it and the time, and keeps the
-//! tables for it: logins ([`logins`]), failures by address ([`failures`], [`count`]), credentials
-//! known to be right ([`verified`]), and the passwords that wait for their hash ([`queue`]). It
-//! touches no socket, file or clock. Whom an address counts as is [`client`]'s. A password is the
-//! one thing it cannot decide at once: it is hashed on a thread of its own ([`hashing`]), and
-//! [`Guard`] is
-//! [`Access`] with that thread and the file of the logins. Whom there is to let in is the
-//! configuration's [`Policy`]. What HTTP calls it all is in [`crate::web`].
+//! [`Access`] decides from what a request presents, its sender and the time. It keeps the tables
+//! for that: logins ([`logins`]), failures by address ([`failures`], [`count`]), credentials known
+//! to be right ([`verified`]), and the passwords that wait for their hash ([`queue`]). It touches
+//! no socket, file or clock. [`client`] says which addresses count as one client.
+//!
+//! A password is the one thing that cannot be decided at once: it is hashed on a thread of its own
+//! ([`hashing`]). [`Guard`] is [`Access`] with that thread and the file of the logins. The users,
+//! tokens and sites that are let in are the configuration's [`Policy`]. The HTTP side is in
+//! [`crate::web`].
 
 mod account;
 pub mod client;
@@ -42,7 +43,7 @@ pub use token::TokenHash;
 
 use ring::digest;
 
-/// SHA-256.
+/// SHA-256 of the parts, joined.
 fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     let mut context = digest::Context::new(&digest::SHA256);
     for part in parts {
@@ -51,30 +52,4 @@ fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = [0; 32];
     hash.copy_from_slice(context.finish().as_ref());
     hash
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// `N` bytes from twice as many hexadecimal digits.
-fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    if text.len() != 2 * N || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut bytes = [0; N];
-    for (byte, digits) in bytes.iter_mut().zip(text.as_bytes().chunks(2)) {
-        let digits = std::str::from_utf8(digits).ok()?;
-        *byte = u8::from_str_radix(digits, 16).ok()?;
-    }
-    Some(bytes)
-}
-
-/// Bytes nobody can guess.
-pub(crate) fn random<const N: usize>() -> [u8; N] {
-    use ring::rand::{SecureRandom as _, SystemRandom};
-    let mut bytes = [0; N];
-    let filled = SystemRandom::new().fill(&mut bytes);
-    filled.expect("the kernel has random bytes once it has booted");
-    bytes
 }

@@ -1,4 +1,4 @@
-//! Addresses of `[http] proxies`.
+//! An address or network of `[http] proxies`.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,8 @@ pub struct Network {
 }
 
 impl Network {
-    /// Reads it. `/0` is no network but everybody, and not taken.
+    /// Parses an address, with or without `/bits`; `None` where it is neither. `/0` would be every
+    /// address, and is refused.
     pub fn parse(text: &str) -> Option<Self> {
         let (address, bits) = match text.split_once('/') {
             Some((address, bits)) => (address, Some(bits)),
@@ -19,7 +20,7 @@ impl Network {
         let address: IpAddr = address.parse().ok()?;
         let most = if address.is_ipv4() { 32 } else { 128 };
         let bits = match bits {
-            // Without a sign, which a number's own reading takes.
+            // Digits only: `parse` would take a sign too.
             Some(bits) => {
                 bits.bytes().all(|byte| byte.is_ascii_digit()).then(|| bits.parse())?.ok()?
             }
@@ -28,7 +29,7 @@ impl Network {
         (1..=most).contains(&bits).then_some(Self { address, bits })
     }
 
-    /// Whether an address is in it; IPv4 as IPv4.
+    /// Whether an address is in it. An IPv4 address must not be mapped into IPv6.
     pub fn contains(&self, ip: IpAddr) -> bool {
         match (self.address, ip) {
             (IpAddr::V4(own), IpAddr::V4(ip)) => {

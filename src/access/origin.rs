@@ -1,21 +1,21 @@
-//! Which site's page a request comes from (RFC 6454), and which sites may.
+//! The site whose page a request comes from (RFC 6454), and the sites that are allowed.
 
-/// A site of `[http] origins`.
+/// An entry of `[http] origins`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// `*`
+    /// `*`: every site is allowed.
     Any,
     /// `scheme://host[:port]`, in lower case, without the scheme's own port.
     Site(String),
 }
 
 impl Origin {
-    /// Reads `*` or a site as a browser writes it.
+    /// Parses `*`, or an origin as a browser writes it; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         if text == "*" { Some(Self::Any) } else { normal(text).map(Self::Site) }
     }
 
-    /// Whether it is `origin`, as a request has it.
+    /// Whether it allows `origin`, the value of an Origin header.
     pub fn allows(&self, origin: &str) -> bool {
         match self {
             Self::Any => true,
@@ -23,7 +23,7 @@ impl Origin {
         }
     }
 
-    /// As a policy for content writes it.
+    /// The entry as a Content-Security-Policy writes it.
     pub fn text(&self) -> &str {
         match self {
             Self::Any => "*",
@@ -32,19 +32,21 @@ impl Origin {
     }
 }
 
-/// The host of an origin, with its port where it has one.
+/// The host of an origin, with its port where it has one; `None` where it is neither http nor
+/// https.
 pub fn host_of(origin: &str) -> Option<&str> {
     origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"))
 }
 
-/// Whether `origin` is that of the site at `host`, a Host header.
+/// Whether `origin` is the site at `host`, the value of a Host header.
 pub fn is_own(origin: &str, host: &str, is_tls: bool) -> bool {
     let scheme = if is_tls { "https" } else { "http" };
     let own = normal(&format!("{scheme}://{host}"));
     own.is_some() && own == normal(origin)
 }
 
-/// An origin's one way to be written; `None` for `null` and what is no origin.
+/// The normal form of an origin: lower case, without the scheme's own port. `None` for `null` and
+/// for a text that is no origin.
 fn normal(text: &str) -> Option<String> {
     let text = text.to_ascii_lowercase();
     let (scheme, rest) = text.split_once("://")?;

@@ -1,5 +1,5 @@
-//! Whose a session is: what has to stay as it is for the session to go on, and who is counted
-//! with whom when there is not room for all.
+//! The owner of a session: what has to stay as it is for the session to go on, and which sessions
+//! count as one viewer's when there is not room for all.
 
 use std::net::IpAddr;
 
@@ -7,32 +7,33 @@ use super::account::{AccountsFingerprint, Policy};
 use super::decide::{Identity, Means};
 use super::logins::{LoginHash, hash_of};
 
-/// The owner of a session.
+/// The user, token or client that a session belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
-    /// A user, as the section was when the session began.
+    /// A user, with the section as it was when the session began.
     User {
-        /// Of the section.
+        /// The fingerprint of the user's section.
         section: AccountsFingerprint,
-        /// By which login; none for a password in the request.
+        /// The login that the request had; `None` for a password in the request.
         login: Option<LoginHash>,
     },
-    /// A token, as the section was.
+    /// A token, with the section as it was when the session began.
     Token {
-        /// Of the section.
+        /// The fingerprint of the token's section.
         section: AccountsFingerprint,
     },
     /// There are no accounts: the client, by its address.
     Address {
-        /// Whom it counts as: [`super::client::key`].
+        /// The key that the client is counted by: [`super::client::key`].
         key: IpAddr,
-        /// It is on this machine, where the cameras are shown without `open` too.
+        /// The client is on this machine, where the cameras are shown without `open` too.
         is_local: bool,
     },
 }
 
 impl Owner {
-    /// Of a request that was let in under this policy; `key` is whom its client counts as.
+    /// The owner of a session of `identity`, which was let in under this policy. `login` is the id
+    /// of the request's login, `key` what its client is counted by.
     pub fn of(identity: &Identity, policy: &Policy, login: Option<&str>, key: IpAddr) -> Self {
         let name = identity.name.as_deref().unwrap_or_default();
         let login = login.filter(|_| identity.means == Means::Login).map(hash_of);
@@ -49,7 +50,8 @@ impl Owner {
         owner.unwrap_or(Self::Address { key, is_local: identity.means == Means::Local })
     }
 
-    /// Whether both count as one viewer: the same account, whatever the login, or the same client.
+    /// Whether both count as one viewer: the same account, whatever the login, or the same client
+    /// address.
     pub fn is_same_viewer(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::User { section, .. }, Self::User { section: other, .. })
@@ -59,8 +61,8 @@ impl Owner {
         }
     }
 
-    /// Why the policy does not let this owner in; `None` when it does. That a login is over is not
-    /// the policy's to say.
+    /// Why the policy no longer lets this owner in, as the viewer is told; `None` when it does.
+    /// Whether a login is over is not checked here.
     pub fn problem(&self, policy: &Policy) -> Option<&'static str> {
         match self {
             Self::User { section, .. } => {
@@ -79,7 +81,7 @@ impl Owner {
         }
     }
 
-    /// The login it is by, where it is by one.
+    /// The login that the session began with, where there was one.
     pub fn login(&self) -> Option<&LoginHash> {
         match self {
             Self::User { login, .. } => login.as_ref(),

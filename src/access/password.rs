@@ -7,16 +7,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use ring::pbkdf2;
 
-use super::random;
 use crate::limits::{
     PASSWORD_BYTES_MAX, PASSWORD_BYTES_MIN, PASSWORD_ROUNDS_MAX, PASSWORD_ROUNDS_MIN,
     PASSWORD_SALT_BYTES_MAX,
 };
+use crate::random::random;
 
 const FORM: &str = "pbkdf2-sha256";
 const SALT_BYTES: usize = 16;
 
-/// What the configuration keeps of a password.
+/// The hash of a password, as the configuration keeps it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash {
     rounds: NonZeroU32,
@@ -24,16 +24,18 @@ pub struct PasswordHash {
     hash: [u8; 32],
 }
 
-/// Why a text is no hash of a password, or a password none that is hashed.
+/// Why a text is not a password's hash, or why a password cannot be hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PasswordProblem {
-    /// Not of the form that `weir password` prints.
+    /// The text is not of the form that `weir password` prints.
     Form,
-    /// Fewer rounds than [`PASSWORD_ROUNDS_MIN`], or more than [`PASSWORD_ROUNDS_MAX`].
+    /// The text has fewer rounds than [`PASSWORD_ROUNDS_MIN`], or more than
+    /// [`PASSWORD_ROUNDS_MAX`].
     Rounds(u32),
-    /// A password of so many bytes.
+    /// The password has this many bytes, fewer than [`PASSWORD_BYTES_MIN`] or more than
+    /// [`PASSWORD_BYTES_MAX`].
     Bytes(usize),
-    /// A password with a line break or another control character.
+    /// The password has a line break or another control character.
     Control,
 }
 
@@ -53,10 +55,11 @@ impl std::fmt::Display for PasswordProblem {
 }
 
 impl PasswordHash {
-    /// Reads its text.
+    /// Parses the text that `weir password` prints.
     ///
     /// # Errors
-    /// The form is another, or there are too few rounds, or too many.
+    /// [`PasswordProblem::Form`] for another form, [`PasswordProblem::Rounds`] for too few or too
+    /// many rounds.
     pub fn parse(text: &str) -> Result<Self, PasswordProblem> {
         let mut parts = text.split('$');
         let (form, rounds, salt, hash) = (parts.next(), parts.next(), parts.next(), parts.next());
@@ -83,7 +86,8 @@ impl PasswordHash {
     /// Hashes a new password, with a salt of its own.
     ///
     /// # Errors
-    /// The password is too short, too long or cannot be typed.
+    /// [`PasswordProblem::Bytes`] for a password that is too short or too long,
+    /// [`PasswordProblem::Control`] for one that cannot be typed.
     pub fn make(password: &str) -> Result<Self, PasswordProblem> {
         if !(PASSWORD_BYTES_MIN..=PASSWORD_BYTES_MAX).contains(&password.len()) {
             return Err(PasswordProblem::Bytes(password.len()));
@@ -99,19 +103,19 @@ impl PasswordHash {
         Ok(Self { rounds, salt, hash })
     }
 
-    /// One that no password has, and that takes as long: for users that there are not.
+    /// A hash that no password has, and that takes as long to check: for unknown users.
     pub(super) fn of_nobody(rounds: u32) -> Self {
         let rounds = NonZeroU32::new(rounds.max(PASSWORD_ROUNDS_MIN)).expect("not zero");
         Self { rounds, salt: random::<SALT_BYTES>().to_vec(), hash: random() }
     }
 
-    /// How long it takes.
+    /// How many rounds of PBKDF2 it takes.
     pub(super) fn rounds(&self) -> u32 {
         self.rounds.get()
     }
 
-    /// Whether the password is this one. Takes as long as `rounds` rounds do, where those are
-    /// more: so all users of a configuration take the same time.
+    /// Whether the password is this one. Takes as long as `rounds` rounds, where those are more, so
+    /// that all users of a configuration take the same time.
     pub(super) fn fits(&self, password: &str, rounds: u32) -> bool {
         let algorithm = pbkdf2::PBKDF2_HMAC_SHA256;
         let password = password.as_bytes();
@@ -153,7 +157,7 @@ mod tests {
         assert_eq!(format!("{hash:?}"), "PasswordHash");
     }
 
-    /// By another hand: Python's `hashlib.pbkdf2_hmac("sha256", b"hunter2hunter2",
+    /// Computed independently, by Python's `hashlib.pbkdf2_hmac("sha256", b"hunter2hunter2",
     /// b"0123456789abcdef", 600000)`.
     #[test]
     fn it_is_pbkdf2_with_hmac_sha256() {

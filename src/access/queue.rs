@@ -5,10 +5,10 @@
 //! address that queues five passwords delays another's only one by one hash.
 //!
 //! Passwords are bounded by [`PASSWORDS_WAITING_MAX`], requests over all of them by
-//! [`PASSWORD_REQUESTS_MAX`]. A full queue takes the newest of the address that has most, if that
-//! one has at least two more than the newcomer's; else the newcomer is refused. A client whose
-//! address may be made up ([`Sender::forwarded`]) goes behind others with the same number, makes
-//! room for each of them, and gets room from its like alone.
+//! [`PASSWORD_REQUESTS_MAX`]. When the queue is full, the newest password of the address that has
+//! most is dropped, if that address has at least two more than the newcomer's; else the newcomer is
+//! refused. A client whose address may be made up ([`Sender::forwarded`]) goes behind others with
+//! the same number, makes room for each of them, and gets room only from other such clients.
 
 use std::net::IpAddr;
 
@@ -20,7 +20,7 @@ use super::password::PasswordHash;
 use super::verified::CredentialDigest;
 use crate::limits::{PASSWORD_REQUESTS_MAX, PASSWORDS_WAITING_MAX};
 
-/// A try at a password.
+/// One try at a password, as it is counted.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attempt {
     pub(super) mark: CredentialDigest,
@@ -34,15 +34,15 @@ pub(super) struct Job {
     pub(super) hash: PasswordHash,
     pub(super) rounds: u32,
     pub(super) password: String,
-    /// A right answer is of no use: there is no such user.
+    /// There is no such user: the result is wrong, whatever the hash says.
     pub(super) is_unknown_user: bool,
 }
 
 #[derive(Default)]
 pub(super) struct Queue {
-    /// In the order in which they came.
+    /// Passwords in the order in which they came.
     hashes: Vec<Hash>,
-    /// The number of the password that was hashed last.
+    /// The number of the password that was last taken to be hashed.
     served: u64,
 }
 
@@ -72,7 +72,7 @@ impl Queue {
         self.hashes.iter().any(|hash| hash.mark == *mark)
     }
 
-    /// Has a request of `sender` wait for a password that [`Queue::has`].
+    /// Adds a request of `sender` to a password that [`Queue::has`].
     pub(super) fn join(
         &mut self,
         mark: &CredentialDigest,
@@ -86,8 +86,8 @@ impl Queue {
         Ok(outcome)
     }
 
-    /// Makes sure that a password of `sender` finds room: the one that it takes the place of, where
-    /// there is one. Its requests are told that the queue is full.
+    /// Makes room for a password of `sender`. Returns the password that was dropped for it, where
+    /// one was; the requests that wait for that one learn that the queue is full.
     pub(super) fn make_room(&mut self, sender: &Sender) -> Result<Option<Job>, QueueFull> {
         if self.hashes.len() < PASSWORDS_WAITING_MAX {
             return Ok(None);
@@ -97,7 +97,7 @@ impl Queue {
         Ok(self.hashes.remove(index).job)
     }
 
-    /// Which of those that wait makes room for a password of `sender`.
+    /// The waiting password that makes room for one of `sender`.
     fn least_entitled(&self, sender: &Sender) -> Option<CredentialDigest> {
         let of = |address| self.hashes.iter().filter(|hash| hash.address == address).count();
         let is_due = |hash: &&Hash| {
@@ -127,7 +127,7 @@ impl Queue {
         outcome
     }
 
-    /// The next password to hash; `None` while one is being hashed, or when none waits.
+    /// Takes the next password to hash; `None` while one is being hashed, or when none waits.
     pub(super) fn next(&mut self) -> Option<Job> {
         if self.hashes.iter().any(|hash| hash.job.is_none()) {
             return None;
@@ -137,7 +137,7 @@ impl Queue {
         next.job.take()
     }
 
-    /// Takes out a password that was hashed; who waits for it.
+    /// Takes out a password that was hashed; returns the senders of the requests that wait for it.
     pub(super) fn finish(&mut self, mark: &CredentialDigest) -> Vec<oneshot::Sender<bool>> {
         let Some(index) = self.hashes.iter().position(|hash| hash.mark == *mark) else {
             return Vec::new();
@@ -146,7 +146,8 @@ impl Queue {
         requests.into_iter().map(|request| request.outcome).collect()
     }
 
-    /// Makes sure that a request of `sender` finds room.
+    /// Makes room for one more request of `sender`: where needed, the newest of the address that
+    /// has most is dropped, if that address has at least two more.
     pub(super) fn make_room_for_request(&mut self, sender: &Sender) -> Result<(), QueueFull> {
         let address = sender.tries_key();
         for hash in &mut self.hashes {

@@ -1,37 +1,40 @@
-//! Tokens: 256 random bits that let a player in. The configuration has their SHA-256, which is
-//! enough for what cannot be guessed; that needs no rounds and no limit on tries.
+//! Tokens: 256 random bits that let a player in. The configuration has only their SHA-256. That is
+//! enough for a secret that cannot be guessed: it needs no rounds, and no limit on tries.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::hmac;
 
-use super::{from_hex, hex, random, sha256};
+use super::sha256;
+use crate::hex;
+use crate::random::random;
 
 const FORM: &str = "sha256$";
 
-/// The hash of a token.
+/// The SHA-256 of a token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TokenHash([u8; 32]);
 
 impl TokenHash {
-    /// Of a token.
+    /// The hash of this token.
     pub fn of(token: &str) -> Self {
         Self(sha256(&[token.as_bytes()]))
     }
 
-    /// Reads what `weir token` prints: `sha256$` and 64 hexadecimal digits.
+    /// Parses what `weir token` prints: `sha256$` and 64 hexadecimal digits. `None` for any other
+    /// text.
     pub fn parse(text: &str) -> Option<Self> {
-        from_hex(text.strip_prefix(FORM)?).map(Self)
+        hex::bytes(text.strip_prefix(FORM)?).map(Self)
     }
 
-    /// A new token, and its hash.
+    /// Makes a new token of 43 characters, and its hash.
     pub fn generate() -> (String, Self) {
         let token = URL_SAFE_NO_PAD.encode(random::<32>());
         let hash = Self::of(&token);
         (token, hash)
     }
 
-    /// Whether they are the same, in a time that does not tell where they differ.
+    /// Whether both are the same, in a time that does not tell where they differ.
     pub fn fits(&self, other: &Self) -> bool {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &[]);
         let tag = hmac::sign(&key, &self.0);
@@ -41,7 +44,7 @@ impl TokenHash {
 
 impl std::fmt::Display for TokenHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{FORM}{}", hex(&self.0))
+        write!(f, "{FORM}{}", hex::text(&self.0))
     }
 }
 

@@ -1,15 +1,16 @@
-//! Credentials known to be right, for a while: a wall of pages that all send the same user and
-//! password is hashed once. What is kept is a keyed hash, with a key that ends with the process.
+//! Credentials that were found right a short while ago, so that a wall of pages which all send the
+//! same user and password has it hashed once. Only a keyed hash is kept, with a key that ends with
+//! the process.
 
 use ring::hmac;
 
-use super::random;
 use crate::limits::{CREDENTIALS_REMEMBERED_MAX, CREDENTIALS_REMEMBERED_US};
+use crate::random::random;
 
-/// A user's section, name and password, under the process's key.
+/// HMAC-SHA-256 of a user's section, name and password, under the process's key.
 pub(super) type CredentialDigest = [u8; 32];
 
-/// The table.
+/// The digests, at most [`CREDENTIALS_REMEMBERED_MAX`], each for [`CREDENTIALS_REMEMBERED_US`].
 pub(super) struct VerifiedCredentials {
     key: hmac::Key,
     entries: Vec<(CredentialDigest, u64)>,
@@ -21,8 +22,8 @@ impl VerifiedCredentials {
         Self { key, entries: Vec::new() }
     }
 
-    /// Stands for these credentials. With the section's fingerprint in it, a changed password is
-    /// another mark.
+    /// The digest of these credentials. It includes the section's fingerprint, so that a changed
+    /// password gives another digest.
     pub(super) fn mark(&self, fingerprint: &[u8], user: &str, password: &str) -> CredentialDigest {
         let mut context = hmac::Context::with_key(&self.key);
         for part in [fingerprint, user.as_bytes(), password.as_bytes()] {
@@ -38,7 +39,7 @@ impl VerifiedCredentials {
         self.entries.iter().any(|(known, until_us)| known == mark && now_us < *until_us)
     }
 
-    /// Remembers credentials that were found right; when full, instead of the oldest.
+    /// Remembers credentials that were found right; when the table is full, the oldest are dropped.
     pub(super) fn insert(&mut self, mark: CredentialDigest, now_us: u64) {
         self.entries.retain(|(known, until_us)| *known != mark && now_us < *until_us);
         if self.entries.len() >= CREDENTIALS_REMEMBERED_MAX {

@@ -2,11 +2,11 @@
 //!
 //! A file is read in full, and every mistake is reported with line and column: `weir check` refuses
 //! a file with any mistake; `weir run` goes on where it safely can ([`Severity`]), and with the
-//! last good file where it cannot ([`ConfigFile`]). A bad `[[camera]]` is kept in the list, disabled,
-//! with its reason. [`diff`] compares a new file with the configuration in force; `edit` makes the
-//! changes that a person asks for at the console. Bounded by [`crate::limits::CONFIG_BYTES_MAX`],
-//! `CONFIG_TOKENS_MAX` and, in number of cameras, [`crate::limits::CAMERAS_MAX`]. Does not resolve
-//! names or use the network.
+//! last good file where it cannot ([`ConfigFile`]). A bad `[[camera]]` is kept in the list,
+//! disabled, with its reason. [`diff`] compares a new file with the configuration in force; `edit`
+//! makes the changes that a person asks for at the console. Bounded by
+//! [`crate::limits::CONFIG_BYTES_MAX`], `CONFIG_TOKENS_MAX` and, in number of cameras,
+//! [`crate::limits::CAMERAS_MAX`]. Does not resolve names or use the network.
 
 mod account;
 mod camera;

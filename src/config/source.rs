@@ -138,7 +138,7 @@ impl ConfigOrigin {
 }
 
 impl ConfigFile {
-    /// A source with its file at `path` and its copy in `state`.
+    /// The configuration file at `path`, with its copy in `state`.
     pub fn new(path: PathBuf, state: StateFolder) -> Self {
         Self { path, state }
     }
@@ -159,8 +159,8 @@ impl ConfigFile {
         Ok(read)
     }
 
-    /// The file's text, and an account for the work on it. The account keeps `factor` times the
-    /// library heap free that reading the text takes; [`Unusable::NoRoom`] if so much is not free.
+    /// The file's text, and an account for the work on it, which reserves `factor` times the library
+    /// heap that reading the text takes. [`Unusable::NoRoom`] when so much is not free.
     pub(super) fn text_with_room(&self, factor: usize) -> Result<(String, HeapAccount), Unusable> {
         // Shared: the text outlives the request that asks for it.
         let text = accounts::shared(|| file_text(&self.path, CONFIG_BYTES_MAX));

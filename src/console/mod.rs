@@ -5,11 +5,11 @@
 //! earlier lines ([`history`]), password tries ([`login`]) and the output queue ([`output`]). All
 //! of it has a fixed size, whatever a cable at the wrong speed sends.
 //!
-//! A typed line is parsed into a [`command::ConsoleCommand`] and answered by `dispatcher`, whose texts
-//! (`screens`) come from the same data as `/api/status`, `/api/cameras` and `/api/sessions`. A task
-//! of the control thread (`run_session`) serves each wire (`wire`: a serial device; `local`: the
-//! socket in the state folder), at most [`crate::limits::CONSOLES_MAX`] of them. None blocks on a
-//! wire that is not read. The media thread is not involved.
+//! A typed line is parsed into a [`command::ConsoleCommand`] and answered by `dispatcher`, whose
+//! texts (`screens`) come from the same data as `/api/status`, `/api/cameras` and `/api/sessions`.
+//! A task of the control thread (`run_session`) serves each wire (`wire`: a serial device; `local`:
+//! the socket in the state folder), at most [`crate::limits::CONSOLES_MAX`] of them. None blocks on
+//! a wire that is not read. The media thread is not involved.
 
 pub mod command;
 mod dispatcher;

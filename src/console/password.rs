@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use crate::access::PasswordHash;
 use crate::config::Edit;
 use crate::control::Control;
+use crate::random::random;
 use crate::storage::{Secret, StateFolder};
 
 const FILE: &str = "weir-console-password";
@@ -123,7 +124,7 @@ pub(super) async fn made(control: &Control) -> Result<(Secret, PasswordHash), St
 fn new() -> Secret {
     let mut characters = Vec::new();
     while characters.len() < 12 {
-        let random: [u8; 16] = crate::access::random();
+        let random: [u8; 16] = random();
         // The last of the 32 is dropped, so that the other 31 are equally likely.
         let fit = random.iter().map(|byte| ALPHABET[usize::from(byte & 31)]).filter(|c| *c != b'=');
         characters.extend(fit.map(char::from));

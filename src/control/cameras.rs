@@ -21,6 +21,7 @@ use crate::limits::{
     CAMERAS_DIALLED_MAX, MARKER_PROBE_ACCESS_UNITS,
 };
 use crate::media::{Command, Lost, Play};
+use crate::random::random;
 use crate::rtsp::{Habits, Ready, SessionEnding};
 use crate::status::{self, CameraStats};
 
@@ -345,7 +346,7 @@ impl Control {
 impl super::State {
     /// `ms` give or take a fifth, so that cameras that fell together do not return together.
     fn jittered(&self, ms: u64) -> Duration {
-        let random = u64::from(u16::from_be_bytes(self.random()));
+        let random = u64::from(u16::from_be_bytes(random()));
         Duration::from_millis(ms * 4 / 5 + ms * 2 / 5 * random / u64::from(u16::MAX))
     }
 }

@@ -22,6 +22,7 @@ use crate::limits::{
 };
 use crate::media::{Command, HandshakeDatagram, Promote, SessionId};
 use crate::mem::accounts::{self, HeapAccount};
+use crate::random::random;
 use crate::status::{self, TABLES};
 use crate::webrtc::demux::DatagramKind;
 use crate::webrtc::ended::Ended;
@@ -390,7 +391,7 @@ impl State {
             start: SessionStart { seal, open, path, flight, close_notify },
             stream: active.camera,
             rtp_params: active.rtp_params,
-            random: u16::from_be_bytes(self.random()),
+            random: u16::from_be_bytes(random()),
         };
         self.media.borrow().send(Command::Live(Box::new(promote)));
     }

@@ -7,13 +7,14 @@
 //! session.
 
 use crate::clock;
+use crate::hex;
 use crate::media::{Command, Expect};
 use crate::mem::accounts;
+use crate::random::random;
 use crate::status::TABLES;
 use crate::webrtc::credentials::Peer;
 use crate::webrtc::fragment::{self, Fragment};
 
-use super::offers::hex;
 use super::{Control, Patch, PatchRefusal, Patched};
 
 impl Control {
@@ -50,7 +51,7 @@ impl Control {
             TABLES.commands.was_full();
             return Err(PatchRefusal::Behind);
         }
-        let etag = hex(&state.random::<8>());
+        let etag = hex::text(&random::<8>());
         accounts::shared(|| record.restarted(etag.clone(), ufrag, now_us));
         let mut credentials = state.credentials(session.slot);
         credentials.peer = Peer::new(ufrag, password.0);

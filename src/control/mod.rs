@@ -28,7 +28,6 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use ring::rand::{SecureRandom, SystemRandom};
 use tokio::signal::unix::Signal;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::spawn_local;
@@ -38,6 +37,7 @@ use crate::config::{Config, ConfigFile, Started};
 use crate::limits::{CAMERAS_MAX, CANDIDATES_MAX};
 use crate::media::Media;
 use crate::net;
+use crate::random::random;
 use crate::storage::StateFolder;
 use crate::tls::Tls;
 use crate::webrtc::handshake::DtlsIdentity;
@@ -78,7 +78,6 @@ struct State {
     guard: Guard,
     media: RefCell<Media>,
     identity: DtlsIdentity,
-    random: SystemRandom,
     /// All camera slots, used or not, by slot.
     cameras: Vec<CameraSlot>,
     /// The slots that have a camera, in the configuration's order.
@@ -86,7 +85,7 @@ struct State {
     sessions: RefCell<Sessions>,
     handshakes: RefCell<Handshakes>,
     offers: RefCell<OfferQueue<Permit>>,
-    /// Notified when the handshakes have changed, so that the driver computes its deadline again.
+    /// Wakes the handshake driver for a round, as when a handshake or a waiting offer is new.
     begun: Notify,
     supervisor: Supervisor,
 }
@@ -117,7 +116,6 @@ impl Control {
             guard: Guard::new(state),
             media: RefCell::new(media),
             identity,
-            random: SystemRandom::new(),
             cameras,
             order: RefCell::new(order),
             sessions: RefCell::new(Sessions::new()),
@@ -219,17 +217,11 @@ impl State {
         self.config.borrow().clone()
     }
 
-    fn random<const N: usize>(&self) -> [u8; N] {
-        let mut bytes = [0; N];
-        self.random.fill(&mut bytes).expect("the kernel has random bytes once it has booted");
-        bytes
-    }
-
     /// `N` random characters that ICE allows (`ice-char` of RFC 8839).
     fn random_text<const N: usize>(&self) -> heapless::String<N, u8> {
         const ALPHABET: &[u8; 64] =
             b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        let random: [u8; N] = self.random();
+        let random: [u8; N] = random();
         random.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 63)])).collect()
     }
 

@@ -9,11 +9,13 @@ use tokio::time::{sleep, timeout};
 use crate::access::Owner;
 use crate::clock;
 use crate::egress::subscription::RtpParams;
+use crate::hex;
 use crate::limits::{
     CAMERA_START_WAIT_US, OFFER_WAIT_US, PROFILE, SESSION_EVICTABLE_US, SESSION_OWN_EVICTABLE_US,
 };
 use crate::media::{Command, Expect};
 use crate::mem::accounts::{self, AccountKind, HeapAccount};
+use crate::random::random;
 use crate::status::{self, TABLES};
 use crate::webrtc::credentials::IceCredentials;
 use crate::webrtc::credentials::Peer;
@@ -44,7 +46,7 @@ impl Control {
         let permit = state.slot(offer.client).await?;
         // While it waited the camera may have got another slot, or none.
         let camera = state.admitting(&offer.camera)?;
-        // Nor need the user, token or login be there any more.
+        // The user, token or login may have been removed as well.
         state.admits_owner(&offer.owner)?;
         state.make_room(peer, &offer.owner)?;
         let answer = state.begin(&offer, camera);
@@ -107,11 +109,14 @@ impl State {
         problem.map_or(Ok(()), |problem| Err(OfferRefusal::NotLetIn(problem)))
     }
 
-    /// Makes sure that a session of `owner` finds a slot. If the table is full, it ends the first
-    /// that there is of: an offer without a check, of the viewer who has most sessions; a silent
-    /// session; a session of the same address that is silent for a shorter time, so that a player
-    /// that vanished and asks again is not kept waiting; a session of the viewer who has most, if
-    /// `owner` has fewer.
+    /// Makes sure that a session of `owner` finds a slot. In a full table it ends one session, the
+    /// first that it finds in this order:
+    ///
+    /// - an offer without a check, of the viewer with the most sessions;
+    /// - the longest silent session, if silent for [`SESSION_EVICTABLE_US`];
+    /// - a session of the same address, if silent for [`SESSION_OWN_EVICTABLE_US`], so that a
+    ///   player that vanished and asks again need not wait longer;
+    /// - a session of the viewer with the most, if `owner` has fewer.
     fn make_room(&self, peer: IpAddr, owner: &Owner) -> Result<(), OfferRefusal> {
         if self.media.borrow().is_behind() {
             TABLES.commands.was_full();
@@ -212,9 +217,9 @@ impl State {
         camera: u16,
     ) -> Result<(OfferAnswer, Box<Active>), OfferRefusal> {
         let now_us = clock::now_us();
-        let secret = hex(&self.random::<16>());
-        let etag = hex(&self.random::<8>());
-        let ssrc = u32::from_be_bytes(self.random()) | 1;
+        let secret = hex::text(&random::<16>());
+        let etag = hex::text(&random::<8>());
+        let ssrc = u32::from_be_bytes(random()) | 1;
         let candidates = self.candidates(offer.asked);
         let mut sessions = self.sessions.borrow_mut();
         let admitted = sessions.admit(camera, offer, secret.clone(), etag.clone());
@@ -247,7 +252,7 @@ impl State {
             ssrc,
             payload_type,
             playout_delay_id,
-            timestamp_offset: u32::from_be_bytes(self.random()),
+            timestamp_offset: u32::from_be_bytes(random()),
             is_resending: resend,
         };
         let active = Active {
@@ -291,8 +296,4 @@ fn refusal(error: OfferError) -> OfferRefusal {
         }
         error => OfferRefusal::BadOffer(error.to_string()),
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -101,7 +101,7 @@ pub(crate) struct RefusalsReport {
 #[derive(Debug, Clone, serde::Serialize)]
 pub(crate) struct NetworkReport {
     pub(crate) links: Vec<Link>,
-    /// The media port.
+    /// The UDP port for media.
     pub(crate) udp_port: u16,
     /// Datagrams that the kernel dropped because they came faster than they were read.
     pub(crate) udp_receive_dropped: u64,

@@ -14,7 +14,7 @@ pub(super) struct HeldSession<'s> {
     pub(super) id: u64,
 }
 
-/// The session to end for a newcomer in a full table: the oldest of the viewer who has most, if
+/// The session to end for a newcomer in a full table: the oldest of the viewer with the most, if
 /// that viewer still has at least as many as the newcomer afterwards. So a viewer never evicts
 /// sessions of its own, and two viewers with equal shares do not evict each other's in alternation.
 /// If any offer is without a check, such an offer is ended instead, of whichever viewer.
@@ -52,7 +52,7 @@ fn count<'s, S: Iterator<Item = HeldSession<'s>>>(
     sessions().filter(|other| other.owner.is_same_viewer(owner)).count()
 }
 
-/// Among the sessions that `is_meant` selects, the oldest of the viewer who has most sessions in
+/// Among the sessions that `is_meant` selects, the oldest of the viewer with the most sessions in
 /// all, and that viewer's total. Of two viewers with equal totals, the one with the older session.
 fn of_most<'s, S: Iterator<Item = HeldSession<'s>>>(
     sessions: &impl Fn() -> S,
@@ -68,7 +68,7 @@ fn of_most<'s, S: Iterator<Item = HeldSession<'s>>>(
 mod tests {
     use super::*;
 
-    /// The table, oldest first: each session by the last byte of its owner's address; the next id.
+    /// The id and owner of each session in the table, oldest first; then the next id.
     struct Shared(Vec<(u64, Owner)>, u64);
 
     fn owner(last: u8) -> Owner {

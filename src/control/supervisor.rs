@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(first, "RELOADING=1");
         let us = second.strip_prefix("MONOTONIC_USEC=").expect("systemd 253 asks for it");
         assert!(us.parse::<u64>().is_ok(), "{us}");
-        // As when its client leaves.
+        // The drop is what happens when the client leaves.
         drop(reload);
         let count = manager.recv(&mut bytes).expect("it is told of the end too");
         assert_eq!(&bytes[..count], b"READY=1");

@@ -33,7 +33,7 @@ impl Viewer {
         assert!(bytes > 0, "closed early");
     }
 
-    /// Sends a request and takes the head of its answer, passing frames over.
+    /// Sends a request and returns the head of its answer, skipping interleaved frames.
     async fn ask(&mut self, request: &str) -> String {
         self.stream.write_all(request.as_bytes()).await.expect("sent");
         loop {

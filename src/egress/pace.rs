@@ -27,7 +27,7 @@ pub struct Pacer {
 }
 
 impl Pacer {
-    /// A full bucket.
+    /// A full bucket, without a rate.
     pub const fn new() -> Self {
         Self {
             segments: PACING_SEGMENTS_PER_MS,

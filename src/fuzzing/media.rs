@@ -66,7 +66,7 @@ pub fn srtcp(data: &[u8]) {
     let opened = live.srtcp(&mut packet, path(2), SECOND_US).expect("it is genuine");
     assert_eq!(opened, plain);
     assert_eq!((live.path(), live.last_sign_us()), (path(1), 0), "a report alone moves nothing");
-    assert_eq!(live.ask(SECOND_US, || Some([7; 12])), None, "nor does a sender's first one ask");
+    assert_eq!(live.ask(SECOND_US, || [7; 12]), None, "nor does a sender's first one ask");
     refuse(&mut live, &sealed);
     let mut count = 0;
     rtcp::parse(&plain, |_| count += 1);

@@ -5,7 +5,7 @@
 pub struct Flags(u8);
 
 impl Flags {
-    /// No flag set.
+    /// A packet with no flag set.
     pub const NONE: Self = Self(0);
     /// The RTP marker: the last packet of its access unit.
     pub const MARKER: Self = Self(1);

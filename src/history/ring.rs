@@ -26,7 +26,7 @@ pub use keeping::ChunkUse;
 use super::chunks::Chunks;
 use super::packet::{Flags, Packet};
 
-/// A stream's history.
+/// The history of one stream.
 #[derive(Debug)]
 pub struct Ring {
     /// Oldest first; packets are written to the last one.
@@ -173,7 +173,7 @@ impl Ring {
         index >= self.tail || self.start().is_some_and(|start| start.has(index))
     }
 
-    /// Where a viewer may begin: the newest key frame; `None` when that is not held whole so far.
+    /// Where a viewer may begin: the newest key frame; `None` when any part of it is lost.
     pub fn start(&self) -> Option<StartPoint> {
         let Idr { begins, end } = self.idr?;
         Some(StartPoint { index: begins, until: (begins < self.tail).then_some(end) })

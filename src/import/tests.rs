@@ -98,7 +98,7 @@ fn the_cameras_of_go2rtc_come_over() {
     assert_notes(&imported, &begins);
 }
 
-/// One note for each begin, in order, and no secret in any.
+/// Asserts one note per item of `begins`, in order, that starts with it, and no secret in any.
 fn assert_notes(imported: &Imported, begins: &[&str]) {
     let notes = &imported.notes;
     assert_eq!(notes.len(), begins.len(), "{notes:#?}");

@@ -73,10 +73,10 @@ pub mod sizes {
     pub const BATCH: usize = size_of::<Batch>();
     /// The table of remote addresses.
     pub const DEMUX: usize = size_of::<Demux>();
-    /// All session slots.
+    /// The table of session slots.
     pub const SESSION_SLOTS: usize = size_of::<SessionSlots>();
     /// The table of subscriptions.
     pub const SUBSCRIBERS: usize = size_of::<Subscribers>();
-    /// All camera connections.
+    /// The table of camera connections.
     pub const CAMERAS: usize = size_of::<Cameras>();
 }

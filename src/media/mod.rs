@@ -46,7 +46,7 @@ pub enum Command {
     /// the slot or the same camera has another address. The media thread always answers with
     /// [`Lost::Stopped`] in the slot's statistics.
     Stop {
-        /// The camera's slot.
+        /// The slot of the camera to stop.
         camera: u16,
     },
     /// A session begins its handshake: hand its verified checks and its DTLS datagrams to control.
@@ -55,7 +55,7 @@ pub enum Command {
     Live(Box<Promote>),
     /// The browser of a live session restarted ICE: accept checks with these credentials as well.
     Restart(Box<Expect>),
-    /// End a session.
+    /// End a session, live or in handshake, for this reason.
     End {
         /// The session to end; ignored when its slot has a newer use.
         session: SessionId,
@@ -68,7 +68,7 @@ pub enum Command {
 
 /// A camera that is ready to play: the contents of [`Command::Play`].
 pub struct Play {
-    /// The camera's slot.
+    /// The slot that the camera plays into.
     pub camera: u16,
     /// The connection, in non-blocking mode.
     pub socket: std::net::TcpStream,
@@ -90,7 +90,7 @@ pub struct Promote {
     pub session: SessionId,
     /// Its SRTP keys and addresses.
     pub start: SessionStart,
-    /// The camera's slot.
+    /// The slot of the camera that it watches.
     pub stream: u16,
     /// SSRC, payload type and header extension of its RTP packets.
     pub rtp_params: RtpParams,
@@ -101,7 +101,7 @@ pub struct Promote {
 /// One use of a session slot. A slot is used again, with another generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionId {
-    /// The session slot.
+    /// The number of the session slot.
     pub slot: u16,
     /// The number of this use of the slot.
     pub generation: u32,
@@ -112,11 +112,11 @@ pub struct SessionId {
 pub struct HandshakeDatagram {
     /// The session in handshake that it belongs to.
     pub session: SessionId,
-    /// The sender's address.
+    /// The sender's address and port.
     pub from: SocketAddr,
     /// The local address that it was sent to.
     pub to: SocketAddr,
-    /// The UDP payload.
+    /// The UDP payload, complete.
     pub bytes: heapless::Vec<u8, DATAGRAM_BYTES_MAX>,
 }
 

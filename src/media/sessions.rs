@@ -9,7 +9,7 @@ use crate::webrtc::session::{CloseNotify, Live};
 
 use super::SessionId;
 
-/// All session slots.
+/// The session slots, live ones with their keys.
 pub struct SessionSlots {
     sessions: heapless::Vec<SessionSlot, SESSIONS_MAX>,
 }

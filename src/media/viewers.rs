@@ -2,19 +2,18 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use ring::rand::{SecureRandom, SystemRandom};
-
 use crate::egress::batch::Path;
 use crate::egress::rtcp::{self, Feedback};
 use crate::egress::subscription::Subscription;
 use crate::limits::ICMP_ERRORS_PER_TURN;
 use crate::net::udp::RECEIVE_DATAGRAMS_MAX;
+use crate::random::random;
 use crate::status::{self, TABLES};
 use crate::webrtc::admission::Admission;
 use crate::webrtc::consent::{Check, Pairs, REPLY_BYTES_MAX};
 use crate::webrtc::demux::DatagramKind;
 use crate::webrtc::ended::Ended;
-use crate::webrtc::place::{self, QUESTION_BYTES_MAX, Transaction};
+use crate::webrtc::place::{self, QUESTION_BYTES_MAX};
 use crate::webrtc::session::Live;
 
 use super::event_loop::EventLoop;
@@ -179,7 +178,7 @@ impl EventLoop {
         let Ok(compound) = live.srtcp(datagram.bytes, path, self.now_us) else { return };
         let is_heeded = live.heeds_report(self.now_us);
         session.pairs.prove(live.path().to);
-        if let Some((path, transaction)) = live.ask(self.now_us, transaction) {
+        if let Some((path, transaction)) = live.ask(self.now_us, random) {
             let mut buffer = [0; QUESTION_BYTES_MAX];
             if let Some(question) =
                 place::write(session.pairs.of(path.to), &transaction, &mut buffer)
@@ -221,8 +220,7 @@ impl EventLoop {
         }
     }
 
-    /// A session's handshake is complete: it subscribes to its stream and gets the packets from
-    /// there.
+    /// A session's handshake is complete: it subscribes to its stream and is served at once.
     pub(super) fn promote(&mut self, promote: Promote) {
         let Promote { session: id, start, stream, rtp_params, random } = promote;
         let now_us = self.now_us;
@@ -308,13 +306,6 @@ impl EventLoop {
         status::CAMERAS[usize::from(stream)].viewers.store(viewers, Relaxed);
         TABLES.subscriptions.set(self.memory.subscribers.len());
     }
-}
-
-/// A random STUN transaction ID, which cannot be guessed.
-fn transaction() -> Option<Transaction> {
-    let mut bytes = [0; 12];
-    SystemRandom::new().fill(&mut bytes).ok()?;
-    Some(bytes)
 }
 
 /// Counts a datagram beyond the limits of its handshake.

@@ -1,14 +1,15 @@
-//! Heap accounts: what comes from outside is served under an account of its own, with a budget.
+//! Heap accounts: every request or connection from outside has an account of its own, with a
+//! budget.
 //!
-//! The allocator books each block on the account that is entered on the calling thread
-//! ([`HeapAccount::enter`], [`HeapAccount::charge`]), or on what all share where none is. A block stays on
-//! the account that it was made for, whoever makes it longer or gives it back. Whoever is over its
-//! budget after a turn is ended by name, and nobody else notices; within one turn it is given what
-//! it asks for, out of the reserve.
+//! The allocator charges each block to the account that is entered on the calling thread
+//! ([`HeapAccount::enter`], [`HeapAccount::charge`]), or to the shared part if none is. A block
+//! stays on its account, whichever thread or task grows or frees it. The owner of an account that
+//! is over budget after one poll is ended with a warning in the log, and the others are not
+//! affected. Within one poll it gets what it asks for, out of the reserve.
 //!
-//! New accounts, and what else begins to take memory ([`Demand`]), are refused while less than
-//! the reserve is free ([`admit`]), and where there are as many of a kind as the plan has. So the
-//! budgets of all that can be open, the part that all share, and the reserve are the heap's sum,
+//! New accounts and other work that begins to take memory ([`Demand`]) are refused while less than
+//! the reserve is free ([`admit`]), and if as many of their kind are open as the plan has. So the
+//! budgets of all accounts that can be open, the shared part and the reserve together fit the heap,
 //! which [`crate::plan`] asserts.
 
 use std::fmt;
@@ -24,37 +25,37 @@ pub use super::kind::AccountKind;
 use crate::limits::{HEAP_PROBE_BYTES, PROFILE};
 
 impl AccountKind {
-    /// Accounts of this kind: see [`AccountFigures`].
+    /// The open accounts of this kind: see [`AccountFigures`].
     pub fn figures(self) -> AccountFigures {
         heap::books(|books| books.figures(self))
     }
 
-    /// How many were ended over their budget.
+    /// How many accounts of this kind were ended over their budget since the start.
     pub fn ended(self) -> u64 {
         ENDED[self as usize].load(Relaxed)
     }
 }
 
-/// What is refused while less than the reserve is free.
+/// Work that is refused while less than the reserve is free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Demand {
-    /// An account.
+    /// Opening an account.
     Account(AccountKind),
-    /// The body of an HTTP request.
+    /// Reading the body of an HTTP request.
     RequestBody,
-    /// A password to be hashed.
+    /// Hashing a password.
     Password,
 }
 
 impl Demand {
     const COUNT: usize = AccountKind::ALL.len() + 2;
 
-    /// All demands.
+    /// All kinds of demand, in the order of the report.
     pub fn all() -> impl Iterator<Item = Self> {
         AccountKind::ALL.into_iter().map(Self::Account).chain([Self::RequestBody, Self::Password])
     }
 
-    /// In words.
+    /// The name in `/api/status`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Account(kind) => kind.name(),
@@ -81,12 +82,12 @@ static ENDED: [AtomicU64; AccountKind::ALL.len()] =
     [const { AtomicU64::new(0) }; AccountKind::ALL.len()];
 static REFUSED: [AtomicU64; Demand::COUNT] = [const { AtomicU64::new(0) }; Demand::COUNT];
 
-/// Why something does not begin now.
+/// Why work is not begun now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
-    /// There is little memory left.
+    /// Less memory than the reserve is free.
     Reserve,
-    /// There are as many of its kind as there may be.
+    /// The largest number of its kind is open.
     Full(Full),
 }
 
@@ -101,15 +102,15 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// Whether something may begin to take memory: the one place that decides. Counted where not.
+/// Whether work may begin to take memory. This is the only place that decides it. Counts a refusal.
 ///
 /// # Errors
-/// [`Refused::Reserve`].
+/// [`Refused::Reserve`]: less than the reserve is free.
 pub fn admit(demand: Demand) -> Result<(), Refused> {
     admit_bytes(demand, 0, HEAP_PROBE_BYTES)
 }
 
-/// The same for what is known to need `bytes`, of which `probe_bytes` in one piece.
+/// The same for work that needs `bytes`, of which `probe_bytes` in one piece.
 fn admit_bytes(demand: Demand, bytes: usize, probe_bytes: usize) -> Result<(), Refused> {
     let promised_bytes = heap::books(|books| books.promised_bytes());
     let room_bytes = heap::room_bytes().saturating_sub(promised_bytes);
@@ -120,7 +121,7 @@ fn admit_bytes(demand: Demand, bytes: usize, probe_bytes: usize) -> Result<(), R
     Err(Refused::Reserve)
 }
 
-/// One account. Dropped, it is closed: what it still holds is everybody's from then on.
+/// One account. When it is dropped it is closed, and blocks that it still holds become shared.
 #[derive(Debug)]
 pub struct HeapAccount {
     tag: Tag,
@@ -128,20 +129,20 @@ pub struct HeapAccount {
 }
 
 impl HeapAccount {
-    /// Opens one, with the budget of its kind.
+    /// Opens an account with the budget of its kind.
     ///
     /// # Errors
-    /// [`Refused`].
+    /// [`Refused`]: memory is short, or the largest number of the kind is open.
     pub fn open(kind: AccountKind) -> Result<Self, Refused> {
         admit(Demand::Account(kind))?;
         Self::book(kind, kind.budget_bytes(), false)
     }
 
-    /// Opens one that is promised `budget_bytes`, `block_bytes` of them in one piece: they are kept
-    /// free for it.
+    /// Opens an account whose `budget_bytes` are kept free for it, `block_bytes` of them in one
+    /// piece.
     ///
     /// # Errors
-    /// [`Refused`]; so many are not free beside the reserve.
+    /// [`Refused`]: that much is not free beside the reserve, or the largest number is open.
     pub fn promise(
         kind: AccountKind,
         budget_bytes: usize,
@@ -159,7 +160,7 @@ impl HeapAccount {
         })
     }
 
-    /// Books what `act` allocates on this account.
+    /// Charges what `act` allocates to this account.
     pub fn enter<R>(&self, act: impl FnOnce() -> R) -> R {
         enter(self.tag, act)
     }
@@ -169,14 +170,15 @@ impl HeapAccount {
         self.tag
     }
 
-    /// Whether it holds more than it may.
+    /// The excess, if the account holds more than its budget.
     pub fn over(&self) -> Option<OverBudget> {
         let (used_bytes, budget_bytes) = heap::books(|books| books.balance(self.tag));
         let over = OverBudget { kind: self.kind, used_bytes, budget_bytes };
         (used_bytes > budget_bytes).then_some(over)
     }
 
-    /// A future that is polled and dropped under this account, and ended when it is over.
+    /// A future that is polled and dropped under this account. It ends with the error
+    /// [`OverBudget`] if the account is over budget after a poll.
     pub fn charge<F: Future>(self, future: F) -> Charged<F> {
         let future = Some(self.enter(|| Box::pin(future)));
         Charged { future, account: self }
@@ -189,20 +191,20 @@ impl Drop for HeapAccount {
     }
 }
 
-/// Books what `act` allocates on what all share: for state that outlives the one who asks for it.
+/// Charges what `act` allocates to the shared part: for state that outlives its requester.
 pub fn shared<R>(act: impl FnOnce() -> R) -> R {
     enter(Tag::SHARED, act)
 }
 
-/// A larger budget for the account that is entered, as long as this lives: for what only so many
-/// can have at once.
+/// A larger budget for one account, as long as this value lives: for memory that only a bounded
+/// number of accounts may have at once.
 #[derive(Debug)]
 pub struct Raise {
     tag: Tag,
     bytes: usize,
 }
 
-/// See [`Raise`].
+/// Raises the budget of the account that is entered by `bytes`; see [`Raise`].
 pub fn raise(bytes: usize) -> Raise {
     let tag = current();
     heap::books(|books| books.change_budget(tag, |budget| budget + bytes));
@@ -216,19 +218,19 @@ impl Drop for Raise {
     }
 }
 
-/// An account holds more than it may.
+/// An account holds more than its budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OverBudget {
-    /// What it is.
+    /// The kind of the account.
     pub kind: AccountKind,
-    /// What it holds.
+    /// Bytes that it holds.
     pub used_bytes: usize,
-    /// What it may.
+    /// Bytes that it may hold.
     pub budget_bytes: usize,
 }
 
 impl OverBudget {
-    /// Says whose it was, and counts it.
+    /// Logs that the account of `whose` was ended, and counts it.
     pub fn tell(&self, whose: impl fmt::Display) {
         ENDED[self.kind as usize].fetch_add(1, Relaxed);
         log::warn!("{} {whose} ended: {self}", self.kind.name());
@@ -244,10 +246,10 @@ impl fmt::Display for OverBudget {
 
 impl std::error::Error for OverBudget {}
 
-/// See [`HeapAccount::charge`].
+/// The future of [`HeapAccount::charge`].
 #[derive(Debug)]
 pub struct Charged<F> {
-    /// `None` once it is over.
+    /// `None` once it has ended.
     future: Option<Pin<Box<F>>>,
     account: HeapAccount,
 }

@@ -1,12 +1,13 @@
 //! A region of static memory that exactly one owner takes, once, at start.
 //!
-//! The regions are zero-initialised statics: they cost nothing in the file, their size is known
-//! to the linker, and [`Arena::take`] touches every page so that a box too small fails at boot.
+//! The regions are zero-initialised statics: they take no room in the file, and the linker knows
+//! their size. [`Arena::take`] touches every page, so that weir fails at boot on a box with too
+//! little memory.
 
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Static memory for one `T`, given away once.
+/// Static memory for one `T`, which can be taken once.
 pub struct Arena<T> {
     taken: AtomicBool,
     value: UnsafeCell<T>,
@@ -22,7 +23,7 @@ impl<T> Arena<T> {
         Self { taken: AtomicBool::new(false), value: UnsafeCell::new(value) }
     }
 
-    /// The arena's only reference; `None` when it was taken before.
+    /// The arena's only reference; `None` if it was taken before.
     #[allow(clippy::mut_from_ref)] // the swap hands it out once
     pub fn take(&'static self) -> Option<&'static mut T> {
         if self.taken.swap(true, Ordering::AcqRel) {

@@ -1,15 +1,15 @@
-//! Whose the bytes of the library heap are: an entry for each account that is open, and one for
-//! what all share. Pure bookkeeping; [`super::heap`] keeps it behind its lock, beside the blocks.
+//! Bookkeeping of the library heap: an entry for each open account, and one for the shared part.
+//! [`super::heap`] keeps it behind its lock, beside the blocks.
 //!
-//! Each block carries a [`Tag`]: the account it was made for, and which use of that entry. When an
-//! account is closed, what it still holds becomes everybody's, and its entry may be used again at
-//! once: a block with the tag of an earlier use is given back from what all share.
+//! Each block carries a [`Tag`]: the account it was allocated for, and a count of that entry's
+//! uses. When an account is closed, the blocks that it still holds become shared, and its entry may
+//! be used again at once. A block with the tag of an earlier use is freed from the shared part.
 
 use super::kind::AccountKind;
 
-/// Entries: the one that all share, and one for each account that can be open.
+/// Entries: one for the shared part, and one for each account that can be open.
 const ENTRIES: usize = 1 + accounts_max();
-/// Bits of a tag that name the entry; the others count its uses.
+/// Bits of a tag that name the entry; the others count the entry's uses.
 const ENTRY_BITS: u32 = 12;
 const USES: u32 = 1 << (u32::BITS - ENTRY_BITS);
 
@@ -25,12 +25,12 @@ const fn accounts_max() -> usize {
     sum
 }
 
-/// Whose a block is. It lies behind each block of the heap.
+/// The account of a block. It is stored behind each block of the heap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Tag(u32);
 
 impl Tag {
-    /// What all share.
+    /// The tag of the shared part.
     pub(super) const SHARED: Self = Self(0);
 
     #[allow(clippy::cast_possible_truncation)] // asserted above
@@ -47,34 +47,34 @@ impl Tag {
     }
 }
 
-/// One account, or none at the moment.
+/// The entry of one account, open or not.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
-    /// `None` while nobody has it; what all share has none either.
+    /// `None` if the entry is free, and for the shared part.
     kind: Option<AccountKind>,
     uses: u32,
     used_bytes: usize,
     budget_bytes: usize,
-    /// The budget is kept free for it from its opening on.
+    /// Whether the budget is kept free for it from its opening on.
     is_promised: bool,
 }
 
-/// The accounts of one kind.
+/// Totals of the accounts of one kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AccountFigures {
-    /// Open now.
+    /// Accounts that are open now.
     pub open: usize,
-    /// What they hold now.
+    /// Bytes that they hold now.
     pub used_bytes: usize,
-    /// The most that a single one held since the start.
+    /// The most bytes that a single account held since the start.
     pub most_bytes: usize,
 }
 
-/// All accounts.
+/// The entries of all accounts.
 #[derive(Debug)]
 pub(super) struct Books {
     entries: [Entry; ENTRIES],
-    /// Where the search for a free entry begins, so that each has its turn and tags repeat late.
+    /// Where the search for a free entry begins. It goes round, so that tags repeat late.
     next: usize,
     open: [usize; AccountKind::ALL.len()],
     most_bytes: [usize; AccountKind::ALL.len()],
@@ -92,7 +92,7 @@ impl Books {
         }
     }
 
-    /// Opens an account, unless there are as many of its kind as there may be.
+    /// Opens an account; `None` if the largest number of its kind is open.
     pub(super) fn open(
         &mut self,
         kind: AccountKind,
@@ -112,7 +112,7 @@ impl Books {
         Some(Tag::new(at, entry.uses))
     }
 
-    /// Closes an account: what it holds is everybody's from now on.
+    /// Closes an account. The blocks that it holds become shared.
     pub(super) fn close(&mut self, tag: Tag) {
         let at = self.holder(tag);
         let entry = &mut self.entries[at];
@@ -123,7 +123,7 @@ impl Books {
         self.open[kind as usize] -= 1;
     }
 
-    /// The entry that a block with this tag belongs to now.
+    /// The index of the entry that a block with this tag belongs to now.
     fn holder(&self, tag: Tag) -> usize {
         let entry = &self.entries[tag.entry()];
         if entry.kind.is_some() && entry.uses == tag.uses() { tag.entry() } else { 0 }
@@ -141,12 +141,12 @@ impl Books {
 
     pub(super) fn give(&mut self, tag: Tag, bytes: usize) {
         let at = self.holder(tag);
-        // A tag that repeated after 2^20 uses could be taken for another's: never below nothing.
+        // A tag repeats after 2^20 uses and may then name another account, so do not underflow.
         let used = &mut self.entries[at].used_bytes;
         *used = used.saturating_sub(bytes);
     }
 
-    /// Changes an account's budget; one that is closed has none.
+    /// Changes an account's budget; does nothing if it is closed.
     pub(super) fn change_budget(&mut self, tag: Tag, change: impl FnOnce(usize) -> usize) {
         let at = self.holder(tag);
         let entry = &mut self.entries[at];
@@ -155,20 +155,20 @@ impl Books {
         }
     }
 
-    /// What an account holds, and its budget.
+    /// The bytes that an account holds, and its budget.
     pub(super) fn balance(&self, tag: Tag) -> (usize, usize) {
         let entry = &self.entries[self.holder(tag)];
         (entry.used_bytes, entry.budget_bytes)
     }
 
-    /// What is kept free for accounts whose budget was promised to them.
+    /// Free bytes that are kept for accounts whose budget was promised.
     pub(super) fn promised_bytes(&self) -> usize {
         let promised =
             self.entries.iter().filter(|entry| entry.kind.is_some() && entry.is_promised);
         promised.map(|entry| entry.budget_bytes.saturating_sub(entry.used_bytes)).sum()
     }
 
-    /// What all share.
+    /// The bytes of the shared part.
     pub(super) fn shared_bytes(&self) -> usize {
         self.entries[0].used_bytes
     }

@@ -1,10 +1,9 @@
-//! The allocator of the programs that fuzz and of the unit tests': the system's, with what the
-//! measuring threads hold counted, in bytes as the library heap books them. The program itself has
-//! [`super::heap`].
+//! The allocator of fuzz targets and unit tests: the system's, which counts what the measuring
+//! threads hold, in bytes as the library heap counts them. The program itself has [`super::heap`].
 //!
-//! A block counts for the thread that made it, whichever gives it back: its number lies behind the
-//! block. So tests that run beside each other do not see each other's blocks, and what is handed to
-//! another thread is gone once that is done with it.
+//! A block is counted for the thread that allocated it, whichever thread frees it: the thread's
+//! number is stored behind the block. So tests that run in parallel do not see each other's blocks,
+//! and a block that was handed to another thread is counted until that thread frees it.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -17,11 +16,11 @@ static COUNTING: Counting = Counting;
 
 struct Counting;
 
-/// Threads that ever measure: the fuzzer's one, or some of the unit tests'.
+/// Threads that may measure over time: the fuzzer's one, or those of some unit tests.
 const THREADS_MAX: usize = 64;
 const NUMBER_BYTES: usize = size_of::<usize>();
 
-/// By the thread's number; that of all that do not measure is 0, and they are not counted.
+/// Bytes by thread number. Threads that do not measure have number 0 and are not counted.
 static HELD: [AtomicIsize; THREADS_MAX] = [const { AtomicIsize::new(0) }; THREADS_MAX];
 static PEAK: [AtomicIsize; THREADS_MAX] = [const { AtomicIsize::new(0) }; THREADS_MAX];
 static NEXT: AtomicUsize = AtomicUsize::new(1);
@@ -30,17 +29,17 @@ thread_local! {
     static NUMBER: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Runs `act`; the most bytes that this thread had at once meanwhile, beyond what it had before.
+/// Runs `act`. Returns the most bytes that this thread held at once meanwhile, beyond those before.
 pub(crate) fn peak_of(act: impl FnOnce()) -> usize {
     let before = held_bytes();
     let peak = &PEAK[NUMBER.get()];
     let outer = peak.swap(before, Relaxed);
     act();
-    // One may be measured within another.
+    // A measurement may be nested in another.
     (peak.fetch_max(outer, Relaxed) - before).unsigned_abs()
 }
 
-/// What this thread made and is still there, from the first time on that it asked.
+/// Bytes that this thread allocated and that are not freed, from its first call of this on.
 pub(crate) fn held_bytes() -> isize {
     if NUMBER.get() == 0 {
         NUMBER.set(NEXT.fetch_add(1, Relaxed));
@@ -62,28 +61,28 @@ fn unbook(number: usize, layout: Layout) {
     }
 }
 
-/// The layout with room for the number behind it.
+/// The layout with room for the thread's number behind it.
 fn numbered(bytes: usize, layout: Layout) -> Option<Layout> {
     Layout::from_size_align(bytes.checked_add(NUMBER_BYTES)?, layout.align()).ok()
 }
 
-/// Where a block's number is.
+/// The position of a block's number.
 ///
 /// # Safety
-/// The block was made for these bytes and the number.
+/// The block was allocated for these bytes and the number.
 unsafe fn number_at(block: *mut u8, bytes: usize) -> *mut usize {
     // SAFETY: it lies behind the payload, within the block.
     unsafe { block.add(bytes).cast() }
 }
 
 impl Counting {
-    /// Gives a new block its number, and books it.
+    /// Stores a new block's number, and counts the block.
     ///
     /// # Safety
-    /// The block is null, or was made for the layout and the number.
+    /// The block is null, or was allocated for the layout and the number.
     unsafe fn begin(block: *mut u8, number: usize, layout: Layout) -> *mut u8 {
         if !block.is_null() {
-            // SAFETY: as the caller says; a number needs no alignment.
+            // SAFETY: the caller promises it; `write_unaligned` needs no alignment.
             unsafe { number_at(block, layout.size()).write_unaligned(number) };
             book(number, layout);
         }
@@ -91,7 +90,7 @@ impl Counting {
     }
 }
 
-// SAFETY: each block is one of the system's allocator, longer than what was asked for by its number,
+// SAFETY: each block comes from the system's allocator, and is longer than requested by the number,
 // which nothing else writes to. Counting touches neither the payload nor the heap.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -110,14 +109,14 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         let Some(longer) = numbered(layout.size(), layout) else { return };
-        // SAFETY: the caller gives back a block that was made by this allocator with the layout.
+        // SAFETY: the caller frees a block that this allocator made with the layout.
         unsafe {
             unbook(number_at(block, layout.size()).read_unaligned(), layout);
             System.dealloc(block, longer);
         }
     }
 
-    // Where the system moves a block, both are there for a moment: that is what is counted.
+    // If the system moves a block, both blocks exist for a moment, and both are counted.
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_bytes: usize) -> *mut u8 {
         let (Some(longer), Some(_), Ok(new)) = (
             numbered(layout.size(), layout),
@@ -126,8 +125,8 @@ unsafe impl GlobalAlloc for Counting {
         ) else {
             return std::ptr::null_mut();
         };
-        // SAFETY: the caller gives a block that was made by this allocator with the layout; it is as
-        // it was where the system has no longer one.
+        // SAFETY: the caller passes a block that this allocator made with the layout. The block is
+        // unchanged if the system has no longer one.
         unsafe {
             let number = number_at(block, layout.size()).read_unaligned();
             let moved = System.realloc(block, longer, new_bytes + NUMBER_BYTES);

@@ -1,5 +1,5 @@
-//! Which account is entered on a thread: what it allocates is booked there. The library heap asks at
-//! each allocation.
+//! The account that is entered on a thread: its allocations are charged there. The library heap
+//! looks it up at each allocation.
 
 use std::cell::Cell;
 
@@ -11,11 +11,11 @@ thread_local! {
 
 /// The account that is entered on this thread.
 pub(super) fn current() -> Tag {
-    // A thread that is ending has no account any more.
+    // A thread that is ending no longer has the variable.
     CURRENT.try_with(Cell::get).unwrap_or(Tag::SHARED)
 }
 
-/// Books what `act` allocates on this account.
+/// Charges what `act` allocates to this account.
 pub(super) fn enter<R>(tag: Tag, act: impl FnOnce() -> R) -> R {
     struct Before(Tag);
     impl Drop for Before {

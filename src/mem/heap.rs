@@ -1,13 +1,12 @@
-//! The library heap: a global allocator over one fixed region, for what our libraries allocate
-//! (handshakes, HTTP, configuration). TLSF: constant time, and blocks whose places
-//! are found again.
+//! The library heap: a global allocator over one fixed region, for what the libraries allocate
+//! (handshakes, HTTP, configuration). It is TLSF: constant time, and freed blocks are found again.
 //!
-//! Behind each block lie four bytes that say whose it is ([`super::accounts`]): the layout of a
-//! block comes back with it, so that its end is known.
+//! Behind each block lie four bytes that name its account ([`super::accounts`]). The layout of a
+//! block is known when it is freed, and so is its end.
 //!
-//! The region's size comes from the profile. It is counted by its high-water mark, and the
-//! allocations of the media thread are counted apart, because after start there should be none.
-//! It is not touched at start: what nobody used is not resident.
+//! The profile sets the region's size. The high-water mark of its use is kept. Allocations of the
+//! media thread are counted separately, because after start there should be none. The region is not
+//! touched at start: pages that were never used are not resident.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
@@ -23,7 +22,7 @@ use super::books::{Books, Tag};
 use super::current::current;
 use crate::limits::PROFILE;
 
-/// What all of it can hold at once, headers included.
+/// Bytes of the region, blocks' headers included.
 pub const REGION_BYTES: usize = PROFILE.library_heap_bytes;
 /// First-level classes: blocks up to 32 << 20 bytes, which is above any region.
 const FIRST_LEVELS: usize = 20;
@@ -55,18 +54,19 @@ thread_local! {
     static IS_COUNTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Counts the calling thread's allocations from now on: see [`counted_allocations`].
+/// Counts the calling thread's allocations from now on; see [`counted_allocations`].
 pub fn count_this_thread() {
     IS_COUNTED.set(true);
 }
 
-/// Allocations (and growing reallocations) of the threads that are counted.
+/// The number of allocations and growing reallocations of the threads that are counted.
 pub fn counted_allocations() -> u64 {
     COUNTED_ALLOCATIONS.load(Ordering::Relaxed)
 }
 
-/// Has `end`, which ends the process, called with the bytes that the region has no room for. Until
-/// then, and where it returns, the allocator says null, as Rust has it.
+/// Sets the function to call when the region has no room for an allocation. It gets the number of
+/// bytes and is expected to end the process. Without it, or if it returns, the allocator returns
+/// null, as Rust prescribes.
 pub fn when_exhausted(end: fn(usize)) {
     let _ = WHEN_EXHAUSTED.set(end);
 }
@@ -86,30 +86,30 @@ pub fn high_water_bytes() -> usize {
     HIGH_WATER_BYTES.load(Ordering::Relaxed)
 }
 
-/// Whether a block of `bytes` is free: the free ones may be many and small.
+/// Whether a single block of `bytes` is free: the free bytes may be split into small blocks.
 pub(super) fn has_block(bytes: usize) -> bool {
     let Ok(layout) = Layout::from_size_align(bytes, 1) else { return false };
     with(|state| {
         let found = state.blocks.allocate(layout);
         if let Some(block) = found {
-            // SAFETY: it was allocated with this alignment just now, and nobody has it.
+            // SAFETY: it was allocated with this alignment just now, and is not used.
             unsafe { state.blocks.deallocate(block, layout.align()) };
         }
         found.is_some()
     })
 }
 
-/// Looks at, or changes, the accounts. Nothing may be allocated meanwhile.
+/// Gives access to the accounts, under the heap's lock. `act` must not allocate.
 pub(super) fn books<R>(act: impl FnOnce(&mut Books) -> R) -> R {
     with(|state| act(&mut state.books))
 }
 
-/// Bytes that are on no account of their own.
+/// Bytes that are charged to no account.
 pub fn shared_bytes() -> usize {
     books(|books| books.shared_bytes())
 }
 
-/// The allocator; the program declares one as `#[global_allocator]`.
+/// The allocator; the program declares it as `#[global_allocator]`.
 #[derive(Debug, Default)]
 pub struct LibraryHeap;
 
@@ -130,8 +130,8 @@ impl State {
     fn ready(&mut self) -> &mut Self {
         if !self.has_region {
             self.has_region = true;
-            // SAFETY: the region is static and given to the one set of blocks once: the flag above
-            // guards the first use.
+            // SAFETY: the region is static, and given to the only set of blocks once: the flag
+            // above guards the first use.
             unsafe { self.blocks.insert_free_block_ptr(region()) };
         }
         self
@@ -140,7 +140,7 @@ impl State {
 
 #[cfg(not(test))]
 fn with<R>(act: impl FnOnce(&mut State) -> R) -> R {
-    // A panic while the lock is held ends the process: poisoning has nobody to tell.
+    // A panic while the lock is held ends the process, so a poisoned lock needs no care.
     let mut state = match STATE.lock() {
         Ok(state) => state,
         Err(poisoned) => poisoned.into_inner(),
@@ -155,8 +155,8 @@ fn region() -> NonNull<[u8]> {
     NonNull::new(region).expect("a static has an address")
 }
 
-/// Unit tests have another allocator. Each has a heap of its own, so that what one does to it does
-/// not keep those beside it from being admitted.
+/// Unit tests have another allocator. Each test thread has a heap of its own here, so that one test
+/// cannot cause refusals in another.
 #[cfg(test)]
 fn with<R>(act: impl FnOnce(&mut State) -> R) -> R {
     thread_local! {
@@ -172,32 +172,32 @@ fn region() -> NonNull<[u8]> {
         .expect("it has an address")
 }
 
-/// The layout of a block with its tag behind it, as long as its class of sizes has it.
+/// The layout of a block with its tag, rounded up to its size class.
 fn tagged(layout: Layout) -> Option<Layout> {
-    // What is longer than the region is refused before anything is added to it.
+    // A size over the region's is refused first, so that the additions cannot overflow.
     let bytes = (layout.size() <= REGION_BYTES).then(|| block_bytes(layout))?;
     Layout::from_size_align(bytes - header_bytes(layout), layout.align()).ok()
 }
 
-/// What lies in front of a block: a header of half a granule. Where more is asked of the alignment
-/// than a granule has, that much may lie unused there.
+/// Bytes in front of a block: a header of half a granule. With an alignment above a granule, up to
+/// the alignment may be unused there.
 fn header_bytes(layout: Layout) -> usize {
     if layout.align() < rlsf::GRANULARITY { rlsf::GRANULARITY / 2 } else { layout.align() }
 }
 
-/// What a block takes of the region, with tag and header: all of its class of sizes. TLSF looks for
-/// a free block from the next class on, whose every block is long enough; were blocks not as long
-/// as their class, one that is given back would not be found for the next of the same size.
+/// Bytes that a block takes of the region with tag and header: those of its size class. TLSF looks
+/// for a free block in the next class up, where every block is long enough. If blocks were shorter
+/// than their class, a freed one would not be found for the next request of the same size.
 pub(super) fn block_bytes(layout: Layout) -> usize {
     let bytes = layout.size() + TAG_BYTES + header_bytes(layout);
     let class_bytes = (1 << bytes.ilog2()) / SECOND_LEVELS;
     bytes.next_multiple_of(class_bytes.max(rlsf::GRANULARITY))
 }
 
-/// Writes a new block's tag, and books it.
+/// Writes a new block's tag, and charges it to the account.
 ///
 /// # Safety
-/// The block was made with the tagged layout, and nobody else has it.
+/// The block was allocated with the tagged layout, and is not used yet.
 unsafe fn book(books: &mut Books, block: NonNull<u8>, layout: Layout, tag: Tag) {
     // SAFETY: the tag's bytes lie behind the payload, within the block; they need no alignment.
     unsafe { block.as_ptr().add(layout.size()).cast::<Tag>().write_unaligned(tag) };
@@ -207,10 +207,10 @@ unsafe fn book(books: &mut Books, block: NonNull<u8>, layout: Layout, tag: Tag) 
     HIGH_WATER_BYTES.fetch_max(used, Ordering::Relaxed);
 }
 
-/// Takes a block off its account; whose it was.
+/// Takes a block off its account. Returns the account.
 ///
 /// # Safety
-/// The block was booked with this layout.
+/// The block was passed to `book` with this layout.
 unsafe fn unbook(books: &mut Books, block: NonNull<u8>, layout: Layout) -> Tag {
     // SAFETY: its tag was written there by `book`.
     let tag = unsafe { block.as_ptr().add(layout.size()).cast::<Tag>().read_unaligned() };
@@ -225,7 +225,7 @@ fn count_call() {
     }
 }
 
-/// There is no block of so many bytes; the lock is not held.
+/// Called without the lock when no block of so many bytes is free.
 fn exhausted(bytes: usize) -> *mut u8 {
     if let Some(end) = WHEN_EXHAUSTED.get() {
         end(bytes);
@@ -233,8 +233,8 @@ fn exhausted(bytes: usize) -> *mut u8 {
     ptr::null_mut()
 }
 
-// SAFETY: TLSF gives out disjoint blocks of the static region with the layout asked for and a tag
-// behind it; null says that none fits. The books do not touch the payload.
+// SAFETY: TLSF returns disjoint blocks of the static region with the requested layout and a tag
+// behind it, or null if none fits. The bookkeeping does not touch the payload.
 unsafe impl GlobalAlloc for LibraryHeap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let tag = current();
@@ -253,7 +253,7 @@ unsafe impl GlobalAlloc for LibraryHeap {
             return;
         };
         with(|state| {
-            // SAFETY: the caller gives back a block of this heap with the layout it was made by.
+            // SAFETY: the caller frees a block of this heap with the layout it was allocated with.
             unsafe {
                 unbook(&mut state.books, block, layout);
                 state.blocks.deallocate(block, layout.align());
@@ -261,8 +261,8 @@ unsafe impl GlobalAlloc for LibraryHeap {
         });
     }
 
-    // A block stays on its account: a list that all share does not become the one's who happens to
-    // make it longer.
+    // A block stays on its account: a shared list that grows is not charged to the account that is
+    // entered when it grows.
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_bytes: usize) -> *mut u8 {
         let Some(block) = NonNull::new(block) else {
             return ptr::null_mut();
@@ -272,8 +272,8 @@ unsafe impl GlobalAlloc for LibraryHeap {
         };
         let moved = with(|state| {
             let new = tagged(new_layout)?;
-            // SAFETY: the caller gives a block of this heap with the layout it was made by; it is
-            // as it was where there is no room for a longer one, and new where there is.
+            // SAFETY: the caller passes a block of this heap with the layout it was allocated with.
+            // The block is unchanged if there is no room for a longer one, and else is new.
             unsafe {
                 let tag = unbook(&mut state.books, block, layout);
                 let moved = state.blocks.reallocate(block, new);

@@ -1,31 +1,31 @@
-//! What has an account on the library heap: how many of each there are, and what each may hold.
+//! The kinds of heap accounts: how many of each may be open, and how many bytes each may hold.
 
 use crate::limits::{
     CAMERAS_DIALLED_MAX, CONFIG_HEAP_BYTES_MAX, CONFIGURATIONS_READ_MAX, CONSOLES_MAX,
     DIAGNOSTICS_CONNECTIONS_MAX, PROFILE,
 };
 
-/// What has an account each.
+/// The owners that have an account each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AccountKind {
-    /// An HTTP connection, with its TLS and the request it is at.
+    /// An HTTP connection, with its TLS and its current request.
     HttpConnection,
     /// A connection to the diagnostics port.
     DiagnosticsConnection,
-    /// An offer, until its browser is connected or gone: its answer, and what a handshake needs.
+    /// An offer, until its browser is connected or gone: its answer, and the data for a handshake.
     Offer,
     /// A handshake slot: str0m's ICE and DTLS.
     Handshake,
-    /// A camera being dialled, its name being looked up included.
+    /// Dialling a camera, the lookup of its name included.
     CameraDial,
-    /// A console, by a cable or by the socket.
+    /// A console on a serial cable or on the socket.
     Console,
-    /// A configuration file being read or changed.
+    /// Reading or editing a configuration file.
     Configuration,
 }
 
 impl AccountKind {
-    /// All kinds.
+    /// All kinds, in the order of the report.
     pub const ALL: [Self; 7] = [
         Self::HttpConnection,
         Self::DiagnosticsConnection,
@@ -36,7 +36,7 @@ impl AccountKind {
         Self::Configuration,
     ];
 
-    /// In words.
+    /// The name in `/api/status` and in the log.
     pub const fn name(self) -> &'static str {
         match self {
             Self::HttpConnection => "http connection",
@@ -49,21 +49,21 @@ impl AccountKind {
         }
     }
 
-    /// How many can be open at once.
+    /// The number that can be open at once.
     pub const fn max(self) -> usize {
         match self {
             Self::HttpConnection => PROFILE.http_connections,
             Self::DiagnosticsConnection => DIAGNOSTICS_CONNECTIONS_MAX,
             Self::Offer => PROFILE.sessions,
             Self::Handshake => PROFILE.handshakes,
-            // And the one that a console tries.
+            // One more for the camera that a console tries.
             Self::CameraDial => CAMERAS_DIALLED_MAX + 1,
             Self::Console => CONSOLES_MAX,
             Self::Configuration => CONFIGURATIONS_READ_MAX,
         }
     }
 
-    /// What each may hold.
+    /// The bytes that each may hold.
     pub const fn budget_bytes(self) -> usize {
         match self {
             Self::HttpConnection => PROFILE.http_connection_heap_bytes,
@@ -72,7 +72,7 @@ impl AccountKind {
             Self::Handshake => PROFILE.handshake_heap_bytes,
             Self::CameraDial => PROFILE.camera_dial_heap_bytes,
             Self::Console => PROFILE.console_heap_bytes,
-            // At most, to read one; each has what its file needs, as long as that is free.
+            // The most to read one; an account gets what its file needs, if that is free.
             Self::Configuration => CONFIG_HEAP_BYTES_MAX,
         }
     }

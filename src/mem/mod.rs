@@ -1,8 +1,9 @@
-//! The memory weir runs in: arenas that are taken once at start, pools and tables over them, and
-//! the library heap behind the global allocator, whose blocks are booked on [`accounts`].
+//! weir's memory: arenas that are taken once at start, pools and tables in them, and the library
+//! heap behind the global allocator, whose blocks are charged to [`accounts`].
 //!
-//! Words: a pool's slot is `take`n and `give`n back; a table `admit`s and `release`s. A pool sized
-//! by proof is never empty; a table of clients can be [`Full`], which is a value and not a panic.
+//! Terms: a pool's slot is `take`n and `give`n back; a table `admit`s and `release`s. A pool that
+//! is sized by proof is never empty. A table of clients can be [`Full`], which is an error and not
+//! a panic.
 
 pub mod accounts;
 pub mod arena;
@@ -17,12 +18,12 @@ pub mod table;
 
 pub use books::AccountFigures;
 
-/// A bounded thing is full: what it is and how many it holds.
+/// A bounded table or pool is full.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Full {
-    /// The table or pool, in words.
+    /// The name of the table or pool, as messages use it.
     pub what: &'static str,
-    /// Its bound.
+    /// The number of entries it can hold.
     pub max: usize,
 }
 

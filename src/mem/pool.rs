@@ -1,8 +1,8 @@
-//! The carry pool: room for interleaved frames that a read left unfinished, in three tiers.
+//! The carry pool: memory for interleaved frames that a read left unfinished, in three tiers.
 //!
-//! A frame's length is known from its first four bytes, so its carry comes from the smallest tier
-//! that holds it whole. When that tier and the larger ones are empty the frame is abandoned: the
-//! caller is told which tier was missed and skips the frame's remaining bytes.
+//! A frame's length is known from its first four bytes, so it gets a carry slot of the smallest
+//! tier that holds it whole. If that tier and the larger ones are empty, the frame is dropped: the
+//! caller learns which tier was missed, and skips the frame's remaining bytes.
 
 use crate::limits::{CARRY_LARGE_BYTES, CARRY_MEDIUM_BYTES, CARRY_SMALL_BYTES, PROFILE};
 use crate::status::Counts;
@@ -10,22 +10,22 @@ use crate::status::Counts;
 /// The sizes of a carry slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Tier {
-    /// [`CARRY_SMALL_BYTES`]
+    /// Slots of [`CARRY_SMALL_BYTES`].
     Small = 0,
-    /// [`CARRY_MEDIUM_BYTES`]
+    /// Slots of [`CARRY_MEDIUM_BYTES`].
     Medium = 1,
-    /// [`CARRY_LARGE_BYTES`]
+    /// Slots of [`CARRY_LARGE_BYTES`].
     Large = 2,
 }
 
-/// A slot in use. Not `Clone`: it goes back by [`CarryPool::give`] and nothing else.
+/// A slot in use. Not `Clone`: it must be given back with [`CarryPool::give`].
 #[derive(Debug)]
 pub struct Carry {
     tier: Tier,
     index: u16,
 }
 
-/// The pool's memory; zeros are a valid state, so it can be a static.
+/// The pool's memory. Zeros are a valid state, so it can be a static.
 #[derive(Debug)]
 pub struct CarryPool {
     small: Slots<CARRY_SMALL_BYTES, { PROFILE.carry_small }>,
@@ -34,16 +34,16 @@ pub struct CarryPool {
 }
 
 impl CarryPool {
-    /// An empty pool.
+    /// A pool with no slot in use.
     pub const fn new() -> Self {
         Self { small: Slots::new(), medium: Slots::new(), large: Slots::new() }
     }
 
-    /// A slot for at least `bytes` bytes, from the smallest tier that has one.
+    /// Takes a slot for at least `bytes` bytes, from the smallest tier that has one.
     ///
     /// # Errors
-    /// The tier that should have held it, when that one and the larger ones are empty. More than
-    /// [`CARRY_LARGE_BYTES`] never fits.
+    /// The tier that should have held it, if that one and the larger ones have no free slot. More
+    /// than [`CARRY_LARGE_BYTES`] never fits.
     pub fn take(&mut self, bytes: usize) -> Result<Carry, Tier> {
         let wanted = if bytes <= CARRY_SMALL_BYTES {
             Tier::Small
@@ -69,7 +69,7 @@ impl CarryPool {
         Err(wanted)
     }
 
-    /// Gives a slot back.
+    /// Gives a slot back to the pool.
     pub fn give(&mut self, carry: Carry) {
         match carry.tier {
             Tier::Small => self.small.give(carry.index),
@@ -78,7 +78,7 @@ impl CarryPool {
         }
     }
 
-    /// The slot's bytes.
+    /// The bytes of a slot.
     pub fn bytes(&self, carry: &Carry) -> &[u8] {
         match carry.tier {
             Tier::Small => &self.small.bytes[usize::from(carry.index)],
@@ -87,7 +87,7 @@ impl CarryPool {
         }
     }
 
-    /// The slot's bytes, to write.
+    /// The bytes of a slot, for writing.
     pub fn bytes_mut(&mut self, carry: &Carry) -> &mut [u8] {
         match carry.tier {
             Tier::Small => &mut self.small.bytes[usize::from(carry.index)],
@@ -96,12 +96,13 @@ impl CarryPool {
         }
     }
 
-    /// Slots in use, by tier.
+    /// The number of slots in use, by tier.
     pub fn in_use(&self) -> [usize; 3] {
         self.counts().map(|counts| counts.used)
     }
 
-    /// How full each tier is and was; found empty counts as full, though a larger one may help.
+    /// Use counts of each tier. A tier without a free slot counts as full, even if a larger one
+    /// helps out.
     pub fn counts(&self) -> [Counts; 3] {
         [self.small.counts, self.medium.counts, self.large.counts]
     }

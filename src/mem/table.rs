@@ -1,13 +1,13 @@
-//! A table of slots with generations: a handle to a slot that was used again finds nothing.
+//! A table of slots with generations: an old handle to a slot that was used again finds nothing.
 
 use super::Full;
 
-/// A slot of a table and which use of it is meant.
+/// Names one use of a table's slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Handle {
-    /// The slot.
+    /// The index of the slot.
     pub index: u16,
-    /// Counts the slot's uses; starts at 1.
+    /// The count of the slot's uses; starts at 1.
     pub generation: u32,
 }
 
@@ -24,15 +24,15 @@ struct Slot<T> {
 }
 
 impl<T, const N: usize> Table<T, N> {
-    /// An empty table; zeros, so it can be a static.
+    /// An empty table. Zeros are a valid state, so it can be a static.
     pub const fn new() -> Self {
         Self { slots: heapless::Vec::new() }
     }
 
-    /// Puts `value` into a free slot; `what` names the table when it is full.
+    /// Puts `value` into a free slot. `what` names the table in the error.
     ///
     /// # Errors
-    /// [`Full`] when every slot is in use.
+    /// [`Full`]: every slot is in use.
     pub fn admit(&mut self, what: &'static str, value: T) -> Result<Handle, Full> {
         let free = self.slots.iter().position(|slot| slot.value.is_none());
         let index = match free {
@@ -50,30 +50,30 @@ impl<T, const N: usize> Table<T, N> {
         Ok(Handle { index: index as u16, generation: slot.generation })
     }
 
-    /// Empties a slot; `None` when the handle's use of it is over.
+    /// Empties a slot; `None` if the handle is out of date.
     pub fn release(&mut self, handle: Handle) -> Option<T> {
         let slot = self.slots.get_mut(usize::from(handle.index))?;
         if slot.generation == handle.generation { slot.value.take() } else { None }
     }
 
-    /// The value of a handle that is still good.
+    /// The value of a handle; `None` if the handle is out of date.
     pub fn find(&self, handle: Handle) -> Option<&T> {
         let slot = self.slots.get(usize::from(handle.index))?;
         if slot.generation == handle.generation { slot.value.as_ref() } else { None }
     }
 
-    /// The value of a handle that is still good, to change.
+    /// The value of a handle, for writing; `None` if the handle is out of date.
     pub fn find_mut(&mut self, handle: Handle) -> Option<&mut T> {
         let slot = self.slots.get_mut(usize::from(handle.index))?;
         if slot.generation == handle.generation { slot.value.as_mut() } else { None }
     }
 
-    /// The value in a slot, whichever use of it this is.
+    /// The value in a slot, whatever its generation.
     pub fn at_mut(&mut self, index: u16) -> Option<&mut T> {
         self.slots.get_mut(usize::from(index))?.value.as_mut()
     }
 
-    /// The handle of a slot in use.
+    /// The handle of a slot; `None` if it is not in use.
     pub fn handle_at(&self, index: u16) -> Option<Handle> {
         let slot = self.slots.get(usize::from(index))?;
         slot.value.as_ref()?;
@@ -88,7 +88,7 @@ impl<T, const N: usize> Table<T, N> {
         })
     }
 
-    /// Slots in use.
+    /// The number of slots in use.
     pub fn len(&self) -> usize {
         self.iter().count()
     }

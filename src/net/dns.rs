@@ -14,7 +14,6 @@ use domain::base::iana::{Class, Rcode};
 use domain::base::{Message, MessageBuilder, Name, Rtype};
 use domain::rdata::{A, Aaaa};
 use heapless::Vec;
-use ring::rand::{SecureRandom as _, SystemRandom};
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
@@ -22,6 +21,7 @@ use crate::limits::{
     NAME_ADDRESSES_MAX, NAME_ANSWER_BYTES_MAX, NAME_DATAGRAMS_MAX, NAME_ONLY_KIND_MS,
     NAME_OTHER_KIND_MS, NAME_SERVERS_MAX,
 };
+use crate::random::random;
 
 /// The addresses of a host, in the order in which to try them.
 pub type Addresses = Vec<IpAddr, NAME_ADDRESSES_MAX>;
@@ -72,7 +72,7 @@ async fn ask(
     // The kernel chooses a random port, and passes on only datagrams from the server.
     let socket = UdpSocket::bind((own, 0)).await?;
     socket.connect(server).await?;
-    let mut heard = Heard { name, questions: questions()? };
+    let mut heard = Heard { name, questions: questions() };
     for question in &heard.questions {
         socket.send(&question.text(name)?).await?;
     }
@@ -122,16 +122,13 @@ struct Heard<'n> {
 }
 
 /// Questions about both kinds of address, with random IDs.
-fn questions() -> io::Result<[Question; 2]> {
-    let mut random = [0; 4];
-    let unfilled = |_| io::Error::other("no random bytes for a question");
-    SystemRandom::new().fill(&mut random).map_err(unfilled)?;
-    let [a, b, c, d] = random;
-    Ok([(Rtype::AAAA, [a, b]), (Rtype::A, [c, d])].map(|(kind, id)| Question {
+fn questions() -> [Question; 2] {
+    let [a, b, c, d] = random();
+    [(Rtype::AAAA, [a, b]), (Rtype::A, [c, d])].map(|(kind, id)| Question {
         id: u16::from_be_bytes(id),
         kind,
         answer: None,
-    }))
+    })
 }
 
 impl Question {

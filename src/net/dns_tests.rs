@@ -1,4 +1,4 @@
-//! Lookups from servers that are not what they should be, on loopback.
+//! Lookups with misbehaving servers, on loopback.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -15,7 +15,7 @@ type Octets = std::vec::Vec<u8>;
 const NAME: &str = "gate.lan";
 const TTL: u32 = 60;
 
-/// A server that answers each question with what `answer` makes of it, and how often it was asked.
+/// A server that answers each question with the result of `answer`; it counts the questions.
 async fn serve(
     answer: impl Fn(&Message<[u8]>) -> std::vec::Vec<Octets> + Send + 'static,
 ) -> (SocketAddr, Arc<AtomicUsize>) {
@@ -44,7 +44,7 @@ fn kind(question: &Message<[u8]>) -> Rtype {
     question.sole_question().expect("one question").qtype()
 }
 
-/// An answer to be filled.
+/// The beginning of an answer, to be completed.
 fn begin(question: &Message<[u8]>, code: Rcode) -> AnswerBuilder<Octets> {
     MessageBuilder::new_vec().start_answer(question, code).expect("fits")
 }
@@ -57,7 +57,7 @@ fn v4(last: u8) -> A {
     A::from_octets(192, 0, 2, last)
 }
 
-/// An answer with these IPv4 addresses to a question about them, and an empty one to the other.
+/// An answer with these IPv4 addresses to the question about IPv4, and an empty one to the other.
 fn with(question: &Message<[u8]>, addresses: impl Iterator<Item = u8>) -> Octets {
     let mut answer = begin(question, Rcode::NOERROR);
     if kind(question) == Rtype::A {
@@ -144,7 +144,7 @@ async fn what_is_left_of_an_answer_that_is_cut_off_is_used() {
                 answer.push((name(NAME), TTL, v4(last))).expect("fits");
             }
         }
-        // As a server that believes in longer datagrams: ours ends in the middle of a record.
+        // As from a server that sends longer datagrams: the buffer ends in the middle of a record.
         vec![answer.finish()]
     })
     .await;

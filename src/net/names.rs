@@ -71,7 +71,7 @@ struct Resolver {
 /// The caller must set a time-out.
 ///
 /// # Errors
-/// See [`NameError`].
+/// See [`NameError`]; each case says which step failed.
 pub async fn resolve(
     host: &str,
     port: u16,

@@ -190,10 +190,10 @@ impl Socket {
         }
     }
 
-    /// The local port.
+    /// The local port, as the kernel assigned it.
     ///
     /// # Errors
-    /// Those of `getsockname(2)`.
+    /// Those of `getsockname(2)`; not expected.
     pub fn port(&self) -> io::Result<u16> {
         Ok(self.socket.local_addr()?.port())
     }
@@ -375,7 +375,7 @@ fn bind_two(listen: SocketAddr) -> io::Result<(UdpSocket, UdpSocket)> {
         Ok::<UdpSocket, io::Error>(socket.into())
     };
     let second = bind(listen)?;
-    // If port 0 was requested, the port is known only now.
+    // For port 0 the kernel has chosen one by now.
     let first = bind(SocketAddr::new(listen.ip(), second.local_addr()?.port()))?;
     for socket in [&second, &first] {
         SockRef::from(socket).set_reuse_address(false)?;

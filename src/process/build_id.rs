@@ -1,20 +1,20 @@
-//! The build id: the note that the linker wrote into the running program, a hash of all of it.
-//! It is read from the program's own file, through `/proc/self/exe`, which is the running one even
-//! when an update has put another in its place. At most [`NOTES_BYTES_MAX`] of it are read.
+//! The build id: a note that the linker wrote into the program, a hash of its whole content. It is
+//! read from the program's file through `/proc/self/exe`, which is the running program even when an
+//! update has replaced it. At most [`NOTES_BYTES_MAX`] of it are read.
 
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::LazyLock;
 
-/// Program headers are 56 bytes each; a program has a dozen.
+/// Bytes of program headers that are read: 56 for each; a program has a dozen.
 const HEADERS_BYTES_MAX: usize = 64 * 56;
-/// A program's notes: its ABI, its build id, some 100 bytes.
+/// Bytes of notes that are read: a program's ABI and build id take some 100.
 const NOTES_BYTES_MAX: usize = 4096;
 const PT_NOTE: u64 = 4;
 const NT_GNU_BUILD_ID: u64 = 3;
 
-/// The running program's build id in hexadecimal; `none` where it has none.
+/// The running program's build id in hexadecimal; `none` if it has none.
 pub fn of_this_program() -> &'static str {
     static ID: LazyLock<String> = LazyLock::new(|| {
         let id = File::open("/proc/self/exe").and_then(|file| of_file(&file));
@@ -45,14 +45,14 @@ fn of_file(file: &File) -> io::Result<Option<Vec<u8>>> {
     Ok(None)
 }
 
-/// Where the fields of an ELF file lie: in one of 64 bits, or of 32.
+/// The positions of an ELF file's fields, for 64 or 32 bits.
 struct Layout {
     is_64: bool,
     header_bytes: usize,
 }
 
 impl Layout {
-    /// The layout of a little-endian ELF file; that is what weir is built for.
+    /// The layout of a little-endian ELF file; weir is built for no other.
     fn of(head: &[u8; 64]) -> Option<Self> {
         match head {
             [0x7f, b'E', b'L', b'F', 2, 1, ..] => Some(Self { is_64: true, header_bytes: 56 }),
@@ -67,7 +67,7 @@ impl Layout {
         (number(&head[offset]), usize_of(number(&head[count])).saturating_mul(self.header_bytes))
     }
 
-    /// Offset and length of the notes that a program header names, if it names some.
+    /// Offset and length of the notes of a program header, if it is for notes.
     fn note(&self, header: &[u8]) -> Option<(u64, usize)> {
         let (offset, bytes) = if self.is_64 { (8..16, 32..40) } else { (4..8, 16..20) };
         let is_note = number(&header[..4]) == PT_NOTE;
@@ -75,8 +75,8 @@ impl Layout {
     }
 }
 
-/// The build id among notes: each has the lengths of its name and its content, a type, the name
-/// and the content, both filled up to four bytes.
+/// Finds the build id among notes. Each note has the lengths of its name and its content, a type,
+/// the name and the content, both padded to four bytes.
 fn build_id(mut notes: &[u8]) -> Option<&[u8]> {
     loop {
         let (head, rest) = notes.split_at_checked(12)?;

@@ -1,40 +1,40 @@
-//! What is asked of the kernel about this process.
+//! System calls about this process.
 
 use std::ffi::CString;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-/// How long the last words wait for a reader of stderr.
+/// How long a last message waits for stderr to become writable.
 const WRITE_WAIT_MS: i32 = 1000;
-/// Words whose reader is slow are given up after so many pieces.
+/// Writes after which a last message to a slow reader is given up.
 const WRITES_MAX: usize = 16;
-/// Frames of a backtrace.
+/// The most frames of a backtrace.
 pub(super) const FRAMES_MAX: usize = 32;
 
 fn checked(result: libc::c_int) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Takes on these groups and no others.
+/// Sets the process's groups to these and no others.
 pub(super) fn take_groups(groups: &[u32]) -> io::Result<()> {
     // SAFETY: the call reads as many numbers as the slice has.
     checked(unsafe { libc::setgroups(groups.len(), groups.as_ptr()) })
 }
 
-/// Takes on a group and a user for good, in all threads.
+/// Sets group and user for good, in all threads.
 pub(super) fn take_identity(uid: u32, gid: u32) -> io::Result<()> {
-    // SAFETY: numbers go in and an error comes out. The group first: afterwards it is forbidden.
+    // SAFETY: numbers go in and an error comes out. The group is set first: later it is forbidden.
     checked(unsafe { libc::setresgid(gid, gid, gid) })?;
     // SAFETY: as above.
     checked(unsafe { libc::setresuid(uid, uid, uid) })
 }
 
-/// Real, effective and saved user, then group.
+/// The real, effective and saved user ids, then the group ids.
 pub(super) fn identity() -> io::Result<([u32; 3], [u32; 3])> {
     let (mut uids, mut gids) = ([0; 3], [0; 3]);
     let [real, effective, saved] = &mut uids;
-    // SAFETY: the three places are ours and distinct.
+    // SAFETY: the three pointers are valid and distinct.
     checked(unsafe { libc::getresuid(real, effective, saved) })?;
     let [real, effective, saved] = &mut gids;
     // SAFETY: as above.
@@ -42,20 +42,21 @@ pub(super) fn identity() -> io::Result<([u32; 3], [u32; 3])> {
     Ok((uids, gids))
 }
 
-/// Whether files can be made in a folder.
+/// Whether files can be created in a folder.
 pub(super) fn may_write(folder: &Path) -> io::Result<()> {
     let path = CString::new(folder.as_os_str().as_bytes())?;
     // SAFETY: the path ends with a zero; the call reads it and nothing else.
     checked(unsafe { libc::access(path.as_ptr(), libc::W_OK | libc::X_OK) })
 }
 
-/// Tries to be root again; whether that worked.
+/// Tries to become root again. Returns whether that worked.
 pub(super) fn can_return_to_root() -> bool {
     // SAFETY: a number goes in and an error comes out.
     unsafe { libc::seteuid(0) == 0 }
 }
 
-/// No program that this thread or its children may start gains privileges; whether it took.
+/// Forbids this thread and its children to gain privileges by starting a program. Returns whether
+/// it is in effect.
 pub(super) fn forbid_new_privileges() -> bool {
     // SAFETY: numbers go in and a number comes out; the unused ones must be zero.
     unsafe {
@@ -64,7 +65,7 @@ pub(super) fn forbid_new_privileges() -> bool {
     }
 }
 
-/// Writes to stderr, past all locks and buffers, as far as somebody reads.
+/// Writes to stderr without locks and buffers. Gives up if stderr is not writable.
 pub(super) fn write_to_stderr(mut bytes: &[u8]) {
     for _ in 0..WRITES_MAX {
         let mut stderr =
@@ -84,18 +85,18 @@ pub(super) fn write_to_stderr(mut bytes: &[u8]) {
     }
 }
 
-/// Ends the process now: no destructor runs, no lock is waited for.
+/// Ends the process at once: no destructor runs, and no lock is waited for.
 pub(super) fn end(code: i32) -> ! {
     // SAFETY: the call does not return, and touches nothing of ours.
     unsafe { libc::_exit(code) }
 }
 
-/// Return addresses of this thread, innermost first, as offsets into the program's file, which is
-/// what `addr2line` takes. Nothing is allocated and no symbol is looked up.
+/// The return addresses of this thread, innermost first, as offsets into the program's file, which
+/// `addr2line` takes. Allocates nothing and looks up no symbols.
 #[cfg(not(target_arch = "arm"))]
 pub(super) fn backtrace() -> heapless::Vec<usize, FRAMES_MAX> {
     type Frames = heapless::Vec<usize, FRAMES_MAX>;
-    /// The unwinder's state of one frame.
+    /// The unwinder's state of one frame; opaque.
     enum Context {}
     const GO_ON: libc::c_int = 0;
     const STOP: libc::c_int = 5;
@@ -108,8 +109,8 @@ pub(super) fn backtrace() -> heapless::Vec<usize, FRAMES_MAX> {
         static __executable_start: u8;
     }
     extern "C" fn frame(context: *mut Context, frames: *mut libc::c_void) -> libc::c_int {
-        // SAFETY: the unwinder passes on the pointer that `backtrace` gave it, to a live local
-        // that nobody else uses meanwhile, and a context that is good during this call.
+        // SAFETY: the unwinder passes on the pointer that `backtrace` gave it, to a live local that
+        // is not used otherwise meanwhile, and a context that is valid during this call.
         let (frames, ip) = unsafe { (&mut *frames.cast::<Frames>(), _Unwind_GetIP(context)) };
         let offset = ip.wrapping_sub((&raw const __executable_start).addr());
         if frames.push(offset).is_ok() { GO_ON } else { STOP }
@@ -120,7 +121,7 @@ pub(super) fn backtrace() -> heapless::Vec<usize, FRAMES_MAX> {
     frames
 }
 
-/// The unwinder of 32-bit ARM has another interface: there is no backtrace.
+/// 32-bit ARM has another unwinder interface, so there is no backtrace.
 #[cfg(target_arch = "arm")]
 pub(super) fn backtrace() -> heapless::Vec<usize, FRAMES_MAX> {
     heapless::Vec::new()
@@ -141,7 +142,7 @@ mod tests {
 
     #[test]
     fn new_privileges_are_forbidden_and_it_is_seen() {
-        // In a thread of its own: it holds for that thread and what comes of it.
+        // In a thread of its own, as it affects that thread and its children for good.
         let took = std::thread::spawn(forbid_new_privileges).join().expect("no panic");
         assert!(took);
     }

@@ -1,12 +1,13 @@
-//! What the kernel lets this process's group have of memory. Under systemd that is `MemoryMax`, unless
-//! the kernel has no memory controller: Raspberry Pi OS boots without, and containers may lack it.
+//! The kernel's memory limit for this process's control group. Under systemd that is `MemoryMax`,
+//! unless the kernel has no memory controller: Raspberry Pi OS boots without one, and containers
+//! may lack it.
 
 use std::fs;
 
 /// Where control groups are mounted.
 const GROUPS: &str = "/sys/fs/cgroup";
 
-/// The least limit of the group and those around it, in bytes; `None` without one that can be seen.
+/// The lowest limit of the group and its parents, in bytes; `None` if no limit is visible.
 pub fn of_this_process() -> Option<u64> {
     let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
     let (folder, file) = place(&groups)?;
@@ -23,8 +24,8 @@ pub fn of_this_process() -> Option<u64> {
     }
 }
 
-/// The group's folder and the name of its limit, from `/proc/self/cgroup` (cgroups(7)): the old
-/// hierarchy's where memory is in one, else that of version 2.
+/// The group's folder and the name of its limit file, from `/proc/self/cgroup` (cgroups(7)): in the
+/// version 1 hierarchy if memory is in one, else in that of version 2.
 fn place(groups: &str) -> Option<(String, &'static str)> {
     let field = |line: &'_ str| {
         let mut fields = line.splitn(3, ':').skip(1).map(str::to_owned);
@@ -41,7 +42,7 @@ fn place(groups: &str) -> Option<(String, &'static str)> {
     Some((format!("{root}{}", path.trim_end_matches('/')), file))
 }
 
-/// A limit's text; `max`, and more than any machine has, is none.
+/// Parses a limit; `max`, and more than any machine has, means no limit.
 fn parse(text: &str) -> Option<u64> {
     const NONE_BYTES: u64 = 1 << 60;
     text.trim().parse().ok().filter(|bytes| *bytes < NONE_BYTES)

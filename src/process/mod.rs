@@ -1,8 +1,8 @@
-//! The process as the kernel and the service manager see it: which build it is ([`build_id`]), as
-//! whom it runs ([`privileges`]), how much memory it may have ([`memory_limit`]), and what it says
-//! when it cannot go on ([`panic_report`]).
+//! The process as the kernel and the service manager see it: its build ([`build_id`]), its user
+//! ([`privileges`]), its memory limit ([`memory_limit`]), and its last message when it cannot go on
+//! ([`panic_report`]).
 //!
-//! Calls to the kernel that no safe crate offers stand in `kernel`, a few lines each.
+//! System calls that no safe crate offers are in `kernel`, a few lines each.
 
 pub mod build_id;
 mod kernel;
@@ -26,7 +26,7 @@ pub fn version() -> &'static str {
     &VERSION
 }
 
-/// Starts the box anew, once what was written is on its disks. Returns only where that may not be.
+/// Syncs the disks and restarts the box. Returns only if that is not permitted or fails.
 pub fn reboot() -> io::Error {
     rustix::fs::sync();
     match rustix::system::reboot(rustix::system::RebootCommand::Restart) {
@@ -35,7 +35,7 @@ pub fn reboot() -> io::Error {
     }
 }
 
-/// Bytes resident now and at most since the start, as the kernel counts them; `None` without
+/// Resident bytes now, and the most since the start, as the kernel counts them; `None` without
 /// `/proc`.
 pub fn resident_bytes() -> Option<(u64, u64)> {
     let status = fs::read_to_string("/proc/self/status").ok()?;

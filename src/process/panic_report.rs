@@ -1,10 +1,10 @@
-//! The end that nobody planned. A panic on any thread, and an allocation that the library heap has
+//! The report of a fatal error. A panic on any thread, and an allocation that the library heap has
 //! no room for, are written to stderr in one piece and end the process with [`EXIT_CODE`], so that
-//! its supervisor starts it again. There is no core and no signal.
+//! its supervisor restarts it. There is no core dump and no signal.
 //!
-//! Nothing here allocates or waits for a lock: the heap may be what failed, and who holds a lock
-//! may be who panicked. Only a backtrace with names, which `RUST_BACKTRACE=1` asks for, does; it
-//! comes after everything else was written.
+//! Nothing here allocates or waits for a lock: the heap may be the cause, and the thread that
+//! panicked may hold a lock. The only exception is a backtrace with names, which `RUST_BACKTRACE=1`
+//! asks for; it comes after everything else is written.
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::panic::PanicHookInfo;
@@ -15,19 +15,19 @@ use super::{build_id, kernel, version};
 use crate::journal::Text;
 use crate::mem::heap;
 
-/// What the process ends with.
+/// The process's exit code after a panic or an exhausted heap.
 pub const EXIT_CODE: i32 = 3;
 
-/// A write of at most 4096 bytes to a pipe is not torn.
+/// Bytes of the report: a write of at most 4096 bytes to a pipe is atomic.
 const WORDS_BYTES: usize = 4096;
-/// Of those, for the message: the rest is for where, who and the backtrace.
+/// Of those, for the message and its place; the rest is for thread, version and backtrace.
 const MESSAGE_BYTES: usize = 3072;
 
 static IS_ENDING: AtomicBool = AtomicBool::new(false);
-/// Made beforehand, because it is allocated.
+/// Set before it is needed, because making it allocates.
 static VERSION: OnceLock<&'static str> = OnceLock::new();
 
-/// From now on a panic or an exhausted heap ends the process in this way.
+/// Makes a panic or an exhausted heap end the process in this way from now on.
 pub fn prepare() {
     build_id::of_this_program();
     let _ = VERSION.set(version());
@@ -59,7 +59,7 @@ fn exhausted(bytes: usize) {
 
 fn end(what: &Text<MESSAGE_BYTES>) {
     if IS_ENDING.swap(true, SeqCst) {
-        // This thread's own words failed, or another thread is about to end us.
+        // The report itself failed, or another thread is about to end the process.
         kernel::end(EXIT_CODE);
     }
     let thread = std::thread::current();
@@ -83,7 +83,7 @@ fn end(what: &Text<MESSAGE_BYTES>) {
     kernel::end(EXIT_CODE);
 }
 
-/// A message with its line breaks as spaces: one event is one line of the log.
+/// A message with spaces for its line breaks, so that one event is one line of the log.
 struct OneLine<'m>(&'m str);
 
 impl std::fmt::Display for OneLine<'_> {

@@ -1,11 +1,10 @@
-//! As whom weir runs. Started as root it becomes `[process] user` once its sockets are bound and
-//! its keys are read, before there is a second thread, and for good. It never gains privileges
-//! again, nor does what it might start.
+//! The user that weir runs as. Started as root, it becomes `[process] user` for good, once its
+//! sockets are bound and its keys are read, and before there is a second thread. Neither weir nor a
+//! program that it might start can gain privileges again.
 //!
-//! Without the key it becomes `weir` where there is such a user, and stays root where there is
-//! none, with a warning: the folder that it keeps its state in would be closed to a user made up
-//! here. A user that is asked for and not there is another matter: weir then runs as nobody, since
-//! it was told not to be root, and a box that shows no picture helps no one.
+//! Without the key it becomes user `weir` if there is one. Otherwise it stays root, with a warning:
+//! a made-up user could not use weir's state folder. If the configured user does not exist, weir
+//! runs as user `nobody`: the operator does not want it to be root, but does want a picture.
 
 use std::fmt;
 use std::io;
@@ -15,24 +14,24 @@ use super::kernel;
 use super::user::SystemUser;
 use crate::storage::{FileOwner, StateFolder, open_file};
 
-/// Who it is without `[process] user`.
+/// The user if `[process] user` is not set.
 const USER_DEFAULT: &str = "weir";
-/// Nobody, by the numbers that every Linux has for it.
+/// The id of user and group nobody on every Linux.
 const NOBODY: u32 = 65_534;
 
-/// What stood in the way.
+/// Why privileges could not be dropped.
 #[derive(Debug)]
 pub enum PrivilegesError {
-    /// The kernel refused.
+    /// The kernel refused the change of user.
     Refused {
-        /// Whom to become.
+        /// The user to become.
         user: Box<SystemUser>,
-        /// Why not.
+        /// The error of the system call.
         error: io::Error,
     },
-    /// It said yes, and did not.
+    /// The calls succeeded, but the process still has privileges.
     StillPrivileged,
-    /// New privileges cannot be ruled out.
+    /// New privileges cannot be forbidden.
     NotForbidden,
 }
 
@@ -48,28 +47,27 @@ impl fmt::Display for PrivilegesError {
 
 impl std::error::Error for PrivilegesError {}
 
-/// Whom weir will become; nobody else where it is not root, or stays it.
+/// The user that weir will become; `None` if it is not root, or stays root.
 #[derive(Debug)]
 pub struct Successor(Option<SystemUser>);
 
 impl Successor {
-    /// The one that `[process] user` asks for. To be called once: it says in the log what does not
-    /// fit.
+    /// Chooses the user for `[process] user`. Call it once: it logs warnings.
     pub fn of(user: Option<&str>) -> Self {
         let is_root = kernel::identity().is_ok_and(|(uids, _)| uids.contains(&0));
         Self(if is_root { chosen(user) } else { None })
     }
 
-    /// To whom files belong that are made before.
+    /// The owner for files that are made before the change; `None` if there is no change.
     pub fn owner(&self) -> Option<FileOwner> {
         self.0.as_ref().map(|user| FileOwner { uid: user.uid, gid: user.gid })
     }
 
-    /// Gives up what is not needed any more: to be called once, when the sockets are bound, the
-    /// keys read, and no other thread has begun.
+    /// Drops the privileges. Call it once, when the sockets are bound and the keys are read, and
+    /// before another thread exists.
     ///
     /// # Errors
-    /// The kernel refuses, or does not do what it said.
+    /// [`PrivilegesError`]: the kernel refuses, or the privileges are still there.
     pub fn become_it(self) -> Result<(), PrivilegesError> {
         if let Some(user) = self.0 {
             become_user(&user)?;
@@ -79,8 +77,8 @@ impl Successor {
     }
 }
 
-/// Says what will be missed later: a reload reads the configuration again, and the state folder is
-/// written to.
+/// Warns of a configuration file or state folder that the new user cannot access: a reload reads
+/// the configuration again, and the state folder is written to.
 pub fn warn_of_closed(configuration: Option<&Path>, state: &StateFolder) {
     if let Some(path) = configuration
         && let Err(error) = open_file(path)
@@ -94,7 +92,7 @@ pub fn warn_of_closed(configuration: Option<&Path>, state: &StateFolder) {
     }
 }
 
-/// Whom to become; `None` to stay root.
+/// The user to become; `None` to stay root.
 fn chosen(user: Option<&str>) -> Option<SystemUser> {
     let Some(text) = user else {
         let weir = SystemUser::find(USER_DEFAULT);

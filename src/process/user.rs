@@ -1,8 +1,8 @@
-//! A user of the box, as `/etc/passwd` and `/etc/group` have it.
+//! A user of the box, from `/etc/passwd` and `/etc/group`.
 //!
-//! Not by the C library: it loads a module for each place that users may come from, half a megabyte
-//! in all, and a static program has none. Users from elsewhere (LDAP and the like) are known by
-//! their numbers, `uid:gid`.
+//! The C library is not used: it loads a module for each source of users, half a megabyte in all,
+//! and a static program has none. Users from other sources (LDAP and the like) are given by their
+//! numbers, `uid:gid`.
 
 use std::fmt;
 use std::fs::File;
@@ -18,13 +18,13 @@ const GROUPS: &str = "/etc/group";
 /// A user to become.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SystemUser {
-    /// As the configuration or the database names it.
+    /// The name in the user database; `None` if it was given by numbers.
     pub(super) name: Option<String>,
-    /// Its number.
+    /// The user's numeric id.
     pub uid: u32,
-    /// Its group's.
+    /// The numeric id of the user's own group.
     pub gid: u32,
-    /// The groups it is a member of, with its own; those beyond the bound are left out.
+    /// Its own group and those it is a member of, up to the bound.
     pub(super) groups: Vec<u32, USER_GROUPS_MAX>,
 }
 
@@ -38,12 +38,12 @@ impl fmt::Display for SystemUser {
 }
 
 impl SystemUser {
-    /// One without a name, in its own group alone.
+    /// A user without a name, in its own group only.
     pub(super) fn of(uid: u32, gid: u32) -> Self {
         Self { name: None, uid, gid, groups: Vec::from_iter([gid]) }
     }
 
-    /// A user by its name, or by its numbers, `uid:gid`.
+    /// Finds a user by name, or by the numbers `uid:gid`.
     pub(super) fn find(text: &str) -> Option<Self> {
         if let Some((uid, gid)) = text.split_once(':') {
             return Some(Self::of(uid.parse().ok()?, gid.parse().ok()?));
@@ -53,7 +53,7 @@ impl SystemUser {
 
     fn among(name: &str, users: &str, groups: &str) -> Option<Self> {
         let mut fields = fields_of(name, users)?;
-        // The second was the password's once.
+        // The first field after the name was once the password.
         let (uid, gid) = (fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?);
         let mut user = Self { name: Some(name.to_owned()), ..Self::of(uid, gid) };
         for line in groups.lines() {
@@ -68,13 +68,13 @@ impl SystemUser {
     }
 }
 
-/// The fields behind the name of its line.
+/// The fields after the name in a user's line.
 fn fields_of<'a>(name: &str, database: &'a str) -> Option<impl Iterator<Item = &'a str>> {
     let line = database.lines().find(|line| line.split(':').next() == Some(name))?;
     Some(line.split(':').skip(1)).filter(|_| !name.is_empty())
 }
 
-/// As much of a database as there may be; nothing where it cannot be read.
+/// Reads a database up to its bound; empty if it cannot be read.
 fn read(path: &str) -> String {
     let mut text = String::new();
     if let Ok(file) = File::open(path) {

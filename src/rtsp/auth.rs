@@ -11,13 +11,13 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::challenge::{Challenge, DigestChallenge, challenges};
 use super::digest::{Algorithm, Signature};
 use super::transmit::{Transmit, TransmitFull};
 use super::url::CameraCredentials;
 use crate::limits::{RTSP_PASSWORD_BYTES_MAX, RTSP_USER_BYTES_MAX};
+use crate::random::random;
 
 /// The schemes with which a camera refused the credentials, as shown in errors.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -184,14 +184,9 @@ fn renews(current: &Challenge, offer: &Challenge) -> bool {
     }
 }
 
-/// 16 random hex digits. They only keep the camera from choosing the whole hash input, so weir goes
-/// on if the kernel has no random bytes.
+/// 16 random hex digits, which keep the camera from choosing the whole hash input.
 fn cnonce() -> [u8; 16] {
-    let mut bytes = [0; 16];
-    if SystemRandom::new().fill(&mut bytes).is_err() {
-        log::warn!("no random bytes for a client nonce");
-    }
-    bytes.map(|byte| b"0123456789abcdef"[usize::from(byte & 15)])
+    random().map(|byte| b"0123456789abcdef"[usize::from(byte & 15)])
 }
 
 fn write_basic(credentials: &CameraCredentials, out: &mut Transmit) -> Result<(), TransmitFull> {

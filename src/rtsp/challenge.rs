@@ -14,7 +14,7 @@ use crate::limits::{RTSP_NONCE_BYTES_MAX, RTSP_REALM_BYTES_MAX};
 /// The authentication schemes that weir supports, weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Scheme {
-    /// The password in base64, which anyone on the way can read.
+    /// The password in base64, which is readable on the network path.
     Basic = 0,
     /// Digest with MD5.
     DigestMd5 = 1,

@@ -12,12 +12,10 @@
 
 use std::net::IpAddr;
 
-use ring::rand::{SecureRandom as _, SystemRandom};
-
 use super::auth::{Auth, AuthError};
 use super::control;
 use super::error::DialogError;
-use super::examine::{Channels, HeadScan, Verdict, examine};
+use super::examine::{Channels, Examination, HeadScan, examine};
 use super::habits::{Habits, Keepalive};
 use super::message::{Head, MessageKind, RtspRequest, answer};
 use super::sdp::{self, Described, VideoTrack};
@@ -31,6 +29,7 @@ use crate::limits::{
     RTSP_REDIRECTS_MAX, RTSP_REQUEST_URL_BYTES_MAX, RTSP_SESSION_ID_BYTES_MAX,
     RTSP_TRANSMIT_BYTES_MAX,
 };
+use crate::random::random;
 
 /// The RTSP handshake with one camera.
 #[derive(Debug)]
@@ -158,27 +157,27 @@ impl Dialog {
         let mut rest = input.as_slice();
         while !rest.is_empty() && self.connect.is_none() && !matches!(self.stage, Stage::Over) {
             match examine(rest, None, self.lost, &mut self.scan) {
-                Verdict::Need { .. } => break,
-                Verdict::Text { total, .. } if total > rest.len() => break,
-                Verdict::Text { head, total } => {
+                Examination::Need { .. } => break,
+                Examination::Text { total, .. } if total > rest.len() => break,
+                Examination::Text { head, total } => {
                     self.lost = false;
                     let (message, after) = rest.split_at(total);
                     rest = after;
                     self.take_message(&message[..head], &message[head..], rest)?;
                 }
-                Verdict::Garbage(bytes) => {
+                Examination::Garbage(bytes) => {
                     check_bounds(&rest[..bytes])?;
                     self.pass_over(bytes)?;
                     self.lost = true;
                     rest = &rest[bytes..];
                 }
-                Verdict::Blank(bytes) => {
+                Examination::Blank(bytes) => {
                     self.pass_over(bytes)?;
                     rest = &rest[bytes..];
                 }
-                Verdict::Unwanted { total, .. }
-                | Verdict::Rtp { total }
-                | Verdict::Rtcp { total } => {
+                Examination::Unwanted { total, .. }
+                | Examination::Rtp { total }
+                | Examination::Rtcp { total } => {
                     let here = total.min(rest.len());
                     self.passing = total - here;
                     rest = &rest[here..];
@@ -413,7 +412,7 @@ impl Dialog {
             },
             auth: Auth::new(None, false),
             cseq: 0,
-            ssrc: ssrc(),
+            ssrc: u32::from_be_bytes(random()),
             keepalive: self.keepalive,
             leftover: Vec::new(),
         });
@@ -483,15 +482,6 @@ fn check_bounds(garbage: &[u8]) -> Result<(), DialogError> {
         ..RTSP_HEAD_BYTES_MAX => Ok(()),
         _ => within("message head", RTSP_HEAD_BYTES_MAX + 1, RTSP_HEAD_BYTES_MAX),
     }
-}
-
-/// A random SSRC for weir; a constant if the kernel has no random bytes.
-fn ssrc() -> u32 {
-    let mut bytes = [0x77; 4];
-    if SystemRandom::new().fill(&mut bytes).is_err() {
-        log::warn!("no random bytes for an ssrc");
-    }
-    u32::from_be_bytes(bytes)
 }
 
 #[cfg(test)]

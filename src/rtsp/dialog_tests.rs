@@ -1,4 +1,4 @@
-//! Dialogs with what makes of camera answer, cut at every byte.
+//! Dialogs with the answers of real camera models, cut at every byte.
 
 use super::super::framing::Broken;
 use super::super::session::Sink;
@@ -6,7 +6,7 @@ use super::super::testing::{carry_pool, frame, rtp};
 use super::*;
 
 pub(super) const URL: &str = "rtsp://192.0.2.7:554/stream1";
-/// Where every connection leads.
+/// The address of every connection.
 const PEER: [u8; 4] = [192, 0, 2, 7];
 pub(super) const SETUP: &str = "RTSP/1.0 200 OK\r\nSession: 12;timeout=60\r\n\
     Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n\r\n";
@@ -15,7 +15,7 @@ pub(super) const SDP: &str =
 pub(super) const DIGEST: &str = "RTSP/1.0 401 Unauthorized\r\nCSeq: 2\r\n\
     WWW-Authenticate: Digest realm=\"cam\", nonce=\"n1\"\r\n\r\n";
 
-/// A file of `tests/data/rtsp` as it goes over the wire.
+/// A file of `tests/data/rtsp`, converted to the bytes on the wire.
 fn fixture(name: &str) -> String {
     let path = format!("{}/tests/data/rtsp/{name}.txt", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).expect(&path).replace('\n', "\r\n");
@@ -36,7 +36,7 @@ pub(super) fn viewer() -> Option<CameraCredentials> {
     Some(CameraCredentials { user: "viewer".to_owned(), password: "sesame".to_owned() })
 }
 
-/// A dialog and what it said.
+/// A dialog and a record of its requests.
 pub(super) struct Talk {
     pub(super) dialog: Dialog,
     /// Every request, `!port` for each new connection, and `ready`.
@@ -77,12 +77,12 @@ impl Talk {
         Ok(())
     }
 
-    /// Answers in turn, up to the first error.
+    /// Gives the dialog these answers one by one, up to the first error.
     pub(super) fn answers(&mut self, texts: &[&str]) -> Result<(), DialogError> {
         texts.iter().try_for_each(|text| self.answer(text))
     }
 
-    /// Method and URI of every request.
+    /// Method and URI of every request sent.
     pub(super) fn lines(&self) -> Vec<&str> {
         let line = |text: &'_ String| text.find(" RTSP/1.0").unwrap_or(text.len());
         self.said.iter().map(|text| &text[..line(text)]).collect()
@@ -93,7 +93,7 @@ impl Talk {
     }
 }
 
-/// What PLAY is asked of.
+/// The URI that PLAY is sent to.
 pub(super) fn played(ready: Box<Ready>) -> String {
     let mut session = ready.session;
     session.play(0);
@@ -333,7 +333,7 @@ fn what_is_no_answer_may_be_64_kib_and_no_more() {
         let rounds = RTSP_NOISE_BYTES_MAX / noise.len();
         let mut talk = Talk::new(URL, None);
         talk.answer(&noise.repeat(rounds)).expect(noise);
-        // It is taken for what it is: the answers are still found.
+        // The noise is recognised: the answers after it are still found.
         talk.answers(&[&status("200 OK"), &describe("", SDP), SETUP]).expect(noise);
         assert!(talk.ready.is_some(), "{noise:?}");
         let mut talk = Talk::new(URL, None);
@@ -370,8 +370,8 @@ impl Sink for Packets {
     }
 }
 
-/// Everything a camera says in a dialog that begins in the middle of a dead session's frames
-/// (live555 before 2017), and goes on with data before PLAY (Reolink).
+/// All bytes from a camera in a dialog that begins within the frames of a dead session (live555
+/// before 2017), and ends with data before PLAY (Reolink).
 fn camera_says() -> Vec<Vec<u8>> {
     let stale = frame(0, &rtp(7, 0, &[9; 50]));
     let camera_asks = b"OPTIONS * RTSP/1.0\r\nCSeq: 1\r\n\r\n".to_vec();

@@ -1,4 +1,4 @@
-//! What a dialog does not do for whoever answers in a camera's place, and further tracks.
+//! What a dialog refuses to do for an impostor in the camera's place, and further tracks.
 
 use super::tests::{DIGEST, SDP, SETUP, Talk, URL, describe, played, status, viewer};
 use super::*;
@@ -18,7 +18,7 @@ fn redirects_are_followed_to_the_same_host_with_the_login() {
     talk.answer(&status("200 OK")).expect("describes");
     talk.answers(&[same.as_str(); 3]).expect("follows three");
     assert_eq!(talk.answer(&same), Err(DialogError::Redirects));
-    // By its own name, or by its address.
+    // The redirect names the camera by its name, or by its address.
     for location in
         ["rtsp://Cam.LAN:8554/x", "rtsp://192.0.2.7:8554/x", "rtsp://[::ffff:192.0.2.7]:8554/x"]
     {
@@ -73,12 +73,12 @@ fn basic_is_not_answered_where_digest_was_taken_before() {
         assert!(error.needs_person());
         assert!(!talk.said.concat().contains("Authorization"), "{:?}", talk.said);
     }
-    // Nor behind a redirect.
+    // Basic is refused after a redirect as well.
     let mut talk = Talk::with(URL, viewer(), &habits);
     let moved = to("rtsp://192.0.2.7:8554/other");
     let error = talk.answers(&[&status("200 OK"), &moved, basic]).unwrap_err();
     assert_eq!(error, DialogError::Downgrade);
-    // What only has Basic gets it, and that is known.
+    // A camera that offers only Basic gets it, and the result says so.
     let mut talk = Talk::new(URL, viewer());
     talk.answers(&[&status("200 OK"), basic, &describe("", SDP), SETUP]).expect("set up");
     assert!(talk.ready.expect("ready").is_in_the_clear);

@@ -1,6 +1,6 @@
 //! Decides what the next bytes of a connection are: a `$` frame, a message, line ends, or garbage.
 //!
-//! A verdict on some bytes stays valid when more bytes follow, so a conversation means the same
+//! The result for some bytes stays valid when more bytes follow, so a conversation means the same
 //! however it is cut into reads. Nothing is consumed here. For an unfinished message head, the
 //! caller keeps how far it was scanned ([`HeadScan`]).
 //!
@@ -37,7 +37,7 @@ pub(super) struct Channels {
 
 /// What the next bytes of a connection are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Examination {
     /// Undecided: needs `least` bytes in all, counted from here, and can use up to `most`.
     Need { least: usize, most: usize },
     /// This many line ends between messages, which mean nothing.
@@ -84,48 +84,48 @@ pub(super) fn examine(
     channels: Option<Channels>,
     lost: bool,
     scan: &mut HeadScan,
-) -> Verdict {
+) -> Examination {
     if lost {
         return examine_lost(bytes, channels, scan);
     }
     match bytes[0] {
         b'\r' | b'\n' => {
             let blank = |byte: &u8| !matches!(byte, b'\r' | b'\n');
-            Verdict::Blank(bytes.iter().position(blank).unwrap_or(bytes.len()))
+            Examination::Blank(bytes.iter().position(blank).unwrap_or(bytes.len()))
         }
         b'$' => examine_frame(bytes, channels),
         b'A'..=b'Z' => examine_text(bytes, scan),
-        _ => Verdict::Garbage(1),
+        _ => Examination::Garbage(1),
     }
 }
 
 /// Searches for an anchor while out of sync.
-fn examine_lost(bytes: &[u8], channels: Option<Channels>, scan: &mut HeadScan) -> Verdict {
+fn examine_lost(bytes: &[u8], channels: Option<Channels>, scan: &mut HeadScan) -> Examination {
     let start = bytes.iter().position(|byte| matches!(byte, b'$' | b'R')).unwrap_or(bytes.len());
     if start > 0 {
-        return Verdict::Garbage(start);
+        return Examination::Garbage(start);
     }
     if bytes[0] == b'R' {
         let seen = bytes.len().min(ANCHOR.len());
         return match bytes[..seen] == ANCHOR[..seen] {
-            false => Verdict::Garbage(1),
+            false => Examination::Garbage(1),
             true if seen < ANCHOR.len() => need(ANCHOR.len()),
             true => examine_text(bytes, scan),
         };
     }
     match (channels, bytes) {
-        (None, _) => Verdict::Garbage(1),
-        (Some(channels), [_, channel, ..]) if !channels.has(*channel) => Verdict::Garbage(1),
+        (None, _) => Examination::Garbage(1),
+        (Some(channels), [_, channel, ..]) if !channels.has(*channel) => Examination::Garbage(1),
         _ if bytes.len() < FRAME_START_BYTES => need(FRAME_START_BYTES),
         _ => match examine_frame(bytes, channels) {
-            Verdict::Unwanted { .. } => Verdict::Garbage(1),
+            Examination::Unwanted { .. } => Examination::Garbage(1),
             verdict => verdict,
         },
     }
 }
 
 /// Examines bytes that begin with `$`: channel, length (RFC 2326 section 10.12), payload.
-fn examine_frame(bytes: &[u8], channels: Option<Channels>) -> Verdict {
+fn examine_frame(bytes: &[u8], channels: Option<Channels>) -> Examination {
     let [_, channel, high, low, payload @ ..] = bytes else {
         return need(FRAME_HEADER_BYTES);
     };
@@ -133,9 +133,9 @@ fn examine_frame(bytes: &[u8], channels: Option<Channels>) -> Verdict {
     let total = FRAME_HEADER_BYTES + len;
     let Some(channels) = channels.filter(|channels| channels.has(*channel)) else {
         let why = Unwanted::Channel;
-        return Verdict::Unwanted { total, why };
+        return Examination::Unwanted { total, why };
     };
-    let unwanted = Verdict::Unwanted { total, why: Unwanted::Content };
+    let unwanted = Examination::Unwanted { total, why: Unwanted::Content };
     if len < RTCP_HEADER_BYTES {
         return unwanted;
     }
@@ -143,27 +143,27 @@ fn examine_frame(bytes: &[u8], channels: Option<Channels>) -> Verdict {
         return need(FRAME_START_BYTES);
     };
     if first >> 6 != 2 {
-        return Verdict::Garbage(1);
+        return Examination::Garbage(1);
     }
     // Some cameras swap the channels, so the second byte decides (RFC 5761 section 4).
     match second {
-        200..=204 => Verdict::Rtcp { total },
+        200..=204 => Examination::Rtcp { total },
         _ if second & 0x7f == channels.payload_type && len >= RTP_HEADER_BYTES => {
-            Verdict::Rtp { total }
+            Examination::Rtp { total }
         }
         _ => unwanted,
     }
 }
 
 /// Examines bytes that begin like a message: with `RTSP/` or a method.
-fn examine_text(bytes: &[u8], scan: &mut HeadScan) -> Verdict {
+fn examine_text(bytes: &[u8], scan: &mut HeadScan) -> Examination {
     let word = bytes.iter().take(METHOD_BYTES_MAX + 1);
     let word = word.copied().position(|byte| !matches!(byte, b'A'..=b'Z' | b'_'));
     match word {
         Some(len) if &bytes[..len] == b"RTSP" && bytes[len] == b'/' => {}
         Some(3..=METHOD_BYTES_MAX) if bytes[word.unwrap_or(0)] == b' ' => {}
         None if bytes.len() <= METHOD_BYTES_MAX => return need(bytes.len() + 1),
-        _ => return Verdict::Garbage(1),
+        _ => return Examination::Garbage(1),
     }
     #[cfg(any(test, fuzzing))]
     let before = scan.bytes;
@@ -174,16 +174,18 @@ fn examine_text(bytes: &[u8], scan: &mut HeadScan) -> Verdict {
         HeadEnd::At(head) => {
             let body = Head::parse(&bytes[..head]).map_or(0, |parsed| parsed.content_length());
             if body > RTSP_BODY_BYTES_MAX {
-                return Verdict::Garbage(head);
+                return Examination::Garbage(head);
             }
-            Verdict::Text { head, total: head + body }
+            Examination::Text { head, total: head + body }
         }
         // A `$` frame may have interrupted the message; its header begins up to 3 bytes before.
-        HeadEnd::NoText(at) => Verdict::Garbage(at.saturating_sub(FRAME_HEADER_BYTES - 1).max(1)),
-        HeadEnd::NotYet if bytes.len() >= RTSP_HEAD_BYTES_MAX => {
-            Verdict::Garbage(RTSP_HEAD_BYTES_MAX - (FRAME_HEADER_BYTES - 1))
+        HeadEnd::NoText(at) => {
+            Examination::Garbage(at.saturating_sub(FRAME_HEADER_BYTES - 1).max(1))
         }
-        HeadEnd::NotYet => Verdict::Need {
+        HeadEnd::NotYet if bytes.len() >= RTSP_HEAD_BYTES_MAX => {
+            Examination::Garbage(RTSP_HEAD_BYTES_MAX - (FRAME_HEADER_BYTES - 1))
+        }
+        HeadEnd::NotYet => Examination::Need {
             least: bytes.len() + 1,
             most: (2 * bytes.len()).max(bytes.len() + HEAD_STEP_BYTES_MIN).min(RTSP_HEAD_BYTES_MAX),
         },
@@ -230,8 +232,8 @@ pub(super) mod scanned {
     }
 }
 
-fn need(bytes: usize) -> Verdict {
-    Verdict::Need { least: bytes, most: bytes }
+fn need(bytes: usize) -> Examination {
+    Examination::Need { least: bytes, most: bytes }
 }
 
 impl Channels {
@@ -251,11 +253,11 @@ mod tests {
         [&[b'$', channel, len[0], len[1]], payload].concat()
     }
 
-    fn in_sync(bytes: &[u8]) -> Verdict {
+    fn in_sync(bytes: &[u8]) -> Examination {
         examine(bytes, OURS, false, &mut { HeadScan::NONE })
     }
 
-    fn lost(bytes: &[u8]) -> Verdict {
+    fn lost(bytes: &[u8]) -> Examination {
         examine(bytes, OURS, true, &mut { HeadScan::NONE })
     }
 
@@ -264,41 +266,41 @@ mod tests {
         let rtp = [&[0x80, 0xe0][..], &[0; 20]].concat();
         let report = [&[0x80, 200][..], &[0; 26]].concat();
         for channel in [2, 3] {
-            assert_eq!(in_sync(&frame(channel, &rtp)), Verdict::Rtp { total: 26 });
-            assert_eq!(in_sync(&frame(channel, &report)), Verdict::Rtcp { total: 32 });
+            assert_eq!(in_sync(&frame(channel, &rtp)), Examination::Rtp { total: 26 });
+            assert_eq!(in_sync(&frame(channel, &report)), Examination::Rtcp { total: 32 });
         }
         let other = frame(2, &[&[0x80, 50][..], &[0; 20]].concat());
         let why = Unwanted::Content;
-        assert_eq!(in_sync(&other), Verdict::Unwanted { total: 26, why });
-        assert_eq!(in_sync(&frame(2, &[])), Verdict::Unwanted { total: 4, why });
+        assert_eq!(in_sync(&other), Examination::Unwanted { total: 26, why });
+        assert_eq!(in_sync(&frame(2, &[])), Examination::Unwanted { total: 4, why });
         let why = Unwanted::Channel;
-        assert_eq!(in_sync(&frame(0, &rtp)), Verdict::Unwanted { total: 26, why });
+        assert_eq!(in_sync(&frame(0, &rtp)), Examination::Unwanted { total: 26, why });
     }
 
     #[test]
     fn after_garbage_only_an_anchor_counts() {
         let rtp = [&[0x80, 0xe0][..], &[0; 20]].concat();
-        assert_eq!(lost(b"abc$"), Verdict::Garbage(3));
-        assert_eq!(lost(&frame(0, &rtp)), Verdict::Garbage(1));
-        assert_eq!(lost(&frame(2, &[0x80, 50, 0, 0, 0, 0, 0, 0])), Verdict::Garbage(1));
-        assert_eq!(lost(&frame(2, &rtp)), Verdict::Rtp { total: 26 });
-        assert_eq!(lost(b"RTP"), Verdict::Garbage(1));
+        assert_eq!(lost(b"abc$"), Examination::Garbage(3));
+        assert_eq!(lost(&frame(0, &rtp)), Examination::Garbage(1));
+        assert_eq!(lost(&frame(2, &[0x80, 50, 0, 0, 0, 0, 0, 0])), Examination::Garbage(1));
+        assert_eq!(lost(&frame(2, &rtp)), Examination::Rtp { total: 26 });
+        assert_eq!(lost(b"RTP"), Examination::Garbage(1));
         assert_eq!(lost(b"RTSP/1"), need(9));
-        assert!(matches!(lost(b"RTSP/1.0 200 OK\r\n\r\n"), Verdict::Text { total: 19, .. }));
-        assert_eq!(lost(b"OPTIONS * RTSP/1.0\r\n\r\n"), Verdict::Garbage(10));
+        assert!(matches!(lost(b"RTSP/1.0 200 OK\r\n\r\n"), Examination::Text { total: 19, .. }));
+        assert_eq!(lost(b"OPTIONS * RTSP/1.0\r\n\r\n"), Examination::Garbage(10));
     }
 
     #[test]
     fn messages_end_at_a_blank_line_of_any_kind() {
         let head = |text: &[u8]| match in_sync(text) {
-            Verdict::Text { head, total } => (head, total),
+            Examination::Text { head, total } => (head, total),
             verdict => panic!("{verdict:?}"),
         };
         assert_eq!(head(b"RTSP/1.0 200 OK\r\n\r\n$"), (19, 19));
         assert_eq!(head(b"RTSP/1.0 200 OK\n\nx"), (17, 17));
         assert_eq!(head(b"OPTIONS * RTSP/1.0\r\nContent-length: 5\r\n\r\n"), (41, 46));
         assert_eq!(in_sync(b"OPTI"), need(5));
-        assert_eq!(in_sync(b"OP "), Verdict::Garbage(1));
+        assert_eq!(in_sync(b"OP "), Examination::Garbage(1));
     }
 
     #[test]
@@ -307,15 +309,15 @@ mod tests {
             let text = format!("RTSP/1.0 200 OK\r\nContent-Length: {bytes}\r\n\r\n");
             in_sync(text.as_bytes())
         };
-        assert!(matches!(body(RTSP_BODY_BYTES_MAX), Verdict::Text { .. }));
-        assert!(matches!(body(RTSP_BODY_BYTES_MAX + 1), Verdict::Garbage(_)));
+        assert!(matches!(body(RTSP_BODY_BYTES_MAX), Examination::Text { .. }));
+        assert!(matches!(body(RTSP_BODY_BYTES_MAX + 1), Examination::Garbage(_)));
         let head = |bytes: usize| {
             let text = format!("RTSP/1.0 200 {}\r\n\r\n", "x".repeat(bytes - 17));
             in_sync(text.as_bytes())
         };
-        assert!(matches!(head(RTSP_HEAD_BYTES_MAX), Verdict::Text { .. }));
-        assert!(matches!(head(RTSP_HEAD_BYTES_MAX + 1), Verdict::Garbage(_)));
-        assert_eq!(in_sync(b"RTSP/1.0 200 OK\r\nCSe$\x02\x00\x05"), Verdict::Garbage(18));
+        assert!(matches!(head(RTSP_HEAD_BYTES_MAX), Examination::Text { .. }));
+        assert!(matches!(head(RTSP_HEAD_BYTES_MAX + 1), Examination::Garbage(_)));
+        assert_eq!(in_sync(b"RTSP/1.0 200 OK\r\nCSe$\x02\x00\x05"), Examination::Garbage(18));
     }
 
     #[test]
@@ -338,9 +340,9 @@ mod tests {
                     let anew = &mut { HeadScan::NONE };
                     assert_eq!(examine(&stream[start..end], OURS, is_lost, anew), part);
                     let same = part == whole
-                        || matches!(part, Verdict::Need { .. })
-                        || matches!((part, whole), (Verdict::Garbage(a), Verdict::Garbage(b)) if a <= b)
-                        || matches!((part, whole), (Verdict::Blank(a), Verdict::Blank(b)) if a <= b);
+                        || matches!(part, Examination::Need { .. })
+                        || matches!((part, whole), (Examination::Garbage(a), Examination::Garbage(b)) if a <= b)
+                        || matches!((part, whole), (Examination::Blank(a), Examination::Blank(b)) if a <= b);
                     assert!(same, "{start}..{end}: {part:?}, then {whole:?}");
                 }
             }

@@ -6,7 +6,7 @@
 //! there is no free carry slot, the frame is abandoned and its remaining bytes are skipped.
 //! `examine` decides what the bytes are, and bounds messages.
 
-use super::examine::{Channels, HeadScan, Unwanted, Verdict, examine};
+use super::examine::{Channels, Examination, HeadScan, Unwanted, examine};
 use super::tail::Tail;
 use crate::mem::pool::{CarryPool, Tier};
 
@@ -88,20 +88,22 @@ impl Framer {
             let is_lost = self.lost.is_some();
             let verdict = examine(bytes, Some(self.channels), is_lost, &mut self.scan);
             let wants = match verdict {
-                Verdict::Blank(bytes) => {
+                Examination::Blank(bytes) => {
                     self.drop_front(bytes, input, pool);
                     continue;
                 }
-                Verdict::Garbage(bytes) => {
+                Examination::Garbage(bytes) => {
                     self.skip_garbage(bytes, input, pool);
                     continue;
                 }
-                Verdict::Need { least, most } => (least, most),
-                Verdict::Unwanted { total, why } => {
+                Examination::Need { least, most } => (least, most),
+                Examination::Unwanted { total, why } => {
                     self.passing = total;
                     return Some(Item::Unwanted(why));
                 }
-                Verdict::Rtp { total } | Verdict::Rtcp { total } | Verdict::Text { total, .. } => {
+                Examination::Rtp { total }
+                | Examination::Rtcp { total }
+                | Examination::Text { total, .. } => {
                     if let Some(skipped_bytes) = self.lost.take() {
                         return Some(Item::Broken(Broken::Resync { skipped_bytes }));
                     }
@@ -115,11 +117,11 @@ impl Framer {
                 Ok(true) => {}
                 Ok(false) => return None,
                 Err(tier) => match verdict {
-                    Verdict::Rtp { total } => {
+                    Examination::Rtp { total } => {
                         self.passing = total;
                         return Some(Item::Broken(Broken::Abandoned(tier)));
                     }
-                    Verdict::Rtcp { total } => self.passing = total,
+                    Examination::Rtcp { total } => self.passing = total,
                     // Without room for the message, its end is unknown: search for the next anchor.
                     _ => self.skip_garbage(1, input, pool),
                 },
@@ -130,7 +132,7 @@ impl Framer {
     /// Hands out the item at the start of the tail, or else of the input; `total` bytes are there.
     fn hand_out<'a, 'i: 'a>(
         &'a mut self,
-        verdict: Verdict,
+        verdict: Examination,
         total: usize,
         input: &mut &'i [u8],
         pool: &'a mut CarryPool,
@@ -146,9 +148,9 @@ impl Framer {
             bytes
         };
         match verdict {
-            Verdict::Rtp { .. } => Item::Rtp(&bytes[HEADER_BYTES..]),
-            Verdict::Rtcp { .. } => Item::Rtcp(&bytes[HEADER_BYTES..]),
-            Verdict::Text { head, .. } => Item::Text(&bytes[..head]),
+            Examination::Rtp { .. } => Item::Rtp(&bytes[HEADER_BYTES..]),
+            Examination::Rtcp { .. } => Item::Rtcp(&bytes[HEADER_BYTES..]),
+            Examination::Text { head, .. } => Item::Text(&bytes[..head]),
             _ => Item::Text(&[]),
         }
     }

@@ -1,4 +1,4 @@
-//! A session with a camera, on a turned clock.
+//! A session with a camera, with a clock that the test sets.
 
 use super::super::testing::{carry_pool, frame, rtp};
 use super::super::url::CameraCredentials;
@@ -45,7 +45,7 @@ impl Camera {
         Self { session, pool: carry_pool(), calls: Calls::default() }
     }
 
-    /// One that was asked to play at 0 and said yes.
+    /// A session whose PLAY was sent at time 0 and accepted.
     fn playing() -> Self {
         let mut camera = Self::new(&[]);
         camera.session.play(0);
@@ -62,7 +62,7 @@ impl Camera {
         self.session.receive(bytes, &mut self.pool, now_us, &mut self.calls)
     }
 
-    /// What weir wrote to it since the last time: requests as they are, frames as `$<channel>`.
+    /// What weir has written since the last call: requests as text, frames as `$<channel>`.
     fn written(&mut self) -> String {
         let bytes = self.session.transmit().to_vec();
         self.session.sent(bytes.len());

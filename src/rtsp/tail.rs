@@ -6,7 +6,7 @@
 
 use crate::mem::pool::{Carry, CarryPool, Tier};
 
-/// Inline bytes: enough for any verdict that is possible before the length is known.
+/// Inline bytes: enough to decide all that can be decided before the length is known.
 const INLINE_BYTES: usize = 32;
 /// A message that outgrows its slot is copied to the next one in steps of this size.
 const COPY_BYTES: usize = 256;

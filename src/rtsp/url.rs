@@ -8,8 +8,11 @@
 //! A path or query may be a secret (`/user=admin&password=…`, `?token=…`, or a path that is the
 //! secret itself), so `Display` and `Debug` show only scheme, host and port.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
+
+use percent_encoding::percent_decode_str;
 
 use crate::limits::{RTSP_PASSWORD_BYTES_MAX, RTSP_URL_BYTES_MAX, RTSP_USER_BYTES_MAX};
 
@@ -69,7 +72,7 @@ impl CameraUrl {
     /// told from a host; percent escapes in it are decoded once.
     ///
     /// # Errors
-    /// See [`UrlError`]; its message is written for the person who wrote the URL.
+    /// See [`UrlError`]; its message is meant for the author of the URL.
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         let text = text.trim();
         if text.len() > RTSP_URL_BYTES_MAX {
@@ -314,31 +317,7 @@ fn with_zone(host: &str) -> Option<String> {
 /// Decodes percent escapes once. An invalid escape stays. If the result is not UTF-8, returns
 /// `text`.
 fn percent_decoded(text: &str) -> String {
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, tail)) = rest.split_first() {
-        let escape = match (byte, tail) {
-            (b'%', [high, low, after @ ..]) => hex(*high).zip(hex(*low)).zip(Some(after)),
-            _ => None,
-        };
-        if let Some(((high, low), after)) = escape {
-            decoded.push(high << 4 | low);
-            rest = after;
-        } else {
-            decoded.push(byte);
-            rest = tail;
-        }
-    }
-    String::from_utf8(decoded).unwrap_or_else(|_| text.to_owned())
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
-    }
+    percent_decode_str(text).decode_utf8().map_or_else(|_| text.to_owned(), Cow::into_owned)
 }
 
 #[cfg(test)]

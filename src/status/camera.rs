@@ -42,7 +42,7 @@ figures! {
     abandoned: [AtomicU64; 3], reset,
         "Interleaved frames abandoned for want of a carry slot: small, medium, large.";
     lost: AtomicU8, keep,
-        "Why the media thread gave the connection up: a [`crate::media::Lost`] as its number.";
+        "Why the media thread gave the connection up: the number of a `media::Lost`.";
     holds_back: AtomicBool, reset,
         "The RTP markers are missing or odd: each picture waits for the start of the next one.";
     b_frames: AtomicBool, reset, "The camera sends B-frames, which no browser shows smoothly.";

@@ -11,7 +11,7 @@ figures! {
     /// `/api/sessions`.
     SessionStats:
     ended: AtomicU64, keep,
-        "The last end in this slot: the generation, and in the low 8 bits the number of an [`Ended`](crate::webrtc::ended::Ended).";
+        "The last end in this slot: the generation, and in the low 8 bits the number of a `webrtc::ended::Ended`.";
     address: StatsAddress, reset, "Where its media goes.";
     packets: AtomicU64, reset, "RTP packets sealed, resends not counted.";
     bytes: AtomicU64, reset, "Payload bytes of these packets.";

@@ -1,5 +1,5 @@
 //! How full each thing with a bound is: now, at most since the start, and how often somebody found
-//! it full. What the policy then was stands in the table of ARCHITECTURE.md.
+//! it full. What the policy then was stands in the table of docs/limits.md.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 

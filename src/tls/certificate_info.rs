@@ -1,4 +1,4 @@
-//! What a certificate says, for a person who wants to compare it with what a browser shows.
+//! What a certificate says, for a person to compare it with what a browser shows.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv6Addr};
@@ -24,28 +24,28 @@ const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 0x11];
 const DNS_NAME: u8 = 0x82;
 const IP_ADDRESS: u8 = 0x87;
 
-/// What stands in a certificate.
+/// The contents of a certificate as texts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CertificateInfo {
-    /// SHA-256 of the whole, in pairs of hexadecimal digits with colons, as browsers show it.
+    /// SHA-256 of the certificate, in pairs of hexadecimal digits with colons, as browsers show it.
     pub fingerprint: String,
-    /// `CN=gate, O=example`
+    /// The subject, such as `CN=gate, O=example`.
     pub subject: String,
-    /// Host names and addresses that it is good for.
+    /// Host names and addresses that it is valid for.
     pub names: Vec<String>,
-    /// `2019-01-01 00:00:00 UTC`
+    /// Begin of its validity, such as `2019-01-01 00:00:00 UTC`.
     pub not_before: String,
-    /// The same for the end.
+    /// End of its validity, in the same form.
     pub not_after: String,
 }
 
 impl CertificateInfo {
-    /// Reads a certificate; what is not understood is empty.
+    /// Parses a certificate. A part that cannot be parsed stays empty.
     pub(super) fn of(certificate: &[u8]) -> Self {
         let digest = digest(&SHA256, certificate);
         let pairs: Vec<_> = digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
         let mut info = Self { fingerprint: pairs.join(":"), ..Self::default() };
-        // As far as it could be read is what there is to say.
+        // If parsing stops early, the parts read so far are kept.
         let _ = info.read(certificate);
         info
     }
@@ -74,7 +74,7 @@ impl CertificateInfo {
             if id != SUBJECT_ALT_NAME {
                 continue;
             }
-            // Behind an optional "critical".
+            // Skips the optional "critical".
             if rest.first() != Some(&OCTET_STRING) {
                 rest = next(rest)?.2;
             }
@@ -94,7 +94,8 @@ impl std::fmt::Display for CertificateInfo {
     }
 }
 
-/// `20190101000000Z` or, with a year in two digits, `190101000000Z` (RFC 5280 section 4.1.2.5).
+/// Formats a time from `20190101000000Z` or, with a year in two digits, `190101000000Z` (RFC 5280
+/// section 4.1.2.5).
 fn time(tag: u8, text: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(text).ok().filter(|text| text.is_ascii())?;
     let (year, rest) = match tag {
@@ -139,7 +140,7 @@ fn alternative(tag: u8, value: &[u8]) -> Option<String> {
     }
 }
 
-/// For a terminal: without what could move its cursor.
+/// Replaces control characters, which could move a terminal's cursor.
 fn printable(text: &[u8]) -> String {
     String::from_utf8_lossy(text).replace(char::is_control, "?")
 }

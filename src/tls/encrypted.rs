@@ -1,4 +1,4 @@
-//! An encrypted connection, as HTTP reads and writes it.
+//! An encrypted connection, which HTTP reads from and writes to.
 
 use std::io;
 use std::pin::Pin;
@@ -9,12 +9,12 @@ use tokio_rustls::server::TlsStream;
 
 use super::limited_stream::LimitedStream;
 
-/// A connection whose handshake is over.
+/// A connection after its TLS handshake.
 #[derive(Debug)]
 pub(crate) struct Encrypted(TlsStream<LimitedStream>);
 
 impl Encrypted {
-    /// What came behind the handshake is not of use yet.
+    /// Bytes that came with the end of the handshake still count as unread.
     pub(super) fn new(stream: TlsStream<LimitedStream>) -> Self {
         Self(stream)
     }
@@ -36,7 +36,7 @@ impl AsyncRead for Encrypted {
             let (socket, session) = self.0.get_mut();
             socket.was_read();
             if session.wants_read() {
-                // All plaintext is out of it.
+                // rustls has no more plaintext, so it may free its buffer.
                 let _ = session.read_tls(&mut socket.look());
             }
         }

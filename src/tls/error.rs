@@ -1,39 +1,39 @@
-//! Why a certificate cannot be used.
+//! Errors of certificates.
 
 use std::io;
 use std::path::PathBuf;
 
-/// What is wrong with a certificate, its key, or the place where they are kept.
+/// What is wrong with a certificate, its key, or the files that hold them.
 #[derive(Debug)]
 pub enum TlsError {
-    /// A file cannot be read.
+    /// A file could not be read.
     Read {
-        /// Which.
+        /// Path of the file.
         path: PathBuf,
-        /// Why.
+        /// The error of the operating system.
         error: io::Error,
     },
-    /// There is no certificate in a file.
+    /// The file has no certificate in PEM.
     NoCertificate(PathBuf),
-    /// There is no key that we can read in a file.
+    /// The file has no key that weir can read.
     NoKey(PathBuf),
-    /// The key is another certificate's.
+    /// The key does not belong to the certificate.
     Mismatch {
         /// The certificate's file.
         certificate: PathBuf,
         /// The key's file.
         key: PathBuf,
     },
-    /// rustls refuses the pair.
+    /// rustls does not accept the pair.
     Refused {
         /// The certificate's file.
         certificate: PathBuf,
-        /// In its words.
+        /// The error of rustls.
         error: rustls::Error,
     },
-    /// A certificate of our own could not be made.
+    /// weir's own certificate could not be made.
     Make(rcgen::Error),
-    /// There is no certificate of our own yet.
+    /// weir's own certificate has not been made yet.
     NotMade,
 }
 

@@ -1,9 +1,9 @@
-//! FairSemaphore at what costs memory: a handshake, which is a signature as well, and a large record. Of
-//! each only so many are under way at once as the profile says. Those who wait are served by
-//! address ([`crate::access::client`]), whose has the fewest semaphore first; a turn that takes long
-//! makes room when others wait.
+//! A semaphore for work that costs memory: a TLS handshake, which also costs a signature, and a
+//! large record. The profile bounds how many of each run at once. Waiters are served by address
+//! ([`crate::access::client`]): the address with the fewest permits comes first. A permit that is
+//! held long is overdue when others wait.
 //!
-//! Who waits has a connection's place, and those are counted: the queue needs no bound of its own.
+//! Every waiter already holds a connection slot, so the number of waiters is bounded.
 
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -19,12 +19,12 @@ use crate::limits::TLS_PERMIT_MS;
 #[derive(Debug)]
 pub(crate) struct FairSemaphore {
     max: usize,
-    /// How many there are, for all to see.
+    /// The number of permits in use, shown in the statistics.
     gauge: &'static AtomicU64,
-    /// Whose semaphore there are.
+    /// The addresses that hold permits, one entry per permit.
     taken: RefCell<Vec<IpAddr>>,
     waiting: RefCell<Vec<Waiter>>,
-    /// Somebody waits.
+    /// Notified when a waiter comes.
     wanted: Notify,
 }
 
@@ -34,7 +34,7 @@ struct Waiter {
     granted: oneshot::Sender<FairPermit>,
 }
 
-/// A turn; dropped, it is the next one's.
+/// A permit. Dropping it passes it to the next waiter.
 #[derive(Debug)]
 pub(crate) struct FairPermit {
     semaphore: Rc<FairSemaphore>,
@@ -52,7 +52,7 @@ impl FairSemaphore {
         })
     }
 
-    /// Waits for a turn.
+    /// Waits for a permit.
     pub(crate) async fn take(self: &Rc<Self>, address: IpAddr) -> FairPermit {
         let (granted, grant) = oneshot::channel();
         self.waiting.borrow_mut().push(Waiter { address, granted });
@@ -61,18 +61,18 @@ impl FairSemaphore {
         grant.await.expect("a waiter is forgotten only when it has gone")
     }
 
-    /// Gives what is free to those who wait.
+    /// Gives free permits to waiters.
     fn grant(self: &Rc<Self>) {
         while let Some(waiter) = self.next() {
             let address = waiter.address;
             self.taken.borrow_mut().push(address);
             self.gauge.fetch_add(1, Relaxed);
-            // Who has gone meanwhile gives it back at once.
+            // A waiter that has gone gives its permit back at once.
             drop(waiter.granted.send(FairPermit { semaphore: Rc::clone(self), address }));
         }
     }
 
-    /// Takes out the next to be served, if there is a turn for it.
+    /// Removes the next waiter from the queue, if there is a permit for it.
     fn next(&self) -> Option<Waiter> {
         let taken = self.taken.borrow();
         let mut waiting = self.waiting.borrow_mut();
@@ -94,7 +94,7 @@ impl FairSemaphore {
 }
 
 impl FairPermit {
-    /// Returns when the turn has taken long and others wait for one.
+    /// Returns when the permit has been held for [`TLS_PERMIT_MS`] and others wait for one.
     pub(crate) fn overdue(&self) -> impl Future<Output = ()> + use<> {
         let semaphore = Rc::clone(&self.semaphore);
         async move {
@@ -134,7 +134,7 @@ mod tests {
         IpAddr::from([192, 0, 2, last])
     }
 
-    /// Polls once.
+    /// Polls a future once.
     async fn now<F: Future>(future: &mut Pin<&mut F>) -> Option<F::Output> {
         poll_fn(|context| {
             Poll::Ready(match future.as_mut().poll(context) {
@@ -179,7 +179,7 @@ mod tests {
                 assert!(now(&mut gone).await.is_none());
                 assert!(now(&mut last).await.is_none());
                 drop(first);
-                // It was granted, and leaves without having looked.
+                // The permit was granted, and its taker leaves without polling.
             }
             assert!(now(&mut last).await.is_some());
             assert!(semaphore.taken.borrow().is_empty() && semaphore.waiting.borrow().is_empty());

@@ -1,5 +1,5 @@
-//! Letting a connection in: nothing is spent on who says nothing, and a handshake is bounded in
-//! time, in bytes, and in how many are under way.
+//! Accepts TLS connections. A client that sends nothing costs nothing, and a handshake is bounded
+//! in time, in bytes, and in how many run at once.
 
 use std::io;
 use std::net::IpAddr;
@@ -18,7 +18,7 @@ use super::limited_stream::{LargeRecordSlots, LimitedStream};
 use crate::limits::{PROFILE, TLS_HANDSHAKE_MS_MAX, TLS_SEALED_BYTES_MAX};
 use crate::status::GAUGES;
 
-/// What all connections share.
+/// The semaphores that all connections share.
 #[derive(Debug)]
 pub(super) struct HandshakeLimits {
     handshakes: Rc<FairSemaphore>,
@@ -34,7 +34,8 @@ impl HandshakeLimits {
     }
 }
 
-/// `config` is asked once the handshake's turn has come.
+/// Does the handshake with a client of `address`. `config` is called when it has its permit. The
+/// error is an I/O or TLS error, or a time-out: too slow, or evicted while others wait.
 pub(super) async fn accept(
     stream: TcpStream,
     address: IpAddr,

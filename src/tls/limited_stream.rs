@@ -1,10 +1,11 @@
-//! The socket under TLS. It bounds what rustls gathers before it has plaintext: in all, where it
-//! would take 64 KiB of a handshake message; and in how many connections do so at once with more
-//! than a read's worth, because the buffer for a record of 16 KiB grows to twice that.
+//! The socket under TLS. It bounds the bytes that rustls gathers before there is plaintext. In all
+//! they are bounded because rustls would gather 64 KiB of a handshake message. More than one read's
+//! worth is allowed to a bounded number of connections at once, because the buffer for a record of
+//! 16 KiB grows to twice that.
 //!
-//! A connection that has to wait for such a place is not read, so that its bytes stay in the
-//! kernel. One that holds a place while others wait has 250 ms ([`TLS_PERMIT_MS`]), and is ended
-//! then, whether it sends no more, does not read what it is answered, or has a request that waits.
+//! A connection that waits for a permit is not read, so that its bytes stay in the kernel. A
+//! connection that holds a permit while others wait has 250 ms ([`TLS_PERMIT_MS`]). Then it is
+//! ended, whether it sends no more, does not read its answer, or has a request that waits.
 //!
 //! [`TLS_PERMIT_MS`]: crate::limits::TLS_PERMIT_MS
 
@@ -21,14 +22,14 @@ use super::fair_semaphore::{FairPermit, FairSemaphore};
 use crate::limits::{PROFILE, TLS_READ_BYTES, TLS_UNREAD_BYTES_MAX};
 use crate::mem::accounts::{self, Raise};
 
-/// Whose semaphore at large records there are, and who asks.
+/// The semaphore for large records, and the address that asks for permits.
 #[derive(Debug)]
 pub(super) struct LargeRecordSlots {
     pub(super) semaphore: Rc<FairSemaphore>,
     pub(super) address: IpAddr,
 }
 
-/// A socket that counts what was read and not yet of use.
+/// A socket that counts the bytes read since the last plaintext.
 pub(super) struct LimitedStream {
     stream: TcpStream,
     unread_bytes: usize,
@@ -36,13 +37,13 @@ pub(super) struct LimitedStream {
     slot: LargeRecordSlot,
 }
 
-/// A place for a large record.
+/// The permit of a connection for a large record.
 enum LargeRecordSlot {
     None,
     Wanted(Pin<Box<dyn Future<Output = FairPermit>>>),
     Held {
         _permit: FairPermit,
-        /// Of the connection's account.
+        /// Raises the budget of the connection's account.
         _raised: Raise,
         overdue: Pin<Box<dyn Future<Output = ()>>>,
         is_over: bool,
@@ -50,32 +51,33 @@ enum LargeRecordSlot {
 }
 
 impl LimitedStream {
-    /// Its large records share `places` with those of others, from the first byte on: a client may
-    /// send its first request with the end of its handshake.
+    /// Wraps a socket. Its large records share the permits of `slots` with those of other
+    /// connections, from the first byte on: a client may send its first request with the end of its
+    /// handshake.
     pub(super) fn new(stream: TcpStream, slots: LargeRecordSlots) -> Self {
         Self { stream, unread_bytes: 0, slots, slot: LargeRecordSlot::None }
     }
 
-    /// What came was of use.
+    /// Called when plaintext was read: the bytes so far no longer count as unread.
     pub(super) fn was_read(&mut self) {
         self.unread_bytes = 0;
     }
 
-    /// A read that finds nothing, so that rustls gives its large buffer back: HTTP reads again only
-    /// once the request is answered, or its body is wanted.
+    /// A reader without data, with which rustls frees its large buffer: HTTP reads again only when
+    /// the request is answered, or its body is wanted.
     pub(super) fn look(&mut self) -> impl io::Read + '_ {
         Look(self)
     }
 
-    /// Gives a place up that is not needed any more. rustls gives its large buffer back before a
-    /// read with nothing left over: then it asks for one read's worth.
+    /// Drops the permit when it is no longer needed. rustls frees its large buffer before a read
+    /// with nothing left over: then it asks for one read's worth.
     fn give_up_slot(&mut self, asked_bytes: usize) {
         if self.unread_bytes == 0 && asked_bytes <= TLS_READ_BYTES {
             self.slot = LargeRecordSlot::None;
         }
     }
 
-    /// Whether the connection may go on: not when its place took long and others wait for one.
+    /// An error if the permit is overdue and others wait for one.
     fn check_place(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         let LargeRecordSlot::Held { overdue, is_over, .. } = &mut self.slot else { return Ok(()) };
         *is_over = *is_over || overdue.as_mut().poll(context).is_ready();
@@ -89,7 +91,7 @@ impl LimitedStream {
         Pin::new(&mut self.get_mut().stream)
     }
 
-    /// Waits for a place if there is more unread than a read's worth.
+    /// Waits for a permit if more than one read's worth is unread.
     fn poll_place(&mut self, context: &mut Context<'_>, asked_bytes: usize) -> Poll<()> {
         self.give_up_slot(asked_bytes);
         let LargeRecordSlots { semaphore, address } = &self.slots;
@@ -108,7 +110,7 @@ impl LimitedStream {
     }
 }
 
-/// See [`LimitedStream::look`].
+/// The reader of [`LimitedStream::look`].
 struct Look<'m>(&'m mut LimitedStream);
 
 impl io::Read for Look<'_> {
@@ -133,7 +135,7 @@ impl AsyncRead for LimitedStream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         ready!(self.poll_place(context, buffer.remaining()));
-        // Never more than a read's worth, so that no more is left over of what was not asked for.
+        // At most one read's worth, so that no more than that is left over in rustls' buffer.
         let piece_bytes = buffer.remaining().min(TLS_READ_BYTES);
         let mut piece = ReadBuf::new(buffer.initialize_unfilled_to(piece_bytes));
         let read = self.as_mut().stream().poll_read(context, &mut piece);
@@ -175,7 +177,7 @@ impl AsyncWrite for LimitedStream {
         self.stream.is_write_vectored()
     }
 
-    /// HTTP flushes in each turn, also while a request waits and nothing is read or written.
+    /// HTTP flushes in each poll, also while a request waits and nothing is read or written.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check_place(context)?;
         self.stream().poll_flush(context)

@@ -1,14 +1,15 @@
 //! TLS for HTTPS, by rustls with ring: 1.2 and 1.3, AEAD suites with forward secrecy, HTTP/1.1.
 //!
-//! [`Tls`] holds the certificate that new connections are shown: weir's own ([`self_signed`]) or
-//! the operator's files, read again when they change. [`pair`] reads certificate and key and
-//! proves that they belong together; [`certificate_info`] is what a person wants to know of one.
-//! [`handshake`] lets connections in, bounded in time and, by [`fair_semaphore`], in number; [`limited_stream`]
-//! bounds what they and the connections that follow ([`encrypted`]) gather unread.
+//! [`Tls`] holds the certificate for new connections: weir's own ([`self_signed`]) or the
+//! operator's files, which are read again when they change. [`pair`] reads certificate and key and
+//! checks that they belong together. [`certificate_info`] describes a certificate for a person.
+//! [`handshake`] accepts connections, bounded in time and, by [`fair_semaphore`], in number.
+//! [`limited_stream`] bounds the unread bytes of handshakes and of the connections after them
+//! ([`encrypted`]).
 //!
-//! Sessions are resumed by tickets whose keys live in the process, so that no client costs memory
-//! once it is gone. A client's certificate is never asked for. Everything but the handshakes'
-//! results is one thread's.
+//! Sessions are resumed by tickets whose keys live in the process, so a client costs no memory once
+//! it is gone. Client certificates are never asked for. Everything but the results of handshakes
+//! belongs to one thread.
 
 mod certificate_info;
 mod encrypted;
@@ -45,7 +46,7 @@ use crate::storage::StateFolder;
 use handshake::HandshakeLimits;
 use pair::Pair;
 
-/// What HTTPS is served with. Cheap to clone; one thread only.
+/// The TLS side of the HTTPS listener. Cheap to clone; for one thread only.
 #[derive(Clone)]
 pub struct Tls(Rc<Shared>);
 
@@ -53,23 +54,23 @@ struct Shared {
     provider: Arc<CryptoProvider>,
     state: StateFolder,
     mode: RefCell<TlsMode>,
-    /// For connections from now on; those there are have their own.
+    /// For new connections; existing ones keep theirs.
     config: RefCell<Arc<ServerConfig>>,
-    /// What the operator's files were like when they were last read.
+    /// Times and sizes of the operator's files when they were last read.
     read: Cell<Option<Stamp>>,
     limits: HandshakeLimits,
 }
 
-/// What tells one version of two files from the next.
+/// Times and sizes of certificate and key file, which tell one version from the next.
 type Stamp = [Option<(SystemTime, u64)>; 2];
 
 impl Tls {
-    /// What `https` asks for; `None` for plain HTTP. The operator's files must be readable now:
-    /// where they are not, or do not fit, weir's own certificate is shown until they do, so that
-    /// the box is neither out of reach nor in the open.
+    /// Loads the certificate that `https` configures; `None` for plain HTTP. If the operator's
+    /// files cannot be read or do not fit, weir's own certificate is used until they do, so that
+    /// the box is reachable, and not without encryption.
     ///
     /// # Errors
-    /// [`TlsError`] when not even a certificate of our own could be made.
+    /// [`TlsError`]: not even weir's own certificate could be made.
     pub fn open(https: &Https, state: &StateFolder) -> Result<Option<Self>, TlsError> {
         if https.tls == TlsMode::Off {
             return Ok(None);
@@ -98,8 +99,8 @@ impl Tls {
         }))))
     }
 
-    /// Takes up what `https` asks for now, and reads the operator's files anew. What does not fit
-    /// changes nothing but the log. Switching TLS on or off takes a restart.
+    /// Applies the configuration `https`, and reads the operator's files again. An error is logged,
+    /// and the certificate in use stays. Switching TLS on or off needs a restart.
     pub fn reload(&self, https: &Https) {
         if https.tls == TlsMode::Off {
             return;
@@ -127,8 +128,9 @@ impl Tls {
         }
     }
 
-    /// Looks now and then whether the operator's files changed, for ever. A change is taken up
-    /// when it has rested for one look: certificate and key are rarely written at once.
+    /// Looks every [`TLS_FILES_LOOK_MS`] whether the operator's files have changed, and does not
+    /// return. A change is applied when it is the same at the next look: certificate and key are
+    /// rarely written at the same moment.
     pub async fn watch(self) {
         let mut seen = self.0.read.get();
         loop {
@@ -143,7 +145,7 @@ impl Tls {
         }
     }
 
-    /// The handshake with a client that counts as `address`.
+    /// Does the TLS handshake with a client that is counted under `address`.
     pub(crate) async fn accept(
         &self,
         stream: TcpStream,
@@ -157,10 +159,10 @@ impl Tls {
     }
 }
 
-/// What `https` has clients shown, without making anything: `weir tls`.
+/// The certificate that `https` configures, without making one. Used by `weir tls` and the console.
 ///
 /// # Errors
-/// [`TlsError`]: the files do not fit, or there is no certificate of our own yet.
+/// [`TlsError`]: the files do not fit, or weir's own certificate is not made yet.
 pub fn look(https: &Https, state: &StateFolder) -> Result<Option<CertificateInfo>, TlsError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     match &https.tls {
@@ -177,7 +179,7 @@ fn load_files(mode: &TlsMode, provider: &Arc<CryptoProvider>) -> Option<Result<P
     }
 }
 
-/// weir's own certificate, kept or made.
+/// weir's own certificate: the stored one, or a new one.
 fn own(state: &StateFolder, provider: &Arc<CryptoProvider>) -> Result<Pair, TlsError> {
     let pair = self_signed::open(state, provider)?;
     announce(&pair, "of weir's own");

@@ -1,4 +1,4 @@
-//! A certificate and its key: read from PEM, proven to belong together, ready to be served.
+//! A certificate and its key: read from PEM, checked to belong together, and ready to serve.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use super::{CertificateInfo, TlsError};
 use crate::limits::{TLS_FILE_BYTES_MAX, TLS_FRAGMENT_BYTES};
 use crate::storage::{file_content, open_file};
 
-/// A certificate that can be served.
+/// A certificate with its key, ready to serve.
 #[derive(Debug)]
 pub(super) struct Pair {
     pub(super) config: Arc<ServerConfig>,
@@ -23,7 +23,7 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    /// Reads two files, which may be one and the same.
+    /// Reads the two files, which may be the same.
     pub(super) fn load(
         certificate: &Path,
         key: &Path,
@@ -32,7 +32,7 @@ impl Pair {
         Self::parse(&read(certificate)?, &read(key)?, [certificate, key], provider)
     }
 
-    /// The same from their contents; `paths` are for the error's text.
+    /// The same from the files' contents; `paths` are for the text of errors.
     pub(super) fn parse(
         certificate_pem: &[u8],
         key_pem: &[u8],
@@ -67,7 +67,7 @@ fn serve(
         .with_no_client_auth()
         .with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    // What a client needs to resume is in its ticket: it costs us nothing while it is away.
+    // All that a client needs to resume is in its ticket: it costs no memory while it is away.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = Ticketer::new()?;
     config.send_tls13_tickets = 1;
@@ -112,7 +112,7 @@ mod tests {
         }
     }
 
-    /// Were it to wait for the pipe's other end, this test would not end.
+    /// If it waited for the other end of the pipe, this test would not end.
     #[test]
     fn a_pipe_in_a_files_place_is_named() {
         let name = format!("weir-pair-{}", std::process::id());
@@ -132,7 +132,7 @@ mod tests {
             let mut bent = own.clone();
             bent[at] ^= 0x11;
             if let Ok(pair) = parse(&bent, &bent) {
-                // A bit of the signature, which is our own over ourselves, or of a name.
+                // A bit of the signature, which is weir's own over itself, or of a name.
                 assert!(!pair.info.fingerprint.is_empty());
             }
             let _ = parse(&own[..at], &own[..at]);

@@ -1,11 +1,11 @@
-//! weir's own certificate: made at the first start, kept in the state folder, the same ever after,
-//! because its fingerprint is all that tells it from a stranger's.
+//! weir's own certificate. It is made at the first start, stored in the state folder and never
+//! changed, because only its fingerprint distinguishes it from an attacker's.
 //!
-//! It names the box as it was called and addressed when it was made; a browser warns of a
-//! certificate of nobody's anyway. Its dates do not hang on the box's clock, which may stand at
-//! 1970 at the first start: it begins before 1 July 2019, from when on Apple's systems refuse
-//! certificates that are valid for more than 825 days, and ends with the last year that both forms
-//! of time can say, so that nobody has to compare its fingerprint a second time.
+//! It has the names and addresses of the box at the time it was made; a browser warns of a
+//! self-signed certificate in any case. Its dates do not depend on the box's clock, which may say
+//! 1970 at the first start. It begins before 1 July 2019, since for later ones Apple's systems
+//! refuse certificates that are valid for more than 825 days. It ends with the last year that both
+//! time formats can express, so that its fingerprint need not be compared a second time.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,14 +24,14 @@ use crate::limits::TLS_FILE_BYTES_MAX;
 use crate::net;
 use crate::storage::StateFolder;
 
-/// Key and certificate in one file, so that neither is ever there without the other.
+/// The file for both key and certificate, so that one is never there without the other.
 const FILE: &str = "weir-tls.pem";
 
-/// The certificate that is kept, or a new one.
+/// The stored certificate, or a new one.
 pub(super) fn open(state: &StateFolder, provider: &Arc<CryptoProvider>) -> Result<Pair, TlsError> {
     match kept(state, provider) {
         Ok(pair) => {
-            // An earlier start as root may have left it to root.
+            // An earlier start as root may have left the file to root.
             if let Err(error) = state.hand_over(FILE) {
                 log::warn!("https: weir's user will not be able to read the certificate: {error}");
             }
@@ -47,7 +47,7 @@ pub(super) fn open(state: &StateFolder, provider: &Arc<CryptoProvider>) -> Resul
     parse(pem.as_bytes(), &place(state), provider)
 }
 
-/// The certificate that is kept.
+/// The stored certificate.
 pub(super) fn kept(state: &StateFolder, provider: &Arc<CryptoProvider>) -> Result<Pair, TlsError> {
     let path = place(state);
     let failed = |error| TlsError::Read { path: path.clone(), error };
@@ -63,7 +63,7 @@ fn parse(pem: &[u8], path: &Path, provider: &Arc<CryptoProvider>) -> Result<Pair
     Pair::parse(pem, pem, [path, path], provider)
 }
 
-/// A new key and its certificate, as PEM.
+/// Makes a new key and its certificate, as PEM.
 pub(super) fn make() -> Result<String, TlsError> {
     let key = KeyPair::generate().map_err(TlsError::Make)?; // ECDSA on P-256
     let names = net::host_names();
@@ -73,7 +73,7 @@ pub(super) fn make() -> Result<String, TlsError> {
     parameters.distinguished_name = DistinguishedName::new();
     parameters.distinguished_name.push(DnType::OrganizationName, "weir");
     parameters.distinguished_name.push(DnType::CommonName, names[0].as_str());
-    // Neither an authority nor usable as one: who trusts it trusts this box and no other.
+    // No certificate authority: a client that trusts it trusts this box and no other.
     parameters.is_ca = IsCa::ExplicitNoCa;
     parameters.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     parameters.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
@@ -90,7 +90,7 @@ pub(super) fn make() -> Result<String, TlsError> {
     Ok(section("PRIVATE KEY", key.serialized_der()) + &section("CERTIFICATE", certificate.der()))
 }
 
-/// A section of PEM (RFC 7468).
+/// Formats a PEM section (RFC 7468).
 fn section(label: &str, der: &[u8]) -> String {
     let text = STANDARD.encode(der);
     let mut pem = format!("-----BEGIN {label}-----\n");

@@ -1,9 +1,9 @@
-//! What a request says of packed answers (RFC 9110 section 12.5.3).
+//! What a request says about compressed replies (RFC 9110 section 12.5.3).
 
 use hyper::header::{self, HeaderMap};
 
-/// Whether the answer may be gzip: named, or by `*`, with a weight that is not 0. Without the header
-/// it is not: that says nothing of whether it can be unpacked.
+/// Whether the reply may be gzip: the header names it, or `*`, with a weight that is not 0. Without
+/// the header it may not, as nothing says that the client can unpack it.
 pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(header::ACCEPT_ENCODING).iter();
     let codings = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));
@@ -22,7 +22,7 @@ pub(super) fn takes_gzip(headers: &HeaderMap) -> bool {
     by_star
 }
 
-/// `q=0`, `Q=0.000`.
+/// Whether a parameter is a weight of zero: `q=0`, `Q=0.000`.
 fn is_zero_weight(parameter: &str) -> bool {
     let Some((name, value)) = parameter.split_once('=') else { return false };
     let value = value.trim();

@@ -1,4 +1,4 @@
-//! The JSON answers. Each is an object with `schema`, so that fields can be added for ever.
+//! The JSON replies. Each is an object with `schema`, so that fields can be added for ever.
 
 use hyper::StatusCode;
 use serde::Serialize;
@@ -12,21 +12,21 @@ use crate::control::{
 
 const SCHEMA: u32 = 1;
 const JSON: &str = "application/json";
-/// When the heap may have room again: as long as a handshake may take.
+/// `Retry-After` where the heap has no room, in seconds: as long as a handshake may take.
 const RETRY_NO_ROOM_S: u32 = 10;
 
-/// What stands in front of a list.
+/// The fields of an object before its list.
 #[derive(Serialize)]
-struct Head {
+struct ListHead {
     schema: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     configuration: Option<ConfigurationStatus>,
-    /// The version of the pages, by which one that stays open for weeks knows that it is old.
+    /// The version of the pages: a page that stays open for weeks sees by it that it is old.
     #[serde(skip_serializing_if = "Option::is_none")]
     pages: Option<&'static str>,
 }
 
-/// As much of [`Configuration`] as a viewer may know.
+/// The part of [`Configuration`] that a viewer may know.
 #[derive(Serialize)]
 struct ConfigurationStatus {
     state: &'static str,
@@ -56,10 +56,10 @@ struct Health {
     cameras_playing: usize,
 }
 
-/// A list as it is made, piece by piece, of whole characters.
+/// A JSON text that is made as it is read: each call gives the next piece, `None` after the last.
 pub(crate) type Pieces = Box<dyn FnMut() -> Option<String>>;
 
-/// `/api/cameras`; `more` gives the next ones, and none behind the last.
+/// The reply to `/api/cameras`; `more` gives the next cameras, and none after the last.
 pub(super) fn cameras(
     configuration: &Configuration,
     more: impl FnMut() -> Vec<CameraStatus> + 'static,
@@ -67,7 +67,7 @@ pub(super) fn cameras(
     in_pieces(cameras_text(configuration, more))
 }
 
-/// The text of it.
+/// The JSON of `/api/cameras`, also for the console.
 pub(crate) fn cameras_text(
     configuration: &Configuration,
     more: impl FnMut() -> Vec<CameraStatus> + 'static,
@@ -75,20 +75,20 @@ pub(crate) fn cameras_text(
     let status =
         ConfigurationStatus { state: configuration.state, message: configuration.sentence };
     let pages = Some(pages::VERSION);
-    list(&Head { schema: SCHEMA, configuration: Some(status), pages }, "cameras", more)
+    list(&ListHead { schema: SCHEMA, configuration: Some(status), pages }, "cameras", more)
 }
 
-/// `/api/sessions`; the same.
+/// The reply to `/api/sessions`; `more` gives the next sessions, and none after the last.
 pub(super) fn sessions(more: impl FnMut() -> Vec<SessionStatus> + 'static) -> Reply {
     in_pieces(sessions_text(more))
 }
 
-/// The text of it.
+/// The JSON of `/api/sessions`, also for the console.
 pub(crate) fn sessions_text(more: impl FnMut() -> Vec<SessionStatus> + 'static) -> Pieces {
-    list(&Head { schema: SCHEMA, configuration: None, pages: None }, "sessions", more)
+    list(&ListHead { schema: SCHEMA, configuration: None, pages: None }, "sessions", more)
 }
 
-/// A DELETE of `/api/sessions/{id}`.
+/// The reply to a DELETE of `/api/sessions/{id}`: 204, or 404 with the reason.
 pub(super) fn ended(done: Result<(), String>) -> Reply {
     match done {
         Ok(()) => empty(StatusCode::NO_CONTENT),
@@ -96,9 +96,9 @@ pub(super) fn ended(done: Result<(), String>) -> Reply {
     }
 }
 
-/// An object with one list behind its head, which is made as it is read.
+/// An object with the fields of `head` and then the list `name`, made as it is read.
 fn list<T: Serialize>(
-    head: &Head,
+    head: &ListHead,
     name: &str,
     mut more: impl FnMut() -> Vec<T> + 'static,
 ) -> Pieces {
@@ -131,17 +131,17 @@ fn in_pieces(mut pieces: Pieces) -> Reply {
     reply
 }
 
-/// `/api/status`
+/// The reply to `/api/status`.
 pub(super) fn status(report: &StatusReport) -> Reply {
     reply(StatusCode::OK, JSON, status_text(report))
 }
 
-/// The text of it.
+/// The JSON of `/api/status`, also for the console.
 pub(crate) fn status_text(report: &StatusReport) -> String {
     text(&Status { schema: SCHEMA, report })
 }
 
-/// `/healthz`: that this was answered is the health; cameras come and go.
+/// The reply to `/healthz`. That it is answered at all is the health; cameras come and go.
 pub(super) fn health(cameras: &[CameraStatus]) -> Reply {
     let playing = cameras.iter().filter(|camera| camera.state == "playing");
     json(&Health {
@@ -153,7 +153,8 @@ pub(super) fn health(cameras: &[CameraStatus]) -> Reply {
     })
 }
 
-/// `/api/reload`
+/// The reply to `/api/reload`: 200 with the changes; 409 in the demo, which has no file; 422 for a
+/// file that cannot be used; 503 when memory is short.
 pub(super) fn reloaded(done: Result<Reloaded, ReloadError>) -> Reply {
     match done {
         Ok(reloaded) => json(&Changes { schema: SCHEMA, reloaded: &reloaded }),
@@ -167,7 +168,7 @@ pub(super) fn reloaded(done: Result<Reloaded, ReloadError>) -> Reply {
     }
 }
 
-/// The same as text.
+/// The body of that reply as text, for the console.
 pub(crate) fn reloaded_text(done: Result<Reloaded, ReloadError>) -> String {
     match reloaded(done).into_body() {
         Content::Whole(text) => String::from_utf8_lossy(&text).into_owned(),
@@ -191,7 +192,7 @@ mod tests {
 
     fn whole(mut pieces: Vec<Vec<u32>>) -> serde_json::Value {
         pieces.reverse();
-        let head = Head { schema: SCHEMA, configuration: None, pages: None };
+        let head = ListHead { schema: SCHEMA, configuration: None, pages: None };
         let reply = in_pieces(list(&head, "numbers", move || pieces.pop().unwrap_or_default()));
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
         let body = runtime.block_on(reply.into_body().collect()).expect("no error").to_bytes();

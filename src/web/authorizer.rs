@@ -29,7 +29,7 @@ pub(super) struct Authorizer {
 /// What [`Authorizer::admit`] found out about a request, for its handler and for its reply.
 #[derive(Default)]
 pub(super) struct RequestContext {
-    /// The user, token or local client that asks; `None` where the route needs no role.
+    /// The client as it was identified; `None` where the route needs no role.
     pub(super) identity: Option<Identity>,
     /// The browser shows the page by HTTPS.
     pub(super) is_https: bool,

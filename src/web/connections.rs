@@ -20,7 +20,8 @@
 //! ago is not evicted, and the new one waits that long. The exception is an idle connection whose
 //! address has at least two more than the new one's: it is evicted at once, so that a client that
 //! asks again and again keeps no other client out. A connection that has ended keeps its slot until
-//! its client has all that was written, since the kernel holds those bytes for it.
+//! its client has all that was written, since the kernel holds those bytes for it; a new one may
+//! evict it at once.
 //!
 //! An evicted connection keeps its slot until its task has ended and its memory is free, and the
 //! new one waits for that: there are never more connections than slots. The task is told by
@@ -88,7 +89,7 @@ pub(super) struct ConnectionSlot {
     released: Rc<Notify>,
 }
 
-/// Why a connection is to end.
+/// Why a connection was evicted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Eviction {
     /// It was idle. If a request turns out to have come, it stays ([`ConnectionSlot::stay`]).
@@ -255,7 +256,7 @@ impl ConnectionTable {
         of_address(&self.taken.borrow(), address).get()
     }
 
-    /// Waits until a slot is given back from now on, or an evicted connection stays.
+    /// Waits until a slot is given back after this call, or an evicted connection stays.
     pub(super) async fn released(&self) {
         self.released.notified().await;
     }

@@ -1,6 +1,7 @@
-//! The cookie of a login. Its name has the box's id in it: cookies know no ports, and two boxes
-//! behind one name would log each other's browsers out. Over HTTPS it has the prefix that no other
-//! page can set it with (RFC 6265bis section 4.1.3): `__Host-`, or `__Secure-` below a path.
+//! The cookie of a login. Its name contains the box's id: cookies do not distinguish ports, and two
+//! boxes behind one host name would log each other's browsers out. Over HTTPS the name has the
+//! prefix with which no other page can set it (RFC 6265bis section 4.1.3): `__Host-`, or
+//! `__Secure-` below a path.
 
 use hyper::header::{self, HeaderMap};
 
@@ -10,15 +11,15 @@ const NAME: &str = "weir-login";
 const HOST_PREFIX: &str = "__Host-";
 const SECURE_PREFIX: &str = "__Secure-";
 
-/// A login's cookie as a request has it.
+/// A login cookie of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Cookie {
     pub(super) name: String,
-    /// The login's id.
+    /// The login's id, as the browser sent it.
     pub(super) value: String,
 }
 
-/// Where a cookie is for.
+/// Where a login cookie is set, which decides its name and attributes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CookieScope<'p> {
     /// [`crate::access::Guard::box_id`].
@@ -39,17 +40,17 @@ impl CookieScope<'_> {
         format!("{prefix}{NAME}-{}", self.box_id)
     }
 
-    /// `Set-Cookie` of a login.
+    /// The `Set-Cookie` value that begins a login, for `lifetime_s` seconds.
     pub(super) fn keep(self, id: &str, lifetime_s: u64) -> String {
         set(&self.name(), id, lifetime_s, self.path(), self.is_https)
     }
 
-    /// `Set-Cookie` that takes a login of this box away, as it was set.
+    /// The `Set-Cookie` value that removes the cookie which [`CookieScope::keep`] set.
     pub(super) fn forget(self) -> String {
         self.keep("", 0)
     }
 
-    /// The same of one with another name: of another scheme, or from before names had an id.
+    /// The same for a cookie of another name: of another scheme, or from before names had an id.
     pub(super) fn forget_named(self, name: &str) -> String {
         let is_secure = name.starts_with("__");
         let path = if name.starts_with(HOST_PREFIX) { "/" } else { self.path() };
@@ -66,22 +67,23 @@ impl CookieScope<'_> {
     }
 }
 
-/// A link on another site, a note or a dashboard, leads to the page and not to the login; changes by
-/// other sites' pages are refused by where they come from.
+/// A `Set-Cookie` value. With `SameSite=Lax`, a link on another site, in a note or a dashboard,
+/// leads to the page and not to the login. Changes by other sites' pages are refused by their
+/// origin.
 fn set(name: &str, value: &str, lifetime_s: u64, path: &str, is_secure: bool) -> String {
     let secure = if is_secure { "; Secure" } else { "" };
     format!("{name}={value}; Max-Age={lifetime_s}; Path={path}; HttpOnly; SameSite=Lax{secure}")
 }
 
-/// What a login cookie's name has behind `weir-login`; `None` for another cookie's.
+/// The part of a login cookie's name after `weir-login`; `None` for other cookies.
 fn plain(name: &str) -> Option<&str> {
     let name = name.strip_prefix(HOST_PREFIX).or(name.strip_prefix(SECURE_PREFIX)).unwrap_or(name);
     let rest = name.strip_prefix(NAME)?;
     (rest.is_empty() || rest.starts_with('-')).then_some(rest)
 }
 
-/// The login cookies of a request, those first that no other page can have set. By HTTPS there are
-/// no others.
+/// The login cookies of a request, at most [`LOGIN_COOKIES_MAX`]. Those that no other page can have
+/// set come first; by HTTPS no others are returned.
 pub(super) fn of(headers: &HeaderMap, is_https: bool) -> Vec<Cookie> {
     let cookies = headers.get_all(header::COOKIE).iter();
     let pairs = cookies

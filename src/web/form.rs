@@ -1,24 +1,25 @@
-//! What a URL's query and a form have in them (application/x-www-form-urlencoded).
+//! Values in a URL's query or in a form (application/x-www-form-urlencoded).
 
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap};
+use percent_encoding::percent_decode_str;
 
 use super::Reply;
 use super::problem::problem;
 
 const TYPE: &str = "application/x-www-form-urlencoded";
 
-/// The value of the first `name`; `None` when there is none, or it is not text.
+/// The decoded value of the first `name`; `None` when there is none, or it is not UTF-8.
 pub(super) fn value(text: &str, name: &str) -> Option<String> {
     let pairs = text.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     let mut named = pairs.filter(|(key, _)| decoded(key).as_deref() == Some(name));
     decoded(named.next()?.1)
 }
 
-/// Checks the type of a form's body.
+/// Checks that a request's body is a form.
 ///
 /// # Errors
-/// The reply for another type: 415.
+/// 415 for another content type, or none.
 pub(super) fn check_type(headers: &HeaderMap) -> Result<(), Reply> {
     let found = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = found.and_then(|value| value.split(';').next());
@@ -29,20 +30,8 @@ pub(super) fn check_type(headers: &HeaderMap) -> Result<(), Reply> {
 }
 
 fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let hex = tail.get(..2).filter(|hex| hex.iter().all(u8::is_ascii_hexdigit));
-        let hex = hex.and_then(|hex| u8::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok());
-        let (byte, tail) = match (first, hex) {
-            (b'%', Some(byte)) => (byte, &tail[2..]),
-            (b'+', _) => (b' ', tail),
-            _ => (first, tail),
-        };
-        bytes.push(byte);
-        rest = tail;
-    }
-    String::from_utf8(bytes).ok()
+    let spaced = text.replace('+', " ");
+    Some(percent_decode_str(&spaced).decode_utf8().ok()?.into_owned())
 }
 
 #[cfg(test)]

@@ -16,10 +16,10 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What is kept of a header line: enough for `Transfer-Encoding:` and for any length.
+/// How many bytes of a header line are kept: enough for `Transfer-Encoding:` and for any length.
 const LINE_BYTES: usize = 48;
 
-/// What is wrong with a request's framing, for as long as its connection lives.
+/// The framing fault of a connection's requests. Once set, it stays until the connection ends.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Fault(Rc<Cell<Option<&'static str>>>);
 

@@ -1,4 +1,5 @@
-//! A connection as [`super::server`] answers it, on any stream, with answers that need no camera.
+//! For the fuzzer: a connection as [`super::server`] answers it, on a stream in memory, with
+//! replies that need no camera.
 
 use std::rc::Rc;
 use std::sync::Arc;

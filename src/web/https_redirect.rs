@@ -1,4 +1,4 @@
-//! What plain HTTP answers beside HTTPS: health, and where everything else is.
+//! What plain HTTP answers beside HTTPS: health, and a redirect for everything else.
 
 use hyper::header::{self, HeaderValue};
 use hyper::{Method, Request, StatusCode};
@@ -8,14 +8,14 @@ use super::route::Action;
 use super::{Reply, caller, empty};
 use crate::access::{Names, host_without_port};
 
-/// The way to HTTPS.
+/// Redirects requests of the plain port to HTTPS.
 #[derive(Debug)]
 pub(super) struct HttpsRedirect<'n> {
-    /// What the box is called.
+    /// The names that this box answers by.
     pub(super) names: Names<'n>,
-    /// A proxy of `[http] proxies` asks.
+    /// The peer is a proxy of `[http] proxies`.
     pub(super) is_by_proxy: bool,
-    /// Where HTTPS is served.
+    /// The port that HTTPS is served on.
     pub(super) port: u16,
 }
 
@@ -23,9 +23,10 @@ impl HttpsRedirect<'_> {
     /// Reads a request of the plain port.
     ///
     /// # Errors
-    /// The reply for everything but health. There is no HSTS beside it: that would hold for all
-    /// ports of the host, and keep theirs (RFC 6797 section 8.3), so that what was typed as
-    /// `http://box:8117/` became TLS to this very port.
+    /// The reply to everything but health: 308 to the same path by HTTPS; 421 to a proxy, and for a
+    /// host that is not this box. There is no HSTS header beside it: HSTS holds for all ports of
+    /// the host and keeps the port (RFC 6797 section 8.3), so that `http://box:8117/` would become
+    /// TLS to this very port.
     pub(super) fn read<B>(&self, request: &Request<B>) -> Result<Action, Reply> {
         let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
         if request.uri().path() == "/healthz" && is_read {
@@ -51,7 +52,7 @@ impl HttpsRedirect<'_> {
         let location = HeaderValue::try_from(format!("https://{host}:{}{path}", self.port));
         let location = location.expect("parts of a URI are visible ASCII");
         reply.headers_mut().insert(header::LOCATION, location);
-        // TLS may be switched off again, or move.
+        // TLS may be switched off again, or move to another port.
         reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         Err(reply)
     }
@@ -61,7 +62,7 @@ impl HttpsRedirect<'_> {
 mod tests {
     use super::*;
 
-    /// Where a request for `host` is sent.
+    /// The address that a request for `host` is redirected to.
     fn sent(host: &str) -> Option<String> {
         let further = ["gate.example".to_owned()];
         let names = Names { own: "weir", further: &further, domains: &[] };

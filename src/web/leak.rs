@@ -1,24 +1,24 @@
-//! Faults on purpose, in the memory profile of the tests alone: a handler that keeps memory for
-//! ever, on its connection's account or on what all share.
+//! Deliberate leaks, in the memory profile of the tests only: a handler that keeps memory for ever,
+//! on its connection's account or on the shared one.
 
 use std::cell::RefCell;
 
 use crate::mem::accounts;
 
-/// Asked for this, a connection keeps [`OWN_BYTES`] more.
+/// A request for this path makes its connection keep [`OWN_BYTES`] more.
 const OWN: &str = "/-/leak/own";
 const OWN_BYTES: usize = 1024;
-/// Asked for this, [`SHARED_BYTES`] more are nobody's.
+/// A request for this path keeps [`SHARED_BYTES`] more on the shared account.
 const SHARED: &str = "/-/leak/shared";
 const SHARED_BYTES: usize = 32 * 1024;
-/// Gives back what was nobody's.
+/// A request for this path frees what is kept on the shared account.
 const MEND: &str = "/-/leak/mend";
 
 thread_local! {
     static KEPT: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What one connection keeps.
+/// The memory that one connection keeps.
 #[derive(Debug, Default)]
 pub(super) struct Leak(RefCell<Vec<Vec<u8>>>);
 

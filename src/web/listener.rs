@@ -1,9 +1,9 @@
 //! Listening sockets: they accept connections, and give them slots or refuse them.
 //!
 //! Every connection is accepted at once, so that the kernel's queue stays short. It then waits in
-//! [`PendingConnections`] for a slot of the [`ConnectionTable`]. A connection that gets none is answered with
-//! 503 and what is full, and closed. On a TLS listener it is closed without an answer, which would
-//! take a handshake first.
+//! [`PendingConnections`] for a slot of the [`ConnectionTable`]. A connection that gets none is
+//! answered with 503 and what is full, and closed. On a TLS listener it is closed without an
+//! answer, which would take a handshake first.
 
 use std::fmt;
 use std::io;
@@ -23,7 +23,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Reply;
 use super::connections::{ClientAddress, ConnectionSlot, ConnectionTable, NotAdmitted, Wait};
-use super::pending::{PendingConnections, Verdict};
+use super::pending::{PendingConnections, PendingVerdict};
 use super::problem::{self, PROBLEM_JSON};
 use super::server::{Client, attend};
 use crate::clock;
@@ -137,7 +137,7 @@ fn admit(
                 let NotAdmitted { full, wait, is_of_address } = match table.admit(address, now_us) {
                     Ok(slot) => {
                         decided = Some(Ok(slot));
-                        return Verdict::Leaves;
+                        return PendingVerdict::Leaves;
                     }
                     Err(refused) => refused,
                 };
@@ -147,10 +147,10 @@ fn admit(
                 match (is_of_address, wait) {
                     (true, None) => {
                         decided = Some(Err(full));
-                        Verdict::Leaves
+                        PendingVerdict::Leaves
                     }
-                    (true, Some(_)) => Verdict::Waits,
-                    (false, _) => Verdict::AllWait,
+                    (true, Some(_)) => PendingVerdict::Waits,
+                    (false, _) => PendingVerdict::AllWait,
                 }
             },
         );

@@ -1,4 +1,5 @@
-//! The login page, and what its form and the logout button ask for. Works without JavaScript.
+//! The login page, its form, the logout button, and `/api/identity`. The login works without
+//! JavaScript.
 
 use bytes::Bytes;
 use hyper::StatusCode;
@@ -24,7 +25,7 @@ struct Identity<'i> {
     means: Means,
 }
 
-/// Does it.
+/// Answers a request of the login. Called once the authorizer has let it in.
 pub(super) async fn answer(
     authorizer: &Authorizer,
     context: &RequestContext,
@@ -45,7 +46,7 @@ pub(super) async fn answer(
     }
 }
 
-/// Ends the login, also one that an earlier weir or another scheme gave its cookie.
+/// Ends the login, also one whose cookie is from an earlier weir or another scheme.
 async fn leave(authorizer: &Authorizer, cookies: Vec<Cookie>, place: CookieScope<'_>) -> Reply {
     let mut forgotten = vec![place.forget()];
     for cookie in cookies {
@@ -72,7 +73,8 @@ fn page(authorizer: &Authorizer, caller: Caller, next: Option<&str>) -> Reply {
     pages::notice(status, headline, &detail, &authorizer.policy.prefix)
 }
 
-/// To the page that was asked for, or back to the form with what became of the cookie.
+/// Redirects to the page that was asked for; shows the form again where the cookie did not come
+/// back, and says so.
 fn onward(authorizer: &Authorizer, next: Option<&str>, cookies: Vec<Cookie>) -> Reply {
     let next = next.and_then(local).unwrap_or("/");
     let is_in =
@@ -105,7 +107,8 @@ async fn enter(
     }
 }
 
-/// The page again, with the reason. Not with 401, which would have to say how to do it by HTTP.
+/// The login page again, with the reason. Not with 401, which would need a challenge that says how
+/// to log in by HTTP.
 fn refused(denial: Denial, user: &str, next: &str) -> Reply {
     let (mut status, _, mut detail) = denial::describe(denial);
     if denial == Denial::Wrong {
@@ -128,7 +131,7 @@ fn identity(context: &RequestContext) -> Reply {
     reply(StatusCode::OK, "application/json", body)
 }
 
-/// 303, with cookies to keep or to forget.
+/// 303 to `location`; `cookies` are `Set-Cookie` values that keep or forget a login.
 fn to(location: &str, cookies: &[String]) -> Reply {
     let mut reply = empty(StatusCode::SEE_OTHER);
     let headers = reply.headers_mut();
@@ -142,8 +145,8 @@ fn to(location: &str, cookies: &[String]) -> Reply {
     reply
 }
 
-/// Where a login may lead: the first page, one of its views, or a camera's page. Nothing else is asked
-/// for by a person, and nothing that a browser could read as another site gets through.
+/// Where a login may lead: the first page, one of its views, or a camera's page. Users open no
+/// other pages, and nothing that a browser could read as another site gets through.
 fn local(next: &str) -> Option<&str> {
     if next == "/" || pages::VIEWS.contains(&next) {
         return Some(next);

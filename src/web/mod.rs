@@ -1,14 +1,15 @@
 //! HTTP: WHEP for players, pages for people, JSON for programs, and the diagnostics port.
 //!
-//! [`listener`] accepts connections, which wait in [`pending`] for a place of [`connections`]; [`server`]
-//! owns those that have one, [`activity`] tells what they do, [`body`] the buffers of request
-//! bodies,
-//! [`content`] what answers may keep. [`caller`] says who asks, a proxy in between or not; [`authorizer`]
-//! asks [`crate::access`] whether a request is let in, [`login`] has the page for it. A request is
-//! read into an [`route::Action`], which says what it
-//! asks of weir without touching it; [`site`] does that and nothing else. Everything runs on the
-//! control thread, in a [`tokio::task::LocalSet`]. With TLS, everything but health is served
-//! encrypted, and the plain port shows the way there ([`https_redirect`]).
+//! [`listener`] accepts connections, which wait in [`pending`] for a slot of [`connections`].
+//! [`server`] serves those that have one. [`activity`] records what they are doing, [`body`] has
+//! the buffers of request bodies, and [`content`] bounds what replies keep in memory. [`caller`]
+//! finds the client behind a request, with a proxy in between or not. [`authorizer`] asks
+//! [`crate::access`] whether the request is let in, and [`login`] has the login page. [`route`]
+//! reads a request into a [`route::Action`], which says what it asks of weir without touching weir;
+//! [`site`] does that and nothing else.
+//!
+//! Everything runs on the control thread, in a [`tokio::task::LocalSet`]. With TLS, everything but
+//! health is served encrypted, and the plain port redirects there ([`https_redirect`]).
 
 mod accept_encoding;
 mod activity;
@@ -48,10 +49,10 @@ use content::Content;
 pub use listener::bind;
 pub use site::{Listeners, serve, serve_diagnostics};
 
-/// An answer.
+/// An HTTP reply, with its body as [`Content`].
 pub(crate) type Reply = Response<Content>;
 
-/// A reply with a body of some type that must not be kept by a cache.
+/// A reply with a body of this content type, which no cache may keep.
 fn reply(status: hyper::StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Reply {
     use hyper::header::{self, HeaderValue};
     let mut reply = Response::new(Content::Whole(body.into()));

@@ -1,5 +1,5 @@
-//! The viewer's files, embedded in the program as they are and as gzip. Browsers ask each time
-//! whether one changed, so that an update shows at once, and are told with an ETag that it did not.
+//! The viewer's files, embedded in the program both as they are and as gzip. Browsers ask each time
+//! whether a file has changed, so that an update shows at once; an ETag tells them that it has not.
 
 use bytes::Bytes;
 use hyper::header::{self, HeaderMap, HeaderValue};
@@ -7,7 +7,8 @@ use hyper::{Response, StatusCode, Uri};
 
 use super::{Content, Reply, accept_encoding, reply};
 
-/// Another one when any of the files is another: of each the ETag, made when weir is built.
+/// Version of the viewer's files, made when weir is built. It changes when any file changes, and is
+/// the ETag of each.
 pub(super) const VERSION: &str = env!("WEIR_PAGES");
 
 /// A file of the viewer.
@@ -19,7 +20,7 @@ pub(super) struct Page {
     gzip: &'static [u8],
 }
 
-/// What a request says of how it takes a file: the copy that it has, and whether it unpacks gzip.
+/// How a request takes a file: the ETag of the copy that it has, and whether it unpacks gzip.
 #[derive(Debug, Default)]
 pub(super) struct Terms {
     if_none_match: Option<HeaderValue>,
@@ -75,27 +76,28 @@ static PAGES: [Page; 24] = [
     page!("/-/whep.js", "whep.js", "text/javascript; charset=utf-8"),
 ];
 
-/// A camera's page; its address tells it which.
+/// The page of any camera; its address tells the page which.
 pub(super) static PLAYER: Page = page!("", "player.html", "text/html; charset=utf-8");
 
-/// The file at `path`.
+/// The file at `path`; `None` where there is none.
 pub(super) fn find(path: &str) -> Option<&'static Page> {
     PAGES.iter().find(|page| page.path == path)
 }
 
-/// The login page, with what was wrong with the last try.
+/// The login page. `problem` says what was wrong with the last try, and is empty before the first;
+/// `next` is where the login leads.
 pub(super) fn login(status: StatusCode, problem: &str, user: &str, next: &str) -> Reply {
     login_page(status, problem, user, next, "")
 }
 
-/// The login page after a right password whose cookie did not come back, with a way out of the
-/// frame that kept it away.
+/// The login page after a right password whose cookie did not come back, with a link that leaves
+/// the frame in which the cookie was refused.
 pub(super) fn login_lost(next: &str) -> Reply {
     let problem = "the password was right, but this browser did not keep the login's cookie: it \
                    is set to refuse it, or this page is in a frame of another site. Allow cookies \
                    here, or open the page in a tab of its own. For a frame that stays, its site \
                    gives the address a token: ?token=…";
-    // Relative, as it may be served below a path.
+    // Relative, since weir may be served below a path.
     login_page(StatusCode::OK, problem, "", next, &format!("..{next}"))
 }
 
@@ -111,7 +113,7 @@ fn login_page(status: StatusCode, problem: &str, user: &str, next: &str, tab: &s
 
 /// A page that says why another is not shown.
 ///
-/// It may stand at any address, and finds its files by `prefix`.
+/// It may be served at any address, and finds its files by `prefix`, which is `[http] prefix`.
 pub(super) fn notice(status: StatusCode, headline: &str, detail: &str, prefix: &str) -> Reply {
     let values = [
         ("headline", headline.to_owned()),
@@ -121,7 +123,7 @@ pub(super) fn notice(status: StatusCode, headline: &str, detail: &str, prefix: &
     reply(status, HTML, filled(include_str!("pages/notice.html"), &values))
 }
 
-/// A page with a text in the place of each `{{name}}`.
+/// Puts a value in the place of each `{{name}}` of a page, escaped for HTML.
 fn filled(page: &str, values: &[(&str, String)]) -> String {
     let mut parts = page.split("{{");
     let mut text = parts.next().unwrap_or_default().to_owned();
@@ -143,19 +145,19 @@ fn filled(page: &str, values: &[(&str, String)]) -> String {
     text
 }
 
-/// weir's own words, which begin small, as a sentence begins.
+/// An error text with a capital first letter: weir's texts begin with a small one.
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 impl Page {
-    /// Whether everybody may have it: the program's own files, not what it shows.
+    /// Whether it needs no login: the program's own files, which show nothing of a camera.
     pub(super) fn is_public(&self) -> bool {
         self.path.starts_with("/-/")
     }
 
-    /// The file in the form that the request takes, or 304 when the browser has that.
+    /// The file in the form that the request takes, or 304 when the browser has that form already.
     pub(super) fn reply(&self, status: StatusCode, terms: &Terms) -> Reply {
         let (bytes, etag) = match terms.takes_gzip {
             true => (self.gzip, concat!("\"", env!("WEIR_PAGES"), "-gzip\"")),
@@ -185,10 +187,10 @@ impl Page {
     }
 }
 
-/// The first page's other views, by their addresses; docs/api.md has them.
+/// The addresses of the first page's other views; docs/api.md describes them.
 pub(super) const VIEWS: [&str; 2] = ["/?kiosk", "/?table"];
 
-/// The view that an address of the first page asks for, without what else its query says.
+/// The view that an address of the first page asks for, without the rest of its query.
 pub(super) fn view(uri: &Uri) -> Option<&'static str> {
     let query = uri.query().filter(|_| uri.path() == "/")?;
     let names = || query.split('&').filter_map(|part| part.split('=').next());
@@ -206,7 +208,7 @@ mod tests {
         assert!(viewer.contains(&format!("BY_OPERATOR = \"{reason}\";")), "{reason}");
     }
 
-    // The profile of the tests that fill tables has fewer.
+    // The profile of the tests that fill tables has fewer handshakes.
     #[cfg(not(weir_profile = "test"))]
     #[test]
     fn the_wall_connects_as_many_at_once_as_there_are_handshakes() {

@@ -42,7 +42,7 @@ struct Entry<T> {
 }
 
 /// What [`PendingConnections::leaving`] does with a connection.
-pub(super) enum Verdict {
+pub(super) enum PendingVerdict {
     /// It leaves the queue: it gets a slot, or is refused.
     Leaves,
     /// It waits on; those after it are still asked about.
@@ -108,7 +108,7 @@ impl<T> PendingConnections<T> {
     pub(super) fn leaving(
         &mut self,
         connections_of: impl Fn(ClientAddress) -> usize,
-        mut judge: impl FnMut(ClientAddress) -> Verdict,
+        mut judge: impl FnMut(ClientAddress) -> PendingVerdict,
     ) -> Option<T> {
         let mut order: heapless::Vec<(usize, u64, usize), HTTP_PENDING_MAX> = heapless::Vec::new();
         for (at, entry) in self.queue.iter().enumerate() {
@@ -118,9 +118,9 @@ impl<T> PendingConnections<T> {
         order.sort_unstable();
         for (_, _, at) in order {
             match judge(self.queue[at].address) {
-                Verdict::Leaves => return Some(self.queue.remove(at).connection),
-                Verdict::Waits => {}
-                Verdict::AllWait => return None,
+                PendingVerdict::Leaves => return Some(self.queue.remove(at).connection),
+                PendingVerdict::Waits => {}
+                PendingVerdict::AllWait => return None,
             }
         }
         None
@@ -173,7 +173,7 @@ mod tests {
             let refused = pending.add(address(newcomer), newcomer.into(), 1, connections_of);
             assert!(refused.is_some_and(|refused| refused < HTTP_PENDING_MAX), "{refused:?}");
         }
-        assert_eq!(pending.leaving(connections_of, |_| Verdict::Leaves), Some(200));
+        assert_eq!(pending.leaving(connections_of, |_| PendingVerdict::Leaves), Some(200));
     }
 
     #[test]
@@ -201,7 +201,7 @@ mod tests {
         let mut pending = numbered(&[(1, 3), (2, 2)]);
         let connections_of = |from| if from == address(1) { 4 } else { 1 };
         let mut order = Vec::new();
-        while let Some(next) = pending.leaving(connections_of, |_| Verdict::Leaves) {
+        while let Some(next) = pending.leaving(connections_of, |_| PendingVerdict::Leaves) {
             order.push(next);
         }
         assert_eq!(order, [3, 4, 0, 1, 2]);
@@ -211,10 +211,11 @@ mod tests {
     #[test]
     fn one_that_must_wait_keeps_only_those_behind_it_waiting_where_all_do() {
         let mut pending = numbered(&[(1, 1), (2, 1)]);
-        let first_waits = |from| if from == address(1) { Verdict::Waits } else { Verdict::Leaves };
+        let first_waits =
+            |from| if from == address(1) { PendingVerdict::Waits } else { PendingVerdict::Leaves };
         assert_eq!(pending.leaving(|_| 0, first_waits), Some(1));
         let mut pending = numbered(&[(1, 1), (2, 1)]);
-        assert_eq!(pending.leaving(|_| 0, |_| Verdict::AllWait), None);
+        assert_eq!(pending.leaving(|_| 0, |_| PendingVerdict::AllWait), None);
         assert_eq!(pending.queue.len(), 2);
     }
 

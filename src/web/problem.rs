@@ -1,4 +1,4 @@
-//! Errors as `application/problem+json` (RFC 9457), for programs and for the player's page.
+//! Error replies as `application/problem+json` (RFC 9457), for programs and for the player's page.
 
 use hyper::StatusCode;
 use hyper::header::{self, HeaderValue};
@@ -14,29 +14,29 @@ struct Problem<'p> {
     title: &'static str,
     status: u16,
     detail: &'p str,
-    /// Of a mistake in the configuration.
+    /// Line of a mistake in the configuration file.
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
-    /// See `line`.
+    /// Column of that mistake.
     #[serde(skip_serializing_if = "Option::is_none")]
     column: Option<usize>,
 }
 
-/// The type of a problem's body.
+/// The content type of a problem's body.
 pub(super) const PROBLEM_JSON: &str = "application/problem+json";
 
-/// A problem with its `detail` in words.
+/// A reply that reports a problem; `detail` is the text that users read.
 pub(super) fn problem(status: StatusCode, detail: &str) -> Reply {
     reply(status, PROBLEM_JSON, body(status, detail))
 }
 
-/// 422 for a mistake in a file, with its line and column where it has one.
+/// 422 for a mistake in the configuration file; `place` is its line and column, where it has one.
 pub(super) fn placed(detail: &str, place: Option<(usize, usize)>) -> Reply {
     let status = StatusCode::UNPROCESSABLE_ENTITY;
     reply(status, PROBLEM_JSON, body_placed(status, detail, place))
 }
 
-/// What stands in the body of a problem.
+/// The JSON body of a problem.
 pub(super) fn body(status: StatusCode, detail: &str) -> Vec<u8> {
     body_placed(status, detail, None)
 }
@@ -54,7 +54,7 @@ fn body_placed(status: StatusCode, detail: &str, place: Option<(usize, usize)>) 
     serde_json::to_vec(&body).expect("strings and numbers are JSON")
 }
 
-/// A problem that passes: when to ask again is in `Retry-After`.
+/// A problem that passes: `Retry-After` says when to ask again, in seconds.
 pub(super) fn retry(status: StatusCode, detail: &str, retry_after_s: u32) -> Reply {
     let mut reply = problem(status, detail);
     let headers = reply.headers_mut();
@@ -62,12 +62,12 @@ pub(super) fn retry(status: StatusCode, detail: &str, retry_after_s: u32) -> Rep
     reply
 }
 
-/// 405, with what would have been right.
+/// 405; `allow` lists the methods that the address takes.
 pub(super) fn method_not_allowed(allow: &'static str) -> Reply {
     elsewhere(allow, &format!("this address takes {allow}"))
 }
 
-/// The same, with where the request belongs.
+/// 405, with a `detail` that says where the request belongs.
 pub(super) fn elsewhere(allow: &'static str, detail: &str) -> Reply {
     let mut reply = problem(StatusCode::METHOD_NOT_ALLOWED, detail);
     let headers = reply.headers_mut();

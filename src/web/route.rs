@@ -73,7 +73,7 @@ pub(super) enum LoginRequest {
     Enter { form: Bytes },
     /// The redirect after a login, with the login's cookie if the browser kept it.
     Onward { next: Option<String>, cookies: Vec<Cookie> },
-    /// To be logged out.
+    /// The logout button: to be logged out.
     Leave { cookies: Vec<Cookie> },
     /// To be told which user or token the client is.
     Identity,
@@ -94,7 +94,7 @@ pub(super) enum Route<'p> {
     PlayerBare(&'p str),
     Cameras,
     Sessions,
-    /// One session, by its public id.
+    /// `/api/sessions/{id}`: one session, by its public id.
     SessionById(u64),
     Reload,
     Status,
@@ -212,8 +212,8 @@ fn session_id(text: &str) -> Option<u64> {
     text.parse().ok().filter(|id: &u64| id.to_string() == text)
 }
 
-/// Reads a request of the main site, with its body. Called once it was let in, as `owner` if that
-/// was asked.
+/// Reads a request of the main site, with its body. Called once the authorizer has let the request
+/// in; `owner` is the owner that it found.
 ///
 /// # Errors
 /// The reply that says what is wrong with it: 404 for an unknown path, 415 for a body of another

@@ -32,7 +32,7 @@ use crate::clock;
 use crate::limits::{HTTP_HEAD_MS_MAX, HTTP_KEEP_ALIVE_MS, HTTP_READ_BUFFER_BYTES};
 use crate::tls::{Encrypted, Tls};
 
-// One timer serves both.
+// One timer, [`ConnectionSlot::idle_left`], serves both.
 const _: () = assert!(HTTP_HEAD_MS_MAX == HTTP_KEEP_ALIVE_MS);
 
 /// The two ends of a connection; IPv4 addresses are never mapped into IPv6.

@@ -51,12 +51,12 @@ impl Question {
     pub fn ask(
         &mut self,
         now_us: u64,
-        random: impl FnOnce() -> Option<Transaction>,
+        random: impl FnOnce() -> Transaction,
     ) -> Option<Transaction> {
         let transaction = match self.asked {
             Some((_, asked_us)) if now_us < asked_us + PLACE_ASKED_US => return None,
             Some((transaction, _)) => transaction,
-            None => random()?,
+            None => random(),
         };
         self.asked = Some((transaction, now_us));
         Some(transaction)
@@ -161,9 +161,9 @@ mod tests {
     fn it_is_asked_again_after_a_while_and_answered_from_the_address_alone() {
         let mut question = Question::new(path(2));
         assert!(!question.is_answered(path(2), &[7; 12]), "nothing was asked");
-        assert_eq!(question.ask(1, || Some([7; 12])), Some([7; 12]));
-        assert_eq!(question.ask(PLACE_ASKED_US, || Some([8; 12])), None);
-        assert_eq!(question.ask(1 + PLACE_ASKED_US, || Some([8; 12])), Some([7; 12]));
+        assert_eq!(question.ask(1, || [7; 12]), Some([7; 12]));
+        assert_eq!(question.ask(PLACE_ASKED_US, || [8; 12]), None);
+        assert_eq!(question.ask(1 + PLACE_ASKED_US, || [8; 12]), Some([7; 12]));
         assert!(!question.is_answered(path(3), &[7; 12]));
         assert!(!question.is_answered(path(2), &[8; 12]));
         assert!(question.is_answered(path(2), &[7; 12]));

@@ -197,7 +197,7 @@ impl Live {
     pub fn ask(
         &mut self,
         now_us: u64,
-        random: impl FnOnce() -> Option<Transaction>,
+        random: impl FnOnce() -> Transaction,
     ) -> Option<(Path, Transaction)> {
         let question = self.question.as_mut()?;
         let transaction = question.ask(now_us, random)?;
@@ -326,7 +326,7 @@ mod tests {
         assert_eq!(live.path(), path(1), "a check may be replayed from elsewhere");
         let held_back = srtcp(&mut browser);
         live.srtcp(&mut srtcp(&mut browser), path(2), 2).unwrap();
-        assert_eq!(live.ask(2, || Some([7; 12])), None, "a first packet may be a capture");
+        assert_eq!(live.ask(2, || [7; 12]), None, "a first packet may be a capture");
         let seen = srtcp(&mut browser);
         live.srtcp(&mut seen.clone(), path(1), 2).unwrap();
         assert!(live.srtcp(&mut seen.clone(), path(3), 3).is_err(), "replayed");
@@ -336,13 +336,13 @@ mod tests {
         assert_eq!(live.path(), path(1), "its sender's address may be forged");
         live.answered(path(2), &[7; 12], 4);
         assert_eq!(live.path(), path(1), "an answer without a question");
-        assert_eq!(live.ask(5, || Some([7; 12])), Some((path(2), [7; 12])));
+        assert_eq!(live.ask(5, || [7; 12]), Some((path(2), [7; 12])));
         live.answered(path(3), &[7; 12], 6);
         live.answered(path(2), &[8; 12], 6);
         assert_eq!(live.path(), path(1), "from elsewhere, or to another question");
         live.answered(path(2), &[7; 12], 6);
         assert_eq!((live.path(), live.last_sign_us()), (path(2), 6));
-        assert_eq!(live.ask(SECOND_US, || Some([7; 12])), None, "there is nothing left to ask");
+        assert_eq!(live.ask(SECOND_US, || [7; 12]), None, "there is nothing left to ask");
     }
 
     #[test]
@@ -350,7 +350,7 @@ mod tests {
         let (mut live, mut browser) = live();
         live.srtcp(&mut srtcp(&mut browser), path(1), 1).unwrap();
         live.srtcp(&mut srtcp(&mut browser), path(2), 2).unwrap();
-        assert_eq!(live.ask(3, || Some([7; 12])), Some((path(2), [7; 12])));
+        assert_eq!(live.ask(3, || [7; 12]), Some((path(2), [7; 12])));
         live.srtcp(&mut srtcp(&mut browser), path(1), 4).unwrap();
         live.answered(path(2), &[7; 12], 5);
         assert_eq!(live.path(), path(1));

@@ -43,17 +43,17 @@ fn asked(presented: PresentedCredentials) -> AuthRequest {
 }
 
 /// What comes of it at once.
-fn known(verdict: Result<Verdict, Denial>) -> Result<(Option<String>, Role, Means), Denial> {
+fn known(verdict: Result<AuthVerdict, Denial>) -> Result<(Option<String>, Role, Means), Denial> {
     match verdict? {
-        Verdict::Known(Identity { name, role, means }) => Ok((name, role, means)),
-        Verdict::Hashing { .. } => panic!("it is being hashed"),
+        AuthVerdict::Known(Identity { name, role, means }) => Ok((name, role, means)),
+        AuthVerdict::Hashing { .. } => panic!("it is being hashed"),
     }
 }
 
 /// Tries a password that has to be hashed, and says how that ended.
 fn hash(access: &mut Access, user: &str, password: &str, from: u8, now: Now, is_right: bool) {
     let verdict = access.try_password(&policy(), user, password, &client(from), now);
-    let Ok(Verdict::Hashing { mut outcome, .. }) = verdict else {
+    let Ok(AuthVerdict::Hashing { mut outcome, .. }) = verdict else {
         panic!("{:?}", known(verdict));
     };
     let job = access.next_job().expect("nothing else is being hashed");
@@ -130,14 +130,14 @@ fn a_right_password_is_remembered_for_a_while() {
     let mut access = access();
     let policy = policy();
     let verdict = access.try_password(&policy, "anna", "right", &client(1), NOW);
-    assert!(matches!(verdict, Ok(Verdict::Hashing { .. })), "not known yet");
+    assert!(matches!(verdict, Ok(AuthVerdict::Hashing { .. })), "not known yet");
     let job = access.next_job().expect("it waits");
     access.hashed(job.attempt, Some(true), NOW);
     let role = |access: &mut Access, now| {
         access.try_password(&policy, "anna", "right", &client(2), now).map(
             |verdict| match verdict {
-                Verdict::Known(identity) => Some(identity.role),
-                Verdict::Hashing { .. } => None,
+                AuthVerdict::Known(identity) => Some(identity.role),
+                AuthVerdict::Hashing { .. } => None,
             },
         )
     };
@@ -146,7 +146,10 @@ fn a_right_password_is_remembered_for_a_while() {
     let mut changed = policy.clone();
     changed.users[0] = User::new(account("anna", Role::Viewer), policy.users[0].password.clone());
     let verdict = access.try_password(&changed, "anna", "right", &client(3), NOW);
-    assert!(matches!(verdict, Ok(Verdict::Hashing { .. })), "another section, another password");
+    assert!(
+        matches!(verdict, Ok(AuthVerdict::Hashing { .. })),
+        "another section, another password"
+    );
     assert_eq!(role(&mut access, later(CREDENTIALS_REMEMBERED_US)), Ok(None));
 }
 
@@ -158,7 +161,7 @@ fn the_same_password_at_one_instant_is_hashed_once() {
     let most = u8::try_from(PASSWORD_REQUESTS_MAX).expect("few connections");
     for number in 0..most {
         let verdict = access.try_password(&policy, "anna", "right", &client(number), NOW);
-        let Ok(Verdict::Hashing { outcome, .. }) = verdict else { panic!("not known yet") };
+        let Ok(AuthVerdict::Hashing { outcome, .. }) = verdict else { panic!("not known yet") };
         outcomes.push(outcome);
     }
     let one_more = access.try_password(&policy, "anna", "right", &client(most), NOW);
@@ -196,8 +199,8 @@ fn one_address_with_many_passwords_delays_another_by_one_hash() {
     let try_from = |access: &mut Access, from: u8, guess: &str| {
         let verdict = access.try_password(&policy, "anna", guess, &client(from), NOW);
         match verdict {
-            Ok(Verdict::Hashing { outcome, .. }) => Ok(outcome),
-            Ok(Verdict::Known(_)) => panic!("{guess} is not known"),
+            Ok(AuthVerdict::Hashing { outcome, .. }) => Ok(outcome),
+            Ok(AuthVerdict::Known(_)) => panic!("{guess} is not known"),
             Err(denial) => Err(denial),
         }
     };
@@ -224,8 +227,8 @@ fn a_full_queue_takes_from_the_address_that_has_most() {
     let mut try_from = |from: u8, guess: &str| {
         let verdict = access.try_password(&policy, "anna", guess, &client(from), NOW);
         verdict.map(|verdict| match verdict {
-            Verdict::Hashing { outcome, .. } => outcome,
-            Verdict::Known(_) => panic!("{guess} is not known"),
+            AuthVerdict::Hashing { outcome, .. } => outcome,
+            AuthVerdict::Known(_) => panic!("{guess} is not known"),
         })
     };
     let mut of_one: Vec<_> = (0..5).map(|n| try_from(1, &format!("{n}")).expect("room")).collect();
@@ -251,8 +254,8 @@ fn who_is_locked_out_learns_nothing_and_a_right_password_later_clears_it() {
         let verdict = access.try_password(&policy, "anna", password, &client(from), now);
         match verdict {
             Err(denial) => Some(denial),
-            Ok(Verdict::Known(_)) => None,
-            Ok(Verdict::Hashing { .. }) => {
+            Ok(AuthVerdict::Known(_)) => None,
+            Ok(AuthVerdict::Hashing { .. }) => {
                 let job = access.next_job().expect("nothing else is being hashed");
                 access.hashed(job.attempt, Some(is_right), now);
                 None
@@ -320,7 +323,7 @@ fn a_login_is_its_users_as_long_as_the_section_stays_as_it_is() {
 fn a_hash_that_failed_is_no_answer_to_anybody() {
     let mut access = access();
     let verdict = access.try_password(&policy(), "anna", "right", &client(1), NOW);
-    let Ok(Verdict::Hashing { mut outcome, .. }) = verdict else { panic!("not known yet") };
+    let Ok(AuthVerdict::Hashing { mut outcome, .. }) = verdict else { panic!("not known yet") };
     let job = access.next_job().expect("it waits");
     access.hashed(job.attempt, None, NOW);
     assert!(outcome.try_recv().is_err());
@@ -352,7 +355,7 @@ fn who_fails_on_a_lan_locks_out_itself_alone() {
     let mut fail = |text: &str, number: u32| {
         let guess = format!("{text} {number}");
         let verdict = access.try_password(&policy, "anna", &guess, &from(text), NOW);
-        let Ok(Verdict::Hashing { .. }) = verdict else { return false };
+        let Ok(AuthVerdict::Hashing { .. }) = verdict else { return false };
         let job = access.next_job().expect("nothing else is being hashed");
         access.hashed(job.attempt, Some(false), NOW);
         true
@@ -419,7 +422,7 @@ fn an_address_that_may_be_made_up_makes_room_for_one_that_is_not() {
     let mut try_from = |sender: Sender, number: u32| {
         let guess = format!("guess {number} of {sender:?}");
         let verdict = access.try_password(&policy, "anna", &guess, &sender, NOW);
-        let Verdict::Hashing { outcome, .. } = verdict? else { panic!("not known yet") };
+        let AuthVerdict::Hashing { outcome, .. } = verdict? else { panic!("not known yet") };
         Ok(outcome)
     };
     let mut made_up: Vec<_> =

@@ -1,10 +1,10 @@
-//! The batch over sockets that fail on purpose.
+//! The batch with sockets that fail on purpose.
 
 use super::*;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 
-/// A socket that does as its script says, then takes everything; keeps what it took.
+/// A socket that follows its script and then takes everything; it keeps what it took.
 #[derive(Default)]
 struct Script {
     results: RefCell<VecDeque<Result<usize, i32>>>,
@@ -36,7 +36,7 @@ impl Wire for Script {
     }
 }
 
-/// A socket that is full.
+/// A socket that is always full.
 struct Closed;
 
 impl Wire for Closed {
@@ -49,7 +49,7 @@ fn path(port: u16) -> Path {
     Path { to: SocketAddr::from(([192, 0, 2, 1], port)), from: IpAddr::from([192, 0, 2, 9]) }
 }
 
-/// Packets of the given sizes, each filled with its number.
+/// Adds packets of the given sizes to the batch, each filled with its number.
 fn fill(batch: &mut Batch, path: Path, sizes: &[usize]) -> Vec<Vec<u8>> {
     let mut packets = Vec::new();
     for (number, size) in sizes.iter().enumerate() {
@@ -60,7 +60,7 @@ fn fill(batch: &mut Batch, path: Path, sizes: &[usize]) -> Vec<Vec<u8>> {
     packets
 }
 
-/// Equal packets, told by length and first byte where they are not.
+/// Checks that the packets are equal; a failure shows only length and first byte of each.
 fn assert_numbers(left: &[Vec<u8>], right: &[Vec<u8>]) {
     let names = |packets: &[Vec<u8>]| -> Vec<(usize, u8)> {
         packets.iter().map(|packet| (packet.len(), packet[0])).collect()
@@ -151,17 +151,17 @@ fn what_the_kernel_refuses_is_left_out_and_the_others_leave() {
     assert_eq!(batch.counters.refused, 2);
 }
 
-/// How the kernel takes what goes to a peer.
+/// How the kernel treats messages to a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     Open,
-    /// There is no route.
+    /// There is no route to it.
     Unreachable,
-    /// Our own address that the peer knows is gone.
+    /// The local address that it uses is gone.
     NoSource,
-    /// Its interface takes single packets only, as fragments.
+    /// The interface takes single packets only, as fragments.
     Narrow,
-    /// Packets of this size leave in no form.
+    /// Packets of this size are refused in any form.
     TooNarrow,
 }
 
@@ -186,8 +186,8 @@ impl Way {
     }
 }
 
-/// A kernel with peers of all kinds, where any call may be cut short, interrupted or refused for
-/// want of room.
+/// A kernel with peers of all kinds. Any call may be cut short, interrupted or refused because the
+/// socket is full.
 struct Kernel {
     random: Cell<u64>,
     has_gso: bool,
@@ -220,7 +220,7 @@ impl Wire for Kernel {
             let error = if is_without_gso { Some(libc::EIO) } else { way.error(segments) };
             match error {
                 Some(code) if index == 0 => return Err(io::Error::from_raw_os_error(code)),
-                // As sendmmsg: what left is told first.
+                // Like sendmmsg: messages sent before the failure are reported first.
                 Some(_) => return Ok(index),
                 None => {}
             }
@@ -233,7 +233,7 @@ impl Wire for Kernel {
     }
 }
 
-/// Rounds of packets for random peers through one kernel; what should have left, and what did.
+/// Sends rounds of packets to random peers through one kernel, and checks what was sent.
 fn rounds(seed: u64, has_gso: bool) -> (Box<Batch>, Kernel) {
     let mut batch = batch();
     let kernel = Kernel { random: Cell::new(seed), has_gso, datagrams: RefCell::default() };

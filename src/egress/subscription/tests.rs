@@ -1,4 +1,4 @@
-//! Subscriptions turned by hand: a ring that is published to, and a wire that keeps what left.
+//! Subscriptions with a test's ring to read from, and a wire that keeps the datagrams sent.
 
 mod joining;
 mod nonce;
@@ -18,7 +18,7 @@ use crate::limits::{PROFILE, RING_CHUNKS_MAX};
 use crate::net::udp::Message;
 
 const PAYLOAD_BYTES: usize = 1200;
-/// The first number, and with it the first sequence number.
+/// The seed of the first number, and thus the first sequence number.
 const RANDOM: u16 = 500;
 const WIRING: RtpParams = RtpParams {
     ssrc: 0x1234_5678,
@@ -36,7 +36,7 @@ fn keys() -> SealKeys {
     SealKeys::derive(&[7; 32], &[9; 12]).expect("a key of 32 bytes")
 }
 
-/// A wire that does as its script says, then takes everything unless it is full; keeps the
+/// A wire that follows its script and then takes everything, unless it is full; it keeps the
 /// datagrams.
 #[derive(Default)]
 struct Script {
@@ -62,7 +62,7 @@ impl Wire for Script {
     }
 }
 
-/// One subscription to one stream.
+/// One subscription to one stream, with its ring and wire.
 struct Scene {
     ring: Ring,
     chunks: &'static mut Chunks,
@@ -88,7 +88,7 @@ impl Scene {
         }
     }
 
-    /// Publishes so many packets; the index of the first.
+    /// Publishes `count` packets; returns the index of the first.
     fn publish(&mut self, count: usize) -> u64 {
         let first = self.ring.head();
         for index in (first..).take(count) {
@@ -101,7 +101,7 @@ impl Scene {
         first
     }
 
-    /// The same, the first of them being an IDR's.
+    /// Like [`Self::publish`], but the first packet begins an IDR.
     fn publish_idr(&mut self, count: usize) -> u64 {
         let first = self.publish(1);
         self.ring.idr_begins(first);
@@ -109,7 +109,7 @@ impl Scene {
         first
     }
 
-    /// As much as a ring holds: nothing of before is left.
+    /// Publishes as much as a ring holds, so that no earlier packet is left.
     fn lap(&mut self) {
         self.publish(RING_CHUNKS_MAX * (PROFILE.ring_chunk_bytes / PAYLOAD_BYTES) + 1);
     }
@@ -152,20 +152,20 @@ impl Scene {
         self.hear(Feedback::Nack { ssrc: WIRING.ssrc, first, following });
     }
 
-    /// Sends what is sealed; the datagrams that left since the last call.
+    /// Flushes the batch; returns the datagrams sent since the last call.
     fn flush(&mut self) -> Vec<Vec<u8>> {
         self.batch.flush(&self.wire);
         self.wire.datagrams.take()
     }
 
-    /// Serves all there is, however long that takes.
+    /// Serves until the subscription is up to date, however long its pace takes.
     fn serve_all(&mut self) {
         while matches!(self.serve(), Served::Behind | Served::CatchingUp) {
             self.now_us += 1_000;
         }
     }
 
-    /// The same; the sequence numbers that left.
+    /// Serves and flushes; returns the sequence numbers sent.
     fn sequences(&mut self) -> Vec<u16> {
         self.serve_all();
         self.flush().iter().map(|datagram| sequence(datagram)).collect()

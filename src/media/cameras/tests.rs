@@ -1,4 +1,4 @@
-//! One camera's connection, over a socket of its own, on a turned clock.
+//! One camera's connection over a socket pair, with a clock that the test sets.
 
 use std::net::{Ipv4Addr, TcpListener};
 
@@ -12,7 +12,7 @@ use crate::rtsp::{CameraUrl, Dialog, DialogStep, Habits};
 const S: u64 = 1_000_000;
 const SDP: &str = "v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:1\r\n";
 
-/// A session with a camera that has nothing wrong with it.
+/// A session with a camera that behaves correctly.
 fn session() -> rtsp::Session {
     let url = CameraUrl::parse("rtsp://127.0.0.1/s").expect("a url");
     let mut dialog = Dialog::new(url, Ipv4Addr::LOCALHOST.into(), None, &Habits::default());
@@ -55,7 +55,7 @@ fn a_camera_that_is_not_read_is_not_silent() {
         cameras.put_off(0, now_us);
         assert_eq!(cameras.timeout(0, now_us + 50_000), Ok(()), "{now_us} us");
     }
-    // It is read again, and had said nothing: from here on that counts, with the second before.
+    // It is read again and has sent nothing: the silence counts from here, with the second before.
     assert_eq!(read(&mut cameras, 40 * S), Ok(false));
     assert_eq!(cameras.timeout(0, 48 * S), Ok(()));
     assert_eq!(cameras.timeout(0, 49 * S), Err(Lost::Silent));

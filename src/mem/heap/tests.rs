@@ -1,11 +1,11 @@
-//! The books against a model, budgets, and the reserve.
+//! Tests the bookkeeping against a model, the budgets, and the reserve.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::*;
 use crate::mem::accounts::{AccountKind, HeapAccount, Refused, raise, shared};
 
-/// Each test has a heap of its own, but for the sum of what is used: one after the other.
+/// Serialises the tests: each has a heap of its own, but all share the count of used bytes.
 fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
@@ -15,7 +15,7 @@ fn layout(bytes: usize) -> Layout {
     Layout::from_size_align(bytes, 8).expect("a layout")
 }
 
-/// A block of the heap, and what its bytes are.
+/// A block of the heap, all filled with one byte value.
 struct Block {
     start: *mut u8,
     layout: Layout,
@@ -58,7 +58,7 @@ impl Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        // SAFETY: it goes back with its own layout, once.
+        // SAFETY: it is freed once, with its own layout.
         unsafe { LibraryHeap.dealloc(self.start, self.layout) };
     }
 }
@@ -71,10 +71,10 @@ fn blocks_are_counted_and_what_does_not_fit_is_null() {
     block.grow(50_000);
     assert_eq!(used_bytes(), block_bytes(layout(50_000)));
     for too_large in [layout(REGION_BYTES + 1), layout(isize::MAX as usize - 8)] {
-        // SAFETY: the layout has a size; what comes back is not used.
+        // SAFETY: the layout is not of zero bytes, and the result is not used.
         assert!(unsafe { LibraryHeap.alloc(too_large) }.is_null());
     }
-    // SAFETY: it is a block of this heap with its layout, and stays so where it cannot grow.
+    // SAFETY: it is a block of this heap with its layout, also if it cannot grow.
     let grown = unsafe { LibraryHeap.realloc(block.start, block.layout, REGION_BYTES + 1) };
     assert!(grown.is_null());
     block.check();
@@ -93,7 +93,7 @@ fn blocks_are_counted_and_what_does_not_fit_is_null() {
 fn the_place_of_a_block_is_found_again_for_the_next_of_its_size() {
     let _turn = alone();
     for bytes in [100, 1_500, 8_192, 9_000, 16_384, 50_000] {
-        // Behind each something that stays, so that no two free ones become one.
+        // A block that stays behind each one keeps neighbouring free blocks from merging.
         let pair = |_| (Block::new(layout(bytes), 1), Block::new(layout(40), 2));
         let pairs: Vec<_> = (0..20).map(pair).collect();
         let places: Vec<_> = pairs.iter().map(|(block, _)| block.start.addr()).collect();
@@ -145,7 +145,7 @@ fn no_more_accounts_are_open_than_the_plan_has_and_none_beside_the_reserve() {
     drop(file);
     assert!(HeapAccount::open(kind).is_ok());
     drop((block, small));
-    // Much room in small pieces is none for what asks for one.
+    // Free bytes in small pieces do not help a request for one large piece.
     let mut pieces: Vec<_> = Vec::new();
     while room_bytes() > 200_000 {
         pieces.push(Block::new(layout(16_000), 1));
@@ -159,7 +159,7 @@ fn no_more_accounts_are_open_than_the_plan_has_and_none_beside_the_reserve() {
     assert!(has_block(15_000));
 }
 
-/// Numbers that look random, and are the same each time.
+/// Pseudo-random numbers, the same in each run.
 struct Numbers(u64);
 
 impl Numbers {
@@ -173,7 +173,7 @@ impl Numbers {
 fn the_books_add_up_whatever_is_allocated_grown_given_back_and_closed() {
     let _turn = alone();
     let mut numbers = Numbers(1);
-    // A block, and the number of the account it is on while that is open.
+    // A block, and the number of its account while that is open.
     let mut blocks: Vec<(Block, Option<usize>)> = Vec::new();
     let mut accounts: Vec<Option<HeapAccount>> = (0..12).map(|_| None).collect();
     let rounds = if cfg!(miri) { 500 } else { 50_000 };
@@ -201,7 +201,7 @@ fn the_books_add_up_whatever_is_allocated_grown_given_back_and_closed() {
                     None => blocks.push((make(), None)),
                 }
             }
-            // Made longer or given back by whoever it may be.
+            // A block may be grown and freed under any account.
             5 if !blocks.is_empty() => {
                 let (chosen, bytes) = (numbers.below(blocks.len()), 1 + numbers.below(5_000));
                 let block = &mut blocks[chosen].0;

@@ -1,4 +1,4 @@
-//! ICMP errors about sent datagrams. Anyone can forge them, so they are hints only, and must not
+//! ICMP errors about sent datagrams. They are easily forged, so they are hints only, and must not
 //! cost other viewers a datagram.
 //!
 //! With `IP_RECVERR` each error has two effects. It enters the socket's error queue, with the

@@ -1,4 +1,4 @@
-//! The media socket on loopback.
+//! Tests of the media socket on loopback.
 
 use super::*;
 
@@ -74,7 +74,7 @@ fn the_socket_has_large_buffers_and_tells_of_gso() {
     assert!(socket.has_gso(), "every kernel since 4.18");
 }
 
-/// A port where nobody listens any more.
+/// A port on which no socket listens any more.
 fn closed(ip: &str) -> SocketAddr {
     UdpSocket::bind((ip, 0)).unwrap().local_addr().unwrap()
 }
@@ -157,12 +157,12 @@ fn another_threads_flood_of_icmp_errors_costs_no_datagram() {
             }
         });
         let mut inbox = Box::new(Inbox::new());
-        // On a busy machine the other thread may have no CPU for longer than all of it takes.
+        // On a busy machine the other thread may get no CPU for longer than all of this takes.
         while sent < DATAGRAMS || told <= DATAGRAMS / 20 && sent < 1000 * DATAGRAMS {
             sent += 1;
             refused += usize::from(socket.send_to(b"kept", to, any).is_err());
             got += receive_all(&innocent, &mut inbox, 1).len();
-            // One at a time: while there are more in the queue, the next one is pending.
+            // One at a time: while the queue holds more errors, the next one is pending.
             told += usize::from(socket.next_error().is_some());
         }
         is_done.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -174,10 +174,10 @@ fn another_threads_flood_of_icmp_errors_costs_no_datagram() {
 #[test]
 fn what_no_route_takes_is_refused() {
     let socket = Socket::bind("0.0.0.0:0".parse().unwrap()).unwrap();
-    // Nothing can leave from an address that is not ours.
+    // Nothing can be sent from an address that is not local.
     let from = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 77));
     assert!(socket.send_to(b"x", closed("127.0.0.1"), from).is_err());
-    // Larger than any datagram: the error's own, however often it is sent.
+    // Larger than any datagram: the call's own error, however often it is sent.
     let bytes = vec![0; 66_000];
     let message = Message {
         offset: 0,

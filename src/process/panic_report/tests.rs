@@ -1,14 +1,14 @@
-//! The test program starts itself again, as a process that prepares its last words and then fails.
+//! The test program starts itself again as a process that prepares its report and then fails.
 
 use std::alloc::{GlobalAlloc as _, Layout};
 use std::process::{Command, Output};
 
 use super::*;
 
-/// Tells the second run how to fail.
+/// The environment variable that tells the second process how to fail.
 const WAY: &str = "WEIR_TEST_WAY_TO_END";
 
-/// Only in the process that a test below starts.
+/// Fails only in the process that a test below starts.
 #[test]
 #[ignore = "ends the process it runs in"]
 fn fail() {
@@ -22,7 +22,7 @@ fn fail() {
         "media" => in_thread("media", || panic!("the queue is\n  ours")),
         "control" => {
             let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-            // tokio keeps a task's panic to the task: it must not get that far.
+            // tokio would confine a panic to its task: the process must end before that.
             runtime.block_on(async {
                 let _ = tokio::spawn(async { panic!("task {}", 7) }).await;
             });
@@ -37,12 +37,12 @@ fn fail() {
         "heap" => {
             let heap = heap::LibraryHeap;
             let layout = Layout::from_size_align(heap::REGION_BYTES + 1, 8).expect("a layout");
-            // SAFETY: the layout has a size; what comes back is not used.
+            // SAFETY: the layout is not of zero bytes, and the result is not used.
             unsafe { heap.alloc(layout) };
         }
         other => unreachable!("{other}"),
     }
-    // Who gets here did not end the process; the test sees another code.
+    // If the process gets here it has not ended, and the test sees another exit code.
 }
 
 fn ended_by(way: &str, backtrace: &str) -> (Output, String) {
@@ -82,7 +82,7 @@ fn a_panic_on_any_thread_is_one_line_and_ends_the_process() {
 fn a_backtrace_has_names_where_they_are_asked_for() {
     let (_, words) = ended_by("media", "1");
     assert!(words.starts_with("[ERROR] panic at "), "{words}");
-    // Which frames have names of their own is the optimiser's affair; these do.
+    // The optimiser decides which frames have names of their own; these have.
     assert!(words.contains("weir::process::panic_report::panicked"), "{words}");
     assert!(words.contains("std::panicking::"), "{words}");
 }

@@ -1,4 +1,4 @@
-//! Whole conversations, read in pieces of every kind.
+//! Fuzzes whole conversations, read in pieces of every size.
 
 use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::{Mutex, PoisonError};
@@ -18,15 +18,15 @@ use crate::fuzzing::SECRET;
 use crate::limits::{RTSP_REQUEST_URL_BYTES_MAX, RTSP_TRANSMIT_BYTES_MAX};
 use crate::mem::pool::CarryPool;
 
-/// Bytes in which every single split point is tried.
+/// Up to this many bytes, every single split point is tried.
 const SPLITS_MAX: usize = 200;
 
 static POOL: Mutex<Option<Box<CarryPool>>> = Mutex::new(None);
 
 /// Interleaved framing: the same frames, messages and losses are found however the bytes are cut
-/// into reads, heads are not looked through time and again, every carry slot goes back, and a
-/// session hands on the same RTP whatever else the camera says, without ever having more to write
-/// than its buffer holds.
+/// into reads. Heads are not scanned over and over, and every carry slot is returned. A session
+/// delivers the same RTP whatever else the camera sends, and never has more to write than its
+/// buffer holds.
 pub fn framing(data: &[u8]) {
     let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
     let pool = pool.get_or_insert_with(carry_pool);
@@ -36,7 +36,7 @@ pub fn framing(data: &[u8]) {
             check_same(&items(data, &[cut], pool), &whole, cut);
         }
     }
-    // Byte by byte is too slow for a long one.
+    // Byte by byte would be too slow for a long conversation.
     for step in if data.len() <= 4 * SPLITS_MAX { [1, 2, 7] } else { [61, 300, 1448] } {
         let cuts: Vec<usize> = (1..data.len()).step_by(step).collect();
         check_same(&items(data, &cuts, pool), &whole, step);
@@ -47,8 +47,8 @@ pub fn framing(data: &[u8]) {
     assert!(heard.packets == found || has_ended, "{} of {found} packets", heard.packets);
 }
 
-/// The same items. After garbage the framer may wait for up to nine bytes before it looks at them
-/// again, so at the very end word of the loss may be out in one and not yet in the other.
+/// Checks for the same items. After garbage the framer may wait for up to nine bytes, so at the
+/// very end one of them may have reported the loss and the other not yet.
 fn check_same(cut: &[Found], whole: &[Found], at: usize) {
     let common = cut.len().min(whole.len());
     let pending = [&cut[common..], &whole[common..]].concat();
@@ -56,7 +56,7 @@ fn check_same(cut: &[Found], whole: &[Found], at: usize) {
     assert!(cut[..common] == whole[..common] && is_pending, "{at}: {cut:?} and not {whole:?}");
 }
 
-/// What a framer found, by a hash of its bytes.
+/// An item that a framer found, with a hash of its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Found {
     kind: &'static str,
@@ -84,7 +84,7 @@ fn items(stream: &[u8], cuts: &[usize], pool: &mut CarryPool) -> Vec<Found> {
     }
     framer.release(pool);
     assert_eq!(pool.in_use(), [0, 0, 0], "every slot is given back");
-    // A head's end is looked at again when it is found, and with each read until its body is there.
+    // The end of a head is scanned again when it is found, and per read until its body is complete.
     let looked_at = scanned::take();
     assert!(looked_at <= 4 * stream.len() + cuts.len(), "{looked_at} for {} bytes", stream.len());
     found
@@ -110,7 +110,7 @@ impl Sink for Heard {
     fn broken(&mut self, _: Broken) {}
 }
 
-/// Plays a session with a camera that does not read; whether PLAY's refusal ended it.
+/// Plays a session with a camera that does not read; returns whether a refused PLAY ended it.
 fn play(data: &[u8], pool: &mut CarryPool, heard: &mut Heard) -> bool {
     const READ_US: u64 = 700_000;
     let mut session = Session::new(Negotiated {
@@ -131,7 +131,7 @@ fn play(data: &[u8], pool: &mut CarryPool, heard: &mut Heard) -> bool {
         if has_ended {
             break;
         }
-        // Its silence is the supervisor's to judge: here the bytes go on.
+        // The supervisor would end a silent session; here the bytes continue.
         let _ = session.timeout(now_us);
         session.request_key_frame(now_us);
         now_us += READ_US;
@@ -145,7 +145,7 @@ fn play(data: &[u8], pool: &mut CarryPool, heard: &mut Heard) -> bool {
     has_ended
 }
 
-/// Our reports, in whole frames on the camera's own channel, taken out.
+/// Removes weir's reports, which must be whole frames on the camera's RTCP channel.
 fn without_frames(mut transmit: &[u8]) -> Vec<u8> {
     let mut requests = Vec::new();
     while let Some(&first) = transmit.first() {
@@ -165,22 +165,22 @@ fn without_frames(mut transmit: &[u8]) -> Vec<u8> {
     requests
 }
 
-/// A dialog: the same requests and the same end however the camera's bytes are cut into reads; what
-/// is asked cannot be mistaken for something else; the password shows nowhere but in Basic.
+/// A dialog: requests and result are the same however the camera's bytes are cut into reads. The
+/// requests are unambiguous, and the password appears only in Basic.
 pub fn dialog(data: &[u8]) {
     if String::from_utf8_lossy(data).contains(SECRET) {
-        return; // a camera that knows it may be told it
+        return; // a camera that knows the password may be sent it
     }
     let whole = converse(data, data.len());
     for step in if data.len() <= 4 * SPLITS_MAX { [1, 7] } else { [61, 300] } {
         let pieces = converse(data, step);
-        // A read of many messages may want more requests at once than the buffer holds.
+        // A read of many messages may need more requests at once than the buffer holds.
         let overflows = |end: &End| matches!(end, End::Failed(DialogError::OverLimit { .. }));
         if overflows(&whole.1) || overflows(&pieces.1) {
             continue;
         }
         assert_eq!(pieces.1, whole.1, "{step} bytes a read");
-        // What a failed read had to say is not said any more.
+        // The requests of a failed read are not sent.
         assert!(pieces.0.starts_with(&whole.0), "{step} bytes a read");
     }
 }
@@ -193,7 +193,7 @@ enum End {
     Failed(DialogError),
 }
 
-/// The request lines of a conversation, and how it ends.
+/// The request lines of a conversation, and its result.
 fn converse(data: &[u8], step: usize) -> (Vec<String>, End) {
     let text = format!("rtsp://viewer:{SECRET}@192.0.2.7:554/live?a=b");
     let url = CameraUrl::parse(&text).expect("a url");
@@ -218,7 +218,7 @@ fn converse(data: &[u8], step: usize) -> (Vec<String>, End) {
     (asked, end)
 }
 
-/// Takes note of what a dialog asks.
+/// Records the requests of a dialog.
 fn ask(dialog: &mut Dialog, asked: &mut Vec<String>) -> End {
     loop {
         let step = dialog.poll();

@@ -1,17 +1,17 @@
-//! Message heads.
+//! Fuzzes message heads.
 
 use rtsp_types::Message;
 
-use super::super::examine::{HeadScan, Verdict, examine};
+use super::super::examine::{Examination, HeadScan, examine};
 use super::super::message::{Head, MessageKind, answer};
 use super::super::transmit::Transmit;
 use super::CHANNELS;
 
-/// Bytes in which every end is tried.
+/// Up to this many bytes, every end is tried.
 const ENDS_MAX: usize = 256;
 
-/// Heads: a verdict over some bytes holds for more of them; an independent reader that takes the
-/// same head finds the same in it; and what a camera asks gets an answer that this reader takes.
+/// Heads: the result for some bytes stays valid with more bytes; an independent parser that accepts
+/// a head finds the same in it and accepts weir's answer to the camera's request.
 pub fn head(data: &[u8]) {
     verdicts_hold(data);
     let Some(head) = Head::parse(data) else { return };
@@ -29,7 +29,7 @@ pub fn head(data: &[u8]) {
         let read = Message::<Vec<u8>>::parse(out.bytes()).expect("our answer is rtsp");
         assert!(matches!(read, (Message::Response(_), bytes) if bytes == out.bytes().len()));
     }
-    if let Verdict::Text { head, total } = examine(data, None, false, &mut { HeadScan::NONE })
+    if let Examination::Text { head, total } = examine(data, None, false, &mut { HeadScan::NONE })
         && let Some(message) = data.get(..total)
     {
         agree(message, head);
@@ -49,9 +49,9 @@ fn verdicts_hold(data: &[u8]) {
         for end in 1..data.len() {
             let part = examine(&data[..end], channels, lost, &mut scan);
             let holds = match (part, whole) {
-                (Verdict::Need { .. }, _) => true,
-                (Verdict::Garbage(part), Verdict::Garbage(whole))
-                | (Verdict::Blank(part), Verdict::Blank(whole)) => part <= whole,
+                (Examination::Need { .. }, _) => true,
+                (Examination::Garbage(part), Examination::Garbage(whole))
+                | (Examination::Blank(part), Examination::Blank(whole)) => part <= whole,
                 (part, whole) => part == whole,
             };
             assert!(holds, "{end} bytes: {part:?}, then {whole:?}");
@@ -59,8 +59,8 @@ fn verdicts_hold(data: &[u8]) {
     }
 }
 
-/// Compares with an independent reader, where that one takes the message and lines end as the RFC
-/// has it: on a bare LF, which we take for a line's end, the two cannot agree.
+/// Compares with an independent parser, if that accepts the message and lines end as in the RFC.
+/// The two cannot agree on a bare LF, which weir accepts as a line end.
 fn agree(message: &[u8], head_bytes: usize) {
     let Ok((theirs, total)) = Message::<Vec<u8>>::parse(message) else { return };
     let text = String::from_utf8_lossy(&message[..head_bytes]);
@@ -84,8 +84,8 @@ fn agree(message: &[u8], head_bytes: usize) {
     for (name, value) in headers {
         let mut all =
             ours.headers().filter(|(other, _)| other.eq_ignore_ascii_case(name.as_bytes()));
-        // Of a header that comes twice each reader has its own idea, and of a folded one; they also
-        // take some that begin alike for the same, and join the values.
+        // The parsers differ on repeated and on folded headers. The other one also takes some
+        // headers with the same beginning for the same header, and joins their values.
         if let (Some((_, first)), None) = (all.next(), all.next())
             && !first.contains(&b'\n')
         {

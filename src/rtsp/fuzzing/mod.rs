@@ -1,5 +1,5 @@
-//! Fuzzing of the RTSP client, see [`crate::fuzzing`]: what a camera says, in any bytes and however
-//! it is cut into reads.
+//! Fuzzing of the RTSP client, see [`crate::fuzzing`]: any bytes from a camera, cut into reads in
+//! any way.
 
 mod conversation;
 mod heads;
@@ -13,15 +13,15 @@ use super::examine::Channels;
 use super::url::CameraCredentials;
 use crate::fuzzing::SECRET;
 
-/// What every target's camera was set up with.
+/// The channels and payload type that every target's camera was set up with.
 const CHANNELS: Channels = Channels { rtp: 0, rtcp: 1, payload_type: 96 };
 
 fn credentials() -> CameraCredentials {
     CameraCredentials { user: "viewer".to_owned(), password: SECRET.to_owned() }
 }
 
-/// What goes to a camera is made of lines that cannot be mistaken: a start line of three words,
-/// then headers and their continuations, then an empty line; `bytes` may be several messages.
+/// Checks that the bytes sent to a camera are unambiguous: a start line of three words, then
+/// headers and their continuations, then an empty line. `bytes` may be several messages.
 fn check_requests(bytes: &[u8]) {
     let mut rest = bytes;
     while !rest.is_empty() {

@@ -1,4 +1,4 @@
-//! Texts within the conversation: SDP, URLs, challenges.
+//! Fuzzes the texts in a conversation: SDP, URLs, challenges.
 
 use std::fmt::Write as _;
 
@@ -17,12 +17,12 @@ use crate::limits::{PARAMETER_SET_BYTES_MAX, RTSP_BODY_BYTES_MAX, RTSP_SDP_PPS_M
 
 const URI: &str = "rtsp://192.0.2.7:554/live";
 
-/// SDP: what is taken is within its bounds and is what it is called; lines may end in any way; and
-/// what is refused is refused in words.
+/// SDP: accepted values are valid and within bounds; any line end will do; a refusal has a readable
+/// message.
 pub fn sdp(data: &[u8]) {
     let data = &data[..data.len().min(RTSP_BODY_BYTES_MAX)];
     let described = describe(data);
-    // A line that is not UTF-8 is passed over, whatever ends it.
+    // A line that is not UTF-8 is skipped, whatever ends it.
     if let Ok(text) = std::str::from_utf8(data) {
         let text = text.replace("\r\n", "\n");
         assert_eq!(describe(text.as_bytes()), described, "LF alone ends a line");
@@ -50,8 +50,8 @@ pub fn sdp(data: &[u8]) {
     }
 }
 
-/// URLs: what is understood is understood the same without its login, which shows nowhere; the base
-/// a camera announces never carries a login or a blank.
+/// URLs: an accepted URL means the same without its login, which is never displayed. A base that a
+/// camera announces never contains a login or a blank.
 pub fn url(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Some(base) = Some(control::base(Some(text), Some(text), Some(text), URI)) {
@@ -71,9 +71,9 @@ pub fn url(data: &[u8]) {
         assert!(!format!("{url} {url:?}").contains(SECRET));
     }
     if is_absolute(&url.reveal()["rtsp://".len()..]) {
-        return; // a scheme behind a login is no host, and yet another scheme without it
+        return; // a scheme after a login is no host; without the login it is one more scheme
     }
-    // Without its login it is one, unless another may stand in its path.
+    // Without its login it is a URL too, unless its path may contain another login.
     let Ok(again) = CameraUrl::parse(url.reveal()) else {
         assert!(url.reveal().contains('@'), "{}", url.reveal());
         return;
@@ -83,10 +83,10 @@ pub fn url(data: &[u8]) {
     assert_eq!(again.credentials(), None);
 }
 
-/// Challenges: each is within its bounds; where an independent implementation reads the same Digest
-/// challenge, its parameters and its signature are ours; the request cannot be mistaken.
+/// Challenges: each is within its bounds. If an independent implementation parses the same Digest
+/// challenge, parameters and signature are equal. The signed request is unambiguous.
 pub fn challenge(data: &[u8]) {
-    // A header's value, as the framing hands it on: no control characters but folds.
+    // A header's value as the framing passes it on: no control characters except in folds.
     if data.iter().any(|byte| *byte < b' ' && *byte != b'\t') {
         return;
     }
@@ -94,17 +94,17 @@ pub fn challenge(data: &[u8]) {
         Challenge::Digest(digest) => Some(digest),
         Challenge::Basic => None,
     });
-    // All of them are read, and none is kept.
+    // Read them all and keep none.
     let ours = digests.next();
     let is_alone = digests.count() == 0;
     sign(data);
     let Ok(text) = std::str::from_utf8(data) else { return };
-    // Escapes are kept as they are, which is how cameras hash them.
+    // Escapes are kept as they are, which is what cameras hash.
     if !text.is_ascii() || text.contains('\\') {
         return;
     }
     let Ok(theirs) = http_auth::parse_challenges(text) else { return };
-    // Of one challenge alone: where the next begins is a question of how lenient one is.
+    // Compare single challenges only: where the next one begins depends on how lenient a parser is.
     if theirs.len() > 1 || text.to_ascii_lowercase().matches("digest").count() > 1 {
         return;
     }
@@ -117,7 +117,7 @@ pub fn challenge(data: &[u8]) {
     }
 }
 
-/// Answers what can be answered; the Authorization header.
+/// Answers the challenge if possible; returns the Authorization header.
 fn sign(value: &[u8]) -> Option<String> {
     let mut auth = Auth::new(Some(credentials()), false);
     auth.challenged([value].into_iter()).ok()?;
@@ -136,7 +136,7 @@ fn compare(text: &str, ours: &DigestChallenge, mut theirs: DigestClient) {
     }
     assert_eq!(ours.realm, theirs.realm().as_bytes());
     assert_eq!(ours.nonce, theirs.nonce().as_bytes());
-    // An empty one is none to them, and echoed by us.
+    // The other implementation drops an empty value, and weir echoes it.
     let opaque = ours.opaque.as_deref().unwrap_or_default();
     assert_eq!(opaque, theirs.opaque().unwrap_or_default().as_bytes());
     let Some(header) = sign(text.as_bytes()).filter(|header| header.contains("Digest")) else {
@@ -155,7 +155,7 @@ fn compare(text: &str, ours: &DigestChallenge, mut theirs: DigestClient) {
     assert_eq!(parameter(&header, "response"), parameter(&expected, "response"), "{header}");
 }
 
-/// The quoted value of the last parameter of this name: ours come after the camera's texts.
+/// The quoted value of the last parameter with this name; weir's own follow the camera's texts.
 fn parameter<'h>(header: &'h str, name: &str) -> Option<&'h str> {
     let mut needle = String::new();
     write!(needle, " {name}=\"").expect("a string takes it");

@@ -1,11 +1,11 @@
-//! Every slice comes out identical to the byte, in order and in as few pieces as can be.
+//! Every slice comes out byte for byte, in order and in as few pieces as possible.
 
 use crate::history::Chunks;
 use crate::limits::{PAYLOAD_BYTES_DEFAULT, PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN};
 use crate::mem::arena::Arena;
 use crate::rtp::testing::{Camera, PPS, Random, SPS_1080, Viewer};
 
-/// Bytes of a NAL unit that its pieces carry, when it is not a single one.
+/// The number of pieces of a NAL unit.
 fn pieces(nal_bytes: usize, payload_bytes: usize) -> usize {
     if nal_bytes < payload_bytes { 1 } else { (nal_bytes - 1).div_ceil(payload_bytes - 2) }
 }
@@ -60,7 +60,7 @@ fn every_fragment_size_of_one_nal() {
     }
 }
 
-/// What one camera does to an access unit of these slices.
+/// Packs an access unit of these slices in a random way that cameras use.
 fn pack(camera: &mut Camera, random: &mut Random, slices: &[Vec<u8>], idr: bool) {
     camera.packet(&[0x09, 0xF0], false); // AUD
     if idr && random.one_in(2) {
@@ -127,7 +127,7 @@ fn an_empty_fragment_ends_a_nal_and_one_fragment_is_a_whole_one() {
     camera.gop(&mut random, 9);
     viewer.feed(&std::mem::take(&mut camera.packets));
     viewer.out.clear();
-    // A full piece exactly: it may be published only when it is known to be the last.
+    // Exactly one full piece: it may be published only once it is known to be the last.
     let nal = random.nal(0x41, PAYLOAD_BYTES_DEFAULT - 1, true);
     let mut start = vec![0x5C, 0x81];
     start.extend(&nal[1..]);

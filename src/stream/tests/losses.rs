@@ -1,4 +1,4 @@
-//! After a loss nothing is forwarded before the next IDR, and a torn IDR is no start.
+//! After a loss nothing is forwarded before the next IDR, and no viewer starts at a torn IDR.
 
 use crate::history::Chunks;
 use crate::limits::{NAL_ZEROS_MAX, PAYLOAD_BYTES_DEFAULT};
@@ -7,7 +7,7 @@ use crate::rtp::testing::{Camera, PAYLOAD_TYPE, PPS, Random, SPS_1080, Viewer};
 use crate::status::CameraStats;
 use std::sync::atomic::Ordering;
 
-/// Three GOPs of ten access units with two slices; the packets, and each one's access unit.
+/// Three GOPs of ten access units with two slices: the packets, and each one's access unit.
 fn clip(random: &mut Random) -> (Camera, Vec<usize>, Vec<Vec<Vec<u8>>>) {
     let mut camera = Camera::new();
     let (mut unit_of, mut units) = (Vec::new(), Vec::new());
@@ -41,7 +41,7 @@ fn any_one_lost_packet_costs_its_gop_and_nothing_else() {
         viewer.feed(&packets);
         let unit = unit_of[lost];
         let (first_lost, next_gop) = (unit, unit / 10 * 10 + 10);
-        // The parameter sets alone may be lost: they are known, and the IDR is whole.
+        // When only the parameter sets are lost, nothing is: they are known, and the IDR is whole.
         let only_sets = lost > 0 && unit_of[lost - 1] != unit && unit.is_multiple_of(10);
         let mut expected = Vec::new();
         for (n, slices) in units.iter().enumerate() {
@@ -51,7 +51,7 @@ fn any_one_lost_packet_costs_its_gop_and_nothing_else() {
         }
         let slices = viewer.slices();
         let torn: Vec<_> = slices.iter().filter(|slice| !expected.contains(slice)).collect();
-        // Of the torn access unit, only what came before the loss.
+        // Of the torn access unit, only the slices before the loss are forwarded.
         assert!(torn.iter().all(|slice| units[unit][0] == **slice), "{lost}");
         let clean: Vec<_> = slices.iter().filter(|slice| expected.contains(slice)).collect();
         assert_eq!(clean, expected.iter().collect::<Vec<_>>(), "{lost}");
@@ -89,7 +89,7 @@ fn a_torn_idr_is_no_start_whatever_follows_it_in_its_packet() {
     let mut camera = Camera::new();
     for behind in [0x41, 0x65, 0x67, 0x06] {
         camera.gop(&mut random, 2);
-        // As V380 has it: an access unit that claims to be an SPS.
+        // As V380 sends it: an access unit packed as an SPS.
         let whole = [&[behind, 0x9a][..], &[7; 40]].concat();
         let parts: [&[u8]; 4] = [&SPS_1080, &PPS, &torn, &whole];
         camera.packet(&parts.join(START_CODE), true);
@@ -119,7 +119,7 @@ fn a_new_source_in_step_is_no_loss_and_another_payload_type_is_not_ours() {
     camera.sequence = 100;
     sent.extend(camera.gop(&mut random, 10));
     let mut stranger = camera.packets[15].clone();
-    stranger[1] = 50; // Geovision: the number of the packet before it
+    stranger[1] = 50; // Geovision: the sequence number of the packet before it
     camera.packets.insert(16, stranger);
     let mut viewer = Viewer::new(CHUNKS.take().unwrap(), PAYLOAD_BYTES_DEFAULT);
     viewer.feed(&camera.packets);

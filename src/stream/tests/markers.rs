@@ -1,11 +1,11 @@
-//! The marker ends an access unit, whatever the camera does with it.
+//! The marker ends an access unit, however the camera sets it.
 
 use crate::history::Chunks;
 use crate::limits::{MARKER_PROBE_ACCESS_UNITS, PAYLOAD_BYTES_DEFAULT};
 use crate::mem::arena::Arena;
 use crate::rtp::testing::{Camera, PAYLOAD_TYPE, PPS, Random, SPS_1080, Viewer};
 
-/// Where a camera puts its markers, in access units of two slices.
+/// How a camera sets its markers, in access units of two slices.
 #[derive(Debug, Clone, Copy)]
 enum Habit {
     Last,
@@ -17,7 +17,7 @@ enum Habit {
 fn access_unit(camera: &mut Camera, random: &mut Random, idr: bool, habit: Habit) {
     let header = if idr { 0x65 } else { 0x41 };
     if idr {
-        camera.stap(&[&SPS_1080, &PPS], true); // a marker here says nothing
+        camera.stap(&[&SPS_1080, &PPS], true); // a marker here means nothing
     }
     let sound = matches!(habit, Habit::Last);
     let every = matches!(habit, Habit::EverySlice);
@@ -38,7 +38,7 @@ fn play(viewer: &mut Viewer, habit: Habit) {
     viewer.feed(&camera.packets);
 }
 
-/// Every access unit after the probe ends with its only marker.
+/// Checks that every access unit after the probe ends with its only marker.
 fn assert_marked(viewer: &Viewer, access_units: usize) {
     let probed = usize::try_from(MARKER_PROBE_ACCESS_UNITS).unwrap();
     let nals = viewer.nals();
@@ -64,7 +64,7 @@ fn a_camera_without_markers_has_its_last_packet_held_back() {
     static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
     let mut viewer = Viewer::new(CHUNKS.take().unwrap(), PAYLOAD_BYTES_DEFAULT);
     play(&mut viewer, Habit::Never);
-    // The last access unit's last packet is still there, unpublished.
+    // The last packet of the last access unit is still held back.
     assert!(!viewer.out.last().unwrap().marker);
     let mut camera = Camera::new();
     camera.sequence = 65_000_u16.wrapping_add(4 + 40 * 4);

@@ -1,4 +1,4 @@
-//! A stream as a whole: a camera's packets in, what a browser reassembles out.
+//! Tests of a whole stream: a camera's packets are fed in, and a browser's view is checked.
 
 mod cutting;
 mod losses;

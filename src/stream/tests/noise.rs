@@ -1,4 +1,4 @@
-//! Whatever comes: no panic, and what is in the ring can be read and makes sense.
+//! Random input causes no panic, and the packets in the ring can be read and are valid.
 
 use crate::history::Chunks;
 use crate::limits::{CHUNKS_MAX, PAYLOAD_BYTES_DEFAULT, RING_CHUNKS_MAX};

@@ -1,4 +1,4 @@
-//! Parameter sets come in front of each IDR, once, wherever the camera has them.
+//! Parameter sets are published before each IDR, once, wherever the camera sends them.
 
 use crate::history::Chunks;
 use crate::limits::{PARAMETER_SET_BYTES_MAX, PAYLOAD_BYTES_DEFAULT, PAYLOAD_BYTES_MIN};
@@ -12,7 +12,7 @@ const SPS_640: [u8; 25] = [
     0x0F, 0x16, 0x2E, 0x48,
 ];
 
-/// The NAL units of the STAP-A that begin IDRs.
+/// The NAL units of the STAP-As that begin IDRs.
 fn begins(viewer: &Viewer) -> Vec<Vec<u8>> {
     viewer.out.iter().filter(|out| out.idr_begins).map(|out| out.payload.clone()).collect()
 }
@@ -92,7 +92,7 @@ fn several_are_told_apart_by_id_and_the_overlong_is_not_kept() {
     viewer.feed(&camera.packets);
     let first = stap(&[&SPS_1080, &PPS, second]);
     assert_eq!(begins(&viewer)[0], first);
-    // Too many for one packet: two, of which the first begins the access unit.
+    // The sets do not fit one packet: there are two, and the first begins the access unit.
     let nals: Vec<Vec<u8>> = viewer.nals().into_iter().skip(4).map(|whole| whole.nal).collect();
     assert_eq!(nals.len(), 6);
     assert_eq!(nals[..3], [SPS_1080.to_vec(), PPS.to_vec(), second.to_vec()]);

@@ -1,4 +1,4 @@
-//! What one read is cut into: bounded whatever comes, and enough for what cameras send.
+//! The number of chunks that one read fills: bounded for any input, and enough for real cameras.
 
 use crate::history::Chunks;
 use crate::limits::{
@@ -10,7 +10,7 @@ use crate::rtp::testing::{Camera, PAYLOAD_TYPE, PPS, Random, SPS_1080, Viewer};
 
 const PACKET_BYTES_MAX: usize = 65_535 - 12;
 
-/// Feeds packets as one read; the chunks and the packets that it was cut into.
+/// Feeds packets as one read; returns the numbers of chunks and packets that it was cut into.
 fn read(viewer: &mut Viewer, packets: &[Vec<u8>]) -> (usize, u64) {
     let (chunks, head) = (viewer.chunks.in_use(), viewer.stream.ring().head());
     viewer.stream.hold_unserved();
@@ -24,9 +24,9 @@ fn read(viewer: &mut Viewer, packets: &[Vec<u8>]) -> (usize, u64) {
     cut
 }
 
-/// As many parameter sets as are kept, each as long as may be.
+/// As many parameter sets as are kept, each of the largest size kept.
 fn largest_sets() -> Vec<Vec<u8>> {
-    // The ids 0 and 1, and 0 to 3, as Exp-Golomb codes.
+    // The IDs 0 and 1, and 0 to 3, as Exp-Golomb codes.
     let sps = [0xff, 0x5f].map(|id| vec![0x67, 0x64, 0, 0x28, id]);
     let pps = [0xff, 0x5f, 0x7f, 0x27].map(|id| vec![0x68, id]);
     let mut sets = [&sps[..], &pps[..]].concat();
@@ -34,13 +34,13 @@ fn largest_sets() -> Vec<Vec<u8>> {
     sets
 }
 
-/// Another camera, of which nothing is known.
+/// Gives the slot another camera, about which nothing is known.
 fn begin_anew(viewer: &mut Viewer) {
     viewer.stream.renew(viewer.chunks);
     viewer.stream.connect(PAYLOAD_TYPE, None, &[]);
 }
 
-/// One packet of nothing but this NAL unit.
+/// Sends one packet that is full of this NAL unit.
 fn full_of(camera: &mut Camera, nal: &[u8]) {
     let nals = vec![nal; (PACKET_BYTES_MAX - 1) / (2 + nal.len())];
     camera.stap(&nals, true);
@@ -67,13 +67,13 @@ fn a_packet_of_tiny_slices_is_cut_into_no_more_than_the_bound() {
         let (chunks, packets) = read(&mut viewer, &flood);
         assert!(chunks <= READ_CUT_CHUNKS_MAX, "{chunks} chunks for {slice:x?}");
         assert!(packets <= (READ_CUT_CHUNKS_MAX * CHUNK_PACKETS_MAX) as u64, "{packets} packets");
-        // Nothing is decoded on from there, of this read or another, before the next key frame.
+        // From there on nothing is forwarded before the next key frame, in this read or another.
         camera.packet(&random.nal(0x41, 900, true), true);
         camera.next_frame();
         assert_eq!(read(&mut viewer, &std::mem::take(&mut camera.packets)), (0, 0));
         viewer.out.clear();
         let sent = camera.gop(&mut random, 5);
-        // What is held back, after so many slices without a marker, leaves with the next.
+        // The packet held back, after many slices without a marker, is published with the next.
         camera.packet(&[0x41, 0x80], true);
         viewer.feed(&std::mem::take(&mut camera.packets));
         assert!(viewer.slices().starts_with(&sent));
@@ -103,7 +103,7 @@ fn whatever_comes_before_the_largest_nal_unit_of_a_read_it_keeps_the_bound() {
     let mut random = Random(72);
     let mut camera = Camera::new();
     let mut most = 0;
-    // Key frames of two bytes in packets of their own: each is a picture, with all its sets.
+    // Key frames of two bytes in single packets: each is a picture, with all its parameter sets.
     for tiny in (0..600).step_by(3) {
         begin_anew(&mut viewer);
         for set in largest_sets() {
@@ -131,7 +131,7 @@ fn a_cameras_backlog_of_a_night_is_cut_whole() {
     let mut camera = Camera::new();
     camera.gop(&mut random, 2);
     viewer.feed(&std::mem::take(&mut camera.packets));
-    // All that fits a read, of slices of four bytes, eight a picture.
+    // As many slices of four bytes as fit a read, eight per picture.
     let count = PROFILE.read_scratch_bytes / (4 + 12 + 4);
     for slice in 0..count {
         let begins = slice % 8 == 0;

@@ -1,4 +1,4 @@
-//! Rings and the pool against a simple model: what was published, in order, for ever.
+//! Rings and their pool against a simple model, which remembers everything published, in order.
 
 use std::collections::VecDeque;
 
@@ -12,7 +12,7 @@ use crate::rtp::testing::Random;
 use crate::stream::Stream;
 use crate::stream::store::{GivenUp, held, make_room};
 
-/// What a packet must read as.
+/// The contents that a packet must have when it is read.
 #[derive(Debug, Clone, Copy)]
 struct Published {
     index: u64,
@@ -22,7 +22,7 @@ struct Published {
     flags: Flags,
 }
 
-/// What was published to a ring, and what has to be there of it.
+/// The packets published to a ring, and which of them it must still hold.
 #[derive(Debug, Default)]
 struct Model {
     published: VecDeque<Published>,
@@ -30,7 +30,7 @@ struct Model {
 }
 
 impl Model {
-    /// Writes a packet in two parts, as pieces are filled, and publishes it.
+    /// Writes a packet in two parts, as the cutter does, and publishes it.
     fn publish(&mut self, ring: &mut Ring, chunks: &mut Chunks, random: &mut Random, now_us: u64) {
         let bytes = 2 + random.below(1399);
         let skipped = random.below(2);
@@ -67,7 +67,7 @@ impl Model {
         }
     }
 
-    /// Some packets from `from` on, which all are there up to `end`.
+    /// Checks some packets from `from` on; all of them up to `end` must be held.
     fn check_from(&self, ring: &Ring, chunks: &Chunks, first: u64, from: u64, end: u64) {
         let at = usize::try_from(from - first).expect("few");
         let few = ring.packets_from(chunks, from).take(40);
@@ -107,10 +107,10 @@ fn a_million_operations_of_many_streams() {
     let mut models: Vec<Model> = (0..CAMERAS_MAX).map(|_| Model::default()).collect();
     let (mut now_us, mut given_up, mut stills, mut refused) = (0, GivenUp::NONE, 0, 0_u32);
     for operation in 0..300_000_u32 {
-        // Now and then so much comes that there is no room for history, or viewers are slow.
+        // At times too much is published to keep history, or viewers are slow.
         let (is_flood, is_slow) = (operation % 40_000 > 20_000, operation % 40_000 > 30_000);
         now_us += random.next() % if is_flood { 20 } else { 600 };
-        // A few streams are busy; all of them get their turn in the last quarter.
+        // A few streams are busy; in the last quarter all of them are.
         let busy = if operation < 225_000 { CAMERAS_MAX.min(5) } else { CAMERAS_MAX };
         let which = random.below(busy);
         let model = &mut models[which];
@@ -165,7 +165,7 @@ fn a_million_operations_of_many_streams() {
     assert!(stills > 100 && refused > 0, "{stills} {refused}");
 }
 
-/// Publishes so many packets of 1200 bytes, the last one with a marker; the index of the first.
+/// Publishes `count` packets of 1200 bytes, the last with a marker; returns the index of the first.
 fn publish(ring: &mut Ring, chunks: &mut Chunks, count: usize, now_us: u64) -> u64 {
     let first = ring.head();
     for at in 1..=count {
@@ -176,7 +176,7 @@ fn publish(ring: &mut Ring, chunks: &mut Chunks, count: usize, now_us: u64) -> u
     first
 }
 
-/// A key frame and a group of so many packets.
+/// Publishes a key frame and a group with these numbers of packets.
 fn publish_group(ring: &mut Ring, chunks: &mut Chunks, counts: [usize; 2], now_us: u64) -> u64 {
     let first = publish(ring, chunks, counts[0], now_us);
     ring.idr_begins(first);
@@ -296,7 +296,7 @@ fn the_camera_that_was_looked_at_longest_ago_gives_first() {
     }
     let now_us = 2 * HISTORY_US;
     let is_still = |stream: &Stream| stream.ring.start().is_some_and(|start| start.until.is_some());
-    // Others take what is free, each as much as it may.
+    // Other streams take the free chunks, each as many as it may.
     let fill = |chunks: &mut Chunks| {
         while chunks.free() >= READ_CHUNKS_MAX {
             let mut other = Ring::new();

@@ -1,4 +1,4 @@
-//! One timeline for viewers.
+//! The timestamps that viewers see form one timeline.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -89,7 +89,7 @@ fn another_camera_finds_nothing_of_the_one_before_but_indexes_and_timeline() {
     viewer.stream.connect(PAYLOAD_TYPE, None, &[]);
     let mut other = Camera::new();
     other.timestamp = 7;
-    // Without parameter sets: those of the camera before are not lent to it.
+    // Without parameter sets of its own, the new camera does not get those of the old one.
     let slice = random.nal(0x65, 500, true);
     other.packet(&slice, true);
     viewer.feed(&other.packets);

@@ -1,4 +1,4 @@
-//! Fragments as players send them, and as nobody should.
+//! Fragments as players send them, and malformed ones.
 
 use super::*;
 

@@ -31,7 +31,7 @@ fn accept(offer: &str, now_us: u64) -> (Handshake, Accepted) {
     (answered.begin(&identity, &[local()], now_us), accepted)
 }
 
-/// What a handshake came to.
+/// The outcome of a handshake.
 #[derive(Debug)]
 enum End {
     Connected(Box<Connected>),
@@ -39,12 +39,12 @@ enum End {
     Unfinished,
 }
 
-/// A handshake and its client on a link without delay, `now_us` turned by hand.
+/// A handshake and its client on a link without delay; the test advances `now_us`.
 struct Link {
     now_us: u64,
     server: Handshake,
     client: Client,
-    /// Every datagram of the server.
+    /// Every datagram that the server sent.
     sent: Vec<Vec<u8>>,
 }
 
@@ -56,8 +56,8 @@ impl Link {
         Self { now_us: 0, server, client, sent: Vec::new() }
     }
 
-    /// Runs until the handshake ends or `until_us`; `passes` says which of the server's datagrams
-    /// reach the client.
+    /// Runs until the handshake ends or until `until_us`. `passes` decides which of the server's
+    /// datagrams reach the client.
     fn run(&mut self, until_us: u64, mut passes: impl FnMut(&[u8]) -> bool) -> End {
         while self.now_us < until_us {
             for datagram in self.client.drain(self.now_us) {
@@ -124,7 +124,7 @@ fn it_connects_and_both_sides_have_the_same_keys() {
     assert_eq!(kinds, [(20, 0), (22, 1)]);
     assert_eq!(flight.len(), 75);
     assert_eq!(connected.close_notify.len(), 39);
-    // ServerHello's flight once (no time-out of ours fired), then the last one; no alert.
+    // ServerHello's flight once (none of our time-outs fired), then the last one; no alert.
     assert_eq!(link.sent_of(22), 1, "{:?}", link.sent.iter().map(Vec::len).collect::<Vec<_>>());
     assert_eq!(link.sent_of(20) + link.sent_of(21), 1);
 }
@@ -171,7 +171,7 @@ fn a_browser_that_speaks_before_it_nominates_is_answered_at_once() {
     assert!(client.connected);
 }
 
-/// A check of the client's that nominates, with a higher priority than its others have.
+/// A nominating check of the client, with a higher priority than its others.
 fn best_check(remote_ufrag: &str) -> Vec<u8> {
     use ring::hmac;
     let hmac_sha1 = |key: &[u8], parts: &[&[u8]]| {
@@ -188,7 +188,7 @@ fn best_check(remote_ufrag: &str) -> Vec<u8> {
     bytes
 }
 
-/// Polls the server until it waits: where its DTLS went to, and the end if that came.
+/// Polls the server until it waits. Returns where its DTLS went to, and the outcome if any.
 fn polled(
     server: &mut Handshake,
     client: &mut Client,
@@ -220,7 +220,7 @@ fn the_session_is_where_dtls_was_spoken_and_not_where_a_check_came_from() {
         let (mut server, accepted) = accept(&client.offer(), 0);
         client.answer(&accepted.answer);
         let mut now_us = 0;
-        // Until the client has its last flight to send.
+        // Runs until the client has its last flight to send.
         let last_flight = loop {
             let sent = client.drain(now_us);
             if sent.iter().any(|datagram| Records(datagram).any(|record| record.kind == 20)) {
@@ -233,7 +233,7 @@ fn the_session_is_where_dtls_was_spoken_and_not_where_a_check_came_from() {
             now_us += 10_000;
             assert!(now_us < 1_000_000, "it gets so far");
         };
-        // Then str0m is turned elsewhere, and perhaps repeats its flight to there.
+        // Then the check makes str0m send elsewhere, and after a wait it repeats its flight there.
         server.receive(elsewhere, local(), &best_check(&accepted.remote_ufrag), now_us);
         polled(&mut server, &mut client, now_us);
         now_us += waits_us;
@@ -267,7 +267,7 @@ fn the_stored_flight_connects_a_client_that_lost_it() {
     let connected = connected(link.run(3_000_000, |datagram| datagram[0] != 20));
     link.client.drain(link.now_us);
     assert!(!link.client.connected);
-    // The client repeats its own flight; what answers it is a datagram, not a handshake.
+    // The client repeats its own flight; the stored datagram answers it, not a handshake.
     let repeated = (0..100).any(|_| {
         link.now_us += 50_000;
         link.client.drain(link.now_us).iter().any(|datagram| (20..=22).contains(&datagram[0]))
@@ -334,8 +334,8 @@ fn without_gcm_there_is_an_alert_and_a_reason() {
 fn gcm_128_alone_is_served() {
     let mut link = Link::new(Client::new());
     link.client.offer_only(&[0x00, 0x07]);
-    // The client's own Finished covers the hello it made, not the one that came: so it can go as
-    // far as our ServerHello, which is what is at stake.
+    // The client's Finished covers the hello that it made, not the changed one that the server got.
+    // So the handshake gets only as far as our ServerHello, which is what the test is about.
     link.run(500_000, |_| true);
     assert!(link.sent_of(22) > 0);
     assert_eq!(link.sent_of(21), 0);

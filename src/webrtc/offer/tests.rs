@@ -1,4 +1,4 @@
-//! Offers as browsers make them, and as nobody should.
+//! Offers as browsers make them, and malformed ones.
 
 use super::*;
 

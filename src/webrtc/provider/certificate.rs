@@ -154,7 +154,7 @@ mod tests {
     fn a_certificate_cut_or_bent_anywhere_is_an_error_or_another_key() {
         let certificate = generate().unwrap().certificate;
         let point = p256_point(&certificate).unwrap().to_vec();
-        // Behind the public key comes only the signature.
+        // Only the signature follows the public key.
         let key_end = certificate.windows(65).position(|w| w == point).unwrap() + 65;
         for cut in 0..certificate.len() {
             assert!(p256_point(&certificate[..cut]).is_err());

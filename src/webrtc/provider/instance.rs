@@ -5,7 +5,6 @@
 //! agrees on no AES-GCM. In place of the latter it sends a fatal alert, so that the browser fails
 //! at once and no key ever exists. It also withholds from dimpl a certificate that is too large for
 //! dimpl to hand out.
-//! key ever exists. It also keeps a certificate from dimpl that dimpl could not hand out.
 
 use std::cell::RefCell;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -202,7 +201,7 @@ impl DtlsInstance for Instance {
 }
 
 /// Whether a plaintext record has part of a certificate that is too large as a whole. dimpl copies
-/// a browser's certificate into str0m's 2000-byte buffer and panics if it does not fit.
+/// a browser's certificate into str0m's 2000-byte buffer and requires that it fits.
 fn too_large_a_certificate(record: DtlsRecord<'_>) -> bool {
     if record.kind != HANDSHAKE || record.epoch != 0 {
         return false;

@@ -1,11 +1,11 @@
-//! Who joins: from the newest key frame to what is live, paced, and close to live by its
-//! timestamps.
+//! Joining viewers get from the newest key frame to live, at a pace, with timestamps close to live.
 
 use super::*;
 use crate::limits::{CATCH_UP_TIME_DIVISOR, HISTORY_US, PACED_BITS_PER_S_MIN};
 use crate::mem::arena::Arena;
 
-/// A key frame of three packets with its end marked, and a group of so many frames behind it.
+/// Publishes a key frame of three packets, with a marker at its end, and a group of `frames`
+/// frames.
 fn publish_group(scene: &mut Scene, frames: usize) -> u64 {
     let first = scene.publish_idr(2);
     let room = scene.ring.reserve(scene.chunks, PAYLOAD_BYTES, scene.now_us);
@@ -26,7 +26,7 @@ fn it_gets_the_whole_group_at_the_pace_of_catching_up() {
     let took_us = scene.now_us - began_us;
     let due_us = (200 * PAYLOAD_BYTES * 8) as u64 * 1_000_000 / PACED_BITS_PER_S_MIN;
     assert!(took_us.abs_diff(due_us) <= 5_000, "{took_us} us of {due_us}");
-    // From here on it is live, and a burst goes out at once.
+    // From here on it is live, and a burst is sent at once.
     scene.publish(60);
     scene.now_us += 1_000;
     assert_eq!(scene.serve(), Served::UpToDate);

@@ -15,7 +15,7 @@ const SUBSCRIPTIONS: usize = 3;
 const INDEX_BYTES: usize = 8;
 const IDR_AT: usize = INDEX_BYTES;
 
-/// A packet as the ring has it, told by its index and whether an IDR begins with it.
+/// A packet of the ring, identified by its index and whether it begins an IDR.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Packet {
     index: u64,
@@ -46,7 +46,7 @@ impl Packet {
         payload[IDR_AT] = u8::from(self.is_idr);
     }
 
-    /// The packet that `payload` is, whole and unharmed.
+    /// Reads a packet back from its payload, which must be undamaged.
     fn read(payload: &[u8]) -> Self {
         let index = u64::from_be_bytes(*payload.first_chunk().expect("an index"));
         let packet = Self { index, is_idr: payload[IDR_AT] == 1 };
@@ -57,12 +57,12 @@ impl Packet {
     }
 }
 
-/// Remembers what was sealed under each number, and panics when that changes.
+/// Records what was sealed under each number, and panics when a number is used for other contents.
 struct Recorder {
     key: u64,
     ssrc: u32,
     first: u64,
-    /// A hash of header and payload for each number from the first on.
+    /// A hash of header and payload per number, from the first number on.
     sealed: RefCell<Vec<u64>>,
     newest: Cell<Option<Packet>>,
     resealed: Cell<u64>,
@@ -128,14 +128,14 @@ impl Seal for Recorder {
     }
 }
 
-/// What has left under one key.
+/// What was sent under one key.
 struct Left {
     rtp_params: RtpParams,
-    /// The number that leaves next for the first time.
+    /// The number that is to be sent next for the first time.
     next: u64,
 }
 
-/// A wire that fails in every way a socket does, and looks at what leaves.
+/// A wire that fails in every way a socket can, and checks what is sent.
 struct Faulty {
     random: RefCell<Random>,
     is_full: Cell<bool>,
@@ -157,7 +157,7 @@ impl Faulty {
         }
     }
 
-    /// The error this call fails with, if it does.
+    /// The error that this call fails with, if any.
     fn failure(&self, message: &Message) -> Option<i32> {
         let dice = self.random.borrow_mut().below(1000);
         let code = match dice {
@@ -183,7 +183,7 @@ impl Faulty {
     fn take(&self, scratch: &[u8], message: &Message, arrives: bool) {
         let run = &scratch[message.offset..message.offset + message.bytes];
         for datagram in run.chunks(usize::from(message.segment_bytes)) {
-            // A report says nothing about the numbers.
+            // A sender report does not concern the numbers.
             if datagram[1] != 200 {
                 self.datagram(datagram, arrives);
             }
@@ -201,7 +201,7 @@ impl Faulty {
         let packet = Packet::read(payload);
         assert_eq!(sequence(header).to_be_bytes(), number.to_be_bytes()[6..]);
         let timestamp = packet.timestamp().wrapping_add(left.rtp_params.timestamp_offset);
-        // Later than its own while catching up, and then it is no later than what was live.
+        // While catching up it is later than the original, but not later than live.
         let brought_forward = super::timestamp(header).wrapping_sub(timestamp);
         assert!(brought_forward < 1 << 30, "{brought_forward}");
         assert_eq!(header[8..12], left.rtp_params.ssrc.to_be_bytes());
@@ -241,7 +241,7 @@ struct Viewer {
     path: Path,
 }
 
-/// Sums over viewers that are gone and those that are here.
+/// Sums over past and present viewers.
 #[derive(Debug, Default)]
 struct Sums {
     resealed: u64,
@@ -284,7 +284,7 @@ impl World {
         world
     }
 
-    /// A viewer with a key of its own. The first ones begin just before 2^15.
+    /// Adds a viewer with its own key. The numbers of the first viewers begin just before 2^15.
     fn subscribe(&mut self, at: usize) -> Viewer {
         self.sums.keys += 1;
         let key = self.sums.keys;
@@ -354,7 +354,7 @@ impl World {
         self.with(at, |subscription, view, context| subscription.feedback(feedback, view, context));
     }
 
-    /// Old, current and future sequence numbers, alone and in groups.
+    /// Sends NACKs for old, current and future sequence numbers, alone and in groups.
     fn nack(&mut self, at: usize) {
         let viewer = &self.viewers[at];
         let ssrc = viewer.seal.ssrc;
@@ -384,7 +384,7 @@ impl World {
         self.sums.add(&old);
     }
 
-    /// The kernel that knew no GSO is replaced by one that does.
+    /// Replaces the batch that lost GSO by one that has it.
     fn renew_batch(&mut self) {
         if self.batch.is_empty() && !self.batch.has_gso() {
             self.without_gso += 1;
@@ -392,7 +392,7 @@ impl World {
         }
     }
 
-    /// Others need the memory.
+    /// Gives up chunks, as when other streams need them.
     fn give_up(&mut self) {
         self.ring.give_group(self.chunks, self.now_us + HISTORY_US);
         if self.random.one_in(2) {
@@ -424,7 +424,7 @@ impl World {
             888 => {
                 self.viewers[at].path = path(2000 + u16::from(self.random.next().to_le_bytes()[0]))
             }
-            // The first viewer stays, for its numbers to wrap twice.
+            // The first viewer stays, so that its numbers wrap twice.
             889 if at > 0 && self.random.one_in(4) => self.leave(at),
             890 => self.renew_batch(),
             891 => self.hear(at, Feedback::KeyFrame { ssrc: self.viewers[at].seal.ssrc }),

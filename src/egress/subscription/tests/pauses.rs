@@ -1,4 +1,5 @@
-//! Overruns, congestion, pace and a full socket: pauses are clean, and nothing is sealed twice.
+//! Overruns, congestion, pace and a full socket: a pause leaves no gap, and nothing is sealed
+//! twice.
 
 use super::*;
 use crate::limits::{CONGESTED_US, PACING_SEGMENTS_PER_MS};
@@ -14,7 +15,7 @@ fn an_overrun_skips_to_the_newest_whole_idr() {
     scene.publish_idr(2);
     let newest = scene.publish_idr(4);
     scene.publish(1);
-    // The numbers go on without a gap, so that nothing seems lost.
+    // The numbers continue without a gap, so the browser sees no loss.
     assert_eq!(scene.sequences(), [503, 504, 505, 506, 507]);
     assert_eq!(scene.subscription.counters.skips, 1);
     let place = scene.subscription.cursor.sealed(503).expect("in this mapping");
@@ -119,13 +120,13 @@ fn a_full_socket_in_the_middle_of_a_batch_changes_no_byte() {
         scene.publish(packets - 1);
         assert_eq!(scene.serve(), Served::UpToDate);
     }
-    // The first run leaves, the second does not.
+    // The first run is sent, the second is not.
     rough.wire.results.borrow_mut().push_back(Ok(1));
     rough.wire.is_full.set(true);
     let mut expected = smooth.flush();
     let mut left = rough.flush();
     assert!(!left.is_empty() && left.len() < packets, "{}", left.len());
-    // More and more comes while the socket is full: what finds no room is not sealed.
+    // Packets keep coming while the socket is full: those that do not fit the batch are not sealed.
     let mut served = Served::UpToDate;
     for _ in 0..8 {
         for scene in [&mut smooth, &mut rough] {

@@ -1,4 +1,4 @@
-//! Packets asked for again: the very same, within the mapping and the budget.
+//! Resends: identical to the original, within the mapping and the budget.
 
 use super::*;
 use crate::limits::{DENSE_LOSS_PACKETS, PACING_SEGMENTS_PER_MS, RESEND_BYTES_MIN, RESEND_COPY_US};
@@ -77,8 +77,8 @@ fn without_resend_nothing_is_answered_and_nothing_paused() {
     assert_eq!((counters.resends, counters.resends_refused, counters.skips), (0, 200, 0));
 }
 
-/// A viewer with all of a key frame of so many packets, of which the browser asks every one but each
-/// eighth again.
+/// A viewer to which a key frame of `packets` packets was sent, and whose browser asks again for
+/// all of them except every eighth.
 fn after_an_overflow(scene: &mut Scene, packets: u16) -> usize {
     scene.publish_idr(usize::from(packets));
     scene.serve_all();
@@ -112,7 +112,7 @@ fn losses_behind_a_burst_are_mended_and_the_next_burst_is_slower() {
     let rate = (again * PAYLOAD_BYTES * 8) as u64 * 1_000_000 / (scene.now_us - began_us);
     assert!((61_000_000..72_000_000).contains(&rate), "{rate} bits a second, {lulls} lulls");
     assert_eq!(scene.subscription.counters.skips, 0);
-    // From now on a burst leaves at that pace, though it is live.
+    // From now on a burst is sent at that pace, although it is live.
     scene.now_us += 100_000;
     scene.publish(PACING_SEGMENTS_PER_MS as usize);
     assert_eq!(scene.serve(), Served::CatchingUp);

@@ -1,4 +1,4 @@
-//! Offers as browsers make them, and what is answered.
+//! Offers as browsers make them, and weir's answers.
 
 use super::*;
 

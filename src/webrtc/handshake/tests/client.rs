@@ -1,5 +1,5 @@
-//! A browser's part, played by str0m with our cryptography: it offers to receive H.264, sends the
-//! checks, and is the DTLS client. Its SRTP only notes what keys it was derived from.
+//! A test browser made of str0m with weir's cryptography: it offers to receive H.264, sends the
+//! checks, and is the DTLS client. Its SRTP only records the keys it was derived from.
 
 use std::cell::RefCell;
 use std::net::SocketAddr;
@@ -58,8 +58,8 @@ impl Client {
         self.rtc.sdp_api().accept_answer(pending, answer).unwrap();
     }
 
-    /// Puts `profile` in the place of those its ClientHello offers; an empty one takes the
-    /// extension out. The handshake cannot end well, but it gets as far as the server's answer.
+    /// Replaces the SRTP profiles that its ClientHello offers by `profile`; an empty one removes
+    /// the extension. The handshake cannot succeed, but it gets as far as the server's answer.
     pub(crate) fn offer_only(&mut self, profile: &[u8]) {
         self.use_srtp = Some(profile.to_vec());
     }
@@ -69,7 +69,7 @@ impl Client {
         let Ok(receive) = Receive::new(Protocol::Udp, local(), remote(), datagram) else {
             return; // a fuzzer's datagram may be none
         };
-        // A failed handshake is an error here and an alert on the wire: the server is judged.
+        // A failed handshake is an error here and an alert on the wire; tests look at the server.
         let _ = self.rtc.handle_input(Input::Receive(now, receive));
     }
 
