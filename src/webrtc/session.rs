@@ -3,11 +3,11 @@
 //! Sans-IO. It decides what a datagram means for the connection. The media thread sends what it
 //! asks for and passes it the time. The rules, each with a bound in [`crate::limits`]:
 //!
-//! - signs of life are valid checks and authentic SRTCP from its current address; - a DTLS alert
-//! and an ICMP error are hints and no proof, as both can be forged; - the address changes only when
-//! a fresh authentic SRTCP packet has come from the new one, because MESSAGE-INTEGRITY does not
-//! cover the address of a check, and when the browser has answered a check there
-//! ([`super::place`]), because SRTCP does not cover its address either.
+//! - Signs of life are valid checks and authentic SRTCP from its current address.
+//! - A DTLS alert and an ICMP error are hints and no proof, as both can be forged.
+//! - The address changes only when a fresh authentic SRTCP packet has come from the new one, because
+//!   MESSAGE-INTEGRITY does not cover the address of a check, and when the browser has answered a
+//!   check there ([`super::place`]), because SRTCP does not cover its address either.
 
 use std::net::SocketAddr;
 
