@@ -1,5 +1,5 @@
-// 64 cameras at 4 Mbit/s to 64 viewers and more, on a box with 64 MiB to spare: a key frame of each,
-// and groups as they fit.
+// 64 cameras at 4 Mbit/s to 64 viewers and more, on a box with 64 MiB to spare: a key frame of
+// each, and groups as they fit.
 Profile {
     name: "edge-64",
     cameras: 64,

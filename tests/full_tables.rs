@@ -282,7 +282,8 @@ fn one_http_connection_too_many_of_an_address_is_refused_and_of_all_waits() {
         "5",
     );
     taken.extend((0..per_address).map(|_| busy(http, loopback(3))));
-    // All places are taken, by requests that do not go on: another waits until one has had its time.
+    // All places are taken, by requests that do not go on: another waits until one has had its
+    // time.
     let began_us = clock::now_us();
     let answer = common::whep::request_from(Some(loopback(4)), http, "GET", "/healthz", &[], "");
     answer.expect("an answer").expect(200).expect("room was made");

@@ -1,9 +1,9 @@
 //! Everything at once that the memory profile `edge-64` was made for, as much of it as it costs at
 //! most: cameras play and others hold their dials at the largest answer, every session is taken, by
 //! viewers, handshakes and offers that nobody checks, every handshake slot is held with all that a
-//! handshake may hold, every HTTP connection is encrypted and busy with the longest head and body, all
-//! consoles ask, the largest configuration is read again and again, and garbage floods the media
-//! port. Nobody loses a packet, and the memory stays within the plan.
+//! handshake may hold, every HTTP connection is encrypted and busy with the longest head and body,
+//! all consoles ask, the largest configuration is read again and again, and garbage floods the
+//! media port. Nobody loses a packet, and the memory stays within the plan.
 //!
 //! A hostile DNS server is not among it, as each dial already holds more than a lookup could: see
 //! `tests/interop/hostile_dns.mjs`.
@@ -212,8 +212,8 @@ impl Held {
         held.iter().zip(meant).all(|(held, meant)| *held >= meant as f64)
     }
 
-    /// Holds all HTTP connections, first with answers that nobody reads, then with offers that wait,
-    /// for which the handshakes make room in the end.
+    /// Holds all HTTP connections, first with answers that nobody reads, then with offers that
+    /// wait, for which the handshakes make room in the end.
     fn hold(server: &Server) -> Self {
         let mut held = Self::default();
         let crowd = Crowd::new();

@@ -18,7 +18,8 @@ const OFFERS_AT_ONCE: usize = 64;
 pub(crate) struct Joined {
     /// From the first offer to the last handshake's end.
     pub(crate) connected_us: u64,
-    /// From each viewer's POST to its first whole key frame, sorted; those without one are left out.
+    /// From each viewer's POST to its first whole key frame, sorted; those without one are left
+    /// out.
     pub(crate) first_pictures_us: Vec<u64>,
 }
 

@@ -1,7 +1,7 @@
-//! The floor: one thread that is woken for each camera's burst, reads it, seals as many packets of the
-//! same sizes as the viewers would get and sends them by UDP GSO. Of the cameras' protocol it knows
-//! where a frame ends, of the viewers' nothing; it has no history. What weir takes beyond this is
-//! weir's own.
+//! The floor: one thread that is woken for each camera's burst, reads it, seals as many packets of
+//! the same sizes as the viewers would get and sends them by UDP GSO. Of the cameras' protocol it
+//! knows where a frame ends, of the viewers' nothing; it has no history. What weir takes beyond
+//! this is weir's own.
 
 mod walk;
 
@@ -148,8 +148,8 @@ impl Floor {
         Ok(())
     }
 
-    /// Reads what the camera wrote and sends as many bytes to each of its viewers: full packets, and a
-    /// shorter one where a frame ends.
+    /// Reads what the camera wrote and sends as many bytes to each of its viewers: full packets,
+    /// and a shorter one where a frame ends.
     fn burst(&mut self, number: usize) -> Result<(), String> {
         loop {
             let camera = &mut self.cameras[number];

@@ -31,12 +31,13 @@ pub(crate) struct Load {
     /// Frames from one key frame to the next, 25 a second.
     #[arg(long, default_value_t = 50)]
     pub(crate) gop: u32,
-    /// Cameras as a house has them: of 64 there are 32 of 0.5 Mbit/s, 20 of 2, 8 of 4 and 4 of 8, key
-    /// frames of 4 to 40 times another frame, 1 to 4 s apart, at times that are random and the same
-    /// in every run; through ports of 100 Mbit/s.
+    /// Cameras as a house has them: of 64 there are 32 of 0.5 Mbit/s, 20 of 2, 8 of 4 and 4 of 8,
+    /// key frames of 4 to 40 times another frame, 1 to 4 s apart, at times that are random and the
+    /// same in every run; through ports of 100 Mbit/s.
     #[arg(long, conflicts_with_all = ["bitrate", "key_frame_bytes", "gop"])]
     pub(crate) mix: bool,
-    /// Cameras write at the pace of a port of so many Mbit/s; without it a frame leaves all at once.
+    /// Cameras write at the pace of a port of so many Mbit/s; without it a frame leaves all at
+    /// once.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) port_mbit_s: Option<u32>,
     /// All cameras write their frames at the same instant, not spread over the frame interval.

@@ -1,5 +1,5 @@
-//! MediaMTX between the same cameras and viewers: a relay that is not ours. Its program is whoever's
-//! runs the bench; nothing of it is here.
+//! MediaMTX between the same cameras and viewers: a relay that is not ours. Its program is
+//! whoever's runs the bench; nothing of it is here.
 
 use std::fs::{self, File};
 use std::net::SocketAddr;

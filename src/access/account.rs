@@ -47,7 +47,7 @@ pub struct Account {
 /// A login is bound to it, so that a change of password or role ends the login, over a restart too.
 pub type AccountsFingerprint = [u8; 32];
 
-/// A `[[user]]` section.
+/// A `[[user]]` section of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     /// The user's name and role.
@@ -75,7 +75,7 @@ impl User {
     }
 }
 
-/// A `[[token]]` section.
+/// A `[[token]]` section of the configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token {
     /// The token's name and role.

@@ -8,7 +8,7 @@ use super::section::{At, TomlSection};
 use crate::access::PasswordHash;
 use crate::limits::{CONSOLE_BAUD_DEFAULT, CONSOLE_BAUD_MAX, CONSOLE_BAUD_MIN};
 
-/// The `[console]` section.
+/// The `[console]` section: the serial line and the password of the console.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Console {
     /// The serial device, like `/dev/ttyS0`; `None` for no serial console.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::place::{Problems, Severity};
 use super::section::{At, TomlSection};
 
-/// The `[https]` section.
+/// The `[https]` section: whether TLS is served, where, and with whose certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Https {
     /// Address of the TLS listener; `[::]` accepts IPv4 too.

@@ -159,8 +159,8 @@ impl ConfigFile {
         Ok(read)
     }
 
-    /// The file's text, and an account for the work on it, which reserves `factor` times the library
-    /// heap that reading the text takes. [`Unusable::NoRoom`] when so much is not free.
+    /// The file's text, and an account for the work on it, which reserves `factor` times the
+    /// library heap that reading the text takes. [`Unusable::NoRoom`] when so much is not free.
     pub(super) fn text_with_room(&self, factor: usize) -> Result<(String, HeapAccount), Unusable> {
         // Shared: the text outlives the request that asks for it.
         let text = accounts::shared(|| file_text(&self.path, CONFIG_BYTES_MAX));

@@ -145,8 +145,8 @@ impl Terminal {
         self.output.has_room(bytes)
     }
 
-    /// Answers [`TerminalEvent::Hello`]: shows the banner, then prompts for the password or, on the socket,
-    /// for a command.
+    /// Answers [`TerminalEvent::Hello`]: shows the banner, then prompts for the password or, on the
+    /// socket, for a command.
     pub fn greet(&mut self, banner: &str, now_us: u64) {
         self.output.line("");
         for line in banner.lines() {
@@ -163,8 +163,8 @@ impl Terminal {
         self.done(now_us);
     }
 
-    /// Answers [`TerminalEvent::Password`]: not let in, because of `why`. With `was_wrong` it counts as a
-    /// failed try.
+    /// Answers [`TerminalEvent::Password`]: not let in, because of `why`. With `was_wrong` it
+    /// counts as a failed try.
     pub fn keep_out(&mut self, why: &str, was_wrong: bool, now_us: u64) {
         self.output.line(why);
         if was_wrong {

@@ -12,7 +12,7 @@ pub struct OfferRequest {
     pub camera: String,
     /// The SDP offer, already bounded by [`crate::limits::OFFER_BYTES_MAX`].
     pub sdp: String,
-    /// The HTTP client.
+    /// Where the HTTP request came from.
     pub peer: SocketAddr,
     /// Whom it counts as ([`crate::access::client`]).
     pub client: IpAddr,
@@ -23,7 +23,7 @@ pub struct OfferRequest {
 /// A session was made.
 #[derive(Debug)]
 pub struct OfferAnswer {
-    /// The SDP answer.
+    /// The SDP answer, as text.
     pub sdp: String,
     /// The secret part of the session's URL: 32 hex digits.
     pub secret: String,
@@ -131,27 +131,27 @@ pub struct CameraStatus {
     /// Its slot, which its statistics are found by.
     #[serde(skip)]
     pub slot: usize,
-    /// Its name.
+    /// The camera's name in the configuration.
     pub name: String,
     /// `connecting`, `playing`, `waiting` (between tries), `failed` (needs a person) or `disabled`.
     pub state: &'static str,
     /// Why it is not playing; absent while it is.
     pub reason: Option<String>,
-    /// `H264`, once known.
+    /// `H264`, once an SPS was seen.
     pub codec: Option<&'static str>,
-    /// Picture size.
+    /// Width of the picture in pixels, by its SPS.
     pub width: Option<u32>,
-    /// See `width`.
+    /// Height of the picture in pixels.
     pub height: Option<u32>,
-    /// Frames per second.
+    /// Frames per second over the last two seconds or so.
     pub frames_per_s: Option<f64>,
-    /// Bits per second.
+    /// Bits per second over the last two seconds or so.
     pub bits_per_s: Option<u64>,
     /// Time between the last two key frames.
     pub gop_ms: Option<u32>,
     /// Age of the newest key frame.
     pub key_frame_age_ms: Option<u64>,
-    /// Subscriptions now.
+    /// Viewers that subscribe to it now.
     pub viewers: u32,
     /// Whether a POST would be answered.
     pub ready: bool,
@@ -162,7 +162,7 @@ pub struct CameraStatus {
 pub struct SessionStatus {
     /// A public number, unique since the start.
     pub id: u64,
-    /// The camera's name.
+    /// The name of its camera.
     pub camera: String,
     /// `handshake`, `live` or `ended`.
     pub state: &'static str,
@@ -172,13 +172,13 @@ pub struct SessionStatus {
     pub address: Option<String>,
     /// `AEAD_AES_256_GCM` or `AEAD_AES_128_GCM`, once known.
     pub cipher: Option<&'static str>,
-    /// Since the POST.
+    /// Time since the POST, in milliseconds.
     pub age_ms: u64,
     /// RTP packets sent, resends not counted.
     pub packets: u64,
-    /// Their payload bytes.
+    /// Payload bytes of these packets.
     pub bytes: u64,
-    /// Packets sent again.
+    /// Packets sent again after a NACK.
     pub resends: u64,
     /// NACKed packets that could not be sent again.
     pub resends_refused: u64,
@@ -210,7 +210,7 @@ pub struct Configuration {
 /// What a reload did.
 #[derive(Debug, Default, serde::Serialize)]
 pub struct Reloaded {
-    /// `good` or `warnings`.
+    /// `good`, or `warnings` where the file has mistakes.
     pub state: &'static str,
     /// Names of the cameras that are new.
     pub added: Vec<String>,

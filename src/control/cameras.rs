@@ -31,7 +31,7 @@ use super::{CameraStatus, Control, OfferRefusal};
 /// What is shown of a camera while its slot's statistics are still those of another.
 static BLANK: CameraStats = CameraStats::new();
 
-/// One slot.
+/// One camera slot: its section of the configuration, and how far its connection is.
 pub(super) struct CameraSlot {
     /// The camera it is for.
     section: RefCell<Option<Rc<config::Camera>>>,

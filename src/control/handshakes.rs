@@ -37,7 +37,7 @@ use super::{Control, State};
 /// The longest sleep of the driver between two rounds, in microseconds.
 const REST_US: u64 = 1_000_000;
 
-/// The handshake slots.
+/// The offers that were answered, and the handshake slots.
 pub(super) struct Handshakes {
     // Boxed, so that after many offers at once the list holds pointers, not entries of full size.
     #[allow(clippy::vec_box)]

@@ -116,7 +116,7 @@ pub(crate) struct NetworkReport {
 /// A warning or an error, and how often it was logged.
 #[derive(Debug, Clone, serde::Serialize)]
 pub(crate) struct EventReport {
-    /// `error` or `warning`.
+    /// `error` or `warning`, as in the log.
     pub(crate) level: &'static str,
     pub(crate) text: String,
     pub(crate) count: u64,

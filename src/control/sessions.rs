@@ -42,7 +42,7 @@ pub struct ListPosition {
 /// One session's entry in the table.
 pub(super) struct SessionRecord {
     id: u64,
-    /// The camera's slot.
+    /// The slot of its camera.
     pub(super) camera: u16,
     /// The camera's name.
     name: String,

@@ -10,7 +10,7 @@ use crate::mem::table::{Handle, Table};
 pub(super) struct Subscriber {
     /// The slot of its session.
     pub(super) session: u16,
-    /// The camera's slot.
+    /// The slot of its camera.
     pub(super) stream: u16,
     /// The stream's next subscription, plus one; 0 for none.
     next: u16,

@@ -34,7 +34,7 @@ pub struct AccessUnits {
     overflowed: bool,
     /// The number of access units received, forwarded or not.
     pub(super) count: u64,
-    /// IDRs forwarded.
+    /// What is known of the IDRs that were forwarded.
     pub(super) idrs: Idrs,
 }
 

@@ -47,7 +47,7 @@ pub(super) struct Described {
     pub video: VideoTrack,
     /// The video track's control.
     pub control: Option<String>,
-    /// The session-level control.
+    /// The control attribute of the session level.
     pub session_control: Option<String>,
     /// Controls of the other tracks that the camera sends: sound, metadata.
     pub others: Bounded<String, RTSP_OTHER_TRACKS_MAX>,

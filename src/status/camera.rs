@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64};
 use super::figures::figures;
 
 figures! {
-    /// A camera's statistics, written by the media thread. `viewers` counts subscriptions, which may
-    /// outlive one camera of the slot, and `lost` is an answer to control: a reset keeps both.
+    /// A camera's statistics, written by the media thread. `viewers` counts subscriptions, which
+    /// may outlive one camera of the slot, and `lost` is an answer to control: a reset keeps both.
     CameraStats:
     ready: AtomicBool, reset,
         "Viewers may join: the stream has parameter sets and its marker habit is known.";

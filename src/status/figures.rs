@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Re
 pub struct Metric<T> {
     /// As Prometheus has it; ends in its unit, and in `_total` for a counter.
     pub name: &'static str,
-    /// `counter` or `gauge`.
+    /// `counter` or `gauge`, as Prometheus tells them apart.
     pub kind: &'static str,
-    /// One sentence.
+    /// What it is, in one sentence.
     pub help: &'static str,
-    /// Reads it.
+    /// Reads the figure as it is now.
     pub value: fn(&T) -> u64,
 }
 
@@ -67,8 +67,8 @@ impl<const COUNT: usize> Figure for [AtomicU64; COUNT] {
     }
 }
 
-/// One line per figure: `name: type, reset or keep, "what it is"`, and for one that `/metrics` shows
-/// `=> "its name there", "its kind"`. `keep` is for what outlives one use of a slot.
+/// One line per figure: `name: type, reset or keep, "what it is"`, and for one that `/metrics`
+/// shows `=> "its name there", "its kind"`. `keep` is for what outlives one use of a slot.
 macro_rules! figures {
     (
         $(#[$doc:meta])*
@@ -92,7 +92,7 @@ macro_rules! figures {
                 },
             )?)*];
 
-            /// All zeros.
+            /// Figures that are all zero.
             pub const fn new() -> Self {
                 Self { $($field: <$type as $crate::status::figures::Figure>::ZERO,)* }
             }

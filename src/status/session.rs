@@ -11,7 +11,7 @@ figures! {
     /// `/api/sessions`.
     SessionStats:
     ended: AtomicU64, keep,
-        "The last end in this slot: the generation, and in the low 8 bits the number of a `webrtc::ended::Ended`.";
+        "The last end in this slot: its generation, and below it 8 bits of a `webrtc::ended::Ended`.";
     address: StatsAddress, reset, "Where its media goes.";
     packets: AtomicU64, reset, "RTP packets sealed, resends not counted.";
     bytes: AtomicU64, reset, "Payload bytes of these packets.";
@@ -60,7 +60,7 @@ impl Figure for StatsAddress {
 }
 
 impl StatsAddress {
-    /// Shows an address.
+    /// Replaces the address that is shown.
     pub fn set(&self, address: SocketAddr) {
         let bits = match address.ip() {
             IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),

@@ -13,7 +13,7 @@ use crate::limits::{
 pub struct Usage {
     /// What it is, in words.
     pub what: &'static str,
-    /// Its bound.
+    /// How many there can be.
     pub max: usize,
     pub(crate) used: AtomicU64,
     most: AtomicU64,
@@ -28,11 +28,11 @@ macro_rules! tables {
             $($(#[$doc])* pub $name: Usage,)*
         }
 
-        /// The process's tables.
+        /// The tables of this process.
         pub static TABLES: Tables = Tables { $($name: Usage::new($what, $max),)* };
 
         impl Tables {
-            /// All of them.
+            /// All tables, in the order of `/metrics`.
             pub fn all(&self) -> impl Iterator<Item = &Usage> {
                 [$(&self.$name),*].into_iter()
             }
@@ -74,7 +74,7 @@ tables! {
 }
 
 impl Usage {
-    /// Nothing used yet.
+    /// A table with nothing in use.
     pub const fn new(what: &'static str, max: usize) -> Self {
         Self {
             what,
@@ -114,7 +114,7 @@ impl Usage {
         self.full.store(counts.full, Relaxed);
     }
 
-    /// Used now.
+    /// How many are in use.
     pub fn used(&self) -> u64 {
         self.used.load(Relaxed)
     }
@@ -133,7 +133,7 @@ impl Usage {
 /// The same three as an owner on the media thread counts them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Used now.
+    /// How many are in use.
     pub used: usize,
     /// Used at most since the start.
     pub most: usize,
@@ -142,7 +142,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Nothing used yet.
+    /// A table with nothing in use.
     pub const ZERO: Self = Self { used: 0, most: 0, full: 0 };
 
     /// One more is used.

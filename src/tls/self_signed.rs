@@ -47,7 +47,7 @@ pub(super) fn open(state: &StateFolder, provider: &Arc<CryptoProvider>) -> Resul
     parse(pem.as_bytes(), &place(state), provider)
 }
 
-/// The stored certificate.
+/// The certificate that is stored in the state folder.
 pub(super) fn kept(state: &StateFolder, provider: &Arc<CryptoProvider>) -> Result<Pair, TlsError> {
     let path = place(state);
     let failed = |error| TlsError::Read { path: path.clone(), error };

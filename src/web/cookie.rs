@@ -22,9 +22,9 @@ pub(super) struct Cookie {
 /// Where a login cookie is set, which decides its name and attributes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct CookieScope<'p> {
-    /// [`crate::access::Guard::box_id`].
+    /// Tells the cookies of boxes at one host name apart: [`crate::access::Guard::box_id`].
     pub(super) box_id: &'p str,
-    /// `[http] prefix`.
+    /// The path below which a proxy shows weir: `[http] prefix`.
     pub(super) prefix: &'p str,
     /// The browser shows the page by HTTPS.
     pub(super) is_https: bool,

@@ -1,5 +1,5 @@
-//! `/metrics` in Prometheus's text format. Labels are cameras, tables and tiers, so that the number of
-//! series is bounded by the profile; what belongs to one session is in `/api/sessions`.
+//! `/metrics` in Prometheus's text format. Labels are cameras, tables and tiers, so that the number
+//! of series is bounded by the profile; what belongs to one session is in `/api/sessions`.
 
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;

@@ -17,7 +17,7 @@ pub struct IceCredentials {
     pub ufrag: heapless::String<UFRAG_CHARS, u8>,
     /// Random characters of [`PASSWORD_CHARS`] length.
     pub password: heapless::String<PASSWORD_CHARS, u8>,
-    /// The browser's credentials.
+    /// The browser's, to ask it where it is.
     pub peer: Peer,
 }
 

@@ -18,7 +18,7 @@ mod error;
 
 pub use error::FragmentError;
 
-/// A valid fragment.
+/// An SDP fragment that was found valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Fragment<'a> {
     /// The browser's ufrag, which names the ICE generation of the fragment; `None` is the current.

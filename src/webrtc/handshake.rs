@@ -53,7 +53,7 @@ pub use outcome::{Connected, Failure, Progress};
 /// An offer, and the values for its answer.
 #[derive(Debug)]
 pub struct HandshakeRequest<'a> {
-    /// The browser's SDP.
+    /// The SDP that the browser posted.
     pub offer: &'a str,
     /// profile_idc, constraint flags and level_idc of the camera's SPS.
     pub camera_profile: u32,

@@ -8,7 +8,7 @@ pub struct Rate<const EACH_US: u64, const BURST: u32> {
 }
 
 impl<const EACH_US: u64, const BURST: u32> Rate<EACH_US, BURST> {
-    /// A full bucket.
+    /// A bucket that is full.
     pub const fn new(now_us: u64) -> Self {
         Self { left: BURST, refilled_us: now_us }
     }

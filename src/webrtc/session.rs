@@ -5,9 +5,9 @@
 //!
 //! - Signs of life are valid checks and authentic SRTCP from its current address.
 //! - A DTLS alert and an ICMP error are hints and no proof, as both can be forged.
-//! - The address changes only when a fresh authentic SRTCP packet has come from the new one, because
-//!   MESSAGE-INTEGRITY does not cover the address of a check, and when the browser has answered a
-//!   check there ([`super::place`]), because SRTCP does not cover its address either.
+//! - The address changes only when a fresh authentic SRTCP packet has come from the new one,
+//!   because MESSAGE-INTEGRITY does not cover the address of a check, and when the browser has
+//!   answered a check there ([`super::place`]), because SRTCP does not cover its address either.
 
 use std::net::SocketAddr;
 

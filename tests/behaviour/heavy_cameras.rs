@@ -1,5 +1,5 @@
-//! Cameras whose key frames are many times larger than their rings: every frame arrives, as the camera
-//! is not read faster than its viewers are served.
+//! Cameras whose key frames are many times larger than their rings: every frame arrives, as the
+//! camera is not read faster than its viewers are served.
 
 use super::common::camera::picture::Picture;
 use super::common::camera::{CameraFarm, Mount};

@@ -1,5 +1,5 @@
-//! Answers that nobody reads: what the kernel holds for them is bounded by the connections that have
-//! a place, also when these are closed.
+//! Answers that nobody reads: what the kernel holds for them is bounded by the connections that
+//! have a place, also when these are closed.
 
 use std::fs;
 use std::io::{Read as _, Write as _};

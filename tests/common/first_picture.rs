@@ -20,7 +20,8 @@ impl FirstPicture {
         self.at_us
     }
 
-    /// Takes the payloads in the order that they come in; `gap` says that one before this is missing.
+    /// Takes the payloads in the order that they come in; `gap` says that one before this is
+    /// missing.
     pub fn payload(&mut self, payload: &[u8], gap: bool, marker: bool, arrival_us: u64) {
         if self.at_us.is_some() {
             return;

@@ -1,5 +1,5 @@
-//! A gateway from HTTP to HTTPS, so that clients that speak no TLS reach a weir that does: one request
-//! a connection, from the address that the client has.
+//! A gateway from HTTP to HTTPS, so that clients that speak no TLS reach a weir that does: one
+//! request a connection, from the address that the client has.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

@@ -13,9 +13,9 @@
 //! - [`cable`]: a serial cable with somebody at its end.
 //! - [`camera`]: simulated RTSP cameras, well-behaved or not, all in one thread.
 //! - [`raw_camera`]: a camera whose bytes are the test's once it was asked to play.
-//! - [`viewer`]: WHEP viewers; [`key_extractor`] takes the keys out of their handshake, [`srtp`] and
-//!   [`rtcp`] speak with them, [`reception`] keeps the ledger of what arrived, [`first_picture`]
-//!   waits for a whole key frame.
+//! - [`viewer`]: WHEP viewers; [`key_extractor`] takes the keys out of their handshake, [`srtp`]
+//!   and [`rtcp`] speak with them, [`reception`] keeps the ledger of what arrived,
+//!   [`first_picture`] waits for a whole key frame.
 //! - [`reassemble`]: RTP packets back into access units, strictly.
 //! - [`window`]: a time in which cameras and viewers count the same frames.
 //! - [`chunking_relay`]: a TCP relay in front of a camera that decides where weir's reads end.

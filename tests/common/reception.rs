@@ -232,8 +232,8 @@ impl Reception {
     }
 
     /// The same, and frames are counted by the times in their stamps, as
-    /// [`CameraFarm::begin_window`](super::camera::CameraFarm::begin_window) counts them: what was sent before
-    /// or after is not among them, whenever it comes.
+    /// [`CameraFarm::begin_window`](super::camera::CameraFarm::begin_window) counts them: what was
+    /// sent before or after is not among them, whenever it comes.
     pub fn begin_window_of(&mut self, times_us: &Range<u64>) {
         self.begin_window();
         self.window = Some(times_us.clone());

@@ -135,7 +135,8 @@ impl Server {
         self.child.wait().expect("our child");
     }
 
-    /// Starts it again after a [`Self::kill`] or [`Self::terminate`], with the file as it is, and waits until it answers.
+    /// Starts it again after a [`Self::kill`] or [`Self::terminate`], with the file as it is, and
+    /// waits until it answers.
     pub fn start_again(&mut self) {
         self.child = spawn(&self.directory, &self.environment);
         self.wait_until_up();

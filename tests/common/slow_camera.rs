@@ -1,5 +1,5 @@
-//! Cameras that make a dial hold as much as it may: an answer to DESCRIBE as large as is taken, whose
-//! last byte does not come.
+//! Cameras that make a dial hold as much as it may: an answer to DESCRIBE as large as is taken,
+//! whose last byte does not come.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

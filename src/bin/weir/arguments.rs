@@ -30,7 +30,8 @@ pub(crate) enum Command {
     Password,
     /// Make a token for a player and print the line of its hash for weir.toml
     Token,
-    /// Print the cameras of a mediamtx.yml or a go2rtc.yaml as a weir.toml, and say what stays behind
+    /// Print the cameras of a mediamtx.yml or a go2rtc.yaml as a weir.toml, and say what stays
+    /// behind
     Import(Import),
     /// Serve a camera of weir's own at http://127.0.0.1:8117/
     Demo,

@@ -32,7 +32,7 @@ pub(super) struct AnswerText<'a> {
 }
 
 impl AnswerText<'_> {
-    /// Writes the answer.
+    /// Writes the answer as SDP.
     pub(super) fn text(&self) -> String {
         let mut text = String::with_capacity(1024);
         self.write(&mut text).expect("writing into a string does not fail");

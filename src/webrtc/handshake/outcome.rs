@@ -13,7 +13,7 @@ use crate::webrtc::provider::{MediaKeys, SrtpRefusal};
 pub enum Progress {
     /// Send the datagram, then poll again.
     Transmit {
-        /// The browser's address.
+        /// Where the browser's media goes.
         to: SocketAddr,
         /// Our candidate to send from.
         from: SocketAddr,
@@ -36,7 +36,7 @@ pub enum Progress {
 pub struct Connected {
     /// Master keys and salts of the media.
     pub keys: MediaKeys,
-    /// The browser's address.
+    /// Where the browser's media goes.
     pub remote: SocketAddr,
     /// Our candidate that the browser chose.
     pub local: SocketAddr,

@@ -43,7 +43,7 @@ pub struct Tapped {
 }
 
 impl Tap {
-    /// Locks the contents.
+    /// Locks what the provider noted.
     pub fn lock(&self) -> MutexGuard<'_, Tapped> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -13,14 +13,14 @@ const HEADER_BYTES: usize = 13;
 #[derive(Debug)]
 pub(crate) struct Records<'a>(pub(crate) &'a [u8]);
 
-/// One DTLS record.
+/// One record of a DTLS datagram.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct DtlsRecord<'a> {
     /// The record's content type.
     pub(crate) kind: u8,
     /// 0 in plaintext, 1 when encrypted.
     pub(crate) epoch: u16,
-    /// Header and fragment.
+    /// Its header and its fragment.
     pub(crate) whole: &'a [u8],
     /// The record without its header.
     pub(crate) fragment: &'a [u8],

@@ -1,9 +1,9 @@
 //! Simulated RTSP cameras over TCP, any number of them in one thread.
 //!
-//! A [`CameraFarm`] listens on one port of 127.0.0.1; each [`Mount`] is a camera under its own path.
-//! Every client of a mount gets a stream of its own, beginning with an IDR. A frame is written
-//! by one call, or in pieces as a port of a given speed sends it; the time of the last call stands
-//! in the frame's last bytes ([`picture::Stamp`]).
+//! A [`CameraFarm`] listens on one port of 127.0.0.1; each [`Mount`] is a camera under its own
+//! path. Every client of a mount gets a stream of its own, beginning with an IDR. A frame is
+//! written by one call, or in pieces as a port of a given speed sends it; the time of the last call
+//! stands in the frame's last bytes ([`picture::Stamp`]).
 
 mod host;
 pub mod mix;
@@ -241,8 +241,8 @@ impl CameraFarm {
         injected.extend_from_slice(bytes);
     }
 
-    /// Counts the frames whose stamps lie in `times_us`, which lies ahead. A viewer that is told the
-    /// same times counts the same frames.
+    /// Counts the frames whose stamps lie in `times_us`, which lies ahead. A viewer that is told
+    /// the same times counts the same frames.
     pub fn begin_window(&self, times_us: &Range<u64>) {
         self.window.end_us.store(0, Ordering::Relaxed);
         for site in self.sites.iter() {

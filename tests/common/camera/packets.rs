@@ -43,8 +43,8 @@ impl Packetizer {
         self.nal(last, timestamp, self.marker, out);
     }
 
-    /// Shortens `nal` where its last fragment would not hold a whole stamp, be it cut by this camera
-    /// or on the way to a viewer.
+    /// Shortens `nal` where its last fragment would not hold a whole stamp, be it cut by this
+    /// camera or on the way to a viewer.
     pub fn make_room(&self, nal: &mut Vec<u8>) {
         let cuts = [self.payload_bytes, WEIR_PAYLOAD_BYTES, MEDIAMTX_PAYLOAD_BYTES];
         let remainder = |bytes: usize, cut: usize| match bytes {

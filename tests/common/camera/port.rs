@@ -1,5 +1,5 @@
-//! The port that a camera writes through: a frame takes the time its bytes take on the wire, and the
-//! next one waits for its end, as with a key frame that is longer than a frame interval.
+//! The port that a camera writes through: a frame takes the time its bytes take on the wire, and
+//! the next one waits for its end, as with a key frame that is longer than a frame interval.
 
 use std::collections::VecDeque;
 
