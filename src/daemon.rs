@@ -172,10 +172,9 @@ fn announce(config: &Config, media: &Media, http: &TcpListener, https: Option<&T
     if send.min(receive) < wanted {
         log::warn!("udp buffers below {wanted}: raise net.core.wmem_max and net.core.rmem_max");
     }
-    let limit = memory_limit::of_this_process()
-        .map_or("no limit of the kernel's".to_owned(), |limit| {
-            format!("the kernel's limit with its buffers is {} KiB", limit / 1024)
-        });
+    let limit = memory_limit::of_this_process().map_or("no kernel limit".to_owned(), |limit| {
+        format!("the kernel's limit with its buffers is {} KiB", limit / 1024)
+    });
     log::info!("memory: at most {} KiB (see `weir memory`), {limit}", plan::TOTAL_BYTES / 1024);
     log::info!("cameras: {}, max {}", config.cameras.len(), PROFILE.cameras);
     let scheme = if https.is_some() { "https" } else { "http" };

@@ -150,7 +150,7 @@ const _: () = {
     assert!(CONFIG_HEAP_BYTES_MAX <= p.library_heap_bytes / 2, "any file can be read at start");
     assert!(
         CONFIG_HEAP_BYTES_MAX + p.shared_heap_bytes + p.heap_reserve_bytes <= p.library_heap_bytes,
-        "any file can be read anew"
+        "any file can be read again"
     );
     assert!(HEAP_PROBE_BYTES <= p.heap_reserve_bytes, "the reserve has such a block when unbroken");
     assert!(p.tls_large_records > 0);

@@ -101,7 +101,7 @@ fn a_viewer_who_takes_the_whole_table_leaves_room_for_another_at_once() {
     let has_media = |viewer: &Viewer| viewer.reception.counts.packets > 0;
     assert!(wall::run_one(&mut other, PATIENCE_US, has_media));
     let oldest = fixture.session(wall.remove(0).local());
-    let reason = "the table is full, this viewer has most sessions, and another needed the room";
+    let reason = "the table is full: evicted for a viewer with fewer sessions";
     assert_eq!((&oldest["state"], &oldest["reason"]), (&"ended".into(), &reason.into()));
     assert_full(&stranger(&fixture, 1).err().expect("full"), "sessions full, max 4", "2");
     // Two and two are even, and nobody takes from the other then.
@@ -145,7 +145,7 @@ fn who_vanished_makes_room_for_a_newcomer_after_three_seconds() {
     assert!((1_900_000..3_500_000).contains(&after_us), "{after_us} us");
     let evicted = fixture.session(address);
     assert_eq!(evicted["state"], "ended");
-    assert_eq!(evicted["reason"], "silent, and another player needed the room");
+    assert_eq!(evicted["reason"], "silent, and evicted for another player");
     let has_media = |viewer: &Viewer| viewer.reception.counts.packets > 0;
     assert!(wall::run_one(&mut newcomer, PATIENCE_US, has_media));
     assert!(viewers.iter().all(|viewer| viewer.ended.is_none()));
@@ -181,7 +181,7 @@ fn who_vanished_and_comes_back_does_not_wait_for_its_old_session() {
     assert!((500_000..2_000_000).contains(&after_us), "{after_us} us");
     let replaced = fixture.session(address);
     assert_eq!(replaced["state"], "ended");
-    assert_eq!(replaced["reason"], "silent, and its own address needed the room");
+    assert_eq!(replaced["reason"], "silent, and replaced by a session of the same address");
     let has_media = |viewer: &Viewer| viewer.reception.counts.packets > 0;
     assert!(wall::run_one(&mut back, PATIENCE_US, has_media));
     assert!(viewers.iter().all(|viewer| viewer.ended.is_none()));
@@ -230,7 +230,7 @@ fn one_waiting_offer_too_many_is_refused_and_the_others_are_served_in_turn() {
     });
     let sessions = fixture.sessions();
     let evicted = sessions.iter().filter(|session| {
-        session["reason"] == "the handshake came to no end, and another player needed the room"
+        session["reason"] == "the handshake made no progress, and was evicted for another player"
     });
     assert_eq!(evicted.count(), 1, "{sessions:?}");
 }

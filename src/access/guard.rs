@@ -168,7 +168,7 @@ impl Guard {
     /// its sessions. To be set only once.
     pub fn on_log_out(&self, tell: impl Fn(&LoginHash) + 'static) {
         let set = self.0.on_log_out.set(Box::new(tell));
-        debug_assert!(set.is_ok(), "there is one who wants to know");
+        debug_assert!(set.is_ok(), "on_log_out is already set");
     }
 
     /// Whether a login has not been ended. Its lifetime is not checked.
@@ -297,7 +297,7 @@ impl Guard {
         if hashing.is_none() {
             match accounts::shared(Hashing::start) {
                 Ok(started) => *hashing = Some(started),
-                Err(error) => log::error!("no thread for passwords: {error}"),
+                Err(error) => log::error!("cannot start the password thread: {error}"),
             }
         }
         hashing.as_ref().map(ask)
@@ -329,7 +329,7 @@ fn read(folder: &StateFolder) -> Logins {
     };
     let (logins, is_whole) = Logins::read(&String::from_utf8_lossy(&bytes));
     if !is_whole {
-        log::warn!("{FILE}: not all of it makes sense, some have to log in again");
+        log::warn!("{FILE}: some lines cannot be read; their users have to log in again");
     }
     logins
 }

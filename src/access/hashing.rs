@@ -81,7 +81,7 @@ impl Hashing {
     fn order(&self, order: Order) {
         // The receiver of a dropped order gets an error, which its caller handles.
         if self.0.try_send(order).is_err() {
-            log::error!("the thread for passwords takes no more");
+            log::error!("the password thread's queue is full");
         }
     }
 }
@@ -104,7 +104,7 @@ fn work(queue: &Receiver<Order>) {
             }
             Order::Write { folder, name, text, done } => {
                 let is_written = folder.write(name, text.as_bytes()).unwrap_or_else(|error| {
-                    log::warn!("{name}: {error}; what is new in it will not outlive a restart");
+                    log::warn!("{name}: {error}; changes in it will be lost at the next restart");
                     false
                 });
                 let _ = done.send(is_written);

@@ -46,7 +46,7 @@ fn read_prefix(http: &mut TomlSection, problems: &mut Problems) -> String {
     if is_good || path.is_empty() {
         return path.to_owned();
     }
-    let message = "`prefix` in [http] is no path like \"/weir\"".to_owned();
+    let message = "`prefix` in [http] is not a path like \"/weir\"".to_owned();
     problems.note(text.offset, Severity::Warning, message);
     String::new()
 }

@@ -29,7 +29,7 @@ impl Default for Console {
 pub(super) fn read(mut section: TomlSection, console: &mut Console, problems: &mut Problems) {
     match section.text("device") {
         Ok(Some(text)) if !text.value.starts_with('/') => {
-            let message = "`device` in [console] is no path like \"/dev/ttyS0\"".to_owned();
+            let message = "`device` in [console] is not a path like \"/dev/ttyS0\"".to_owned();
             problems.note(text.offset, Severity::Warning, message);
         }
         Ok(text) => console.device = text.map(|text| PathBuf::from(text.value)),
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn mistakes_are_named_and_open_nothing() {
         for (text, says) in [
-            ("device = \"ttyS0\"", "`device` in [console] is no path"),
+            ("device = \"ttyS0\"", "`device` in [console] is not a path"),
             ("device = 1", "`device` in [console] must be a string"),
             ("baud = 300", "`baud` in [console] is 300, not in 1200 to 4000000"),
             (

@@ -58,8 +58,10 @@ impl<'s, 't> TomlSection<'s, 't> {
             }
         };
         text.value.parse().unwrap_or_else(|_| {
-            let message =
-                format!("`listen` in {} is no address and port, like \"{default}\"", self.title);
+            let message = format!(
+                "`listen` in {} is not an address and port, like \"{default}\"",
+                self.title
+            );
             problems.note(text.offset, Severity::Fatal, message);
             default
         })

@@ -52,7 +52,7 @@ impl Extent {
     /// Why the text is too large to be read; `None` when it is not.
     pub(crate) fn excess(self) -> Option<String> {
         if self.tokens > CONFIG_TOKENS_MAX {
-            Some(format!("more than {CONFIG_TOKENS_MAX} words and signs"))
+            Some(format!("more than {CONFIG_TOKENS_MAX} tokens"))
         } else if self.tables > CONFIG_TABLES_MAX {
             Some(format!("more than {CONFIG_TABLES_MAX} tables, lists and dots in keys"))
         } else {

@@ -33,7 +33,7 @@ pub enum ConsoleCommand {
     },
     /// `end ID`: ends the session with this id.
     End(u64),
-    /// `memory`: memory against its plan, and how full each table is.
+    /// `memory`: memory against its plan, and how full tables are.
     Memory,
     /// `net`: addresses, links and traffic counters.
     Net,
@@ -71,23 +71,23 @@ pub(super) const HELP: &str = "\
 status                         everything at a glance (--json for scripts)
 cameras                        a line for each camera (--json)
 camera NAME                    one camera
-camera add NAME URL [USER]     a camera more; its password is asked for
-camera remove NAME             a camera less
+camera add NAME URL [USER]     adds a camera; its password is asked for
+camera remove NAME             removes a camera
 camera test NAME|URL           connects once and says what it found
-sessions                       who watches (--json)
+sessions                       lists the sessions (--json)
 end ID                         ends a session; `sessions` has its id
-memory                         memory against its plan, and what may be full
+memory                         memory against its plan, and how full tables are
 net                            addresses, cables, what was dropped
 log [follow]                   the last lines of the log; follow: and new ones
 tls                            the certificate's fingerprint
 password reset [USER]          a new password for this console, or for a user
 config show                    the configuration, without secrets
-config reload                  reads the configuration anew (--json)
-report                         all of this for whoever helps, without secrets
-reboot                         starts the box anew
+config reload                  reads the configuration again (--json)
+report                         all of this for support, without secrets
+reboot                         restarts the box
 version                        which build this is
 exit                           leaves (^D)
-Keys: cursor keys, ^A ^E begin and end, ^U ^K ^W take, ^L draws anew, ^C ends a command.";
+Keys: cursor keys, ^A ^E begin and end, ^U ^K ^W delete, ^L redraws, ^C ends a command.";
 
 impl ConsoleCommand {
     /// Parses a typed line.
@@ -145,7 +145,7 @@ impl ConsoleCommand {
             ["help" | "?", ..] => Self::Help,
             ["exit" | "logout" | "quit"] => Self::Exit,
             // The line is not repeated: it may be a password typed at the wrong prompt.
-            _ => return Err("that is no command; `help` names them".to_owned()),
+            _ => return Err("unknown command; `help` names them".to_owned()),
         })
     }
 }

@@ -117,10 +117,8 @@ impl Dispatcher {
             text += &format!("open {url}\n");
         }
         if let Some(first) = self.0.password.first(control).filter(|_| is_cable) {
-            text += &format!(
-                "the first password is {}, shown until somebody has used it\n",
-                first.reveal()
-            );
+            text +=
+                &format!("the first password is {}, shown until its first use\n", first.reveal());
         }
         text
     }
@@ -196,10 +194,10 @@ impl Dispatcher {
                 self.add(NewCamera { password: answer, ..camera }).await
             }
             Prompt::Reboot if answer.reveal() == "yes" => {
-                log::warn!("the box starts anew, as was asked for at the console");
+                log::warn!("restarting the box, as asked at the console");
                 let error = process::reboot();
                 Response::failure(&format!(
-                    "weir may not start this box anew ({error}): that takes CAP_SYS_BOOT"
+                    "weir cannot restart this box ({error}): it needs CAP_SYS_BOOT"
                 ))
             }
             Prompt::Reboot => Response::failure("nothing was done"),

@@ -85,7 +85,7 @@ pub(super) async fn serve(listener: UnixListener, path: PathBuf, dispatcher: Dis
         };
         let is_known = socket.peer_cred().is_ok_and(|peer| [own, ROOT].contains(&peer.uid()));
         if !is_known {
-            log::warn!("console: somebody who is neither weir's user nor root was sent away");
+            log::warn!("console: refused a client that is neither weir's user nor root");
             continue;
         }
         if TABLES.consoles.used() >= CONSOLES_MAX as u64 - 1 {

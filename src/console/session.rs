@@ -181,7 +181,7 @@ impl ConsoleSession<'_> {
                 self.terminal.keep_out("wrong password", true, now_us);
             }
             Outcome::Judged(Verdict::Unknown) => {
-                self.terminal.keep_out("too busy to look at it: try again", false, now_us);
+                self.terminal.keep_out("too busy to check the password: try again", false, now_us);
             }
             Outcome::Answered(answer) => self.answer = Some(answer),
         }

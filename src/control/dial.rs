@@ -131,8 +131,8 @@ impl std::fmt::Display for DialError {
                 write!(f, "the camera refuses the connection: is its RTSP port right?")
             }
             Self::Network(error) => write!(f, "cannot reach the camera: {error}"),
-            Self::Refused(refused) => write!(f, "not dialled yet: {refused}"),
-            Self::OverBudget(over) => write!(f, "what the camera sent took {over}"),
+            Self::Refused(refused) => write!(f, "not dialled now, will retry: {refused}"),
+            Self::OverBudget(over) => write!(f, "the dial used {over}"),
             Self::NoUrl => f.write_str("the camera has no url"),
             Self::Timeout => {
                 write!(f, "the camera does not answer within {} s", CAMERA_DIAL_MS_MAX / 1000)

@@ -377,7 +377,11 @@ impl State {
         let seal = SealKeys::derive(&keys.local_key, &keys.local_salt);
         let open = OpenKeys::derive(&keys.remote_key, &keys.remote_salt);
         let (Some(seal), Some(open)) = (seal, open) else {
-            self.end(session, Ended::HandshakeFailed, Some("keys of an unknown length".into()));
+            self.end(
+                session,
+                Ended::HandshakeFailed,
+                Some("DTLS gave media keys of the wrong length".into()),
+            );
             return;
         };
         let path = Path { to: remote, from: active.actual(local).ip() };

@@ -190,14 +190,14 @@ fn slots(former: &[u16], changes: &CameraChanges) -> Vec<u16> {
 impl Reloaded {
     fn log(&self) {
         log::info!(
-            "configuration read anew: {} cameras added, {} removed, {} changed, {} unchanged",
+            "configuration reloaded: {} cameras added, {} removed, {} changed, {} unchanged",
             self.added.len(),
             self.removed.len(),
             self.changed.len(),
             self.unchanged.len()
         );
         for key in &self.needs_restart {
-            log::warn!("configuration read anew: {key} needs a restart");
+            log::warn!("configuration reloaded: {key} needs a restart");
         }
     }
 }

@@ -91,7 +91,7 @@ pub(super) fn refusal(text: &str) -> String {
         let scheme = schemes.iter().find(|known| scheme.eq_ignore_ascii_case(known))?;
         Some(format!("its source (`{scheme}:`) {words}"))
     });
-    known.unwrap_or_else(|| "its source is of no kind that weir knows".to_owned())
+    known.unwrap_or_else(|| "weir does not know its kind of source".to_owned())
 }
 
 /// Takes an RTSP URL apart.

@@ -237,7 +237,7 @@ impl Heard<'_> {
     /// Why no address was found.
     fn failure(&self) -> io::Error {
         let failed = self.questions.iter().find_map(|question| match &question.answer {
-            Some(Answer::Failed(Rcode::NOERROR)) => Some("the answer is cut off".to_owned()),
+            Some(Answer::Failed(Rcode::NOERROR)) => Some("the answer was truncated".to_owned()),
             Some(Answer::Failed(code)) => Some(format!("it says {code}")),
             _ => None,
         });

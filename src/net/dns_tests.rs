@@ -158,7 +158,7 @@ async fn what_is_left_of_an_answer_that_is_cut_off_is_used() {
     })
     .await;
     let error = addresses(&servers(&[server]), NAME).await.expect_err("nothing is left");
-    assert_eq!(error.to_string(), "the answer is cut off");
+    assert_eq!(error.to_string(), "the answer was truncated");
 }
 
 #[tokio::test(flavor = "current_thread")]

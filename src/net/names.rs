@@ -46,14 +46,14 @@ pub enum NameError {
 impl fmt::Display for NameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotAName => f.write_str("it is no name of the DNS"),
-            Self::Unknown => f.write_str("no DNS server knows an address for it"),
+            Self::NotAName => f.write_str("it is not a valid DNS name"),
+            Self::Unknown => f.write_str("the DNS servers have no address for it"),
             Self::Local => f.write_str(
-                "no DNS server knows it, and weir does not speak mDNS, which has the names in .local: \
-                 give the camera's address",
+                "no DNS server knows it, and weir does not support mDNS (.local): configure the camera's \
+                 IP address",
             ),
-            Self::Server(error) => write!(f, "no DNS server has an answer: {error}"),
-            Self::Zone => f.write_str("there is no network interface of the name behind its %"),
+            Self::Server(error) => write!(f, "no DNS server answered: {error}"),
+            Self::Zone => f.write_str("the network interface named after the % does not exist"),
         }
     }
 }

@@ -39,7 +39,7 @@ fn panicked(info: &PanicHookInfo) {
     let payload = info.payload();
     let message = payload.downcast_ref::<&str>().copied();
     let message = message.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    let message = message.unwrap_or("a panic without words");
+    let message = message.unwrap_or("a panic without a message");
     let mut what = Text::<MESSAGE_BYTES>::of(format_args!("panic"));
     if let Some(place) = info.location() {
         what.add(format_args!(" at {place}"));

@@ -272,7 +272,7 @@ impl Dialog {
     fn take_message(&mut self, head: &[u8], body: &[u8], after: &[u8]) -> Result<(), DialogError> {
         let bytes = head.len() + body.len();
         let Some(head) = Head::parse(head) else {
-            return Err(DialogError::Protocol("a status line that is none"));
+            return Err(DialogError::Protocol("an invalid status line"));
         };
         let MessageKind::Response { status } = head.kind else {
             // When the answer does not fit, the camera asks again.
@@ -349,7 +349,8 @@ impl Dialog {
 
     fn redirected(&mut self, head: &Head<'_>) -> Result<(), DialogError> {
         let location = head.text("Location");
-        let location = location.ok_or(DialogError::Protocol("a redirect to nowhere"))?;
+        let location =
+            location.ok_or(DialogError::Protocol("a redirect without a Location header"))?;
         let url = CameraUrl::parse(location).map_err(DialogError::RedirectUrl)?;
         self.redirects += 1;
         if self.redirects > RTSP_REDIRECTS_MAX {

@@ -223,7 +223,7 @@ fn a_wrong_password_names_what_was_tried_and_needs_a_person() {
     let mut talk = Talk::new(URL, viewer());
     let error = talk.answers(&[both; 3]).unwrap_err();
     let message =
-        "camera refuses user viewer, is the password right? (401 after digest sha-256 and basic)";
+        "camera refuses user viewer: check the password (401 after digest sha-256 and basic)";
     assert_eq!(error.to_string(), message);
     assert!(error.needs_person());
     assert_eq!(talk.said.len(), 3, "one without, one each");
@@ -274,7 +274,7 @@ fn a_404_is_asked_again_by_path_and_then_believed() {
     talk.answers(&[&status("200 OK"), &status("404 x")]).expect("asks again");
     assert_eq!(talk.lines()[2], "DESCRIBE /stream1");
     let error = talk.answer(&status("404 x")).unwrap_err();
-    let expected = "camera has no such stream, is the path of its url right? \
+    let expected = "camera has no such stream: check the path in its url \
                     (404 for rtsp://192.0.2.7:554/(hidden))";
     assert_eq!(error.to_string(), expected);
 }
@@ -303,17 +303,17 @@ fn what_is_too_large_says_how_large() {
     let sdp = "x".repeat(RTSP_BODY_BYTES_MAX + 1);
     let mut talk = Talk::new(URL, None);
     let error = talk.answers(&[&status("200 OK"), &describe("", &sdp)]).unwrap_err();
-    let message = format!("camera's message body {} bytes, max {RTSP_BODY_BYTES_MAX}", sdp.len());
+    let message = format!("camera's message body is {} bytes, max {RTSP_BODY_BYTES_MAX}", sdp.len());
     assert_eq!(error.to_string(), message);
     let mut talk = Talk::new(URL, None);
     let head = format!("RTSP/1.0 200 OK\r\nX: {}", "x".repeat(RTSP_HEAD_BYTES_MAX));
     let error = talk.answer(&head).unwrap_err();
-    let message = format!("message head {} bytes, max", RTSP_HEAD_BYTES_MAX + 1);
+    let message = format!("message head is {} bytes, max", RTSP_HEAD_BYTES_MAX + 1);
     assert!(error.to_string().contains(&message), "{error}");
     let mut talk = Talk::new(URL, None);
     let id = format!("RTSP/1.0 200 OK\r\nSession: {}\r\n\r\n", "1".repeat(129));
     let error = talk.answers(&[&status("200 OK"), &describe("", SDP), &id]).unwrap_err();
-    assert_eq!(error.to_string(), "camera's session id 129 bytes, max 128");
+    assert_eq!(error.to_string(), "camera's session id is 129 bytes, max 128");
     let control = SDP.replace("track1", &"t".repeat(RTSP_REQUEST_URL_BYTES_MAX));
     let mut talk = Talk::new(URL, None);
     let error = talk.answers(&[&status("200 OK"), &describe("", &control)]).unwrap_err();

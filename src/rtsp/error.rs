@@ -118,32 +118,31 @@ impl fmt::Display for DialogError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WrongCredentials { user, tried } => {
-                write!(f, "camera refuses user {user}, is the password right? (401 after {tried})")
+                write!(f, "camera refuses user {user}: check the password (401 after {tried})")
             }
             Self::NoCredentials => {
                 f.write_str("camera asks for a user and a password, none are configured")
             }
             Self::NoScheme => f.write_str("camera asks for a login other than basic or digest"),
-            Self::Forbidden => f.write_str("camera forbids this user the stream: 403"),
+            Self::Forbidden => {
+                f.write_str("camera does not allow this user to see the stream (403)")
+            }
             Self::NotFound { url } => {
-                write!(
-                    f,
-                    "camera has no such stream, is the path of its url right? (404 for {url})"
-                )
+                write!(f, "camera has no such stream: check the path in its url (404 for {url})")
             }
             Self::Busy { status } => write!(f, "camera is busy: {status}"),
             Self::Refused { method, status } => write!(f, "camera refuses {method}: {status}"),
-            Self::NoInterleaving => f.write_str("camera does not send over tcp"),
+            Self::NoInterleaving => f.write_str("camera does not support rtp over tcp"),
             Self::HevcOnly => f.write_str("camera sends H265 only, weir serves H264"),
             Self::Codec(codec) => write!(f, "camera sends {codec} only, weir serves H264"),
             Self::NoVideo { audio: true } => f.write_str("camera sends sound only, no video"),
             Self::NoVideo { audio: false } => f.write_str("camera sends no video"),
             Self::Protocol(what) => write!(f, "camera breaks the protocol: {what}"),
             Self::OverLimit { what, bytes, max } => {
-                write!(f, "camera's {what} {bytes} bytes, max {max}")
+                write!(f, "camera's {what} is {bytes} bytes, max {max}")
             }
-            Self::Closed { method } => write!(f, "camera closed the connection at {method}"),
-            Self::Redirects => write!(f, "camera redirects again, max {RTSP_REDIRECTS_MAX}"),
+            Self::Closed { method } => write!(f, "camera closed the connection during {method}"),
+            Self::Redirects => write!(f, "camera redirects too often, max {RTSP_REDIRECTS_MAX}"),
             Self::RedirectUrl(error) => write!(f, "camera redirects to a url that {error}"),
             Self::RedirectHost { url } => write!(
                 f,

@@ -71,7 +71,7 @@ struct Media<'a> {
 pub(super) fn describe(body: &[u8]) -> Result<Described, DialogError> {
     let (session, media, found) = sections(body);
     if media.is_empty() && found > 0 {
-        return Err(DialogError::Protocol("no media section of the sdp can be read"));
+        return Err(DialogError::Protocol("no media section of the sdp can be parsed"));
     }
     let video = || media.iter().filter(|media| media.is("video"));
     let h264 = |media: &&Media| h264_payload_type(media).is_some();

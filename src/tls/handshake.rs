@@ -52,7 +52,7 @@ pub(super) async fn accept(
         });
         tokio::select! {
             accepted = accepted => accepted,
-            () = permit.overdue() => Err(late("others wait for a handshake")),
+            () = permit.overdue() => Err(late("TLS handshake evicted: others wait")),
         }
     };
     let patience = Duration::from_millis(TLS_HANDSHAKE_MS_MAX);

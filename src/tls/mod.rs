@@ -83,7 +83,7 @@ impl Tls {
                 pair
             }
             Some(Err(error)) => {
-                log::error!("https: {error}; weir's own certificate is used until that is mended");
+                log::error!("https: {error}; weir's own certificate is used until that is fixed");
                 GAUGES.tls_files_refused.store(1, Relaxed);
                 own(state, &provider)?
             }

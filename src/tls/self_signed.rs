@@ -38,7 +38,9 @@ pub(super) fn open(state: &StateFolder, provider: &Arc<CryptoProvider>) -> Resul
             return Ok(pair);
         }
         Err(TlsError::NotMade) => log::info!("https: making a certificate"),
-        Err(error) => log::error!("https: {error}; a new certificate is made, trust it anew"),
+        Err(error) => {
+            log::error!("https: {error}; a new certificate is made: browsers must trust it again")
+        }
     }
     let pem = make()?;
     if let Err(error) = state.write(FILE, pem.as_bytes()) {

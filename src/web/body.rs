@@ -134,7 +134,7 @@ async fn whole(declared: usize, mut next: Piece, mut body: Incoming) -> Result<B
     let mut read = Vec::with_capacity(declared);
     while let Some(frame) = next {
         let Ok(frame) = frame else {
-            return Err(problem(StatusCode::BAD_REQUEST, "the request body broke off"));
+            return Err(problem(StatusCode::BAD_REQUEST, "the request body ended early"));
         };
         let piece = frame.data_ref().map_or(&[][..], |piece| piece);
         if read.len() + piece.len() > HTTP_BODY_BYTES_MAX {

@@ -70,7 +70,7 @@ impl Caller {
             address = forwarded_for(headers, |ip| policy.is_proxy(ip)).unwrap_or(ip);
         } else if ip.is_loopback() && headers.contains_key(FOR) {
             log::warn!(
-                "http: a proxy on this machine asks for others and is not among `proxies` in [http]"
+                "http: a proxy on this machine forwards other clients' requests but is not in `proxies` in [http]"
             );
             stand_in = forwarded_for(headers, |_| false).map(self::stand_in);
         }

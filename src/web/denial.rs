@@ -39,14 +39,14 @@ pub(super) fn describe(denial: Denial) -> (StatusCode, &'static str, String) {
     let (status, headline, detail) = match denial {
         Denial::Host => (
             StatusCode::MISDIRECTED_REQUEST,
-            "weir does not know itself by this name",
-            "this is no name of weir's: ask for its address, or add the name to `names` in [http]",
+            "This host name is not weir's",
+            "this host name is not weir's: use its address, or add the name to `names` in [http]",
         ),
         Denial::Origin => (
             forbidden,
             "Not from that page",
             "this comes from a page of another site, which is not among `origins` in [http]. If it is \
-             weir's own behind a proxy, its name belongs into `names` and the proxy's address into \
+             weir's own behind a proxy, its name belongs in `names` and the proxy's address into \
              `proxies`",
         ),
         Denial::NoAccounts => (

@@ -26,7 +26,10 @@ pub(super) fn check_type(headers: &HeaderMap) -> Result<(), Reply> {
     if essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(TYPE)) {
         return Ok(());
     }
-    Err(problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, &format!("a login is {TYPE}")))
+    Err(problem(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        &format!("a login form needs the content type {TYPE}"),
+    ))
 }
 
 fn decoded(text: &str) -> Option<String> {

@@ -34,7 +34,7 @@ impl HttpsRedirect<'_> {
         }
         if self.is_by_proxy {
             let detail = format!(
-                "this is served by https on port {} only: lead the proxy there, or set `tls = \"off\"` \
+                "this is served by https on port {} only: point the proxy there, or set `tls = \"off\"` \
                  in [https] where it ends TLS itself",
                 self.port
             );

@@ -107,7 +107,7 @@ where
                 let now_us = clock::now_us();
                 let refused = pending.add(address, connection, now_us, connections_of);
                 if let Some(refused) = refused {
-                    refusals.refuse(refused, &"too many connections wait for a place");
+                    refusals.refuse(refused, &"too many connections wait for a slot");
                 }
             }
             Err(error) => {

@@ -123,7 +123,7 @@ fn refused(denial: Denial, user: &str, next: &str) -> Reply {
 
 fn identity(context: &RequestContext) -> Reply {
     let Some(who) = &context.identity else {
-        return problem(StatusCode::UNAUTHORIZED, "nobody asks");
+        return problem(StatusCode::UNAUTHORIZED, "the client was not identified");
     };
     let identity =
         Identity { schema: 1, name: who.name.as_deref(), role: who.role, means: who.means };

@@ -55,7 +55,7 @@ fn check_type(headers: &HeaderMap, wanted: &'static str, what: &str) -> Result<(
         return Ok(());
     }
     let found = found.unwrap_or("none");
-    let detail = format!("{what} has the type {wanted}, not {found}");
+    let detail = format!("{what} needs the content type {wanted}, not {found}");
     let mut reply = problem(StatusCode::UNSUPPORTED_MEDIA_TYPE, &detail);
     let name = if wanted == SDP { ACCEPT_POST } else { ACCEPT_PATCH };
     reply.headers_mut().insert(name, HeaderValue::from_static(wanted));

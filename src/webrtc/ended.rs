@@ -75,24 +75,22 @@ impl Ended {
             Self::Silent => "silent: no check and no report for 8 s",
             Self::Left => "the player left",
             Self::NeverStarted => "no report within 15 s of the handshake",
-            Self::Evicted => "silent, and another player needed the room",
+            Self::Evicted => "silent, and evicted for another player",
             Self::Stopping => "weir stopped",
             Self::HandshakeTimeout => "handshake not done within 10 s",
             Self::HandshakeEvicted => {
-                "the handshake came to no end, and another player needed the room"
+                "the handshake made no progress, and was evicted for another player"
             }
             Self::HandshakeFailed => "handshake failed",
             Self::NoGcm => "no AES-GCM: the player offers only other SRTP ciphers",
-            Self::Replaced => "silent, and its own address needed the room",
+            Self::Replaced => "silent, and replaced by a session of the same address",
             Self::AccountGone => "the user or token was removed or changed",
             Self::LoggedOut => "logged out",
-            Self::Surplus => {
-                "the table is full, this viewer has most sessions, and another needed the room"
-            }
+            Self::Surplus => "the table is full: evicted for a viewer with fewer sessions",
             Self::Operator => "ended by an operator",
             Self::NoSrtp => "no SRTP: the player offers no use_srtp",
             Self::CameraRemoved => "the camera was taken out of the configuration",
-            Self::Unreachable => "the player cannot be reached any more",
+            Self::Unreachable => "the player is unreachable",
         }
     }
 }

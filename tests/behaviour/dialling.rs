@@ -72,7 +72,7 @@ fn a_wrong_password_fails_with_its_reason_and_is_shown_nowhere() {
         wait_for_state(&server, &format!("{name}-right"), "playing", PATIENCE_US);
         let failed = wait_for_state(&server, &format!("{name}-wrong"), "failed", PATIENCE_US);
         let expected =
-            format!("camera refuses user {USER}, is the password right? (401 after {scheme})");
+            format!("camera refuses user {USER}: check the password (401 after {scheme})");
         let reason = failed["reason"].as_str().expect("a reason");
         assert_eq!(reason, expected);
         assert_eq!(failed["ready"], false);
@@ -149,7 +149,7 @@ fn tries_grow_rarer_and_the_camera_is_had_in_the_end() {
         assert!(range.contains(gap_ms), "{gaps_ms:?}");
     }
     let waiting = wait_for_state(&server, "gate", "waiting", PATIENCE_US);
-    assert_eq!(waiting["reason"], "camera closed the connection at OPTIONS");
+    assert_eq!(waiting["reason"], "camera closed the connection during OPTIONS");
     let _park = CameraFarm::open_at(address, vec![mount("gate", Scheme::None)]);
     assert!(server.wait_until_ready(1, 12_000_000), "{}", camera(&server, "gate"));
 }

@@ -101,7 +101,7 @@ fn a_table_full_of_junk_makes_room_for_a_viewer() {
         let took_us = visit(http);
         assert!(took_us < CONNECTED_US_MAX, "{took_us} us");
     }
-    let gone = "the handshake came to no end, and another player needed the room";
+    let gone = "the handshake made no progress, and was evicted for another player";
     assert!(fixture.sessions().iter().any(|session| session["reason"] == gone));
 }
 

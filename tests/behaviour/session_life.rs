@@ -152,7 +152,7 @@ fn who_is_killed_is_gone_four_seconds_after_its_kernel_said_so() {
     live(&mut other, SECOND_US);
     let (reason, _) = end(&fixture, address, SECOND_US);
     let after_us = clock::now_us() - began_us;
-    assert_eq!(reason, "the player cannot be reached any more");
+    assert_eq!(reason, "the player is unreachable");
     assert!(after_us < 5_500_000, "{after_us} us");
     // Whoever was served beside it has missed nothing of the many errors.
     assert_eq!(other.reception.counts.lost(), 0);

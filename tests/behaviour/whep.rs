@@ -294,7 +294,10 @@ fn an_offer_weir_cannot_serve_is_told_why() {
         let answer = whep::request(fixture.server.http, "POST", "/gate/whep", &headers, &plain);
         let refused = answer.expect("an answer");
         assert_eq!(refused.status, 415);
-        assert_eq!(detail(&refused), format!("an offer has the type application/sdp, not {found}"));
+        assert_eq!(
+            detail(&refused),
+            format!("an offer needs the content type application/sdp, not {found}")
+        );
         assert_eq!(refused.header("accept-post"), Some("application/sdp"));
     }
     assert_eq!(fixture.server.metric("weir_sessions"), Some(0.0));

@@ -117,7 +117,7 @@ async function connects(t, patienceMs) {
   const took = await viewer.page.evaluate(connectAll, { url, count: CONNECTIONS, patienceMs });
   const never = took.filter((ms) => ms === null).length;
   t.diagnostic(`${never} of ${CONNECTIONS} never; the last after ${Math.max(...took).toFixed(0)} ms`);
-  const pushedOut = weir.log.slice(begin).match(/another player needed the room/g) ?? [];
+  const pushedOut = weir.log.slice(begin).match(/evicted for another player/g) ?? [];
   const reasons = {};
   for (const [, why] of weir.log.slice(begin).matchAll(/session \d+ of gate ended: (.*)/g)) {
     reasons[why] = (reasons[why] ?? 0) + 1;

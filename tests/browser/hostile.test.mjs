@@ -169,7 +169,7 @@ for (const [what, depth, act] of HALVES) {
         assert.ok(depth < 1 || heard.stun > 0, 'checks were answered');
         assert.ok(depth < 2 || heard.dtls > 0, 'DTLS had begun');
         const evicted = (await weir.sessions()).filter(({ id, reason }) => {
-          return !before.has(id) && /another player needed the room/.test(reason);
+          return !before.has(id) && /evicted for another player/.test(reason);
         });
         assert.ok(depth < 1 || evicted.length > 0, 'who went no further made room');
       });

@@ -224,7 +224,7 @@ const REFUSALS = [
   [403, 'this needs the role viewer', 'weir does not allow this', 'This needs the role viewer'],
   [413, 'body of 20000 bytes, max 16384', 'weir refuses this', 'Body of 20000 bytes, max 16384'],
   [415, 'an offer has the type x', 'weir refuses this', 'An offer has the type x'],
-  [421, 'no name of weir’s', 'weir does not know itself by this name', 'No name of weir’s'],
+  [421, 'no name of weir’s', "This host name is not weir's", 'No name of weir’s'],
   [422, 'no H.264 in it', 'This camera cannot be shown', 'No H.264 in it'],
   [429, 'wait 40 s', 'weir asks to wait', 'Wait 40 s'],
   [500, 'a fault', 'weir could not do this', 'A fault'],

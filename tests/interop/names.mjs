@@ -59,6 +59,6 @@ for (const name of ['whole', 'searched', 'absolute', 'many', 'localhost']) {
 test('a name that nobody knows is said to be unknown', async () => {
   await until('the reason is there', 10_000, async () => {
     const { state, reason } = await weir.camera('nobody');
-    return state === 'waiting' && /no DNS server knows an address for it/.test(reason);
+    return state === 'waiting' && /the DNS servers have no address for it/.test(reason);
   });
 });

@@ -333,6 +333,6 @@ test('who closes or is killed is gone in 4 to 5.5 s, by an alert or an ICMP erro
   const [left, died] = await Promise.all([closed, end(second, 6_000)]);
   t.diagnostic(`closed: ${left.ms.toFixed(0)} ms, killed: ${died.ms.toFixed(0)} ms`);
   assert.equal(left.reason, 'the player left');
-  assert.equal(died.reason, 'the player cannot be reached any more');
+  assert.equal(died.reason, 'the player is unreachable');
   for (const { ms } of [left, died]) assert.ok(ms > 3_000 && ms < 5_500, `${ms} ms`);
 });

@@ -56,7 +56,7 @@ async function notPlaying(name, states, reason) {
 }
 
 const CASES = {
-  wrong: [['failed'], /refuses user viewer, is the password right\?/],
+  wrong: [['failed'], /refuses user viewer: check the password/],
   // Without the path: it may be the password.
   nowhere: [['failed', 'waiting'], /^(?!.*no-such-stream).*404/],
   refused: [['waiting', 'connecting'], /refuses the connection/i],

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use weir::console::Device;
 use weir::limits::{CONSOLE_BAUD_DEFAULT, CONSOLE_BAUD_MAX, CONSOLE_BAUD_MIN};
 
-/// Camera-to-browser gateway: RTSP in, WebRTC out, in memory that is counted before it runs.
+/// Camera-to-browser gateway: RTSP in, WebRTC out, in a fixed memory budget.
 #[derive(Parser)]
 #[command(name = "weir", version = weir::process::version())]
 pub(crate) struct Arguments {
@@ -18,13 +18,13 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Serve the cameras of a configuration
     Run(Serve),
-    /// Be the console of a weir that runs on this machine, or ask it one thing
+    /// Open the console of a weir that runs on this machine, or run one command
     Console(Console),
     /// Name every mistake in a configuration, with line and column
     Check(File),
     /// Print what HTTPS is served with: the certificate's fingerprint, names and dates
     Tls(Run),
-    /// Print what memory is for, item by item, and the total
+    /// Print the memory plan, item by item, with its total
     Memory,
     /// Ask for a user's password and print the line of its hash for weir.toml
     Password,

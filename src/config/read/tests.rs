@@ -70,7 +70,7 @@ fn each_mistake_outside_cameras_is_named_with_its_place() {
         ("[htpp]\n", "line 2, column 2: unknown key `htpp` in the file"),
         (
             "[http]\nlisten = \"8117\"\n",
-            "line 3, column 10: `listen` in [http] is no address and port, like \"[::]:8117\"",
+            "line 3, column 10: `listen` in [http] is not an address and port, like \"[::]:8117\"",
         ),
         (
             "[http]\nlisten = 8117\n",

@@ -66,7 +66,7 @@ const HEADLINES = {
   403: ["refused", "weir does not allow this"],
   404: ["refused", "This camera cannot be shown"],
   409: ["camera", "No picture from the camera"],
-  421: ["refused", "weir does not know itself by this name"],
+  421: ["refused", "This host name is not weir's"],
   422: ["refused", "This camera cannot be shown"],
   429: ["retrying", "weir asks to wait"],
   503: ["retrying", "weir has no room right now"],

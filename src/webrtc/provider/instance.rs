@@ -78,7 +78,7 @@ impl DtlsProvider for Dtls {
         _mtu: Option<usize>,
     ) -> Result<Box<dyn DtlsInstance>, CryptoError> {
         if version != DtlsVersion::Dtls12 {
-            return Err(CryptoError::Other(format!("{version} is not spoken")));
+            return Err(CryptoError::Other(format!("{version} is not supported")));
         }
         let config = super::config().map_err(|error| CryptoError::Other(error.to_string()))?;
         let tap = self.swallow.then(|| ATTACHED.take().unwrap_or_default());

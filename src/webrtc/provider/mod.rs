@@ -53,7 +53,7 @@ pub enum ProviderError {
 impl std::fmt::Display for ProviderError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Keys => write!(f, "no random keys to be had"),
+            Self::Keys => write!(f, "cannot generate random keys"),
             Self::Vectors(reason) => write!(f, "cryptography fails its test vectors: {reason}"),
         }
     }
