@@ -110,7 +110,7 @@ fn who_fails_behind_a_proxy_locks_out_itself_alone() {
         assert_eq!(log_in("198.51.100.1"), 429);
         assert_eq!(log_in("198.51.100.2, 198.51.100.1"), 429, "whatever it writes before itself");
         assert_eq!(self::log_in(&server, PASSWORD, &[]).status, 303, "nor the proxy's own address");
-        assert_eq!(server.log().contains("is not among `proxies`"), http.is_empty());
+        assert_eq!(server.log().contains("is not in `proxies`"), http.is_empty());
     }
 }
 
