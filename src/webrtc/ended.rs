@@ -77,7 +77,7 @@ impl Ended {
             Self::NeverStarted => "no report within 15 s of the handshake",
             Self::Evicted => "silent, and evicted for another player",
             Self::Stopping => "weir stopped",
-            Self::HandshakeTimeout => "handshake not done within 10 s",
+            Self::HandshakeTimeout => "the handshake timed out",
             Self::HandshakeEvicted => {
                 "the handshake made no progress, and was evicted for another player"
             }
