@@ -119,6 +119,21 @@ fn a_viewer_who_takes_the_whole_table_leaves_room_for_another_at_once() {
 }
 
 #[test]
+fn an_offer_that_cannot_be_answered_takes_no_session() {
+    let fixture = Fixture::open();
+    let mut wall: Vec<Viewer> = (0..PROFILE.sessions).map(|_| fixture.viewer()).collect();
+    let without_h264 = agent::offer(NO_FINGERPRINT).replace("H264/90000", "VP8/90000");
+    for (offer, status) in [("v=0\r\n", 422), (&*without_h264, 422)] {
+        let refused = agent::post(loopback(9), fixture.server.http, CAMERA, offer);
+        assert_eq!(refused.expect("an answer").status, status, "{offer}");
+    }
+    let more = wall[0].reception.counts.packets + 50;
+    assert!(wall::run(&mut wall, PATIENCE_US, |wall| wall[0].reception.counts.packets > more));
+    assert!(wall.iter().all(|viewer| viewer.ended.is_none()));
+    stranger(&fixture, 9).expect("a good one takes the place of one of four");
+}
+
+#[test]
 fn who_vanished_makes_room_for_a_newcomer_after_three_seconds() {
     let fixture = Fixture::open();
     let mut viewers = full_house(&fixture);

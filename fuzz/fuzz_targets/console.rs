@@ -1,4 +1,4 @@
-//! A consoleuration file: no panic, every mistake with its place, no password in any message.
+//! A console: before a right password nothing but the password is asked for, whatever the bytes.
 
 #![no_main]
 

@@ -13,7 +13,7 @@ use crate::hex;
 use crate::limits::{
     CAMERA_START_WAIT_US, OFFER_WAIT_US, PROFILE, SESSION_EVICTABLE_US, SESSION_OWN_EVICTABLE_US,
 };
-use crate::media::{Command, Expect};
+use crate::media::{Command, Expect, SessionId};
 use crate::mem::accounts::{self, AccountKind, HeapAccount};
 use crate::random::random;
 use crate::status::{self, TABLES};
@@ -40,9 +40,12 @@ impl Control {
     pub async fn offer(&self, offer: OfferRequest) -> Result<OfferAnswer, OfferRefusal> {
         let state = &self.0;
         state.started(&offer.camera).await;
-        state.admitting(&offer.camera)?;
+        let camera = state.admitting(&offer.camera)?;
+        // A session is ended for an offer only when nothing else is in its way.
+        let profile = status::CAMERAS[usize::from(camera)].profile_level_id.load(Relaxed);
+        Answered::check(&offer.sdp, profile).map_err(refusal)?;
         let peer = offer.peer.ip();
-        state.make_room(peer, &offer.owner)?;
+        state.room(peer, &offer.owner)?;
         let permit = state.slot(offer.client).await?;
         // While it waited the camera may have got another slot, or none.
         let camera = state.admitting(&offer.camera)?;
@@ -109,24 +112,37 @@ impl State {
         problem.map_or(Ok(()), |problem| Err(OfferRefusal::NotLetIn(problem)))
     }
 
-    /// Makes sure that a session of `owner` finds a slot. In a full table it ends one session, the
-    /// first that it finds in this order:
+    /// Makes sure that a session of `owner` finds a slot: in a full table it ends the session that
+    /// [`State::room`] names.
+    fn make_room(&self, peer: IpAddr, owner: &Owner) -> Result<(), OfferRefusal> {
+        if let Some((session, ended)) = self.room(peer, owner)? {
+            TABLES.sessions.was_full();
+            self.end(session, ended, None);
+        }
+        Ok(())
+    }
+
+    /// Which session makes room for one of `owner`; `None` while a slot is free. It is the first
+    /// that is found in this order:
     ///
     /// - an offer without a check, of the viewer with the most sessions;
     /// - the longest silent session, if silent for [`SESSION_EVICTABLE_US`];
     /// - a session of the same address, if silent for [`SESSION_OWN_EVICTABLE_US`], so that a
     ///   player that vanished and asks again need not wait longer;
     /// - a session of the viewer with the most, if `owner` has fewer.
-    fn make_room(&self, peer: IpAddr, owner: &Owner) -> Result<(), OfferRefusal> {
+    fn room(
+        &self,
+        peer: IpAddr,
+        owner: &Owner,
+    ) -> Result<Option<(SessionId, Ended)>, OfferRefusal> {
         if self.media.borrow().is_behind() {
             TABLES.commands.was_full();
             let reason = "the media thread is behind with its commands".to_owned();
             return Err(OfferRefusal::Full { reason, retry_after_s: RETRY_FULL_S });
         }
         if !self.sessions.borrow().is_full() {
-            return Ok(());
+            return Ok(None);
         }
-        TABLES.sessions.was_full();
         let now_us = clock::now_us();
         let handshakes = self.handshakes.borrow();
         let is_unchecked = |session| handshakes.is_unchecked(session, now_us);
@@ -145,13 +161,12 @@ impl State {
             Some((session, if is_live { Ended::Surplus } else { Ended::HandshakeEvicted }))
         };
         let found = found.or_else(surplus);
-        drop(handshakes);
-        let Some((session, ended)) = found else {
+        if found.is_none() {
+            TABLES.sessions.was_full();
             let reason = format!("sessions full, max {}", PROFILE.sessions);
             return Err(OfferRefusal::Full { reason, retry_after_s: RETRY_FULL_S });
-        };
-        self.end(session, ended, None);
-        Ok(())
+        }
+        Ok(found)
     }
 
     /// Waits for a handshake slot, at most [`OFFER_WAIT_US`].

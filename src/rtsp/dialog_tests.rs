@@ -303,7 +303,8 @@ fn what_is_too_large_says_how_large() {
     let sdp = "x".repeat(RTSP_BODY_BYTES_MAX + 1);
     let mut talk = Talk::new(URL, None);
     let error = talk.answers(&[&status("200 OK"), &describe("", &sdp)]).unwrap_err();
-    let message = format!("camera's message body is {} bytes, max {RTSP_BODY_BYTES_MAX}", sdp.len());
+    let message =
+        format!("camera's message body is {} bytes, max {RTSP_BODY_BYTES_MAX}", sdp.len());
     assert_eq!(error.to_string(), message);
     let mut talk = Talk::new(URL, None);
     let head = format!("RTSP/1.0 200 OK\r\nX: {}", "x".repeat(RTSP_HEAD_BYTES_MAX));

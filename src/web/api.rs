@@ -181,7 +181,7 @@ fn json(value: &impl Serialize) -> Reply {
 }
 
 fn text(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("these api are JSON")
+    serde_json::to_string(value).expect("these values are JSON")
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub(super) fn describe(denial: Denial) -> (StatusCode, &'static str, String) {
             forbidden,
             "Not from that page",
             "this comes from a page of another site, which is not among `origins` in [http]. If it is \
-             weir's own behind a proxy, its name belongs in `names` and the proxy's address into \
+             weir's own behind a proxy, its name belongs in `names` and the proxy's address in \
              `proxies`",
         ),
         Denial::NoAccounts => (

@@ -39,7 +39,8 @@ const _: () = assert!(HTTP_HEAD_MS_MAX == HTTP_KEEP_ALIVE_MS);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Client {
     pub(super) peer: SocketAddr,
-    /// The address that `peer` is counted by ([`crate::access::client::key`]).
+    /// The address that `peer` is counted by ([`crate::access::client::key`]); of a proxy of
+    /// `proxies` its whole address.
     pub(super) key: IpAddr,
     pub(super) asked: IpAddr,
     /// The client speaks TLS, to weir or to a proxy in front of it.

@@ -148,6 +148,17 @@ impl std::fmt::Debug for Answered {
 }
 
 impl Answered {
+    /// Whether an offer can be answered, as far as that depends on the offer and on the camera's
+    /// profile_idc, constraint flags and level_idc. [`Self::accept`] may still find no address of
+    /// ours to answer with.
+    ///
+    /// # Errors
+    /// What is wrong with the offer, or that it has no H.264 for this camera.
+    pub fn check(offer: &str, camera_profile: u32) -> Result<(), OfferError> {
+        let offer = Offer::read(offer)?;
+        profile::choose(camera_profile, &offer.formats).map(|_| ()).ok_or(OfferError::NoH264)
+    }
+
     /// Answers an offer.
     ///
     /// # Errors
