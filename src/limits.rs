@@ -145,7 +145,7 @@ const _: () = {
     // Below COMMANDS_BEHIND an offer may add two (it ends one session and expects another). Above,
     // each session goes live and ends, each camera plays and stops, and there is the shutdown.
     assert!(3 * p.sessions > 2 * p.sessions + 2, "the command queue must never be full");
-    assert!(p.commands > 4 * p.sessions + 2 * p.cameras, "each session may be offered anew");
+    assert!(p.commands > 4 * p.sessions + 2 * p.cameras, "each session may be offered again");
     assert!(p.http_connections_per_address <= p.http_connections);
     assert!(CONFIG_HEAP_BYTES_MAX <= p.library_heap_bytes / 2, "any file can be read at start");
     assert!(

@@ -29,6 +29,26 @@ const BANNED_WORDS: [&str; 9] = [
     "as discussed",
     "in this session we",
 ];
+/// Words for things of weir that had other meanings beside: the field's own are in use.
+const RETIRED_WORDS: [&str; 17] = [
+    "seat",
+    "seats",
+    "turner",
+    "signpost",
+    "oddities",
+    "anew",
+    "CameraCard",
+    "SessionCard",
+    "SeatId",
+    "Knocking",
+    "Unheard",
+    "Wiring",
+    "Outlet",
+    "last_words",
+    "told_since",
+    "is_vain",
+    "vacate",
+];
 /// The only places that may talk to memory and to the kernel behind the compiler's back: the arenas
 /// and the heap, the sockets, and what the kernel knows of this process (its user, its end). A test stops a thread by ptrace.
 const UNSAFE_FOLDERS: [&str; 4] =
@@ -200,6 +220,20 @@ fn what_is_public_is_described_in_more_than_three_words() {
 }
 
 #[test]
+fn retired_words_are_not_in_use() {
+    let is_sign = |sign: char| !(sign.is_alphanumeric() || sign == '_');
+    let mut found = Vec::new();
+    for source in sources() {
+        for (at, line) in source.text.lines().enumerate() {
+            for word in line.split(is_sign).filter(|word| RETIRED_WORDS.contains(word)) {
+                found.push(format!("{}:{}: {word}", source.path, at + 1));
+            }
+        }
+    }
+    assert_none("say it in the field's own words", &found);
+}
+
+#[test]
 fn comments_end_at_column_100() {
     let is_long = |line: &&str| line.chars().count() > 100 && line.trim_start().starts_with("//");
     let mut long = Vec::new();
@@ -322,7 +356,7 @@ fn the_daemon_does_not_unwrap() {
     assert_none("expect() names its invariant; accessors have no get_", &offences);
 }
 
-/// The README is of the default profile. `UPDATE_README=1 cargo test --test tidy` writes it anew.
+/// The README is of the default profile. `UPDATE_README=1 cargo test --test tidy` writes it again.
 #[test]
 fn readme_has_the_memory_table() {
     // mio's sockets are larger with debug assertions, which no released program has.

@@ -132,6 +132,6 @@ mod tests {
         own.prefixes = heapless::Vec::from_slice(&[planted]).expect("room for one");
         assert_eq!(own.key(far, 4 + OWN_NETWORKS_LOOK_US), far, "what was found is used");
         let network = IpAddr::from(v6("2001:db8:0:6::"));
-        assert_eq!(own.key(far, 5 + OWN_NETWORKS_LOOK_US), network, "and then looked for anew");
+        assert_eq!(own.key(far, 5 + OWN_NETWORKS_LOOK_US), network, "and then looked for again");
     }
 }

@@ -208,7 +208,7 @@ fn who_went_away_is_logged_out() {
     dispatcher.now_us = deadline_us - 1;
     dispatcher.terminal.timeout(dispatcher.now_us);
     dispatcher.types("status\r");
-    assert_eq!(dispatcher.commands, ["status"], "not yet, and now it begins anew");
+    assert_eq!(dispatcher.commands, ["status"], "not yet, and now it begins again");
     dispatcher.now_us = dispatcher.terminal.deadline_us().expect("still in");
     dispatcher.terminal.timeout(dispatcher.now_us);
     dispatcher.settle();

@@ -37,16 +37,16 @@ impl Control {
         let source = state.source.clone().ok_or(ReloadError::NoFile)?;
         // Held until the copy of the file is written, so that the next reload waits for it. The
         // write goes on also when the client leaves.
-        let turn = Arc::clone(&state.reloading).acquire_owned().await;
-        let turn = Arc::new(turn.expect("it is never closed"));
+        let reloading_permit = Arc::clone(&state.reloading).acquire_owned().await;
+        let reloading_permit = Arc::new(reloading_permit.expect("it is never closed"));
         let _reload = state.supervisor.reload();
-        self.read_anew(source, Arc::clone(&turn)).await
+        self.read_again(source, Arc::clone(&reloading_permit)).await
     }
 
-    async fn read_anew(
+    async fn read_again(
         &self,
         source: ConfigFile,
-        turn: Arc<OwnedSemaphorePermit>,
+        reloading_permit: Arc<OwnedSemaphorePermit>,
     ) -> Result<Reloaded, ReloadError> {
         let state = &self.0;
         let Usable { loaded, text } = match source.read() {
@@ -66,7 +66,7 @@ impl Control {
         // Syncing to a disk takes long, so it is done on another thread.
         let write = move || {
             source.keep(&text);
-            drop(turn);
+            drop(reloading_permit);
         };
         let kept = spawn_blocking(write).await;
         if let Err(error) = kept {

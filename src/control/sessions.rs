@@ -92,7 +92,7 @@ impl Sessions {
         let handle = self.table.admit("sessions", record)?;
         self.next_id += 1;
         stats(handle).reset();
-        Ok(seat_id(handle))
+        Ok(session_id(handle))
     }
 
     /// The number of slots in use.
@@ -119,7 +119,7 @@ impl Sessions {
             (now_us.saturating_sub(sign_us), handle)
         });
         let (silent_us, handle) = silent.max_by_key(|(silent_us, _)| *silent_us)?;
-        (silent_us > silence_us).then(|| seat_id(handle))
+        (silent_us > silence_us).then(|| session_id(handle))
     }
 
     /// The session to end so that `owner` can have one more; see [`sharing::surplus`].
@@ -142,7 +142,7 @@ impl Sessions {
 
     fn held(&self) -> impl Iterator<Item = HeldSession<'_>> {
         self.table.iter().map(|(handle, record)| HeldSession {
-            session: seat_id(handle),
+            session: session_id(handle),
             owner: &record.owner,
             id: record.id,
         })
@@ -150,17 +150,16 @@ impl Sessions {
 
     /// The sessions that `policy` does not admit, each with the reason.
     pub(super) fn strangers(&self, policy: &Policy) -> Vec<(SessionId, &'static str)> {
-        let strangers = self
-            .table
-            .iter()
-            .filter_map(|(handle, record)| Some((seat_id(handle), record.owner.problem(policy)?)));
+        let strangers = self.table.iter().filter_map(|(handle, record)| {
+            Some((session_id(handle), record.owner.problem(policy)?))
+        });
         strangers.collect()
     }
 
     /// The sessions of a login.
     pub(super) fn of_login(&self, login: &LoginHash) -> Vec<SessionId> {
         let of_login = self.table.iter().filter(|(_, record)| record.owner.login() == Some(login));
-        of_login.map(|(handle, _)| seat_id(handle)).collect()
+        of_login.map(|(handle, _)| session_id(handle)).collect()
     }
 
     /// Marks a session as live: its handshake is done.
@@ -207,7 +206,7 @@ impl Sessions {
     pub(super) fn ended_by_media(&self) -> Vec<(SessionId, Ended)> {
         let ended = self.table.iter().filter_map(|(handle, _)| {
             let number = stats(handle).ended(handle.generation)?;
-            Some((seat_id(handle), Ended::from_number(number)?))
+            Some((session_id(handle), Ended::from_number(number)?))
         });
         ended.collect()
     }
@@ -215,7 +214,7 @@ impl Sessions {
     /// The sessions of a camera's slot.
     pub(super) fn of(&self, camera: u16) -> Vec<SessionId> {
         let of_camera = self.table.iter().filter(|(_, record)| record.camera == camera);
-        of_camera.map(|(handle, _)| seat_id(handle)).collect()
+        of_camera.map(|(handle, _)| session_id(handle)).collect()
     }
 
     /// The session that has this secret.
@@ -223,13 +222,13 @@ impl Sessions {
         self.table
             .iter()
             .find(|(_, record)| record.secret == secret)
-            .map(|(handle, _)| seat_id(handle))
+            .map(|(handle, _)| session_id(handle))
     }
 
     /// The session that has this public id.
     pub(super) fn find_by_id(&self, id: u64) -> Option<SessionId> {
         let found = self.table.iter().find(|(_, record)| record.id == id);
-        found.map(|(handle, _)| seat_id(handle))
+        found.map(|(handle, _)| session_id(handle))
     }
 
     /// Why there is no session of a public id.
@@ -332,7 +331,7 @@ impl SessionRecord {
     }
 }
 
-fn seat_id(handle: Handle) -> SessionId {
+fn session_id(handle: Handle) -> SessionId {
     SessionId { slot: handle.index, generation: handle.generation }
 }
 

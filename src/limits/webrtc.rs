@@ -55,7 +55,7 @@ pub const SESSION_FIRST_SRTCP_US: u64 = 15_000_000;
 /// In a full table, a session that is silent for longer than this is evicted.
 pub const SESSION_EVICTABLE_US: u64 = 3_000_000;
 /// ICMP errors read from the media socket's queue per round; the rest is read in the next one.
-pub const ICMP_ERRORS_PER_TURN: usize = 64;
+pub const ICMP_ERRORS_PER_ITERATION: usize = 64;
 /// How often a call of the media socket is retried while ICMP errors arrive, which a call may
 /// return in place of its own result. A burst on another core lasts some 100 us, a call 1 us.
 pub const ICMP_RETRIES_MAX: u32 = 64;

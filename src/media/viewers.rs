@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::egress::batch::Path;
 use crate::egress::rtcp::{self, Feedback};
 use crate::egress::subscription::Subscription;
-use crate::limits::ICMP_ERRORS_PER_TURN;
+use crate::limits::ICMP_ERRORS_PER_ITERATION;
 use crate::net::udp::RECEIVE_DATAGRAMS_MAX;
 use crate::random::random;
 use crate::status::{self, TABLES};
@@ -43,7 +43,7 @@ impl EventLoop {
 
     /// Reads the ICMP errors about sent datagrams, a bounded number per iteration.
     pub(super) fn take_errors(&mut self) {
-        for _ in 0..ICMP_ERRORS_PER_TURN {
+        for _ in 0..ICMP_ERRORS_PER_ITERATION {
             let Some(error) = self.socket.next_error() else { return };
             self.icmp_errors += 1;
             if let Some(by) = error.unreachable_by {

@@ -337,8 +337,8 @@ mod tests {
                 let mut scan = HeadScan::NONE;
                 for end in start + 1..=stream.len() {
                     let part = examine(&stream[start..end], OURS, is_lost, &mut scan);
-                    let anew = &mut { HeadScan::NONE };
-                    assert_eq!(examine(&stream[start..end], OURS, is_lost, anew), part);
+                    let again = &mut { HeadScan::NONE };
+                    assert_eq!(examine(&stream[start..end], OURS, is_lost, again), part);
                     let same = part == whole
                         || matches!(part, Examination::Need { .. })
                         || matches!((part, whole), (Examination::Garbage(a), Examination::Garbage(b)) if a <= b)

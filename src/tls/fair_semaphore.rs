@@ -80,11 +80,11 @@ impl FairSemaphore {
         if taken.len() >= self.max {
             return None;
         }
-        let turns_of = |index: &usize| {
+        let permits_of = |index: &usize| {
             let address = waiting[*index].address;
             taken.iter().filter(|taken| **taken == address).count()
         };
-        let next = (0..waiting.len()).min_by_key(turns_of)?;
+        let next = (0..waiting.len()).min_by_key(permits_of)?;
         Some(waiting.remove(next))
     }
 
@@ -125,7 +125,7 @@ mod tests {
 
     use super::*;
 
-    fn turns_of(max: usize) -> Rc<FairSemaphore> {
+    fn semaphore_of(max: usize) -> Rc<FairSemaphore> {
         static GAUGE: AtomicU64 = AtomicU64::new(0);
         FairSemaphore::new(max, &GAUGE)
     }
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn an_address_without_a_turn_goes_before_one_that_has_some() {
         run(async {
-            let semaphore = turns_of(2);
+            let semaphore = semaphore_of(2);
             let first = semaphore.take(address(1)).await;
             let _second = semaphore.take(address(1)).await;
             let mut greedy = pin!(semaphore.take(address(1)));
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn who_has_gone_is_passed_over() {
         run(async {
-            let semaphore = turns_of(1);
+            let semaphore = semaphore_of(1);
             let first = semaphore.take(address(1)).await;
             let mut last = pin!(semaphore.take(address(3)));
             {
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn a_long_turn_ends_only_when_another_is_wanted() {
         run(async {
-            let semaphore = turns_of(1);
+            let semaphore = semaphore_of(1);
             let first = semaphore.take(address(1)).await;
             let mut overdue = pin!(first.overdue());
             let long = Duration::from_millis(TLS_PERMIT_MS + 50);

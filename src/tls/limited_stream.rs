@@ -78,7 +78,7 @@ impl LimitedStream {
     }
 
     /// An error if the permit is overdue and others wait for one.
-    fn check_place(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+    fn check_slot(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         let LargeRecordSlot::Held { overdue, is_over, .. } = &mut self.slot else { return Ok(()) };
         *is_over = *is_over || overdue.as_mut().poll(context).is_ready();
         if *is_over {
@@ -92,7 +92,7 @@ impl LimitedStream {
     }
 
     /// Waits for a permit if more than one read's worth is unread.
-    fn poll_place(&mut self, context: &mut Context<'_>, asked_bytes: usize) -> Poll<()> {
+    fn poll_slot(&mut self, context: &mut Context<'_>, asked_bytes: usize) -> Poll<()> {
         self.give_up_slot(asked_bytes);
         let LargeRecordSlots { semaphore, address } = &self.slots;
         if self.unread_bytes >= TLS_READ_BYTES && matches!(self.slot, LargeRecordSlot::None) {
@@ -134,14 +134,14 @@ impl AsyncRead for LimitedStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        ready!(self.poll_place(context, buffer.remaining()));
+        ready!(self.poll_slot(context, buffer.remaining()));
         // At most one read's worth, so that no more than that is left over in rustls' buffer.
         let piece_bytes = buffer.remaining().min(TLS_READ_BYTES);
         let mut piece = ReadBuf::new(buffer.initialize_unfilled_to(piece_bytes));
         let read = self.as_mut().stream().poll_read(context, &mut piece);
         let bytes = piece.filled().len();
         if read.is_pending() {
-            self.check_place(context)?;
+            self.check_slot(context)?;
         }
         ready!(read)?;
         buffer.advance(bytes);
@@ -160,7 +160,7 @@ impl AsyncWrite for LimitedStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.check_place(context)?;
+        self.check_slot(context)?;
         self.stream().poll_write(context, bytes)
     }
 
@@ -169,7 +169,7 @@ impl AsyncWrite for LimitedStream {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.check_place(context)?;
+        self.check_slot(context)?;
         self.stream().poll_write_vectored(context, slices)
     }
 
@@ -179,7 +179,7 @@ impl AsyncWrite for LimitedStream {
 
     /// HTTP flushes in each poll, also while a request waits and nothing is read or written.
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.check_place(context)?;
+        self.check_slot(context)?;
         self.stream().poll_flush(context)
     }
 

@@ -127,7 +127,7 @@ mod tests {
         }
         std::fs::write(folder.join(FILE), "damaged").expect("written");
         assert!(kept(&state, &provider()).is_err());
-        let second = open(&state, &provider()).expect("made anew").info;
+        let second = open(&state, &provider()).expect("made again").info;
         assert_ne!(second.fingerprint, first.fingerprint);
         assert_eq!(open(&state, &provider()).expect("kept").info, second);
         let _ = std::fs::remove_dir_all(folder);

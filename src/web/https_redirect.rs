@@ -66,9 +66,9 @@ mod tests {
     fn sent(host: &str) -> Option<String> {
         let further = ["gate.example".to_owned()];
         let names = Names { own: "weir", further: &further, domains: &[] };
-        let signpost = HttpsRedirect { names, is_by_proxy: false, port: 8443 };
+        let redirect = HttpsRedirect { names, is_by_proxy: false, port: 8443 };
         let request = Request::builder().uri("/gate/?a=b").header(header::HOST, host).body(());
-        let reply = signpost.read(&request.expect("a request")).expect_err("not health");
+        let reply = redirect.read(&request.expect("a request")).expect_err("not health");
         let location = reply.headers().get(header::LOCATION)?;
         assert_eq!(reply.status(), StatusCode::PERMANENT_REDIRECT);
         Some(location.to_str().expect("text").to_owned())
@@ -94,18 +94,18 @@ mod tests {
     fn health_needs_no_host() {
         let names = Names { own: "weir", further: &[], domains: &[] };
         for is_by_proxy in [false, true] {
-            let signpost = HttpsRedirect { names, is_by_proxy, port: 8443 };
+            let redirect = HttpsRedirect { names, is_by_proxy, port: 8443 };
             let request = Request::builder().uri("/healthz").body(()).expect("a request");
-            assert!(matches!(signpost.read(&request), Ok(Action::Health)));
+            assert!(matches!(redirect.read(&request), Ok(Action::Health)));
         }
     }
 
     #[test]
     fn a_proxy_is_told_where_to_ask_and_led_nowhere() {
         let names = Names { own: "weir", further: &[], domains: &[] };
-        let signpost = HttpsRedirect { names, is_by_proxy: true, port: 8443 };
+        let redirect = HttpsRedirect { names, is_by_proxy: true, port: 8443 };
         let request = Request::builder().uri("/gate/").header(header::HOST, "weir").body(());
-        let reply = signpost.read(&request.expect("a request")).expect_err("not health");
+        let reply = redirect.read(&request.expect("a request")).expect_err("not health");
         assert_eq!(reply.status(), StatusCode::MISDIRECTED_REQUEST);
         assert!(!reply.headers().contains_key(header::LOCATION));
     }

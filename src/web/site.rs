@@ -69,8 +69,8 @@ pub async fn serve(listeners: Listeners, control: Control) {
             let domains = guard.domains();
             let names = guard.names(&policy, &domains);
             let is_by_proxy = policy.is_proxy(client.peer.ip());
-            let signpost = HttpsRedirect { names, is_by_proxy, port };
-            let action = signpost.read(&request).unwrap_or_else(Action::Done);
+            let redirect = HttpsRedirect { names, is_by_proxy, port };
+            let action = redirect.read(&request).unwrap_or_else(Action::Done);
             perform(&control, action).await
         }
     };

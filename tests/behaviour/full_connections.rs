@@ -17,7 +17,7 @@ const ASK_EVERY: Duration = Duration::from_micros(HTTP_EVICTABLE_US / 2);
 const PAGES: usize = 5;
 
 /// Has `count` connections from `local` and asks on all of them until it `is_over`; one that weir
-/// closes is opened anew. `answered` counts.
+/// closes is opened again. `answered` counts.
 fn ask_ever_again(
     http: SocketAddr,
     local: IpAddr,

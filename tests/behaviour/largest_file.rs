@@ -1,4 +1,4 @@
-//! Files that cost as much memory as a file can: reading them anew stays within its share of the
+//! Files that cost as much memory as a file can: reading them again stays within its share of the
 //! library heap, and whatever is over a bound is refused before it costs anything.
 
 use toml_parser::Source;

@@ -1,5 +1,5 @@
 //! On one heavy camera a viewer that reads nothing, one that loses every fifth packet and one that
-//! comes anew each second: those beside them lose nothing.
+//! comes again each second: those beside them lose nothing.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -17,7 +17,7 @@ const KEY_FRAME_BYTES: u32 = 650_000;
 const WINDOW_US: u64 = 6_000_000;
 const PATIENCE_US: u64 = 10_000_000;
 const TRAIL_US: u64 = 200_000;
-/// A viewer that comes anew stays so long.
+/// A viewer that comes again stays so long.
 const STAY_US: u64 = 1_000_000;
 
 /// Comes and goes until `is_over`; how often it had a picture.

@@ -170,7 +170,7 @@ fn a_login_through_a_proxy_that_ends_tls_or_writes_another_host() {
     for (what, headers) in [
         ("another site", &[kept, evil, ("Sec-Fetch-Site", "cross-site"), proto][..]),
         ("the same without Sec-Fetch-Site", &[kept, evil, proto]),
-        ("the same, Host written anew", &[evil, proto]),
+        ("the same, Host written again", &[evil, proto]),
         ("another name of the same site", &[kept, blog, ("Sec-Fetch-Site", "same-site"), proto]),
     ] {
         assert_eq!(log_in(&server, PASSWORD, headers).status, 403, "{what}");

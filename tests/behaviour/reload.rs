@@ -1,4 +1,4 @@
-//! The configuration read anew: what has changed is done, and nothing else is touched.
+//! The configuration read again: what has changed is done, and nothing else is touched.
 
 use std::sync::atomic::Ordering::Relaxed;
 

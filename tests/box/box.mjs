@@ -96,7 +96,7 @@ test('the box has most of its memory left', async (t) => {
   assert.match(await box.run('sysctl -n net.core.wmem_max'), /2097152/);
 });
 
-test('it keeps what it was told over a restart, and starts anew when asked to', async () => {
+test('it keeps what it was told over a restart, and starts again when asked to', async () => {
   await viewer.close();
   await box.run('kill -9 $(pidof weir)');
   const banner = await box.serial.sees('password: ', 60_000);
@@ -111,7 +111,7 @@ test('it keeps what it was told over a restart, and starts anew when asked to', 
   serial.types('reboot');
   await serial.sees('type yes: ');
   serial.types('yes');
-  // The emulator is told to end where a machine would start anew.
+  // The emulator is told to end where a machine would start again.
   const ended = await Promise.race([box.ended, sleep(10_000).then(() => 'still running')]);
   assert.equal(ended, 0);
 });

@@ -77,7 +77,7 @@ test('a browser of 2021 has the list, and the picture by one session', async (t)
   });
   const viewer = await open(t, prepare);
   await pill(viewer, 'Live');
-  assert.equal(viewer.posts(), 1, 'it waited for the key frame instead of connecting anew');
+  assert.equal(viewer.posts(), 1, 'it waited for the key frame instead of connecting again');
   const { height } = await viewer.page.locator('video').boundingBox();
   assert.ok(height > 300, `the video is ${height} pixels high`);
 });

@@ -143,7 +143,7 @@ test(`${COUNT} cameras on one screen all play within 10 s, and go on`, async (t)
   const perS = (await frames()).map((after, i) => ((after - before[i]) * 1_000) / (Date.now() - begin));
   t.diagnostic(`${Math.min(...perS).toFixed(1)} to ${Math.max(...perS).toFixed(1)} frames/s`);
   assert.ok(Math.min(...perS) > 1, 'each of them moves');
-  assert.equal(page.posts, COUNT, 'none of them was connected anew');
+  assert.equal(page.posts, COUNT, 'none of them was connected again');
 });
 
 test('tiles that leave the screen end their sessions, and those that come play', async (t) => {
@@ -270,7 +270,7 @@ test('a kiosk has nothing but tiles, outlives a restart, and is as new as weir',
     const response = await route.fetch();
     await route.fulfill({ response, json: { ...(await response.json()), pages: 'another' } });
   });
-  await until('it is loaded anew', 8_000, () => page.evaluate(() => !window.isOld && window.weir));
+  await until('it is loaded again', 8_000, () => page.evaluate(() => !window.isOld && window.weir));
 });
 
 const TOKEN = 'a token for the wall';

@@ -160,7 +160,7 @@ impl Server {
         fs::rename(unfinished, self.config()).expect("a writable directory");
     }
 
-    /// Has it read its configuration anew, by its console; what a POST to `/api/reload` answers.
+    /// Has it read its configuration again, by its console; what a POST to `/api/reload` answers.
     pub fn reload(&self) -> Response {
         let (is_done, body) = self.console(&["config", "reload", "--json"]);
         let answer = Response { status: 200, headers: Vec::new(), body };

@@ -7,8 +7,8 @@ use crate::mem::accounts::{AccountKind, HeapAccount, Refused, raise, shared};
 
 /// Serialises the tests: each has a heap of its own, but all share the count of used bytes.
 fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn layout(bytes: usize) -> Layout {
@@ -65,7 +65,7 @@ impl Drop for Block {
 
 #[test]
 fn blocks_are_counted_and_what_does_not_fit_is_null() {
-    let _turn = alone();
+    let _alone = alone();
     let mut block = Block::new(layout(1000), 7);
     assert_eq!(used_bytes(), block_bytes(layout(1000)));
     block.grow(50_000);
@@ -91,7 +91,7 @@ fn blocks_are_counted_and_what_does_not_fit_is_null() {
 
 #[test]
 fn the_place_of_a_block_is_found_again_for_the_next_of_its_size() {
-    let _turn = alone();
+    let _alone = alone();
     for bytes in [100, 1_500, 8_192, 9_000, 16_384, 50_000] {
         // A block that stays behind each one keeps neighbouring free blocks from merging.
         let pair = |_| (Block::new(layout(bytes), 1), Block::new(layout(40), 2));
@@ -107,7 +107,7 @@ fn the_place_of_a_block_is_found_again_for_the_next_of_its_size() {
 
 #[test]
 fn an_account_is_over_its_budget_until_it_gives_back_or_is_closed() {
-    let _turn = alone();
+    let _alone = alone();
     let kind = AccountKind::Offer;
     let account = HeapAccount::open(kind).expect("room");
     let block = account.enter(|| Block::new(layout(kind.budget_bytes()), 1));
@@ -131,7 +131,7 @@ fn an_account_is_over_its_budget_until_it_gives_back_or_is_closed() {
 
 #[test]
 fn no_more_accounts_are_open_than_the_plan_has_and_none_beside_the_reserve() {
-    let _turn = alone();
+    let _alone = alone();
     let kind = AccountKind::Handshake;
     let open: Vec<_> = (0..kind.max()).map(|_| HeapAccount::open(kind).expect("room")).collect();
     assert!(matches!(HeapAccount::open(kind), Err(Refused::Full(full)) if full.max == kind.max()));
@@ -171,7 +171,7 @@ impl Numbers {
 
 #[test]
 fn the_books_add_up_whatever_is_allocated_grown_given_back_and_closed() {
-    let _turn = alone();
+    let _alone = alone();
     let mut numbers = Numbers(1);
     // A block, and the number of its account while that is open.
     let mut blocks: Vec<(Block, Option<usize>)> = Vec::new();

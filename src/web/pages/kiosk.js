@@ -15,7 +15,7 @@ async function stayLit() {
   isAsking = false;
 }
 
-/** Loads the page anew if it is there: what a proxy says instead would stay for ever. */
+/** Loads the page again if it is there: what a proxy says instead would stay for ever. */
 async function reload() {
   const answer = await fetch(location.href, { cache: "no-store" }).catch(() => null);
   if (answer?.ok && !answer.redirected) location.reload();

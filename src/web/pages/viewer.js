@@ -114,7 +114,7 @@ export class Viewer {
 
   /** Shows what has come. A tap may do that where the page by itself may not. */
   async play() {
-    // One that stands still without being paused is given its stream anew.
+    // One that stands still without being paused is given its stream again.
     if (this.state === "paused" && !this.video.paused) this.video.srcObject = this.video.srcObject;
     try {
       await this.video.play();

@@ -189,7 +189,7 @@ export class Wall {
     for (const tile of this.#tiles.values()) tile.end();
   }
 
-  /** The browser kept the page: the observer says anew what is on the screen. */
+  /** The browser kept the page: the observer says again what is on the screen. */
   #enterAgain() {
     for (const { element } of this.#tiles.values()) {
       this.#observer.unobserve(element);

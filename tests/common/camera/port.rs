@@ -63,7 +63,7 @@ impl Port {
         self.waiting.front().is_some_and(|frame| frame.written > 0)
     }
 
-    /// Its time came: it has to be listed anew.
+    /// Its time came: it has to be listed again.
     pub(super) fn unlist(&mut self) {
         self.is_listed = false;
     }
