@@ -7,11 +7,11 @@
 
 use std::cmp::Reverse;
 
+use crate::history::Chunks;
+use crate::history::ring::ChunkUse;
 use crate::limits::{CAMERAS_MAX, READ_CHUNKS_MAX, ROOM_CHUNKS};
 
 use super::hub::Stream;
-use crate::history::Chunks;
-use crate::history::ring::ChunkUse;
 
 /// The span of history given up at a time, of all streams, so that not every chunk needs a search.
 const HISTORY_STEP_US: u64 = 10_000;
@@ -77,11 +77,8 @@ fn refill(
         if chunks.free() >= ROOM_CHUNKS {
             return true;
         }
-        let ring = &mut streams[slot].ring;
-        if ring.group_chunks(chunks, now_us) > 0 {
-            ring.give_group(chunks, now_us);
-            given_up.groups += 1;
-        }
+        let has_given = streams[slot].ring.give_group(chunks, now_us);
+        given_up.groups += u64::from(has_given);
     }
     for &slot in &givers {
         if chunks.free() >= ROOM_CHUNKS {

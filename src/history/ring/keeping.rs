@@ -48,10 +48,10 @@ impl Ring {
     }
 
     /// Gives back the group since the newest key frame, except its part within history. The key
-    /// frame becomes a still.
-    pub(crate) fn give_group(&mut self, chunks: &mut Chunks, now_us: u64) {
+    /// frame becomes a still. Returns whether there was such a group.
+    pub(crate) fn give_group(&mut self, chunks: &mut Chunks, now_us: u64) -> bool {
         self.give_unneeded(chunks, now_us);
-        let Some(group) = self.group(chunks, now_us) else { return };
+        let Some(group) = self.group(chunks, now_us) else { return false };
         for position in 0..group.end {
             let Some(chunk) = self.chunks.pop_front() else { break };
             self.tail = chunks.chunk(chunk).end();
@@ -67,6 +67,7 @@ impl Ring {
         if self.idr.is_none() {
             self.drop_still(chunks);
         }
+        true
     }
 
     /// Whether a key frame older than history is held, as a still or with a group.
