@@ -7,6 +7,8 @@ use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::LazyLock;
 
+use crate::hex;
+
 /// Bytes of program headers that are read: 56 for each; a program has a dozen.
 const HEADERS_BYTES_MAX: usize = 64 * 56;
 /// Bytes of notes that are read: a program's ABI and build id take some 100.
@@ -19,10 +21,7 @@ pub fn of_this_program() -> &'static str {
     static ID: LazyLock<String> = LazyLock::new(|| {
         let id = File::open("/proc/self/exe").and_then(|file| of_file(&file));
         let id = id.ok().flatten().filter(|id| !id.is_empty());
-        id.map_or_else(
-            || "none".to_owned(),
-            |id| id.iter().map(|byte| format!("{byte:02x}")).collect(),
-        )
+        id.map_or_else(|| "none".to_owned(), |id| hex::text(&id))
     });
     &ID
 }

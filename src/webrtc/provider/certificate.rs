@@ -3,7 +3,7 @@
 //! and never from the certificate.
 
 use dimpl::{CryptoError, DtlsCertificate};
-use ring::rand::{SecureRandom, SystemRandom};
+use ring::rand::SystemRandom;
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
 
 use super::ProviderError;
@@ -11,6 +11,7 @@ use crate::der::{
     BIT_STRING, COMMON_NAME, EXPLICIT_0, GENERALIZED_TIME, INTEGER, OID, SEQUENCE, SET, UTC_TIME,
     UTF8_STRING, expect,
 };
+use crate::random::random;
 
 const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 const PRIME256V1: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
@@ -21,17 +22,16 @@ const ECDSA_WITH_SHA256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x0
 /// # Errors
 /// [`ProviderError::Keys`]: no random bytes, or no key from them.
 pub fn generate() -> Result<DtlsCertificate, ProviderError> {
-    let random = SystemRandom::new();
-    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &random)
+    let source = SystemRandom::new();
+    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &source)
         .map_err(|_| ProviderError::Keys)?;
-    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8.as_ref(), &random)
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8.as_ref(), &source)
         .map_err(|_| ProviderError::Keys)?;
     // Firefox remembers serials: two certificates of the same name must not share one.
-    let mut serial = [0; 16];
-    random.fill(&mut serial).map_err(|_| ProviderError::Keys)?;
+    let mut serial: [u8; 16] = random();
     serial[0] = serial[0] & 0x7f | 0x40; // positive, and without a leading zero
     let tbs = to_be_signed(&serial, pair.public_key().as_ref());
-    let signature = pair.sign(&random, &tbs).map_err(|_| ProviderError::Keys)?;
+    let signature = pair.sign(&source, &tbs).map_err(|_| ProviderError::Keys)?;
     Ok(DtlsCertificate {
         certificate: element(
             SEQUENCE,
