@@ -126,10 +126,9 @@ fn paths(text: &str) -> Vec<String> {
                 continue;
             }
             let is_use = text[..at].trim_end_matches(char::is_whitespace).ends_with("use");
-            let end = if is_use { ';' } else { '(' };
             let rest = &text[at..];
             let tree: String = if is_use {
-                rest.split(end).next().unwrap_or_default().split_whitespace().collect()
+                rest.split(';').next().unwrap_or_default().split_whitespace().collect()
             } else {
                 let is_part = |sign: char| sign.is_alphanumeric() || sign == '_' || sign == ':';
                 rest.chars().take_while(|sign| is_part(*sign)).collect()
