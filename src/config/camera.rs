@@ -11,8 +11,7 @@ use super::place::{Problems, Severity};
 use super::section::{At, TomlSection};
 use crate::limits::{CAMERA_NAME_BYTES_MAX, RTSP_PASSWORD_BYTES_MAX, RTSP_USER_BYTES_MAX};
 use crate::rtsp::{CameraCredentials, CameraUrl, UrlError};
-use crate::storage::Secret;
-use crate::storage::open_file;
+use crate::storage::{Secret, open_file};
 
 const TITLE: &str = "[[camera]]";
 /// The longest password, with the byte order mark and the line end that editors add.

@@ -17,8 +17,7 @@ use super::{Camera, ConfigFile};
 use crate::access::PasswordHash;
 use crate::limits::{CONFIG_BYTES_MAX, CONFIG_EDIT_HEAP_FACTOR};
 use crate::mem::accounts::OverBudget;
-use crate::storage::Secret;
-use crate::storage::replace_file;
+use crate::storage::{Secret, replace_file};
 
 /// A change to the configuration file.
 #[derive(Debug, Clone)]

@@ -15,8 +15,7 @@ use super::read::{Loaded, parse};
 use super::syntax::Extent;
 use crate::limits::{CONFIG_BYTES_MAX, CONFIG_PROBLEMS_SHOWN};
 use crate::mem::accounts::{self, AccountKind, HeapAccount, OverBudget, Refused};
-use crate::storage::StateFolder;
-use crate::storage::file_text;
+use crate::storage::{StateFolder, file_text};
 
 /// A configuration file, and the state folder with its last good copy.
 #[derive(Debug, Clone)]

@@ -6,6 +6,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::history::{Chunks, Ring};
 use crate::limits::{PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN};
 use crate::rtp::Receiver;
 use crate::rtp::cut::RingWriter;
@@ -13,8 +14,6 @@ use crate::rtp::receiver::Received;
 use crate::status::CameraStats;
 
 use super::figures::StreamFigures;
-use crate::history::Chunks;
-use crate::history::Ring;
 
 /// The stream of one camera slot.
 #[derive(Debug)]
