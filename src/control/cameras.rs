@@ -55,7 +55,7 @@ enum State {
     Connecting,
     Playing,
     /// Between two tries.
-    OfferQueue(String),
+    Waiting(String),
     /// A person has to change something.
     Failed(String),
     /// Its section of the configuration is bad.
@@ -144,7 +144,7 @@ impl CameraSlot {
                 (missing.to_owned(), 1)
             }
             State::Connecting => ("connecting to the camera".to_owned(), 1),
-            State::OfferQueue(reason) => (reason.clone(), 2),
+            State::Waiting(reason) => (reason.clone(), 2),
             State::Failed(reason) | State::Disabled(reason) => (reason.clone(), 30),
             State::Free => return Err(OfferRefusal::UnknownCamera),
         };
@@ -173,7 +173,7 @@ impl CameraSlot {
             let section = self.section.borrow();
             let name = section.as_ref().map_or("", |section| &section.name);
             match &state {
-                State::OfferQueue(reason) => log::warn!("camera {name}: {reason}"),
+                State::Waiting(reason) => log::warn!("camera {name}: {reason}"),
                 State::Failed(reason) => log::error!("camera {name}: {reason}"),
                 State::Playing => log::info!("camera {name}: playing"),
                 State::Free | State::Connecting | State::Disabled(_) => {}
@@ -235,7 +235,7 @@ impl CameraSlot {
         let (state, reason) = match &*self.state.borrow() {
             State::Free | State::Connecting => ("connecting", None),
             State::Playing => ("playing", self.missing(slot).map(str::to_owned)),
-            State::OfferQueue(reason) => ("waiting", Some(reason.clone())),
+            State::Waiting(reason) => ("waiting", Some(reason.clone())),
             State::Failed(reason) => ("failed", Some(reason.clone())),
             State::Disabled(reason) => ("disabled", Some(reason.clone())),
         };
@@ -305,13 +305,13 @@ impl Control {
                         retry_ms = CAMERA_RETRY_MS_MIN;
                     }
                     camera.learn(reason, after_us, timeout_s);
-                    camera.enter(State::OfferQueue(reason.reason().to_owned()));
+                    camera.enter(State::Waiting(reason.reason().to_owned()));
                 }
                 Err(error) if error.needs_person() => {
                     retry_ms = CAMERA_RETRY_MS_MAX;
                     camera.enter(State::Failed(error.to_string()));
                 }
-                Err(error) => camera.enter(State::OfferQueue(error.to_string())),
+                Err(error) => camera.enter(State::Waiting(error.to_string())),
             }
             sleep(self.0.jittered(retry_ms)).await;
             retry_ms = (retry_ms * 2).min(CAMERA_RETRY_MS_MAX);
