@@ -4,15 +4,16 @@
 //! The folders are the data path, in order:
 //!
 //! ```text
-//! camera ─TCP→ rtsp ─→ rtp ─→ stream (history ring) ─→ egress ─UDP→ browser      media thread
-//! browser ─UDP→ webrtc (demux, session, consent) ─→ webrtc::handshake ← web (WHEP)  control thread
+//! media thread:   camera ─TCP→ rtsp ─→ rtp ─→ stream (history ring) ─→ egress ─UDP→ browser
+//!                 browser ─UDP→ webrtc (demux, session, consent)
+//! control thread: browser ─HTTP→ web (WHEP) ─→ signalling ─→ webrtc::handshake ─→ session
 //! ```
 //!
 //! [`media`] is the thread that moves packets and [`control`] the one that does everything else.
 //! [`access`] decides who is admitted, and [`tls`] adds HTTPS. [`limits`] holds every bound,
 //! [`plan`] adds them up and [`mem`] allocates. [`net`] has the sockets, [`clock`] the time,
 //! [`journal`] the log, and [`process`] what the kernel and the service manager see. The cores of
-//! `rtsp`, `rtp`, `webrtc` and `egress` are sans-IO.
+//! `rtsp`, `rtp`, `signalling`, `webrtc` and `egress` are sans-IO.
 
 pub mod access;
 pub mod clock;
@@ -38,6 +39,7 @@ pub mod process;
 mod random;
 pub mod rtp;
 pub mod rtsp;
+pub mod signalling;
 pub mod status;
 pub mod storage;
 pub mod stream;

@@ -32,16 +32,12 @@ pub struct Found {
 impl Control {
     /// The section `[console]` of the configuration in force.
     pub fn console(&self) -> config::Console {
-        self.0.config().console.clone()
+        self.0.config.now().console.clone()
     }
 
     /// The section of the camera of this name in the configuration in force.
     pub fn camera(&self, name: &str) -> Option<Rc<Camera>> {
-        self.0
-            .cameras
-            .iter()
-            .filter_map(super::cameras::CameraSlot::section)
-            .find(|camera| camera.name == name)
+        self.0.cameras.slot(self.0.cameras.slot_of(name)?).section()
     }
 
     /// Edits the configuration's file and reloads it.
@@ -49,7 +45,7 @@ impl Control {
     /// # Errors
     /// A text for the operator. Either the file is unchanged, or it was changed but not applied.
     pub async fn edit(&self, edit: Edit) -> Result<Reloaded, String> {
-        let source = self.0.source.clone().ok_or("the demo has no configuration file")?;
+        let source = self.0.config.source().cloned().ok_or("the demo has no configuration file")?;
         // One edit at a time, as there is one blocking thread; and a disk takes its time.
         let edited = spawn_blocking(move || source.edit(&edit)).await;
         edited.map_err(|error| error.to_string())?.map_err(|error| error.to_string())?;
@@ -61,14 +57,14 @@ impl Control {
     /// # Errors
     /// A text for the operator: there is no file, or it cannot be read.
     pub async fn configuration_text(&self) -> Result<String, String> {
-        let source = self.0.source.clone().ok_or("the demo has no configuration file")?;
+        let source = self.0.config.source().cloned().ok_or("the demo has no configuration file")?;
         let read = spawn_blocking(move || source.read_redacted()).await;
         read.map_err(|error| error.to_string())?
     }
 
     /// The path of the configuration's file; `None` in the demo.
     pub fn configuration_path(&self) -> Option<&Path> {
-        self.0.source.as_ref().map(config::ConfigFile::path)
+        self.0.config.source().map(config::ConfigFile::path)
     }
 
     /// Connects to a camera once, as far as just before PLAY, and sends TEARDOWN. Waits while
@@ -83,7 +79,7 @@ impl Control {
         let one = self.0.trying.acquire().await;
         let began_us = clock::now_us();
         // Keeps a camera that took Digest from being sent the password itself by this dial.
-        let known = self.0.cameras.iter().find_map(|slot| slot.habits_of(camera));
+        let known = self.0.cameras.slots().iter().find_map(|slot| slot.habits_of(camera));
         let habits = Cell::new(known.unwrap_or_default());
         let dialled = dial_charged(camera, &habits).await;
         let took_ms = (clock::now_us() - began_us) / 1000;
@@ -104,12 +100,13 @@ impl Control {
     /// # Errors
     /// A text for the operator: why the certificate cannot be read.
     pub fn certificate(&self) -> Result<Option<CertificateInfo>, String> {
-        tls::look(&self.0.config().https, self.guard().folder()).map_err(|error| error.to_string())
+        tls::look(&self.0.config.now().https, self.guard().folder())
+            .map_err(|error| error.to_string())
     }
 
     /// The URLs to open in a browser, one per address of this host.
     pub fn urls(&self) -> Vec<String> {
-        let config = self.0.config();
+        let config = self.0.config.now();
         let (scheme, listen) = listens(&config);
         let hosts = match listen.ip() {
             ip if ip.is_unspecified() => interfaces::addresses().to_vec(),

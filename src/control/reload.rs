@@ -12,9 +12,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
 
 use crate::access::LoginHash;
-use crate::clock;
 use crate::config::diff::{self, CameraChange, CameraChanges};
-use crate::config::{Config, ConfigFile, ConfigOrigin, ConfigStatus, Unusable, Usable};
+use crate::config::{Config, ConfigFile, ConfigStatus, Usable};
 use crate::limits::CAMERAS_MAX;
 use crate::mem::accounts;
 use crate::webrtc::ended::Ended;
@@ -25,7 +24,7 @@ use super::{Configuration, Control, ReloadError, Reloaded, State};
 impl Control {
     /// The status of the configuration in force against its file.
     pub fn configuration(&self) -> Configuration {
-        self.0.config_status.borrow().clone()
+        self.0.config.status()
     }
 
     /// Reads the file again and applies what has changed. Waits while another reload runs.
@@ -34,11 +33,10 @@ impl Control {
     /// The file cannot be used, memory is short for it, or there is no file. Nothing has changed.
     pub async fn reload(&self) -> Result<Reloaded, ReloadError> {
         let state = &self.0;
-        let source = state.source.clone().ok_or(ReloadError::NoFile)?;
+        let source = state.config.source().cloned().ok_or(ReloadError::NoFile)?;
         // Held until the copy of the file is written, so that the next reload waits for it. The
         // write goes on also when the client leaves.
-        let reloading_permit = Arc::clone(&state.reloading).acquire_owned().await;
-        let reloading_permit = Arc::new(reloading_permit.expect("it is never closed"));
+        let reloading_permit = Arc::new(state.config.reload_permit().await);
         let _reload = state.supervisor.reload();
         self.read_again(source, Arc::clone(&reloading_permit)).await
     }
@@ -51,7 +49,7 @@ impl Control {
         let state = &self.0;
         let Usable { loaded, text } = match source.read() {
             Ok(usable) => usable,
-            Err(unusable) => return Err(state.unusable(&source, unusable)),
+            Err(unusable) => return Err(state.config.unusable(&source, unusable)),
         };
         for problem in &loaded.problems {
             log::warn!("{}: {problem}", source.path().display());
@@ -61,7 +59,7 @@ impl Control {
         let mut reloaded = accounts::shared(|| state.put_into_force(loaded.config));
         reloaded.state = status.origin.name();
         reloaded.problems.clone_from(&status.problems);
-        accounts::shared(|| state.set_config_status(status));
+        accounts::shared(|| state.config.set_status(status));
         reloaded.log();
         // Syncing to a disk takes long, so it is done on another thread.
         let write = move || {
@@ -85,38 +83,15 @@ impl Control {
 }
 
 impl State {
-    pub(super) fn set_config_status(&self, status: ConfigStatus) {
-        let ConfigStatus { origin, problems } = status;
-        let read_at = clock::utc(clock::now_us());
-        let (state, sentence) = (origin.name(), origin.sentence());
-        *self.config_status.borrow_mut() = Configuration { state, sentence, problems, read_at };
-    }
-
-    fn unusable(&self, source: &ConfigFile, unusable: Unusable) -> ReloadError {
-        log::error!("{}: {unusable}; nothing has changed", source.path().display());
-        if matches!(unusable, Unusable::NoRoom(..)) {
-            // This says nothing about the file.
-            return ReloadError::NoRoom(unusable.to_string());
-        }
-        // The status names what a start would use now: the last good file, if there was one.
-        let is_default = self.config_status.borrow().state == ConfigOrigin::Defaults.name();
-        let origin = if is_default { ConfigOrigin::Defaults } else { ConfigOrigin::LastGood };
-        self.set_config_status(ConfigStatus { origin, problems: vec![unusable.to_string()] });
-        let detail = unusable.to_string();
-        let place = match unusable {
-            Unusable::Wrong(problem) => Some((problem.line, problem.column)),
-            _ => None,
-        };
-        ReloadError::Unusable { detail, place }
-    }
-
     /// Applies a new configuration.
     fn put_into_force(&self, mut config: Config) -> Reloaded {
-        let fixed = diff::take_back_fixed(&self.config(), &mut config);
+        let fixed = diff::take_back_fixed(&self.config.now(), &mut config);
         let cameras = std::mem::take(&mut config.cameras);
-        let former = self.order.borrow().clone();
-        let sections: Vec<_> =
-            former.iter().filter_map(|slot| self.cameras[usize::from(*slot)].section()).collect();
+        let former = self.cameras.order();
+        let sections: Vec<_> = former
+            .iter()
+            .filter_map(|slot| self.cameras.slot(usize::from(*slot)).section())
+            .collect();
         let sections: Vec<&_> = sections.iter().map(Rc::as_ref).collect();
         let changes = diff::cameras(&sections, &cameras);
         let mut done = Reloaded { needs_restart: fixed, ..Reloaded::default() };
@@ -126,7 +101,7 @@ impl State {
         }
         let order = slots(&former, &changes);
         for ((section, change), slot) in cameras.into_iter().zip(&changes.per_camera).zip(&order) {
-            let camera = &self.cameras[usize::from(*slot)];
+            let camera = self.cameras.slot(usize::from(*slot));
             let names = match change {
                 CameraChange::Added => &mut done.added,
                 CameraChange::Changed(_) => &mut done.changed,
@@ -138,18 +113,18 @@ impl State {
                 CameraChange::Added | CameraChange::Changed(_) => camera.assign(Some(section)),
             }
         }
-        self.order.replace(order);
+        self.cameras.reorder(order);
         if let Some(tls) = &self.tls {
             tls.reload(&config.https);
         }
-        self.config.replace(Rc::new(config));
+        self.config.replace(config);
         self.end_strangers();
         done
     }
 
     /// Ends the sessions whose user or token was removed or changed.
     fn end_strangers(&self) {
-        let strangers = self.sessions.borrow().strangers(&self.config().access);
+        let strangers = self.signalling.borrow().sessions().strangers(&self.config.now().access);
         for (session, reason) in strangers {
             self.end(session, Ended::AccountGone, Some(reason.to_owned()));
         }
@@ -157,7 +132,7 @@ impl State {
 
     /// Ends the sessions of a login that has ended.
     pub(super) fn end_login(&self, login: &LoginHash) {
-        let of_login = self.sessions.borrow().of_login(login);
+        let of_login = self.signalling.borrow().sessions().of_login(login);
         for session in of_login {
             self.end(session, Ended::LoggedOut, None);
         }
@@ -165,11 +140,11 @@ impl State {
 
     /// Frees a camera's slot and ends the sessions of its viewers.
     fn free_slot(&self, slot: u16) {
-        let watching = self.sessions.borrow().of(slot);
+        let watching = self.signalling.borrow().sessions().of(slot);
         for session in watching {
             self.end(session, Ended::CameraRemoved, None);
         }
-        self.cameras[usize::from(slot)].assign(None);
+        self.cameras.slot(usize::from(slot)).assign(None);
     }
 }
 

@@ -142,7 +142,7 @@ impl Control {
                 said = line;
             }
             // The driver sleeps up to a second if there is nothing to do: wake it for a round.
-            self.0.begun.notify_one();
+            self.0.signalled.notify_one();
             tokio::time::sleep(supervisor.alive_every.unwrap_or(EVERY)).await;
             // Both are asked every time, so that a stuck media thread does not hide the driver.
             let (media_went_on, driver_went_on) = (media.went_on(), driver.went_on());

@@ -27,7 +27,7 @@ impl Control {
         let mut said: Vec<Said> = Vec::new();
         loop {
             tokio::time::sleep(EVERY).await;
-            let cameras = &self.0.cameras;
+            let cameras = self.0.cameras.slots();
             said.resize_with(cameras.len(), Said::default);
             for (slot, (camera, said)) in cameras.iter().zip(&mut said).enumerate() {
                 let stats = &status::CAMERAS[slot];

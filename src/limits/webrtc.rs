@@ -16,6 +16,8 @@ pub const HANDSHAKE_QUIET_US: u64 = 500_000;
 /// A handshake that has run for this long, with checks or not, is evicted for an address that has
 /// fewer. A browser needs a tenth of it; the rest is for four resends of a lost flight.
 pub const HANDSHAKE_SLOW_US: u64 = 1_000_000;
+/// While an offer or a check waits for a handshake slot, how often to look for one to evict.
+pub const HANDSHAKE_LOOK_US: u64 = 50_000;
 /// Without a valid check for this long the browser is gone, and its handshake is evicted for any
 /// address. A busy browser, which sends 20 checks per second, may pause for a second or two.
 pub const HANDSHAKE_GONE_US: u64 = 3_000_000;

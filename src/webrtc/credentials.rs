@@ -4,6 +4,7 @@
 use ring::hmac;
 
 use crate::limits::{PEER_PASSWORD_BYTES_MAX, PEER_UFRAG_BYTES_MAX};
+use crate::random::random;
 
 /// Characters of our ufrag: the session's slot in hex, then random ones.
 pub const UFRAG_CHARS: usize = 4 + 8;
@@ -22,6 +23,15 @@ pub struct IceCredentials {
 }
 
 impl IceCredentials {
+    /// New credentials of ours for a session's slot, without the browser's.
+    pub fn random(slot: u16) -> Self {
+        let mut ufrag = heapless::String::new();
+        let random: heapless::String<8, u8> = random_text();
+        // Fits: four digits and eight characters are the capacity of the string.
+        let _ = std::fmt::write(&mut ufrag, format_args!("{slot:04x}{random}"));
+        Self { ufrag, password: random_text(), peer: Peer::none() }
+    }
+
     /// Credentials that no check can match.
     pub const fn none() -> Self {
         Self {
@@ -30,6 +40,13 @@ impl IceCredentials {
             peer: Peer::none(),
         }
     }
+}
+
+/// `N` random characters that ICE allows (`ice-char` of RFC 8839).
+fn random_text<const N: usize>() -> heapless::String<N, u8> {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let random: [u8; N] = random();
+    random.iter().map(|byte| char::from(ALPHABET[usize::from(byte & 63)])).collect()
 }
 
 impl std::fmt::Debug for IceCredentials {

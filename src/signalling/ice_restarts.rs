@@ -6,19 +6,21 @@
 //! and not while the media thread is behind with its commands. A refused PATCH never ends the
 //! session.
 
-use crate::clock;
+use std::net::SocketAddr;
+
 use crate::hex;
+use crate::limits::CANDIDATES_MAX;
 use crate::media::{Command, Expect};
 use crate::mem::accounts;
 use crate::random::random;
 use crate::status::TABLES;
-use crate::webrtc::credentials::Peer;
+use crate::webrtc::credentials::{IceCredentials, Peer};
 use crate::webrtc::fragment::{self, Fragment};
 
-use super::{Control, Patch, PatchRefusal, Patched};
+use super::{BrowserHandshake, IfMatch, MediaLink, Patch, PatchRefusal, Patched, Signalling};
 
-impl Control {
-    /// Handles a PATCH.
+impl<H: BrowserHandshake> Signalling<H> {
+    /// Handles a PATCH. `candidates` gives our addresses for the answer to a restart.
     ///
     /// Candidates are not needed, as weir learns a browser's addresses from its checks. Those of an
     /// earlier or unknown generation are ignored without an error (RFC 8838 section 11). New
@@ -26,13 +28,17 @@ impl Control {
     ///
     /// # Errors
     /// A [`PatchRefusal`], each with its HTTP status.
-    pub fn patch(&self, patch: &Patch) -> Result<Patched, PatchRefusal> {
-        let state = &self.0;
-        let session = state.sessions.borrow().find(&patch.secret).ok_or(PatchRefusal::NoSession)?;
+    pub(crate) fn patch(
+        &mut self,
+        patch: &Patch,
+        candidates: impl FnOnce() -> heapless::Vec<SocketAddr, CANDIDATES_MAX>,
+        link: &impl MediaLink,
+        now_us: u64,
+    ) -> Result<Patched, PatchRefusal> {
+        let session = self.sessions.find(&patch.secret).ok_or(PatchRefusal::NoSession)?;
         let fragment = Fragment::read(&patch.fragment)
             .map_err(|error| PatchRefusal::BadFragment(error.to_string()))?;
-        let mut sessions = state.sessions.borrow_mut();
-        let record = sessions.record(session).ok_or(PatchRefusal::NoSession)?;
+        let record = self.sessions.record(session).ok_or(PatchRefusal::NoSession)?;
         if !patch.if_match.admits(&record.etag) {
             return Err(PatchRefusal::Unmatched);
         }
@@ -42,22 +48,20 @@ impl Control {
         if record.knows(ufrag) {
             return Ok(Patched::Unchanged);
         }
-        if patch.if_match == super::IfMatch::Absent {
+        if patch.if_match == IfMatch::Absent {
             return Err(PatchRefusal::Unconditional);
         }
-        let now_us = clock::now_us();
         record.admits_restart(now_us)?;
-        if state.media.borrow().is_behind() {
+        if link.is_behind() {
             TABLES.commands.was_full();
             return Err(PatchRefusal::Behind);
         }
         let etag = hex::text(&random::<8>());
         accounts::shared(|| record.restarted(etag.clone(), ufrag, now_us));
-        let mut credentials = state.credentials(session.slot);
+        let mut credentials = IceCredentials::random(session.slot);
         credentials.peer = Peer::new(ufrag, password.0);
-        let candidates = state.candidates(patch.asked);
-        let fragment = fragment::answer(fragment.section.as_ref(), &credentials, &candidates);
-        state.media.borrow().send(Command::Restart(Box::new(Expect { session, credentials })));
+        let fragment = fragment::answer(fragment.section.as_ref(), &credentials, &candidates());
+        link.command(Command::Restart(Box::new(Expect { session, credentials })));
         Ok(Patched::Restarted { fragment, etag })
     }
 }

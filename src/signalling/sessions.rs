@@ -1,23 +1,25 @@
-//! The session table, from the POST to the end of a session, and the sessions that ended last.
+//! The session table, from the POST to the end of a session, and the sessions that ended last. Has
+//! no clock of its own.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::access::{LoginHash, Owner, Policy};
-use crate::clock;
 use crate::limits::{ENDED_SESSIONS_SHOWN, SESSION_RESTART_US, SESSIONS_MAX};
 use crate::media::SessionId;
 use crate::mem::Full;
 use crate::mem::table::{Handle, Table};
-use crate::status::{self, SessionStats};
+use crate::status::SessionStats;
 use crate::webrtc::ended::Ended;
 
+use super::api::{OfferRequest, PatchRefusal, SessionStatus};
 use super::sharing::{self, HeldSession};
-use super::{OfferRequest, PatchRefusal, SessionStatus};
 
 /// All sessions, and the last that ended.
-pub(super) struct Sessions {
+pub(crate) struct Sessions {
+    /// The statistics of each slot, which the media thread writes.
+    stats: &'static [SessionStats; SESSIONS_MAX],
     table: Table<SessionRecord, SESSIONS_MAX>,
     /// The last [`ENDED_SESSIONS_SHOWN`] with their secrets: a client that knows the secret may ask
     /// for the reason.
@@ -28,7 +30,7 @@ pub(super) struct Sessions {
 }
 
 /// The position of a reader of the session list between two pages; see
-/// [`sessions_from`](super::Control::sessions_from). The default is the list's beginning.
+/// [`Sessions::status`]. The default is the list's beginning.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ListPosition {
     /// The next slot to look into.
@@ -63,8 +65,8 @@ pub(super) struct SessionRecord {
 }
 
 impl Sessions {
-    pub(super) fn new() -> Self {
-        Self { table: Table::new(), ended: VecDeque::new(), ends: 0, next_id: 1 }
+    pub(super) fn new(stats: &'static [SessionStats; SESSIONS_MAX]) -> Self {
+        Self { stats, table: Table::new(), ended: VecDeque::new(), ends: 0, next_id: 1 }
     }
 
     /// Takes a slot for an offer. The error means that all slots are taken.
@@ -74,6 +76,7 @@ impl Sessions {
         offer: &OfferRequest,
         secret: String,
         etag: String,
+        now_us: u64,
     ) -> Result<SessionId, Full> {
         let record = SessionRecord {
             id: self.next_id,
@@ -85,13 +88,13 @@ impl Sessions {
             etag,
             remote_ufrags: Default::default(),
             restarted_us: None,
-            since_us: clock::now_us(),
+            since_us: now_us,
             is_live: false,
             cipher: None,
         };
         let handle = self.table.admit("sessions", record)?;
         self.next_id += 1;
-        stats(handle).reset();
+        self.stats(handle).reset();
         Ok(session_id(handle))
     }
 
@@ -115,7 +118,7 @@ impl Sessions {
     ) -> Option<SessionId> {
         let live = self.table.iter().filter(|(_, record)| record.is_live && is_meant(record.peer));
         let silent = live.map(|(handle, _)| {
-            let sign_us = stats(handle).last_sign_us.load(Relaxed);
+            let sign_us = self.stats(handle).last_sign_us.load(Relaxed);
             (now_us.saturating_sub(sign_us), handle)
         });
         let (silent_us, handle) = silent.max_by_key(|(silent_us, _)| *silent_us)?;
@@ -149,7 +152,7 @@ impl Sessions {
     }
 
     /// The sessions that `policy` does not admit, each with the reason.
-    pub(super) fn strangers(&self, policy: &Policy) -> Vec<(SessionId, &'static str)> {
+    pub(crate) fn strangers(&self, policy: &Policy) -> Vec<(SessionId, &'static str)> {
         let strangers = self.table.iter().filter_map(|(handle, record)| {
             Some((session_id(handle), record.owner.problem(policy)?))
         });
@@ -157,7 +160,7 @@ impl Sessions {
     }
 
     /// The sessions of a login.
-    pub(super) fn of_login(&self, login: &LoginHash) -> Vec<SessionId> {
+    pub(crate) fn of_login(&self, login: &LoginHash) -> Vec<SessionId> {
         let of_login = self.table.iter().filter(|(_, record)| record.owner.login() == Some(login));
         of_login.map(|(handle, _)| session_id(handle)).collect()
     }
@@ -168,25 +171,33 @@ impl Sessions {
         session: SessionId,
         address: SocketAddr,
         cipher: &'static str,
+        now_us: u64,
     ) {
+        let stats = self.stats(handle(session));
         let Some(record) = self.table.find_mut(handle(session)) else { return };
         // The media thread updates these from its next review on.
-        let stats = stats(handle(session));
-        stats.last_sign_us.store(clock::now_us(), Relaxed);
+        stats.last_sign_us.store(now_us, Relaxed);
         stats.address.set(address);
         record.is_live = true;
         record.cipher = Some(cipher);
+        log::info!("{address} watches {} ({cipher})", record.name);
     }
 
     /// Frees a session's slot and keeps its statistics. `words` replace the reason of `ended` where
     /// there is more to say.
-    pub(super) fn release(&mut self, session: SessionId, ended: Ended, words: Option<String>) {
+    pub(super) fn release(
+        &mut self,
+        session: SessionId,
+        ended: Ended,
+        words: Option<String>,
+        now_us: u64,
+    ) {
         let figures = self.table.find(handle(session)).map(|record| {
             let reason = words.unwrap_or_else(|| ended.reason().to_owned());
             let figures = SessionStatus {
                 state: "ended",
                 reason: Some(reason),
-                ..record.status(stats(handle(session)))
+                ..record.status(self.stats(handle(session)), now_us)
             };
             (record.secret.clone(), figures)
         });
@@ -205,20 +216,20 @@ impl Sessions {
     /// The sessions that the media thread has ended, each with its reason.
     pub(super) fn ended_by_media(&self) -> Vec<(SessionId, Ended)> {
         let ended = self.table.iter().filter_map(|(handle, _)| {
-            let number = stats(handle).ended(handle.generation)?;
+            let number = self.stats(handle).ended(handle.generation)?;
             Some((session_id(handle), Ended::from_number(number)?))
         });
         ended.collect()
     }
 
     /// The sessions of a camera's slot.
-    pub(super) fn of(&self, camera: u16) -> Vec<SessionId> {
+    pub(crate) fn of(&self, camera: u16) -> Vec<SessionId> {
         let of_camera = self.table.iter().filter(|(_, record)| record.camera == camera);
         of_camera.map(|(handle, _)| session_id(handle)).collect()
     }
 
     /// The session that has this secret.
-    pub(super) fn find(&self, secret: &str) -> Option<SessionId> {
+    pub(crate) fn find(&self, secret: &str) -> Option<SessionId> {
         self.table
             .iter()
             .find(|(_, record)| record.secret == secret)
@@ -226,13 +237,13 @@ impl Sessions {
     }
 
     /// The session that has this public id.
-    pub(super) fn find_by_id(&self, id: u64) -> Option<SessionId> {
+    pub(crate) fn find_by_id(&self, id: u64) -> Option<SessionId> {
         let found = self.table.iter().find(|(_, record)| record.id == id);
         found.map(|(handle, _)| session_id(handle))
     }
 
     /// Why there is no session of a public id.
-    pub(super) fn absence_of(&self, id: u64) -> String {
+    pub(crate) fn absence_of(&self, id: u64) -> String {
         let ended = self.ended.iter().find(|(_, figures)| figures.id == id);
         match ended.and_then(|(_, figures)| figures.reason.as_deref()) {
             Some(reason) => format!("session {id} has ended already: {reason}"),
@@ -241,7 +252,7 @@ impl Sessions {
     }
 
     /// Why a session ended, by its secret.
-    pub(super) fn reason_of(&self, secret: &str) -> Option<String> {
+    pub(crate) fn reason_of(&self, secret: &str) -> Option<String> {
         let (_, figures) = self.ended.iter().find(|(known, _)| known == secret)?;
         figures.reason.clone()
     }
@@ -260,13 +271,18 @@ impl Sessions {
 
     /// At most `max` sessions from `next` on, and moves `next` behind them. The live ones come
     /// first, then the ended ones, newest last.
-    pub(super) fn status(&self, next: &mut ListPosition, max: usize) -> Vec<SessionStatus> {
+    pub(crate) fn status(
+        &self,
+        next: &mut ListPosition,
+        max: usize,
+        now_us: u64,
+    ) -> Vec<SessionStatus> {
         let first = next.slot;
         let living = self.table.iter().skip_while(|(handle, _)| handle.index < first);
         let mut shown = Vec::new();
         for (handle, record) in living.take(max) {
             next.slot = handle.index + 1;
-            shown.push(record.status(stats(handle)));
+            shown.push(record.status(self.stats(handle), now_us));
         }
         if shown.is_empty() {
             // The end is fixed here: a session that ends from now on is not in this list.
@@ -280,6 +296,10 @@ impl Sessions {
             next.ended += shown.len() as u64;
         }
         shown
+    }
+
+    fn stats(&self, handle: Handle) -> &'static SessionStats {
+        &self.stats[usize::from(handle.index)]
     }
 }
 
@@ -309,7 +329,7 @@ impl SessionRecord {
         self.restarted_us = Some(now_us);
     }
 
-    fn status(&self, stats: &SessionStats) -> SessionStatus {
+    fn status(&self, stats: &SessionStats, now_us: u64) -> SessionStatus {
         let round_trip_us = stats.round_trip_us.load(Relaxed);
         SessionStatus {
             id: self.id,
@@ -318,7 +338,7 @@ impl SessionRecord {
             reason: None,
             address: stats.address.shown().map(|address| address.to_string()),
             cipher: self.cipher,
-            age_ms: clock::now_us().saturating_sub(self.since_us) / 1000,
+            age_ms: now_us.saturating_sub(self.since_us) / 1000,
             packets: stats.packets.load(Relaxed),
             bytes: stats.bytes.load(Relaxed),
             resends: stats.resends.load(Relaxed),
@@ -337,8 +357,4 @@ fn session_id(handle: Handle) -> SessionId {
 
 fn handle(session: SessionId) -> Handle {
     Handle { index: session.slot, generation: session.generation }
-}
-
-fn stats(handle: Handle) -> &'static SessionStats {
-    &status::SESSIONS[usize::from(handle.index)]
 }
