@@ -273,6 +273,12 @@ impl<H: BrowserHandshake> Active<H> {
         }
     }
 
+    /// Since when its check waits for a handshake slot.
+    #[cfg(test)]
+    pub(super) fn held_since_us(&self) -> Option<u64> {
+        self.held.as_ref().map(|held| held.since_us)
+    }
+
     /// The candidate that a datagram to the local address `to` was sent to.
     fn given(&mut self, to: SocketAddr) -> SocketAddr {
         if self.candidates.contains(&to) {

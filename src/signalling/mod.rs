@@ -17,6 +17,8 @@ mod room;
 mod rounds;
 mod sessions;
 mod sharing;
+#[cfg(test)]
+mod simulation;
 
 use std::net::{IpAddr, SocketAddr};
 

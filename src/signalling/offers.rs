@@ -98,7 +98,7 @@ impl<H: BrowserHandshake> Signalling<H> {
         Ok(found)
     }
 
-    /// Asks for a handshake slot. Who waits may be waited for: see [`Signalling::round`].
+    /// Asks for a handshake slot. [`Signalling::round`] grants free ones to the offers that wait.
     ///
     /// # Errors
     /// The queue is full.
@@ -113,16 +113,6 @@ impl<H: BrowserHandshake> Signalling<H> {
         })?;
         TABLES.offers_waiting.set(self.queue.len());
         Ok(Turn::Wait(grant))
-    }
-
-    /// Grants free handshake slots to the offers that wait.
-    pub(super) fn grant_next(&mut self) {
-        let shares = self.handshakes.shares();
-        while self.handshakes.has_room() {
-            let Some(waiter) = self.queue.next(|client| shares.of(client)) else { return };
-            // If the waiter has left, the permit is dropped here.
-            let _ = waiter.send(self.handshakes.permit());
-        }
     }
 
     /// Answers an offer that has its turn: makes room in a full table, and takes a session slot.
@@ -147,7 +137,6 @@ impl<H: BrowserHandshake> Signalling<H> {
             self.begin(offer, terms, link, now_us)
         });
         drop(turn);
-        self.grant_next();
         self.gauge();
         answer
     }

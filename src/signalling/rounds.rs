@@ -82,6 +82,16 @@ impl<H: BrowserHandshake> Signalling<H> {
         }
     }
 
+    /// Grants free handshake slots to the offers that wait.
+    fn grant_next(&mut self) {
+        let shares = self.handshakes.shares();
+        while self.handshakes.has_room() {
+            let Some(waiter) = self.queue.next(|client| shares.of(client)) else { return };
+            // If the waiter has left, the permit is dropped here.
+            let _ = waiter.send(self.handshakes.permit());
+        }
+    }
+
     /// Hands a connected session over to the media thread.
     fn promote(
         &mut self,
