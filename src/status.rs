@@ -12,7 +12,7 @@ mod usage;
 
 use crate::limits::{CAMERAS_MAX, SESSIONS_MAX};
 
-pub use camera::CameraStats;
+pub use camera::{BreakReason, CameraStats, SkipFigures, SkipReason};
 pub use process::Gauges;
 pub use session::{SessionStats, StatsAddress};
 pub use usage::{Counts, TABLES, Tables, Usage};

@@ -6,8 +6,7 @@ use crate::common::server::Server;
 
 /// Counters that tell of frames left out, or of what leads to it. What they count by camera or size
 /// is summed up.
-const CAUSES: [(&str, &str); 7] = [
-    ("weir_camera_breaks_total", "streams that wait for a key frame"),
+const CAUSES: [(&str, &str); 6] = [
     ("weir_camera_frames_abandoned_total", "frames without a carry slot"),
     ("weir_camera_throttled_total", "cameras throttled"),
     ("weir_ring_key_frames_given_up_total", "key frames given up"),
@@ -15,8 +14,9 @@ const CAUSES: [(&str, &str); 7] = [
     ("weir_ring_history_given_up_total", "chunks of history given up"),
     ("weir_udp_blocked_total", "times the socket was full"),
 ];
-/// A counter with a reason on each of its series, where this weir has it.
-const BY_REASON: &str = "weir_camera_skips_total";
+/// The same with a reason on each of their series.
+const BY_REASON: [(&str, &str); 2] =
+    [("weir_camera_breaks_total", "streams that wait"), ("weir_camera_skips_total", "skips")];
 
 /// What happened so far, or between two moments.
 #[derive(Debug, Clone, Default)]
@@ -55,13 +55,15 @@ impl Skips {
 fn read(line: &str) -> Option<(String, u64)> {
     let (series, value) = line.rsplit_once(' ')?;
     let name = series.split('{').next()?;
-    let cause = match CAUSES.iter().find(|(metric, _)| *metric == name) {
-        Some((_, cause)) => (*cause).to_owned(),
-        None if name == BY_REASON => {
+    let of = |causes: &[(&str, &'static str)]| {
+        causes.iter().find(|(metric, _)| *metric == name).map(|(_, cause)| *cause)
+    };
+    let cause = match of(&CAUSES) {
+        Some(cause) => cause.to_owned(),
+        None => {
             let (_, reason) = series.split_once("reason=\"")?;
-            format!("skips: {}", reason.split('"').next()?)
+            format!("{}: {}", of(&BY_REASON)?, reason.split('"').next()?)
         }
-        None => return None,
     };
     Some((cause, value.parse().ok()?))
 }

@@ -104,6 +104,7 @@ fn every_table_fits() {
         resends_refused: 0,
         key_frame_requests: 0,
         skips: 0,
+        skips_by_reason: crate::signalling::SkipsByReason::default(),
         loss_percent: 100.0,
         round_trip_ms: Some(12.3),
     };

@@ -3,10 +3,13 @@
 
 mod feedback;
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use crate::history::Chunks;
 use crate::history::{Packet, Ring};
 use crate::limits::{CATCH_UP_TIME_DIVISOR, RTP_OVERHEAD_BYTES, SENDER_REPORT_INTERVAL_US};
 use crate::net::udp::Wire;
+use crate::status::{SkipFigures, SkipReason};
 
 use super::batch::{Batch, Path};
 use super::cursor::{Cursor, SealSlot};
@@ -45,6 +48,8 @@ pub struct StreamView<'a> {
     pub timestamp: Option<u32>,
     /// The camera's bit rate; 0 when unknown.
     pub bits_per_s: u64,
+    /// Where the skips of all its viewers are counted.
+    pub skips: &'a SkipFigures,
 }
 
 /// What is needed to send packets of one session now.
@@ -90,8 +95,8 @@ pub struct SubscriptionCounters {
     pub resends_refused: u64,
     /// Key frame requests received: PLI and FIR.
     pub key_frame_requests: u64,
-    /// How often it skipped to a later key frame.
-    pub skips: u64,
+    /// How often it skipped to a later key frame, for each [`SkipReason`].
+    pub skips: [u32; SkipReason::NAMES.len()],
 }
 
 /// The stream's state when the cursor's current mapping began.
@@ -243,7 +248,7 @@ impl Subscription {
                 self.not_before = until;
             } else if !ring.has(slot.index) {
                 self.is_unpaced = !self.is_live;
-                self.skip(ring.tail());
+                self.skip(SkipReason::Overrun, ring.tail(), view);
             }
         }
         if self.is_waiting()
@@ -261,12 +266,14 @@ impl Subscription {
         }
     }
 
-    fn skip(&mut self, not_before: u64) {
+    /// Pauses until a key frame that begins at `not_before` or later.
+    fn skip(&mut self, why: SkipReason, not_before: u64, view: StreamView<'_>) {
         self.cursor.pause();
         self.resends.clear();
         self.not_before = not_before;
         self.lossy_since_us = None;
-        self.counters.skips += 1;
+        self.counters.skips[why as usize] += 1;
+        view.skips[why as usize].fetch_add(1, Relaxed);
     }
 
     /// Writes header, payload and tag of one packet into the batch; `None` when the socket is full.

@@ -9,6 +9,7 @@ use crate::mem::arena::Arena;
 use crate::rtp::nal;
 use crate::rtp::sps::{self, Sps};
 use crate::rtp::testing::{Camera, PAYLOAD_TYPE, PPS, SPS_1080, Viewer};
+use crate::status::BreakReason;
 
 /// Packets per input, at most.
 const PACKETS_MAX: usize = 512;
@@ -75,7 +76,7 @@ fn nal_kind(payload: &[u8]) -> u8 {
 fn act(tape: &mut Tape<'_>, viewer: &mut Viewer, camera: &mut Camera) {
     const RAW: u8 = 0x80;
     match tape.byte() {
-        0x7f => viewer.stream.broken(),
+        0x7f => viewer.stream.broken(BreakReason::Resync),
         0x7e => {
             let (sps, pps) = (tape.record(), tape.record());
             viewer.stream.connect(PAYLOAD_TYPE, Some(sps), &[pps]);

@@ -10,7 +10,7 @@ use crate::history::Chunks;
 use crate::limits::CAMERAS_MAX;
 use crate::mem::pool::CarryPool;
 use crate::rtsp::{self, SessionError};
-use crate::status::CameraStats;
+use crate::status::{BreakReason, CameraStats};
 use crate::stream::Stream;
 
 use super::Lost;
@@ -64,10 +64,13 @@ impl rtsp::Sink for RingSink<'_> {
     }
 
     fn broken(&mut self, why: rtsp::Broken) {
-        self.stream.broken();
-        if let rtsp::Broken::Abandoned(tier) = why {
-            self.stats.abandoned[tier as usize].fetch_add(1, Relaxed);
-        }
+        self.stream.broken(match why {
+            rtsp::Broken::Abandoned(tier) => {
+                self.stats.abandoned[tier as usize].fetch_add(1, Relaxed);
+                BreakReason::NoCarrySlot
+            }
+            rtsp::Broken::Resync { .. } => BreakReason::Resync,
+        });
     }
 }
 

@@ -16,13 +16,20 @@ use super::event_loop::EventLoop;
 use super::memory::Memory;
 
 /// The parts of a stream that a subscription reads.
-fn view<'a>(stream: &'a Stream, chunks: &'a Chunks, now_us: u64) -> StreamView<'a> {
+fn view<'a>(
+    streams: &'a [Stream; CAMERAS_MAX],
+    slot: usize,
+    chunks: &'a Chunks,
+    now_us: u64,
+) -> StreamView<'a> {
+    let stream = &streams[slot];
     let timestamp = stream.last_timestamp().map(|(timestamp, arrived_us)| {
         let ticks = now_us.saturating_sub(arrived_us) * 9 / 100;
         #[allow(clippy::cast_possible_truncation)] // RTP timestamps wrap
         timestamp.wrapping_add(ticks as u32)
     });
-    StreamView { ring: stream.ring(), chunks, timestamp, bits_per_s: stream.bits_per_s() }
+    let (ring, bits_per_s) = (stream.ring(), stream.bits_per_s());
+    StreamView { ring, chunks, timestamp, bits_per_s, skips: &status::CAMERAS[slot].skips }
 }
 
 impl EventLoop {
@@ -34,7 +41,7 @@ impl EventLoop {
         }
         let now_us = self.now_us;
         let Memory { streams, chunks, subscribers, sessions, batch, .. } = &mut *self.memory;
-        let view = view(&streams[slot], chunks, now_us);
+        let view = view(streams, slot, chunks, now_us);
         let ntp = clock::ntp(now_us);
         let (mut furthest, mut wanted) = (Served::UpToDate, None);
         let mut at = subscribers.first(u16::try_from(slot).unwrap_or(u16::MAX));
@@ -98,7 +105,7 @@ impl EventLoop {
         }
         let Some(live) = sessions.live(subscriber.session) else { return };
         let slot = usize::from(subscriber.stream);
-        let view = view(&streams[slot], chunks, now_us);
+        let view = view(streams, slot, chunks, now_us);
         let path = live.path();
         let ntp = clock::ntp(now_us);
         let wire = &*self.socket;
@@ -122,7 +129,9 @@ impl EventLoop {
         stats.resends.store(counters.resends, Relaxed);
         stats.resends_refused.store(counters.resends_refused, Relaxed);
         stats.key_frame_requests.store(counters.key_frame_requests, Relaxed);
-        stats.skips.store(counters.skips, Relaxed);
+        for (shown, skips) in stats.skips.iter().zip(counters.skips) {
+            shown.store(skips, Relaxed);
+        }
         stats.fraction_lost.store(subscription.fraction_lost, Relaxed);
         stats.round_trip_us.store(subscription.round_trip_us, Relaxed);
         stats.last_sign_us.store(last_sign_us, Relaxed);

@@ -7,6 +7,7 @@ use super::header::{self, Malformed};
 use super::sequence::{Sequence, SequenceStep};
 use super::sps;
 use crate::history::Ring;
+use crate::status::BreakReason;
 
 /// The receive side of one stream.
 #[derive(Debug)]
@@ -23,7 +24,7 @@ pub enum Received {
     /// The packet was accepted, and nothing is missing before it.
     Taken,
     /// The packet was accepted, but packets before it or parts of it are missing.
-    Lossy,
+    Lossy(BreakReason),
     /// Ignored: not this track's payload type. Geovision sends such packets in between, with the
     /// sequence number of the packet before.
     OtherPayloadType(u8),
@@ -81,8 +82,16 @@ impl Receiver {
             self.broken(head.ring);
         }
         self.units.packet_ends(header.marker, head);
-        let whole = whole && !self.units.take_overflowed();
-        Ok(if whole && step != SequenceStep::Loss { Received::Taken } else { Received::Lossy })
+        let overflowed = self.units.take_overflowed();
+        Ok(if step == SequenceStep::Loss {
+            Received::Lossy(BreakReason::Gap)
+        } else if overflowed {
+            Received::Lossy(BreakReason::Overflow)
+        } else if whole {
+            Received::Taken
+        } else {
+            Received::Lossy(BreakReason::Torn)
+        })
     }
 
     /// Packets were lost: drops everything until the next IDR.

@@ -184,6 +184,14 @@ impl Viewer {
         }
     }
 
+    /// How often the stream had to wait for its next IDR, for each reason.
+    #[cfg(test)]
+    pub(crate) fn breaks(&mut self) -> [u32; crate::status::BreakReason::NAMES.len()] {
+        let stats = crate::status::CameraStats::new();
+        self.stream.report(self.chunks, &stats, self.now_us);
+        stats.breaks.each_ref().map(|breaks| breaks.load(std::sync::atomic::Ordering::Relaxed))
+    }
+
     /// All NAL units read, including those of a STAP-A. Incomplete ones are left out.
     pub(crate) fn nals(&self) -> Vec<Whole> {
         let mut whole = Vec::new();

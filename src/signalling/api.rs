@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::access::Owner;
+use crate::status::SkipReason;
 
 /// What a browser's POST asks for.
 #[derive(Debug)]
@@ -155,8 +156,27 @@ pub struct SessionStatus {
     pub key_frame_requests: u64,
     /// Skips to a key frame.
     pub skips: u64,
+    /// The same by their [`SkipReason`].
+    pub skips_by_reason: SkipsByReason,
     /// Loss by the last receiver report, percent.
     pub loss_percent: f64,
     /// Round-trip time by the last receiver report.
     pub round_trip_ms: Option<f64>,
+}
+
+/// How often a viewer skipped to a later key frame, for each reason that there is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SkipsByReason(pub [u32; SkipReason::NAMES.len()]);
+
+impl SkipsByReason {
+    /// Skips for whatever reason.
+    pub fn sum(self) -> u64 {
+        self.0.into_iter().map(u64::from).sum()
+    }
+}
+
+impl serde::Serialize for SkipsByReason {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(SkipReason::NAMES.iter().zip(self.0))
+    }
 }

@@ -31,6 +31,7 @@ use crate::webrtc::handshake::{DtlsIdentity, Handshake};
 
 pub use api::{
     IfMatch, OfferAnswer, OfferRefusal, OfferRequest, Patch, PatchRefusal, Patched, SessionStatus,
+    SkipsByReason,
 };
 pub(crate) use handshakes::{BrowserHandshake, Permit};
 pub(crate) use offers::{AnswerTerms, Turn, full};

@@ -13,7 +13,7 @@ use crate::mem::table::{Handle, Table};
 use crate::status::SessionStats;
 use crate::webrtc::ended::Ended;
 
-use super::api::{OfferRequest, PatchRefusal, SessionStatus};
+use super::api::{OfferRequest, PatchRefusal, SessionStatus, SkipsByReason};
 use super::sharing::{self, HeldSession};
 
 /// All sessions, and the last that ended.
@@ -331,6 +331,7 @@ impl SessionRecord {
 
     fn status(&self, stats: &SessionStats, now_us: u64) -> SessionStatus {
         let round_trip_us = stats.round_trip_us.load(Relaxed);
+        let skips = SkipsByReason(stats.skips.each_ref().map(|skips| skips.load(Relaxed)));
         SessionStatus {
             id: self.id,
             camera: self.name.clone(),
@@ -344,7 +345,8 @@ impl SessionRecord {
             resends: stats.resends.load(Relaxed),
             resends_refused: stats.resends_refused.load(Relaxed),
             key_frame_requests: stats.key_frame_requests.load(Relaxed),
-            skips: stats.skips.load(Relaxed),
+            skips: skips.sum(),
+            skips_by_reason: skips,
             loss_percent: f64::from(stats.fraction_lost.load(Relaxed)) * 100.0 / 256.0,
             round_trip_ms: (round_trip_us > 0).then(|| f64::from(round_trip_us) / 1000.0),
         }

@@ -4,6 +4,49 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64};
 
 use super::figures::figures;
 
+/// Why a stream has to wait for its next IDR.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BreakReason {
+    /// Packets are missing between two that came.
+    Gap,
+    /// A NAL unit came incomplete.
+    Torn,
+    /// A read was cut into more packets than one read may be.
+    Overflow,
+    /// A frame found no carry slot.
+    NoCarrySlot,
+    /// The connection was out of sync.
+    Resync,
+}
+
+impl BreakReason {
+    /// Their names, in their order.
+    pub const NAMES: &'static [&'static str] =
+        &["gap", "torn", "overflow", "no carry slot", "resync"];
+}
+
+/// Why a viewer skipped to a later key frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SkipReason {
+    /// The packets that it needed next were overwritten.
+    Overrun,
+    /// Its receiver reports showed much loss, one after the other.
+    Loss,
+    /// More was to be sent again than its budget allows.
+    Resends,
+}
+
+impl SkipReason {
+    /// Their names, in their order.
+    pub const NAMES: &'static [&'static str] = &["overrun", "loss", "resends"];
+}
+
+/// Skips to a later key frame, a number for each [`SkipReason`].
+pub type SkipFigures = [AtomicU32; SkipReason::NAMES.len()];
+
+/// The carry tiers' names, in their order.
+const TIERS: &[&str] = &["small", "medium", "large"];
+
 figures! {
     /// A camera's statistics, written by the media thread. `viewers` counts subscriptions, which
     /// may outlive one camera of the slot, and `lost` is an answer to control: a reset keeps both.
@@ -20,8 +63,11 @@ figures! {
         => "weir_camera_frames_total", "counter";
     packets_out: AtomicU64, reset, "Packets cut into the history ring."
         => "weir_camera_packets_out_total", "counter";
-    breaks: AtomicU64, reset, "Times the stream had to wait for its next IDR."
-        => "weir_camera_breaks_total", "counter";
+    breaks: [AtomicU32; BreakReason::NAMES.len()], reset,
+        "Times the stream had to wait for its next IDR."
+        => "weir_camera_breaks_total", "counter" by "reason" BreakReason::NAMES;
+    skips: SkipFigures, reset, "Times a viewer skipped to a later key frame."
+        => "weir_camera_skips_total", "counter" by "reason" SkipReason::NAMES;
     throttled: AtomicU64, reset,
         "Times it sent more than weir reads of one camera, and had to wait."
         => "weir_camera_throttled_total", "counter";
@@ -39,8 +85,8 @@ figures! {
         "profile_idc, constraint flags and level_idc of the SPS, as in `profile-level-id`.";
     viewers: AtomicU32, keep, "Subscriptions now."
         => "weir_camera_viewers", "gauge";
-    abandoned: [AtomicU64; 3], reset,
-        "Interleaved frames abandoned for want of a carry slot: small, medium, large.";
+    abandoned: [AtomicU64; TIERS.len()], reset, "Interleaved frames without a carry slot."
+        => "weir_camera_frames_abandoned_total", "counter" by "tier" TIERS;
     lost: AtomicU8, keep,
         "Why the media thread gave the connection up: the number of a `media::Lost`.";
     holds_back: AtomicBool, reset,

@@ -12,8 +12,26 @@ pub struct Metric<T> {
     pub kind: &'static str,
     /// What it is, in one sentence.
     pub help: &'static str,
-    /// Reads the figure as it is now.
-    pub value: fn(&T) -> u64,
+    /// What its numbers are told apart by; `None` for one number.
+    pub by: Option<By>,
+    /// Reads one of its numbers as it is now.
+    pub value: fn(&T, usize) -> u64,
+}
+
+/// A label of the numbers of one figure.
+#[derive(Debug, Clone, Copy)]
+pub struct By {
+    /// The label's name, as Prometheus has it.
+    pub name: &'static str,
+    /// Its value for each of the numbers, in their order.
+    pub values: &'static [&'static str],
+}
+
+impl<T> Metric<T> {
+    /// How many numbers it has.
+    pub fn numbers(&self) -> usize {
+        self.by.map_or(1, |by| by.values.len())
+    }
 }
 
 /// What can be a figure.
@@ -26,10 +44,10 @@ pub(super) trait Figure {
     fn clear(&self);
 }
 
-/// A figure that is one number.
-pub(super) trait Number {
-    /// The number as it is now.
-    fn number(&self) -> u64;
+/// A figure of one number or more.
+pub(super) trait Numbers {
+    /// One of the numbers as it is now.
+    fn number(&self, at: usize) -> u64;
 }
 
 macro_rules! number {
@@ -42,8 +60,8 @@ macro_rules! number {
             }
         }
 
-        impl Number for $type {
-            fn number(&self) -> u64 {
+        impl Numbers for $type {
+            fn number(&self, _: usize) -> u64 {
                 u64::from(self.load(Relaxed))
             }
         }
@@ -57,8 +75,8 @@ number! {
     AtomicU64 = 0;
 }
 
-impl<const COUNT: usize> Figure for [AtomicU64; COUNT] {
-    const ZERO: Self = [const { AtomicU64::new(0) }; COUNT];
+impl<T: Figure, const COUNT: usize> Figure for [T; COUNT] {
+    const ZERO: Self = [const { T::ZERO }; COUNT];
 
     fn clear(&self) {
         for figure in self {
@@ -67,13 +85,21 @@ impl<const COUNT: usize> Figure for [AtomicU64; COUNT] {
     }
 }
 
+impl<T: Numbers, const COUNT: usize> Numbers for [T; COUNT] {
+    fn number(&self, at: usize) -> u64 {
+        self[at].number(0)
+    }
+}
+
 /// One line per figure: `name: type, reset or keep, "what it is"`, and for one that `/metrics`
-/// shows `=> "its name there", "its kind"`. `keep` is for what outlives one use of a slot.
+/// shows `=> "its name there", "its kind"`, to which an array adds `by "its label" VALUES`. `keep`
+/// is for what outlives one use of a slot.
 macro_rules! figures {
     (
         $(#[$doc:meta])*
         $name:ident:
-        $($field:ident: $type:ty, $end:ident, $help:literal $(=> $metric:literal, $kind:literal)?;)*
+        $($field:ident: $type:ty, $end:ident, $help:literal
+            $(=> $metric:literal, $kind:literal $(by $label:literal $values:expr)?)?;)*
     ) => {
         $(#[$doc])*
         #[derive(Debug)]
@@ -88,7 +114,10 @@ macro_rules! figures {
                     name: $metric,
                     kind: $kind,
                     help: $help,
-                    value: |figures| $crate::status::figures::Number::number(&figures.$field),
+                    by: figures!(@by $($label $values)?),
+                    value: |figures, at| {
+                        $crate::status::figures::Numbers::number(&figures.$field, at)
+                    },
                 },
             )?)*];
 
@@ -111,6 +140,10 @@ macro_rules! figures {
     };
     (@reset $field:expr) => { $crate::status::figures::Figure::clear(&$field) };
     (@keep $field:expr) => {};
+    (@by) => { None };
+    (@by $label:literal $values:expr) => {
+        Some($crate::status::figures::By { name: $label, values: $values })
+    };
 }
 
 pub(super) use figures;

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
+use super::camera::SkipFigures;
 use super::figures::{Figure, figures};
 
 figures! {
@@ -19,7 +20,7 @@ figures! {
     resends_refused: AtomicU64, reset,
         "NACKed packets that could not be sent again: too old, over budget, resend off.";
     key_frame_requests: AtomicU64, reset, "PLI and FIR received.";
-    skips: AtomicU64, reset, "Times the cursor skipped to an IDR: overrun or congestion.";
+    skips: SkipFigures, reset, "Times the cursor skipped to a later key frame.";
     fraction_lost: AtomicU8, reset, "Fraction lost by the last receiver report, in 1/256.";
     round_trip_us: AtomicU32, reset,
         "Round-trip time by the last receiver report, in microseconds; 0 before one.";

@@ -1,5 +1,7 @@
 //! A stream's counters, and its frame and bit rates over about the last two seconds.
 
+use crate::status::BreakReason;
+
 /// The shortest time over which a rate is measured.
 const WINDOW_US: u64 = 2_000_000;
 /// After this time without a packet the rates are zero. A camera may send one frame in two seconds.
@@ -12,8 +14,8 @@ pub struct StreamFigures {
     pub packets: u64,
     /// Bytes of those packets, headers included.
     pub bytes: u64,
-    /// How often the stream had to wait for its next IDR.
-    pub breaks: u64,
+    /// How often the stream had to wait for its next IDR, for each [`BreakReason`].
+    pub breaks: [u32; BreakReason::NAMES.len()],
     /// When the last RTP packet arrived; 0 before the first.
     pub last_rtp_us: u64,
     rates: Rates,
@@ -35,7 +37,7 @@ impl StreamFigures {
         Self {
             packets: 0,
             bytes: 0,
-            breaks: 0,
+            breaks: [0; BreakReason::NAMES.len()],
             last_rtp_us: 0,
             rates: Rates { began_us: 0, frames: 0, bytes: 0, frames_per_s_x100: 0, bits_per_s: 0 },
         }

@@ -11,7 +11,7 @@ use crate::limits::{PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN};
 use crate::rtp::Receiver;
 use crate::rtp::cut::RingWriter;
 use crate::rtp::receiver::Received;
-use crate::status::CameraStats;
+use crate::status::{BreakReason, CameraStats};
 
 use super::figures::StreamFigures;
 
@@ -66,7 +66,7 @@ impl Stream {
         let mut head = RingWriter { ring: &mut self.ring, chunks, now_us };
         match self.receiver.packet(packet, &mut head) {
             Ok(Received::Taken) => {}
-            Ok(Received::Lossy) => self.figures.breaks += 1,
+            Ok(Received::Lossy(why)) => self.figures.breaks[why as usize] += 1,
             Ok(Received::OtherPayloadType(_)) | Err(_) => return,
         }
         self.figures.packets += 1;
@@ -75,9 +75,9 @@ impl Stream {
     }
 
     /// weir itself lost packets of the video track: wait for the next IDR.
-    pub fn broken(&mut self) {
+    pub fn broken(&mut self, why: BreakReason) {
         self.receiver.broken(&mut self.ring);
-        self.figures.breaks += 1;
+        self.figures.breaks[why as usize] += 1;
     }
 
     /// The camera has disconnected. The history in the ring stays until other streams need its
@@ -160,7 +160,9 @@ impl Stream {
         stats.bytes.store(self.figures.bytes, Relaxed);
         stats.frames.store(frames, Relaxed);
         stats.packets_out.store(self.ring.head() - self.first, Relaxed);
-        stats.breaks.store(self.figures.breaks, Relaxed);
+        for (shown, breaks) in stats.breaks.iter().zip(self.figures.breaks) {
+            shown.store(breaks, Relaxed);
+        }
         stats.frames_per_s_x100.store(frames_per_s_x100, Relaxed);
         stats.bits_per_s.store(bits_per_s, Relaxed);
         stats.gop_ms.store(idrs.apart_ms, Relaxed);

@@ -2,7 +2,6 @@
 //! of series is bounded by the profile; what belongs to one session is in `/api/sessions`.
 
 use std::fmt::Write as _;
-use std::sync::atomic::Ordering;
 
 use hyper::StatusCode;
 
@@ -25,7 +24,7 @@ struct Label {
     name: String,
 }
 
-/// The whole page, made piece by piece as it is sent: with every camera it has 50 KiB.
+/// The whole page, made piece by piece as it is sent: with every camera it has 90 KiB.
 pub(super) fn reply(cameras: &[CameraStatus]) -> Reply {
     let label = |camera: &CameraStatus| Label {
         slot: camera.slot,
@@ -33,7 +32,7 @@ pub(super) fn reply(cameras: &[CameraStatus]) -> Reply {
         name: escaped(&camera.name),
     };
     let labels: Vec<Label> = cameras.iter().map(label).collect();
-    let mut numbers = 0..OF_CAMERA_FROM + CameraStats::METRICS.len() + TIERS.len();
+    let mut numbers = 0..OF_CAMERA_FROM + of_cameras().count();
     let mut reply = super::reply(StatusCode::OK, CONTENT_TYPE, "");
     *reply.body_mut() = Content::Pieces(Box::new(move || {
         let mut text = String::new();
@@ -43,9 +42,14 @@ pub(super) fn reply(cameras: &[CameraStatus]) -> Reply {
     reply
 }
 
-/// Pieces before those of cameras; then one per figure, and one per carry tier.
+/// Pieces before those of cameras; then one for each number of their figures.
 const OF_CAMERA_FROM: usize = 4;
-const TIERS: [&str; 3] = ["small", "medium", "large"];
+
+/// The figures of cameras, as often as they have numbers, each with the number's place.
+fn of_cameras() -> impl Iterator<Item = (&'static Metric<CameraStats>, usize)> {
+    let figures = CameraStats::METRICS.iter();
+    figures.flat_map(|figure| (0..figure.numbers()).map(move |at| (figure, at)))
+}
 
 fn piece(text: &mut String, number: usize, labels: &[Label]) -> std::fmt::Result {
     match number {
@@ -55,9 +59,9 @@ fn piece(text: &mut String, number: usize, labels: &[Label]) -> std::fmt::Result
         }
         1 => accounts(text),
         2 => {
-            for Metric { name, kind, help, value } in Gauges::METRICS {
+            for Metric { name, kind, help, value, .. } in Gauges::METRICS {
                 head(text, name, kind, help)?;
-                writeln!(text, "{name} {}", value(&GAUGES))?;
+                writeln!(text, "{name} {}", value(&GAUGES, 0))?;
             }
             for (name, help, table) in [
                 ("weir_handshakes", "Handshake slots in use.", &TABLES.handshakes),
@@ -76,36 +80,29 @@ fn piece(text: &mut String, number: usize, labels: &[Label]) -> std::fmt::Result
             }
             Ok(())
         }
-        _ => match CameraStats::METRICS.get(number - OF_CAMERA_FROM) {
-            Some(figure) => of_camera(text, figure, labels),
-            None => abandoned(text, number - OF_CAMERA_FROM - CameraStats::METRICS.len(), labels),
+        _ => match of_cameras().nth(number - OF_CAMERA_FROM) {
+            Some((figure, at)) => of_camera(text, figure, at, labels),
+            None => Ok(()),
         },
     }
 }
 
+/// One number of a figure, of each camera.
 fn of_camera(
     text: &mut String,
     figure: &Metric<CameraStats>,
+    at: usize,
     labels: &[Label],
 ) -> std::fmt::Result {
-    let Metric { name, kind, help, value } = figure;
-    head(text, name, kind, help)?;
-    for label in labels {
-        let value = value(&CAMERAS[label.slot]);
-        writeln!(text, "{name}{{camera=\"{}\"}} {value}", label.name)?;
+    let Metric { name, kind, help, by, value } = figure;
+    if at == 0 {
+        head(text, name, kind, help)?;
     }
-    Ok(())
-}
-
-fn abandoned(text: &mut String, tier: usize, labels: &[Label]) -> std::fmt::Result {
-    let name = "weir_camera_frames_abandoned_total";
-    if tier == 0 {
-        head(text, name, "counter", "Interleaved frames without a carry slot.")?;
-    }
+    let told_apart = by.map(|by| format!(",{}=\"{}\"", by.name, by.values[at]));
+    let told_apart = told_apart.unwrap_or_default();
     for label in labels {
-        let count = CAMERAS[label.slot].abandoned[tier].load(Ordering::Relaxed);
-        let (camera, tier) = (&label.name, TIERS[tier]);
-        writeln!(text, "{name}{{camera=\"{camera}\",tier=\"{tier}\"}} {count}")?;
+        let value = value(&CAMERAS[label.slot], at);
+        writeln!(text, "{name}{{camera=\"{}\"{told_apart}}} {value}", label.name)?;
     }
     Ok(())
 }

@@ -159,7 +159,8 @@ fn rubbish_between_frames_costs_the_rest_of_a_gop() {
         trouble.frames(40);
     }
     assert_eq!(trouble.camera()["state"], "playing");
-    let breaks = trouble.fixture.server.metric("weir_camera_breaks_total").expect("a metric");
+    let series = format!("weir_camera_breaks_total{{camera=\"{CAMERA}\",reason=\"resync\"}}");
+    let breaks = trouble.fixture.server.metric(&series).expect("a metric");
     assert!(breaks >= 4.0, "{breaks}");
     assert_eq!(trouble.fixture.farm.total(|counts| &counts.describes), 1, "the connection stands");
     let lost_gops = trouble.judge().len();

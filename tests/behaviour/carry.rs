@@ -59,9 +59,13 @@ fn all_get(viewers: &mut [Viewer], frames: u64) {
 }
 
 fn abandoned(fixture: &Fixture, camera: &str, tier: &str) -> u64 {
-    let series = format!("{{camera=\"{camera}\",tier=\"{tier}\"}} ");
+    counted(fixture, &format!("{{camera=\"{camera}\",tier=\"{tier}\"}} "))
+}
+
+/// The value of the one series with these labels.
+fn counted(fixture: &Fixture, labels: &str) -> u64 {
     let metrics = fixture.server.metrics();
-    let line = metrics.lines().find(|line| line.contains(&series)).expect("a series");
+    let line = metrics.lines().find(|line| line.contains(labels)).expect("a series");
     line.rsplit(' ').next().and_then(|value| value.parse().ok()).expect("a count")
 }
 
@@ -80,8 +84,12 @@ fn a_frame_without_a_carry_slot_costs_its_own_stream_alone() {
         fixture.farm.behave(name, Behaviour::Withhold(30_000));
     }
     wall::run(&mut viewers, 600_000, |_| false);
-    let counted: Vec<u64> = large.iter().map(|name| abandoned(&fixture, name, "large")).collect();
-    assert_eq!(counted.iter().sum::<u64>(), TOO_MANY as u64, "{counted:?}");
+    let counts: Vec<u64> = large.iter().map(|name| abandoned(&fixture, name, "large")).collect();
+    assert_eq!(counts.iter().sum::<u64>(), TOO_MANY as u64, "{counts:?}");
+    for (name, abandoned) in large.iter().zip(&counts) {
+        let labels = format!("{{camera=\"{name}\",reason=\"no carry slot\"}} ");
+        assert_eq!(counted(&fixture, &labels), *abandoned);
+    }
     for tier in ["small", "medium"] {
         assert!(names.iter().all(|name| abandoned(&fixture, name, tier) == 0));
     }

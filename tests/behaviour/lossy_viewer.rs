@@ -94,6 +94,11 @@ fn a_lossy_viewer_pauses_and_a_healthy_one_does_not_notice() {
     let session = fixture.session(lossy.local());
     let pauses = network.pauses.len();
     let skips = session["skips"].as_u64().expect("a number");
+    assert!(session["skips_by_reason"]["loss"].as_u64() > Some(0), "{session}");
+    // What the session shows is 0.1 s old.
+    let of_camera = fixture.server.metric("weir_camera_skips_total").expect("a metric");
+    let newer = of_camera - skips as f64;
+    assert!((0.0..=1.0).contains(&newer), "{of_camera}, {session}");
     // The last skip may not have ended yet, and one that meets an IDR leaves nothing out.
     assert!(skips >= 3 && pauses >= 2 && pauses as u64 <= skips, "{pauses} pauses, {session}");
     for (sequence, frames) in &network.pauses {

@@ -144,6 +144,7 @@ fn a_flood_of_requests_is_bounded_and_ends_in_a_clean_pause() {
     assert_eq!(session["resends"].as_u64(), Some(again));
     assert!(session["resends_refused"].as_u64() > Some(500), "{session}");
     assert!(session["skips"].as_u64() > Some(0), "{session}");
+    assert_eq!(session["skips_by_reason"]["resends"], session["skips"], "{session}");
     assert_eq!(viewer.reception.counts.lost(), 0, "the numbers go on where they stopped");
 }
 

@@ -4,6 +4,7 @@ use crate::egress::rtcp::{self, Feedback};
 use crate::egress::srtp::Seal;
 use crate::limits::CONGESTED_US;
 use crate::net::udp::Wire;
+use crate::status::SkipReason;
 
 use super::{SendContext, Served, StreamView, Subscription};
 
@@ -58,7 +59,7 @@ impl Subscription {
         }
         let since_us = *self.lossy_since_us.get_or_insert(now_us);
         if now_us >= since_us + CONGESTED_US {
-            self.skip(view.ring.head());
+            self.skip(SkipReason::Loss, view.ring.head(), view);
         }
     }
 
@@ -108,7 +109,7 @@ impl Subscription {
                 self.counters.resends_refused += 1;
                 // More is lost than may be resent: skipping to a key frame looks better than torn
                 // pictures.
-                self.skip(view.ring.head());
+                self.skip(SkipReason::Resends, view.ring.head(), view);
                 return Served::UpToDate;
             }
             if self.seal(&packet, place, context).is_none() {

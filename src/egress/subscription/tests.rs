@@ -72,6 +72,7 @@ struct Scene {
     wire: Script,
     now_us: u64,
     bits_per_s: u64,
+    skips: SkipFigures,
 }
 
 impl Scene {
@@ -85,7 +86,15 @@ impl Scene {
             wire: Script::default(),
             now_us: 10_000_000,
             bits_per_s: 0,
+            skips: SkipFigures::default(),
         }
+    }
+
+    /// How often the subscription skipped, by reasons, as the camera counts it too.
+    fn skips(&self) -> [u32; SkipReason::NAMES.len()] {
+        let counted = self.skips.each_ref().map(|skips| skips.load(Relaxed));
+        assert_eq!(counted, self.subscription.counters.skips);
+        counted
     }
 
     /// Publishes `count` packets; returns the index of the first.
@@ -118,8 +127,8 @@ impl Scene {
         &mut self,
         act: impl FnOnce(&mut Subscription, StreamView<'_>, &mut SendContext<'_, SealKeys, Script>) -> R,
     ) -> R {
-        let (ring, bits_per_s) = (&self.ring, self.bits_per_s);
-        let view = StreamView { ring, chunks: self.chunks, timestamp: None, bits_per_s };
+        let (ring, bits_per_s, skips) = (&self.ring, self.bits_per_s, &self.skips);
+        let view = StreamView { ring, chunks: self.chunks, timestamp: None, bits_per_s, skips };
         let mut context = SendContext {
             seal: &mut self.seal,
             path: path(5000),
@@ -170,6 +179,13 @@ impl Scene {
         self.serve_all();
         self.flush().iter().map(|datagram| sequence(datagram)).collect()
     }
+}
+
+/// One skip, for this reason.
+fn once(why: SkipReason) -> [u32; SkipReason::NAMES.len()] {
+    let mut skips = [0; SkipReason::NAMES.len()];
+    skips[why as usize] = 1;
+    skips
 }
 
 fn timestamp(datagram: &[u8]) -> u32 {

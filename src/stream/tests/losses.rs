@@ -4,7 +4,7 @@ use crate::history::Chunks;
 use crate::limits::{NAL_ZEROS_MAX, PAYLOAD_BYTES_DEFAULT};
 use crate::mem::arena::Arena;
 use crate::rtp::testing::{Camera, PAYLOAD_TYPE, PPS, Random, SPS_1080, Viewer};
-use crate::status::CameraStats;
+use crate::status::{BreakReason, CameraStats};
 use std::sync::atomic::Ordering;
 
 /// Three GOPs of ten access units with two slices: the packets, and each one's access unit.
@@ -73,7 +73,7 @@ fn a_torn_idr_is_no_start_and_a_whole_one_is() {
         viewer.feed(&camera.packets[..len]);
         let begun = viewer.stream.ring().start().map(|start| start.index);
         assert_eq!(begun.is_some(), len > 1, "{len}");
-        viewer.stream.broken();
+        viewer.stream.broken(BreakReason::Resync);
         let left = viewer.stream.ring().start().map(|start| start.index);
         assert_eq!(left.is_some(), len == idr_packets, "{len}");
     }
@@ -126,7 +126,7 @@ fn a_new_source_in_step_is_no_loss_and_another_payload_type_is_not_ours() {
     assert_eq!(viewer.slices(), sent);
     let stats = CameraStats::new();
     viewer.stream.report(viewer.chunks, &stats, viewer.now_us);
-    assert_eq!(stats.breaks.load(Ordering::Relaxed), 0);
+    assert_eq!(viewer.breaks(), [0; 5]);
     assert_eq!(stats.frames.load(Ordering::Relaxed), 30);
     assert_eq!(stats.packets.load(Ordering::Relaxed), 33);
     assert_eq!(stats.gop_ms.load(Ordering::Relaxed), 400);
@@ -150,4 +150,32 @@ fn a_slice_cut_short_in_an_aggregate_is_a_loss() {
     let sent = camera.gop(&mut random, 10);
     viewer.feed(&camera.packets);
     assert_eq!(viewer.slices(), sent, "what needs the missing idr is not forwarded");
+    assert_eq!(viewer.breaks(), of(BreakReason::Torn, 1));
+}
+
+/// So many breaks for this reason, and none for another.
+fn of(why: BreakReason, count: u32) -> [u32; BreakReason::NAMES.len()] {
+    let mut breaks = [0; BreakReason::NAMES.len()];
+    breaks[why as usize] = count;
+    breaks
+}
+
+#[test]
+fn each_break_counts_once_under_its_reason() {
+    static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
+    let mut random = Random(36);
+    let mut viewer = Viewer::new(CHUNKS.take().unwrap(), PAYLOAD_BYTES_DEFAULT);
+    let mut camera = Camera::new();
+    for _ in 0..2 {
+        camera.gop(&mut random, 10);
+    }
+    camera.packets.remove(15);
+    camera.packets.remove(5);
+    viewer.feed(&camera.packets);
+    assert_eq!(viewer.breaks(), of(BreakReason::Gap, 2));
+    for why in [BreakReason::Resync, BreakReason::NoCarrySlot] {
+        viewer.stream.renew(viewer.chunks);
+        viewer.stream.broken(why);
+        assert_eq!(viewer.breaks(), of(why, 1));
+    }
 }

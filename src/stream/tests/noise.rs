@@ -4,6 +4,7 @@ use crate::history::Chunks;
 use crate::limits::{CHUNKS_MAX, PAYLOAD_BYTES_DEFAULT, RING_CHUNKS_MAX};
 use crate::mem::arena::Arena;
 use crate::rtp::testing::{Camera, PAYLOAD_TYPE, PPS, Random, SPS_1080, Viewer};
+use crate::status::BreakReason;
 
 fn next_packet(camera: &mut Camera, random: &mut Random) -> Vec<Vec<u8>> {
     let headers = [0x65, 0x41, 0x61, 0x06, 0x09, 0x67, 0x68, 0x0C, 0x42, 0x44, 0x00, 0x78, 0x7C];
@@ -66,7 +67,7 @@ fn two_hundred_thousand_packets_of_all_kinds() {
         assert!(viewer.out.iter().all(|out| (1..=1200).contains(&out.payload.len())));
         viewer.now_us += random.next() % 100_000;
         match random.below(2000) {
-            0 => viewer.stream.broken(),
+            0 => viewer.stream.broken(BreakReason::Resync),
             1 => viewer.stream.disconnect(viewer.chunks, viewer.now_us),
             2 | 3 => viewer.stream.connect(PAYLOAD_TYPE, Some(&SPS_1080), &[&PPS, &[]]),
             _ => {}

@@ -7,6 +7,7 @@ use crate::limits::{
 };
 use crate::mem::arena::Arena;
 use crate::rtp::testing::{Camera, PAYLOAD_TYPE, PPS, Random, SPS_1080, Viewer};
+use crate::status::BreakReason;
 
 const PACKET_BYTES_MAX: usize = 65_535 - 12;
 
@@ -65,6 +66,8 @@ fn a_packet_of_tiny_slices_is_cut_into_no_more_than_the_bound() {
         viewer.feed(&std::mem::take(&mut camera.packets));
         assert!(viewer.stream.ring().start().is_some());
         let (chunks, packets) = read(&mut viewer, &flood);
+        let breaks = viewer.breaks();
+        assert_eq!((breaks[BreakReason::Overflow as usize], breaks.iter().sum()), (1, 1_u32));
         assert!(chunks <= READ_CUT_CHUNKS_MAX, "{chunks} chunks for {slice:x?}");
         assert!(packets <= (READ_CUT_CHUNKS_MAX * CHUNK_PACKETS_MAX) as u64, "{packets} packets");
         // From there on nothing is forwarded before the next key frame, in this read or another.

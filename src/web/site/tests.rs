@@ -435,6 +435,8 @@ fn metrics_hold_the_gauges_and_every_camera() {
         "weir_camera_playing{camera=\"a\\\"b\"} 1",
         "weir_camera_viewers{camera=",
         "weir_camera_frames_abandoned_total{camera=\"a\\\"b\",tier=\"large\"} ",
+        "weir_camera_breaks_total{camera=\"a\\\"b\",reason=\"no carry slot\"} ",
+        "weir_camera_skips_total{camera=\"a\\\"b\",reason=\"resends\"} ",
     ] {
         assert!(body.contains(name), "{name} is not in {body}");
     }

@@ -73,7 +73,7 @@ fn without_its_group_a_key_frame_is_a_still_until_the_next_one() {
     publish_group(&mut scene, 2);
     assert_eq!(scene.sequences(), [503, 504, 505, 506, 507]);
     assert!(!scene.subscription.is_waiting());
-    assert_eq!(scene.subscription.counters.skips, 0, "it missed nothing that it was promised");
+    assert_eq!(scene.skips(), [0; 3], "it missed nothing that it was promised");
 }
 
 #[test]
@@ -86,8 +86,8 @@ fn who_was_overtaken_on_its_way_is_not_slowed_the_next_time() {
     scene.now_us += 1_000;
     publish_group(&mut scene, 50);
     assert_eq!(scene.serve(), Served::UpToDate, "all of it at once");
-    assert_eq!(scene.subscription.counters.skips, 1);
-    scene.subscription.skip(scene.ring.head());
+    assert_eq!(scene.skips(), once(SkipReason::Overrun));
+    scene.act(|subscription, view, _| subscription.skip(SkipReason::Loss, view.ring.head(), view));
     publish_group(&mut scene, 50);
     scene.now_us += 1_000;
     assert_eq!(scene.serve(), Served::CatchingUp, "it was live");

@@ -328,8 +328,14 @@ impl World {
         act: impl FnOnce(&mut Subscription, StreamView<'_>, &mut SendContext<'_, Recorder, Faulty>) -> R,
     ) -> R {
         let Viewer { subscription, seal, path } = &mut self.viewers[at];
-        let view =
-            StreamView { ring: &self.ring, chunks: self.chunks, timestamp: Some(9), bits_per_s: 0 };
+        let skips = &SkipFigures::default();
+        let view = StreamView {
+            ring: &self.ring,
+            chunks: self.chunks,
+            timestamp: Some(9),
+            bits_per_s: 0,
+            skips,
+        };
         let mut context = SendContext {
             seal,
             path: *path,
@@ -437,7 +443,7 @@ impl Sums {
     fn add(&mut self, viewer: &Viewer) {
         self.resealed += viewer.seal.resealed.get();
         self.mappings += viewer.seal.mappings.get();
-        self.skips += viewer.subscription.counters.skips;
+        self.skips += viewer.subscription.counters.skips.into_iter().map(u64::from).sum::<u64>();
         self.reports += viewer.seal.reports;
     }
 }
