@@ -273,6 +273,60 @@ test('a kiosk has nothing but tiles, outlives a restart, and is as new as weir',
   await until('it is loaded again', 8_000, () => page.evaluate(() => !window.isOld && window.weir));
 });
 
+/** A wake lock that a test lets go of; notes when it is asked for. */
+function watchWakeLock() {
+  const locks = (window.wakeLocks = []);
+  const request = async (type) => {
+    const lock = { type, released: false };
+    locks.push(lock);
+    return lock;
+  };
+  Object.defineProperty(navigator, 'wakeLock', { value: { request } });
+}
+
+/** The page is hidden, or is seen again; the browser lets go of the screen meanwhile. */
+function turnPage(isHidden) {
+  Object.defineProperty(document, 'hidden', { configurable: true, value: isHidden });
+  if (isHidden) for (const lock of window.wakeLocks) lock.released = true;
+  document.dispatchEvent(new Event('visibilitychange'));
+}
+
+test('a kiosk keeps the screen lit whenever it is seen, and does without where that is refused', async (t) => {
+  const prepare = (context) => context.addInitScript(watchWakeLock);
+  const kiosk = await open(t, '/?kiosk', { prepare });
+  const locks = () => kiosk.evaluate(() => window.wakeLocks.map(({ type }) => type));
+  await kiosk.locator('.tile').nth(COUNT - 1).waitFor();
+  // It looks each time that it hears from weir.
+  await kiosk.waitForResponse('**/api/cameras');
+  assert.deepEqual(await locks(), ['screen'], 'once, however often it looks');
+  await kiosk.evaluate(turnPage, true);
+  assert.deepEqual(await locks(), ['screen'], 'not while it is hidden');
+  await kiosk.evaluate(turnPage, false);
+  await until('it holds it again', 2_000, async () => (await locks()).length === 2);
+
+  const wall = await open(t, '/', { prepare });
+  await wall.locator('.tile').nth(COUNT - 1).waitFor();
+  assert.equal(await wall.evaluate(() => window.wakeLocks.length), 0, 'a wall that is no kiosk sleeps');
+
+  const errors = [];
+  const refuse = () => {
+    window.asked = 0;
+    const request = async () => {
+      window.asked += 1;
+      throw new DOMException('the battery is low', 'NotAllowedError');
+    };
+    Object.defineProperty(navigator, 'wakeLock', { value: { request } });
+  };
+  const refused = await open(t, '/?kiosk', {
+    prepare: (context) => {
+      context.on('weberror', (error) => errors.push(error.error().message));
+      return context.addInitScript(refuse);
+    },
+  });
+  await until('it asks again', 8_000, () => refused.evaluate(() => window.asked > 2));
+  assert.deepEqual(errors, []);
+});
+
 const TOKEN = 'a token for the wall';
 
 test('below a path, with a token, and without storage it is the same', async (t) => {
