@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
-import { chromium } from 'playwright-core';
+import { chromium, firefox } from 'playwright-core';
 
 import { sleep, until } from './weir.mjs';
 
@@ -26,6 +26,23 @@ export function launchChromium({ args = [] } = {}) {
       '--autoplay-policy=no-user-gesture-required',
       ...args,
     ],
+  });
+}
+
+/**
+ * Debian's Firefox, headless, by WebDriver BiDi. Its H.264 for WebRTC is a plugin that it fetches from
+ * the Internet; here it decodes with the machine's libavcodec, as where hardware decodes.
+ */
+export function launchFirefox({ hasH264 = true } = {}) {
+  const h264 = {
+    'media.webrtc.hw.h264.enabled': true,
+    // 1 says that the hardware can; the other default is for a driver's list.
+    'gfx.blacklist.webrtc.hw.acceleration.h264': 1,
+  };
+  return firefox.launch({
+    channel: 'moz-firefox',
+    executablePath: process.env.FIREFOX ?? '/usr/bin/firefox-esr',
+    firefoxUserPrefs: hasH264 ? h264 : {},
   });
 }
 

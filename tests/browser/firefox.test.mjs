@@ -1,0 +1,138 @@
+// Firefox as a viewer: the wall, a camera's page, and what it is told without its H.264.
+
+import assert from 'node:assert/strict';
+import { after, before, test } from 'node:test';
+import { isDeepStrictEqual } from 'node:util';
+
+import { startClips } from './clips.mjs';
+import { GCM_CIPHER, Viewer, launchFirefox, recordConnections } from './viewer.mjs';
+import { startWeir, until } from './weir.mjs';
+
+const COUNT = 9;
+const FPS = 15;
+const CLIP = { source: 'testsrc2=size=320x180', seconds: 4, fps: FPS, kbps: 500 };
+const WINDOW = { width: 1280, height: 720 };
+const NAMES = Array.from({ length: COUNT }, (_, index) => `cam-${index + 1}`);
+
+let clips, weir;
+
+before(async () => {
+  clips = await startClips({ clip: CLIP });
+  weir = await startWeir({ cameras: NAMES.map((name) => ({ name, url: clips.url('clip') })) });
+  for (const name of NAMES) await weir.ready(name);
+});
+
+after(async () => {
+  await weir?.stop();
+  clips?.close();
+});
+
+/** Opens a page in a Firefox of its own; what its scripts throw is in `page.errors`. */
+async function open(t, path, options) {
+  const browser = await launchFirefox(options);
+  t.after(() => browser.close());
+  const context = await browser.newContext({ viewport: WINDOW });
+  await context.addInitScript(recordConnections);
+  const page = await context.newPage();
+  page.errors = [];
+  page.on('pageerror', (error) => page.errors.push(error.message));
+  await page.goto(weir.http + path);
+  return page;
+}
+
+/** Waits until these cameras have a session each, and no others. */
+const watchedAre = (names, limitMs) =>
+  until(`sessions of ${names}, and no others`, limitMs, async () => {
+    const living = (await weir.sessions()).filter(({ state }) => state !== 'ended');
+    const found = living.map(({ camera }) => camera).sort();
+    if (isDeepStrictEqual(found, [...names].sort())) return true;
+    throw new Error(`${found}`);
+  });
+
+/** Waits until these cameras' tiles play, and no others. */
+const playing = (page, names, limitMs = 15_000) =>
+  until(`the tiles of ${names} play`, limitMs, async () => {
+    const states = await page.evaluate(() => window.weir.wall.states);
+    const found = NAMES.filter((name) => states[name] === 'playing');
+    if (isDeepStrictEqual(found, names)) return true;
+    throw new Error(JSON.stringify(states));
+  });
+
+/** Frames that each living connection of the page decoded so far. */
+const decoded = (page) =>
+  page.evaluate(() => {
+    const living = window.connectionsMade.filter((one) => one.connectionState === 'connected');
+    return Promise.all(
+      living.map(async (connection) => {
+        const reports = [...(await connection.getStats()).values()];
+        return reports.find(({ type }) => type === 'inbound-rtp').framesDecoded;
+      }),
+    );
+  });
+
+/** Names of the tiles of which a part is on the screen. */
+const visible = (page) =>
+  page.evaluate(() =>
+    [...document.querySelectorAll('.tile')]
+      .filter((tile) => {
+        const { top, bottom } = tile.getBoundingClientRect();
+        return bottom > 0 && top < innerHeight;
+      })
+      .map((tile) => tile.querySelector('.name').textContent),
+  );
+
+test(`in Firefox ${COUNT} cameras play, and those that leave the screen end their sessions`, async (t) => {
+  const page = await open(t, '/');
+  await playing(page, NAMES);
+  const early = await decoded(page);
+  assert.equal(early.length, COUNT);
+  await until('each of them has three seconds more', 10_000, async () => {
+    const frames = (await decoded(page)).map((now, index) => now - early[index]);
+    if (frames.every((more) => more >= 3 * FPS)) return true;
+    throw new Error(`${frames}`);
+  });
+  const sessions = await weir.sessions();
+  assert.equal(sessions.length, COUNT, 'none of them was connected again');
+  for (const { cipher, skips } of sessions) {
+    assert.match(cipher, GCM_CIPHER);
+    assert.equal(skips, 0);
+  }
+
+  await page.locator('body').click({ position: { x: 2, y: 2 } });
+  for (let columns = 9; columns > 1; columns -= 1) await page.keyboard.press('-');
+  const first = await until('one column', 5_000, async () => {
+    const names = await visible(page);
+    return names.length <= 2 && names;
+  });
+  await watchedAre(first, 5_000);
+  await page.evaluate(() => window.scrollTo(0, document.documentElement.scrollHeight));
+  const last = await until('the last ones are seen', 2_000, async () => {
+    const names = await visible(page);
+    return names.includes(NAMES.at(-1)) && names;
+  });
+  assert.ok(!last.includes(first[0]));
+  await playing(page, last);
+  await watchedAre(last, 5_000);
+  assert.deepEqual(page.errors, []);
+  await page.goto('about:blank');
+  // It does not always send a DELETE that is to outlive its page: then silence tells.
+  await watchedAre([], 10_000);
+});
+
+test("in Firefox a camera's page plays each frame", async (t) => {
+  const page = await open(t, `/${NAMES[0]}/`);
+  await page.locator('#pill', { hasText: 'Live' }).waitFor({ timeout: 15_000 });
+  const viewer = new Viewer(page);
+  await viewer.watchEachFrame(3, { weir, name: NAMES[0] }, FPS);
+  assert.deepEqual(await viewer.size(), { width: 320, height: 180 });
+  assert.match((await viewer.stats()).srtpCipher, GCM_CIPHER);
+  assert.deepEqual(page.errors, []);
+});
+
+test('a Firefox without its H.264 is told what it lacks, and takes no session', async (t) => {
+  const before = (await weir.sessions()).length;
+  const page = await open(t, `/${NAMES[0]}/`, { hasH264: false });
+  await page.getByText('This browser cannot show the camera').waitFor({ timeout: 10_000 });
+  await page.getByText(/offers no H\.264\. Firefox fetches it .* may only need a minute/).waitFor();
+  assert.equal((await weir.sessions()).length, before);
+});
