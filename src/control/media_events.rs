@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::limits::PROFILE;
-use crate::status;
+use crate::signalling::Usage;
+use crate::status::{self, TABLES};
 
 use super::{Control, State};
 
@@ -37,6 +38,7 @@ impl Control {
         loop {
             let deadline_us =
                 state.signalling.borrow_mut().round(&*state.media.borrow(), clock::now_us());
+            state.gauge();
             status::GAUGES.driver_rounds.fetch_add(1, Relaxed);
             tokio::task::yield_now().await;
             let wait_us = deadline_us.saturating_sub(clock::now_us()).min(REST_US);
@@ -49,6 +51,14 @@ impl Control {
 }
 
 impl State {
+    /// Shows how full the tables of signalling are.
+    pub(super) fn gauge(&self) {
+        let Usage { sessions, handshakes, offers_waiting } = self.signalling.borrow_mut().usage();
+        TABLES.sessions.set(sessions);
+        TABLES.handshakes.set(handshakes);
+        TABLES.offers_waiting.set(offers_waiting);
+    }
+
     /// Routes what has come so far.
     fn route(&self) {
         let (mut signalling, media) = (self.signalling.borrow_mut(), self.media.borrow());

@@ -58,6 +58,7 @@ impl Control {
             &*state.media.borrow(),
             clock::now_us(),
         );
+        state.gauge();
         state.signalled.notify_one();
         answer
     }
@@ -125,6 +126,7 @@ impl State {
             Turn::Now(permit) => return Ok(permit),
             Turn::Wait(grant) => grant,
         };
+        self.gauge();
         // A quiet handshake may have to be evicted now that an offer waits.
         self.signalled.notify_one();
         match timeout(Duration::from_micros(OFFER_WAIT_US), grant).await {

@@ -25,7 +25,7 @@ use std::net::{IpAddr, SocketAddr};
 use crate::limits::SESSIONS_MAX;
 use crate::media::{Command, Media, SessionId};
 use crate::mem::accounts;
-use crate::status::{SessionStats, TABLES};
+use crate::status::SessionStats;
 use crate::webrtc::ended::Ended;
 use crate::webrtc::handshake::{DtlsIdentity, Handshake};
 
@@ -65,6 +65,14 @@ impl MediaLink for Media {
         // On an error the datagram is lost, and ICE or DTLS sends it again.
         let _ = self.socket.send_to(datagram, to, from);
     }
+}
+
+/// How many places of signalling's tables are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Usage {
+    pub(crate) sessions: usize,
+    pub(crate) handshakes: usize,
+    pub(crate) offers_waiting: usize,
 }
 
 /// All sessions and what they still need to be connected. `H` is the handshake of one browser.
@@ -116,10 +124,12 @@ impl<H: BrowserHandshake> Signalling<H> {
         }
     }
 
-    /// Shows how full the tables are.
-    fn gauge(&mut self) {
-        TABLES.handshakes.set(self.handshakes.begun());
-        TABLES.sessions.set(self.sessions.len());
-        TABLES.offers_waiting.set(self.queue.len());
+    /// How full the tables are now.
+    pub(crate) fn usage(&mut self) -> Usage {
+        Usage {
+            sessions: self.sessions.len(),
+            handshakes: self.handshakes.begun(),
+            offers_waiting: self.queue.len(),
+        }
     }
 }

@@ -111,7 +111,6 @@ impl<H: BrowserHandshake> Signalling<H> {
             TABLES.offers_waiting.was_full();
             full(&error)
         })?;
-        TABLES.offers_waiting.set(self.queue.len());
         Ok(Turn::Wait(grant))
     }
 
@@ -137,7 +136,6 @@ impl<H: BrowserHandshake> Signalling<H> {
             self.begin(offer, terms, link, now_us)
         });
         drop(turn);
-        self.gauge();
         answer
     }
 

@@ -36,7 +36,6 @@ impl<H: BrowserHandshake> Signalling<H> {
         while self.handshakes.begin_held(&self.identity, now_us) {
             deadline_us = self.advance(link, now_us);
         }
-        self.gauge();
         let is_waited_for = !self.queue.is_empty() || self.handshakes.has_held();
         if is_waited_for { deadline_us.min(now_us + HANDSHAKE_LOOK_US) } else { deadline_us }
     }

@@ -5,6 +5,7 @@ use crate::webrtc::consent::Check;
 use crate::webrtc::place;
 
 mod browsers;
+mod fragments;
 
 use super::client::{Client, local, remote};
 
@@ -58,9 +59,20 @@ impl Link {
 
     /// Runs until the handshake ends or until `until_us`. `passes` decides which of the server's
     /// datagrams reach the client.
-    fn run(&mut self, until_us: u64, mut passes: impl FnMut(&[u8]) -> bool) -> End {
+    fn run(&mut self, until_us: u64, passes: impl FnMut(&[u8]) -> bool) -> End {
+        self.run_from(until_us, |datagram| vec![datagram], passes)
+    }
+
+    /// The same, with what `arrives` makes of each of the client's datagrams.
+    fn run_from(
+        &mut self,
+        until_us: u64,
+        mut arrives: impl FnMut(Vec<u8>) -> Vec<Vec<u8>>,
+        mut passes: impl FnMut(&[u8]) -> bool,
+    ) -> End {
         while self.now_us < until_us {
-            for datagram in self.client.drain(self.now_us) {
+            let sent = self.client.drain(self.now_us);
+            for datagram in sent.into_iter().flat_map(&mut arrives) {
                 self.server.receive(remote(), local(), &datagram, self.now_us);
                 if let Some(end) = self.pump(&mut passes) {
                     return end;
