@@ -17,6 +17,7 @@
 
 pub mod access;
 pub mod clock;
+pub mod codec;
 pub mod config;
 pub mod console;
 pub mod control;

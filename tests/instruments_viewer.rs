@@ -19,6 +19,7 @@ use common::server::wait_for;
 use common::srtp::Keys;
 use common::viewer::{Options, Viewer, wall};
 use weir::clock;
+use weir::codec::CodecProfile;
 use weir::webrtc::handshake::{
     Answered, Connected, DtlsIdentity, Handshake, HandshakeRequest, Progress,
 };
@@ -83,7 +84,7 @@ impl StandIn {
         let (_, offer) = request.split_once("\r\n\r\n").unwrap();
         let asked = HandshakeRequest {
             offer,
-            camera_profile: 0x42_e0_1f,
+            camera_profile: CodecProfile::H264(0x42_e0_1f),
             candidates: &[self.announce],
             local_ufrag: "0000abcd",
             local_password: "a-password-of-24-letters",

@@ -10,6 +10,7 @@ use crate::config::{Camera, Edit, NewCamera};
 use crate::control::{Control, ListPosition};
 use crate::journal::lines::{self, LogLine};
 use crate::limits::RTSP_PASSWORD_BYTES_MAX;
+use crate::rtp::picture::Picture;
 use crate::storage::Secret;
 use crate::web::{self, Pieces};
 use crate::{clock, plan, process};
@@ -281,12 +282,13 @@ impl Dispatcher {
             Ok(found) => found,
             Err(why) => return Response::failure(&format!("no pictures: {why}")),
         };
-        let mut text = format!("it answers, and would send H.264; {} ms\n", found.took_ms);
-        if let Some((width, height)) = found.size {
-            text += &format!("picture {width} x {height}\n");
-        }
-        if let Some(profile) = found.profile_level_id {
-            text += &format!("profile and level {profile:06x}\n");
+        let mut text =
+            format!("it answers, and would send {}; {} ms\n", found.codec, found.took_ms);
+        if let Some(Picture { profile, width, height }) = found.picture {
+            if width > 0 {
+                text += &format!("picture {width} x {height}\n");
+            }
+            text += &format!("profile and level {profile}\n");
         }
         Response::text(text)
     }

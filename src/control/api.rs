@@ -12,7 +12,7 @@ pub struct CameraStatus {
     pub state: &'static str,
     /// Why it is not playing; absent while it is.
     pub reason: Option<String>,
-    /// `H264`, once an SPS was seen.
+    /// `H264` or `H265`, once an SPS was seen.
     pub codec: Option<&'static str>,
     /// Width of the picture in pixels, by its SPS.
     pub width: Option<u32>,

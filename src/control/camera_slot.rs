@@ -12,6 +12,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use tokio::sync::Notify;
 
 use crate::clock;
+use crate::codec::{Codec, CodecProfile};
 use crate::config;
 use crate::limits::{CAMERA_PICTURELESS_US, MARKER_PROBE_ACCESS_UNITS};
 use crate::media::Lost;
@@ -31,6 +32,8 @@ pub(super) struct CameraSlot {
     habits: Cell<Habits>,
     state: RefCell<SlotState>,
     stats_of: Cell<StatsOf>,
+    /// The codec of the connection that the media thread was last given.
+    codec: Cell<Option<Codec>>,
     /// When the media thread was last given a connection, in [`clock::now_us`] microseconds.
     played_us: Cell<u64>,
     /// Counts what the slot was told: see [`CameraSlot::changed_since`].
@@ -71,6 +74,7 @@ impl CameraSlot {
             habits: Cell::new(Habits::default()),
             state: RefCell::new(SlotState::Free),
             stats_of: Cell::new(StatsOf::This),
+            codec: Cell::new(None),
             played_us: Cell::new(0),
             turn: Cell::new(0),
             told: Notify::new(),
@@ -127,12 +131,18 @@ impl CameraSlot {
         self.section.borrow().as_ref().is_some_and(|section| section.name == name)
     }
 
-    /// Whether a viewer may join now.
-    pub(super) fn admits(&self, slot: usize) -> Result<(), OfferRefusal> {
+    /// What the camera sends, if a viewer may join now.
+    pub(super) fn admits(&self, slot: usize) -> Result<CodecProfile, OfferRefusal> {
         let state = self.state.borrow();
+        let stats = &status::CAMERAS[slot];
         let (reason, retry_after_s) = match &*state {
-            SlotState::Playing if status::CAMERAS[slot].ready.load(Relaxed) => return Ok(()),
             SlotState::Playing => {
+                // Until the media thread plays another codec its figures are those of the former.
+                let profile = CodecProfile::from_number(stats.profile.load(Relaxed));
+                let profile = profile.filter(|profile| Some(profile.codec()) == self.codec.get());
+                if let Some(profile) = profile.filter(|_| stats.ready.load(Relaxed)) {
+                    return Ok(profile);
+                }
                 let missing =
                     self.missing(slot).unwrap_or("the camera has not shown its video yet");
                 (missing.to_owned(), 1)
@@ -166,9 +176,11 @@ impl CameraSlot {
         self.turn.get()
     }
 
-    /// The media thread is given a connection now.
-    pub(super) fn plays(&self) {
+    /// The media thread is given a connection now, of this codec. Returns whether that is the codec
+    /// of the connection before.
+    pub(super) fn plays(&self, codec: Codec) -> bool {
         self.played_us.set(clock::now_us());
+        self.codec.replace(Some(codec)) == Some(codec)
     }
 
     /// The media thread has forgotten the slot's former camera: the statistics are of this one.
@@ -266,7 +278,8 @@ impl CameraSlot {
             name,
             state,
             reason,
-            codec: known(stats.profile_level_id.load(Relaxed)).map(|_| "H264"),
+            codec: CodecProfile::from_number(stats.profile.load(Relaxed))
+                .map(|profile| profile.codec().name()),
             width: known(stats.width.load(Relaxed)),
             height: known(stats.height.load(Relaxed)),
             frames_per_s: frames_per_s_x100
@@ -288,10 +301,10 @@ fn missing(stats: &CameraStats, played_us: u64) -> Option<&'static str> {
     let is_watched = stats.frames.load(Relaxed) > 2 * u64::from(MARKER_PROBE_ACCESS_UNITS);
     if !is_watched || stats.last_rtp_us.load(Relaxed) < played_us {
         None
-    } else if stats.profile_level_id.load(Relaxed) == 0 {
+    } else if stats.profile.load(Relaxed) == 0 {
         Some("no picture: the camera sends video without an SPS (sequence parameter set)")
     } else if !stats.ready.load(Relaxed) {
-        Some("no picture: the camera sends video without a PPS (picture parameter set)")
+        Some("no picture: the camera sends video without a PPS or VPS (parameter sets)")
     } else if stats.last_idr_us.load(Relaxed) < played_us {
         Some("no picture yet: the camera has sent no key frame (IDR)")
     } else {
@@ -313,7 +326,7 @@ mod tests {
         assert_eq!(said(), "", "nothing of this connection");
         stats.last_rtp_us.store(200, Relaxed);
         assert!(said().contains("SPS"));
-        stats.profile_level_id.store(0x42_e01f, Relaxed);
+        stats.profile.store(CodecProfile::H264(0x42_e01f).to_number(), Relaxed);
         assert!(said().contains("PPS"));
         stats.ready.store(true, Relaxed);
         stats.last_idr_us.store(99, Relaxed);

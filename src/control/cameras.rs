@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use crate::clock;
+use crate::codec::CodecProfile;
 use crate::config;
 use crate::limits::{
     CAMERA_RETRY_MS_MAX, CAMERA_RETRY_MS_MIN, CAMERA_SETTLED_US, CAMERAS_DIALLED_MAX, CAMERAS_MAX,
@@ -20,6 +21,7 @@ use crate::media::{Command, Lost, Play};
 use crate::random::random;
 use crate::rtsp::Ready;
 use crate::status;
+use crate::webrtc::ended::Ended;
 
 use super::camera_slot::{CameraSlot, SlotState};
 use super::dial::dial_charged;
@@ -72,11 +74,11 @@ impl CameraSlots {
         self.slots.iter().position(|slot| slot.is(name))
     }
 
-    /// The slot of a camera, if a viewer may join it now.
-    pub(super) fn admitting(&self, name: &str) -> Result<u16, OfferRefusal> {
+    /// The slot of a camera, if a viewer may join it now, and what it sends.
+    pub(super) fn admitting(&self, name: &str) -> Result<(u16, CodecProfile), OfferRefusal> {
         let slot = self.slot_of(name).ok_or(OfferRefusal::UnknownCamera)?;
-        self.slots[slot].admits(slot)?;
-        Ok(number(slot))
+        let profile = self.slots[slot].admits(slot)?;
+        Ok((number(slot), profile))
     }
 
     /// At most `max` cameras from index `next` on, and moves `next` behind them. Empty at the end.
@@ -147,7 +149,13 @@ impl Control {
         let camera = self.0.cameras.slot(slot);
         let stats = &status::CAMERAS[slot];
         stats.lost.store(0, Relaxed);
-        camera.plays();
+        if !camera.plays(ready.video.codec) {
+            // The answers of its sessions name the former codec.
+            let watching = self.0.signalling.borrow().sessions().of(number(slot));
+            for session in watching {
+                self.0.end(session, Ended::CodecChanged, None);
+            }
+        }
         let play = Play { camera: number(slot), socket, ready };
         self.0.media.borrow().send(Command::Play(Box::new(play)));
         camera.enter(SlotState::Playing);

@@ -9,9 +9,11 @@ use std::rc::Rc;
 use tokio::io::AsyncWriteExt as _;
 use tokio::task::spawn_blocking;
 
+use crate::codec::Codec;
 use crate::config::{self, Camera, Config, Edit, TlsMode};
 use crate::net::interfaces;
-use crate::rtp::sps;
+use crate::rtp::picture::Picture;
+use crate::rtsp::VideoTrack;
 use crate::tls::{self, CertificateInfo};
 use crate::{clock, net};
 
@@ -23,10 +25,10 @@ use super::{Control, ReloadError, Reloaded};
 pub struct Found {
     /// Milliseconds from the first packet to just before PLAY.
     pub took_ms: u64,
-    /// Picture size in pixels, if the SDP has an SPS that can be parsed.
-    pub size: Option<(u32, u32)>,
-    /// Profile and level as in SDP (`profile-level-id`).
-    pub profile_level_id: Option<u32>,
+    /// The codec that it would send.
+    pub codec: Codec,
+    /// Its pictures, if the SDP has an SPS that can be parsed.
+    pub picture: Option<Picture>,
 }
 
 impl Control {
@@ -90,9 +92,9 @@ impl Control {
             let _ = socket.write_all(ready.session.transmit()).await;
         }
         drop(one);
-        let sps = ready.video.sps.as_deref();
-        let size = sps.and_then(sps::parse).map(|sps| (sps.width, sps.height));
-        Ok(Found { took_ms, size, profile_level_id: sps.and_then(sps::profile_level_id) })
+        let VideoTrack { codec, parameter_sets, .. } = &ready.video;
+        let picture = parameter_sets.iter().find_map(|nal| Picture::read(*codec, nal));
+        Ok(Found { took_ms, codec: *codec, picture })
     }
 
     /// The certificate that HTTPS is served with; `None` for plain HTTP.

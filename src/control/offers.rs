@@ -2,7 +2,6 @@
 //! camera to start and for a handshake slot.
 
 use std::net::IpAddr;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
@@ -12,7 +11,6 @@ use crate::clock;
 use crate::limits::{CAMERA_START_WAIT_US, OFFER_WAIT_US};
 use crate::media::SessionId;
 use crate::signalling::{AnswerTerms, Permit, Signalling, Turn, full};
-use crate::status;
 use crate::webrtc::ended::Ended;
 use crate::webrtc::handshake::Handshake;
 
@@ -31,9 +29,9 @@ impl Control {
     pub async fn offer(&self, offer: OfferRequest) -> Result<OfferAnswer, OfferRefusal> {
         let state = &self.0;
         state.started(&offer.camera).await;
-        let camera = state.cameras.admitting(&offer.camera)?;
+        let (_, profile) = state.cameras.admitting(&offer.camera)?;
         // A session is ended for an offer only when nothing else is in its way.
-        Signalling::<Handshake>::check(&offer.sdp, profile(camera))?;
+        Signalling::<Handshake>::check(&offer.sdp, profile)?;
         state.signalling.borrow().room(
             offer.peer.ip(),
             &offer.owner,
@@ -41,13 +39,13 @@ impl Control {
             clock::now_us(),
         )?;
         let permit = state.turn(offer.client).await?;
-        // While it waited the camera may have got another slot, or none.
-        let camera = state.cameras.admitting(&offer.camera)?;
+        // While it waited the camera may have got another slot or codec, or none.
+        let (camera, camera_profile) = state.cameras.admitting(&offer.camera)?;
         // The user, token or login may have been removed as well.
         state.admits_owner(&offer.owner)?;
         let terms = AnswerTerms {
             camera,
-            camera_profile: profile(camera),
+            camera_profile,
             candidates: &state.candidates(offer.asked),
             resend: state.config.now().webrtc.resend,
         };
@@ -144,9 +142,4 @@ impl State {
         signalling.end(session, ended, words, &*media, clock::now_us());
         self.signalled.notify_one();
     }
-}
-
-/// profile_idc, constraint flags and level_idc of a camera's SPS; 0 before one has come.
-fn profile(camera: u16) -> u32 {
-    status::CAMERAS[usize::from(camera)].profile_level_id.load(Relaxed)
 }

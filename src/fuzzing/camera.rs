@@ -1,14 +1,18 @@
-//! Targets for a camera's RTP packets and SPS.
+//! Targets for a camera's RTP packets and SPS, of H.264 and of H.265.
 
 use std::sync::{Mutex, PoisonError};
 
 use super::Tape;
+use crate::codec::Codec;
 use crate::history::Chunks;
 use crate::limits::{CHUNKS_MAX, PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN, RING_CHUNKS_MAX};
 use crate::mem::arena::Arena;
-use crate::rtp::nal;
+use crate::rtp::hevc_sps::{self, HevcSps};
+use crate::rtp::nal::{NalHeader, NalRole};
+use crate::rtp::payload::Payload;
 use crate::rtp::sps::{self, Sps};
-use crate::rtp::testing::{Camera, PAYLOAD_TYPE, PPS, SPS_1080, Viewer};
+use crate::rtp::testing::{Camera, HEVC_SETS, PAYLOAD_TYPE, PPS, SPS_1080, Viewer};
+use crate::rtp::{h264, h265};
 use crate::status::BreakReason;
 
 /// Packets per input, at most.
@@ -21,11 +25,11 @@ static CHUNKS: Arena<Chunks> = Arena::new(Chunks::new());
 static AT_REST: Mutex<Option<&'static mut Chunks>> = Mutex::new(None);
 
 /// Runs `act` on a viewer with a stream of its own and every chunk free.
-fn with_viewer(payload_bytes: usize, act: impl FnOnce(&mut Viewer)) {
+fn with_viewer(codec: Codec, payload_bytes: usize, act: impl FnOnce(&mut Viewer)) {
     let mut at_rest = AT_REST.lock().unwrap_or_else(PoisonError::into_inner);
     let chunks = at_rest.take().or_else(|| CHUNKS.take()).expect("given back after each input");
     chunks.free_all();
-    let mut viewer = Viewer::new(chunks, payload_bytes);
+    let mut viewer = Viewer::of(codec, chunks, payload_bytes);
     act(&mut viewer);
     *at_rest = Some(viewer.chunks);
 }
@@ -35,17 +39,26 @@ fn payload_bytes(tape: &mut Tape<'_>) -> usize {
 }
 
 /// Arbitrary packets. What is published has no gap in its indexes, no packet over the payload size,
-/// and fragments only as in RFC 6184; an IDR begins with parameter sets. The ring stays within its
-/// bounds, and returns its chunks when the camera is gone.
+/// and fragments only as in RFC 6184 or 7798; an IDR begins with parameter sets, and there is no
+/// RASL picture. The ring stays within its bounds, and returns its chunks when the camera is gone.
 pub fn rtp_cut(data: &[u8]) {
+    cut(Codec::H264, data);
+}
+
+/// The same of H.265.
+pub fn hevc_cut(data: &[u8]) {
+    cut(Codec::H265, data);
+}
+
+fn cut(codec: Codec, data: &[u8]) {
     let mut tape = Tape::new(data);
-    with_viewer(payload_bytes(&mut tape), |viewer| {
-        let mut camera = Camera::new();
+    with_viewer(codec, payload_bytes(&mut tape), |viewer| {
+        let mut camera = Camera::of(codec);
         for _ in 0..PACKETS_MAX {
             if tape.is_over() {
                 break;
             }
-            act(&mut tape, viewer, &mut camera);
+            act(codec, &mut tape, viewer, &mut camera);
             check_ring(viewer);
         }
         // After a read that is larger than the ring, a viewer sees only the end of it.
@@ -53,33 +66,44 @@ pub fn rtp_cut(data: &[u8]) {
         if is_all {
             viewer.nals(); // which asserts what a browser needs of the pieces
         }
-        let begins = viewer.out.iter().find(|out| nal::is_vcl(nal_kind(&out.payload)));
-        let is_first = begins.is_none() || viewer.out[0].idr_begins;
+        let mut roles = viewer.out.iter().map(|out| role(codec, &out.payload));
+        let is_first = !roles.any(NalRole::is_slice) || viewer.out[0].idr_begins;
         assert!(is_first || !is_all, "a slice before the first idr");
-        for out in viewer.out.iter().filter(|out| out.idr_begins) {
-            assert_eq!(nal::kind(out.payload[0]), nal::STAP_A, "an idr begins with its sets");
+        for out in &viewer.out {
+            let role = role(codec, &out.payload);
+            assert!(role != NalRole::SkippedSlice, "not every viewer decodes it");
+            let is_set = matches!(role, NalRole::ParameterSet(_));
+            assert!(is_set || !out.idr_begins, "an idr begins with its sets");
         }
         viewer.stream.renew(viewer.chunks);
         assert_eq!(viewer.chunks.in_use(), 0, "all chunks go back");
     });
 }
 
-/// The type of the NAL unit that a payload is or is a part of.
-fn nal_kind(payload: &[u8]) -> u8 {
-    match nal::kind(payload[0]) {
-        nal::FU_A => nal::kind(payload[1]),
-        kind => kind,
+/// The role of the NAL unit that a payload is, is a part of, or begins with.
+fn role(codec: Codec, payload: &[u8]) -> NalRole {
+    let read = match codec {
+        Codec::H264 => h264::read(payload),
+        Codec::H265 => h265::read(payload),
+    };
+    let role =
+        |nal| NalHeader::read(codec, nal).map_or(NalRole::Other, |(header, _)| header.role());
+    match read {
+        Payload::Single(nal) => role(nal),
+        Payload::Aggregate(nals) => role(&nals[2..]),
+        Payload::Fragment(fragment) => fragment.header.role(),
+        other => panic!("{other:?} was cut"),
     }
 }
 
 /// Runs one instruction: a packet with a header as cameras write it, a raw packet, or an event.
-fn act(tape: &mut Tape<'_>, viewer: &mut Viewer, camera: &mut Camera) {
+fn act(codec: Codec, tape: &mut Tape<'_>, viewer: &mut Viewer, camera: &mut Camera) {
     const RAW: u8 = 0x80;
     match tape.byte() {
         0x7f => viewer.stream.broken(BreakReason::Resync),
         0x7e => {
             let (sps, pps) = (tape.record(), tape.record());
-            viewer.stream.connect(PAYLOAD_TYPE, Some(sps), &[pps]);
+            viewer.stream.connect(codec, PAYLOAD_TYPE, &[sps, pps]);
         }
         0x7d => viewer.now_us += 1_000 * u64::from(tape.number()),
         0x7c => viewer.stream.disconnect(viewer.chunks, viewer.now_us),
@@ -127,18 +151,49 @@ fn check_ring(viewer: &Viewer) {
 /// A correct camera, whatever it sends and however it packetizes: every slice comes out to the byte
 /// and in order.
 pub fn rtp_whole(data: &[u8]) {
+    let sets = &[&SPS_1080[..], &PPS];
+    let pictures = Pictures {
+        sets,
+        delimiter: &[0x09, 0xf0],
+        key: NalHeader::H264(0x65),
+        other: NalHeader::H264(0x41),
+    };
+    whole(Codec::H264, &pictures, data);
+}
+
+/// The same of H.265.
+pub fn hevc_whole(data: &[u8]) {
+    let pictures = Pictures {
+        sets: &HEVC_SETS,
+        delimiter: &[0x46, 1, 0x50],
+        key: NalHeader::H265([0x26, 1]),
+        other: NalHeader::H265([0x02, 1]),
+    };
+    whole(Codec::H265, &pictures, data);
+}
+
+/// What a camera of one codec sends.
+struct Pictures<'p> {
+    sets: &'p [&'p [u8]],
+    delimiter: &'p [u8],
+    key: NalHeader,
+    other: NalHeader,
+}
+
+fn whole(codec: Codec, pictures: &Pictures<'_>, data: &[u8]) {
     let mut tape = Tape::new(data);
-    with_viewer(payload_bytes(&mut tape), |viewer| {
-        let mut camera = Camera::new();
+    with_viewer(codec, payload_bytes(&mut tape), |viewer| {
+        let mut camera = Camera::of(codec);
         let (mut sent, mut bytes) = (Vec::new(), 0);
         let markers = tape.byte();
-        camera.stap(&[&SPS_1080, &PPS], false);
+        camera.stap(pictures.sets, false);
         for frame in 0..PACKETS_MAX {
             if tape.is_over() || bytes > NAL_BYTES_MAX {
                 break;
             }
             let op = tape.byte();
-            let header = if frame == 0 || op & 7 == 7 { 0x65 } else { 0x41 };
+            let is_key = frame == 0 || op & 7 == 7;
+            let header = if is_key { pictures.key } else { pictures.other };
             let slices: Vec<Vec<u8>> =
                 (0..=op >> 3 & 3).map(|n| slice(&mut tape, header, n == 0)).collect();
             bytes += slices.iter().map(Vec::len).sum::<usize>();
@@ -149,7 +204,7 @@ pub fn rtp_whole(data: &[u8]) {
                 2 => false,
                 _ => true,
             };
-            pack(&mut tape, &mut camera, &slices, marker);
+            pack(&mut tape, &mut camera, pictures, &slices, marker);
             if op & 0x20 == 0 {
                 camera.next_frame();
             }
@@ -161,7 +216,7 @@ pub fn rtp_whole(data: &[u8]) {
         }
         // A packet that is held back leaves with the next access unit.
         camera.next_frame();
-        camera.packet(&[0x41, 0x80, 1], true);
+        camera.packet(&[pictures.other.bytes(), &[0x80, 1]].concat(), true);
         viewer.feed(&camera.packets);
         let slices = viewer.slices();
         assert!(slices.starts_with(&sent), "{} sent, {} came", sent.len(), slices.len());
@@ -171,18 +226,19 @@ pub fn rtp_whole(data: &[u8]) {
 
 /// A slice of any length and content that an encoder could write: without start codes, and not
 /// ending in a zero.
-fn slice(tape: &mut Tape<'_>, header: u8, begins_picture: bool) -> Vec<u8> {
-    let len = 2 + usize::from(tape.number()) % 8192;
+fn slice(tape: &mut Tape<'_>, header: NalHeader, begins_picture: bool) -> Vec<u8> {
+    let at = header.bytes().len();
+    let len = at + 1 + usize::from(tape.number()) % 8192;
     let period = 1 + usize::from(tape.byte() % 16);
     let pattern = tape.bytes(period);
-    let mut nal = vec![header];
+    let mut nal = header.bytes().to_vec();
     let mut zeros = 0;
-    for &byte in pattern.iter().chain(&[0]).cycle().take(len - 1) {
+    for &byte in pattern.iter().chain(&[0]).cycle().take(len - at) {
         let byte = if zeros >= 2 && byte <= 3 { 0x13 } else { byte };
         zeros = if byte == 0 { zeros + 1 } else { 0 };
         nal.push(byte);
     }
-    nal[1] = nal[1] & 0x7f | if begins_picture { 0x80 } else { 0x01 };
+    nal[at] = nal[at] & 0x7f | if begins_picture { 0x80 } else { 0x01 };
     nal[len - 1] |= 1;
     nal
 }
@@ -191,15 +247,16 @@ fn slice(tape: &mut Tape<'_>, header: u8, begins_picture: bool) -> Vec<u8> {
 fn pack(
     tape: &mut Tape<'_>,
     camera: &mut Camera,
+    pictures: &Pictures<'_>,
     slices: &[Vec<u8>],
     marker: impl Fn(usize) -> bool,
 ) {
     let op = tape.byte();
     if op & 1 == 1 {
-        camera.packet(&[0x09, 0xf0], false);
+        camera.packet(pictures.delimiter, false);
     }
     if op & 2 == 2 {
-        camera.stap(&[&SPS_1080, &PPS], false);
+        camera.stap(pictures.sets, false);
     }
     if op & 0xc == 0xc {
         let nals: Vec<&[u8]> = slices.iter().map(Vec::as_slice).collect();
@@ -225,6 +282,21 @@ pub fn sps(data: &[u8]) {
     }
     for len in 0..data.len().min(256) {
         let part = sps::parse(&data[..len]);
+        assert!(part.is_none() || part == whole, "{len}: {part:?}, then {whole:?}");
+    }
+}
+
+/// The same of H.265.
+pub fn hevc_sps(data: &[u8]) {
+    let whole = hevc_sps::parse(data);
+    if let Some(HevcSps { id, profile, width, height }) = whole {
+        assert_eq!(hevc_sps::id(data), Some(id));
+        assert_eq!(hevc_sps::profile(data), Some(profile));
+        assert!(id <= 15 && profile.profile_id <= 31);
+        assert!((1..=32_768).contains(&width) && (1..=32_768).contains(&height));
+    }
+    for len in 0..data.len().min(256) {
+        let part = hevc_sps::parse(&data[..len]);
         assert!(part.is_none() || part == whole, "{len}: {part:?}, then {whole:?}");
     }
 }

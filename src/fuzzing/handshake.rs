@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::sync::OnceLock;
 
 use super::Tape;
+use crate::codec::CodecProfile;
 use crate::limits::{HANDSHAKE_PAIRS_MAX, PROFILE};
 use crate::webrtc::admission::Admission;
 use crate::webrtc::consent::Check;
@@ -37,7 +38,7 @@ pub(super) fn identity() -> &'static DtlsIdentity {
 pub(super) fn request(offer: &str) -> HandshakeRequest<'_> {
     HandshakeRequest {
         offer,
-        camera_profile: 0x64_00_28,
+        camera_profile: CodecProfile::H264(0x64_00_28),
         candidates: &CANDIDATES,
         local_ufrag: UFRAG,
         local_password: PASSWORD,

@@ -58,6 +58,9 @@ pub const TARGETS: &[Target] = &[
     target("config", config, 768 * KIB, 160),
     target("console", console, 32 * KIB, 512),
     target("dtls_demux", dtls_demux, 768 * KIB, 64),
+    target("hevc_cut", hevc_cut, 64 * KIB, 256),
+    target("hevc_sps", hevc_sps, KIB, 0),
+    target("hevc_whole", hevc_whole, 512 * KIB, 64),
     target("http_connection", http_connection, 96 * KIB, 64),
     target("rtp_cut", rtp_cut, 64 * KIB, 256),
     target("rtp_whole", rtp_whole, 512 * KIB, 64),
@@ -76,7 +79,7 @@ pub const TARGETS: &[Target] = &[
 pub use crate::rtsp::fuzzing::{
     challenge, dialog as rtsp_dialog, framing as rtsp_framing, head as rtsp_head, sdp, url,
 };
-pub use camera::{rtp_cut, rtp_whole, sps};
+pub use camera::{hevc_cut, hevc_sps, hevc_whole, rtp_cut, rtp_whole, sps};
 pub use configuration::config;
 pub use console::console;
 pub use handshake::dtls_demux;

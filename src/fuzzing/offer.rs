@@ -1,9 +1,10 @@
 //! Targets for what a client sends by POST and PATCH: offers and fragments.
 
 use super::handshake::{CANDIDATES, credentials, identity, request};
+use crate::codec::{CodecProfile, HevcProfile};
 use crate::limits::{OFFER_BYTES_MAX, OFFER_MEDIA_MAX};
 use crate::webrtc::fragment::{self, Fragment};
-use crate::webrtc::handshake::Answered;
+use crate::webrtc::handshake::{Accepted, Answered, HandshakeRequest};
 use crate::webrtc::offer::Offer;
 
 /// An offer. A refusal is a short text without control characters. An offer that is read does not
@@ -23,11 +24,17 @@ pub fn whep_offer(data: &[u8]) {
     assert!(text.len() <= OFFER_BYTES_MAX && offer.sections.len() <= OFFER_MEDIA_MAX);
     let is_shown = format!("{offer:?}").contains(offer.password.0);
     assert!(!is_shown || text.matches(offer.password.0).count() > 1, "the password is a secret");
-    let request = request(text);
-    let (_, accepted) = match Answered::accept(identity(), &request, 0) {
-        Ok(taken) => taken,
-        Err(error) => panic!("what was read is not answered: {error}"),
-    };
+    let profile = HevcProfile { profile_id: 1, is_high_tier: false, level_id: 120 };
+    for camera_profile in [CodecProfile::H264(0x64_00_28), CodecProfile::H265(profile)] {
+        let request = HandshakeRequest { camera_profile, ..request(text) };
+        match Answered::accept(identity(), &request, 0) {
+            Ok((_, accepted)) => check_answer(&offer, &accepted),
+            Err(error) => assert!(error.is_unsupported(), "what was read: {error}"),
+        }
+    }
+}
+
+fn check_answer(offer: &Offer<'_>, accepted: &Accepted) {
     let answer = &accepted.answer;
     assert!(answer.split("\r\n").all(|line| line.bytes().all(|b| (b' '..=b'~').contains(&b))));
     let values = |prefix| {

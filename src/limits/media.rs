@@ -30,7 +30,7 @@ pub const CARRY_SMALL_BYTES: usize = 2 * KIB;
 pub const CARRY_MEDIUM_BYTES: usize = 8 * KIB;
 /// See [`CARRY_SMALL_BYTES`].
 pub const CARRY_LARGE_BYTES: usize = 64 * KIB + 4;
-/// Bytes of an SPS or PPS: the largest seen in the field has 64.
+/// Bytes of a parameter set: the largest seen in the field has 64.
 pub const PARAMETER_SET_BYTES_MAX: usize = 256;
 /// Access units that are watched before it is settled how a stream uses the marker bit, and viewers
 /// are admitted.
@@ -62,9 +62,13 @@ pub const ROOM_CHUNKS: usize = READ_CHUNKS_MAX + CHUNKS_MAX / 64;
 pub const READ_CUT_CHUNKS_MAX: usize = 5 * READ_CHUNKS_MAX;
 /// Chunks above which no further NAL unit of that read is begun; the present one may take the rest.
 pub const READ_CUT_CHUNKS_BEHIND: usize = READ_CUT_CHUNKS_MAX - READ_CHUNKS_MAX;
-/// SPS that a stream remembers; one with a further id replaces the oldest. Cameras send one.
+/// Parameter sets that a stream remembers, of [`PARAMETER_SET_BYTES_MAX`] each.
+pub const PARAMETER_SETS_MAX: usize = SPS_MAX + PPS_MAX;
+/// VPS among them, of H.265. Its place is one of [`PPS_MAX`].
+pub const VPS_MAX: usize = 1;
+/// SPS among them; one with a further id replaces the oldest. Cameras send one.
 pub const SPS_MAX: usize = 2;
-/// PPS that a stream remembers, likewise; at most two were seen. 256 bytes each, as for an SPS.
+/// PPS among them, likewise; at most two were seen.
 pub const PPS_MAX: usize = 4;
 /// Rate of the RTP video clock (RFC 6184 section 8.2.1).
 pub const VIDEO_CLOCK_HZ: u32 = 90_000;

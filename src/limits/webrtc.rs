@@ -34,8 +34,9 @@ pub const HANDSHAKE_CHECK_BYTES_MAX: usize = 768;
 pub const HANDSHAKE_RECORDS_HELD_MAX: usize = 16;
 /// Bytes of a browser's certificate message (300 seen); a larger one is dropped unread.
 pub const PEER_CERTIFICATE_BYTES_MAX: usize = 1900;
-/// H.264 formats (packetization-mode 1) of an offer that are compared; Chromium has 4 to 8.
-pub const OFFER_H264_FORMATS_MAX: usize = 16;
+/// Formats of H.264 (packetization-mode 1) and H.265 of an offer that are compared; Chromium has 4
+/// to 8 of the one and up to 4 of the other.
+pub const OFFER_FORMATS_MAX: usize = 16;
 /// Bytes of an ICE ufrag or password, or of a media section's name; longer ones are refused.
 pub const OFFER_TOKEN_BYTES_MAX: usize = 256;
 /// Bytes of our last DTLS flight (75 seen) as one datagram.

@@ -12,7 +12,7 @@ use mio::{Events, Interest, Poll, Token};
 use tokio::sync::Notify;
 
 use crate::clock;
-use crate::limits::{CAMERAS_MAX, PPS_MAX};
+use crate::limits::{CAMERAS_MAX, PARAMETER_SETS_MAX};
 use crate::mem::heap;
 use crate::net::udp::Socket;
 use crate::rtsp::Ready;
@@ -207,10 +207,15 @@ impl EventLoop {
         let Play { camera, socket, ready } = play;
         let Ready { session, video, .. } = *ready;
         let slot = usize::from(camera);
-        let Memory { streams, cameras, .. } = &mut *self.memory;
-        let pps = video.pps.iter().map(Vec::as_slice).take(PPS_MAX);
-        let pps: heapless::Vec<&[u8], PPS_MAX> = pps.collect();
-        streams[slot].connect(video.payload_type, video.sps.as_deref(), &pps);
+        let Memory { streams, chunks, cameras, .. } = &mut *self.memory;
+        let sets = video.parameter_sets.iter().map(Vec::as_slice).take(PARAMETER_SETS_MAX);
+        let sets: heapless::Vec<&[u8], PARAMETER_SETS_MAX> = sets.collect();
+        if streams[slot].codec() != video.codec {
+            // Control has ended the viewers of the other codec.
+            streams[slot].renew(chunks);
+            status::CAMERAS[slot].reset();
+        }
+        streams[slot].connect(video.codec, video.payload_type, &sets);
         status::CAMERAS[slot].lost.store(0, Release);
         let token = Token(slot + CAMERA_0);
         let played = cameras.play(slot, socket, session, self.poll.registry(), token, self.now_us);

@@ -1,17 +1,19 @@
 //! Which NAL units of a camera's access units are forwarded, and with which marker bits.
 //!
-//! Slices are forwarded. Parameter sets are kept and inserted before each IDR. Delimiters, SEI,
-//! filler and other NAL units that decoders do not need are dropped. Before the first IDR, and from
-//! a loss to the next IDR, nothing is forwarded. An access unit begins with a new timestamp, or
-//! with a slice of the first macroblock (some cameras give two pictures one timestamp). The number
-//! of chunks that one read may fill is bounded; beyond the bound the rest of the read counts as
-//! lost.
+//! Slices are forwarded. Parameter sets are kept and inserted before each IDR, which here stands
+//! for any picture that decoding can begin with ([`NalRole::KeySlice`]). Delimiters, SEI, filler
+//! and other NAL units that decoders do not need are dropped, and so are the pictures of H.265 that
+//! not all viewers could decode ([`NalRole::SkippedSlice`]). Before the first IDR, and from a loss
+//! to the next IDR, nothing is forwarded. An access unit begins with a new timestamp, or with a
+//! picture's first slice (some cameras give two pictures one timestamp). The number of chunks that
+//! one read may fill is bounded; beyond the bound the rest of the read counts as lost.
 
+use crate::codec::Codec;
 use crate::history::{Flags, Ring};
 
 use super::cut::{Cutter, RingWriter};
 use super::marker::MarkerHabit;
-use super::nal::{self, NalSink};
+use super::nal::{NalHeader, NalRole, NalSink};
 use super::parameter_sets::ParameterSets;
 use super::timeline::Timeline;
 
@@ -20,6 +22,7 @@ use super::timeline::Timeline;
 pub struct AccessUnits {
     /// The most bytes of an RTP payload.
     payload_bytes: usize,
+    pub(super) codec: Codec,
     pub(super) sets: ParameterSets,
     pub(super) timeline: Timeline,
     pub(super) habit: MarkerHabit,
@@ -53,8 +56,10 @@ pub struct Idrs {
 enum Nal {
     /// No NAL unit, or one that is not forwarded.
     Skipped,
-    /// The header has arrived; the second byte decides what happens to it.
-    Begun(u8),
+    /// The first byte of an H.265 header has arrived.
+    Half(u8),
+    /// The header has arrived; the byte after it decides what happens to the NAL unit.
+    Begun(NalHeader),
     ParameterSet,
     Slice {
         forward: bool,
@@ -83,6 +88,7 @@ impl AccessUnits {
     pub const fn new() -> Self {
         Self {
             payload_bytes: 0,
+            codec: Codec::H264,
             sets: ParameterSets::new(),
             timeline: Timeline::new(),
             habit: MarkerHabit::new(),
@@ -110,10 +116,14 @@ impl AccessUnits {
         self.payload_bytes = payload_bytes;
     }
 
-    /// The camera has connected or reconnected, with the parameter sets of its SDP.
-    pub fn connect(&mut self, sps: Option<&[u8]>, pps: &[&[u8]]) {
+    /// The camera has connected or reconnected, with the codec and parameter sets of its SDP.
+    pub fn connect(&mut self, codec: Codec, sets: &[&[u8]]) {
+        if codec != self.codec {
+            self.renew();
+        }
+        self.codec = codec;
         self.unit = Unit::default();
-        self.sets.connect(sps, pps);
+        self.sets.connect(codec, sets);
         self.timeline.reconnected();
     }
 
@@ -129,7 +139,7 @@ impl AccessUnits {
     pub fn broken(&mut self, ring: &mut Ring) {
         let whole = self.unit.marker
             && !self.habit.holds_back()
-            && !matches!(self.nal, Nal::Begun(_) | Nal::Slice { .. });
+            && !matches!(self.nal, Nal::Half(_) | Nal::Begun(_) | Nal::Slice { .. });
         if !whole && self.unit.idr && self.decodable {
             ring.idr_spoiled();
         }
@@ -165,7 +175,11 @@ impl AccessUnits {
         }
     }
 
-    fn bytes(&mut self, bytes: &[u8], camera_timestamp: u32, head: &mut RingWriter) {
+    fn bytes(&mut self, mut bytes: &[u8], camera_timestamp: u32, head: &mut RingWriter) {
+        if let (Nal::Half(first), [second, rest @ ..]) = (self.nal, bytes) {
+            self.nal = Nal::Begun(NalHeader::H265([first, *second]));
+            bytes = rest;
+        }
         if let (Nal::Begun(header), Some(&first)) = (self.nal, bytes.first()) {
             self.nal = self.begin(header, first, camera_timestamp, head);
         }
@@ -178,7 +192,7 @@ impl AccessUnits {
                     self.cutter.bytes(bytes, self.payload_bytes, head);
                 }
             }
-            Nal::Skipped | Nal::Begun(_) => {}
+            Nal::Skipped | Nal::Half(_) | Nal::Begun(_) => {}
         }
     }
 
@@ -191,26 +205,27 @@ impl AccessUnits {
                     self.cutter.end();
                 }
             }
-            Nal::Skipped | Nal::Begun(_) => {}
+            Nal::Skipped | Nal::Half(_) | Nal::Begun(_) => {}
         }
         self.nal = Nal::Skipped;
     }
 
-    /// Decides what happens to a NAL unit with this header byte and this second byte.
+    /// Decides what happens to a NAL unit with this header and this byte after it.
     fn begin(
         &mut self,
-        header: u8,
+        header: NalHeader,
         first: u8,
         camera_timestamp: u32,
         head: &mut RingWriter,
     ) -> Nal {
-        let kind = nal::kind(header);
-        if matches!(kind, nal::SPS | nal::PPS) {
-            self.sets.begin(header);
-            return Nal::ParameterSet;
-        }
-        if !nal::is_vcl(kind) {
-            return Nal::Skipped;
+        let role = header.role();
+        match role {
+            NalRole::ParameterSet(_) => {
+                self.sets.begin(header);
+                return Nal::ParameterSet;
+            }
+            NalRole::Other => return Nal::Skipped,
+            NalRole::KeySlice | NalRole::Slice | NalRole::SkippedSlice => {}
         }
         if head.ring.is_read_full() {
             self.cutter.release(Flags::NONE, head);
@@ -218,21 +233,22 @@ impl AccessUnits {
             self.broken(head.ring);
             return Nal::Skipped;
         }
-        let picture = nal::begins_picture(kind, first);
+        let picture = header.begins_picture(first);
         if !self.unit.begun || camera_timestamp != self.unit.camera_timestamp || picture {
-            self.unit_begins(kind, picture, camera_timestamp, head);
+            self.unit_begins(role, picture, camera_timestamp, head);
         } else {
             self.cutter.release(Flags::NONE, head);
         }
-        if self.decodable {
+        let forward = self.decodable && role != NalRole::SkippedSlice;
+        if forward {
             self.cutter.begin(header, self.unit.timestamp);
         }
-        Nal::Slice { forward: self.decodable }
+        Nal::Slice { forward }
     }
 
     fn unit_begins(
         &mut self,
-        kind: u8,
+        role: NalRole,
         picture: bool,
         camera_timestamp: u32,
         head: &mut RingWriter,
@@ -243,7 +259,7 @@ impl AccessUnits {
         self.count += 1;
         self.unit = Unit {
             begun: true,
-            idr: kind == nal::IDR_SLICE,
+            idr: role == NalRole::KeySlice,
             camera_timestamp,
             timestamp: self.timeline.stamp(camera_timestamp, head.now_us),
             ..Unit::default()
@@ -296,12 +312,15 @@ struct Sink<'s, 'r> {
 }
 
 impl NalSink for Sink<'_, '_> {
-    fn begin(&mut self, header: u8) {
+    fn begin(&mut self, first: u8) {
         // The previous NAL unit has no end: the rest of this packet cannot repair it.
         if !matches!(self.units.nal, Nal::Skipped) {
             self.units.broken(self.head.ring);
         }
-        self.units.nal = Nal::Begun(header);
+        self.units.nal = match self.units.codec {
+            Codec::H264 => Nal::Begun(NalHeader::H264(first)),
+            Codec::H265 => Nal::Half(first),
+        };
     }
 
     fn bytes(&mut self, bytes: &[u8]) {

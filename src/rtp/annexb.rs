@@ -11,6 +11,7 @@
 //! skipped. Thus a part yields at most its own size plus that bound.
 
 use super::nal::{self, NalSink};
+use crate::codec::Codec;
 use crate::limits::NAL_ZEROS_MAX;
 
 /// Held zeros are passed on from here when they turn out to belong to the NAL unit.
@@ -19,6 +20,7 @@ const ZEROS: [u8; 64] = [0; 64];
 /// Removes Annex B syntax; keeps state between two parts of a NAL unit.
 #[derive(Debug)]
 pub struct Splitter {
+    codec: Codec,
     place: Place,
     /// Zeros received and not passed on: they belong to the NAL unit only if another byte follows.
     /// [`NAL_ZEROS_MAX`] + 1 stands for any larger number.
@@ -42,16 +44,17 @@ enum Place {
 
 impl Splitter {
     /// A splitter between NAL units, for a new connection.
-    pub const fn new() -> Self {
-        Self { place: Place::Outside, zeros: 0, torn: false, scanning: false, latched: false }
+    pub const fn new(codec: Codec) -> Self {
+        let place = Place::Outside;
+        Self { codec, place, zeros: 0, torn: false, scanning: false, latched: false }
     }
 
-    /// Begins a NAL unit with this header byte, as RTP delimits it.
-    pub fn begin(&mut self, header: u8, sink: &mut impl NalSink) {
-        self.scanning = self.latched || matches!(nal::kind(header), nal::SPS | nal::PPS);
+    /// Begins a NAL unit with this first byte, as RTP delimits it.
+    pub fn begin(&mut self, first: u8, sink: &mut impl NalSink) {
+        self.scanning = self.latched || nal::is_parameter_set(self.codec, first);
         self.zeros = 0;
         self.place = Place::Inside;
-        sink.begin(header);
+        sink.begin(first);
     }
 
     /// Begins a payload that is expected to start with a start code.
@@ -138,19 +141,13 @@ impl Splitter {
     }
 }
 
-impl Default for Splitter {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::rtp::testing::Collected;
 
     fn split(parts: &[&[u8]], latched: bool) -> Vec<Vec<u8>> {
-        let mut splitter = Splitter::new();
+        let mut splitter = Splitter::new(Codec::H264);
         splitter.latched = latched;
         let mut sink = Collected::default();
         splitter.begin(parts[0][0], &mut sink);
@@ -217,7 +214,7 @@ mod tests {
     #[test]
     fn as_many_zeros_as_one_likes_are_held_and_none_of_them_given() {
         for latched in [false, true] {
-            let mut splitter = Splitter { latched, ..Splitter::new() };
+            let mut splitter = Splitter { latched, ..Splitter::new(Codec::H264) };
             let mut given = Given::default();
             splitter.begin(0x41, &mut given);
             splitter.bytes(&[9], &mut given);
@@ -245,7 +242,7 @@ mod tests {
         for (zeros, given, torn) in [(NAL_ZEROS_MAX, true, false), (NAL_ZEROS_MAX + 1, false, true)]
         {
             for latched in [false, true] {
-                let mut splitter = Splitter { latched, ..Splitter::new() };
+                let mut splitter = Splitter { latched, ..Splitter::new(Codec::H264) };
                 let mut sink = Collected::default();
                 splitter.begin(0x41, &mut sink);
                 for part in [&[5][..], &vec![0; zeros], &[5]] {

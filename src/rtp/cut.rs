@@ -4,11 +4,14 @@
 //! payload size, and the last one may be shorter. A full piece is published when another byte
 //! follows it. The last piece is *held* at the end of the NAL unit, and released with or without
 //! the marker bit once it is known whether it is the last of its access unit. A NAL unit of one
-//! piece is published as it is (RFC 6184 section 5.6), any other as FU-A (section 5.8).
+//! piece is published as it is (RFC 6184 section 5.6, RFC 7798 section 4.4.1), any other as FU-A
+//! (section 5.8) or FU (section 4.4.3).
 
 use crate::history::{Chunks, Flags, Ring};
 
-use super::nal;
+use super::nal::NalHeader;
+use super::payload::{FU_END, FU_START};
+use super::{h264, h265};
 
 /// Writes packets at the head of a ring.
 #[derive(Debug)]
@@ -38,18 +41,15 @@ impl RingWriter<'_> {
     }
 }
 
-/// Bytes of FU indicator and FU header.
-const PREFIX_BYTES: usize = 2;
-
 /// The piece being filled, which lies in the ring's reserved room.
 #[derive(Debug)]
 pub struct Cutter {
     state: State,
-    nal_header: u8,
+    nal_header: NalHeader,
     /// No piece of this NAL unit was published yet.
     first: bool,
     timestamp: u32,
-    /// Bytes in the piece, including [`PREFIX_BYTES`].
+    /// Bytes in the piece, including [`prefix_bytes`].
     bytes: usize,
 }
 
@@ -63,23 +63,24 @@ enum State {
 impl Cutter {
     /// A cutter without a piece.
     pub const fn new() -> Self {
-        Self { state: State::Idle, nal_header: 0, first: false, timestamp: 0, bytes: 0 }
+        let nal_header = NalHeader::H264(0);
+        Self { state: State::Idle, nal_header, first: false, timestamp: 0, bytes: 0 }
     }
 
     /// Begins a NAL unit. The last piece of the one before must have been released or dropped.
-    pub fn begin(&mut self, nal_header: u8, timestamp: u32) {
+    pub fn begin(&mut self, nal_header: NalHeader, timestamp: u32) {
         debug_assert_eq!(self.state, State::Idle, "a piece is released before the next");
-        *self =
-            Self { state: State::Open, nal_header, first: true, timestamp, bytes: PREFIX_BYTES };
+        let bytes = prefix_bytes(nal_header);
+        *self = Self { state: State::Open, nal_header, first: true, timestamp, bytes };
     }
 
-    /// Takes more bytes of the NAL unit, after its header byte.
+    /// Takes more bytes of the NAL unit, after its header.
     pub fn bytes(&mut self, mut bytes: &[u8], payload_bytes: usize, head: &mut RingWriter) {
         while !bytes.is_empty() {
             if self.bytes == payload_bytes {
                 self.publish(false, Flags::NONE, head);
                 self.first = false;
-                self.bytes = PREFIX_BYTES;
+                self.bytes = prefix_bytes(self.nal_header);
             }
             let (now, later) = bytes.split_at(bytes.len().min(payload_bytes - self.bytes));
             let room = head.reserve(payload_bytes);
@@ -111,20 +112,32 @@ impl Cutter {
     fn publish(&mut self, last: bool, flags: Flags, head: &mut RingWriter) {
         let room = head.reserve(self.bytes);
         let start = if self.first && last {
-            room[1] = self.nal_header;
+            let header = self.nal_header.bytes();
+            room[1..=header.len()].copy_from_slice(header);
             1
         } else {
             let position = match (self.first, last) {
-                (true, _) => nal::FU_START,
-                (false, true) => nal::FU_END,
+                (true, _) => FU_START,
+                (false, true) => FU_END,
                 (false, false) => 0,
             };
-            room[0] = (self.nal_header & nal::IMPORTANCE) | nal::FU_A;
-            room[1] = position | nal::kind(self.nal_header);
+            match self.nal_header {
+                NalHeader::H264(header) => {
+                    room[..2].copy_from_slice(&h264::fragment_prefix(header, position));
+                }
+                NalHeader::H265(header) => {
+                    room[..3].copy_from_slice(&h265::fragment_prefix(header, position));
+                }
+            }
             0
         };
         head.publish(start..self.bytes, self.timestamp, flags);
     }
+}
+
+/// Bytes before a fragment: one more than the NAL unit's header has.
+fn prefix_bytes(nal_header: NalHeader) -> usize {
+    nal_header.bytes().len() + 1
 }
 
 impl Default for Cutter {

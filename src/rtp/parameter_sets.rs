@@ -1,34 +1,33 @@
 //! A stream's parameter sets. They are not forwarded where the camera sent them, but published
-//! before every IDR, in one STAP-A, as Chromium needs them.
+//! before every IDR, in one STAP-A or AP, as Chromium needs them.
 //!
 //! Some cameras (`VStarcam`, some Axis) send them only in the SDP. Sets from the SDP or from before
 //! a reconnect are *hearsay*: the first in-band set of a kind replaces all hearsay of that kind.
-//! The bounds are [`SPS_MAX`], [`PPS_MAX`] and [`PARAMETER_SET_BYTES_MAX`]; a longer set is not
-//! kept.
+//! The bounds are [`VPS_MAX`], [`SPS_MAX`], [`PPS_MAX`], [`PARAMETER_SETS_MAX`] of all kinds, and
+//! [`PARAMETER_SET_BYTES_MAX`]; a longer set is not kept.
 
+use std::ops::Range;
+
+use crate::codec::Codec;
 use crate::history::Flags;
-use crate::limits::{PARAMETER_SET_BYTES_MAX, PPS_MAX, SPS_MAX};
+use crate::limits::{PARAMETER_SET_BYTES_MAX, PARAMETER_SETS_MAX, PPS_MAX, SPS_MAX, VPS_MAX};
 
 use super::bits::Bits;
 use super::cut::RingWriter;
-use super::{nal, sps};
+use super::nal::{NalHeader, NalRole, SetKind};
+use super::{h264, h265, hevc_sps, sps};
 
 /// The known parameter sets, and the one being received.
 #[derive(Debug)]
 pub struct ParameterSets {
-    sps: Kind<SPS_MAX>,
-    pps: Kind<PPS_MAX>,
+    codec: Codec,
+    /// The known sets, in the order in which they are published: see [`places`].
+    sets: [ParameterSet; PARAMETER_SETS_MAX],
+    /// The places written last, by kind.
+    newest: [u8; 3],
     incoming: ParameterSet,
     /// The set being received is too long to keep.
     overlong: bool,
-}
-
-/// The known sets of one kind, SPS or PPS.
-#[derive(Debug)]
-struct Kind<const N: usize> {
-    sets: [ParameterSet; N],
-    /// The index of the set written last.
-    newest: u8,
 }
 
 /// One parameter set; with length 0 the entry is free.
@@ -40,24 +39,52 @@ struct ParameterSet {
     hearsay: bool,
 }
 
+/// The places of a kind among all sets. H.264 has no VPS.
+const fn places(codec: Codec, kind: SetKind) -> Range<usize> {
+    const VPS_END: usize = VPS_MAX;
+    const AFTER_VPS_END: usize = VPS_MAX + SPS_MAX;
+    match (codec, kind) {
+        (Codec::H264, SetKind::Vps) => 0..0,
+        (Codec::H264, SetKind::Sps) => 0..SPS_MAX,
+        (Codec::H264, SetKind::Pps) => SPS_MAX..SPS_MAX + PPS_MAX,
+        (Codec::H265, SetKind::Vps) => 0..VPS_END,
+        (Codec::H265, SetKind::Sps) => VPS_END..AFTER_VPS_END,
+        (Codec::H265, SetKind::Pps) => AFTER_VPS_END..PARAMETER_SETS_MAX,
+    }
+}
+
 impl ParameterSets {
     /// No parameter sets known.
     pub const fn new() -> Self {
-        Self { sps: Kind::new(), pps: Kind::new(), incoming: ParameterSet::NONE, overlong: false }
+        Self {
+            codec: Codec::H264,
+            sets: [ParameterSet::NONE; PARAMETER_SETS_MAX],
+            newest: [0; 3],
+            incoming: ParameterSet::NONE,
+            overlong: false,
+        }
     }
 
     /// The camera has connected or reconnected, with these sets in its SDP. They replace the known
-    /// sets of their kind; sets that remain are hearsay too, since they may be outdated.
-    pub fn connect(&mut self, sps: Option<&[u8]>, pps: &[&[u8]]) {
-        self.sps.seed(sps.and_then(|nal| ParameterSet::read(nal, nal::SPS)));
-        self.pps.seed(pps.iter().filter_map(|nal| ParameterSet::read(nal, nal::PPS)));
+    /// sets of their kind; sets that remain are hearsay too, since they may be outdated. Another
+    /// codec needs [`Self::new`] sets.
+    pub fn connect(&mut self, codec: Codec, sets: &[&[u8]]) {
+        self.codec = codec;
+        for kind in [SetKind::Vps, SetKind::Sps, SetKind::Pps] {
+            let of_kind = || sets.iter().filter_map(|nal| ParameterSet::read(codec, nal, kind));
+            if of_kind().next().is_some() {
+                self.sets[places(codec, kind)].fill(ParameterSet::NONE);
+            }
+            of_kind().for_each(|set| self.keep(kind, set));
+        }
+        self.sets.iter_mut().for_each(|set| set.hearsay = true);
     }
 
     /// Begins a set that the camera sent in band.
-    pub fn begin(&mut self, header: u8) {
+    pub fn begin(&mut self, header: NalHeader) {
         self.incoming.len = 0;
         self.overlong = false;
-        self.bytes(&[header]);
+        self.bytes(header.bytes());
     }
 
     /// Takes more bytes of that set.
@@ -67,62 +94,110 @@ impl ParameterSets {
 
     /// Ends that set, and keeps it if it is valid and not too long.
     pub fn end(&mut self) {
-        let nal = &self.incoming.bytes[..usize::from(self.incoming.len)];
-        let kind = nal.first().map_or(0, |&header| nal::kind(header));
-        let Some(set) = ParameterSet::read(nal, kind).filter(|_| !self.overlong) else {
-            return;
-        };
-        if kind == nal::SPS {
-            self.sps.forget_hearsay();
-            self.sps.keep(set);
-        } else {
-            self.pps.forget_hearsay();
-            self.pps.keep(set);
+        let nal = self.incoming.nal();
+        let role = NalHeader::read(self.codec, nal).map(|(header, _)| header.role());
+        let Some(NalRole::ParameterSet(kind)) = role.filter(|_| !self.overlong) else { return };
+        let Some(set) = ParameterSet::read(self.codec, nal, kind) else { return };
+        for known in self.sets[places(self.codec, kind)].iter_mut().filter(|set| set.hearsay) {
+            *known = ParameterSet::NONE;
         }
+        self.keep(kind, set);
     }
 
-    /// Whether at least one SPS and one PPS are known, so that a decoder could start.
+    /// Whether one set of each kind is known, so that a decoder could start.
     pub fn complete(&self) -> bool {
-        self.sps.known().next().is_some() && self.pps.known().next().is_some()
+        [SetKind::Vps, SetKind::Sps, SetKind::Pps].into_iter().all(|kind| {
+            let sets = &self.sets[places(self.codec, kind)];
+            sets.is_empty() || sets.iter().any(|set| set.len > 0)
+        })
     }
 
-    /// The SPS that was received last, header byte included.
+    /// The SPS that was received last, header included.
     pub fn newest_sps(&self) -> Option<&[u8]> {
-        let newest = &self.sps.sets[usize::from(self.sps.newest)];
+        let sets = &self.sets[places(self.codec, SetKind::Sps)];
+        let newest = &sets[usize::from(self.newest[SetKind::Sps as usize])];
         (newest.len > 0).then(|| newest.nal())
     }
 
-    /// Publishes all sets as one STAP-A (RFC 6184 section 5.7.1), or as few as hold them. Returns
-    /// the index of the first.
+    /// Publishes all sets as one STAP-A (RFC 6184 section 5.7.1) or AP (RFC 7798 section 4.4.2), or
+    /// as few as hold them. Returns the index of the first packet.
     pub fn publish(&self, timestamp: u32, payload_bytes: usize, head: &mut RingWriter) -> u64 {
-        let first = head.ring.head();
-        let mut filled = 0;
-        for set in self.sps.known().chain(self.pps.known()) {
-            let nal = set.nal();
-            if filled + 2 + nal.len() > payload_bytes {
-                publish_aggregate(filled, timestamp, first, head);
-                filled = 0;
+        let mut aggregate = Aggregate {
+            codec: self.codec,
+            filled: 0,
+            count: 0,
+            timestamp,
+            first: head.ring.head(),
+        };
+        for set in self.sets.iter().filter(|set| set.len > 0) {
+            if aggregate.filled + 2 + set.nal().len() > payload_bytes {
+                aggregate.publish(head);
             }
-            let room = head.reserve(payload_bytes);
-            if filled == 0 {
-                room[0] = nal::STAP_A;
-                filled = 1;
-            }
-            // NRI is the highest of the sets in it (section 5.7).
-            room[0] = room[0].max((nal[0] & nal::IMPORTANCE) | nal::STAP_A);
-            room[filled..filled + 2].copy_from_slice(&set.len.to_be_bytes());
-            room[filled + 2..filled + 2 + nal.len()].copy_from_slice(nal);
-            filled += 2 + nal.len();
+            aggregate.add(set, head.reserve(payload_bytes));
         }
-        publish_aggregate(filled, timestamp, first, head);
-        first
+        aggregate.publish(head);
+        aggregate.first
+    }
+
+    /// Keeps `set` in the entry with its ID, else in a free one, else in the one after the newest.
+    fn keep(&mut self, kind: SetKind, set: ParameterSet) {
+        let newest = &mut self.newest[kind as usize];
+        let sets = &mut self.sets[places(self.codec, kind)];
+        let same = sets.iter().position(|known| known.len > 0 && known.id == set.id);
+        let free = || sets.iter().position(|known| known.len == 0);
+        let place = same.or_else(free).unwrap_or((usize::from(*newest) + 1) % sets.len());
+        sets[place] = set;
+        *newest = u8::try_from(place).unwrap_or(0);
     }
 }
 
-/// Publishes the STAP-A that was written into the ring's room.
-fn publish_aggregate(bytes: usize, timestamp: u32, first: u64, head: &mut RingWriter) {
-    let flags = if head.ring.head() == first { Flags::IDR_BEGINS } else { Flags::NONE };
-    head.publish(0..bytes, timestamp, flags);
+/// An aggregate that is being written into the ring's room. With one set in it, it is published as
+/// that NAL unit alone, as an AP has two at least.
+struct Aggregate {
+    codec: Codec,
+    /// Bytes written, 0 before the first set.
+    filled: usize,
+    /// Sets in it.
+    count: usize,
+    timestamp: u32,
+    /// The index of the first packet.
+    first: u64,
+}
+
+impl Aggregate {
+    fn add(&mut self, set: &ParameterSet, room: &mut [u8]) {
+        let nal = set.nal();
+        match self.codec {
+            Codec::H264 => {
+                // NRI is the highest of the sets in it (section 5.7).
+                let former = if self.count > 0 { room[0] } else { 0 };
+                room[0] = former.max(nal[0] & h264::IMPORTANCE | h264::STAP_A);
+            }
+            Codec::H265 => {
+                room[..2].copy_from_slice(&h265::AP_HEADER);
+            }
+        }
+        let size = self.filled.max(self.header_bytes());
+        let body = size + 2;
+        room[size..body].copy_from_slice(&set.len.to_be_bytes());
+        room[body..body + nal.len()].copy_from_slice(nal);
+        self.filled = body + nal.len();
+        self.count += 1;
+    }
+
+    fn publish(&mut self, head: &mut RingWriter) {
+        let flags = if head.ring.head() == self.first { Flags::IDR_BEGINS } else { Flags::NONE };
+        let start = if self.count == 1 { self.header_bytes() + 2 } else { 0 };
+        head.publish(start..self.filled, self.timestamp, flags);
+        (self.filled, self.count) = (0, 0);
+    }
+
+    fn header_bytes(&self) -> usize {
+        match self.codec {
+            Codec::H264 => 1,
+            Codec::H265 => h265::AP_HEADER.len(),
+        }
+    }
 }
 
 impl Default for ParameterSets {
@@ -131,53 +206,20 @@ impl Default for ParameterSets {
     }
 }
 
-impl<const N: usize> Kind<N> {
-    const fn new() -> Self {
-        Self { sets: [ParameterSet::NONE; N], newest: 0 }
-    }
-
-    fn known(&self) -> impl Iterator<Item = &ParameterSet> {
-        self.sets.iter().filter(|set| set.len > 0)
-    }
-
-    /// Keeps `sets` as hearsay. If there are any, they replace the known sets.
-    fn seed(&mut self, sets: impl IntoIterator<Item = ParameterSet>) {
-        let mut sets = sets.into_iter().peekable();
-        if sets.peek().is_some() {
-            self.sets.fill(ParameterSet::NONE);
-        }
-        sets.for_each(|set| self.keep(set));
-        self.sets.iter_mut().for_each(|set| set.hearsay = true);
-    }
-
-    fn forget_hearsay(&mut self) {
-        for set in self.sets.iter_mut().filter(|set| set.hearsay) {
-            *set = ParameterSet::NONE;
-        }
-    }
-
-    /// Keeps `set` in the entry with its ID, else in a free one, else in the one after the newest.
-    fn keep(&mut self, set: ParameterSet) {
-        let same = self.sets.iter().position(|known| known.len > 0 && known.id == set.id);
-        let free = || self.sets.iter().position(|known| known.len == 0);
-        let place = same.or_else(free).unwrap_or((usize::from(self.newest) + 1) % N);
-        self.sets[place] = set;
-        self.newest = u8::try_from(place).unwrap_or(0);
-    }
-}
-
 impl ParameterSet {
     const NONE: Self = Self { bytes: [0; PARAMETER_SET_BYTES_MAX], len: 0, id: 0, hearsay: false };
 
     /// A copy of `nal`, if it is of this kind, fits and has a valid ID.
-    fn read(nal: &[u8], kind: u8) -> Option<Self> {
-        let (&header, body) = nal.split_first()?;
-        if nal::kind(header) != kind {
+    fn read(codec: Codec, nal: &[u8], kind: SetKind) -> Option<Self> {
+        let (header, body) = NalHeader::read(codec, nal)?;
+        if header.role() != NalRole::ParameterSet(kind) {
             return None;
         }
-        let id = match kind {
-            nal::SPS => sps::id(nal)?,
-            _ => u8::try_from(Bits::new(body).ue(255)?).ok()?,
+        let id = match (codec, kind) {
+            (_, SetKind::Vps) => body.first()? >> 4,
+            (Codec::H264, SetKind::Sps) => sps::id(nal)?,
+            (Codec::H265, SetKind::Sps) => hevc_sps::id(nal)?,
+            (_, SetKind::Pps) => u8::try_from(Bits::new(body).ue(255)?).ok()?,
         };
         let mut set = Self { id, ..Self::NONE };
         set.push(nal).then_some(set)

@@ -2,10 +2,11 @@
 
 use super::access_unit::{AccessUnits, Idrs};
 use super::cut::RingWriter;
-use super::h264::Depacketizer;
+use super::depacketizer::Depacketizer;
 use super::header::{self, Malformed};
+use super::picture::Picture;
 use super::sequence::{Sequence, SequenceStep};
-use super::sps;
+use crate::codec::Codec;
 use crate::history::Ring;
 use crate::status::BreakReason;
 
@@ -36,7 +37,7 @@ impl Receiver {
         Self {
             payload_type: 0,
             sequence: Sequence::new(),
-            depacketizer: Depacketizer::new(),
+            depacketizer: Depacketizer::new(Codec::H264),
             units: AccessUnits::new(),
         }
     }
@@ -47,18 +48,22 @@ impl Receiver {
     }
 
     /// The camera has connected or reconnected; the arguments come from its SDP.
-    pub fn connect(&mut self, payload_type: u8, sps: Option<&[u8]>, pps: &[&[u8]]) {
+    pub fn connect(&mut self, codec: Codec, payload_type: u8, sets: &[&[u8]]) {
         self.payload_type = payload_type;
         self.sequence = Sequence::new();
-        self.depacketizer = Depacketizer::new();
-        self.units.connect(sps, pps);
+        self.depacketizer = Depacketizer::new(codec);
+        self.units.connect(codec, sets);
+    }
+
+    /// The codec of the last connection; H.264 before the first.
+    pub fn codec(&self) -> Codec {
+        self.units.codec
     }
 
     /// Another camera takes over the slot. Everything known of the old one is dropped, except when
     /// its last picture was.
     pub fn renew(&mut self) {
         self.sequence = Sequence::new();
-        self.depacketizer = Depacketizer::new();
         self.units.renew();
     }
 
@@ -132,16 +137,8 @@ impl Receiver {
     }
 
     /// Profile and picture size of the newest SPS; the size is 0 if it cannot be parsed.
-    pub fn picture(&self) -> Option<sps::Sps> {
-        let nal = self.units.sets.newest_sps()?;
-        sps::parse(nal).or_else(|| {
-            Some(sps::Sps {
-                id: sps::id(nal)?,
-                profile_level_id: sps::profile_level_id(nal)?,
-                width: 0,
-                height: 0,
-            })
-        })
+    pub fn picture(&self) -> Option<Picture> {
+        Picture::read(self.units.codec, self.units.sets.newest_sps()?)
     }
 }
 

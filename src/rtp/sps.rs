@@ -1,11 +1,13 @@
-//! Parses a sequence parameter set (ISO/IEC 14496-10 section 7.3.2.1.1) for the picture's size.
+//! Parses an H.264 sequence parameter set (ISO/IEC 14496-10 section 7.3.2.1.1) for the picture's
+//! size.
 //!
 //! Parsing stops after the size, since cameras deviate in the fields that follow. An invalid
 //! parameter set gives `None` and is forwarded all the same: the decoder decides about it.
 
 use super::bits::Bits;
-use super::nal;
 
+/// The type of an SPS in its header byte.
+const SPS: u8 = 7;
 /// The most macroblocks along one side of a picture: four times what level 5.1 allows.
 const SIDE_MACROBLOCKS_MAX: u32 = 2048;
 
@@ -27,7 +29,7 @@ pub fn profile_level_id(sps: &[u8]) -> Option<u32> {
     let [header, profile, constraints, level, ..] = *sps else {
         return None;
     };
-    (nal::kind(header) == nal::SPS).then(|| u32::from_be_bytes([0, profile, constraints, level]))
+    (header & 0x1F == SPS).then(|| u32::from_be_bytes([0, profile, constraints, level]))
 }
 
 /// The ID of an SPS, which is passed with its header byte.

@@ -1,7 +1,11 @@
 //! Test helpers: a seeded random generator, a camera's packetizer, and a browser's reassembly.
 
+use crate::codec::Codec;
 use crate::history::Chunks;
-use crate::rtp::nal::{self, NalSink};
+use crate::rtp::depacketizer::Depacketizer;
+use crate::rtp::nal::{NalHeader, NalSink};
+use crate::rtp::payload::{FU_END, FU_START, Payload};
+use crate::rtp::{h264, h265};
 use crate::stream::Stream;
 
 /// An SPS for 1920x1080 High profile, as x264 writes it.
@@ -10,6 +14,18 @@ pub(crate) const SPS_1080: [u8; 26] = [
     0, 0xC8, 0x3C, 0x60, 0xC6,
 ];
 pub(crate) const PPS: [u8; 4] = [0x68, 0xEB, 0xE3, 0xCB];
+/// A VPS, an SPS for 1920x1080 Main profile and a PPS, as x265 writes them.
+pub(crate) const HEVC_SETS: [&[u8]; 3] = [&HEVC_VPS, &HEVC_SPS_1080, &HEVC_PPS];
+pub(crate) const HEVC_VPS: [u8; 24] = [
+    0x40, 0x01, 0x0C, 0x01, 0xFF, 0xFF, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03,
+    0x00, 0x00, 0x03, 0x00, 0x78, 0x95, 0x98, 0x09,
+];
+pub(crate) const HEVC_SPS_1080: [u8; 42] = [
+    0x42, 0x01, 0x01, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03, 0x00, 0x00, 0x03,
+    0x00, 0x78, 0xA0, 0x03, 0xC0, 0x80, 0x10, 0xE5, 0x96, 0x56, 0x69, 0x24, 0xCA, 0xF0, 0x16, 0x80,
+    0x80, 0x00, 0x00, 0x03, 0x00, 0x80, 0x00, 0x00, 0x0C, 0x84,
+];
+pub(crate) const HEVC_PPS: [u8; 7] = [0x44, 0x01, 0xC1, 0x72, 0xB4, 0x62, 0x40];
 pub(crate) const PAYLOAD_TYPE: u8 = 96;
 
 /// A seeded xorshift generator.
@@ -36,12 +52,23 @@ impl Random {
         (0..count).map(|_| self.next().to_le_bytes()[3]).collect()
     }
 
-    /// A NAL unit of `len` bytes, at least 2. `begins_picture` applies if it is a slice.
+    /// A NAL unit of H.264 with `len` bytes, at least 2. `begins_picture` applies if it is a slice.
     pub(crate) fn nal(&mut self, header: u8, len: usize, begins_picture: bool) -> Vec<u8> {
+        self.nal_of(NalHeader::H264(header), len, begins_picture)
+    }
+
+    /// The same of either codec, with at least one byte more than the header.
+    pub(crate) fn nal_of(
+        &mut self,
+        header: NalHeader,
+        len: usize,
+        begins_picture: bool,
+    ) -> Vec<u8> {
         let mut nal = self.bytes(len);
-        nal[0] = header;
+        let at = header.bytes().len();
+        nal[..at].copy_from_slice(header.bytes());
         nal[len - 1] |= 1;
-        nal[1] = nal[1] & 0x7F | if begins_picture { 0x80 } else { 0x01 };
+        nal[at] = nal[at] & 0x7F | if begins_picture { 0x80 } else { 0x01 };
         nal
     }
 }
@@ -71,6 +98,7 @@ impl NalSink for Collected {
 /// A camera that packetizes NAL units as the test asks.
 #[derive(Debug)]
 pub(crate) struct Camera {
+    codec: Codec,
     pub(crate) sequence: u16,
     pub(crate) timestamp: u32,
     pub(crate) ssrc: u32,
@@ -78,8 +106,14 @@ pub(crate) struct Camera {
 }
 
 impl Camera {
+    /// A camera of H.264.
     pub(crate) fn new() -> Self {
-        Self { sequence: 65_000, timestamp: 0xFFFF_0000, ssrc: 7, packets: Vec::new() }
+        Self::of(Codec::H264)
+    }
+
+    pub(crate) fn of(codec: Codec) -> Self {
+        let (sequence, timestamp) = (65_000, 0xFFFF_0000);
+        Self { codec, sequence, timestamp, ssrc: 7, packets: Vec::new() }
     }
 
     pub(crate) fn packet(&mut self, payload: &[u8], marker: bool) {
@@ -92,8 +126,12 @@ impl Camera {
         self.packets.push(packet);
     }
 
+    /// Sends NAL units as one STAP-A or AP.
     pub(crate) fn stap(&mut self, nals: &[&[u8]], marker: bool) {
-        let mut payload = vec![0x78];
+        let mut payload = match self.codec {
+            Codec::H264 => vec![0x78],
+            Codec::H265 => h265::AP_HEADER.to_vec(),
+        };
         for nal in nals {
             payload.extend(u16::try_from(nal.len()).unwrap().to_be_bytes());
             payload.extend(*nal);
@@ -101,14 +139,15 @@ impl Camera {
         self.packet(&payload, marker);
     }
 
-    /// Sends a NAL unit as FU-A fragments of at most `part_bytes` body bytes.
+    /// Sends a NAL unit as FU-A or FU fragments of at most `part_bytes` body bytes.
     pub(crate) fn fragments(&mut self, nal: &[u8], part_bytes: usize, marker: bool) {
-        let parts = nal[1..].chunks(part_bytes);
+        let (header, body) = NalHeader::read(self.codec, nal).expect("a NAL unit has a header");
+        let parts = body.chunks(part_bytes);
         let last = parts.len() - 1;
         for (n, part) in parts.enumerate() {
-            let start = if n == 0 { nal::FU_START } else { 0 };
-            let end = if n == last { nal::FU_END } else { 0 };
-            let mut payload = vec![nal[0] & 0xE0 | nal::FU_A, start | end | nal::kind(nal[0])];
+            let start = if n == 0 { FU_START } else { 0 };
+            let end = if n == last { FU_END } else { 0 };
+            let mut payload = fragment_prefix(header, start | end);
             payload.extend(part);
             self.packet(&payload, marker && n == last);
         }
@@ -132,6 +171,13 @@ impl Camera {
     }
 }
 
+fn fragment_prefix(header: NalHeader, position: u8) -> Vec<u8> {
+    match header {
+        NalHeader::H264(header) => h264::fragment_prefix(header, position).to_vec(),
+        NalHeader::H265(header) => h265::fragment_prefix(header, position).to_vec(),
+    }
+}
+
 /// A packet read from the ring.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Out {
@@ -152,6 +198,7 @@ pub(crate) struct Whole {
 /// A stream, and a viewer that reads every packet as it is published.
 #[derive(Debug)]
 pub(crate) struct Viewer {
+    pub(crate) codec: Codec,
     pub(crate) stream: Stream,
     pub(crate) chunks: &'static mut Chunks,
     pub(crate) now_us: u64,
@@ -160,11 +207,16 @@ pub(crate) struct Viewer {
 }
 
 impl Viewer {
+    /// A viewer of H.264.
     pub(crate) fn new(chunks: &'static mut Chunks, payload_bytes: usize) -> Self {
+        Self::of(Codec::H264, chunks, payload_bytes)
+    }
+
+    pub(crate) fn of(codec: Codec, chunks: &'static mut Chunks, payload_bytes: usize) -> Self {
         let mut stream = Stream::new();
         stream.configure(payload_bytes);
-        stream.connect(PAYLOAD_TYPE, None, &[]);
-        Self { stream, chunks, now_us: 1_000_000, out: Vec::new(), payload_bytes }
+        stream.connect(codec, PAYLOAD_TYPE, &[]);
+        Self { codec, stream, chunks, now_us: 1_000_000, out: Vec::new(), payload_bytes }
     }
 
     pub(crate) fn feed(&mut self, packets: &[Vec<u8>]) {
@@ -192,7 +244,7 @@ impl Viewer {
         stats.breaks.each_ref().map(|breaks| breaks.load(std::sync::atomic::Ordering::Relaxed))
     }
 
-    /// All NAL units read, including those of a STAP-A. Incomplete ones are left out.
+    /// All NAL units read, including those of an aggregate. Incomplete ones are left out.
     pub(crate) fn nals(&self) -> Vec<Whole> {
         let mut whole = Vec::new();
         let mut open: Option<(Vec<u8>, u32)> = None;
@@ -203,28 +255,32 @@ impl Viewer {
                 let timestamp = out.timestamp;
                 whole.push(Whole { nal, timestamp, marker });
             };
-            match nal::kind(payload[0]) {
-                nal::FU_A => {
-                    let last = payload[1] & nal::FU_END != 0;
+            let read = match self.codec {
+                Codec::H264 => h264::read(payload),
+                Codec::H265 => h265::read(payload),
+            };
+            match read {
+                Payload::Fragment(fragment) => {
+                    let last = fragment.is_last;
                     assert!(last || payload.len() == self.payload_bytes, "full pieces, then one");
                     assert!(last || !out.marker, "the marker is on a last piece");
-                    if payload[1] & nal::FU_START != 0 {
-                        assert!(!last && payload.len() > 2);
-                        let header = payload[0] & 0xE0 | nal::kind(payload[1]);
-                        open = Some((vec![header], out.timestamp));
+                    if fragment.is_first {
+                        assert!(!last && !fragment.body.is_empty());
+                        open = Some((fragment.header.bytes().to_vec(), out.timestamp));
                     }
                     let (nal, timestamp) = open.as_mut().expect("S comes first");
                     assert_eq!(*timestamp, out.timestamp);
-                    nal.extend(&payload[2..]);
+                    nal.extend(fragment.body);
                     if last {
                         add(open.take().expect("it is open").0, out.marker);
                     }
                 }
-                nal::STAP_A => {
+                Payload::Aggregate(_) => {
                     open = None;
                     assert!(!out.marker);
                     let mut sink = Collected::default();
-                    crate::rtp::h264::Depacketizer::new().payload(payload, &mut sink);
+                    Depacketizer::new(self.codec).payload(payload, &mut sink);
+                    assert!(sink.nals.len() >= 2, "one alone needs no aggregate");
                     sink.nals.into_iter().for_each(|nal| add(nal, false));
                 }
                 _ => {
@@ -238,7 +294,10 @@ impl Viewer {
 
     /// The slices among [`Self::nals`].
     pub(crate) fn slices(&self) -> Vec<Vec<u8>> {
-        let nals = self.nals().into_iter();
-        nals.filter(|whole| nal::is_vcl(nal::kind(whole.nal[0]))).map(|whole| whole.nal).collect()
+        let is_slice = |whole: &Whole| {
+            let header = NalHeader::read(self.codec, &whole.nal);
+            header.is_some_and(|(header, _)| header.role().is_slice())
+        };
+        self.nals().into_iter().filter(is_slice).map(|whole| whole.nal).collect()
     }
 }

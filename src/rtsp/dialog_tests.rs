@@ -4,6 +4,7 @@ use super::super::framing::Broken;
 use super::super::session::Sink;
 use super::super::testing::{carry_pool, frame, rtp};
 use super::*;
+use crate::codec::Codec;
 
 pub(super) const URL: &str = "rtsp://192.0.2.7:554/stream1";
 /// The address of every connection.
@@ -122,6 +123,17 @@ fn a_plain_camera_is_set_up() {
 }
 
 #[test]
+fn a_camera_of_h265_is_set_up_with_its_parameter_sets() {
+    let mut talk = Talk::new(URL, None);
+    let options = status("200 OK");
+    talk.answers(&[&options, &fixture("hevc_describe"), SETUP]).expect("set up");
+    let video = talk.ready.expect("ready").video;
+    assert_eq!((video.codec, video.payload_type), (Codec::H265, 96));
+    let kinds: Vec<u8> = video.parameter_sets.iter().map(|nal| nal[0] >> 1).collect();
+    assert_eq!(kinds, [32, 33, 34]);
+}
+
+#[test]
 fn every_make_is_set_up_where_it_wants_to_be() {
     let dahua =
         "rtsp://192.0.2.7:554/cam/realmonitor?channel=1&subtype=1&unicast=true&proto=Onvif/";
@@ -158,10 +170,11 @@ fn every_make_is_set_up_where_it_wants_to_be() {
         assert_eq!(talk.lines()[2], format!("SETUP {track}"), "{make}");
         let ready = talk.ready.expect("ready");
         let in_stream_only = ["ubiquiti", "luckfox"].contains(&make);
-        assert_eq!(ready.video.sps.is_none(), in_stream_only, "{make}");
-        if let Some(sps) = &ready.video.sps {
+        let sps = ready.video.parameter_sets.iter().find(|nal| nal[0] & 0x1f == 7);
+        assert_eq!(sps.is_none(), in_stream_only, "{make}");
+        if let Some(sps) = sps {
             assert_eq!(sps, &[0x67, 0x4d, 0, 0x29, 0x96], "{make}");
-            assert_eq!(ready.video.pps, [[0x68, 0xee, 0x3c, 0x80]], "{make}");
+            assert_eq!(ready.video.parameter_sets[1..], [[0x68, 0xee, 0x3c, 0x80]], "{make}");
         }
         let play = played(ready);
         assert!(play.starts_with(&format!("PLAY {base} RTSP/1.0\r\n")), "{make}: {play}");
@@ -289,9 +302,9 @@ fn refusals_say_what_they_are() {
     assert_eq!(describing(&status("403 x")), DialogError::Forbidden);
     let refused = DialogError::Refused { method: "DESCRIBE", status: 500 };
     assert_eq!(describing(&status("500 x")), refused);
-    let hevc = describing(&fixture("hevc_describe"));
-    assert_eq!(hevc.to_string(), "camera sends H265 only, weir serves H264");
-    assert!(hevc.needs_person() && !refused.needs_person());
+    let jpeg = describing(&describe("", "v=0\r\nm=video 0 RTP/AVP 26\r\n"));
+    assert_eq!(jpeg.to_string(), "camera sends JPEG only, weir serves H264 and H265");
+    assert!(jpeg.needs_person() && !refused.needs_person());
     let mut talk = Talk::new(URL, None);
     let udp = [&status("200 OK"), &describe("", SDP), &status("461 x")];
     let error = talk.answers(&udp.map(String::as_str)).unwrap_err();

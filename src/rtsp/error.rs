@@ -41,8 +41,11 @@ pub enum DialogError {
     },
     /// The camera does not support interleaved transport over TCP.
     NoInterleaving,
-    /// The camera offers H.265 but no H.264.
-    HevcOnly,
+    /// The camera sends H.265 with decoding order numbers.
+    OutOfOrder {
+        /// The `sprop-max-don-diff` of its SDP, above 0.
+        max_don_diff: u16,
+    },
     /// The camera's video is neither H.264 nor H.265; this is the codec's name.
     Codec(String),
     /// The SDP describes no video.
@@ -104,7 +107,7 @@ impl DialogError {
                 | Self::NoScheme
                 | Self::Forbidden
                 | Self::NoInterleaving
-                | Self::HevcOnly
+                | Self::OutOfOrder { .. }
                 | Self::Codec(_)
                 | Self::NoVideo { .. }
                 | Self::RedirectUrl(_)
@@ -133,8 +136,12 @@ impl fmt::Display for DialogError {
             Self::Busy { status } => write!(f, "camera is busy: {status}"),
             Self::Refused { method, status } => write!(f, "camera refuses {method}: {status}"),
             Self::NoInterleaving => f.write_str("camera does not support rtp over tcp"),
-            Self::HevcOnly => f.write_str("camera sends H265 only, weir serves H264"),
-            Self::Codec(codec) => write!(f, "camera sends {codec} only, weir serves H264"),
+            Self::OutOfOrder { max_don_diff } => write!(
+                f,
+                "camera sends H265 out of its decoding order (sprop-max-don-diff {max_don_diff}), \
+                 which weir does not sort: set its stream to H264"
+            ),
+            Self::Codec(codec) => write!(f, "camera sends {codec} only, weir serves H264 and H265"),
             Self::NoVideo { audio: true } => f.write_str("camera sends sound only, no video"),
             Self::NoVideo { audio: false } => f.write_str("camera sends no video"),
             Self::Protocol(what) => write!(f, "camera breaks the protocol: {what}"),

@@ -28,6 +28,7 @@ mod schedule;
 mod sdp;
 mod session;
 mod setup;
+mod sprop;
 mod step;
 mod tail;
 #[cfg(any(test, fuzzing))]

@@ -1,4 +1,4 @@
-//! Finds the H.264 video track in a camera's SDP.
+//! Finds the video track in a camera's SDP: H.264, or else H.265.
 //!
 //! The SDP is parsed in place, and only its `m=` and `a=` lines: errors elsewhere (no `o=`, two
 //! `s=`, a broken `c=`) do not matter. A media section that cannot be parsed is skipped, and so is
@@ -7,38 +7,24 @@
 //! before; here [`RTSP_SDP_MEDIA_MAX`] and [`RTSP_SDP_FORMATS_MAX`] bound the time that parsing
 //! takes.
 
-use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::DecodePaddingMode;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use heapless::Vec as Bounded;
 
 use super::error::DialogError;
+use super::sprop;
+use crate::codec::Codec;
 use crate::limits::{
-    PARAMETER_SET_BYTES_MAX, RTSP_OTHER_TRACKS_MAX, RTSP_REQUEST_URL_BYTES_MAX,
-    RTSP_SDP_FORMATS_MAX, RTSP_SDP_MEDIA_MAX, RTSP_SDP_PPS_MAX,
+    RTSP_OTHER_TRACKS_MAX, RTSP_REQUEST_URL_BYTES_MAX, RTSP_SDP_FORMATS_MAX, RTSP_SDP_MEDIA_MAX,
 };
-
-const SPS: u8 = 7;
-const PPS: u8 = 8;
-
-/// Base64 as cameras write it: with or without padding, and with trailing bits.
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new()
-        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-        .with_decode_allow_trailing_bits(true),
-);
 
 /// The video track that a session delivers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VideoTrack {
+    /// The codec of its pictures.
+    pub codec: Codec,
     /// The payload type of its RTP packets.
     pub payload_type: u8,
-    /// The sequence parameter set, if the SDP has one: a whole NAL unit.
-    pub sps: Option<Vec<u8>>,
-    /// The picture parameter sets: whole NAL units.
-    pub pps: Vec<Vec<u8>>,
+    /// The parameter sets that the SDP has: whole NAL units.
+    pub parameter_sets: Vec<Vec<u8>>,
 }
 
 /// The parts of an SDP that a dialog uses.
@@ -63,27 +49,40 @@ struct Media<'a> {
     lines: &'a [u8],
 }
 
-/// Finds the H.264 track in the body of a DESCRIBE answer.
+/// Finds the video track in the body of a DESCRIBE answer. Where there are tracks or formats of
+/// both codecs it is that of H.264, which every browser decodes.
 ///
 /// # Errors
-/// [`DialogError::HevcOnly`], [`DialogError::Codec`] or [`DialogError::NoVideo`] for an SDP without
-/// H.264; [`DialogError::Protocol`] when no media section can be parsed.
+/// [`DialogError::Codec`] or [`DialogError::NoVideo`] for an SDP without H.264 and H.265;
+/// [`DialogError::OutOfOrder`] for H.265 that needs sorting; [`DialogError::Protocol`] when no
+/// media section can be parsed.
 pub(super) fn describe(body: &[u8]) -> Result<Described, DialogError> {
     let (session, media, found) = sections(body);
     if media.is_empty() && found > 0 {
         return Err(DialogError::Protocol("no media section of the sdp can be parsed"));
     }
     let video = || media.iter().filter(|media| media.is("video"));
-    let h264 = |media: &&Media| h264_payload_type(media).is_some();
+    let of = |codec: Codec, is_way_back: bool| {
+        video()
+            .filter(move |media| media.is_way_back() == is_way_back)
+            .find_map(move |media| Some((media, codec, payload_type(media, codec)?)))
+    };
     // A track marked sendonly is the backchannel to the camera, unless all are marked.
-    let chosen =
-        video().find(|media| h264(media) && !media.is_way_back()).or_else(|| video().find(h264));
-    let Some((track, payload_type)) =
-        chosen.and_then(|media| Some((media, h264_payload_type(media)?)))
-    else {
+    let chosen = of(Codec::H264, false)
+        .or_else(|| of(Codec::H265, false))
+        .or_else(|| of(Codec::H264, true))
+        .or_else(|| of(Codec::H265, true));
+    let Some((track, codec, payload_type)) = chosen else {
         return Err(nothing_to_serve(&media));
     };
-    let (sps, pps) = parameter_sets(track, &media, payload_type);
+    let number = payload_type.to_string();
+    // The fmtp line may be in another media section.
+    let all = std::iter::once(track).chain(&media);
+    let fmtp = all.filter_map(|media| media.attribute_of("fmtp", &number));
+    if codec == Codec::H265 {
+        check_order(fmtp.clone())?;
+    }
+    let parameter_sets = sprop::parameter_sets(codec, fmtp);
     let others = media
         .iter()
         .filter(|other| !std::ptr::eq(*other, track) && !other.is_way_back())
@@ -93,7 +92,7 @@ pub(super) fn describe(body: &[u8]) -> Result<Described, DialogError> {
         .map(str::to_owned)
         .collect();
     Ok(Described {
-        video: VideoTrack { payload_type, sps, pps },
+        video: VideoTrack { codec, payload_type, parameter_sets },
         control: track.attribute("control").map(str::to_owned),
         session_control: values(session, "control").next().map(str::to_owned),
         others,
@@ -184,9 +183,9 @@ impl<'a> Media<'a> {
     }
 }
 
-/// The codec's name for a payload type: from rtpmap, else from the static table, else H264 if fmtp
-/// has parameters that only H.264 has.
-fn codec<'a>(media: &Media<'a>, payload_type: &str) -> Option<&'a str> {
+/// The codec's name for a payload type: from rtpmap, else from the static table, else from
+/// parameters in fmtp that only one codec has.
+fn codec_name<'a>(media: &Media<'a>, payload_type: &str) -> Option<&'a str> {
     if let Some(map) = media.attribute_of("rtpmap", payload_type) {
         return map.split('/').next().map(str::trim);
     }
@@ -198,119 +197,43 @@ fn codec<'a>(media: &Media<'a>, payload_type: &str) -> Option<&'a str> {
         "34" => Some("H263"),
         _ if parameters.contains("packetization-mode") => Some("H264"),
         _ if parameters.contains("sprop-parameter-sets") => Some("H264"),
+        _ if parameters.contains("sprop-vps") => Some("H265"),
         _ => None,
     }
 }
 
-fn h264_payload_type(media: &Media) -> Option<u8> {
-    let is_h264 = |number: &&str| {
-        codec(media, number).is_some_and(|codec| codec.eq_ignore_ascii_case("H264"))
-    };
-    let number = media.formats().find(is_h264)?;
+fn payload_type(media: &Media, codec: Codec) -> Option<u8> {
+    let is_it = |number: &&str| codec_name(media, number).and_then(Codec::from_name) == Some(codec);
+    let number = media.formats().find(is_it)?;
     number.parse().ok().filter(|number| *number < 128)
+}
+
+/// Refuses H.265 whose packets carry decoding order numbers (RFC 7798 section 4.4.1), as its NAL
+/// units would have to be sorted. No camera is known to send any.
+fn check_order<'a>(fmtp: impl Iterator<Item = &'a str>) -> Result<(), DialogError> {
+    let distance = sprop::parameter(fmtp, "sprop-max-don-diff");
+    match distance.and_then(|distance| distance.trim().parse().ok()).unwrap_or(0) {
+        0 => Ok(()),
+        max_don_diff => Err(DialogError::OutOfOrder { max_don_diff }),
+    }
 }
 
 fn nothing_to_serve(media: &[Media]) -> DialogError {
     let mut codecs = media
         .iter()
         .filter(|media| media.is("video"))
-        .flat_map(|media| media.formats().map(move |number| codec(media, number)));
+        .flat_map(|media| media.formats().map(move |number| codec_name(media, number)));
     let Some(first) = codecs.next() else {
         let audio = media.iter().any(|media| media.is("audio"));
         return DialogError::NoVideo { audio };
     };
-    let is_hevc = |codec: Option<&str>| {
-        codec.is_some_and(|codec| {
-            codec.eq_ignore_ascii_case("H265") || codec.eq_ignore_ascii_case("HEVC")
-        })
-    };
-    if is_hevc(first) || codecs.any(is_hevc) {
-        return DialogError::HevcOnly;
-    }
     let name = first.unwrap_or("an unnamed codec");
     DialogError::Codec(name.chars().take(32).filter(|c| !c.is_control()).collect())
-}
-
-/// SPS and PPS from `sprop-parameter-sets`. The fmtp line may be in another media section.
-fn parameter_sets(
-    track: &Media,
-    media: &[Media],
-    payload_type: u8,
-) -> (Option<Vec<u8>>, Vec<Vec<u8>>) {
-    let number = payload_type.to_string();
-    let sets = std::iter::once(track)
-        .chain(media)
-        .filter_map(|media| media.attribute_of("fmtp", &number))
-        .flat_map(|parameters| parameters.split(';'))
-        .find_map(|parameter| {
-            let (name, value) = parameter.split_once('=')?;
-            name.trim().eq_ignore_ascii_case("sprop-parameter-sets").then_some(value)
-        });
-    let mut sps = None;
-    let mut pps: Vec<Vec<u8>> = Vec::new();
-    for encoded in sets.unwrap_or_default().split(',') {
-        let Ok(bytes) = LENIENT.decode(encoded.trim()) else {
-            continue;
-        };
-        for nal in nal_units(&bytes) {
-            match nal[0] & 0x1f {
-                SPS if sps.is_none() && nal.len() >= 4 => sps = Some(nal.to_vec()),
-                PPS if pps.len() < RTSP_SDP_PPS_MAX && nal.len() >= 2 => pps.push(nal.to_vec()),
-                _ => {}
-            }
-        }
-    }
-    (sps, pps)
-}
-
-/// NAL units between start codes, without trailing zeros; empty and too long ones are left out.
-fn nal_units(bytes: &[u8]) -> Vec<&[u8]> {
-    let mut units = Vec::new();
-    let mut rest = bytes;
-    loop {
-        let end = rest.windows(3).position(|window| window == [0, 0, 1]);
-        let mut unit = &rest[..end.unwrap_or(rest.len())];
-        while let [start @ .., 0] = unit {
-            unit = start;
-        }
-        if (1..=PARAMETER_SET_BYTES_MAX).contains(&unit.len()) {
-            units.push(unit);
-        }
-        match end {
-            Some(end) => rest = &rest[end + 3..],
-            None => return units,
-        }
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn h264(fmtp: &str) -> VideoTrack {
-        let sdp = format!("v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n{fmtp}\r\n");
-        describe(sdp.as_bytes()).expect("h264").video
-    }
-
-    fn sprop(sets: &str) -> (Option<Vec<u8>>, usize) {
-        let track = h264(&format!("a=fmtp:96 packetization-mode=1; sprop-parameter-sets={sets}"));
-        (track.sps, track.pps.len())
-    }
-
-    #[test]
-    fn parameter_sets_are_cleaned() {
-        let sps = Some(vec![0x67, 0x4d, 0x00, 0x29, 0x96]);
-        assert_eq!(sprop("Z00AKZY=,aO48gA==;"), (sps.clone(), 1));
-        assert_eq!(sprop("Z00AKZY,aO48gA"), (sps.clone(), 1), "no padding");
-        assert_eq!(sprop("Z00AKZYAAAAB,aO48gAAA"), (sps.clone(), 1), "start code and zeros behind");
-        assert_eq!(sprop("AAAAAWdNACmWAAAAAWjuPIA="), (sps.clone(), 1), "Annex B in one");
-        assert_eq!(sprop("Z00AKZY="), (sps, 0), "one alone");
-        assert_eq!(sprop("Z00="), (None, 0), "too short to be one");
-        assert_eq!(sprop("QUJD,*,"), (None, 0), "nonsense");
-        assert_eq!(h264("a=fmtp:96").sps, None);
-        let long = LENIENT.encode([&[0x67; 1][..], &[1; PARAMETER_SET_BYTES_MAX]].concat());
-        assert_eq!(sprop(&long), (None, 0), "over the limit");
-    }
 
     #[test]
     fn broken_session_lines_and_odd_blanks_do_not_matter() {
@@ -386,14 +309,50 @@ mod tests {
     fn parameters_under_another_medium_are_found() {
         let sdp = "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n\
             m=audio 0 RTP/AVP 0\r\na=fmtp:96 sprop-parameter-sets=Z00AKZY=,aO48gA==\r\n";
-        assert!(describe(sdp.as_bytes()).expect("h264").video.sps.is_some());
+        assert_eq!(describe(sdp.as_bytes()).expect("h264").video.parameter_sets.len(), 2);
+    }
+
+    #[test]
+    fn h265_is_taken_and_h264_preferred() {
+        let found = |sdp: &str| describe(sdp.as_bytes()).expect(sdp).video;
+        for name in ["H265", "h265", "HEVC"] {
+            let sdp = format!(
+                "m=video 0 RTP/AVP 98\r\na=rtpmap:98 {name}/90000\r\n\
+                 a=fmtp:98 sprop-vps=QAEM;sprop-sps=QgEBAQ==;sprop-pps=RAHB;sprop-max-don-diff=0\r\n"
+            );
+            let video = found(&sdp);
+            assert_eq!((video.codec, video.payload_type), (Codec::H265, 98));
+            assert_eq!(
+                video.parameter_sets.iter().map(|nal| nal[0]).collect::<Vec<_>>(),
+                [0x40, 0x42, 0x44]
+            );
+        }
+        let bare = "m=video 0 RTP/AVP 96\r\na=rtpmap:96 H265/90000\r\n";
+        assert!(found(bare).parameter_sets.is_empty(), "they come in the stream");
+        let unnamed = "m=video 0 RTP/AVP 96\r\na=fmtp:96 sprop-vps=QAEM\r\n";
+        assert_eq!(found(unnamed).codec, Codec::H265);
+        let both = "m=video 0 RTP/AVP 98 96\r\na=rtpmap:98 H265/90000\r\n\
+            a=rtpmap:96 H264/90000\r\n";
+        assert_eq!((found(both).codec, found(both).payload_type), (Codec::H264, 96));
+        let apart = format!("{bare}m=video 0 RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\n");
+        assert_eq!(found(&apart).payload_type, 97);
+        let back = format!("{apart}a=sendonly\r\n");
+        assert_eq!(found(&back).codec, Codec::H265, "the other goes to the camera");
+    }
+
+    #[test]
+    fn h265_out_of_order_is_refused() {
+        let sdp = "m=video 0 RTP/AVP 98\r\na=rtpmap:98 H265/90000\r\n\
+            a=fmtp:98 sprop-max-don-diff= 3 ;tx-mode=SRST\r\n";
+        let error = describe(sdp.as_bytes()).expect_err("it needs sorting");
+        assert_eq!(error, DialogError::OutOfOrder { max_don_diff: 3 });
+        assert!(error.needs_person());
     }
 
     #[test]
     fn what_there_is_instead_is_said() {
         let error = |sdp: &str| describe(sdp.as_bytes()).expect_err(sdp);
         let video = |map: &str| format!("m=video 0 RTP/AVP 96\r\na=rtpmap:96 {map}\r\n");
-        assert_eq!(error(&video("H265/90000")), DialogError::HevcOnly);
         let codec = DialogError::Codec("MP4V-ES".to_owned());
         assert_eq!(error(&video("MP4V-ES/90000")), codec);
         assert_eq!(error("m=video 0 RTP/AVP 26\r\n"), DialogError::Codec("JPEG".to_owned()));

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use tokio::sync::oneshot;
 
 use crate::access::Owner;
+use crate::codec::CodecProfile;
 use crate::egress::subscription::RtpParams;
 use crate::hex;
 use crate::limits::{PROFILE, SESSION_EVICTABLE_US, SESSION_OWN_EVICTABLE_US};
@@ -27,8 +28,8 @@ const RETRY_FULL_S: u32 = 2;
 pub(crate) struct AnswerTerms<'t> {
     /// The slot of the camera.
     pub(crate) camera: u16,
-    /// profile_idc, constraint flags and level_idc of the camera's SPS.
-    pub(crate) camera_profile: u32,
+    /// What the camera sends.
+    pub(crate) camera_profile: CodecProfile,
     /// The addresses of the media socket, best first.
     pub(crate) candidates: &'t [SocketAddr],
     /// Whether packets are sent again on a NACK.
@@ -48,7 +49,7 @@ impl<H: BrowserHandshake> Signalling<H> {
     ///
     /// # Errors
     /// The offer cannot be read, or has nothing for the camera.
-    pub(crate) fn check(sdp: &str, camera_profile: u32) -> Result<(), OfferRefusal> {
+    pub(crate) fn check(sdp: &str, camera_profile: CodecProfile) -> Result<(), OfferRefusal> {
         Answered::check(sdp, camera_profile).map_err(refusal)
     }
 

@@ -81,8 +81,8 @@ figures! {
         "When the last IDR began, in microseconds of [`crate::clock::now_us`]; 0 for never.";
     width: AtomicU32, reset, "Width of the picture by the SPS, in pixels; 0 before one.";
     height: AtomicU32, reset, "Height of the picture by the SPS, in pixels; 0 before one.";
-    profile_level_id: AtomicU32, reset,
-        "profile_idc, constraint flags and level_idc of the SPS, as in `profile-level-id`.";
+    profile: AtomicU32, reset,
+        "Codec, profile and level by the SPS, as a number of [`crate::codec::CodecProfile`].";
     viewers: AtomicU32, keep, "Subscriptions now."
         => "weir_camera_viewers", "gauge";
     abandoned: [AtomicU64; TIERS.len()], reset, "Interleaved frames without a carry slot."

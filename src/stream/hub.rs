@@ -6,6 +6,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::codec::Codec;
 use crate::history::{Chunks, Ring};
 use crate::limits::{PAYLOAD_BYTES_MAX, PAYLOAD_BYTES_MIN};
 use crate::rtp::Receiver;
@@ -50,12 +51,18 @@ impl Stream {
         self.receiver.configure(payload_bytes.clamp(PAYLOAD_BYTES_MIN, PAYLOAD_BYTES_MAX));
     }
 
-    /// The camera has connected or reconnected, with this video payload type and the parameter sets
-    /// of its SDP. The first picture comes with its next IDR.
-    pub fn connect(&mut self, payload_type: u8, sps: Option<&[u8]>, pps: &[&[u8]]) {
+    /// The camera has connected or reconnected, with the codec, payload type and parameter sets of
+    /// its SDP. The first picture comes with its next IDR. Before another codec than the last one
+    /// the slot is renewed ([`Self::renew`]), as the ring keeps what viewers of that were sent.
+    pub fn connect(&mut self, codec: Codec, payload_type: u8, sets: &[&[u8]]) {
         self.receiver.broken(&mut self.ring);
-        self.receiver.connect(payload_type, sps, pps);
+        self.receiver.connect(codec, payload_type, sets);
         self.connected = true;
+    }
+
+    /// The codec of the last connection; H.264 before the first.
+    pub fn codec(&self) -> Codec {
+        self.receiver.codec()
     }
 
     /// Handles one RTP packet of the video track.
@@ -172,7 +179,7 @@ impl Stream {
         if let Some(picture) = self.receiver.picture() {
             stats.width.store(picture.width, Relaxed);
             stats.height.store(picture.height, Relaxed);
-            stats.profile_level_id.store(picture.profile_level_id, Relaxed);
+            stats.profile.store(picture.profile.to_number(), Relaxed);
         }
     }
 }

@@ -40,12 +40,14 @@ pub enum Ended {
     Surplus = 17,
     /// An operator ended the session.
     Operator = 18,
+    /// The camera came back with another codec than the session's answer names.
+    CodecChanged = 19,
 }
 
 impl Ended {
     /// The reason that has this number in the statistics.
     pub fn from_number(number: u8) -> Option<Self> {
-        const ALL: [Ended; 18] = [
+        const ALL: [Ended; 19] = [
             Ended::Deleted,
             Ended::Silent,
             Ended::Left,
@@ -64,6 +66,7 @@ impl Ended {
             Ended::LoggedOut,
             Ended::Surplus,
             Ended::Operator,
+            Ended::CodecChanged,
         ];
         ALL.into_iter().find(|ended| *ended as u8 == number)
     }
@@ -88,6 +91,7 @@ impl Ended {
             Self::LoggedOut => "logged out",
             Self::Surplus => "the table is full: evicted for a viewer with fewer sessions",
             Self::Operator => "ended by an operator",
+            Self::CodecChanged => "the camera sends another codec now",
             Self::NoSrtp => "no SRTP: the player offers no use_srtp",
             Self::CameraRemoved => "the camera was taken out of the configuration",
             Self::Unreachable => "the player is unreachable",
@@ -101,10 +105,10 @@ mod tests {
 
     #[test]
     fn numbers_lead_back_to_their_reason() {
-        for number in 1..=18 {
+        for number in 1..=19 {
             assert_eq!(Ended::from_number(number).map(|ended| ended as u8), Some(number));
         }
         assert_eq!(Ended::from_number(0), None);
-        assert_eq!(Ended::from_number(19), None);
+        assert_eq!(Ended::from_number(20), None);
     }
 }

@@ -25,6 +25,7 @@ use str0m::net::{Protocol, Receive, Transmit};
 use str0m::{Candidate, Event, IceCreds, Input, Output, Rtc, RtcError};
 
 use crate::clock;
+use crate::codec::CodecProfile;
 use crate::limits::{
     CANDIDATES_MAX, CLOSE_NOTIFY_BYTES_MAX, FLIGHT_BYTES_MAX, HANDSHAKE_PAIRS_MAX, HANDSHAKE_US_MAX,
 };
@@ -55,8 +56,8 @@ pub use outcome::{Connected, Failure, Progress};
 pub struct HandshakeRequest<'a> {
     /// The SDP that the browser posted.
     pub offer: &'a str,
-    /// profile_idc, constraint flags and level_idc of the camera's SPS.
-    pub camera_profile: u32,
+    /// What the camera sends, by its SPS.
+    pub camera_profile: CodecProfile,
     /// Addresses of the media socket, best first. Every datagram is received on one of them.
     pub candidates: &'a [SocketAddr],
     /// Our ICE ufrag: 4 to 256 characters.
@@ -148,15 +149,13 @@ impl std::fmt::Debug for Answered {
 }
 
 impl Answered {
-    /// Whether an offer can be answered, as far as that depends on the offer and on the camera's
-    /// profile_idc, constraint flags and level_idc. [`Self::accept`] may still find no address of
-    /// ours to answer with.
+    /// Whether an offer can be answered, as far as that depends on the offer and on what the camera
+    /// sends. [`Self::accept`] may still find no address of ours to answer with.
     ///
     /// # Errors
-    /// What is wrong with the offer, or that it has no H.264 for this camera.
-    pub fn check(offer: &str, camera_profile: u32) -> Result<(), OfferError> {
-        let offer = Offer::read(offer)?;
-        profile::choose(camera_profile, &offer.formats).map(|_| ()).ok_or(OfferError::NoH264)
+    /// What is wrong with the offer, or that it has nothing for this camera.
+    pub fn check(offer: &str, camera_profile: CodecProfile) -> Result<(), OfferError> {
+        profile::choose(camera_profile, &Offer::read(offer)?).map(|_| ())
     }
 
     /// Answers an offer.
@@ -169,8 +168,7 @@ impl Answered {
         now_us: u64,
     ) -> Result<(Self, Accepted), OfferError> {
         let offer = Offer::read(request.offer)?;
-        let format =
-            profile::choose(request.camera_profile, &offer.formats).ok_or(OfferError::NoH264)?;
+        let format = profile::choose(request.camera_profile, &offer)?;
         let candidates = request.candidates.iter().filter(|address| host(**address).is_some());
         let candidates: heapless::Vec<SocketAddr, CANDIDATES_MAX> =
             candidates.copied().take(CANDIDATES_MAX).collect();

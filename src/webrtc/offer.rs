@@ -7,7 +7,7 @@
 //! learns a browser's addresses from its checks, so a `.local` candidate costs nothing and is never
 //! looked up.
 
-use crate::limits::{OFFER_BYTES_MAX, OFFER_H264_FORMATS_MAX, OFFER_MEDIA_MAX};
+use crate::limits::{OFFER_BYTES_MAX, OFFER_FORMATS_MAX, OFFER_MEDIA_MAX};
 
 use super::sdp::{self, PASSWORD_CHARS_MIN, UFRAG_CHARS_MIN, WordError};
 
@@ -16,7 +16,7 @@ mod section;
 
 pub use error::OfferError;
 use section::Draft;
-pub use section::{Format, MediaSection, RtcpFeedback};
+pub use section::{Decoder, Format, MediaSection, RtcpFeedback};
 
 /// An offer that can be answered.
 #[derive(Debug)]
@@ -31,9 +31,11 @@ pub struct Offer<'a> {
     pub sections: heapless::Vec<MediaSection<'a>, OFFER_MEDIA_MAX>,
     /// Index of the video section to serve.
     pub video: usize,
-    /// The H.264 formats with packetization-mode 1 of that section, in the browser's order; at
-    /// least one.
-    pub formats: heapless::Vec<Format<'a>, OFFER_H264_FORMATS_MAX>,
+    /// The formats of that section that weir can send, H.264 with packetization-mode 1 and H.265,
+    /// in the browser's order.
+    pub formats: heapless::Vec<Format<'a>, OFFER_FORMATS_MAX>,
+    /// Whether that section has H.264, also without packetization-mode 1.
+    pub has_h264: bool,
     /// The id of the playout-delay extension in that section.
     pub playout_delay_id: Option<u8>,
 }
@@ -147,11 +149,6 @@ impl<'a> Offer<'a> {
         if !draft.receives() {
             return Err(OfferError::NotReceiving(draft.direction()));
         }
-        let formats = draft.h264_formats();
-        if formats.is_empty() {
-            let has_h264 = draft.has_h264();
-            return Err(if has_h264 { OfferError::NoFragments } else { OfferError::NoH264 });
-        }
         if !draft.has_rtcp_mux {
             return Err(OfferError::NoRtcpMux);
         }
@@ -169,7 +166,8 @@ impl<'a> Offer<'a> {
             })?,
             sections: drafts.iter().map(|draft| draft.in_bundle(bundle)).collect(),
             video,
-            formats,
+            formats: draft.formats(),
+            has_h264: draft.has_h264(),
             playout_delay_id: draft.playout_delay_id,
         })
     }

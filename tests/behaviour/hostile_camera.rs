@@ -189,7 +189,7 @@ fn costly(kind: usize) -> String {
         ["a=x\r\n", "m=\r\n", "m=video 0 RTP/AVP 96\r\n", "a=\r\n", "\r\n", "a=rtpmap:1 x\n"];
     let line = line[kind % line.len()];
     // Video that is not served, so that the dial ends with it.
-    let mut body = "v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H265/90000\r\n".to_owned();
+    let mut body = "v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 MP4V-ES/90000\r\n".to_owned();
     while body.len() + line.len() <= 16 * 1024 {
         body.push_str(line);
     }

@@ -17,6 +17,7 @@ mod evicted_connections;
 mod full_connections;
 mod giant_key_frame;
 mod heavy_cameras;
+mod hevc;
 mod hostile_camera;
 mod hostile_stream;
 mod ice_restart;

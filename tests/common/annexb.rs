@@ -1,14 +1,19 @@
-//! A byte stream (H.264 Annex B) as access units of NAL units, for a camera to play.
+//! A byte stream (Annex B) as access units of NAL units, for a camera to play.
 
-/// The access units of a stream whose pictures begin with parameter sets or a slice at the first
-/// macroblock.
-pub fn access_units(stream: &[u8]) -> Vec<Vec<Vec<u8>>> {
+use weir::codec::Codec;
+
+/// The access units of a stream whose pictures begin with parameter sets or with a first slice.
+pub fn access_units(codec: Codec, stream: &[u8]) -> Vec<Vec<Vec<u8>>> {
     let mut units: Vec<Vec<Vec<u8>>> = Vec::new();
     let mut has_slice = true;
     for nal in nals(stream) {
-        let is_slice = matches!(nal[0] & 0x1f, 1..=5);
-        // first_mb_in_slice is 0 when its ue(v) is the single bit 1.
-        let begins = !is_slice || nal[1] & 0x80 != 0;
+        // first_mb_in_slice is 0 when its ue(v) is the single bit 1, and
+        // first_slice_segment_in_pic_flag is that bit.
+        let (is_slice, begins) = match codec {
+            Codec::H264 => (matches!(nal[0] & 0x1f, 1..=5), nal[1] & 0x80 != 0),
+            Codec::H265 => (nal[0] >> 1 < 32, nal[2] & 0x80 != 0),
+        };
+        let begins = !is_slice || begins;
         if begins && has_slice {
             units.push(Vec::new());
             has_slice = false;

@@ -8,6 +8,7 @@
 //! - [`slow_clients`]: HTTP clients that take and do not give.
 //! - [`gateway`]: HTTP in front of HTTPS; [`slow_camera`]: cameras that make a dial hold its most.
 //! - [`flood`]: datagrams that mean nothing, thousands a second.
+//! - [`ffmpeg`]: encoder and judge of pictures; [`gstreamer`]: its RTSP server as a camera.
 //! - [`fixture`]: one camera and a weir that serves it.
 //! - [`server`]: the weir program as a process, with its configuration, its log and its figures.
 //! - [`cable`]: a serial cable with somebody at its end.
@@ -34,11 +35,13 @@ pub mod cable;
 pub mod camera;
 pub mod chunking_relay;
 pub mod churn;
+pub mod ffmpeg;
 pub mod first_picture;
 pub mod fixture;
 pub mod flood;
 pub mod full_load;
 pub mod gateway;
+pub mod gstreamer;
 pub mod key_extractor;
 pub mod openssl;
 pub mod process;

@@ -1,10 +1,14 @@
-//! RTP packets back into NAL units and access units (RFC 6184), as a strict judge: what a
-//! decoder would forgive is an error here.
+//! RTP packets back into NAL units and access units (RFC 6184, RFC 7798), as a strict judge: what
+//! a decoder would forgive is an error here.
+
+use weir::codec::Codec;
 
 use super::reception::Packet;
 
 const STAP_A: u8 = 24;
 const FU_A: u8 = 28;
+const AP: u8 = 48;
+const FU: u8 = 49;
 const START: u8 = 0x80;
 const END: u8 = 0x40;
 const START_AND_END: u8 = START | END;
@@ -38,22 +42,27 @@ pub enum Broken {
     NoStart { at: u64 },
     /// A start, or another kind of packet, inside a fragmented NAL unit.
     NotEnded { at: u64 },
-    /// S and E in one fragment (forbidden by RFC 6184 section 5.8).
+    /// S and E in one fragment (forbidden by RFC 6184 section 5.8 and RFC 7798 section 4.4.3).
     StartAndEnd { at: u64 },
-    /// A fragment of another NAL unit type or reference idc than its start.
+    /// A fragment of another NAL unit header than its start.
     Header { at: u64 },
     /// The timestamp changed before the marker.
     NoMarker { at: u64 },
     /// The timestamp did not change after the marker.
     SameTimestamp { at: u64 },
-    /// A payload type no H.264 sender of ours may use.
+    /// A payload's type that no sender of ours may use.
     Structure { at: u64, kind: u8 },
 }
 
-/// The access units of `packets`, which must be in order and whole from the first on. Packets
-/// behind the last marker are left out.
+/// The access units of H.264 in `packets`, which must be in order and whole from the first on.
+/// Packets behind the last marker are left out.
 pub fn access_units(packets: &[Packet]) -> Result<Vec<AccessUnit>, Broken> {
-    let mut reassembler = Reassembler::default();
+    access_units_of(Codec::H264, packets)
+}
+
+/// The same of either codec.
+pub fn access_units_of(codec: Codec, packets: &[Packet]) -> Result<Vec<AccessUnit>, Broken> {
+    let mut reassembler = Reassembler::new(codec);
     for packet in packets {
         reassembler.push(packet)?;
     }
@@ -70,8 +79,8 @@ pub fn annex_b(units: &[AccessUnit]) -> Vec<u8> {
     stream
 }
 
-#[derive(Default)]
 struct Reassembler {
+    codec: Codec,
     done: Vec<AccessUnit>,
     nals: Vec<Vec<u8>>,
     fragments: Option<Vec<u8>>,
@@ -80,6 +89,10 @@ struct Reassembler {
 }
 
 impl Reassembler {
+    fn new(codec: Codec) -> Self {
+        Self { codec, done: Vec::new(), nals: Vec::new(), fragments: None, before: None }
+    }
+
     fn push(&mut self, packet: &Packet) -> Result<(), Broken> {
         let at = packet.sequence;
         if let Some((after, timestamp, marker)) = self.before {
@@ -108,22 +121,28 @@ impl Reassembler {
     }
 
     fn payload(&mut self, at: u64, payload: &[u8]) -> Result<(), Broken> {
-        let Some(kind) = payload.first().map(|header| header & 0x1f) else {
+        let Some(first) = payload.first() else {
             return Err(Broken::Short { at });
         };
-        if kind != FU_A && self.fragments.is_some() {
+        let kind = match self.codec {
+            Codec::H264 => first & 0x1f,
+            Codec::H265 => first >> 1 & 0x3f,
+        };
+        let is_fragment = (self.codec, kind) == (Codec::H264, FU_A) || kind == FU;
+        if !is_fragment && self.fragments.is_some() {
             return Err(Broken::NotEnded { at });
         }
-        match kind {
-            1..=23 => self.nals.push(payload.to_vec()),
-            STAP_A => self.aggregate(at, &payload[1..])?,
-            FU_A => self.fragment(at, payload)?,
-            kind => return Err(Broken::Structure { at, kind }),
+        match (self.codec, kind) {
+            (Codec::H264, 1..=23) | (Codec::H265, 0..=47) => self.nals.push(payload.to_vec()),
+            (Codec::H264, STAP_A) => self.aggregate(at, &payload[1..], 1)?,
+            (Codec::H265, AP) => self.aggregate(at, payload.get(2..).unwrap_or_default(), 2)?,
+            (Codec::H264, FU_A) | (Codec::H265, FU) => self.fragment(at, payload)?,
+            (_, kind) => return Err(Broken::Structure { at, kind }),
         }
         Ok(())
     }
 
-    fn aggregate(&mut self, at: u64, mut rest: &[u8]) -> Result<(), Broken> {
+    fn aggregate(&mut self, at: u64, mut rest: &[u8], least: usize) -> Result<(), Broken> {
         let before = self.nals.len();
         while let Some((size, behind)) = rest.split_first_chunk::<2>() {
             let bytes = usize::from(u16::from_be_bytes(*size));
@@ -135,27 +154,32 @@ impl Reassembler {
                 _ => return Err(Broken::Short { at }),
             }
         }
-        if !rest.is_empty() || self.nals.len() == before {
+        if !rest.is_empty() || self.nals.len() < before + least {
             return Err(Broken::Short { at });
         }
         Ok(())
     }
 
     fn fragment(&mut self, at: u64, payload: &[u8]) -> Result<(), Broken> {
-        let [indicator, header, piece @ ..] = payload else {
-            return Err(Broken::Short { at });
+        let (nal_header, header, piece) = match (self.codec, payload) {
+            (Codec::H264, [indicator, header, piece @ ..]) => {
+                (vec![indicator & 0xe0 | header & 0x1f], header, piece)
+            }
+            (Codec::H265, [first, second, header, piece @ ..]) => {
+                (vec![first & 0x81 | (header & 0x3f) << 1, *second], header, piece)
+            }
+            _ => return Err(Broken::Short { at }),
         };
-        let nal_header = indicator & 0xe0 | header & 0x1f;
         match header & (START | END) {
             START_AND_END => return Err(Broken::StartAndEnd { at }),
             START if self.fragments.is_some() => return Err(Broken::NotEnded { at }),
-            START => self.fragments = Some(vec![nal_header]),
+            START => self.fragments = Some(nal_header.clone()),
             _ => {}
         }
         let Some(nal) = &mut self.fragments else {
             return Err(Broken::NoStart { at });
         };
-        if nal[0] != nal_header {
+        if !nal.starts_with(&nal_header) {
             return Err(Broken::Header { at });
         }
         nal.extend_from_slice(piece);

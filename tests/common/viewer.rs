@@ -84,7 +84,7 @@ impl Viewer {
     ) -> Result<Self, HttpError> {
         let socket = bind(options.local);
         let local = socket.local_addr().expect("a bound socket");
-        let (mut rtc, extractor) = options::rtc(local);
+        let (mut rtc, extractor) = options::rtc(local, options.codecs);
         let mut change = rtc.sdp_api();
         change.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
         let (offer, pending) = change.apply().expect("a change to offer");

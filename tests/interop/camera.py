@@ -19,6 +19,7 @@ from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 DEFAULTS = {
     "path": "/cam",
     "codec": "h264",  # h264, h265 or audio
+    "file": "",  # an MP4 file of that codec to play once, as it is, in place of test pictures
     "profile": "baseline",
     "width": "640",
     "height": "360",
@@ -49,6 +50,12 @@ def launch_line(m):
     """The pipeline of a mount; its payloader's name, pay0, is what the server looks for."""
     if m["codec"] == "audio":
         return "( audiotestsrc is-live=true ! alawenc ! rtppcmapay name=pay0 pt=8 )"
+    if m["file"]:
+        codec = m["codec"]
+        return (
+            f"( filesrc location={m['file']} ! qtdemux ! {codec}parse ! "
+            f"rtp{codec}pay name=pay0 pt=96 config-interval=-1 mtu={m['mtu']} )"
+        )
     caps = (
         f"video/x-raw,format=I420,width={m['width']},height={m['height']},"
         f"framerate={m['fps']}/1"
@@ -60,7 +67,10 @@ def launch_line(m):
         rate = f"pass=quant quantizer={m['quantizer']}"
     if m["codec"] == "h265":
         encoder = "x265enc tune=zerolatency speed-preset=ultrafast"
-        return f"( {source} {encoder} ! rtph265pay name=pay0 pt=96 )"
+        return (
+            f"( {source} {encoder} key-int-max={m['gop']} bitrate={m['kbps']} ! "
+            f"rtph265pay name=pay0 pt=96 mtu={m['mtu']} )"
+        )
     # Not tune=zerolatency, which would force sliced threads: they are a mount's own choice.
     return (
         f"( {source} x264enc key-int-max={m['gop']} {rate} speed-preset={m['preset']} "

@@ -12,6 +12,7 @@ use super::super::sdp::describe;
 use super::super::transmit::Transmit;
 use super::super::url::{CameraUrl, is_absolute};
 use super::{check_requests, credentials};
+use crate::codec::Codec;
 use crate::fuzzing::SECRET;
 use crate::limits::{PARAMETER_SET_BYTES_MAX, RTSP_BODY_BYTES_MAX, RTSP_SDP_PPS_MAX};
 
@@ -37,12 +38,15 @@ pub fn sdp(data: &[u8]) {
         }
     };
     assert!(described.video.payload_type < 128);
-    let sets = described.video.sps.iter().map(|nal| (nal, 7));
-    let pictures = described.video.pps.iter().map(|nal| (nal, 8));
-    for (nal, kind) in sets.chain(pictures) {
-        assert!(nal.len() <= PARAMETER_SET_BYTES_MAX && nal[0] & 0x1f == kind);
+    let sets = &described.video.parameter_sets;
+    for nal in sets {
+        assert!((1..=PARAMETER_SET_BYTES_MAX).contains(&nal.len()));
+        assert!(match described.video.codec {
+            Codec::H264 => matches!(nal[0] & 0x1f, 7 | 8),
+            Codec::H265 => matches!(nal[0] >> 1 & 0x3f, 32..=34),
+        });
     }
-    assert!(described.video.pps.len() <= RTSP_SDP_PPS_MAX);
+    assert!(sets.len() <= 2 + RTSP_SDP_PPS_MAX);
     let control = described.control.as_deref();
     let base = control::base(described.session_control.as_deref(), None, None, URI);
     for uri in [control::append(&base, control), control::join(&base, control)] {

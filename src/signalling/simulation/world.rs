@@ -10,6 +10,7 @@ use super::browser::{Outcome, ScriptedHandshake, fragment, number, sdp};
 use super::model::{Model, ModelSession, Pending};
 use super::seen::Seen;
 use crate::access::{Owner, Policy};
+use crate::codec::CodecProfile;
 use crate::limits::{OFFER_WAIT_US, PROFILE, SESSION_RESTART_US, SESSIONS_MAX};
 use crate::media::{Command, HandshakeDatagram, SessionId};
 use crate::rtp::testing::Random;
@@ -198,7 +199,7 @@ impl World {
         let candidates = [SocketAddr::new(offer.asked, 8118)];
         let terms = AnswerTerms {
             camera,
-            camera_profile: PROFILE_LEVEL_ID,
+            camera_profile: CodecProfile::H264(PROFILE_LEVEL_ID),
             candidates: &candidates,
             resend: true,
         };

@@ -1,5 +1,6 @@
 //! After a loss nothing is forwarded before the next IDR, and no viewer starts at a torn IDR.
 
+use crate::codec::Codec;
 use crate::history::Chunks;
 use crate::limits::{NAL_ZEROS_MAX, PAYLOAD_BYTES_DEFAULT};
 use crate::mem::arena::Arena;
@@ -35,7 +36,7 @@ fn any_one_lost_packet_costs_its_gop_and_nothing_else() {
     let mut viewer = Viewer::new(CHUNKS.take().unwrap(), PAYLOAD_BYTES_DEFAULT);
     for lost in 1..camera.packets.len() - 1 {
         viewer.out.clear();
-        viewer.stream.connect(PAYLOAD_TYPE, None, &[]);
+        viewer.stream.connect(Codec::H264, PAYLOAD_TYPE, &[]);
         let mut packets = camera.packets.clone();
         packets.remove(lost);
         viewer.feed(&packets);
@@ -69,7 +70,7 @@ fn a_torn_idr_is_no_start_and_a_whole_one_is() {
     let mut viewer = Viewer::new(CHUNKS.take().unwrap(), PAYLOAD_BYTES_DEFAULT);
     let idr_packets = unit_of.iter().filter(|&&unit| unit == 0).count();
     for len in 0..=idr_packets {
-        viewer.stream.connect(PAYLOAD_TYPE, None, &[]);
+        viewer.stream.connect(Codec::H264, PAYLOAD_TYPE, &[]);
         viewer.feed(&camera.packets[..len]);
         let begun = viewer.stream.ring().start().map(|start| start.index);
         assert_eq!(begun.is_some(), len > 1, "{len}");

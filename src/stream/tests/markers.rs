@@ -1,5 +1,6 @@
 //! The marker ends an access unit, however the camera sets it.
 
+use crate::codec::Codec;
 use crate::history::Chunks;
 use crate::limits::{MARKER_PROBE_ACCESS_UNITS, PAYLOAD_BYTES_DEFAULT};
 use crate::mem::arena::Arena;
@@ -99,7 +100,7 @@ fn the_habit_is_not_learned_again_after_a_reconnect() {
     let mut viewer = Viewer::new(CHUNKS.take().unwrap(), PAYLOAD_BYTES_DEFAULT);
     play(&mut viewer, Habit::Last);
     viewer.stream.disconnect(viewer.chunks, viewer.now_us);
-    viewer.stream.connect(PAYLOAD_TYPE, None, &[]);
+    viewer.stream.connect(Codec::H264, PAYLOAD_TYPE, &[]);
     viewer.out.clear();
     play(&mut viewer, Habit::Never);
     let markers = viewer.out.iter().filter(|out| out.marker).count();

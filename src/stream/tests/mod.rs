@@ -1,6 +1,7 @@
 //! Tests of a whole stream: a camera's packets are fed in, and a browser's view is checked.
 
 mod cutting;
+mod hevc;
 mod losses;
 mod markers;
 mod noise;

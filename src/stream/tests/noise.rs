@@ -1,5 +1,6 @@
 //! Random input causes no panic, and the packets in the ring can be read and are valid.
 
+use crate::codec::Codec;
 use crate::history::Chunks;
 use crate::limits::{CHUNKS_MAX, PAYLOAD_BYTES_DEFAULT, RING_CHUNKS_MAX};
 use crate::mem::arena::Arena;
@@ -69,7 +70,7 @@ fn two_hundred_thousand_packets_of_all_kinds() {
         match random.below(2000) {
             0 => viewer.stream.broken(BreakReason::Resync),
             1 => viewer.stream.disconnect(viewer.chunks, viewer.now_us),
-            2 | 3 => viewer.stream.connect(PAYLOAD_TYPE, Some(&SPS_1080), &[&PPS, &[]]),
+            2 | 3 => viewer.stream.connect(Codec::H264, PAYLOAD_TYPE, &[&SPS_1080, &PPS, &[]]),
             _ => {}
         }
         let ring = viewer.stream.ring();

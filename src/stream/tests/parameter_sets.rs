@@ -1,5 +1,6 @@
 //! Parameter sets are published before each IDR, once, wherever the camera sends them.
 
+use crate::codec::{Codec, CodecProfile};
 use crate::history::Chunks;
 use crate::limits::{PARAMETER_SET_BYTES_MAX, PAYLOAD_BYTES_DEFAULT, PAYLOAD_BYTES_MIN};
 use crate::mem::arena::Arena;
@@ -36,7 +37,7 @@ fn those_of_the_sdp_serve_until_others_come_in_band() {
     idr(&mut camera);
     viewer.feed(&std::mem::take(&mut camera.packets));
     assert!(viewer.out.is_empty(), "without parameter sets an idr is of no use");
-    viewer.stream.connect(PAYLOAD_TYPE, Some(&SPS_640), &[&PPS, &[0x41, 2]]);
+    viewer.stream.connect(Codec::H264, PAYLOAD_TYPE, &[&SPS_640, &PPS, &[0x41, 2]]);
     idr(&mut camera);
     camera.packet(&SPS_1080, true);
     camera.packet(&[0x68, 0xCE, 0x3C, 0x80], false);
@@ -51,7 +52,7 @@ fn those_of_the_sdp_serve_until_others_come_in_band() {
     viewer.stream.report(viewer.chunks, &stats, viewer.now_us);
     assert_eq!(stats.width.load(Ordering::Relaxed), 1920);
     assert_eq!(stats.height.load(Ordering::Relaxed), 1080);
-    assert_eq!(stats.profile_level_id.load(Ordering::Relaxed), 0x0064_0028);
+    assert_eq!(stats.profile.load(Ordering::Relaxed), CodecProfile::H264(0x0064_0028).to_number());
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The number of chunks that one read fills: bounded for any input, and enough for real cameras.
 
+use crate::codec::Codec;
 use crate::history::Chunks;
 use crate::limits::{
     CHUNK_PACKETS_MAX, PARAMETER_SET_BYTES_MAX, PAYLOAD_BYTES_DEFAULT, PROFILE,
@@ -38,7 +39,7 @@ fn largest_sets() -> Vec<Vec<u8>> {
 /// Gives the slot another camera, about which nothing is known.
 fn begin_anew(viewer: &mut Viewer) {
     viewer.stream.renew(viewer.chunks);
-    viewer.stream.connect(PAYLOAD_TYPE, None, &[]);
+    viewer.stream.connect(Codec::H264, PAYLOAD_TYPE, &[]);
 }
 
 /// Sends one packet that is full of this NAL unit.

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use crate::codec::Codec;
 use crate::history::Chunks;
 use crate::limits::PAYLOAD_BYTES_DEFAULT;
 use crate::mem::arena::Arena;
@@ -40,7 +41,7 @@ fn indexes_and_timeline_run_on_over_a_reconnect() {
     viewer.feed(&camera.packets);
     assert_eq!(viewer.stream.ring().head(), head, "nothing is taken of a camera that is gone");
     viewer.now_us += 2_000_000;
-    viewer.stream.connect(PAYLOAD_TYPE, None, &[]);
+    viewer.stream.connect(Codec::H264, PAYLOAD_TYPE, &[]);
     let mut again = Camera::new();
     again.timestamp = 0;
     again.gop(&mut random, 1);
@@ -74,7 +75,7 @@ fn another_camera_finds_nothing_of_the_one_before_but_indexes_and_timeline() {
     {
         assert_eq!(figure.load(Relaxed), 0);
     }
-    assert_eq!((stats.width.load(Relaxed), stats.profile_level_id.load(Relaxed)), (0, 0));
+    assert_eq!((stats.width.load(Relaxed), stats.profile.load(Relaxed)), (0, 0));
     let ring = viewer.stream.ring();
     assert_eq!(
         (ring.head(), ring.tail(), ring.start().map(|start| start.index)),
@@ -86,7 +87,7 @@ fn another_camera_finds_nothing_of_the_one_before_but_indexes_and_timeline() {
     assert_eq!(viewer.stream.ring().head(), head, "nothing is taken before the next connects");
 
     viewer.now_us += 1_000_000;
-    viewer.stream.connect(PAYLOAD_TYPE, None, &[]);
+    viewer.stream.connect(Codec::H264, PAYLOAD_TYPE, &[]);
     let mut other = Camera::new();
     other.timestamp = 7;
     // Without parameter sets of its own, the new camera does not get those of the old one.

@@ -55,7 +55,7 @@ export function write(node, text) {
 }
 
 export function picture(camera) {
-  const codec = camera.codec === "H264" ? "H.264" : camera.codec;
+  const codec = camera.codec?.replace("H26", "H.26");
   const size = camera.width && camera.height ? `${camera.width} × ${camera.height}` : null;
   return [codec, size].filter(Boolean).join(", ");
 }

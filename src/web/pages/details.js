@@ -82,7 +82,7 @@ const PROFILES = { 42: "Baseline", "4d": "Main", 64: "High" };
 
 function codec(report) {
   const id = /profile-level-id=(\w+)/.exec(report?.sdpFmtpLine ?? "")?.[1]?.toLowerCase();
-  const name = report?.mimeType?.replace("video/", "").replace("H264", "H.264");
+  const name = report?.mimeType?.replace("video/", "").replace("H26", "H.26");
   return [name, PROFILES[id?.slice(0, 2)], id && `(${id})`].filter(Boolean).join(" ");
 }
 

@@ -26,7 +26,7 @@ export class WhepSession {
     const { receiver } = this.peerConnection.addTransceiver("video", { direction: "recvonly" });
     if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
     const offer = await this.peerConnection.createOffer();
-    if (!/^a=rtpmap:\d+ H264\/90000/im.test(offer.sdp)) throw noH264();
+    if (!/^a=rtpmap:\d+ H26[45]\/90000/im.test(offer.sdp)) throw noH264();
     await this.peerConnection.setLocalDescription(offer);
     const sdp = await this.#post(offer.sdp);
     await this.peerConnection.setRemoteDescription({ type: "answer", sdp });

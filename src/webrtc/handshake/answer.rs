@@ -11,7 +11,8 @@
 use std::fmt::Write;
 use std::net::SocketAddr;
 
-use crate::webrtc::offer::{Format, MediaSection, Offer};
+use crate::codec::Codec;
+use crate::webrtc::offer::{Decoder, Format, MediaSection, Offer};
 use crate::webrtc::sdp::write_ice;
 
 /// The stream and track in the browser's `track` event.
@@ -72,7 +73,11 @@ impl AnswerText<'_> {
             write!(text, "a=extmap:{id} {PLAYOUT_DELAY}\r\n")?;
         }
         write!(text, "a=sendonly\r\na=msid:{MSID}\r\na=rtcp-mux\r\n")?;
-        write!(text, "a=rtpmap:{payload_type} H264/90000\r\n")?;
+        let codec = match self.format.decoder {
+            Decoder::H264 { .. } => Codec::H264,
+            Decoder::H265 { .. } => Codec::H265,
+        };
+        write!(text, "a=rtpmap:{payload_type} {}/90000\r\n", codec.name())?;
         let feedback = self.format.feedback;
         for (kind, agreed) in [
             ("nack", feedback.nack && self.resend),
@@ -83,12 +88,17 @@ impl AnswerText<'_> {
                 write!(text, "a=rtcp-fb:{payload_type} {kind}\r\n")?;
             }
         }
-        write!(
-            text,
-            "a=fmtp:{payload_type} level-asymmetry-allowed=1;packetization-mode=1;\
-             profile-level-id={}\r\n",
-            self.format.profile_level_text
-        )?;
+        match self.format.decoder {
+            Decoder::H264 { profile_level_text, .. } => write!(
+                text,
+                "a=fmtp:{payload_type} level-asymmetry-allowed=1;packetization-mode=1;\
+                 profile-level-id={profile_level_text}\r\n",
+            )?,
+            Decoder::H265 { parameters: "", .. } => {}
+            Decoder::H265 { parameters, .. } => {
+                write!(text, "a=fmtp:{payload_type} {parameters}\r\n")?;
+            }
+        }
         let ssrc = self.ssrc;
         write!(text, "a=ssrc:{ssrc} cname:weir\r\na=ssrc:{ssrc} msid:{MSID}\r\n")
     }

@@ -9,7 +9,7 @@ mod fragments;
 
 use super::client::{Client, local, remote};
 
-const HIGH: u32 = 0x64_00_28;
+const HIGH: CodecProfile = CodecProfile::H264(0x64_00_28);
 const UFRAG: &str = "0007abcdefgh";
 const PASSWORD: &str = "0123456789abcdefghijklmn";
 

@@ -1,5 +1,6 @@
 //! Errors of offers.
 
+use crate::codec::HevcProfile;
 use crate::limits::{OFFER_BYTES_MAX, OFFER_MEDIA_MAX, OFFER_TOKEN_BYTES_MAX};
 
 /// Why an offer is refused, with a text for the client.
@@ -36,8 +37,12 @@ pub enum OfferError {
     NoVideo,
     /// The video section does not receive: it is `sendonly` or `inactive`.
     NotReceiving(&'static str),
-    /// No section for video has H.264.
+    /// The camera sends H.264, and no section for video has it.
     NoH264,
+    /// The camera sends H.265, and no section for video has it.
+    NoH265,
+    /// The camera sends H.265 of this profile and level, and what is offered does not suffice.
+    HevcProfile(HevcProfile),
     /// H.264 only as single NAL units: a key frame would be a datagram of many kilobytes.
     NoFragments,
     /// Media and reports on two ports; weir has one (RFC 8834 section 4.5).
@@ -58,6 +63,8 @@ impl OfferError {
                 | Self::NoVideo
                 | Self::NotReceiving(_)
                 | Self::NoH264
+                | Self::NoH265
+                | Self::HevcProfile(_)
                 | Self::NoFragments
                 | Self::NoRtcpMux
                 | Self::OtherHash
@@ -87,6 +94,16 @@ impl std::fmt::Display for OfferError {
                 write!(f, "video is {direction} in offer, it must be recvonly or sendrecv")
             }
             Self::NoH264 => write!(f, "this browser offers no H.264"),
+            Self::NoH265 => write!(
+                f,
+                "this browser offers no H.265: set the camera's sub stream to H.264, or use Safari \
+                 or a Chrome with hardware decoding"
+            ),
+            Self::HevcProfile(profile) => write!(
+                f,
+                "this browser's H.265 does not reach what the camera sends ({profile}): set the \
+                 camera's stream to less, or to H.264"
+            ),
             Self::NoFragments => {
                 write!(f, "h.264 in offer lacks packetization-mode=1 in its a=fmtp")
             }

@@ -1,13 +1,16 @@
 //! Parsing of one media section of an offer.
 
 use super::{OfferError, Transport, sdp, token};
-use crate::limits::OFFER_H264_FORMATS_MAX;
+use crate::codec::{Codec, HevcProfile};
+use crate::limits::{OFFER_FORMATS_MAX, OFFER_TOKEN_BYTES_MAX};
 
 /// The number of payload types, which have 7 bits.
 const PAYLOAD_TYPES: usize = 128;
 const PLAYOUT_DELAY: &str = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
 /// The profile-level-id if there is none (RFC 6184 section 8.1): Baseline, level 1.
 const PROFILE_LEVEL_ID_DEFAULT: &str = "42000a";
+/// The profile of H.265 if there is none (RFC 7798 section 7.1): Main, Main tier, level 3.1.
+const HEVC_DEFAULT: HevcProfile = HevcProfile { profile_id: 1, is_high_tier: false, level_id: 93 };
 
 /// The parts of a section that the answer needs, be it served or declined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,41 +41,101 @@ pub struct RtcpFeedback {
     pub fir: bool,
 }
 
-/// An H.264 format with packetization-mode 1 as a browser offers it.
+/// A format as a browser offers it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Format<'a> {
     /// The RTP payload type of the format.
     pub payload_type: u8,
-    /// The profile-level-id as a number: profile_idc, constraint flags, level_idc.
-    pub profile_level_id: u32,
-    /// The profile-level-id as the browser's own six digits.
-    pub profile_level_text: &'a str,
+    /// What the browser decodes.
+    pub decoder: Decoder<'a>,
     /// The feedback offered for the format.
     pub feedback: RtcpFeedback,
 }
 
-impl<'a> Format<'a> {
-    /// A format with `profile_level_text`, six hex digits; other text becomes the default of RFC
-    /// 6184 section 8.1.
-    pub fn new(payload_type: u8, profile_level_text: &'a str) -> Self {
-        let hex = profile_level_text.len() == 6
-            && profile_level_text.bytes().all(|byte| byte.is_ascii_hexdigit());
-        let text = if hex { profile_level_text } else { PROFILE_LEVEL_ID_DEFAULT };
-        Self {
-            payload_type,
-            profile_level_id: u32::from_str_radix(text, 16).expect("six hex digits"),
-            profile_level_text: text,
-            feedback: RtcpFeedback::default(),
+/// What a browser decodes by the parameters of a format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decoder<'a> {
+    /// H.264 with packetization-mode 1.
+    H264 {
+        /// The profile-level-id as a number: profile_idc, constraint flags, level_idc.
+        profile_level_id: u32,
+        /// The profile-level-id as the browser's own six digits.
+        profile_level_text: &'a str,
+    },
+    /// H.265 in one stream.
+    H265 {
+        /// The profile, tier and level, with the defaults of RFC 7798 section 7.1.
+        profile: HevcProfile,
+        /// The level is the browser's word, not a default.
+        has_level: bool,
+        /// The parameters in the browser's own words, which the answer repeats.
+        parameters: &'a str,
+    },
+}
+
+impl<'a> Decoder<'a> {
+    /// H.264 with the profile-level-id `text`, six hex digits; other text becomes the default of
+    /// RFC 6184 section 8.1.
+    pub fn h264(text: &'a str) -> Self {
+        let hex = text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let text = if hex { text } else { PROFILE_LEVEL_ID_DEFAULT };
+        let profile_level_id = u32::from_str_radix(text, 16).expect("six hex digits");
+        Self::H264 { profile_level_id, profile_level_text: text }
+    }
+
+    /// H.265 with these parameters of its fmtp; `None` for what weir cannot send or repeat.
+    pub fn h265(parameters: &'a str) -> Option<Self> {
+        let is_repeatable = parameters.len() <= OFFER_TOKEN_BYTES_MAX
+            && parameters.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        let number = |name, default: u8| match parameter(parameters, name) {
+            Some(value) => value.parse().ok(),
+            None => Some(default),
+        };
+        let is_single_stream =
+            parameter(parameters, "tx-mode").is_none_or(|mode| mode.eq_ignore_ascii_case("SRST"));
+        if !is_repeatable || !is_single_stream || number("profile-space", 0)? != 0 {
+            return None;
         }
+        let profile = HevcProfile {
+            profile_id: number("profile-id", HEVC_DEFAULT.profile_id)?,
+            is_high_tier: number("tier-flag", u8::from(HEVC_DEFAULT.is_high_tier))? > 0,
+            level_id: number("level-id", HEVC_DEFAULT.level_id)?,
+        };
+        let has_level = parameter(parameters, "level-id").is_some();
+        Some(Self::H265 { profile, has_level, parameters })
     }
 }
 
+/// The value of a parameter in an fmtp line.
+fn parameter<'a>(parameters: &'a str, name: &str) -> Option<&'a str> {
+    parameters.split(';').find_map(|parameter| {
+        let (of, value) = parameter.split_once('=')?;
+        of.trim().eq_ignore_ascii_case(name).then_some(value.trim())
+    })
+}
+
+/// What is known of a payload type.
 #[derive(Debug, Clone, Copy, Default)]
 struct PayloadType<'a> {
-    h264: bool,
-    single_nal_units_only: bool,
-    profile_level_id: &'a str,
+    codec: Option<Codec>,
+    /// The text of its fmtp line.
+    parameters: &'a str,
     feedback: RtcpFeedback,
+}
+
+impl<'a> PayloadType<'a> {
+    /// What the browser decodes by it, if weir can send that.
+    fn decoder(&self) -> Option<Decoder<'a>> {
+        match self.codec? {
+            Codec::H264 => {
+                // The default of RFC 6184 section 8.1 is 0, single NAL units.
+                let mode = parameter(self.parameters, "packetization-mode");
+                let profile = parameter(self.parameters, "profile-level-id").unwrap_or_default();
+                (mode == Some("1")).then(|| Decoder::h264(profile))
+            }
+            Codec::H265 => Decoder::h265(self.parameters),
+        }
+    }
 }
 
 /// A section while its lines are parsed.
@@ -117,11 +180,7 @@ impl<'a> Draft<'a> {
             has_rtcp_mux: false,
             sends: true,
             receives: true,
-            seen: [PayloadType {
-                // The default of RFC 6184 section 8.1.
-                single_nal_units_only: true,
-                ..PayloadType::default()
-            }; PAYLOAD_TYPES],
+            seen: [PayloadType::default(); PAYLOAD_TYPES],
             feedback_for_all: RtcpFeedback::default(),
         })
     }
@@ -142,12 +201,16 @@ impl<'a> Draft<'a> {
                     self.section.encoding = sdp::token(encoding.trim()).ok();
                 }
                 if let Some((format, encoding)) = self.payload_type(value) {
-                    format.h264 = encoding.eq_ignore_ascii_case("H264/90000");
+                    let codec = [Codec::H264, Codec::H265].into_iter().find(|codec| {
+                        let name = encoding.strip_suffix("/90000");
+                        name.is_some_and(|name| name.eq_ignore_ascii_case(codec.name()))
+                    });
+                    format.codec = codec;
                 }
             }
             "fmtp" => {
                 if let Some((format, parameters)) = self.payload_type(value) {
-                    format.read_parameters(parameters);
+                    format.parameters = parameters;
                 }
             }
             "rtcp-fb" => self.read_feedback(value),
@@ -180,7 +243,9 @@ impl<'a> Draft<'a> {
     /// Whether a format of the m-line is H.264 in any packetization.
     pub(super) fn has_h264(&self) -> bool {
         let types = self.payload_types.split(' ').filter_map(|number| number.parse().ok());
-        types.filter_map(|number: usize| self.seen.get(number)).any(|seen| seen.h264)
+        types
+            .filter_map(|number: usize| self.seen.get(number))
+            .any(|seen| seen.codec == Some(Codec::H264))
     }
 
     pub(super) fn receives(&self) -> bool {
@@ -196,9 +261,9 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The H.264 formats with packetization-mode 1, in the m-line's order, each payload type once.
-    pub(super) fn h264_formats(&self) -> heapless::Vec<Format<'a>, OFFER_H264_FORMATS_MAX> {
-        let mut formats = heapless::Vec::<Format<'a>, OFFER_H264_FORMATS_MAX>::new();
+    /// The formats that weir can send, in the m-line's order, each payload type once.
+    pub(super) fn formats(&self) -> heapless::Vec<Format<'a>, OFFER_FORMATS_MAX> {
+        let mut formats = heapless::Vec::<Format<'a>, OFFER_FORMATS_MAX>::new();
         for number in self.payload_types.split(' ') {
             let Ok(payload_type) = number.parse::<u8>() else {
                 continue;
@@ -206,19 +271,17 @@ impl<'a> Draft<'a> {
             let Some(seen) = self.seen.get(usize::from(payload_type)) else {
                 continue;
             };
-            let known = formats.iter().any(|format| format.payload_type == payload_type);
-            if !seen.h264 || seen.single_nal_units_only || known {
+            if formats.iter().any(|format| format.payload_type == payload_type) {
                 continue;
             }
+            let Some(decoder) = seen.decoder() else { continue };
             let all = self.feedback_for_all;
-            let format = Format {
-                feedback: RtcpFeedback {
-                    nack: seen.feedback.nack || all.nack,
-                    pli: seen.feedback.pli || all.pli,
-                    fir: seen.feedback.fir || all.fir,
-                },
-                ..Format::new(payload_type, seen.profile_level_id)
+            let feedback = RtcpFeedback {
+                nack: seen.feedback.nack || all.nack,
+                pli: seen.feedback.pli || all.pli,
+                fir: seen.feedback.fir || all.fir,
             };
+            let format = Format { payload_type, decoder, feedback };
             if formats.push(format).is_err() {
                 break;
             }
@@ -257,22 +320,6 @@ impl<'a> Draft<'a> {
         let id = id.split('/').next().and_then(|id| id.parse().ok());
         if uri.trim() == PLAYOUT_DELAY {
             self.playout_delay_id = id.filter(|id| (1..=14).contains(id));
-        }
-    }
-}
-
-impl<'a> PayloadType<'a> {
-    fn read_parameters(&mut self, parameters: &'a str) {
-        for parameter in parameters.split(';') {
-            let Some((name, value)) = parameter.split_once('=') else {
-                continue;
-            };
-            let name = name.trim();
-            if name.eq_ignore_ascii_case("packetization-mode") {
-                self.single_nal_units_only = value.trim() != "1";
-            } else if name.eq_ignore_ascii_case("profile-level-id") {
-                self.profile_level_id = value.trim();
-            }
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Offers as browsers make them, and malformed ones.
 
 use super::*;
+use crate::codec::{CodecProfile, HevcProfile};
+use crate::webrtc::profile;
 
 const HEAD: &str = "v=0\r\no=- 4 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n";
 const TRANSPORT: &str = "a=ice-ufrag:Ab+/\r\na=ice-pwd:0123456789abcdefghijkl\r\n\
@@ -15,7 +17,14 @@ fn offer() -> String {
 }
 
 fn refused(text: &str) -> OfferError {
-    Offer::read(text).expect_err("refused")
+    refused_for(CodecProfile::H264(0x42_e0_1f), text)
+}
+
+fn refused_for(camera: CodecProfile, text: &str) -> OfferError {
+    match Offer::read(text) {
+        Ok(offer) => profile::choose(camera, &offer).expect_err("refused"),
+        Err(error) => error,
+    }
 }
 
 #[test]
@@ -26,7 +35,7 @@ fn a_plain_offer_is_read() {
     assert_eq!(offer.fingerprint[31], 0x1f);
     assert_eq!(offer.sections[0].mid, Some("0"));
     assert_eq!(offer.formats.len(), 1);
-    assert_eq!(offer.formats[0].profile_level_text, "42e01f");
+    assert_eq!(offer.formats[0].decoder, Decoder::h264("42e01f"));
     assert_eq!(offer.playout_delay_id, None);
     assert!(!format!("{offer:?}").contains("0123456789abcdefghijkl"));
 }
@@ -61,6 +70,17 @@ fn what_weir_does_not_do_is_said() {
     let unlisted = without_h264.replace("a=rtpmap:96", "a=rtpmap:35 H264/90000\r\na=rtpmap:96");
     assert_eq!(refused(&unlisted), OfferError::NoH264, "of a format that the m-line lacks");
 
+    let profile = HevcProfile { profile_id: 1, is_high_tier: false, level_id: 120 };
+    let hevc = CodecProfile::H265(profile);
+    assert_eq!(refused_for(hevc, &offer()), OfferError::NoH265);
+    let of_h265 = offer().replace("H264/90000", "H265/90000");
+    assert_eq!(refused(&of_h265), OfferError::NoH264);
+    let low = of_h265.replace("packetization-mode=1", "level-id=93");
+    assert_eq!(refused_for(hevc, &low), OfferError::HevcProfile(profile));
+    for error in [OfferError::NoH264, OfferError::NoH265, OfferError::HevcProfile(profile)] {
+        assert!(error.is_unsupported());
+    }
+
     for direction in ["sendonly", "inactive"] {
         let error = refused(&offer().replace("recvonly", direction));
         assert_eq!(error, OfferError::NotReceiving(direction));
@@ -86,6 +106,25 @@ fn what_weir_does_not_do_is_said() {
     assert!(Offer::read(&both).is_ok());
     let lite = offer().replace("t=0 0", "t=0 0\r\na=ice-lite");
     assert_eq!(refused(&lite), OfferError::IceLite);
+}
+
+#[test]
+fn formats_of_both_codecs_are_read() {
+    let text = offer().replace(
+        "a=rtcp-mux\r\n",
+        "a=rtcp-mux\r\na=rtpmap:97 h265/90000\r\na=fmtp:97 level-id=150; profile-id=2\r\n\
+         a=rtcp-fb:97 nack pli\r\n",
+    );
+    let offer = Offer::read(&text).unwrap();
+    let profile = HevcProfile { profile_id: 2, is_high_tier: false, level_id: 150 };
+    let parameters = "level-id=150; profile-id=2";
+    let decoder = Decoder::H265 { profile, has_level: true, parameters };
+    assert_eq!(offer.formats[1].decoder, decoder);
+    assert!(offer.formats[1].feedback.pli && !offer.formats[0].feedback.pli);
+    let hevc = CodecProfile::H265(profile);
+    assert_eq!(profile::choose(hevc, &offer).map(|format| format.payload_type), Ok(97));
+    let h264 = CodecProfile::H264(0x64_00_28);
+    assert_eq!(profile::choose(h264, &offer).map(|format| format.payload_type), Ok(96));
 }
 
 #[test]
@@ -166,7 +205,7 @@ fn formats_are_in_the_m_lines_order_once_each_and_bounded() {
     let offer = Offer::read(&text).unwrap();
     let types: Vec<_> = offer.formats.iter().map(|f| f.payload_type).collect();
     assert_eq!(types, [98, 96]);
-    assert_eq!(offer.formats[0].profile_level_text, "42000a", "the RFC's default");
+    assert_eq!(offer.formats[0].decoder, Decoder::h264("42000a"), "the RFC's default");
     let all = RtcpFeedback { nack: true, pli: true, fir: true };
     assert_eq!(offer.formats[0].feedback, all);
     let for_all = RtcpFeedback { pli: true, ..RtcpFeedback::default() };

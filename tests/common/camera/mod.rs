@@ -22,6 +22,7 @@ use std::thread::JoinHandle;
 
 use picture::Picture;
 use rtsp::Login;
+use weir::codec::Codec;
 
 /// A camera's path and habits.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub struct Mount {
     pub name: String,
     /// What it shows.
     pub show: Show,
+    /// What that is encoded with; a synthetic picture is H.264.
+    pub codec: Codec,
     /// RTP payload bytes, at most; up to 65 000, for interleaved frames of 64 KiB.
     pub payload_bytes: usize,
     /// Whether a frame's last packet carries the marker.
@@ -154,6 +157,7 @@ impl Mount {
         Self {
             name: name.to_owned(),
             show: Show::Synthetic(picture),
+            codec: Codec::H264,
             payload_bytes: 1400,
             marker: true,
             login: Login::default(),

@@ -1,5 +1,7 @@
-//! NAL units cut into RTP packets as cameras do it (RFC 6184), each behind its interleaved
-//! header (RFC 2326 section 10.12), all of a frame in one buffer.
+//! NAL units cut into RTP packets as cameras do it (RFC 6184, RFC 7798), each behind its
+//! interleaved header (RFC 2326 section 10.12), all of a frame in one buffer.
+
+use weir::codec::Codec;
 
 use super::picture::STAMP_BYTES;
 use crate::common::rtp::Header;
@@ -15,6 +17,8 @@ const MEDIAMTX_PAYLOAD_BYTES: usize = 1188;
 /// One RTP stream on one interleaved channel.
 #[derive(Debug)]
 pub struct Packetizer {
+    /// What the NAL units are of.
+    pub codec: Codec,
     /// The interleaved channel.
     pub channel: u8,
     /// Payload bytes a packet, at most.
@@ -65,13 +69,22 @@ impl Packetizer {
             self.packet(&[nal], timestamp, marker, out);
             return;
         }
-        let pieces = nal[1..].chunks(self.payload_bytes - 2);
+        let header_bytes = match self.codec {
+            Codec::H264 => 1,
+            Codec::H265 => 2,
+        };
+        let pieces = nal[header_bytes..].chunks(self.payload_bytes - header_bytes - 1);
         let last = pieces.len() - 1;
         for (at, piece) in pieces.enumerate() {
             let start = if at == 0 { 0x80 } else { 0 };
             let end = if at == last { 0x40 } else { 0 };
-            let header = [nal[0] & 0xe0 | 28, nal[0] & 0x1f | start | end];
-            self.packet(&[&header, piece], timestamp, marker && at == last, out);
+            let of_h264 = [nal[0] & 0xe0 | 28, nal[0] & 0x1f | start | end];
+            let of_h265 = [nal[0] & 0x81 | 49 << 1, nal[1], nal[0] >> 1 & 0x3f | start | end];
+            let header = match self.codec {
+                Codec::H264 => &of_h264[..],
+                Codec::H265 => &of_h265,
+            };
+            self.packet(&[header, piece], timestamp, marker && at == last, out);
         }
     }
 

@@ -30,6 +30,7 @@ impl Playing {
         let first_us = periods * interval_us + site.mount.phase_us;
         Self {
             packetizer: Packetizer {
+                codec: site.mount.codec,
                 channel,
                 payload_bytes: site.mount.payload_bytes,
                 marker: site.mount.marker,

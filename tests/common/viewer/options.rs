@@ -6,6 +6,7 @@ use std::time::Duration;
 use str0m::rtp::{Extension, ExtensionMap};
 use str0m::{Candidate, Rtc, RtcConfig};
 use weir::clock;
+use weir::codec::Codec;
 
 use crate::common::key_extractor::{self, KeyExtractor};
 use crate::common::reception::Keep;
@@ -18,6 +19,8 @@ const CONSENT: Duration = Duration::from_millis(2_660);
 pub struct Options {
     /// The address it is reached at.
     pub local: IpAddr,
+    /// The codecs that it offers.
+    pub codecs: &'static [Codec],
     /// What is done with its packets.
     pub keep: Keep,
     /// Whether it sends receiver reports of its own accord.
@@ -34,6 +37,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             local: Ipv4Addr::LOCALHOST.into(),
+            codecs: &[Codec::H264],
             keep: Keep::Packets,
             reports: true,
             headers: Vec::new(),
@@ -44,7 +48,7 @@ impl Default for Options {
 }
 
 /// str0m as a full ICE agent and DTLS client, and where it leaves its keys.
-pub(super) fn rtc(local: SocketAddr) -> (Rtc, KeyExtractor) {
+pub(super) fn rtc(local: SocketAddr, codecs: &[Codec]) -> (Rtc, KeyExtractor) {
     let (provider, extractor) = key_extractor::provider();
     let mut extensions = ExtensionMap::empty();
     extensions.set(6, Extension::PlayoutDelay);
@@ -52,7 +56,8 @@ pub(super) fn rtc(local: SocketAddr) -> (Rtc, KeyExtractor) {
         .set_crypto_provider(provider)
         .set_dtls_cert(key_extractor::certificate())
         .clear_codecs()
-        .enable_h264(true)
+        .enable_h264(codecs.contains(&Codec::H264))
+        .enable_h265(codecs.contains(&Codec::H265))
         .set_extension_map(extensions)
         .set_rtp_mode(true);
     config.set_max_stun_rto(CONSENT);

@@ -1,6 +1,7 @@
 //! Offers as browsers make them, and weir's answers.
 
 use super::*;
+use crate::codec::HevcProfile;
 
 const TRANSPORT: &str = "a=ice-ufrag:wEy7\r\na=ice-pwd:v1Rkd1VbxHqPPrkDLBR7PzEl\r\n\
     a=ice-options:trickle\r\na=fingerprint:sha-256 \
@@ -156,6 +157,27 @@ fn safari_gets_constrained_high_and_no_extension() {
     assert_eq!((accepted.payload_type, accepted.playout_delay_id), (96, None));
     assert!(accepted.answer.contains("profile-level-id=640c1f\r\n"));
     assert!(!accepted.answer.contains("extmap"));
+}
+
+#[test]
+fn h265_is_answered_in_the_browsers_own_words() {
+    let profile = HevcProfile { profile_id: 1, is_high_tier: false, level_id: 120 };
+    let camera_profile = CodecProfile::H265(profile);
+    let chrome = "level-id=180;profile-id=1;tier-flag=0;tx-mode=SRST";
+    for (parameters, fmtp) in [(chrome, Some(chrome)), ("", None)] {
+        let offer =
+            chromium().replace("118\r\n", "118 49\r\n") + &codec(49, "H265", parameters, 50);
+        let candidates = [local()];
+        let asked = HandshakeRequest { camera_profile, ..request(&offer, &candidates) };
+        let (_, accepted) = Answered::accept(&DtlsIdentity::new().unwrap(), &asked, 0).unwrap();
+        assert_eq!(accepted.payload_type, 49);
+        let answer = lines(&accepted.answer);
+        assert!(answer.contains(&"m=video 9 UDP/TLS/RTP/SAVPF 49"));
+        assert!(answer.contains(&"a=rtpmap:49 H265/90000"));
+        assert!(answer.contains(&"a=rtcp-fb:49 nack pli"));
+        let found = answer.iter().find_map(|line| line.strip_prefix("a=fmtp:49 "));
+        assert_eq!(found, fmtp);
+    }
 }
 
 #[test]
