@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::LocalSet;
 
 use crate::config::{Config, ConfigFile, Started};
 use crate::console::{self, Cable, Device};
@@ -17,8 +17,11 @@ use crate::media::{Media, Settings};
 use crate::mem::heap;
 use crate::net::udp::Socket;
 use crate::plan;
+use crate::process::cpu;
 use crate::process::memory_limit;
 use crate::process::privileges::{self, Successor};
+use crate::process::sampling;
+use crate::status::tasks::{self, TASKS};
 use crate::storage::StateFolder;
 use crate::tls::Tls;
 use crate::webrtc::handshake::DtlsIdentity;
@@ -79,8 +82,10 @@ pub fn run(start: Start) -> Result<(), RunError> {
         .enable_all()
         .max_blocking_threads(1)
         .thread_stack_size(PROFILE.stack_bytes)
+        .on_thread_start(sampling::enlist_this_thread)
         .build()
         .map_err(refused)?;
+    sampling::enlist_this_thread();
     LocalSet::new().block_on(&runtime, serve(start))
 }
 
@@ -108,7 +113,7 @@ async fn serve(start: Start) -> Result<(), RunError> {
         let listener = demo::bind().await.map_err(refused)?;
         let port = listener.local_addr().map_err(refused)?.port();
         started = Started::without_file(Config::demo(port));
-        spawn_local(demo::serve(listener, demo::CLIP));
+        tasks::spawn(&TASKS.demo, demo::serve(listener, demo::CLIP));
     }
     let identity = DtlsIdentity::new().map_err(|error| RunError::Start(error.to_string()))?;
     let webrtc = &started.config.webrtc;
@@ -132,12 +137,12 @@ async fn serve(start: Start) -> Result<(), RunError> {
     let control = Control::new(started, state, media, identity, tls.clone(), supervisor);
     control.start(hangup);
     if let Some(tls) = tls {
-        spawn_local(tls.watch());
+        tasks::spawn(&TASKS.tls_files, tls.watch());
     }
-    spawn_local(web::serve(web::Listeners { http, https }, control.clone()));
-    spawn_local(web::serve_diagnostics(diagnostics, control.clone()));
+    tasks::spawn(&TASKS.site, web::serve(web::Listeners { http, https }, control.clone()));
+    tasks::spawn(&TASKS.diagnostics, web::serve_diagnostics(diagnostics, control.clone()));
     console::serve(&control, cable);
-    spawn_local(gauge());
+    tasks::spawn(&TASKS.gauges, gauge());
     termination().await.map_err(refused)?;
     log::info!("stopping");
     console::end(&control);
@@ -187,19 +192,9 @@ fn announce(config: &Config, media: &Media, http: &TcpListener, https: Option<&T
 
 /// The CPU's instructions for AES-GCM, as a text.
 fn cpu() -> String {
-    #[cfg(target_arch = "x86_64")]
-    let has = [
-        ("aes-ni", std::arch::is_x86_feature_detected!("aes")),
-        ("pclmulqdq", std::arch::is_x86_feature_detected!("pclmulqdq")),
-        ("avx2", std::arch::is_x86_feature_detected!("avx2")),
-    ];
-    #[cfg(target_arch = "aarch64")]
-    let has = [
-        ("aes", std::arch::is_aarch64_feature_detected!("aes")),
-        ("pmull", std::arch::is_aarch64_feature_detected!("pmull")),
-    ];
-    let words = has.map(|(name, has)| if has { name.to_owned() } else { format!("no {name}") });
-    words.join(", ")
+    let words =
+        cpu::features().map(|(name, has)| if has { name.to_owned() } else { format!("no {name}") });
+    words.collect::<Vec<_>>().join(", ")
 }
 
 /// Copies the process's own counters to the gauges, twice a second.

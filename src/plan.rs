@@ -12,6 +12,7 @@ use crate::limits::{
 };
 use crate::media::{Memory, sizes};
 use crate::mem::accounts::AccountKind;
+use crate::process::sampling;
 use crate::status::{CameraStats, SessionStats, Tables};
 
 /// The kind of memory.
@@ -48,7 +49,7 @@ const fn item(
     Item { tier, what, holder, count, bytes }
 }
 
-const ITEMS: [Item; 32] = [
+const ITEMS: [Item; 33] = [
     item(Tier::Arena, "history ring chunks", "history", CHUNKS_MAX, sizes::CHUNKS / CHUNKS_MAX),
     item(Tier::Arena, "streams", "stream", CAMERAS_MAX, sizes::STREAM),
     item(Tier::Arena, "carry slots, small", "rtsp", PROFILE.carry_small, CARRY_SMALL_BYTES),
@@ -69,6 +70,7 @@ const ITEMS: [Item; 32] = [
     item(Tier::Arena, "address table", "webrtc", 1, sizes::DEMUX),
     item(Tier::Arena, "statistics", "status", 1, STATISTICS_BYTES),
     item(Tier::Arena, "last warnings, log budgets", "journal", 1, journal::BYTES),
+    item(Tier::Arena, "samples of a CPU profile", "process", 1, sampling::BYTES),
     heap("http connections", AccountKind::HttpConnection),
     heap_more("while a request body is read", PROFILE.http_bodies, PROFILE.http_body_heap_bytes),
     heap_more(
@@ -139,11 +141,28 @@ pub const TOTAL_BYTES: usize = total_of(None);
 pub const ARENA_BYTES: usize = total_of(Some(Tier::Arena));
 
 const _: () = {
-    let memory = size_of::<Memory>() + STATISTICS_BYTES + journal::BYTES;
+    let memory = size_of::<Memory>() + STATISTICS_BYTES + journal::BYTES + sampling::BYTES;
     // Division by a count rounds down, and carry slots have a flag each: less than a page.
     let slack = 4096 * 2;
     assert!(memory <= ARENA_BYTES + slack, "an item of the media thread's arena is not listed");
 };
+
+/// A line of the plan for static memory.
+#[derive(Debug, Clone, Copy)]
+pub struct ArenaLine {
+    /// What it holds, in words.
+    pub what: &'static str,
+    /// How many of them there are.
+    pub count: usize,
+    /// The bytes of each.
+    pub bytes: usize,
+}
+
+/// The lines for static memory.
+pub fn arenas() -> impl Iterator<Item = ArenaLine> {
+    let arenas = ITEMS.iter().filter(|item| item.tier == Tier::Arena);
+    arenas.map(|item| ArenaLine { what: item.what, count: item.count, bytes: item.bytes })
+}
 
 /// The sum of one tier's lines in bytes; with `None`, of all tiers but the kernel's.
 const fn total_of(tier: Option<Tier>) -> usize {

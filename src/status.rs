@@ -8,6 +8,7 @@ mod camera;
 pub mod figures;
 mod process;
 mod session;
+pub mod tasks;
 mod usage;
 
 use crate::limits::{CAMERAS_MAX, SESSIONS_MAX};

@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use super::client::Sender;
@@ -21,6 +20,7 @@ use crate::hex;
 use crate::limits::{LOGINS_FILE_BYTES_MAX, LOGINS_LAST_WRITE_MS_MAX, PASSWORD_WAIT_MS_MAX};
 use crate::mem::accounts::{self, Demand};
 use crate::status::GAUGES;
+use crate::status::tasks::{self, TASKS};
 use crate::storage::{Secret, StateFolder};
 
 const FILE: &str = "weir-logins";
@@ -231,7 +231,7 @@ impl Guard {
             Err(_) => None,
         };
         let guard = self.clone();
-        spawn_local(async move {
+        tasks::spawn(&TASKS.password, async move {
             let is_right = match outcome {
                 Some(outcome) => outcome.await.ok(),
                 None => None,
@@ -248,7 +248,7 @@ impl Guard {
         let number = keeping.change(urgency);
         if keeping.attend() {
             // The task outlives the request that starts it.
-            accounts::shared(|| spawn_local(self.clone().keep()));
+            accounts::shared(|| tasks::spawn(&TASKS.logins, self.clone().keep()));
         }
         self.0.hurried.notify_one();
         number

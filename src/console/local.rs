@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::net::{UnixListener, UnixStream};
-use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
 use super::command::ConsoleCommand;
@@ -27,6 +26,7 @@ use crate::limits::{
 };
 use crate::mem::accounts::{AccountKind, HeapAccount};
 use crate::status::TABLES;
+use crate::status::tasks::{self, TASKS};
 use crate::storage::{Secret, StateFolder};
 
 /// Name of the socket in the state folder.
@@ -102,7 +102,7 @@ pub(super) async fn serve(listener: UnixListener, path: PathBuf, dispatcher: Dis
         };
         TABLES.consoles.take();
         let dispatcher = dispatcher.clone();
-        spawn_local(async move {
+        tasks::spawn(&TASKS.console, async move {
             // A client that disconnects halfway is no error to report.
             if let Err(over) = account.charge(visit(&dispatcher, socket)).await {
                 over.tell("by the socket");

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::task::spawn_local;
 use tokio::time::sleep;
 
 use super::dispatcher::Dispatcher;
@@ -17,6 +16,7 @@ use crate::control::Control;
 use crate::limits::CONSOLE_REOPEN_MS;
 use crate::mem::accounts::{AccountKind, HeapAccount};
 use crate::net::serial::{self, SerialLine};
+use crate::status::tasks::{self, TASKS};
 
 /// A serial device and its speed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,14 +56,14 @@ pub fn serve(control: &Control, cable: Option<Cable>) {
     let folder = guard.folder();
     match (local::bind(folder), folder.path(local::SOCKET)) {
         (Ok(Some(listener)), Some(path)) => {
-            spawn_local(local::serve(listener, path, dispatcher.clone()));
+            tasks::spawn(&TASKS.console_socket, local::serve(listener, path, dispatcher.clone()));
         }
         (Err(error), _) => log::warn!("console: no socket for `weir console`: {error}"),
         _ => {}
     }
     if let Some(cable) = cable {
         log::info!("console: {} at {} baud", cable.device.path.display(), cable.device.baud);
-        spawn_local(run_cable(dispatcher, cable));
+        tasks::spawn(&TASKS.cable, run_cable(dispatcher, cable));
     }
 }
 

@@ -28,7 +28,6 @@ use std::sync::Arc;
 
 use tokio::signal::unix::Signal;
 use tokio::sync::{Notify, Semaphore};
-use tokio::task::spawn_local;
 
 use crate::access::{Guard, Policy, TokenHash};
 use crate::clock;
@@ -38,6 +37,7 @@ use crate::media::Media;
 use crate::net;
 use crate::signalling::Signalling;
 use crate::status;
+use crate::status::tasks::{self, TASKS};
 use crate::storage::StateFolder;
 use crate::tls::Tls;
 use crate::webrtc::handshake::DtlsIdentity;
@@ -112,13 +112,13 @@ impl Control {
     /// a `hangup`.
     pub(crate) fn start(&self, hangup: Signal) {
         for slot in 0..self.0.cameras.slots().len() {
-            spawn_local(self.clone().keep(slot));
+            tasks::spawn(&TASKS.camera, self.clone().keep(slot));
         }
-        spawn_local(self.clone().route_media_events());
-        spawn_local(self.clone().drive_handshakes());
-        spawn_local(self.clone().log_warnings());
-        spawn_local(self.clone().supervise());
-        spawn_local(self.clone().reload_at(hangup));
+        tasks::spawn(&TASKS.media_events, self.clone().route_media_events());
+        tasks::spawn(&TASKS.handshakes, self.clone().drive_handshakes());
+        tasks::spawn(&TASKS.warnings, self.clone().log_warnings());
+        tasks::spawn(&TASKS.supervisor, self.clone().supervise());
+        tasks::spawn(&TASKS.reload, self.clone().reload_at(hangup));
     }
 
     /// Ends all sessions and cameras, and writes the logins that are not in their file yet.

@@ -185,7 +185,7 @@ fn memory() -> MemoryReport {
 }
 
 fn accounts(kind: AccountKind) -> AccountsReport {
-    let AccountFigures { open, used_bytes, most_bytes } = kind.figures();
+    let AccountFigures { open, used_bytes, most_bytes, .. } = kind.figures();
     AccountsReport {
         what: kind.name(),
         open,

@@ -30,6 +30,7 @@ use tokio::sync::Notify;
 use crate::egress::subscription::RtpParams;
 use crate::limits::{COMMANDS_BEHIND, DATAGRAM_BYTES_MAX, PROFILE};
 use crate::net::udp::Socket;
+use crate::process::sampling;
 use crate::rtsp;
 use crate::status::TABLES;
 use crate::webrtc::credentials::IceCredentials;
@@ -212,7 +213,10 @@ impl Media {
         let thread = std::thread::Builder::new()
             .name("media".into())
             .stack_size(PROFILE.stack_bytes)
-            .spawn(move || event_loop.run())?;
+            .spawn(move || {
+                sampling::enlist_this_thread();
+                event_loop.run();
+            })?;
         let listen = SocketAddr::new(settings.listen.ip(), socket.port()?);
         let thread = Some(thread);
         Ok(Self { socket, wakeup, listen, datagrams, commands: command_sender, waker, thread })

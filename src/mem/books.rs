@@ -68,6 +68,8 @@ pub struct AccountFigures {
     pub used_bytes: usize,
     /// The most bytes that a single account held since the start.
     pub most_bytes: usize,
+    /// The most bytes that they held together since the start.
+    pub most_together_bytes: usize,
 }
 
 /// The entries of all accounts.
@@ -78,6 +80,25 @@ pub(super) struct Books {
     next: usize,
     open: [usize; AccountKind::ALL.len()],
     most_bytes: [usize; AccountKind::ALL.len()],
+    /// What the accounts of each kind hold together, and the most of it.
+    together: [Together; AccountKind::ALL.len()],
+    shared: Together,
+}
+
+/// What several hold together.
+#[derive(Debug, Clone, Copy)]
+struct Together {
+    used_bytes: usize,
+    most_bytes: usize,
+}
+
+impl Together {
+    const NONE: Self = Self { used_bytes: 0, most_bytes: 0 };
+
+    fn take(&mut self, bytes: usize) {
+        self.used_bytes += bytes;
+        self.most_bytes = self.most_bytes.max(self.used_bytes);
+    }
 }
 
 impl Books {
@@ -89,6 +110,8 @@ impl Books {
             next: 1,
             open: [0; AccountKind::ALL.len()],
             most_bytes: [0; AccountKind::ALL.len()],
+            together: [Together::NONE; AccountKind::ALL.len()],
+            shared: Together::NONE,
         }
     }
 
@@ -121,6 +144,13 @@ impl Books {
         let rest = std::mem::take(&mut entry.used_bytes);
         self.entries[0].used_bytes += rest;
         self.open[kind as usize] -= 1;
+        self.together(Some(kind)).used_bytes -= rest;
+        self.together(None).take(rest);
+    }
+
+    /// What all accounts of a kind hold together; without a kind, the shared part.
+    fn together(&mut self, kind: Option<AccountKind>) -> &mut Together {
+        kind.map_or(&mut self.shared, |kind| &mut self.together[kind as usize])
     }
 
     /// The index of the entry that a block with this tag belongs to now.
@@ -133,17 +163,22 @@ impl Books {
         let at = self.holder(tag);
         let entry = &mut self.entries[at];
         entry.used_bytes += bytes;
-        if let Some(kind) = entry.kind {
+        let kind = entry.kind;
+        if let Some(kind) = kind {
             let most = &mut self.most_bytes[kind as usize];
             *most = entry.used_bytes.max(*most);
         }
+        self.together(kind).take(bytes);
     }
 
     pub(super) fn give(&mut self, tag: Tag, bytes: usize) {
         let at = self.holder(tag);
         // A tag repeats after 2^20 uses and may then name another account, so do not underflow.
-        let used = &mut self.entries[at].used_bytes;
-        *used = used.saturating_sub(bytes);
+        let Entry { used_bytes, kind, .. } = &mut self.entries[at];
+        let given_bytes = bytes.min(*used_bytes);
+        *used_bytes -= given_bytes;
+        let kind = *kind;
+        self.together(kind).used_bytes -= given_bytes;
     }
 
     /// Changes an account's budget; does nothing if it is closed.
@@ -173,12 +208,18 @@ impl Books {
         self.entries[0].used_bytes
     }
 
+    /// The most bytes of the shared part since the start.
+    pub(super) fn shared_most_bytes(&self) -> usize {
+        self.shared.most_bytes
+    }
+
     pub(super) fn figures(&self, kind: AccountKind) -> AccountFigures {
-        let of_kind = self.entries.iter().filter(|entry| entry.kind == Some(kind));
+        let Together { used_bytes, most_bytes } = self.together[kind as usize];
         AccountFigures {
             open: self.open[kind as usize],
-            used_bytes: of_kind.map(|entry| entry.used_bytes).sum(),
+            used_bytes,
             most_bytes: self.most_bytes[kind as usize],
+            most_together_bytes: most_bytes,
         }
     }
 

@@ -109,6 +109,11 @@ pub fn shared_bytes() -> usize {
     books(|books| books.shared_bytes())
 }
 
+/// The same now and at most since the start.
+pub fn shared() -> (usize, usize) {
+    books(|books| (books.shared_bytes(), books.shared_most_bytes()))
+}
+
 /// The allocator; the program declares it as `#[global_allocator]`.
 #[derive(Debug, Default)]
 pub struct LibraryHeap;

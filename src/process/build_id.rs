@@ -89,11 +89,11 @@ fn build_id(mut notes: &[u8]) -> Option<&[u8]> {
     }
 }
 
-fn number(little_endian: &[u8]) -> u64 {
+pub(super) fn number(little_endian: &[u8]) -> u64 {
     little_endian.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
 }
 
-fn usize_of(number: u64) -> usize {
+pub(super) fn usize_of(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 

@@ -12,7 +12,7 @@ const WRITES_MAX: usize = 16;
 /// The most frames of a backtrace.
 pub(super) const FRAMES_MAX: usize = 32;
 
-fn checked(result: libc::c_int) -> io::Result<()> {
+pub(super) fn checked(result: libc::c_int) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
@@ -70,13 +70,16 @@ pub(super) fn write_to_stderr(mut bytes: &[u8]) {
     for _ in 0..WRITES_MAX {
         let mut stderr =
             libc::pollfd { fd: libc::STDERR_FILENO, events: libc::POLLOUT, revents: 0 };
-        // SAFETY: one descriptor is ours for the call; the bytes are borrowed with their length.
-        let written = unsafe {
-            if libc::poll(&raw mut stderr, 1, WRITE_WAIT_MS) != 1 {
-                return;
-            }
-            libc::write(libc::STDERR_FILENO, bytes.as_ptr().cast(), bytes.len())
-        };
+        // SAFETY: one descriptor is ours for the call.
+        match unsafe { libc::poll(&raw mut stderr, 1, WRITE_WAIT_MS) } {
+            1 => {}
+            // A signal of a profile that is being taken.
+            -1 if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => continue,
+            _ => return,
+        }
+        // SAFETY: the bytes are borrowed with their length.
+        let written =
+            unsafe { libc::write(libc::STDERR_FILENO, bytes.as_ptr().cast(), bytes.len()) };
         let Ok(written) = usize::try_from(written) else { return };
         bytes = bytes.get(written..).unwrap_or_default();
         if bytes.is_empty() {

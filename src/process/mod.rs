@@ -1,14 +1,20 @@
-//! The process as the kernel and the service manager see it: its build ([`build_id`]), its user
-//! ([`privileges`]), its memory limit ([`memory_limit`]), and its last message when it cannot go on
-//! ([`panic_report`]).
+//! The process as the kernel and the service manager see it: its build ([`build_id`]), its CPU
+//! ([`cpu`]), its user ([`privileges`]), its memory limit ([`memory_limit`]), what it uses
+//! ([`usage`]), where it spends its time ([`sampling`], [`call_tree`], [`symbols`]), and its last
+//! message when it cannot go on ([`panic_report`]).
 //!
-//! System calls that no safe crate offers are in `kernel`, a few lines each.
+//! System calls that no safe crate offers are in `kernel`, a few lines each, and in [`sampling`].
 
 pub mod build_id;
+pub mod call_tree;
+pub mod cpu;
 mod kernel;
 pub mod memory_limit;
 pub mod panic_report;
 pub mod privileges;
+pub mod sampling;
+pub mod symbols;
+pub mod usage;
 mod user;
 
 use std::fs;

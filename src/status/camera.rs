@@ -74,9 +74,9 @@ figures! {
     frames_per_s_x100: AtomicU32, reset,
         "Frames per second over the last two seconds or so, times 100.";
     bits_per_s: AtomicU64, reset, "Bit rate over the last two seconds or so."
-        => "weir_camera_bits_per_second", "gauge";
+        => "weir_camera_bytes_per_second", "gauge", 8;
     gop_ms: AtomicU32, reset, "Time between the last two IDRs; 0 before the second."
-        => "weir_camera_gop_milliseconds", "gauge";
+        => "weir_camera_gop_seconds", "gauge", 1000;
     last_idr_us: AtomicU64, reset,
         "When the last IDR began, in microseconds of [`crate::clock::now_us`]; 0 for never.";
     width: AtomicU32, reset, "Width of the picture by the SPS, in pixels; 0 before one.";

@@ -16,6 +16,8 @@ pub struct Metric<T> {
     pub by: Option<By>,
     /// Reads one of its numbers as it is now.
     pub value: fn(&T, usize) -> u64,
+    /// How many of what is counted make one of the unit that the name ends in.
+    pub parts: u32,
 }
 
 /// A label of the numbers of one figure.
@@ -31,6 +33,17 @@ impl<T> Metric<T> {
     /// How many numbers it has.
     pub fn numbers(&self) -> usize {
         self.by.map_or(1, |by| by.values.len())
+    }
+
+    /// One of its numbers as it is now, in the unit of its name.
+    #[allow(clippy::cast_precision_loss)] // of what is counted in parts, none reaches 2^53
+    pub fn shown(&self, figures: &T, at: usize) -> String {
+        let value = (self.value)(figures, at);
+        if self.parts == 1 {
+            value.to_string()
+        } else {
+            format!("{}", value as f64 / f64::from(self.parts))
+        }
     }
 }
 
@@ -92,14 +105,16 @@ impl<T: Numbers, const COUNT: usize> Numbers for [T; COUNT] {
 }
 
 /// One line per figure: `name: type, reset or keep, "what it is"`, and for one that `/metrics`
-/// shows `=> "its name there", "its kind"`, to which an array adds `by "its label" VALUES`. `keep`
-/// is for what outlives one use of a slot.
+/// shows `=> "its name there", "its kind"`, with a third where it is counted in smaller units than
+/// its name says, to which an array adds `by "its label" VALUES`. `keep` is for what outlives one
+/// use of a slot.
 macro_rules! figures {
     (
         $(#[$doc:meta])*
         $name:ident:
         $($field:ident: $type:ty, $end:ident, $help:literal
-            $(=> $metric:literal, $kind:literal $(by $label:literal $values:expr)?)?;)*
+            $(=> $metric:literal, $kind:literal $(, $parts:literal)?
+                $(by $label:literal $values:expr)?)?;)*
     ) => {
         $(#[$doc])*
         #[derive(Debug)]
@@ -118,6 +133,7 @@ macro_rules! figures {
                     value: |figures, at| {
                         $crate::status::figures::Numbers::number(&figures.$field, at)
                     },
+                    parts: 1 $(* $parts)?,
                 },
             )?)*];
 

@@ -13,7 +13,7 @@ figures! {
         "The most of the library heap in use since the start."
         => "weir_library_heap_high_water_bytes", "gauge";
     media_allocations: AtomicU64, keep, "Heap allocations of the media thread."
-        => "weir_media_thread_allocations", "counter";
+        => "weir_media_thread_allocations_total", "counter";
     gso: AtomicU64, keep, "1 while media leaves by UDP GSO."
         => "weir_udp_gso", "gauge";
     udp_calls: AtomicU64, keep, "Calls of sendmmsg."

@@ -34,6 +34,7 @@ use crate::limits::{
 use crate::mem::Full;
 use crate::mem::accounts::HeapAccount;
 use crate::net::ending::{Ending, forget_unsent};
+use crate::status::tasks::{self, TASKS};
 use crate::tls::Tls;
 
 const BACKLOG: i32 = 128;
@@ -197,7 +198,7 @@ fn begin<H, F>(
         }
     };
     let (table, handler) = (Rc::clone(table), handler.clone());
-    tokio::task::spawn_local(async move {
+    tasks::spawn(&TASKS.connection, async move {
         let connection = attend(stream, client, &slot, table.bounds.idle, tls, handler);
         if let Err(over) = account.charge(connection).await {
             over.tell(client.peer);
@@ -270,7 +271,7 @@ impl Refusals {
         }
         let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else { return };
         let why = why.to_string();
-        tokio::task::spawn_local(async move {
+        tasks::spawn(&TASKS.refusal, async move {
             let patience = Duration::from_millis(HTTP_REFUSAL_MS_MAX);
             // A client that does not read the answer in time is closed without it.
             let _ = timeout(patience, tell(&mut stream, &why)).await;

@@ -1,7 +1,7 @@
 //! `/metrics` in Prometheus's text format. Labels are cameras, tables and tiers, so that the number
 //! of series is bounded by the profile; what belongs to one session is in `/api/sessions`.
 
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 
 use hyper::StatusCode;
 
@@ -11,8 +11,10 @@ use crate::control::CameraStatus;
 use crate::limits::PROFILE;
 use crate::mem::accounts::{AccountKind, Demand};
 use crate::mem::heap;
-use crate::process::build_id;
+use crate::process::usage::{self, ProcessUsage};
+use crate::process::{build_id, cpu, resident_bytes};
 use crate::status::figures::Metric;
+use crate::status::tasks::TASKS;
 use crate::status::{CAMERAS, CameraStats, GAUGES, Gauges, TABLES, Usage};
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -43,7 +45,7 @@ pub(super) fn reply(cameras: &[CameraStatus]) -> Reply {
 }
 
 /// Pieces before those of cameras; then one for each number of their figures.
-const OF_CAMERA_FROM: usize = 4;
+const OF_CAMERA_FROM: usize = 5;
 
 /// The figures of cameras, as often as they have numbers, each with the number's place.
 fn of_cameras() -> impl Iterator<Item = (&'static Metric<CameraStats>, usize)> {
@@ -57,11 +59,12 @@ fn piece(text: &mut String, number: usize, labels: &[Label]) -> std::fmt::Result
             build(text)?;
             tables(text)
         }
-        1 => accounts(text),
-        2 => {
-            for Metric { name, kind, help, value, .. } in Gauges::METRICS {
+        1 => process(text),
+        2 => accounts(text),
+        3 => {
+            for metric @ Metric { name, kind, help, .. } in Gauges::METRICS {
                 head(text, name, kind, help)?;
-                writeln!(text, "{name} {}", value(&GAUGES, 0))?;
+                writeln!(text, "{name} {}", metric.shown(&GAUGES, 0))?;
             }
             for (name, help, table) in [
                 ("weir_handshakes", "Handshake slots in use.", &TABLES.handshakes),
@@ -72,7 +75,7 @@ fn piece(text: &mut String, number: usize, labels: &[Label]) -> std::fmt::Result
             }
             Ok(())
         }
-        3 => {
+        4 => {
             let name = "weir_camera_playing";
             head(text, name, "gauge", "1 while the camera plays.")?;
             for Label { name: label, is_playing, .. } in labels {
@@ -94,14 +97,14 @@ fn of_camera(
     at: usize,
     labels: &[Label],
 ) -> std::fmt::Result {
-    let Metric { name, kind, help, by, value } = figure;
+    let Metric { name, kind, help, by, .. } = figure;
     if at == 0 {
         head(text, name, kind, help)?;
     }
     let told_apart = by.map(|by| format!(",{}=\"{}\"", by.name, by.values[at]));
     let told_apart = told_apart.unwrap_or_default();
     for label in labels {
-        let value = value(&CAMERAS[label.slot], at);
+        let value = figure.shown(&CAMERAS[label.slot], at);
         writeln!(text, "{name}{{camera=\"{}\"{told_apart}}} {value}", label.name)?;
     }
     Ok(())
@@ -117,6 +120,47 @@ fn build(text: &mut String) -> std::fmt::Result {
         "weir_build_info{{version=\"{version}\",commit=\"{commit}\",profile=\"{profile}\",\
          build_id=\"{id}\"}} 1"
     )
+}
+
+/// The process as the kernel counts it, under the names that Prometheus's own clients have; then
+/// its tasks and its CPU.
+fn process(text: &mut String) -> std::fmt::Result {
+    if let (Some(usage), Some((resident_bytes, _))) = (usage::of_this_process(), resident_bytes()) {
+        let ProcessUsage { cpu_s, threads, start_s, virtual_bytes, open_files, max_files } = usage;
+        let figures: [(&str, &str, &str, &dyn Display); 7] = [
+            (
+                "process_cpu_seconds_total",
+                "counter",
+                "CPU time of all threads, in seconds.",
+                &cpu_s,
+            ),
+            ("process_threads", "gauge", "Threads of the process.", &threads),
+            (
+                "process_start_time_seconds",
+                "gauge",
+                "Its start, in seconds since 1970, by the wall clock as it is set now.",
+                &start_s,
+            ),
+            ("process_resident_memory_bytes", "gauge", "Resident memory.", &resident_bytes),
+            ("process_virtual_memory_bytes", "gauge", "Address space.", &virtual_bytes),
+            ("process_open_fds", "gauge", "Open file descriptors.", &open_files),
+            ("process_max_fds", "gauge", "The bound of those.", &max_files),
+        ];
+        for (name, kind, help, value) in figures {
+            head(text, name, kind, help)?;
+            writeln!(text, "{name} {value:.2}")?;
+        }
+    }
+    let name = "weir_tasks";
+    head(text, name, "gauge", "Tasks of the control thread.")?;
+    for task in TASKS.all() {
+        writeln!(text, "{name}{{task=\"{}\"}} {}", task.what, task.running())?;
+    }
+    let name = "weir_cpu_info";
+    head(text, name, "gauge", "1, with what the CPU has for AES-GCM.")?;
+    let features = cpu::features().filter(|(_, has)| *has).map(|(name, _)| name);
+    let (arch, features) = (cpu::ARCHITECTURE, features.collect::<Vec<_>>().join(" "));
+    writeln!(text, "{name}{{arch=\"{arch}\",features=\"{features}\"}} 1")
 }
 
 /// How full each table is.
@@ -190,3 +234,6 @@ fn head(text: &mut String, name: &str, kind: &str, help: &str) -> std::fmt::Resu
 fn escaped(name: &str) -> String {
     name.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
+
+#[cfg(test)]
+mod tests;

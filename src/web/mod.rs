@@ -34,6 +34,7 @@ mod login;
 mod metrics;
 mod pages;
 mod pending;
+mod pprof;
 mod problem;
 mod request_credentials;
 mod route;

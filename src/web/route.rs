@@ -12,7 +12,7 @@ use super::cookie::{self, Cookie};
 use super::pages::{self, Page, Terms};
 use super::problem::{elsewhere, method_not_allowed, problem};
 use super::server::Client;
-use super::{Reply, empty, form, whep};
+use super::{Reply, empty, form, pprof, whep};
 use crate::access::{Names, Owner, Role, TokenHash};
 use crate::config::name_problem;
 use crate::control::{OfferRequest, Patch};
@@ -35,6 +35,15 @@ pub(super) enum Action {
     Status,
     Health,
     Metrics,
+    /// A CPU profile of so many seconds.
+    CpuProfile {
+        seconds: u64,
+    },
+    HeapProfile,
+    /// Threads, tasks and sessions.
+    Tasks {
+        is_text: bool,
+    },
     /// The player page; 404 if there is no such camera.
     Player {
         camera: String,
@@ -300,17 +309,30 @@ fn login_page(head: &Parts, client: Client) -> LoginRequest {
 /// Reads a request of the diagnostics port.
 ///
 /// # Errors
-/// 404 for an unknown path, 405 for a method other than GET and HEAD.
-pub(super) fn read_diagnostics(request: &Request<Incoming>) -> Result<Action, Reply> {
-    let action = match request.uri().path() {
-        "/healthz" => Action::Health,
-        "/metrics" => Action::Metrics,
-        _ => return Err(not_found()),
+/// 404 for an unknown path, 405 for a method that it does not take, 400 for a bad query.
+pub(super) fn read_diagnostics<B>(request: &Request<B>) -> Result<Action, Reply> {
+    let (path, query) = (request.uri().path(), request.uri().query());
+    let is_profile = path.starts_with("/debug/pprof/");
+    // Who asks for the head of a profile alone would wait for all of it.
+    let methods = if is_profile { "GET" } else { "GET, HEAD" };
+    let action = || match path {
+        "/healthz" => Ok(Action::Health),
+        "/metrics" => Ok(Action::Metrics),
+        "/debug/pprof/" => Ok(Action::Done(pprof::index())),
+        "/debug/pprof/profile" => Ok(Action::CpuProfile { seconds: pprof::cpu::seconds(query)? }),
+        "/debug/pprof/heap" => Ok(Action::HeapProfile),
+        "/debug/pprof/goroutine" => {
+            let debug = query.and_then(|query| form::value(query, "debug"));
+            Ok(Action::Tasks { is_text: debug.is_some_and(|debug| debug != "0") })
+        }
+        "/debug/pprof" => Ok(Action::Done(redirect("/debug/pprof/"))),
+        _ => Err(not_found()),
     };
-    if matches!(*request.method(), Method::GET | Method::HEAD) {
+    let action = action()?;
+    if methods.split(", ").any(|method| request.method() == method) {
         Ok(action)
     } else {
-        Err(method_not_allowed("GET, HEAD"))
+        Err(method_not_allowed(methods))
     }
 }
 

@@ -19,7 +19,7 @@ use super::listener::{self, Entrance};
 use super::pages::{PLAYER, Terms};
 use super::route::{self, Action, Route, Wanted};
 use super::server::Client;
-use super::{Reply, api, login, metrics, whep};
+use super::{Reply, api, login, metrics, pprof, whep};
 use crate::control::{Control, ListPosition, OfferRefusal};
 use crate::limits::{DIAGNOSTICS_CONNECTIONS_MAX, HTTP_KEEP_ALIVE_MS, PROFILE};
 use crate::mem::accounts::AccountKind;
@@ -192,6 +192,17 @@ async fn perform(control: &Control, action: Action) -> Reply {
         Action::Status => api::status(&control.report()),
         Action::Health => api::health(&control.cameras()),
         Action::Metrics => metrics::reply(&control.cameras()),
+        Action::CpuProfile { seconds } => pprof::cpu::reply(seconds).await,
+        Action::HeapProfile => pprof::heap::reply(),
+        Action::Tasks { is_text: false } => pprof::tasks::reply(),
+        Action::Tasks { is_text: true } => {
+            let (cameras, mut camera) = (control.clone(), 0);
+            let (sessions, mut session) = (control.clone(), ListPosition::default());
+            pprof::tasks::text(pprof::tasks::Lists {
+                cameras: move || cameras.cameras_from(&mut camera, PIECE_ITEMS),
+                sessions: move || sessions.sessions_from(&mut session, PIECE_ITEMS),
+            })
+        }
         Action::Player { camera, terms } => player(control.has_camera(&camera), &terms),
         Action::Offer(offer) => {
             let camera = offer.camera.clone();

@@ -92,5 +92,5 @@ fn the_media_thread_allocates_nothing_once_it_runs() {
     }
     // The gauge is refreshed twice a second.
     std::thread::sleep(Duration::from_millis(1_100));
-    assert_eq!(metric(&fixture, "weir_media_thread_allocations"), 0.0);
+    assert_eq!(metric(&fixture, "weir_media_thread_allocations_total"), 0.0);
 }

@@ -40,6 +40,7 @@ mod owners;
 mod password;
 mod payload;
 mod privileges;
+mod profiles;
 mod proxies;
 mod reload;
 mod resend;

@@ -21,7 +21,7 @@
 //! - [`window`]: a time in which cameras and viewers count the same frames.
 //! - [`chunking_relay`]: a TCP relay in front of a camera that decides where weir's reads end.
 //! - [`relay`]: a UDP relay in front of the media port that loses, delays and counts.
-//! - [`process`]: CPU time and memory of a process.
+//! - [`process`]: CPU time and memory of a process; [`pprof`]: a reader of profiles.
 //! - [`tls`]: openssl, curl and rustls as clients of HTTPS.
 //! - [`ptrace`]: one thread of a process, stopped.
 //! - [`whep`]: the HTTP requests of all of them.
@@ -44,6 +44,7 @@ pub mod gateway;
 pub mod gstreamer;
 pub mod key_extractor;
 pub mod openssl;
+pub mod pprof;
 pub mod process;
 pub mod ptrace;
 pub mod raw_camera;

@@ -222,7 +222,7 @@ describe('somebody on the same network', () => {
       const errors = (await icmpErrors()) - before.errors;
       assert.ok(errors > sent['icmp errors'] / 4, `${errors} of the errors reached weir`);
       assert.equal(await weir.metric('weir_udp_refused_total'), 0, 'nothing was dropped');
-      assert.equal(await weir.metric('weir_media_thread_allocations'), 0);
+      assert.equal(await weir.metric('weir_media_thread_allocations_total'), 0);
       const media = sniffer.filter((p) => fromWeir(p) && isMedia(p) && p.to !== report.from, begin);
       assert.deepEqual(media, []);
     });

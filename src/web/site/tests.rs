@@ -38,6 +38,9 @@ async fn perform_canned(action: Action) -> Reply {
         Action::Status => api::status(&StatusReport::now(Configuration::default(), 8118)),
         Action::Health => api::health(&[]),
         Action::Metrics => metrics::reply(&[]),
+        Action::CpuProfile { .. } | Action::HeapProfile | Action::Tasks { .. } => {
+            unreachable!("on the diagnostics port alone")
+        }
         Action::Player { camera, terms } => player(camera == "gate", &terms),
         Action::Offer(offer) if offer.camera == "gate" => {
             assert_eq!(offer.asked, offer.peer.ip(), "unmapped loopback");
@@ -393,83 +396,4 @@ fn when_all_are_busy_the_next_is_told_so() {
         assert_starts(&answer, 503, "full");
         assert!(answer.contains("Retry-After: "), "{answer}");
     });
-}
-
-/// `/metrics` with one camera.
-fn metrics_page() -> String {
-    let camera = crate::control::CameraStatus {
-        slot: 1,
-        name: "a\"b".to_owned(),
-        state: "playing",
-        reason: None,
-        codec: None,
-        width: None,
-        height: None,
-        frames_per_s: None,
-        bits_per_s: None,
-        gop_ms: None,
-        key_frame_age_ms: None,
-        viewers: 0,
-        ready: true,
-    };
-    let reply = metrics::reply(&[camera]);
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let body = http_body_util::BodyExt::collect(reply.into_body());
-    let body = runtime.block_on(body).expect("no error").to_bytes();
-    String::from_utf8(body.to_vec()).expect("text")
-}
-
-#[test]
-fn metrics_hold_the_gauges_and_every_camera() {
-    let body = metrics_page();
-    for name in [
-        "weir_library_heap_used_bytes 0",
-        "weir_library_heap_high_water_bytes 0",
-        "weir_media_thread_allocations 0",
-        "weir_handshakes 0",
-        "weir_sessions 0",
-        "weir_accounts_budget_bytes{account=\"handshake\"} ",
-        "weir_accounts_ended_total{account=\"http connection\"} ",
-        "weir_admissions_refused_total{what=\"request body\"} ",
-        "weir_library_heap_reserve_bytes ",
-        "weir_camera_playing{camera=\"a\\\"b\"} 1",
-        "weir_camera_viewers{camera=",
-        "weir_camera_frames_abandoned_total{camera=\"a\\\"b\",tier=\"large\"} ",
-        "weir_camera_breaks_total{camera=\"a\\\"b\",reason=\"no carry slot\"} ",
-        "weir_camera_skips_total{camera=\"a\\\"b\",reason=\"resends\"} ",
-    ] {
-        assert!(body.contains(name), "{name} is not in {body}");
-    }
-    let mut helps: Vec<&str> =
-        body.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split(' ').next()).collect();
-    let metrics = helps.len();
-    helps.sort_unstable();
-    helps.dedup();
-    assert_eq!(helps.len(), metrics, "each is described once");
-}
-
-#[test]
-fn the_documentation_has_every_metric() {
-    let page = metrics_page();
-    let mut rows = String::from("| metric | kind | labels | meaning |\n|---|---|---|---|\n");
-    let helps = page.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split_once(' '));
-    for (name, help) in helps {
-        let kind = page.lines().find_map(|line| line.strip_prefix(&format!("# TYPE {name} ")));
-        let sample = page.lines().find(|line| line.starts_with(name)).expect("a sample");
-        let labels = sample.strip_prefix(name).and_then(|rest| rest.strip_prefix('{'));
-        let labels = labels.map_or(Vec::new(), |labels| {
-            labels.split("\",").map(|label| label.split('=').next().unwrap_or_default()).collect()
-        });
-        let (kind, labels) = (kind.expect("a type"), labels.join(", "));
-        rows += &format!("| `{name}` | {kind} | {labels} | {help} |\n");
-    }
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
-    let text = std::fs::read_to_string(path).expect("docs/metrics.md");
-    let (before, rest) = text.split_once("<!-- metrics -->\n").expect("the table's begin");
-    let (table, after) = rest.split_once("<!-- /metrics -->").expect("the table's end");
-    if std::env::var_os("UPDATE_DOCS").is_some() {
-        let text = format!("{before}<!-- metrics -->\n{rows}<!-- /metrics -->{after}");
-        return std::fs::write(path, text).expect("docs/metrics.md is written");
-    }
-    assert_eq!(table, rows, "run UPDATE_DOCS=1 cargo test --lib the_documentation_has");
 }

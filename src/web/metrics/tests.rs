@@ -1,0 +1,135 @@
+//! The page as Prometheus reads it, what its documentation says, and what is made of it: the rules
+//! and the dashboard of `packaging/prometheus`.
+
+use std::collections::BTreeSet;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use super::*;
+
+/// `/metrics` with one camera.
+fn metrics_page() -> String {
+    let camera = crate::control::CameraStatus {
+        slot: 1,
+        name: "a\"b".to_owned(),
+        state: "playing",
+        reason: None,
+        codec: None,
+        width: None,
+        height: None,
+        frames_per_s: None,
+        bits_per_s: None,
+        gop_ms: None,
+        key_frame_age_ms: None,
+        viewers: 0,
+        ready: true,
+    };
+    let reply = reply(&[camera]);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let body = http_body_util::BodyExt::collect(reply.into_body());
+    let body = runtime.block_on(body).expect("no error").to_bytes();
+    String::from_utf8(body.to_vec()).expect("text")
+}
+
+#[test]
+fn metrics_hold_the_gauges_and_every_camera() {
+    let body = metrics_page();
+    for name in [
+        "weir_library_heap_used_bytes 0",
+        "weir_library_heap_high_water_bytes 0",
+        "weir_media_thread_allocations_total 0",
+        "weir_handshakes 0",
+        "weir_sessions 0",
+        "weir_accounts_budget_bytes{account=\"handshake\"} ",
+        "weir_accounts_ended_total{account=\"http connection\"} ",
+        "weir_admissions_refused_total{what=\"request body\"} ",
+        "weir_library_heap_reserve_bytes ",
+        "weir_camera_playing{camera=\"a\\\"b\"} 1",
+        "weir_camera_viewers{camera=",
+        "weir_camera_frames_abandoned_total{camera=\"a\\\"b\",tier=\"large\"} ",
+        "weir_camera_breaks_total{camera=\"a\\\"b\",reason=\"no carry slot\"} ",
+        "weir_camera_skips_total{camera=\"a\\\"b\",reason=\"resends\"} ",
+    ] {
+        assert!(body.contains(name), "{name} is not in {body}");
+    }
+    let mut helps: Vec<&str> =
+        body.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split(' ').next()).collect();
+    let metrics = helps.len();
+    helps.sort_unstable();
+    helps.dedup();
+    assert_eq!(helps.len(), metrics, "each is described once");
+}
+
+#[test]
+fn the_documentation_has_every_metric() {
+    let page = metrics_page();
+    let mut rows = String::from("| metric | kind | labels | meaning |\n|---|---|---|---|\n");
+    let helps = page.lines().filter_map(|line| line.strip_prefix("# HELP ")?.split_once(' '));
+    for (name, help) in helps {
+        let kind = page.lines().find_map(|line| line.strip_prefix(&format!("# TYPE {name} ")));
+        let sample = page.lines().find(|line| line.starts_with(name)).expect("a sample");
+        let labels = sample.strip_prefix(name).and_then(|rest| rest.strip_prefix('{'));
+        let labels = labels.map_or(Vec::new(), |labels| {
+            labels.split("\",").map(|label| label.split('=').next().unwrap_or_default()).collect()
+        });
+        let (kind, labels) = (kind.expect("a type"), labels.join(", "));
+        rows += &format!("| `{name}` | {kind} | {labels} | {help} |\n");
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
+    let text = std::fs::read_to_string(path).expect("docs/metrics.md");
+    let (before, rest) = text.split_once("<!-- metrics -->\n").expect("the table's begin");
+    let (table, after) = rest.split_once("<!-- /metrics -->").expect("the table's end");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        let text = format!("{before}<!-- metrics -->\n{rows}<!-- /metrics -->{after}");
+        return std::fs::write(path, text).expect("docs/metrics.md is written");
+    }
+    assert_eq!(table, rows, "run UPDATE_DOCS=1 cargo test --lib the_documentation_has");
+}
+
+/// Runs promtool on `input`; says that it is skipped where there is none.
+fn promtool(arguments: &[&str], input: &str) {
+    let mut command = Command::new("promtool");
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let Ok(mut child) = command.current_dir(env!("CARGO_MANIFEST_DIR")).spawn() else {
+        return eprintln!("skipped: there is no promtool here (Debian's package prometheus)");
+    };
+    let mut stdin = child.stdin.take().expect("a pipe");
+    // It may end before it has read everything, and then says why.
+    let _ = stdin.write_all(input.as_bytes());
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    let said = [output.stdout, output.stderr].concat();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&said));
+}
+
+#[test]
+fn prometheus_takes_the_page_and_the_rules() {
+    const RULES: &str = "packaging/prometheus/weir.rules";
+    promtool(&["check", "metrics"], &metrics_page());
+    promtool(&["check", "rules", &format!("{RULES}.yml")], "");
+    promtool(&["test", "rules", &format!("{RULES}.test.yml")], "");
+}
+
+#[test]
+fn rules_and_dashboard_name_metrics_that_there_are() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md");
+    let documented = std::fs::read_to_string(path).expect("docs/metrics.md");
+    let is_sign = |sign: char| !(sign.is_ascii_alphanumeric() || sign == '_');
+    for text in [
+        include_str!("../../../packaging/prometheus/weir.rules.yml"),
+        include_str!("../../../packaging/prometheus/weir.rules.test.yml"),
+        include_str!("../../../packaging/prometheus/weir.dashboard.json"),
+    ] {
+        let words = text.split(is_sign);
+        let is_metric = |word: &&str| word.starts_with("weir_") || word.starts_with("process_");
+        let named: BTreeSet<&str> = words.filter(is_metric).collect();
+        assert!(named.len() > 10, "{named:?}");
+        for name in named {
+            assert!(documented.contains(&format!("| `{name}` |")), "there is no {name}");
+        }
+    }
+    let dashboard: serde_json::Value =
+        serde_json::from_str(include_str!("../../../packaging/prometheus/weir.dashboard.json"))
+            .expect("JSON");
+    assert!(dashboard["panels"].as_array().expect("panels").len() > 10);
+}
