@@ -1,6 +1,5 @@
 //! The consoles of a running weir: the serial line and the Unix socket.
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use crate::clock;
 use crate::control::Control;
 use crate::limits::CONSOLE_REOPEN_MS;
 use crate::mem::accounts::{AccountKind, HeapAccount};
-use crate::net::serial::{self, SerialLine};
+use crate::net::serial::{self, SerialDevice, SerialLine};
 use crate::status::tasks::{self, TASKS};
 
 /// A serial device and its speed.
@@ -31,21 +30,21 @@ pub struct Device {
 #[derive(Debug)]
 pub struct Cable {
     device: Device,
-    file: Option<File>,
+    opened: Option<SerialDevice>,
 }
 
 impl Cable {
     /// Opens the device, while weir may still be root. A failure is logged, and [`serve`] tries
     /// again.
     pub fn open(device: Device) -> Self {
-        let file = match serial::open(&device.path, device.baud) {
-            Ok(file) => Some(file),
+        let opened = match serial::open(&device.path, device.baud) {
+            Ok(opened) => Some(opened),
             Err(error) => {
                 log::warn!("console: {}: {error}", device.path.display());
                 None
             }
         };
-        Self { device, file }
+        Self { device, opened }
     }
 }
 
@@ -84,12 +83,12 @@ async fn open_account() -> HeapAccount {
 }
 
 async fn run_cable(dispatcher: Dispatcher, cable: Cable) {
-    let Cable { device, mut file } = cable;
+    let Cable { device, opened: mut held } = cable;
     let way = Way::Cable { baud: device.baud };
     // One terminal for the whole run: pulling the cable does not give new password tries.
     let mut terminal = Box::new(Terminal::new(way, clock::now_us()));
     loop {
-        let opened = file.take().map_or_else(|| serial::open(&device.path, device.baud), Ok);
+        let opened = held.take().map_or_else(|| serial::open(&device.path, device.baud), Ok);
         match opened.and_then(SerialLine::new) {
             Ok(line) => {
                 let wire = ConsoleWire::Cable(line);

@@ -1,48 +1,64 @@
 //! A serial line, or a pty that behaves like one: raw bytes, 8 bits, no parity, no flow control.
 //!
-//! `rustix` sets it up. The crate `serialport` clears `O_NONBLOCK` and blocks inside its calls,
-//! which would need a thread per line. Here only the reactor waits.
+//! `serialport` opens it for this process alone and sets it up. It would wait inside its calls,
+//! which would need a thread per line; so its descriptor does not block, and the reactor waits.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::path::Path;
 
-use rustix::termios::{self, ControlModes, OptionalActions};
+use rustix::termios::{self, InputModes, OptionalActions};
+use serialport::TTYPort;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
+/// A device that is open and set up. No other process can open it until this is dropped, save one
+/// that may do anything (`CAP_SYS_ADMIN`) and asks for no lock.
+#[derive(Debug)]
+pub struct SerialDevice(TTYPort);
+
 /// A serial line that is read and written on the control thread.
 #[derive(Debug)]
-pub struct SerialLine(AsyncFd<File>);
+pub struct SerialLine(AsyncFd<SerialDevice>);
 
 /// Opens a device and sets it to raw mode at `baud`.
 ///
 /// # Errors
-/// The device does not exist, is not a serial line, does not support the baud rate, or may not be
-/// opened.
-pub fn open(device: &Path, baud: u32) -> io::Result<File> {
-    let flags = libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
-    let file = OpenOptions::new().read(true).write(true).custom_flags(flags).open(device)?;
-    let mut settings = termios::tcgetattr(&file)?;
-    settings.make_raw();
-    // A three-wire cable has neither modem control nor flow control lines.
-    settings.control_modes |= ControlModes::CLOCAL | ControlModes::CREAD;
-    settings.control_modes &= !(ControlModes::CRTSCTS | ControlModes::CSTOPB);
-    settings.set_speed(baud)?;
-    termios::tcsetattr(&file, OptionalActions::Now, &settings)?;
-    Ok(file)
+/// The device does not exist, is not a serial line, does not take the settings, is held by another
+/// process, or may not be opened.
+pub fn open(device: &Path, baud: u32) -> io::Result<SerialDevice> {
+    let opened = SerialDevice(serialport::new(device.to_string_lossy(), baud).open_native()?);
+    // A byte that came broken is not dropped: the console tells a wrong speed by them.
+    let mut settings = termios::tcgetattr(&opened)?;
+    settings.input_modes -= InputModes::IGNPAR;
+    termios::tcsetattr(&opened, OptionalActions::Now, &settings)?;
+    // `serialport` has made it blocking.
+    rustix::io::ioctl_fionbio(&opened, true)?;
+    Ok(opened)
+}
+
+impl AsRawFd for SerialDevice {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+impl AsFd for SerialDevice {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the port owns this descriptor and keeps it open for as long as it is borrowed.
+        unsafe { BorrowedFd::borrow_raw(self.0.as_raw_fd()) }
+    }
 }
 
 impl SerialLine {
-    /// Wraps a file from [`open`]. Call it within a tokio runtime.
+    /// Wraps a device from [`open`]. Call it within a tokio runtime.
     ///
     /// # Errors
-    /// The reactor cannot register the file.
-    pub fn new(file: File) -> io::Result<Self> {
-        // SAFETY: a `File` owns one descriptor, which stays open and the same until it is dropped;
-        // it is inside the `AsyncFd`, and only ever borrowed from it.
-        let line = unsafe { AsyncFd::register(file) };
+    /// The reactor cannot register the device.
+    pub fn new(device: SerialDevice) -> io::Result<Self> {
+        // SAFETY: a `SerialDevice` owns one descriptor, which stays open and the same until it is
+        // dropped; it is inside the `AsyncFd`, and only ever borrowed from it.
+        let line = unsafe { AsyncFd::register(device) };
         Ok(Self(line?))
     }
 
@@ -51,7 +67,8 @@ impl SerialLine {
     /// # Errors
     /// The other end hung up (`UnexpectedEof`), or the device is gone.
     pub async fn read(&self, bytes: &mut [u8]) -> io::Result<usize> {
-        match self.0.async_io(Interest::READABLE, |mut file| file.read(bytes)).await? {
+        let read = |device: &SerialDevice| Ok(rustix::io::read(device, &mut *bytes)?);
+        match self.0.async_io(Interest::READABLE, read).await? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             count => Ok(count),
         }
@@ -62,12 +79,15 @@ impl SerialLine {
     /// # Errors
     /// The device is gone or failed.
     pub async fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.async_io(Interest::WRITABLE, |mut file| file.write(bytes)).await
+        let write = |device: &SerialDevice| Ok(rustix::io::write(device, bytes)?);
+        self.0.async_io(Interest::WRITABLE, write).await
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::io::{Read as _, Write as _};
     use std::path::PathBuf;
 
     use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -88,10 +108,11 @@ mod tests {
         let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
         let (mut near, device) = pty();
         runtime.block_on(async {
-            let file = open(&device, 1_500_000).expect("a device");
-            let settings = termios::tcgetattr(&file).expect("a line");
+            let opened = open(&device, 1_500_000).expect("a device");
+            let settings = termios::tcgetattr(&opened).expect("a line");
             assert_eq!((settings.input_speed(), settings.output_speed()), (1_500_000, 1_500_000));
-            let line = SerialLine::new(file).expect("a reactor");
+            assert!(settings.input_modes.is_empty(), "{:?}", settings.input_modes);
+            let line = SerialLine::new(opened).expect("a reactor");
             near.write_all(b"\x03\r\xff").expect("room");
             let mut bytes = [0; 16];
             let count = line.read(&mut bytes).await.expect("something came");
@@ -116,6 +137,18 @@ mod tests {
             assert!(tokio::time::timeout(limit, full).await.is_err(), "it waits, and is left");
         });
         drop(near);
+    }
+
+    #[test]
+    fn a_line_has_one_holder_at_a_time() {
+        let (_near, device) = pty();
+        // Any number of times: a pulled adapter is opened again.
+        for _ in 0..3 {
+            let first = open(&device, 115_200).expect("a device");
+            let second = open(&device, 115_200).expect_err("it is taken").to_string();
+            assert!(second.contains("lock") || second.contains("busy"), "{second}");
+            drop(first);
+        }
     }
 
     #[test]
