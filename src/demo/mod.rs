@@ -8,6 +8,7 @@
 mod clip;
 mod connection;
 mod packetizer;
+mod requests;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,6 +19,8 @@ use tokio::net::TcpListener;
 
 use crate::limits::DEMO_CONNECTIONS_MAX;
 use clip::Clip;
+#[cfg(any(test, fuzzing))]
+pub(crate) use requests::fuzz;
 
 /// 10 s of 1280x720 at [`FRAMES_PER_S`], Constrained Baseline, an IDR every 2 s; Annex B.
 pub static CLIP: &[u8] = include_bytes!("clip.h264");

@@ -86,6 +86,8 @@ fn it_speaks_rtsp_and_plays_in_order() {
         let setup = format!("SETUP {url}/video RTSP/1.0\r\nCSeq: 3\r\nTransport: ");
         let refused = viewer.ask(&format!("{setup}RTP/AVP;unicast\r\n\r\n")).await;
         assert!(refused.starts_with("RTSP/1.0 461"), "{refused}");
+        let quoted = viewer.ask(&format!("{setup}RTP/AVP/TCP;mode=\"\r\n\r\n")).await;
+        assert!(quoted.starts_with("RTSP/1.0 200"), "{quoted}");
         let set_up = viewer.ask(&format!("{setup}RTP/AVP/TCP;interleaved=0-1\r\n\r\n")).await;
         assert!(set_up.contains("interleaved=0-1"), "{set_up}");
         let play = format!("PLAY {url} RTSP/1.0\r\nCSeq: 5\r\nSession: demo\r\n\r\n");

@@ -6,14 +6,17 @@ use super::super::examine::{Examination, HeadScan, examine};
 use super::super::message::{Head, MessageKind, answer};
 use super::super::transmit::Transmit;
 use super::CHANNELS;
+use crate::demo;
 
 /// Up to this many bytes, every end is tried.
 const ENDS_MAX: usize = 256;
 
 /// Heads: the result for some bytes stays valid with more bytes; an independent parser that accepts
-/// a head finds the same in it and accepts weir's answer to the camera's request.
+/// a head finds the same in it and accepts weir's answer to the camera's request. The demo camera
+/// answers it, too.
 pub fn head(data: &[u8]) {
     verdicts_hold(data);
+    demo::fuzz(data);
     let Some(head) = Head::parse(data) else { return };
     for (name, value) in head.headers() {
         assert_eq!((name, value), (name.trim_ascii(), value.trim_ascii()));
