@@ -1,105 +1,39 @@
-//! The process's certificate, written directly as DER, and the parser for a browser's public key,
-//! the only part of its certificate that is read. Trust comes from the fingerprint in the offer,
+//! The process's certificate, and the parser for a browser's public key, the only part of its
+//! certificate that is read. Trust comes from the fingerprint in the offer,
 //! and never from the certificate.
 
+use std::time::Duration;
+
 use dimpl::{CryptoError, DtlsCertificate};
-use ring::rand::SystemRandom;
-use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair};
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, date_time_ymd};
 
 use super::ProviderError;
-use crate::der::{
-    BIT_STRING, COMMON_NAME, EXPLICIT_0, GENERALIZED_TIME, INTEGER, OID, SEQUENCE, SET, UTC_TIME,
-    UTF8_STRING, expect,
-};
-use crate::random::random;
+use crate::der::{BIT_STRING, EXPLICIT_0, INTEGER, OID, SEQUENCE, expect};
 
 const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 const PRIME256V1: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
-const ECDSA_WITH_SHA256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02];
 
 /// Makes a new P-256 key and its self-signed certificate. Call it once per process.
+///
+/// It travels in every handshake, so it has no extensions, nothing but what a certificate must
+/// have. Its serial is a digest of the key: Firefox remembers serials, and two certificates of the
+/// same name must not share one.
 ///
 /// # Errors
 /// [`ProviderError::Keys`]: no random bytes, or no key from them.
 pub fn generate() -> Result<DtlsCertificate, ProviderError> {
-    let source = SystemRandom::new();
-    let pkcs8 = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &source)
-        .map_err(|_| ProviderError::Keys)?;
-    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8.as_ref(), &source)
-        .map_err(|_| ProviderError::Keys)?;
-    // Firefox remembers serials: two certificates of the same name must not share one.
-    let mut serial: [u8; 16] = random();
-    serial[0] = serial[0] & 0x7f | 0x40; // positive, and without a leading zero
-    let tbs = to_be_signed(&serial, pair.public_key().as_ref());
-    let signature = pair.sign(&source, &tbs).map_err(|_| ProviderError::Keys)?;
-    Ok(DtlsCertificate {
-        certificate: element(
-            SEQUENCE,
-            &[
-                &tbs,
-                &element(SEQUENCE, &[&element(OID, &[ECDSA_WITH_SHA256])]),
-                &element(BIT_STRING, &[&[0], signature.as_ref()]),
-            ],
-        ),
-        private_key: pkcs8.as_ref().to_vec(),
-    })
-}
-
-fn to_be_signed(serial: &[u8], point: &[u8]) -> Vec<u8> {
-    let name = element(
-        SEQUENCE,
-        &[&element(
-            SET,
-            &[&element(
-                SEQUENCE,
-                &[&element(OID, &[COMMON_NAME]), &element(UTF8_STRING, &[b"weir"])],
-            )],
-        )],
-    );
+    let key = KeyPair::generate().map_err(|_| ProviderError::Keys)?; // ECDSA on P-256
+    let mut parameters = CertificateParams::default();
+    parameters.distinguished_name = DistinguishedName::new();
+    parameters.distinguished_name.push(DnType::CommonName, "weir");
     // No box's clock can be outside; the end is RFC 5280's "no well-defined expiration".
-    let validity = element(
-        SEQUENCE,
-        &[
-            &element(UTC_TIME, &[b"700101000000Z"]),
-            &element(GENERALIZED_TIME, &[b"99991231235959Z"]),
-        ],
-    );
-    let public_key = element(
-        SEQUENCE,
-        &[
-            &element(SEQUENCE, &[&element(OID, &[EC_PUBLIC_KEY]), &element(OID, &[PRIME256V1])]),
-            &element(BIT_STRING, &[&[0], point]),
-        ],
-    );
-    element(
-        SEQUENCE,
-        &[
-            &element(EXPLICIT_0, &[&element(INTEGER, &[&[2]])]),
-            &element(INTEGER, &[serial]),
-            &element(SEQUENCE, &[&element(OID, &[ECDSA_WITH_SHA256])]),
-            &name,
-            &validity,
-            &name,
-            &public_key,
-        ],
-    )
-}
-
-/// One DER element with these parts as its contents.
-fn element(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let bytes: usize = parts.iter().map(|part| part.len()).sum();
-    let length = u16::try_from(bytes).expect("our certificate has some 300 bytes");
-    let [high, low] = length.to_be_bytes();
-    let mut out = vec![tag];
-    match length {
-        0..=0x7f => out.push(low),
-        0x80..=0xff => out.extend([0x81, low]),
-        _ => out.extend([0x82, high, low]),
-    }
-    for part in parts {
-        out.extend_from_slice(part);
-    }
-    out
+    parameters.not_before = date_time_ymd(1970, 1, 1);
+    parameters.not_after = date_time_ymd(9999, 12, 31) + Duration::from_secs(24 * 60 * 60 - 1);
+    let certificate = parameters.self_signed(&key).map_err(|_| ProviderError::Keys)?;
+    Ok(DtlsCertificate {
+        certificate: certificate.der().to_vec(),
+        private_key: key.serialize_der(),
+    })
 }
 
 /// The P-256 point of a certificate, found by walking to its SubjectPublicKeyInfo.
@@ -147,7 +81,22 @@ mod tests {
         let point = p256_point(&first.certificate).unwrap();
         assert_eq!((point.len(), point[0]), (65, 4));
         assert!(first.certificate.len() < 400);
-        assert_ne!(first.certificate, second.certificate);
+        assert_ne!(serial(&first.certificate), serial(&second.certificate));
+    }
+
+    /// The serial number (RFC 5280 section 4.1.2.2).
+    fn serial(certificate: &[u8]) -> &[u8] {
+        let (outer, _) = expect(SEQUENCE, certificate).unwrap();
+        let (version_first, _) = expect(SEQUENCE, outer).unwrap();
+        let (_, rest) = expect(EXPLICIT_0, version_first).unwrap();
+        expect(INTEGER, rest).unwrap().0
+    }
+
+    #[test]
+    fn no_clock_is_outside_its_dates() {
+        let certificate = generate().unwrap().certificate;
+        let dates = b"\x17\x0d700101000000Z\x18\x0f99991231235959Z";
+        assert!(certificate.windows(dates.len()).any(|window| window == dates));
     }
 
     #[test]
