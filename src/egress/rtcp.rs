@@ -152,6 +152,12 @@ pub fn round_trip_us(now_ntp: u64, last_report: u32, delay: u32) -> Option<u32> 
 
 #[cfg(test)]
 mod tests {
+    use rtcp_types::prelude::*;
+    use rtcp_types::{
+        Compound, Fir, Nack, Packet, PayloadFeedback, Pli, ReceiverReport, ReportBlock, SdesItem,
+        TransportFeedback,
+    };
+
     use super::*;
 
     fn all(compound: &[u8]) -> Vec<Feedback> {
@@ -213,6 +219,59 @@ mod tests {
         assert_eq!(out.len() % 4, 0);
         assert_eq!(all(&out), [], "no blocks");
         assert_eq!(&out[38..42], b"weir");
+    }
+
+    #[test]
+    fn an_independent_reader_finds_what_was_written() {
+        let report = SenderReport { ssrc: 7, ntp: 3 << 40, timestamp: 90, packets: 3, bytes: 4 };
+        let mut out = [0xff; REPORT_BYTES];
+        report.write(&mut out);
+        let parts: Vec<_> = Compound::parse(&out).unwrap().map(Result::unwrap).collect();
+        let [Packet::Sr(sent), Packet::Sdes(names)] = &parts[..] else { panic!("{parts:?}") };
+        assert_eq!((sent.ssrc(), sent.ntp_timestamp(), sent.n_reports()), (7, 3 << 40, 0));
+        let counts = (sent.rtp_timestamp(), sent.packet_count(), sent.octet_count());
+        assert_eq!(counts, (90, 3, 4));
+        let chunk = names.chunks().next().expect("one");
+        let item = chunk.items().next().expect("one");
+        assert_eq!((chunk.ssrc(), item.type_()), (7, SdesItem::CNAME));
+        assert_eq!(item.value(), b"weir");
+    }
+
+    #[test]
+    fn what_an_independent_writer_wrote_is_read() {
+        let block = ReportBlock::builder(9)
+            .fraction_lost(51)
+            .last_sender_report_timestamp(5)
+            .delay_since_last_sender_report_timestamp(6);
+        let lost = [65_534, 65_535, 0, 15, 40];
+        let nack = lost.iter().fold(Nack::builder(), |nack, one| nack.add_rtp_sequence(*one));
+        let (pli, fir) = (Pli::builder(), Fir::builder().add_ssrc(8, 1));
+        let compound = Compound::builder()
+            .add_packet(ReceiverReport::builder(1).add_report_block(block))
+            .add_packet(TransportFeedback::builder(&nack).sender_ssrc(1).media_ssrc(9))
+            .add_packet(PayloadFeedback::builder(&pli).sender_ssrc(1).media_ssrc(9))
+            .add_packet(PayloadFeedback::builder(&fir).sender_ssrc(1));
+        let mut bytes = [0; 256];
+        let length = compound.write_into(&mut bytes).expect("room");
+        let (mut others, mut lacks) = (Vec::new(), Vec::new());
+        parse(&bytes[..length], |feedback| match feedback {
+            Feedback::Nack { ssrc: 9, first, following } => {
+                let more = (0..16).filter(|bit| following >> bit & 1 == 1);
+                lacks.push(first);
+                lacks.extend(more.map(|bit| first.wrapping_add(bit + 1)));
+            }
+            other => others.push(other),
+        });
+        lacks.sort_unstable();
+        assert_eq!(lacks, [0, 15, 40, 65_534, 65_535]);
+        assert_eq!(
+            others,
+            [
+                Feedback::Report { ssrc: 9, fraction_lost: 51, last_report: 5, delay: 6 },
+                Feedback::KeyFrame { ssrc: 9 },
+                Feedback::KeyFrame { ssrc: 8 },
+            ]
+        );
     }
 
     #[test]

@@ -182,6 +182,47 @@ mod tests {
         }
     }
 
+    /// What a reader that was not written here finds in an SPS that it takes.
+    fn judged(sps: &[u8]) -> Option<Sps> {
+        use h264_reader::nal::{Nal as _, RefNal, sps::SeqParameterSet};
+        let theirs = SeqParameterSet::from_bits(RefNal::new(sps, &[], true).rbsp_bits()).ok()?;
+        let (width, height) = theirs.pixel_dimensions().ok()?;
+        let (profile, constraints) = (theirs.profile_idc.into(), theirs.constraint_flags.into());
+        Some(Sps {
+            id: theirs.id().id(),
+            profile_level_id: u32::from_be_bytes([0, profile, constraints, theirs.level_idc]),
+            width,
+            height,
+        })
+    }
+
+    #[test]
+    fn an_independent_reader_finds_the_same() {
+        let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/sps");
+        let files = std::fs::read_dir(corpus).expect("a corpus").flatten();
+        let mut all: Vec<_> = files.map(|file| std::fs::read(file.path()).unwrap()).collect();
+        for (hex, width, height) in SETS {
+            let theirs = judged(&bytes(hex)).expect(hex);
+            assert_eq!((theirs.width, theirs.height), (width, height), "{hex}");
+            all.push(bytes(hex));
+        }
+        let mut random = Random(72);
+        for round in 0..20_000 {
+            let mut sps = bytes(SETS[round % SETS.len()].0);
+            let at = 1 + random.below(sps.len() - 1);
+            sps[at] ^= 1 << random.below(8);
+            all.push(sps);
+        }
+        let mut both = 0;
+        for sps in all.iter().filter(|sps| !sps.is_empty()) {
+            if let (Some(ours), Some(theirs)) = (parse(sps), judged(sps)) {
+                assert_eq!(ours, theirs, "{sps:02x?}");
+                both += 1;
+            }
+        }
+        assert!(both > 5000, "{both} taken by both");
+    }
+
     #[test]
     fn nonsense_is_none_and_never_a_panic() {
         assert_eq!(parse(&bytes("680028acd9")), None);

@@ -61,6 +61,10 @@ pub(super) fn write(
 
 #[cfg(test)]
 mod tests {
+    use rtcp_types::{Compound, Fir, Packet, Pli};
+
+    use super::super::reception::Reception;
+    use super::super::testing::rtp;
     use super::*;
 
     /// The types and counts of the parts of a compound packet, whose lengths must add up to its
@@ -93,5 +97,37 @@ mod tests {
             assert_eq!(usize::from(u16::from_be_bytes([*high, *low])), compound.len());
             assert_eq!(parts(compound), expected);
         }
+    }
+    #[test]
+    fn an_independent_reader_finds_what_was_written() {
+        let mut reception = Reception::default();
+        for sequence in [65_534, 65_535, 1_u16] {
+            reception.packet(&rtp(sequence, 0, &[]), 0);
+        }
+        let request = Some(KeyFrameRequest { ssrc: 7, number: 3 });
+        let mut out = Transmit::new();
+        write(5, 1, reception.report_block(0), request, &mut out).expect("fits");
+        let parts: Vec<_> = Compound::parse(&out.bytes()[4..]).unwrap().collect();
+        let parts: Vec<_> = parts.into_iter().map(Result::unwrap).collect();
+        let [
+            Packet::Rr(report),
+            Packet::Sdes(names),
+            Packet::PayloadFeedback(pli),
+            Packet::PayloadFeedback(fir),
+        ] = &parts[..]
+        else {
+            panic!("{parts:?}")
+        };
+        assert_eq!((report.ssrc(), report.n_reports()), (1, 1));
+        let block = report.report_blocks().next().expect("one");
+        assert_eq!((block.ssrc(), block.cumulative_lost()), (0x1122_3344, 1));
+        assert_eq!((block.fraction_lost(), block.extended_sequence_number()), (64, 0x1_0001));
+        let name = names.chunks().next().expect("one");
+        assert_eq!((name.ssrc(), name.items().next().expect("one").value()), (1, &CNAME[..]));
+        assert!(pli.parse_fci::<Pli>().is_ok());
+        assert_eq!((pli.sender_ssrc(), pli.media_ssrc()), (1, 7));
+        let entries = fir.parse_fci::<Fir>().expect("a FIR");
+        let entries: Vec<_> = entries.entries().map(|one| (one.ssrc(), one.sequence())).collect();
+        assert_eq!((fir.sender_ssrc(), entries), (1, vec![(7, 3)]));
     }
 }

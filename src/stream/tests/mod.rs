@@ -2,6 +2,7 @@
 
 mod cutting;
 mod hevc;
+mod judged;
 mod losses;
 mod markers;
 mod noise;
