@@ -1,6 +1,8 @@
 //! What code may do where: `unsafe`, logging on the media thread, `unwrap`.
 
-use crate::sources::{assert_none, sources};
+use std::fs;
+
+use crate::sources::{assert_none, repository, sources};
 
 /// The only places that may talk to memory and to the kernel behind the compiler's back: the arenas
 /// and the heap, the sockets, and what the kernel knows of this process (its user, its end). A test
@@ -37,6 +39,38 @@ const MEDIA_PATHS: [&str; 27] = [
     "src/webrtc/rate.rs",
     "src/webrtc/session.rs",
 ];
+/// Libraries that do what weir does not do itself.
+const LIBRARIES: [&str; 10] = [
+    "clap",
+    "heapless",
+    "mio",
+    "rcgen",
+    "ring",
+    "rtsp-types",
+    "rustls",
+    "serialport",
+    "str0m",
+    "tokio",
+];
+
+#[test]
+fn kept_libraries_do_the_work() {
+    let manifest = fs::read_to_string(repository().join("Cargo.toml")).expect("a manifest");
+    let (_, rest) = manifest.split_once("\n[dependencies]\n").expect("dependencies");
+    let (dependencies, _) = rest.split_once("\n[").expect("more sections");
+    let sources = sources();
+    let is_program = |path: &str| path.starts_with("src/") && !path.contains("fuzzing");
+    for library in LIBRARIES {
+        let named = format!("{library} = ");
+        assert!(dependencies.lines().any(|line| line.starts_with(&named)), "{library}");
+        let path = library.replace('-', "_") + "::";
+        let is_used = sources
+            .iter()
+            .filter(|source| is_program(&source.path) && !source.is_test())
+            .any(|source| source.production_lines().any(|(_, line)| line.contains(&path)));
+        assert!(is_used, "{library} is linked for nothing");
+    }
+}
 
 #[test]
 fn unsafe_code_stays_in_its_folders() {
