@@ -2,7 +2,9 @@
 // Who joins mostly waits for a key frame.
 Profile {
     name: "lean-64",
+    bridged_cameras: 8,
     ring_chunks: 512, // 4 MiB
+    library_heap_bytes: (9344 + 9 * 60) * KIB,
     total_bytes: 22 * MIB,
     ..include!("edge-64.rs")
 }

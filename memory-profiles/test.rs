@@ -2,6 +2,7 @@
 Profile {
     name: "test",
     cameras: 4,
+    bridged_cameras: 2,
     sessions: 4,
     subscriptions: 4,
     addresses_per_session: 2,
@@ -31,6 +32,7 @@ Profile {
     offer_heap_bytes: 4 * KIB,
     handshake_heap_bytes: 136 * KIB,
     camera_dial_heap_bytes: 40 * KIB,
+    bridged_camera_heap_bytes: 60 * KIB,
     console_heap_bytes: 48 * KIB,
     shared_heap_bytes: 640 * KIB,
     heap_reserve_bytes: 128 * KIB,

@@ -37,6 +37,9 @@ pub struct Profile {
     pub name: &'static str,
     /// Cameras in the configuration; `weir check` refuses more.
     pub cameras: usize,
+    /// Cameras of them that are encrypted or tunnelled, each of which costs library heap; one more
+    /// in the configuration is disabled.
+    pub bridged_cameras: usize,
     /// Browser connections, in handshake or live; when full, a POST gets 503.
     pub sessions: usize,
     /// Streams being sent, over all sessions; when full, a POST gets 503.
@@ -98,6 +101,8 @@ pub struct Profile {
     pub handshake_heap_bytes: usize,
     /// Library heap of dialling one camera, the lookup of its name included.
     pub camera_dial_heap_bytes: usize,
+    /// Library heap of one encrypted or tunnelled camera: its TLS, and what is on its way.
+    pub bridged_camera_heap_bytes: usize,
     /// Library heap of one console.
     pub console_heap_bytes: usize,
     /// Library heap charged to no account: the configuration in force, the runtime, logins, live
@@ -137,6 +142,7 @@ pub const COMMANDS_BEHIND: usize = PROFILE.commands - 3 * PROFILE.sessions - 2 *
 const _: () = {
     let p = &PROFILE;
     assert!(p.cameras > 0 && p.cameras <= u16::MAX as usize);
+    assert!(p.bridged_cameras <= p.cameras);
     assert!(p.sessions > 0 && p.sessions <= u16::MAX as usize, "a ufrag has 4 hex digits of index");
     assert!(p.subscriptions >= p.sessions, "every session has at least one subscription");
     assert!(p.handshakes <= p.sessions, "a handshake holds a session's slot");

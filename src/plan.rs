@@ -6,9 +6,9 @@ use std::fmt::Write;
 
 use crate::journal;
 use crate::limits::{
-    CAMERA_SOCKET_BYTES, CAMERAS_MAX, CARRY_LARGE_BYTES, CARRY_MEDIUM_BYTES, CARRY_SMALL_BYTES,
-    CHUNKS_MAX, HTTP_PLACELESS_SOCKETS_MAX, HTTP_SOCKETS_MAX, PASSWORD_STACK_BYTES, PROFILE,
-    SESSIONS_MAX, SUBSCRIPTIONS_MAX, TCP_BUFFER_BYTES,
+    BRIDGE_SOCKET_BYTES, CAMERA_SOCKET_BYTES, CAMERAS_MAX, CARRY_LARGE_BYTES, CARRY_MEDIUM_BYTES,
+    CARRY_SMALL_BYTES, CHUNKS_MAX, HTTP_PLACELESS_SOCKETS_MAX, HTTP_SOCKETS_MAX,
+    PASSWORD_STACK_BYTES, PROFILE, SESSIONS_MAX, SUBSCRIPTIONS_MAX, TCP_BUFFER_BYTES,
 };
 use crate::media::{Memory, sizes};
 use crate::mem::accounts::AccountKind;
@@ -49,7 +49,7 @@ const fn item(
     Item { tier, what, holder, count, bytes }
 }
 
-const ITEMS: [Item; 33] = [
+const ITEMS: [Item; 35] = [
     item(Tier::Arena, "history ring chunks", "history", CHUNKS_MAX, sizes::CHUNKS / CHUNKS_MAX),
     item(Tier::Arena, "streams", "stream", CAMERAS_MAX, sizes::STREAM),
     item(Tier::Arena, "carry slots, small", "rtsp", PROFILE.carry_small, CARRY_SMALL_BYTES),
@@ -82,6 +82,7 @@ const ITEMS: [Item; 33] = [
     heap("offers", AccountKind::Offer),
     heap("handshakes", AccountKind::Handshake),
     heap("cameras being dialled", AccountKind::CameraDial),
+    heap("encrypted and tunnelled cameras", AccountKind::BridgedCamera),
     heap("consoles", AccountKind::Console),
     item(Tier::LibraryHeap, "shared", "all", 1, PROFILE.shared_heap_bytes),
     item(Tier::LibraryHeap, "reserve", "what is under way", 1, PROFILE.heap_reserve_bytes),
@@ -100,6 +101,13 @@ const ITEMS: [Item; 33] = [
         2 * TCP_BUFFER_BYTES,
     ),
     item(Tier::Kernel, "camera socket buffers", "kernel", CAMERAS_MAX, CAMERA_SOCKET_BYTES),
+    item(
+        Tier::Kernel,
+        "bridges to encrypted and tunnelled cameras",
+        "kernel",
+        PROFILE.bridged_cameras,
+        BRIDGE_SOCKET_BYTES,
+    ),
 ];
 
 /// The line for the heap accounts of one kind.

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use toml::de::DeTable;
 
-use super::Camera;
 use super::place::{Problems, Severity};
 use super::section::{At, TomlSection};
-use crate::limits::{CAMERA_NAME_BYTES_MAX, RTSP_PASSWORD_BYTES_MAX, RTSP_USER_BYTES_MAX};
+use super::{Camera, camera_trust};
+use crate::limits::{CAMERA_NAME_BYTES_MAX, PROFILE, RTSP_PASSWORD_BYTES_MAX, RTSP_USER_BYTES_MAX};
 use crate::rtsp::{CameraCredentials, CameraUrl, UrlError};
 use crate::storage::{Secret, open_file};
 
@@ -66,6 +66,11 @@ pub(super) fn read(
         }
         None => (None, None),
     };
+    if let Some(url) = &url {
+        check_bridged(url, offset, before, &mut mistakes);
+    }
+    let is_encrypted = url.as_ref().map(|url| url.scheme().is_encrypted());
+    let trust = camera_trust::read(&mut section, directory, is_encrypted, &mut mistakes);
     let user = read_secret(&mut section, "user", &mut mistakes);
     let password = read_password(&mut section, directory, &mut mistakes);
     if in_url.is_some() && (user.is_some() || password.is_some()) {
@@ -88,7 +93,26 @@ pub(super) fn read(
         url,
         user: has_login.then_some(login.user),
         password: Secret::new(login.password),
+        trust: trust.unwrap_or_default(),
         problem: mistakes.first().map(|mistake| reason(mistake, problems)),
+    }
+}
+
+/// Notes a mistake if the camera is encrypted or tunnelled, and as many others are.
+fn check_bridged(
+    url: &CameraUrl,
+    offset: usize,
+    before: &[Camera],
+    mistakes: &mut Vec<At<String>>,
+) {
+    let is_bridged = |url: &CameraUrl| url.scheme().is_bridged();
+    let others = before.iter().filter(|camera| camera.problem.is_none());
+    let others = others.filter(|camera| camera.url.as_ref().is_some_and(is_bridged)).count();
+    let max = PROFILE.bridged_cameras;
+    if is_bridged(url) && others >= max {
+        let what = "cameras by TLS or in an HTTP tunnel";
+        let message = format!("{} {what}, max {max} in this build", others + 1);
+        mistakes.push(at(offset, message));
     }
 }
 

@@ -19,9 +19,9 @@ pub struct CameraChanges {
 pub enum CameraChange {
     /// No old camera has this name.
     Added,
-    /// URL, login and enabled state are the same; the connection stays.
+    /// URL, login, trust and enabled state are the same; the connection stays.
     Same(usize),
-    /// The URL or the login differs, or the camera was enabled or disabled.
+    /// One of them differs.
     Changed(usize),
 }
 
@@ -46,6 +46,7 @@ fn is_reached_alike(old: &Camera, new: &Camera) -> bool {
     old.url == new.url
         && old.user == new.user
         && old.password == new.password
+        && old.trust == new.trust
         && old.problem.is_some() == new.problem.is_some()
 }
 

@@ -13,7 +13,7 @@ use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, Table, Tab
 use super::read::parse;
 use super::redacted::redacted;
 use super::source::Unusable;
-use super::{Camera, ConfigFile};
+use super::{Camera, CameraTrust, ConfigFile};
 use crate::access::PasswordHash;
 use crate::limits::{CONFIG_BYTES_MAX, CONFIG_EDIT_HEAP_FACTOR};
 use crate::mem::accounts::OverBudget;
@@ -105,6 +105,7 @@ impl NewCamera {
             url: None,
             user: None,
             password: Secret::default(),
+            trust: CameraTrust::default(),
             problem: Some(
                 added.map_or_else(|error| error.to_string(), |()| "no camera".to_owned()),
             ),

@@ -10,6 +10,7 @@
 
 mod account;
 mod camera;
+mod camera_trust;
 mod console;
 pub mod diff;
 mod edit;
@@ -26,6 +27,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 pub use camera::name_problem;
+pub use camera_trust::{CameraTrust, CertificateFingerprint};
 pub use console::Console;
 pub use edit::{Edit, EditError, NewCamera};
 pub use https::{Https, TlsMode};
@@ -111,6 +113,8 @@ pub struct Camera {
     pub user: Option<String>,
     /// The user's password; empty for none.
     pub password: Secret,
+    /// By what its certificate is judged, if the URL is an encrypted one.
+    pub trust: CameraTrust,
     /// Why the camera is disabled; `None` when it is enabled.
     pub problem: Option<String>,
 }
@@ -155,6 +159,7 @@ impl Config {
                 url: CameraUrl::parse(&format!("rtsp://127.0.0.1:{rtsp_port}/demo")).ok(),
                 user: None,
                 password: Secret::default(),
+                trust: CameraTrust::default(),
                 problem: None,
             }],
             ..Self::default()

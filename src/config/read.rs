@@ -254,6 +254,7 @@ fn read_camera(
                 url: None,
                 user: None,
                 password: crate::storage::Secret::default(),
+                trust: super::CameraTrust::default(),
                 problem: Some(reason),
             }
         }

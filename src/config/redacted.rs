@@ -9,7 +9,7 @@ use crate::rtsp::CameraUrl;
 const HIDDEN: &str = "(hidden)";
 const UNKNOWN: &str = "(unknown)";
 /// Keys whose value is shown.
-const OPEN: [&str; 23] = [
+const OPEN: [&str; 25] = [
     "announce",
     "baud",
     "cameras",
@@ -31,6 +31,8 @@ const OPEN: [&str; 23] = [
     "resend",
     "role",
     "tls",
+    "tls_ca",
+    "tls_fingerprint",
     "url",
     "user",
 ];

@@ -26,6 +26,8 @@ pub enum ConsoleCommand {
     /// `camera test`: connects once to a camera, named or given by its URL. The URL may contain a
     /// login, so it is a secret.
     CameraTest(Secret),
+    /// `camera trust NAME`: takes the certificate that the camera shows next for its own.
+    CameraTrust(String),
     /// `sessions`: one line per session; with `json`, the content of `/api/sessions`.
     Sessions {
         /// Print JSON for a script.
@@ -74,6 +76,7 @@ camera NAME                    one camera
 camera add NAME URL [USER]     adds a camera; its password is asked for
 camera remove NAME             removes a camera
 camera test NAME|URL           connects once and says what it found
+camera trust NAME              takes its new certificate for its own
 sessions                       lists the sessions (--json)
 end ID                         ends a session; `sessions` has its id
 memory                         memory against its plan, and how full tables are
@@ -125,8 +128,12 @@ impl ConsoleCommand {
             ["camera", "remove", ..] => return Err("camera remove NAME".to_owned()),
             ["camera", "test", which] => Self::CameraTest(Secret::new(which.to_owned())),
             ["camera", "test", ..] => return Err("camera test NAME or camera test URL".to_owned()),
+            ["camera", "trust", name] => Self::CameraTrust(name.to_owned()),
+            ["camera", "trust", ..] => return Err("camera trust NAME".to_owned()),
             ["camera", name] => Self::Camera(name.to_owned()),
-            ["camera", ..] => return Err("camera NAME, camera add, remove or test".to_owned()),
+            ["camera", ..] => {
+                return Err("camera NAME, camera add, remove, test or trust".to_owned());
+            }
             ["memory"] => Self::Memory,
             ["net"] => Self::Net,
             ["log"] => Self::Log { follow: false },

@@ -147,6 +147,7 @@ impl Dispatcher {
             ConsoleCommand::CameraAdd(camera) => self.add(camera).await,
             ConsoleCommand::CameraRemove(name) => self.edit(Edit::RemoveCamera(name)).await,
             ConsoleCommand::CameraTest(which) => self.test(which.reveal()).await,
+            ConsoleCommand::CameraTrust(name) => Response::result(self.trust(&name)),
             ConsoleCommand::Memory => Response::text(screens::memory(&control.report())),
             ConsoleCommand::Net => Response::text(screens::net(&control.report(), &control.urls())),
             ConsoleCommand::Log { follow } => {
@@ -290,7 +291,15 @@ impl Dispatcher {
             }
             text += &format!("profile and level {profile}\n");
         }
+        if let Some(certificate) = found.certificate {
+            text += &format!("certificate SHA-256 {certificate}\n");
+        }
         Response::text(text)
+    }
+
+    fn trust(&self, name: &str) -> Result<String, String> {
+        let forgotten = self.0.control.trust_camera(name)?;
+        Ok(format!("forgotten: SHA-256 {forgotten}; {name} is dialled with what it shows now\n"))
     }
 
     async fn reset(&self, user: Option<String>) -> Result<String, String> {

@@ -6,9 +6,11 @@
 //! with the new one. A slot knows nothing of the file's order.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
+use socket2::Socket;
 use tokio::sync::Notify;
 
 use crate::clock;
@@ -19,6 +21,8 @@ use crate::media::Lost;
 use crate::rtsp::{Habits, SessionEnding};
 use crate::status::{self, CameraStats};
 
+use super::bridge::Bridge;
+use super::link::CameraLink;
 use super::{CameraStatus, OfferRefusal};
 
 /// What is shown of a camera while its slot's statistics are still those of another.
@@ -34,6 +38,8 @@ pub(super) struct CameraSlot {
     stats_of: Cell<StatsOf>,
     /// The codec of the connection that the media thread was last given.
     codec: Cell<Option<Codec>>,
+    /// Between the media thread and an encrypted or tunnelled camera.
+    bridge: RefCell<Option<Bridge>>,
     /// When the media thread was last given a connection, in [`clock::now_us`] microseconds.
     played_us: Cell<u64>,
     /// Counts what the slot was told: see [`CameraSlot::changed_since`].
@@ -75,6 +81,7 @@ impl CameraSlot {
             state: RefCell::new(SlotState::Free),
             stats_of: Cell::new(StatsOf::This),
             codec: Cell::new(None),
+            bridge: RefCell::default(),
             played_us: Cell::new(0),
             turn: Cell::new(0),
             told: Notify::new(),
@@ -102,6 +109,11 @@ impl CameraSlot {
             }
             Some(_) => SlotState::Connecting,
         });
+        self.begin_again();
+    }
+
+    /// Has the task end its connection and dial at once.
+    pub(super) fn begin_again(&self) {
         self.turn.set(self.turn.get() + 1);
         self.told.notify_one();
     }
@@ -240,6 +252,24 @@ impl CameraSlot {
                 return lost;
             }
         }
+    }
+
+    /// The stream as the media thread takes it, over a bridge if it needs one.
+    pub(super) fn socket(&self, link: CameraLink) -> io::Result<Socket> {
+        match link {
+            CameraLink::Direct(socket) => Ok(socket.into_std()?.into()),
+            CameraLink::Bridged(link) => {
+                let (socket, bridge) = Bridge::start(link)?;
+                self.bridge.replace(Some(bridge));
+                Ok(socket)
+            }
+        }
+    }
+
+    /// Waits for the end of the bridge, if there is one; what broke the camera's connection.
+    pub(super) async fn bridge_ended(&self) -> Option<String> {
+        let bridge = self.bridge.take()?;
+        bridge.end().await
     }
 
     /// What a camera does not send whose video has come for some time without a picture.

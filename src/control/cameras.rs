@@ -21,10 +21,13 @@ use crate::media::{Command, Lost, Play};
 use crate::random::random;
 use crate::rtsp::Ready;
 use crate::status;
+use crate::storage::StateFolder;
+use crate::tls::CameraPins;
 use crate::webrtc::ended::Ended;
 
 use super::camera_slot::{CameraSlot, SlotState};
 use super::dial::dial_charged;
+use super::link::CameraLink;
 use super::{CameraStatus, Control, OfferRefusal};
 
 /// All camera slots, and which of them have a camera.
@@ -36,17 +39,22 @@ pub(super) struct CameraSlots {
     /// Held while a camera is dialled, as many at once as there are permits: a whole site that
     /// comes back is dialled in rows.
     dials: Semaphore,
+    /// The certificates that encrypted cameras showed first.
+    pins: CameraPins,
 }
 
 impl CameraSlots {
     /// All slots, the first of them for these cameras.
-    pub(super) fn new(sections: Vec<config::Camera>) -> Self {
+    pub(super) fn new(sections: Vec<config::Camera>, state: StateFolder) -> Self {
         let slots: Vec<CameraSlot> = (0..CAMERAS_MAX).map(|_| CameraSlot::new()).collect();
         let order = RefCell::new((0..sections.len()).map(number).collect());
         for (slot, section) in slots.iter().zip(sections) {
             slot.assign(Some(section));
         }
-        Self { slots, order, dials: Semaphore::new(CAMERAS_DIALLED_MAX) }
+        let dials = Semaphore::new(CAMERAS_DIALLED_MAX);
+        let cameras = Self { slots, order, dials, pins: CameraPins::open(state) };
+        cameras.configure_pins();
+        cameras
     }
 
     /// The slot of this number, used or not.
@@ -67,6 +75,17 @@ impl CameraSlots {
     /// Replaces the order after a reload.
     pub(super) fn reorder(&self, order: Vec<u16>) {
         self.order.replace(order);
+        self.configure_pins();
+    }
+
+    fn configure_pins(&self) {
+        let sections: Vec<_> = self.slots.iter().filter_map(CameraSlot::section).collect();
+        self.pins.configure(sections.iter().filter_map(|section| section.url.as_ref()));
+    }
+
+    /// The certificates that encrypted cameras showed first.
+    pub(super) fn pins(&self) -> &CameraPins {
+        &self.pins
     }
 
     /// The slot of the camera of this name.
@@ -116,22 +135,30 @@ impl Control {
         loop {
             camera.enter(SlotState::Connecting);
             let permit = self.0.cameras.dials.acquire().await;
-            let dialled = dial_charged(section, camera.habits()).await;
+            let dialled = dial_charged(section, camera.habits(), self.0.cameras.pins()).await;
             drop(permit);
+            let is_encrypted = section.url.as_ref().is_some_and(|url| url.scheme().is_encrypted());
             match dialled {
-                Ok((socket, ready)) => {
-                    if ready.is_in_the_clear && !std::mem::replace(&mut is_warned, true) {
+                Ok((link, ready)) => {
+                    let is_in_the_clear = ready.is_in_the_clear && !is_encrypted;
+                    if is_in_the_clear && !std::mem::replace(&mut is_warned, true) {
                         let name = &section.name;
                         log::warn!("camera {name}: has its password sent in the clear (basic)");
                     }
                     let (began_us, timeout_s) = (clock::now_us(), ready.timeout_s);
-                    let reason = self.play(slot, socket, ready).await;
+                    let lost = self.play(slot, link, ready).await;
+                    let broken = camera.bridge_ended().await;
+                    if lost == Lost::Stopped {
+                        // weir ends, or the slot is told in a moment what comes next.
+                        return std::future::pending().await;
+                    }
                     let after_us = clock::now_us() - began_us;
                     if after_us > CAMERA_SETTLED_US {
                         retry_ms = CAMERA_RETRY_MS_MIN;
                     }
-                    camera.learn(reason, after_us, timeout_s);
-                    camera.enter(SlotState::Waiting(reason.reason().to_owned()));
+                    camera.learn(lost, after_us, timeout_s);
+                    let reason = broken.unwrap_or_else(|| lost.reason().to_owned());
+                    camera.enter(SlotState::Waiting(reason));
                 }
                 Err(error) if error.needs_person() => {
                     retry_ms = CAMERA_RETRY_MS_MAX;
@@ -145,8 +172,9 @@ impl Control {
     }
 
     /// Has the media thread play it, until it gives up.
-    async fn play(&self, slot: usize, socket: std::net::TcpStream, ready: Box<Ready>) -> Lost {
+    async fn play(&self, slot: usize, link: CameraLink, ready: Box<Ready>) -> Lost {
         let camera = self.0.cameras.slot(slot);
+        let Ok(socket) = camera.socket(link) else { return Lost::Broken };
         let stats = &status::CAMERAS[slot];
         stats.lost.store(0, Relaxed);
         if !camera.plays(ready.video.codec) {
@@ -169,6 +197,7 @@ impl Control {
         stats.lost.store(0, Relaxed);
         self.0.media.borrow().send(Command::Stop { camera: number(slot) });
         camera.answered(stats, |lost| lost == Lost::Stopped).await;
+        camera.bridge_ended().await;
         // Heard: there is nothing more to tell of this slot.
         stats.lost.store(0, Relaxed);
         camera.is_cleared();

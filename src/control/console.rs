@@ -10,7 +10,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::task::spawn_blocking;
 
 use crate::codec::Codec;
-use crate::config::{self, Camera, Config, Edit, TlsMode};
+use crate::config::{self, Camera, CameraTrust, CertificateFingerprint, Config, Edit, TlsMode};
 use crate::net::interfaces;
 use crate::rtp::picture::Picture;
 use crate::rtsp::VideoTrack;
@@ -29,6 +29,8 @@ pub struct Found {
     pub codec: Codec,
     /// Its pictures, if the SDP has an SPS that can be parsed.
     pub picture: Option<Picture>,
+    /// The certificate of an encrypted camera.
+    pub certificate: Option<CertificateFingerprint>,
 }
 
 impl Control {
@@ -83,18 +85,37 @@ impl Control {
         // Keeps a camera that took Digest from being sent the password itself by this dial.
         let known = self.0.cameras.slots().iter().find_map(|slot| slot.habits_of(camera));
         let habits = Cell::new(known.unwrap_or_default());
-        let dialled = dial_charged(camera, &habits).await;
+        let dialled = dial_charged(camera, &habits, self.0.cameras.pins()).await;
         let took_ms = (clock::now_us() - began_us) / 1000;
-        let (socket, mut ready) = dialled.map_err(|error| error.to_string())?;
+        let (mut link, mut ready) = dialled.map_err(|error| error.to_string())?;
         ready.session.teardown();
-        if let Ok(mut socket) = tokio::net::TcpStream::from_std(socket) {
-            // If the camera misses the TEARDOWN, it notices the closed connection.
-            let _ = socket.write_all(ready.session.transmit()).await;
-        }
-        drop(one);
+        // If the camera misses the TEARDOWN, it notices the closed connection.
+        let _ = link.write_all(ready.session.transmit()).await;
+        let _ = link.shutdown().await;
+        let certificate = link.certificate();
+        drop((link, one));
         let VideoTrack { codec, parameter_sets, .. } = &ready.video;
         let picture = parameter_sets.iter().find_map(|nal| Picture::read(*codec, nal));
-        Ok(Found { took_ms, codec: *codec, picture })
+        Ok(Found { took_ms, codec: *codec, picture, certificate })
+    }
+
+    /// Forgets the certificate that a camera showed first, and dials it at once: the next one
+    /// counts as its first. Returns the forgotten one.
+    ///
+    /// # Errors
+    /// A text for the operator: there is nothing to forget.
+    pub fn trust_camera(&self, name: &str) -> Result<CertificateFingerprint, String> {
+        let section = self.camera(name).ok_or("there is no camera of this name")?;
+        let url = section.url.as_ref().filter(|_| section.trust == CameraTrust::FirstUse);
+        let forgotten = url.and_then(|url| self.0.cameras.pins().forget(url));
+        let forgotten = forgotten.ok_or("no certificate of this camera is kept")?;
+        if let Some(slot) = self.0.cameras.slot_of(name) {
+            self.0.cameras.slot(slot).begin_again();
+        }
+        log::warn!(
+            "camera {name}: its next certificate counts as its first, as was asked for at the console"
+        );
+        Ok(forgotten)
     }
 
     /// The certificate that HTTPS is served with; `None` for plain HTTP.

@@ -1,4 +1,5 @@
-//! Dialling a camera: from its section of the configuration to a connection just before PLAY.
+//! Dialling a camera: from its section of the configuration to a connection just before PLAY, which
+//! may be encrypted or within HTTP ([`super::link`]).
 //!
 //! The time is bounded by [`CAMERA_DIAL_MS_MAX`], which includes the lookup of the name, all
 //! addresses and all redirects. One read is bounded by [`RTSP_LEFTOVER_BYTES_MAX`]. A redirect is
@@ -14,36 +15,25 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::dial_error::DialError;
+use super::link::CameraLink;
 use crate::config;
 use crate::limits::{CAMERA_DIAL_MS_MAX, RTSP_LEFTOVER_BYTES_MAX};
-use crate::mem::accounts::{AccountKind, HeapAccount, OverBudget, Refused};
-use crate::net::names::{self, NameError};
+use crate::mem::accounts::{AccountKind, HeapAccount};
+use crate::net::names;
 use crate::net::reach::connect_to_first;
-use crate::rtsp::{CameraCredentials, CameraUrl, Dialog, DialogError, DialogStep, Habits, Ready};
-
-/// Why dialling a camera failed.
-#[derive(Debug)]
-pub(super) enum DialError {
-    Camera(DialogError),
-    Name(NameError),
-    Network(io::Error),
-    Timeout,
-    /// The section has no URL; a disabled camera is not dialled.
-    NoUrl,
-    /// Not begun: the number of dials or the heap is at its bound.
-    Refused(Refused),
-    /// It took more memory than its account allows.
-    OverBudget(OverBudget),
-}
+use crate::rtsp::{CameraUrl, Dialog, DialogStep, Habits, Ready};
+use crate::tls::CameraPins;
 
 /// [`dial`] with a heap account of its own. The account covers the dial only: the result is
 /// shared.
 pub(super) async fn dial_charged(
     section: &config::Camera,
     habits: &Cell<Habits>,
-) -> Result<(std::net::TcpStream, Box<Ready>), DialError> {
+    pins: &CameraPins,
+) -> Result<(CameraLink, Box<Ready>), DialError> {
     let account = HeapAccount::open(AccountKind::CameraDial).map_err(DialError::Refused)?;
-    account.charge(dial(section, habits)).await.unwrap_or_else(|over| {
+    account.charge(dial(section, habits, pins)).await.unwrap_or_else(|over| {
         over.tell(format_args!("of camera {}", section.name));
         Err(DialError::OverBudget(over))
     })
@@ -54,29 +44,33 @@ pub(super) async fn dial_charged(
 async fn dial(
     section: &config::Camera,
     habits: &Cell<Habits>,
-) -> Result<(std::net::TcpStream, Box<Ready>), DialError> {
+    pins: &CameraPins,
+) -> Result<(CameraLink, Box<Ready>), DialError> {
     let url = section.url.clone().ok_or(DialError::NoUrl)?;
     let limit = Duration::from_millis(CAMERA_DIAL_MS_MAX);
-    let conversation = converse(url, section.credentials(), habits);
+    let conversation = converse(url, section, habits, pins);
     timeout(limit, conversation).await.map_err(|_| DialError::Timeout)?
 }
 
 async fn converse(
     url: CameraUrl,
-    credentials: Option<CameraCredentials>,
+    section: &config::Camera,
     habits: &Cell<Habits>,
-) -> Result<(std::net::TcpStream, Box<Ready>), DialError> {
+    pins: &CameraPins,
+) -> Result<(CameraLink, Box<Ready>), DialError> {
     let addresses = names::resolve(url.host(), url.port()).await.map_err(DialError::Name)?;
-    let mut socket = with_no_delay(connect_to_first(&addresses).await)?;
+    let socket = with_no_delay(connect_to_first(&addresses).await)?;
     let peer = socket.peer_addr().map_err(DialError::Network)?;
-    let mut dialog = Dialog::new(url, peer.ip(), credentials, &habits.get());
+    let mut link = CameraLink::open(socket, &url, section, pins).await?;
+    let mut dialog = Dialog::new(url.clone(), peer.ip(), section.credentials(), &habits.get());
     let mut buffer = vec![0; RTSP_LEFTOVER_BYTES_MAX];
     loop {
         match dialog.poll() {
             DialogStep::Send(request) => {
-                socket.write_all(&request).await.map_err(DialError::Network)?
+                link.write_all(&request).await.map_err(DialError::of)?;
+                link.flush().await.map_err(DialError::of)?;
             }
-            DialogStep::Read => match socket.read(&mut buffer).await.map_err(DialError::Network)? {
+            DialogStep::Read => match link.read(&mut buffer).await.map_err(DialError::of)? {
                 0 => dialog.closed()?,
                 bytes => {
                     dialog.receive(&buffer[..bytes])?;
@@ -86,12 +80,12 @@ async fn converse(
             DialogStep::Connect(port) => {
                 let mut address: SocketAddr = peer;
                 address.set_port(port);
-                socket = with_no_delay(TcpStream::connect(address).await)?;
+                // The account of a bridged one is free for the next.
+                drop(link);
+                let socket = with_no_delay(TcpStream::connect(address).await)?;
+                link = CameraLink::open(socket, &url, section, pins).await?;
             }
-            DialogStep::Ready(ready) => {
-                let socket = socket.into_std().map_err(DialError::Network)?;
-                return Ok((socket, ready));
-            }
+            DialogStep::Ready(ready) => return Ok((link, ready)),
         }
     }
 }
@@ -107,36 +101,4 @@ fn learn(dialog: &Dialog, habits: &Cell<Habits>) {
 fn with_no_delay(connected: io::Result<TcpStream>) -> Result<TcpStream, DialError> {
     let connected = connected.and_then(|socket| socket.set_nodelay(true).map(|()| socket));
     connected.map_err(DialError::Network)
-}
-
-impl DialError {
-    /// Whether a retry cannot help before a person changes something.
-    pub(super) fn needs_person(&self) -> bool {
-        matches!(self, Self::Camera(error) if error.needs_person())
-    }
-}
-
-impl From<DialogError> for DialError {
-    fn from(error: DialogError) -> Self {
-        Self::Camera(error)
-    }
-}
-
-impl std::fmt::Display for DialError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Camera(error) => write!(f, "{error}"),
-            Self::Name(error) => write!(f, "no address for the camera's name: {error}"),
-            Self::Network(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                write!(f, "the camera refuses the connection: is its RTSP port right?")
-            }
-            Self::Network(error) => write!(f, "cannot reach the camera: {error}"),
-            Self::Refused(refused) => write!(f, "not dialled now, will retry: {refused}"),
-            Self::OverBudget(over) => write!(f, "the dial used {over}"),
-            Self::NoUrl => f.write_str("the camera has no url"),
-            Self::Timeout => {
-                write!(f, "the camera does not answer within {} s", CAMERA_DIAL_MS_MAX / 1000)
-            }
-        }
-    }
 }

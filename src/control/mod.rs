@@ -3,17 +3,21 @@
 //! It is one tokio runtime on the main thread. The web and console code use it through [`Control`].
 //! It has three owners: [`active_config`] of the configuration, [`cameras`] of the camera slots,
 //! and [`crate::signalling`] of sessions and handshakes. Each camera slot ([`camera_slot`]) has a
-//! task that dials the camera ([`dial`]) and hands the connection to the media thread. [`offers`]
-//! passes on what players ask for, [`media_events`] what the media thread tells. [`reload`] applies
-//! a new configuration. [`report`] and [`supervisor`] report weir's own status. [`console`] is the
-//! part that only [`crate::console`] needs.
+//! task that dials the camera ([`dial`]) and hands the connection to the media thread. A connection
+//! that is encrypted or tunnelled ([`link`]) stays here, with a [`bridge`] to the media thread.
+//! [`offers`] passes on what players ask for, [`media_events`] what the media thread tells.
+//! [`reload`] applies a new configuration. [`report`] and [`supervisor`] report weir's own status.
+//! [`console`] is the part that only [`crate::console`] needs.
 
 mod active_config;
 mod api;
+mod bridge;
 mod camera_slot;
 mod cameras;
 mod console;
 mod dial;
+mod dial_error;
+mod link;
 mod media_events;
 mod offers;
 mod reload;
@@ -25,15 +29,17 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::Signal;
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::sleep;
 
 use crate::access::{Guard, Policy, TokenHash};
 use crate::clock;
 use crate::config::Started;
 use crate::limits::CANDIDATES_MAX;
-use crate::media::Media;
+use crate::media::{Command, Media};
 use crate::net;
 use crate::signalling::Signalling;
 use crate::status;
@@ -56,6 +62,9 @@ pub(crate) use supervisor::Supervisor;
 
 /// The addresses offered to a browser, best first.
 type Candidates = heapless::Vec<SocketAddr, CANDIDATES_MAX>;
+
+/// Milliseconds between two looks whether the media thread has ended.
+const STOP_LOOK_MS: u64 = 5;
 
 /// The control thread's state, as the web sees it. Cheap to clone; for one thread only.
 #[derive(Clone)]
@@ -86,7 +95,7 @@ impl Control {
         supervisor: Supervisor,
     ) -> Self {
         let Started { mut config, status, source, text: _ } = started;
-        let cameras = CameraSlots::new(std::mem::take(&mut config.cameras));
+        let cameras = CameraSlots::new(std::mem::take(&mut config.cameras), state.clone());
         let control = Self(Rc::new(State {
             config: ActiveConfig::new(config, source, status),
             cameras,
@@ -125,7 +134,12 @@ impl Control {
     pub(crate) async fn stop(&self) {
         self.0.supervisor.stopping();
         self.guard().finish().await;
-        self.0.media.borrow_mut().shutdown();
+        self.0.media.borrow().send(Command::Shutdown);
+        // Bridges are run meanwhile: cameras behind them get their TEARDOWN too.
+        while !self.0.media.borrow().has_ended() {
+            sleep(Duration::from_millis(STOP_LOOK_MS)).await;
+        }
+        self.0.media.borrow_mut().join();
     }
 
     /// The status of the cameras in the configuration's order.

@@ -83,3 +83,22 @@ pub const RTSP_PROBE_US: u64 = 5_000_000;
 pub const RTSP_SILENCE_US_MAX: u64 = 10_000_000;
 /// Microseconds between two key frame requests to a camera; more are dropped.
 pub const RTSP_KEY_FRAME_INTERVAL_US: u64 = 1_000_000;
+
+/// `SO_SNDBUF` of the control thread's end of the socket pair by which a bridged camera's stream
+/// comes to the media thread: a read and a half of that thread. The kernel takes twice this.
+pub const BRIDGE_TO_MEDIA_BYTES: usize = 48 * KIB;
+/// The same of the media thread's end, for requests and reports: more than it ever has to write.
+pub const BRIDGE_TO_CAMERA_BYTES: usize = 8 * KIB;
+/// Kernel memory of such a pair, both ways full; and of a tunnel's second connection, which carries
+/// requests alone.
+pub const BRIDGE_SOCKET_BYTES: usize =
+    2 * (BRIDGE_TO_MEDIA_BYTES + BRIDGE_TO_CAMERA_BYTES) + super::CAMERA_SOCKET_BYTES;
+/// How long the last requests to a bridged camera may take once the media thread has let it go.
+pub const BRIDGE_GOODBYE_MS_MAX: u64 = 300;
+/// Encrypted bytes that wait for a camera that does not read: the longest request, and as much as
+/// TLS adds.
+pub const CAMERA_SEALED_BYTES_MAX: usize = 8 * KIB;
+/// Bytes of a `tls_ca` file: several certificates. The file is read at each dial.
+pub const CAMERA_CA_FILE_BYTES_MAX: usize = 16 * KIB;
+/// Bytes of the file with the pinned certificates: each has a fingerprint, host and port.
+pub const CAMERA_PINS_FILE_BYTES_MAX: usize = super::CAMERAS_MAX * 512;

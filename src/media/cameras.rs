@@ -1,10 +1,12 @@
 //! Camera connections: reading, cutting into the history ring, writing, time-outs.
 
 use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsRawFd;
 use std::sync::atomic::Ordering::Relaxed;
 
-use mio::net::TcpStream;
+use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
+use socket2::Socket;
 
 use crate::history::Chunks;
 use crate::limits::CAMERAS_MAX;
@@ -25,7 +27,7 @@ pub struct Cameras {
 }
 
 struct Connection {
-    socket: TcpStream,
+    socket: Socket,
     session: rtsp::Session,
     budget: ReadBudget,
     /// It was found over its budget, and has not been read since.
@@ -88,14 +90,14 @@ impl Cameras {
     pub(super) fn play(
         &mut self,
         slot: usize,
-        socket: std::net::TcpStream,
+        socket: Socket,
         mut session: rtsp::Session,
         registry: &Registry,
         token: Token,
         now_us: u64,
     ) -> Result<(), Lost> {
-        let mut socket = TcpStream::from_std(socket);
-        let registered = registry.register(&mut socket, token, Interest::READABLE);
+        let registered =
+            registry.register(&mut SourceFd(&socket.as_raw_fd()), token, Interest::READABLE);
         registered.map_err(|_| Lost::Broken)?;
         session.play(now_us);
         let mut connection = Connection {
@@ -237,7 +239,7 @@ impl Cameras {
         if let Some(mut connection) = self.slots[slot].take() {
             connection.session.release(carry);
             // Closing the socket removes it from the readiness queue as well.
-            let _ = registry.deregister(&mut connection.socket);
+            let _ = registry.deregister(&mut SourceFd(&connection.socket.as_raw_fd()));
         }
     }
 }

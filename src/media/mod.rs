@@ -71,8 +71,9 @@ pub enum Command {
 pub struct Play {
     /// The slot that the camera plays into.
     pub camera: u16,
-    /// The connection, in non-blocking mode.
-    pub socket: std::net::TcpStream,
+    /// The stream that the camera's RTSP is on, in non-blocking mode: the connection itself or, for
+    /// a bridged camera, the end of a socket pair.
+    pub socket: socket2::Socket,
     /// The RTSP session after SETUP, before PLAY.
     pub ready: Box<rtsp::Ready>,
 }
@@ -226,7 +227,7 @@ impl Media {
     ///
     /// # Panics
     /// The queue is full, which its size and [`Media::is_behind`] rule out; or the thread has
-    /// ended, which it does only after [`Media::shutdown`].
+    /// ended, which it does only after [`Command::Shutdown`].
     pub fn send(&self, command: Command) {
         // Counted before it is sent: the media thread may handle it before `try_send` returns.
         TABLES.commands.take();
@@ -261,9 +262,13 @@ impl Media {
         TABLES.commands.used() >= COMMANDS_BEHIND as u64
     }
 
-    /// Ends all sessions and cameras, and waits for the thread, for at most half a second.
-    pub fn shutdown(&mut self) {
-        self.send(Command::Shutdown);
+    /// Whether the thread has ended after a [`Command::Shutdown`]: half a second at most.
+    pub fn has_ended(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    /// Waits for the end of the thread after a [`Command::Shutdown`].
+    pub fn join(&mut self) {
         if let Some(thread) = self.thread.take() {
             // A panic of the thread would already have ended the process.
             let _ = thread.join();

@@ -13,6 +13,7 @@
 //! which [`crate::plan`] asserts.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::{Context, Poll};
@@ -175,6 +176,19 @@ impl HeapAccount {
         let (used_bytes, budget_bytes) = heap::books(|books| books.balance(self.tag));
         let over = OverBudget { kind: self.kind, used_bytes, budget_bytes };
         (used_bytes > budget_bytes).then_some(over)
+    }
+
+    /// Polls `future` under this account, which stays open: for a part of what its owner does.
+    ///
+    /// # Errors
+    /// [`OverBudget`]: the account was over budget after a poll.
+    pub async fn charge_part<F: Future>(&self, future: F) -> Result<F::Output, OverBudget> {
+        let mut future = self.enter(|| Box::pin(future));
+        poll_fn(|context| match self.enter(|| future.as_mut().poll(context)) {
+            Poll::Ready(output) => Poll::Ready(Ok(output)),
+            Poll::Pending => self.over().map_or(Poll::Pending, |over| Poll::Ready(Err(over))),
+        })
+        .await
     }
 
     /// A future that is polled and dropped under this account. It ends with the error

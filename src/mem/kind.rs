@@ -18,6 +18,9 @@ pub enum AccountKind {
     Handshake,
     /// Dialling a camera, the lookup of its name included.
     CameraDial,
+    /// A camera whose connection the control thread keeps, because it is encrypted or tunnelled:
+    /// its TLS and what is on its way to the media thread.
+    BridgedCamera,
     /// A console on a serial cable or on the socket.
     Console,
     /// Reading or editing a configuration file.
@@ -26,12 +29,13 @@ pub enum AccountKind {
 
 impl AccountKind {
     /// All kinds, in the order of the report.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::HttpConnection,
         Self::DiagnosticsConnection,
         Self::Offer,
         Self::Handshake,
         Self::CameraDial,
+        Self::BridgedCamera,
         Self::Console,
         Self::Configuration,
     ];
@@ -44,6 +48,7 @@ impl AccountKind {
             Self::Offer => "offer",
             Self::Handshake => "handshake",
             Self::CameraDial => "camera dial",
+            Self::BridgedCamera => "encrypted or tunnelled camera",
             Self::Console => "console",
             Self::Configuration => "configuration",
         }
@@ -58,6 +63,7 @@ impl AccountKind {
             Self::Handshake => PROFILE.handshakes,
             // One more for the camera that a console tries.
             Self::CameraDial => CAMERAS_DIALLED_MAX + 1,
+            Self::BridgedCamera => PROFILE.bridged_cameras + 1,
             Self::Console => CONSOLES_MAX,
             Self::Configuration => CONFIGURATIONS_READ_MAX,
         }
@@ -71,6 +77,7 @@ impl AccountKind {
             Self::Offer => PROFILE.offer_heap_bytes,
             Self::Handshake => PROFILE.handshake_heap_bytes,
             Self::CameraDial => PROFILE.camera_dial_heap_bytes,
+            Self::BridgedCamera => PROFILE.bridged_camera_heap_bytes,
             Self::Console => PROFILE.console_heap_bytes,
             // The most to read one; an account gets what its file needs, if that is free.
             Self::Configuration => CONFIG_HEAP_BYTES_MAX,

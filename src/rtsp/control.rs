@@ -5,7 +5,7 @@
 //! announces is used byte for byte, except that userinfo (Samsung) and a doubled scheme are removed
 //! and missing parts are added.
 
-use super::url::{authority, is_absolute, without_userinfo};
+use super::url::{authority, is_absolute, request_scheme, without_userinfo};
 
 /// The aggregate URL: the first usable one of an absolute session-level control, `Content-Base`,
 /// `Content-Location`, and the URL of the request.
@@ -49,8 +49,8 @@ pub(super) fn join(base: &str, control: Option<&str>) -> String {
     let root_len = base.len() - after_authority(base).len();
     let (root, path) = base.split_at(root_len);
     let path = path.split('?').next().unwrap_or_default();
-    if control.starts_with("//") {
-        return format!("rtsp:{control}");
+    if let Some(rest) = control.strip_prefix("//") {
+        return format!("{}{rest}", scheme(base));
     }
     if control.starts_with('?') {
         return format!("{root}{path}{control}");
@@ -87,13 +87,15 @@ fn after_authority(url: &str) -> &str {
 /// used in a request line.
 fn completed(url: &str, request: &str) -> Option<String> {
     let mut url = url.trim();
-    while is_absolute(url) && is_absolute(&url["rtsp://".len()..]) {
-        url = &url["rtsp://".len()..];
+    while let Some(scheme) = request_scheme(url)
+        && is_absolute(&url[scheme.len()..])
+    {
+        url = &url[scheme.len()..];
     }
     if url.is_empty() || url.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
         return None;
     }
-    let root = format!("rtsp://{}", authority(request));
+    let root = format!("{}{}", scheme(request), authority(request));
     if let Some((_, rest)) = url.split_once("://") {
         // Without brackets, the port cannot be told from the IPv6 address.
         let bare = without_userinfo(url);
@@ -108,7 +110,12 @@ fn completed(url: &str, request: &str) -> Option<String> {
     }
     let first = authority(url);
     let is_host = first == authority(request) || first.contains('.') || first.contains(':');
-    is_host.then(|| without_userinfo(&format!("rtsp://{url}")))
+    is_host.then(|| without_userinfo(&format!("{}{url}", scheme(request))))
+}
+
+/// The scheme of a URL with its `://`.
+fn scheme(url: &str) -> &str {
+    request_scheme(url).unwrap_or("rtsp://")
 }
 
 /// Removes dot segments (RFC 3986 section 5.2.4).
@@ -195,6 +202,18 @@ mod tests {
         assert_eq!(based("path/"), REQUEST);
         assert_eq!(based(""), REQUEST);
         assert_eq!(based("rtsp://h/a b"), REQUEST);
+    }
+
+    #[test]
+    fn within_tls_the_scheme_stays() {
+        let request = "rtsps://192.0.2.7:322/live";
+        let based = |content_base| base(None, Some(content_base), None, request);
+        assert_eq!(based("rtsps://192.0.2.7/live/"), "rtsps://192.0.2.7/live/");
+        assert_eq!(based("rtsps://rtsp://h/live/"), "rtsp://h/live/");
+        assert_eq!(based("/path/"), "rtsps://192.0.2.7:322/path/");
+        assert_eq!(based("192.0.2.7:322/path/"), "rtsps://192.0.2.7:322/path/");
+        assert_eq!(join(request, Some("//g")), "rtsps://g");
+        assert_eq!(append(request, Some("rtsps://u:p@h/t")), "rtsps://h/t");
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl Dialog {
     ) -> Self {
         let credentials = credentials.or_else(|| url.credentials().cloned());
         let mut dialog = Self {
-            describe_uri: url.reveal().to_owned(),
+            describe_uri: url.request(),
             url,
             peer: peer.to_canonical(),
             keepalive: habits.keepalive(),
@@ -245,7 +245,7 @@ impl Dialog {
         let transport;
         let mut session = None;
         let (uri, extra) = match &self.stage {
-            Stage::Options => (self.url.reveal(), None),
+            Stage::Options => (self.describe_uri.as_str(), None),
             Stage::Describe => (self.describe_uri.as_str(), Some("Accept: application/sdp")),
             Stage::Setup(setup) => {
                 transport = setup::transport(0);
@@ -328,7 +328,7 @@ impl Dialog {
             described.session_control.as_deref(),
             head.text("Content-Base"),
             head.text("Content-Location"),
-            self.url.reveal(),
+            &self.url.request(),
         );
         within("url", base.len(), RTSP_REQUEST_URL_BYTES_MAX)?;
         let uri = control::append(&base, described.control.as_deref());
@@ -361,10 +361,13 @@ impl Dialog {
         if !is_peer && !url.host().eq_ignore_ascii_case(self.url.host()) {
             return Err(DialogError::RedirectHost { url });
         }
+        if url.scheme() != self.url.scheme() {
+            return Err(DialogError::RedirectScheme { url });
+        }
         let credentials = self.auth.credentials().cloned();
         self.auth = Auth::new(credentials, self.auth.takes_digest());
         self.reconnected = false;
-        self.describe_uri = url.reveal().to_owned();
+        self.describe_uri = url.request();
         self.connect_to(url)
     }
 

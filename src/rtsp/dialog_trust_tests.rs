@@ -52,7 +52,16 @@ fn redirects_lead_to_no_other_host() {
     }
     let mut talk = Talk::new(URL, viewer());
     let error = talk.answers(&[&status("200 OK"), &to("rtsps://192.0.2.7/x")]).unwrap_err();
-    assert_eq!(error.to_string(), "camera redirects to a url that does not begin with rtsp://");
+    let said = error.to_string();
+    assert!(
+        said.contains("to another kind of connection, rtsps://192.0.2.7:322/(hidden)"),
+        "{said}"
+    );
+    assert!(error.needs_person());
+    let mut talk = Talk::new(URL, viewer());
+    let error = talk.answers(&[&status("200 OK"), &to("http://192.0.2.7/x")]).unwrap_err();
+    let said = error.to_string();
+    assert!(said.contains("to a url that does not begin with rtsp://"), "{said}");
 }
 
 #[test]

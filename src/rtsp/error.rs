@@ -78,6 +78,11 @@ pub enum DialogError {
         /// The target; only scheme, host and port are displayed.
         url: CameraUrl,
     },
+    /// A redirect to another kind of connection, for example from TLS to none.
+    RedirectScheme {
+        /// The target; only scheme, host and port are displayed.
+        url: CameraUrl,
+    },
     /// The camera asks for Basic alone, but accepted Digest before.
     Downgrade,
 }
@@ -112,6 +117,7 @@ impl DialogError {
                 | Self::NoVideo { .. }
                 | Self::RedirectUrl(_)
                 | Self::RedirectHost { .. }
+                | Self::RedirectScheme { .. }
                 | Self::Downgrade
         )
     }
@@ -156,6 +162,11 @@ impl fmt::Display for DialogError {
                 "camera redirects to another host, {url}, where weir does not follow: if that is \
                  right, put it into the camera's url"
             ),
+            Self::RedirectScheme { url } => write!(
+                f,
+                "camera redirects to another kind of connection, {url}, where weir does not \
+                 follow: if that is right, put it into the camera's url"
+            ),
             Self::Downgrade => f.write_str(
                 "camera asks for the password in the clear (basic) and took digest before: it may \
                  not be the camera; if it is, change its section or restart weir",
@@ -184,9 +195,10 @@ mod tests {
     use super::*;
 
     /// One error of each kind that contains text from the camera or the configuration.
-    fn with_texts(url: &CameraUrl, text: &str) -> [DialogError; 6] {
+    fn with_texts(url: &CameraUrl, text: &str) -> [DialogError; 7] {
         [
             DialogError::NotFound { url: url.clone() },
+            DialogError::RedirectScheme { url: url.clone() },
             DialogError::RedirectHost { url: url.clone() },
             DialogError::RedirectUrl(
                 CameraUrl::parse(&format!("rtsp://u:{text}@h:x/{text}")).expect_err("no port"),

@@ -14,10 +14,9 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use percent_encoding::percent_decode_str;
 
+use super::scheme::UrlScheme;
 use crate::limits::{RTSP_PASSWORD_BYTES_MAX, RTSP_URL_BYTES_MAX, RTSP_USER_BYTES_MAX};
 
-const SCHEME: &str = "rtsp://";
-const PORT_DEFAULT: u16 = 554;
 /// Shown instead of a part that may be secret.
 const HIDDEN: &str = "(hidden)";
 /// The longest DNS name (RFC 1035 section 2.3.4), which also bounds an address with its zone.
@@ -26,7 +25,9 @@ const HOST_BYTES_MAX: usize = 255;
 /// A camera's URL. `Display` and `Debug` show neither path nor login.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CameraUrl {
-    request: String,
+    scheme: UrlScheme,
+    /// As written, without userinfo.
+    text: String,
     host: String,
     port: u16,
     credentials: Option<CameraCredentials>,
@@ -45,7 +46,7 @@ pub struct CameraCredentials {
 /// ("... has no host") and never quotes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UrlError {
-    /// It does not begin with `rtsp://`.
+    /// It begins with no scheme that weir knows ([`UrlScheme`]).
     Scheme,
     /// The host is missing.
     NoHost,
@@ -81,22 +82,24 @@ impl CameraUrl {
         if let Some(byte) = text.bytes().find(|byte| *byte <= b' ' || *byte == 0x7f) {
             return Err(UrlError::Character(byte));
         }
-        let rest = strip_scheme(text)?;
+        let (scheme, rest) = strip_scheme(text)?;
         if is_ambiguous(rest) {
             return Err(UrlError::Ambiguous);
         }
         let (userinfo, rest) = split_userinfo(rest);
         let (authority, path) = split_authority(rest);
         let (host, port) = split_port(authority)?;
+        let port = port.unwrap_or(scheme.port_default());
         let credentials = userinfo.map(CameraCredentials::from_userinfo).transpose()?;
         // The zone is this machine's own name for an interface (RFC 6874 section 1).
-        let request = match (authority.find('%'), authority.find(']')) {
+        let prefix = scheme.prefix();
+        let text = match (authority.find('%'), authority.find(']')) {
             (Some(zone), Some(end)) => {
-                format!("{SCHEME}{}{}{path}", &authority[..zone], &authority[end..])
+                format!("{prefix}{}{}{path}", &authority[..zone], &authority[end..])
             }
-            _ => format!("{SCHEME}{rest}"),
+            _ => format!("{prefix}{rest}"),
         };
-        Ok(Self { request, host, port, credentials })
+        Ok(Self { scheme, text, host, port, credentials })
     }
 
     /// The name or address to connect to, without brackets, and with its zone if it has one, as in
@@ -105,15 +108,37 @@ impl CameraUrl {
         &self.host
     }
 
-    /// The port to connect to; 554 if the URL has none.
+    /// The scheme, which says how to connect.
+    pub fn scheme(&self) -> UrlScheme {
+        self.scheme
+    }
+
+    /// The port to connect to; if the URL has none, the usual one of its scheme.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// The URL for the request line: as written, without userinfo. It may still contain a password,
-    /// so it goes only to the camera and into the configuration.
+    /// The URL as written, without userinfo. It may still contain a password, so it goes only to
+    /// the camera and into the configuration.
     pub fn reveal(&self) -> &str {
-        &self.request
+        &self.text
+    }
+
+    /// The URL for the request line of RTSP: the same, but in a tunnel with RTSP's own scheme.
+    pub(super) fn request(&self) -> String {
+        format!("{}{}", self.scheme.request_prefix(), self.after_scheme())
+    }
+
+    /// Path and query; `/` if it has none.
+    pub(super) fn path(&self) -> &str {
+        match split_authority(self.after_scheme()).1 {
+            "" => "/",
+            path => path,
+        }
+    }
+
+    fn after_scheme(&self) -> &str {
+        &self.text[self.scheme.prefix().len()..]
     }
 
     /// The login in the URL, percent-decoded once.
@@ -132,9 +157,9 @@ impl fmt::Display for CameraUrl {
         let login = if self.credentials.is_some() { "(hidden)@" } else { "" };
         let host = &self.host;
         let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
-        let path = split_authority(&self.request[SCHEME.len()..]).1;
-        let path = if matches!(path, "" | "/") { "" } else { HIDDEN };
-        write!(f, "{SCHEME}{login}{open}{host}{close}:{}/{path}", self.port)
+        let path = if self.path() == "/" { "" } else { HIDDEN };
+        let scheme = self.scheme.prefix();
+        write!(f, "{scheme}{login}{open}{host}{close}:{}/{path}", self.port)
     }
 }
 
@@ -179,7 +204,7 @@ impl fmt::Debug for CameraCredentials {
 impl fmt::Display for UrlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Scheme => f.write_str("does not begin with rtsp://"),
+            Self::Scheme => f.write_str("does not begin with rtsp:// or rtsps://"),
             Self::NoHost => f.write_str("has no host"),
             Self::Host => f.write_str("has a bad host name or address"),
             Self::Port => f.write_str("has a bad port, not in 1 to 65535"),
@@ -214,9 +239,16 @@ fn split_authority(rest: &str) -> (&str, &str) {
     rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()))
 }
 
-/// Whether `text` begins with `rtsp://`, in any case.
+/// The scheme that `text` begins with, with its `://` and as it is written there, if it is one of
+/// RTSP requests.
+pub(super) fn request_scheme(text: &str) -> Option<&str> {
+    let (scheme, rest) = UrlScheme::strip(text)?;
+    (!scheme.is_tunnelled()).then(|| &text[..text.len() - rest.len()])
+}
+
+/// Whether `text` begins with `rtsp://` or `rtsps://`, in any case.
 pub(super) fn is_absolute(text: &str) -> bool {
-    text.get(..SCHEME.len()).is_some_and(|start| start.eq_ignore_ascii_case(SCHEME))
+    request_scheme(text).is_some()
 }
 
 /// `text` without its userinfo, which Samsung cameras put into the URLs that they announce.
@@ -227,13 +259,13 @@ pub(super) fn without_userinfo(text: &str) -> String {
     }
 }
 
-/// The part after `rtsp://`, which some people write twice.
-fn strip_scheme(text: &str) -> Result<&str, UrlError> {
-    let mut rest = text;
-    while is_absolute(rest) {
-        rest = &rest[SCHEME.len()..];
+/// The scheme and the part after it. Some people write it twice; the last one counts.
+fn strip_scheme(text: &str) -> Result<(UrlScheme, &str), UrlError> {
+    let mut found = UrlScheme::strip(text).ok_or(UrlError::Scheme)?;
+    while let Some(next) = UrlScheme::strip(found.1) {
+        found = next;
     }
-    if rest.len() < text.len() { Ok(rest) } else { Err(UrlError::Scheme) }
+    Ok(found)
 }
 
 /// Userinfo and the rest. Userinfo ends at the authority's last `@`; if what follows cannot be a
@@ -269,7 +301,7 @@ fn is_ambiguous(rest: &str) -> bool {
 }
 
 /// Host and port. An IPv6 address may lack its brackets; then it has no port.
-fn split_port(authority: &str) -> Result<(String, u16), UrlError> {
+fn split_port(authority: &str) -> Result<(String, Option<u16>), UrlError> {
     let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
         let (host, rest) = rest.split_once(']').ok_or(UrlError::Host)?;
         let port = match rest.strip_prefix(':') {
@@ -294,10 +326,10 @@ fn split_port(authority: &str) -> Result<(String, u16), UrlError> {
         (host.to_owned(), port)
     };
     match port {
-        None | Some("") => Ok((host, PORT_DEFAULT)),
+        None | Some("") => Ok((host, None)),
         Some(port) => match port.parse() {
             Ok(0) | Err(_) => Err(UrlError::Port),
-            Ok(port) => Ok((host, port)),
+            Ok(port) => Ok((host, Some(port))),
         },
     }
 }
@@ -321,143 +353,5 @@ fn percent_decoded(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn parts(text: &str) -> (String, u16, String, Option<(String, String)>) {
-        let url = CameraUrl::parse(text).expect(text);
-        let credentials = url.credentials.map(|c| (c.user, c.password));
-        (url.host, url.port, url.request, credentials)
-    }
-
-    fn pair(user: &str, password: &str) -> Option<(String, String)> {
-        Some((user.to_owned(), password.to_owned()))
-    }
-
-    #[test]
-    fn the_request_text_is_verbatim_and_without_userinfo() {
-        let text = "rtsp://u:p@Cam.LAN:554/cam/realmonitor?channel=1&subtype=%200";
-        let (host, port, text, credentials) = parts(text);
-        assert_eq!((host.as_str(), port), ("Cam.LAN", 554));
-        assert_eq!(text, "rtsp://Cam.LAN:554/cam/realmonitor?channel=1&subtype=%200");
-        assert_eq!(credentials, pair("u", "p"));
-    }
-
-    #[test]
-    fn userinfo_may_hold_any_of_its_delimiters() {
-        assert_eq!(parts("rtsp://a:p@ss:w/rd@h:8554/x").3, pair("a", "p@ss:w/rd"));
-        assert_eq!(parts("rtsp://a:p/s?s@h/x").3, pair("a", "p/s?s"));
-        assert_eq!(parts("rtsp://a:p%40s%2525@h/").3, pair("a", "p@s%25"));
-        assert_eq!(parts("rtsp://a:50%zz@h/").3, pair("a", "50%zz"));
-        assert_eq!(parts("rtsp://cam.lan:554/x@y").3, None);
-        assert_eq!(parts("rtsp://h/x?token=a@b").3, None);
-    }
-
-    #[test]
-    fn odd_forms_are_understood() {
-        assert_eq!(parts("RTSP://h").1, 554);
-        assert_eq!(parts("rtsp://rtsp://cam.lan:554/stream1/").0, "cam.lan");
-        assert_eq!(parts("rtsp://[fe80::1]:5540/x").0, "fe80::1");
-        assert_eq!(parts("rtsp://::ffff:192.168.1.123/x").0, "::ffff:192.168.1.123");
-        assert_eq!(parts("rtsp://h:/x").1, 554);
-        assert_eq!(parts("rtsp://u:p@ss@h/").3, pair("u", "p@ss"));
-        assert_eq!(parts("rtsp://u:a#b@h/").3, pair("u", "a#b"));
-        assert_eq!(parts("rtsp://u:Dt4%0Xy@h/").3, pair("u", "Dt4%0Xy"));
-    }
-
-    #[test]
-    fn a_zone_says_where_to_connect_and_is_not_sent() {
-        for text in ["rtsp://[fe80::1%25eth0]:5540/x", "rtsp://[fe80::1%eth0]:5540/x"] {
-            let (host, port, request, _) = parts(text);
-            assert_eq!((host.as_str(), port), ("fe80::1%eth0", 5540));
-            assert_eq!(request, "rtsp://[fe80::1]:5540/x");
-        }
-        assert_eq!(parts("rtsp://[fe80::1%25]/").0, "fe80::1%25", "an interface by its number");
-        assert_eq!(CameraUrl::parse("rtsp://[fe80::1%]/"), Err(UrlError::Host));
-        assert_eq!(CameraUrl::parse("rtsp://[fe80::1%a=b]/"), Err(UrlError::Host));
-        assert_eq!(CameraUrl::parse("rtsp://[cam]/"), Err(UrlError::Host));
-    }
-
-    #[test]
-    fn half_a_password_is_never_a_host() {
-        for text in [
-            "admin:2024/x@192.0.2.7/s1",
-            "admin:12?x@192.0.2.7",
-            "admin:1/2@cam.lan:8554/",
-            "u:p@ss/w?rd@192.0.2.7:554/1",
-            "u:p@ss/w@gate/1",
-            "u:p@s.s/w@192.0.2.7/1",
-        ] {
-            let error = CameraUrl::parse(&format!("rtsp://{text}")).expect_err(text);
-            assert_eq!(error, UrlError::Ambiguous, "{text}");
-            assert!(error.to_string().contains("`password`"), "{error}");
-        }
-        assert_eq!(parts("rtsp://admin:ab/cd@192.0.2.7/s1").3, pair("admin", "ab/cd"));
-        assert_eq!(parts("rtsp://admin:why?@192.0.2.7:554/s1").3, pair("admin", "why?"));
-        for text in ["192.0.2.7:554/x@192.0.2.8/", "cam.lan:554/u@cam.lan", "cam/x@192.0.2.8"] {
-            assert_eq!(parts(&format!("rtsp://{text}")).3, None, "{text}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_asked_says_why() {
-        let error = |text: &str| CameraUrl::parse(text).unwrap_err();
-        assert_eq!(error("rtsps://h/x"), UrlError::Scheme);
-        assert_eq!(error("192.0.2.7/x"), UrlError::Scheme);
-        assert_eq!(error("rtsp:///x"), UrlError::NoHost);
-        assert_eq!(error("rtsp://user=admin_password=hunter2/x"), UrlError::Host);
-        assert_eq!(error("rtsp://h:99999/x"), UrlError::Port);
-        assert_eq!(error("rtsp://h/x\r\nEvil: 1"), UrlError::Character(b'\r'));
-        let long = format!("rtsp://h/{}", "x".repeat(RTSP_URL_BYTES_MAX));
-        assert_eq!(error(&long), UrlError::Length(long.len()));
-        assert!(CameraUrl::parse(&long[..RTSP_URL_BYTES_MAX]).is_ok());
-    }
-
-    #[test]
-    fn a_login_has_its_bounds() {
-        let of = |user: usize, password: usize| {
-            let (user, password) = ("u".repeat(user), "p".repeat(password));
-            CameraUrl::parse(&format!("rtsp://{user}:{password}@h/"))
-        };
-        assert!(of(RTSP_USER_BYTES_MAX, RTSP_PASSWORD_BYTES_MAX).is_ok());
-        let long = of(RTSP_USER_BYTES_MAX + 1, 1).expect_err("a long user");
-        assert_eq!(long.to_string(), "has a user of 65 bytes, max 64");
-        let long = of(1, RTSP_PASSWORD_BYTES_MAX + 1).expect_err("a long password");
-        assert_eq!(long.to_string(), "has a password of 257 bytes, max 256");
-        let error = CameraUrl::parse("rtsp://u:%0d%0aX: y@h/".replace(' ', "").as_str());
-        assert_eq!(error, Err(UrlError::CredentialCharacter));
-    }
-
-    #[test]
-    fn nothing_that_may_be_a_secret_is_shown() {
-        for (text, shown) in [
-            ("rtsp://viewer:sesame@h/x", "rtsp://(hidden)@h:554/(hidden)"),
-            ("rtsp://h:8554/user=admin&password=sesame&stream=0.sdp", "rtsp://h:8554/(hidden)"),
-            ("rtsp://h?token=sesame", "rtsp://h:554/(hidden)"),
-            ("rtsp://[2001:db8::7]/sesame", "rtsp://[2001:db8::7]:554/(hidden)"),
-            ("rtsp://h/", "rtsp://h:554/"),
-        ] {
-            let url = CameraUrl::parse(text).expect(text);
-            assert_eq!(url.to_string(), shown);
-            assert_eq!(format!("{url:?}"), format!("CameraUrl({shown})"));
-        }
-    }
-
-    #[test]
-    fn no_error_repeats_what_was_written() {
-        for text in [
-            "sesame://h/x",
-            "rtsps://u:sesame@h/x",
-            "u:sesame@h/x",
-            "rtsp://u:sesame@/x",
-            "rtsp://u:sesame@h=h/x",
-            "rtsp://u:sesame@h:x/x",
-            "rtsp://u:sesame @h/x",
-            "rtsp://u:2/sesame@192.0.2.7/x",
-            "rtsp://u:sesame%0a@h/x",
-        ] {
-            let error = CameraUrl::parse(text).expect_err(text);
-            assert!(!format!("{error} {error:?}").contains("sesame"), "{error}");
-        }
-    }
-}
+#[path = "url_tests.rs"]
+mod tests;

@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv6Addr};
 
-use ring::digest::{SHA256, digest};
-
+use crate::config::CertificateFingerprint;
 use crate::der::{
     COMMON_NAME, EXPLICIT_0, EXPLICIT_3, GENERALIZED_TIME, INTEGER, OCTET_STRING, OID, SEQUENCE,
     SET, UTC_TIME, each, expect, next,
@@ -42,9 +41,8 @@ pub struct CertificateInfo {
 impl CertificateInfo {
     /// Parses a certificate. A part that cannot be parsed stays empty.
     pub(super) fn of(certificate: &[u8]) -> Self {
-        let digest = digest(&SHA256, certificate);
-        let pairs: Vec<_> = digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
-        let mut info = Self { fingerprint: pairs.join(":"), ..Self::default() };
+        let fingerprint = CertificateFingerprint::of(certificate).to_string();
+        let mut info = Self { fingerprint, ..Self::default() };
         // If parsing stops early, the parts read so far are kept.
         let _ = info.read(certificate);
         info

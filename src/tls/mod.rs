@@ -1,4 +1,6 @@
-//! TLS for HTTPS, by rustls with ring: 1.2 and 1.3, AEAD suites with forward secrecy, HTTP/1.1.
+//! TLS by rustls with ring: 1.2 and 1.3, AEAD suites with forward secrecy. For HTTPS as a server,
+//! and for encrypted cameras as a client ([`camera`], whose certificates [`camera_verifier`] judges
+//! and [`pins`] remembers).
 //!
 //! [`Tls`] holds the certificate for new connections: weir's own ([`self_signed`]) or the
 //! operator's files, which are read again when they change. [`pair`] reads certificate and key and
@@ -11,6 +13,8 @@
 //! it is gone. Client certificates are never asked for. Everything but the results of handshakes
 //! belongs to one thread.
 
+pub(crate) mod camera;
+mod camera_verifier;
 mod certificate_info;
 mod encrypted;
 mod error;
@@ -18,6 +22,7 @@ mod fair_semaphore;
 mod handshake;
 mod limited_stream;
 mod pair;
+mod pins;
 mod self_signed;
 
 use std::cell::{Cell, RefCell};
@@ -38,6 +43,7 @@ pub use certificate_info::CertificateInfo;
 pub(crate) use encrypted::Encrypted;
 pub use error::TlsError;
 pub(crate) use fair_semaphore::FairSemaphore;
+pub(crate) use pins::CameraPins;
 
 use crate::config::{Https, TlsMode};
 use crate::limits::TLS_FILES_LOOK_MS;

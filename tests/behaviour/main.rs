@@ -13,6 +13,7 @@ mod ciphers;
 mod clip_md5;
 mod console;
 mod dialling;
+mod encrypted_cameras;
 mod evicted_connections;
 mod full_connections;
 mod giant_key_frame;

@@ -288,8 +288,9 @@ fn mistakes_and_what_needs_a_restart_are_named() {
     assert_eq!(answer["state"], "warnings");
     assert_eq!((&answer["added"], &answer["unchanged"]), (&json!(["bad"]), &json!(["keep"])));
     assert_eq!(answer["needs_restart"], json!(["payload_bytes in [webrtc]"]));
-    let reason = format!("line {line}, column 7: `url` does not begin with rtsp://");
-    let problem = format!("line {line}, column 7: camera bad: `url` does not begin with rtsp://");
+    const BEGIN: &str = "does not begin with rtsp:// or rtsps://";
+    let reason = format!("line {line}, column 7: `url` {BEGIN}");
+    let problem = format!("line {line}, column 7: camera bad: `url` {BEGIN}");
     assert_eq!(answer["problems"], json!([problem]));
     let camera = site.cameras()[1].clone();
     assert_eq!((&camera["state"], &camera["reason"]), (&json!("disabled"), &json!(reason)));

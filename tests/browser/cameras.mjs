@@ -41,8 +41,8 @@ class CameraServer {
     return this;
   }
 
-  url(path, host = '127.0.0.1') {
-    return `rtsp://${host}:${this.port}${path}`;
+  url(path, host = '127.0.0.1', scheme = 'rtsp') {
+    return `${scheme}://${host}:${this.port}${path}`;
   }
 
   /** Without a goodbye, as a camera that loses its power. */
@@ -54,9 +54,10 @@ class CameraServer {
 
 /**
  * Serves mounts, each an object of camera.py's keys (path, profile, width, fps, gop, mtu, ...).
- * `auth` is `{ method: 'basic' | 'digest', user, password }`; `address` defaults to loopback.
+ * `auth` is `{ method: 'basic' | 'digest', user, password }`; `address` defaults to loopback. `tls` is
+ * `{ certificate, key }`, two files, with which everything is encrypted.
  */
-export function startCameras(mounts, { auth, address } = {}) {
+export function startCameras(mounts, { auth, address, tls } = {}) {
   const args = mounts.flatMap((mount) => [
     '--mount',
     Object.entries(mount)
@@ -66,6 +67,7 @@ export function startCameras(mounts, { auth, address } = {}) {
   if (auth) {
     args.push('--auth', auth.method, '--user', auth.user, '--password', auth.password);
   }
+  if (tls) args.push('--certificate', tls.certificate, '--key', tls.key);
   if (address) args.push('--address', address);
   return new CameraServer(args).start();
 }

@@ -23,6 +23,7 @@
 //! - [`relay`]: a UDP relay in front of the media port that loses, delays and counts.
 //! - [`process`]: CPU time and memory of a process; [`pprof`]: a reader of profiles.
 //! - [`tls`]: openssl, curl and rustls as clients of HTTPS.
+//! - [`tls_front`]: openssl in front of a camera.
 //! - [`ptrace`]: one thread of a process, stopped.
 //! - [`whep`]: the HTTP requests of all of them.
 //!
@@ -58,6 +59,7 @@ pub mod slow_camera;
 pub mod slow_clients;
 pub mod srtp;
 pub mod tls;
+pub mod tls_front;
 pub mod viewer;
 pub mod whep;
 pub mod window;

@@ -14,7 +14,7 @@ import gi
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
+from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 DEFAULTS = {
     "path": "/cam",
@@ -102,17 +102,15 @@ def deafen(_factory, media):
     pad.add_probe(Gst.PadProbeType.EVENT_UPSTREAM, swallow)
 
 
-def guard(server, factories, method, user, password):
+def guard(auth, factories, method, user, password):
     """Lets only this user in, by Basic or by Digest."""
     token = GstRtspServer.RTSPToken()
     token.set_string("media.factory.role", "viewer")
-    auth = GstRtspServer.RTSPAuth()
     if method == "digest":
         auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
         auth.add_digest(user, password, token)
     else:
         auth.add_basic(GstRtspServer.RTSPAuth.make_basic(user, password), token)
-    server.set_auth(auth)
     for factory in factories:
         permissions = GstRtspServer.RTSPPermissions()
         for right in ("media.factory.access", "media.factory.construct"):
@@ -128,6 +126,8 @@ def main():
     parser.add_argument("--auth", choices=("basic", "digest"))
     parser.add_argument("--user", default="viewer")
     parser.add_argument("--password", default="")
+    parser.add_argument("--certificate", help="a file; everything is within TLS then")
+    parser.add_argument("--key")
     args = parser.parse_args()
 
     Gst.init(None)
@@ -143,8 +143,13 @@ def main():
             factory.connect("media-configure", deafen)
         server.get_mount_points().add_factory(mount["path"], factory)
         factories.append(factory)
+    auth = GstRtspServer.RTSPAuth()
     if args.auth:
-        guard(server, factories, args.auth, args.user, args.password)
+        guard(auth, factories, args.auth, args.user, args.password)
+    if args.certificate:
+        auth.set_tls_certificate(Gio.TlsCertificate.new_from_files(args.certificate, args.key))
+    if args.auth or args.certificate:
+        server.set_auth(auth)
     if server.attach(None) == 0:
         raise SystemExit(f"cannot listen on {args.address}:{args.port}")
     print("ready", server.get_bound_port(), flush=True)

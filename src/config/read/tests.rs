@@ -145,7 +145,7 @@ fn each_mistake_in_a_camera_disables_it_and_no_other() {
         ),
         ("url = \"rtsp://h/\"", 5, 1, "`name` is missing"),
         ("name = \"a\"", 5, 1, "`url` is missing"),
-        ("name = \"a\"\nurl = \"http://h/\"", 7, 7, "`url` does not begin with rtsp://"),
+        ("name = \"a\"\nurl = \"ftp://h/\"", 7, 7, "`url` does not begin with rtsp:// or rtsps://"),
         ("name = \"a\"\nurl = \"rtsp:///x\"", 7, 7, "`url` has no host"),
         ("name = \"a\"\nurl = \"rtsp://u:p@/x\"", 7, 7, "`url` has no host"),
         ("name = \"a\"\nurl = \"rtsp://h:0/x\"", 7, 7, "`url` has a bad port, not in 1 to 65535"),

@@ -111,12 +111,12 @@ fn a_file_with_mistakes_is_used_and_kept() {
     assert_eq!(names(&started), ["gate", "bad"]);
     assert_eq!(started.status.origin, ConfigOrigin::Warnings);
     let expected = [
-        "line 7, column 7: camera bad: `url` does not begin with rtsp://",
+        "line 7, column 7: camera bad: `url` does not begin with rtsp:// or rtsps://",
         "line 8, column 1: unknown key `x` in [[camera]]",
     ];
     assert_eq!(started.status.problems, expected);
     let reason = started.config.cameras[1].problem.as_deref();
-    assert_eq!(reason, Some("line 7, column 7: `url` does not begin with rtsp://"));
+    assert_eq!(reason, Some("line 7, column 7: `url` does not begin with rtsp:// or rtsps://"));
     assert_eq!(fs::read_to_string(folder.copy()).expect("kept"), text);
 }
 

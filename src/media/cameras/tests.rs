@@ -48,7 +48,9 @@ fn a_camera_that_is_not_read_is_not_silent() {
     let poll = Poll::new().expect("an epoll descriptor");
     let mut cameras = Cameras::new();
     cameras.prepare();
-    cameras.play(0, socket, session(), poll.registry(), Token(0), S).expect("it is asked to play");
+    cameras
+        .play(0, socket.into(), session(), poll.registry(), Token(0), S)
+        .expect("it is asked to play");
     camera.write_all(b"RTSP/1.0 200 OK\r\nCSeq: 4\r\n\r\n").expect("it is open");
     while read(&mut cameras, S) == Ok(false) {}
     for now_us in (2 * S..40 * S).step_by(100_000) {

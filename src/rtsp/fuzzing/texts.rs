@@ -10,7 +10,7 @@ use super::super::control;
 use super::super::digest::Algorithm;
 use super::super::sdp::describe;
 use super::super::transmit::Transmit;
-use super::super::url::{CameraUrl, is_absolute};
+use super::super::url::{CameraUrl, UrlError};
 use super::{check_requests, credentials};
 use crate::codec::Codec;
 use crate::fuzzing::SECRET;
@@ -69,12 +69,13 @@ pub fn url(data: &[u8]) {
             return;
         }
     };
-    assert!(url.reveal().starts_with("rtsp://") && url.port() > 0 && !url.host().is_empty());
+    let prefix = url.scheme().prefix();
+    assert!(url.reveal().starts_with(prefix) && url.port() > 0 && !url.host().is_empty());
     assert!(url.reveal().bytes().all(|byte| byte > b' ' && byte != 0x7f));
     if !url.host().contains(SECRET) {
         assert!(!format!("{url} {url:?}").contains(SECRET));
     }
-    if is_absolute(&url.reveal()["rtsp://".len()..]) {
+    if CameraUrl::parse(&url.reveal()[prefix.len()..]) != Err(UrlError::Scheme) {
         return; // a scheme after a login is no host; without the login it is one more scheme
     }
     // Without its login it is a URL too, unless its path may contain another login.

@@ -1,0 +1,67 @@
+// GStreamer's RTSP server within TLS (GnuTLS): its picture in Chromium, its logins, and what weir says
+// of its certificate.
+
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+
+import { startCameras } from '../browser/cameras.mjs';
+import { Viewer, launchChromium } from '../browser/viewer.mjs';
+import { startWeir } from '../browser/weir.mjs';
+
+const run = promisify(execFile);
+const AUTH = { method: 'digest', user: 'viewer', password: 'right:of "way" %41' };
+
+let folder, camera, guarded, weir, browser, fingerprint;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'weir-encrypted-'));
+  const tls = { certificate: join(folder, 'camera.pem'), key: join(folder, 'camera.key') };
+  const make = 'req -x509 -newkey rsa:2048 -nodes -subj /CN=camera -days 3 -keyout';
+  await run('openssl', [...make.split(' '), tls.key, '-out', tls.certificate]);
+  const shown = ['x509', '-in', tls.certificate, '-noout', '-fingerprint', '-sha256'];
+  fingerprint = (await run('openssl', shown)).stdout.trim().split('=')[1];
+  // Key frames of 650 KB, in records of 16 KiB.
+  const mount = { path: '/gate', width: 1280, height: 720, kbps: 8000, mtu: 60_000 };
+  camera = await startCameras([mount], { tls });
+  guarded = await startCameras([{ path: '/gate' }], { tls, auth: AUTH });
+  const login = { user: AUTH.user, password: AUTH.password };
+  const rtsps = (server) => server.url('/gate', '127.0.0.1', 'rtsps');
+  weir = await startWeir({
+    cameras: [
+      { name: 'rtsps', url: rtsps(camera) },
+      { name: 'digest', url: rtsps(guarded), tls_fingerprint: fingerprint, ...login },
+      { name: 'other', url: rtsps(guarded), tls_fingerprint: '00'.repeat(32), ...login },
+    ],
+  });
+  browser = await launchChromium();
+});
+
+after(async () => {
+  await browser?.close();
+  await weir?.stop();
+  await camera?.kill();
+  await guarded?.kill();
+  await rm(folder, { recursive: true });
+});
+
+test('an encrypted camera is shown in its size and at its rate', async (t) => {
+  await weir.ready('rtsps');
+  const viewer = await Viewer.open(browser, `${weir.http}/rtsps/`);
+  t.after(() => viewer.close());
+  await viewer.picture(5_000);
+  await viewer.watchEachFrame(6, { weir, name: 'rtsps' }, 25);
+  assert.deepEqual(await viewer.size(), { width: 1280, height: 720 });
+});
+
+test('a login goes through, to the camera that is known', () => weir.ready('digest'));
+
+test('a camera with another certificate is named with both', async () => {
+  const { state, reason } = await weir.camera('other');
+  assert.equal(state, 'failed');
+  assert.ok(reason.includes(fingerprint) && reason.includes('00:00:00'), reason);
+});
