@@ -137,11 +137,9 @@ impl Control {
             let permit = self.0.cameras.dials.acquire().await;
             let dialled = dial_charged(section, camera.habits(), self.0.cameras.pins()).await;
             drop(permit);
-            let is_encrypted = section.url.as_ref().is_some_and(|url| url.scheme().is_encrypted());
             match dialled {
                 Ok((link, ready)) => {
-                    let is_in_the_clear = ready.is_in_the_clear && !is_encrypted;
-                    if is_in_the_clear && !std::mem::replace(&mut is_warned, true) {
+                    if ready.is_in_the_clear && !std::mem::replace(&mut is_warned, true) {
                         let name = &section.name;
                         log::warn!("camera {name}: has its password sent in the clear (basic)");
                     }

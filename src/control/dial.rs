@@ -7,16 +7,13 @@
 //! up a name.
 
 use std::cell::Cell;
-use std::io;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::dial_error::DialError;
-use super::link::CameraLink;
+use super::link::{CameraLink, LinkTarget, with_no_delay};
 use crate::config;
 use crate::limits::{CAMERA_DIAL_MS_MAX, RTSP_LEFTOVER_BYTES_MAX};
 use crate::mem::accounts::{AccountKind, HeapAccount};
@@ -60,9 +57,11 @@ async fn converse(
 ) -> Result<(CameraLink, Box<Ready>), DialError> {
     let addresses = names::resolve(url.host(), url.port()).await.map_err(DialError::Name)?;
     let socket = with_no_delay(connect_to_first(&addresses).await)?;
-    let peer = socket.peer_addr().map_err(DialError::Network)?;
-    let mut link = CameraLink::open(socket, &url, section, pins).await?;
-    let mut dialog = Dialog::new(url.clone(), peer.ip(), section.credentials(), &habits.get());
+    let address = socket.peer_addr().map_err(DialError::Network)?;
+    let credentials = section.credentials();
+    let mut target = LinkTarget { url, section, pins, habits, address };
+    let mut link = target.link(socket).await?;
+    let mut dialog = Dialog::new(target.url.clone(), address.ip(), credentials, &habits.get());
     let mut buffer = vec![0; RTSP_LEFTOVER_BYTES_MAX];
     loop {
         match dialog.poll() {
@@ -78,14 +77,15 @@ async fn converse(
                 }
             },
             DialogStep::Connect(port) => {
-                let mut address: SocketAddr = peer;
-                address.set_port(port);
                 // The account of a bridged one is free for the next.
                 drop(link);
-                let socket = with_no_delay(TcpStream::connect(address).await)?;
-                link = CameraLink::open(socket, &url, section, pins).await?;
+                target.address.set_port(port);
+                link = target.link(target.connect().await?).await?;
             }
-            DialogStep::Ready(ready) => return Ok((link, ready)),
+            DialogStep::Ready(mut ready) => {
+                ready.is_in_the_clear = link.shows_password(ready.is_in_the_clear);
+                return Ok((link, ready));
+            }
         }
     }
 }
@@ -96,9 +96,4 @@ fn learn(dialog: &Dialog, habits: &Cell<Habits>) {
         known.took_digest();
         habits.set(known);
     }
-}
-
-fn with_no_delay(connected: io::Result<TcpStream>) -> Result<TcpStream, DialError> {
-    let connected = connected.and_then(|socket| socket.set_nodelay(true).map(|()| socket));
-    connected.map_err(DialError::Network)
 }

@@ -14,6 +14,7 @@ mod api;
 mod bridge;
 mod camera_slot;
 mod cameras;
+mod carrier;
 mod console;
 mod dial;
 mod dial_error;

@@ -91,6 +91,9 @@ impl ConfigFragment {
         if let Some(password) = &source.password {
             let _ = writeln!(section, "password = {}", quoted(password));
         }
+        if let Some(fingerprint) = &source.fingerprint {
+            let _ = writeln!(section, "tls_fingerprint = \"{fingerprint}\"");
+        }
         if !source.variables.is_empty() {
             let names = source.variables.join(", ");
             let _ = writeln!(section, "# the rest of its login was {names} in {}", self.kind);

@@ -3,7 +3,9 @@
 
 use super::source::{elsewhere, is_rtsp, refusal, rtsp};
 use super::yaml::{Node, Tree};
-use super::{Findings, Found};
+use super::{Findings, Found, ImportedSource};
+use crate::config::CertificateFingerprint;
+use crate::rtsp::UrlScheme;
 
 /// Top-level keys that only mediamtx has, to recognise a file without paths.
 const OWN_KEYS: [&str; 3] = ["pathDefaults", "rtspAddress", "rtspTransports"];
@@ -56,11 +58,19 @@ fn stream(name: &str, path: Path) -> Found {
     } else if let Some(tag) = path.value("source").and_then(Node::tag) {
         Err(elsewhere(tag))
     } else if is_rtsp(text) {
-        rtsp(text)
+        rtsp(text).map(|source| {
+            let shown = path.words("sourceFingerprint").filter(|_| is_encrypted(text));
+            ImportedSource { fingerprint: shown.and_then(CertificateFingerprint::parse), ..source }
+        })
     } else {
         Err(stays_behind(text, &path))
     };
     Found { name: name.to_owned(), source, remarks: remarks(&path) }
+}
+
+/// Whether a URL is that of a camera within TLS.
+fn is_encrypted(text: &str) -> bool {
+    UrlScheme::strip(text).is_some_and(|(scheme, _)| scheme.is_encrypted())
 }
 
 /// Why a path that does not pull from an RTSP camera is left out.

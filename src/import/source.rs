@@ -1,22 +1,25 @@
 //! A stream's source, as both programs write it: an RTSP URL, taken apart, or something else, with
 //! the reason why weir cannot use it. Reasons never repeat the text.
 
-use crate::rtsp::CameraUrl;
+use std::borrow::Cow;
+
+use crate::config::CertificateFingerprint;
+use crate::rtsp::{CameraUrl, UrlScheme};
 
 /// A camera's address and login.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct ImportedSource {
-    /// `rtsp://…` without a login.
+    /// The camera's URL without a login.
     pub(super) url: String,
     pub(super) user: Option<String>,
     pub(super) password: Option<String>,
+    /// The fingerprint of an encrypted camera's certificate.
+    pub(super) fingerprint: Option<CertificateFingerprint>,
     /// Names of variables in the login; the part of the login that contains them is left out.
     pub(super) variables: Vec<String>,
 }
 
-const TLS: &str = "is RTSP within TLS (`rtsps://`), and weir asks cameras for plain RTSP; if the \
-                   camera has an `rtsp://` address too, use that";
-const TUNNEL: &str = "is RTSP within HTTP or a WebSocket, and weir asks cameras for plain RTSP";
+const WEBSOCKET: &str = "is RTSP within a WebSocket, by which weir does not ask";
 const RTMP: &str = "is RTMP, and weir takes RTSP alone; most cameras have both";
 const HTTP: &str = "is HTTP (HLS, FLV or MJPEG), and weir takes RTSP alone";
 const ONVIF: &str = "is ONVIF, by which weir does not ask; the camera's own page or an ONVIF tool \
@@ -27,9 +30,8 @@ const FFMPEG: &str = "is ffmpeg's output, and weir runs no programs; set the cam
 const OTHER: &str = "is of a kind that weir has no part in: it takes RTSP alone";
 
 /// Schemes of both programs, and the reason to give for each.
-const REFUSED: [(&[&str], &str); 8] = [
-    (&["rtsps", "rtspx"], TLS),
-    (&["rtsp+http", "rtsps+http", "rtsp+ws", "rtsps+ws"], TUNNEL),
+const REFUSED: [(&[&str], &str); 7] = [
+    (&["rtsp+ws", "rtsps+ws"], WEBSOCKET),
     (&["rtmp", "rtmps", "rtmpx"], RTMP),
     (&["http", "https", "httpx"], HTTP),
     (&["onvif"], ONVIF),
@@ -76,9 +78,18 @@ const REFUSED: [(&[&str], &str); 8] = [
     ),
 ];
 
-/// Whether `text` is a plain RTSP URL.
+/// go2rtc's scheme of a camera within TLS whose certificate is not looked at. weir takes the first
+/// one that it sees for the camera's.
+const UNVERIFIED: &str = "rtspx://";
+
+/// Whether `text` is the URL of a camera.
 pub(super) fn is_rtsp(text: &str) -> bool {
-    text.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("rtsp://"))
+    UrlScheme::strip(text).is_some() || is_unverified(text)
+}
+
+fn is_unverified(text: &str) -> bool {
+    let start = text.get(..UNVERIFIED.len());
+    start.is_some_and(|start| start.eq_ignore_ascii_case(UNVERIFIED))
 }
 
 /// Why a source that is not plain RTSP is left out.
@@ -99,6 +110,11 @@ pub(super) fn refusal(text: &str) -> String {
 /// # Errors
 /// The URL is not valid, or has a variable outside its login; a sentence without the URL.
 pub(super) fn rtsp(text: &str) -> Result<ImportedSource, String> {
+    let text = match is_unverified(text) {
+        true => Cow::from(format!("{}{}", UrlScheme::Rtsps.prefix(), &text[UNVERIFIED.len()..])),
+        false => Cow::from(text),
+    };
+    let text = &*text;
     let url = CameraUrl::parse(text).map_err(|error| match variables(text) {
         names if names.is_empty() => format!("its URL {error}"),
         // A variable stands for any text, so the URL's error tells nothing.
@@ -122,7 +138,8 @@ pub(super) fn rtsp(text: &str) -> Result<ImportedSource, String> {
         variables = of_user;
         variables.extend(of_password);
     }
-    Ok(ImportedSource { url: url.reveal().to_owned(), user, password, variables })
+    let url = url.reveal().to_owned();
+    Ok(ImportedSource { url, user, password, fingerprint: None, variables })
 }
 
 /// Why a source that a YAML tag (`!secret`) takes from another file is left out.
@@ -230,6 +247,20 @@ mod tests {
             let source = rtsp(&format!("rtsp://u:{password}@192.0.2.31/s")).expect(password);
             assert_eq!(source.password.as_deref(), Some(password));
         }
+    }
+
+    #[test]
+    fn within_tls_and_http_a_camera_is_a_camera() {
+        for (text, url) in [
+            ("rtsps://u:p@h:7441/x", "rtsps://h:7441/x"),
+            ("RTSPX://h:7441/x", "rtsps://h:7441/x"),
+            ("rtsp+http://u:p@h/x", "rtsp+http://h/x"),
+            ("rtsps+http://h/x", "rtsps+http://h/x"),
+        ] {
+            assert!(is_rtsp(text));
+            assert_eq!(rtsp(text).expect(text).url, url);
+        }
+        assert!(!is_rtsp("rtsp+ws://h/x") && !is_rtsp("rtsp") && !is_rtsp("rtspx:/"));
     }
 
     #[test]

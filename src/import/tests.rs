@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::config;
-use crate::config::Camera;
+use crate::config::{Camera, CameraTrust, CertificateFingerprint};
 use crate::limits::CAMERAS_MAX;
 
 const MEDIAMTX: &str = include_str!("../../tests/data/import/mediamtx.yml");
@@ -25,7 +25,7 @@ fn described(camera: &Camera) -> (&str, &str, Option<&str>, &str) {
 #[test]
 fn the_cameras_of_mediamtx_come_over() {
     let imported = import(MEDIAMTX, None).expect("a mediamtx.yml");
-    assert_eq!((imported.kind, imported.taken, imported.found), (ImportKind::MediaMtx, 2, 10));
+    assert_eq!((imported.kind, imported.taken, imported.found), (ImportKind::MediaMtx, 3, 10));
     let cameras = cameras(&imported);
     let described: Vec<_> = cameras.iter().map(described).collect();
     let viewer = Some("viewer");
@@ -39,14 +39,17 @@ fn the_cameras_of_mediamtx_come_over() {
                 viewer,
                 "yard-secret"
             ),
+            ("hall", "rtsps://192.0.2.9:322/stream1", viewer, "hall-secret"),
         ]
     );
+    let shown = "33949E05FFFB5FF3E8AA16F8213A6251B4D9363804BA53233C4DA9A46D6F2739";
+    let shown = CertificateFingerprint::parse(shown).expect("the one of the file");
+    assert_eq!(cameras[2].trust, CameraTrust::Fingerprint(shown));
     let begins = [
         "yard/north: is called yard-north in weir",
         "yard/north: `rtspTransport: udp` not taken over",
         "yard/north: recording not taken over",
         "yard/north: `sourceOnDemand` not taken over",
-        "hall: not taken over: its source (`rtsps:`) is RTSP within TLS",
         "drive: not taken over: its source (`rtmp:`) is RTMP",
         "lobby: not taken over: its source (`https:`) is HTTP (HLS",
         "roof: not taken over: it is published by the command in `runOnInit`",
@@ -62,7 +65,7 @@ fn the_cameras_of_mediamtx_come_over() {
 #[test]
 fn the_cameras_of_go2rtc_come_over() {
     let imported = import(GO2RTC, None).expect("a go2rtc.yaml");
-    assert_eq!((imported.kind, imported.taken, imported.found), (ImportKind::Go2rtc, 5, 13));
+    assert_eq!((imported.kind, imported.taken, imported.found), (ImportKind::Go2rtc, 6, 13));
     let cameras = cameras(&imported);
     let described: Vec<_> = cameras.iter().map(described).collect();
     let admin = Some("admin");
@@ -74,6 +77,7 @@ fn the_cameras_of_go2rtc_come_over() {
             ("garden", garden, admin, "gar@den:secret"),
             ("front-door", "rtsp://192.0.2.33/stream1", admin, "front-secret"),
             ("nursery", "rtsp://192.0.2.34/ch0", Some("rtsp"), ""),
+            ("unifi", "rtsps://192.0.2.35:7441/unifi-secret", None, ""),
             ("cellar", "rtsp://192.0.2.37/live/ch00_1", admin, "cellar-secret"),
         ]
     );
@@ -84,7 +88,6 @@ fn the_cameras_of_go2rtc_come_over() {
         "front door: source 3: not taken over: weir has one source for a camera",
         "nursery: password not taken over: ${NURSERY_PASSWORD} is a variable",
         "pool: not taken over: its address has a variable in it (${POOL_HOST})",
-        "unifi: not taken over: its source (`rtspx:`) is RTSP within TLS",
         "attic: not taken over: ffmpeg transcodes it",
         "cellar: without ffmpeg, which only copied it",
         "script: not taken over: its source (`exec:`) is a program's output",
@@ -215,7 +218,7 @@ fn what_weir_would_refuse_is_said_in_its_words_and_left_out() {
     let text = format!(
         "streams:\n  a: rtsp://u:p@/x\n  b: 'rtsp://h/a b'\n  c: rtsp://h/{long}\n  e: \
          rtsp://u:{long}@192.0.2.7/\n  f: rtsp://é.example/\n  rtsp://u:key-secret@h/: \
-         rtsps://h/\n"
+         rtmps://h/\n"
     );
     let imported = import(&text, None).expect("a go2rtc.yaml");
     let text = imported.notes.join("\n");

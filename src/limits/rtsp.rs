@@ -93,6 +93,8 @@ pub const BRIDGE_TO_CAMERA_BYTES: usize = 8 * KIB;
 /// requests alone.
 pub const BRIDGE_SOCKET_BYTES: usize =
     2 * (BRIDGE_TO_MEDIA_BYTES + BRIDGE_TO_CAMERA_BYTES) + super::CAMERA_SOCKET_BYTES;
+/// Bytes that are read at once of a camera in a tunnel that is not encrypted.
+pub const TUNNEL_READ_BYTES: usize = 8 * KIB;
 /// How long the last requests to a bridged camera may take once the media thread has let it go.
 pub const BRIDGE_GOODBYE_MS_MAX: u64 = 300;
 /// Encrypted bytes that wait for a camera that does not read: the longest request, and as much as

@@ -12,7 +12,7 @@
 
 use std::net::IpAddr;
 
-use super::auth::{Auth, AuthError};
+use super::auth::Auth;
 use super::control;
 use super::error::DialogError;
 use super::examine::{Channels, Examination, HeadScan, examine};
@@ -306,13 +306,7 @@ impl Dialog {
     fn challenged(&mut self, head: &Head<'_>) -> Result<(), DialogError> {
         match self.auth.challenged(head.values("WWW-Authenticate")) {
             Ok(()) => self.ask(),
-            Err(AuthError::NoCredentials) => Err(DialogError::NoCredentials),
-            Err(AuthError::NoScheme) => Err(DialogError::NoScheme),
-            Err(AuthError::Downgrade) => Err(DialogError::Downgrade),
-            Err(AuthError::Refused(tried)) => Err(DialogError::WrongCredentials {
-                user: self.auth.credentials().map(|known| known.user.clone()).unwrap_or_default(),
-                tried,
-            }),
+            Err(error) => Err(DialogError::of_login(error, &self.auth)),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::auth::Tried;
+use super::auth::{Auth, AuthError, Tried};
 use super::url::{CameraUrl, UrlError};
 use crate::limits::{RTSP_REDIRECTS_MAX, RTSP_SILENCE_US_MAX};
 
@@ -102,6 +102,19 @@ pub enum SessionError {
 }
 
 impl DialogError {
+    /// Why a 401 cannot be answered.
+    pub(super) fn of_login(error: AuthError, auth: &Auth) -> Self {
+        match error {
+            AuthError::NoCredentials => Self::NoCredentials,
+            AuthError::NoScheme => Self::NoScheme,
+            AuthError::Downgrade => Self::Downgrade,
+            AuthError::Refused(tried) => {
+                let user = auth.credentials().map(|known| known.user.clone()).unwrap_or_default();
+                Self::WrongCredentials { user, tried }
+            }
+        }
+    }
+
     /// Whether retrying soon is pointless, because a person must change the camera or the
     /// configuration. Many cameras lock a user after a few refused attempts.
     pub fn needs_person(&self) -> bool {

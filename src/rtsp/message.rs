@@ -29,8 +29,17 @@ pub(super) enum MessageKind<'a> {
 impl<'a> Head<'a> {
     /// The head that `bytes` begin with; `None` when the first line is not RTSP.
     pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
+        Self::parse_as(bytes, b"RTSP/")
+    }
+
+    /// The same of HTTP; its answers differ in the name alone.
+    pub(super) fn parse_http(bytes: &'a [u8]) -> Option<Self> {
+        bytes.starts_with(b"HTTP/").then(|| Self::parse_as(bytes, b"HTTP/")).flatten()
+    }
+
+    fn parse_as(bytes: &'a [u8], protocol: &[u8]) -> Option<Self> {
         let (first, lines) = split_line(bytes);
-        let kind = if first.starts_with(b"RTSP/") {
+        let kind = if first.starts_with(protocol) {
             let status = first.iter().position(|byte| *byte == b' ')?;
             let digits = first[status..].trim_ascii_start().get(..3)?;
             MessageKind::Response { status: std::str::from_utf8(digits).ok()?.parse().ok()? }

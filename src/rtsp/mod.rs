@@ -36,6 +36,7 @@ mod tail;
 #[cfg_attr(fuzzing, allow(dead_code))] // the fuzz targets need a part of it
 mod testing;
 mod transmit;
+mod tunnel;
 mod url;
 
 pub use auth::Tried;
@@ -47,4 +48,5 @@ pub use scheme::UrlScheme;
 pub use sdp::VideoTrack;
 pub use session::{FramingCounters, Session, Sink};
 pub use step::{DialogStep, Ready};
+pub use tunnel::{Tunnel, TunnelStep};
 pub use url::{CameraCredentials, CameraUrl, UrlError};

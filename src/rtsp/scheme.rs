@@ -61,7 +61,7 @@ impl UrlScheme {
     }
 
     /// The scheme that `text` begins with, in any case, and the text after it.
-    pub(super) fn strip(text: &str) -> Option<(Self, &str)> {
+    pub fn strip(text: &str) -> Option<(Self, &str)> {
         Self::ALL.into_iter().find_map(|scheme| {
             let (start, rest) = text.split_at_checked(scheme.prefix().len())?;
             start.eq_ignore_ascii_case(scheme.prefix()).then_some((scheme, rest))

@@ -26,7 +26,8 @@ pub struct Ready {
     pub video: VideoTrack,
     /// The session's timeout in seconds, if the camera announced one.
     pub timeout_s: Option<u32>,
-    /// Whether the password is sent in plaintext, since the camera asks for Basic.
+    /// Whether the password is sent in plaintext, since the camera asks for Basic. The dial, which
+    /// knows whether the connection is encrypted, sets it right.
     pub is_in_the_clear: bool,
 }
 

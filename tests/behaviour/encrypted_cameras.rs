@@ -287,6 +287,36 @@ fn as_many_as_there_is_room_for_play_within_their_budgets() {
     assert!(most_bytes <= PROFILE.bridged_camera_heap_bytes as u64);
 }
 
+#[test]
+fn a_handshake_that_never_ends_costs_a_camera_its_own_memory_and_no_more() {
+    // A ServerHello of 65 520 bytes, by its own word, in records of 16 KiB.
+    let hostile = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = hostile.local_addr().expect("a bound socket");
+    std::thread::spawn(move || {
+        let mut record = vec![0x16, 0x03, 0x03, 0x40, 0x00, 0x02, 0x00, 0xff, 0xf0];
+        record.resize(5 + 0x4000, 0);
+        for mut dial in hostile.incoming().flatten() {
+            let _ = dial.read(&mut [0; 1024]);
+            let _ = dial.write_all(&record);
+            record[5..9].fill(0);
+            for _ in 0..8 {
+                let _ = dial.write_all(&record);
+            }
+            record[5..9].copy_from_slice(&[0x02, 0x00, 0xff, 0xf0]);
+        }
+    });
+    let url = format!("rtsps://{address}/");
+    let server = Server::start(&Setup::of([("gate".to_owned(), url)]));
+    wait_for(PATIENCE_US, || camera(&server, "gate")["reason"].is_string());
+    let told = camera(&server, "gate")["reason"].as_str().unwrap_or_default().to_owned();
+    let (open, most_bytes, ended) = account(&server);
+    println!("{told}: {most_bytes} bytes");
+    assert_eq!((open, ended), (0, 1), "{told}");
+    assert!(told.contains(" of memory, budget 60"), "{told}");
+    // Within one poll it gets what it asks for: a buffer of twice the last.
+    assert!(most_bytes <= 2 * PROFILE.bridged_camera_heap_bytes as u64, "{most_bytes}");
+}
+
 /// Open accounts of encrypted cameras, the most that one of them held, and how many were ended.
 fn account(server: &Server) -> (u64, u64, u64) {
     let status = server.tell("status");

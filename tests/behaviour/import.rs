@@ -42,7 +42,7 @@ fn text(bytes: &[u8]) -> &str {
 #[test]
 fn what_is_printed_is_good_and_what_is_said_has_no_secret() {
     for (name, kind, cameras) in
-        [("mediamtx.yml", "mediamtx", "2 of 10"), ("go2rtc.yaml", "go2rtc", "5 of 13")]
+        [("mediamtx.yml", "mediamtx", "3 of 10"), ("go2rtc.yaml", "go2rtc", "6 of 13")]
     {
         let output = weir(&["import", &example(name)]);
         let said = text(&output.stderr);

@@ -50,6 +50,7 @@ mod slow_hashes;
 mod tls;
 mod tls_crowd;
 mod tls_files;
+mod tunnelled_cameras;
 mod unread_answers;
 mod whep;
 mod whole_frames;

@@ -1,5 +1,5 @@
-// GStreamer's RTSP server within TLS (GnuTLS): its picture in Chromium, its logins, and what weir says
-// of its certificate.
+// GStreamer's RTSP server within TLS (GnuTLS) and through its HTTP tunnel: its picture in Chromium, its
+// logins, and what weir says of its certificate.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -16,7 +16,7 @@ import { startWeir } from '../browser/weir.mjs';
 const run = promisify(execFile);
 const AUTH = { method: 'digest', user: 'viewer', password: 'right:of "way" %41' };
 
-let folder, camera, guarded, weir, browser, fingerprint;
+let folder, camera, guarded, plain, weir, browser, fingerprint;
 
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'weir-encrypted-'));
@@ -29,12 +29,16 @@ before(async () => {
   const mount = { path: '/gate', width: 1280, height: 720, kbps: 8000, mtu: 60_000 };
   camera = await startCameras([mount], { tls });
   guarded = await startCameras([{ path: '/gate' }], { tls, auth: AUTH });
+  plain = await startCameras([mount], { auth: AUTH });
   const login = { user: AUTH.user, password: AUTH.password };
-  const rtsps = (server) => server.url('/gate', '127.0.0.1', 'rtsps');
+  const by = (scheme) => (server) => server.url('/gate', '127.0.0.1', scheme);
+  const rtsps = by('rtsps');
   weir = await startWeir({
     cameras: [
       { name: 'rtsps', url: rtsps(camera) },
       { name: 'digest', url: rtsps(guarded), tls_fingerprint: fingerprint, ...login },
+      { name: 'http', url: by('rtsp+http')(plain), ...login },
+      { name: 'https', url: by('rtsps+http')(camera), tls_fingerprint: fingerprint },
       { name: 'other', url: rtsps(guarded), tls_fingerprint: '00'.repeat(32), ...login },
     ],
   });
@@ -46,17 +50,20 @@ after(async () => {
   await weir?.stop();
   await camera?.kill();
   await guarded?.kill();
+  await plain?.kill();
   await rm(folder, { recursive: true });
 });
 
-test('an encrypted camera is shown in its size and at its rate', async (t) => {
-  await weir.ready('rtsps');
-  const viewer = await Viewer.open(browser, `${weir.http}/rtsps/`);
-  t.after(() => viewer.close());
-  await viewer.picture(5_000);
-  await viewer.watchEachFrame(6, { weir, name: 'rtsps' }, 25);
-  assert.deepEqual(await viewer.size(), { width: 1280, height: 720 });
-});
+for (const name of ['rtsps', 'http', 'https']) {
+  test(`a camera by ${name} is shown in its size and at its rate`, async (t) => {
+    await weir.ready(name);
+    const viewer = await Viewer.open(browser, `${weir.http}/${name}/`);
+    t.after(() => viewer.close());
+    await viewer.picture(5_000);
+    await viewer.watchEachFrame(6, { weir, name }, 25);
+    assert.deepEqual(await viewer.size(), { width: 1280, height: 720 });
+  });
+}
 
 test('a login goes through, to the camera that is known', () => weir.ready('digest'));
 

@@ -5,8 +5,11 @@ use rtsp_types::Message;
 use super::super::examine::{Examination, HeadScan, examine};
 use super::super::message::{Head, MessageKind, answer};
 use super::super::transmit::Transmit;
+use super::super::tunnel::{Tunnel, TunnelStep};
+use super::super::url::CameraUrl;
 use super::CHANNELS;
 use crate::demo;
+use crate::limits::RTSP_HEAD_BYTES_MAX;
 
 /// Up to this many bytes, every end is tried.
 const ENDS_MAX: usize = 256;
@@ -17,6 +20,7 @@ const ENDS_MAX: usize = 256;
 pub fn head(data: &[u8]) {
     verdicts_hold(data);
     demo::fuzz(data);
+    tunnel(data);
     let Some(head) = Head::parse(data) else { return };
     for (name, value) in head.headers() {
         assert_eq!((name, value), (name.trim_ascii(), value.trim_ascii()));
@@ -36,6 +40,33 @@ pub fn head(data: &[u8]) {
         && let Some(message) = data.get(..total)
     {
         agree(message, head);
+    }
+}
+
+/// The head of a tunnel's answer ends at the same place however it is cut into reads.
+fn tunnel(data: &[u8]) {
+    let open = || {
+        let url = CameraUrl::parse("rtsp+http://viewer:sesame@h/x").expect("a url");
+        Tunnel::new(url, None, false)
+    };
+    let whole = open().receive(data);
+    for split in 0..data.len().min(ENDS_MAX) {
+        let mut tunnel = open();
+        let (first, second) = data.split_at(split);
+        let result = match tunnel.receive(first) {
+            Ok((_, TunnelStep::Read)) => {
+                tunnel.receive(second).map(|(bytes, step)| (split + bytes, step))
+            }
+            other => other,
+        };
+        assert_eq!(result, whole);
+    }
+    match whole {
+        Ok((bytes, TunnelStep::Read)) => {
+            assert!(bytes == data.len() && bytes < RTSP_HEAD_BYTES_MAX)
+        }
+        Ok((bytes, _)) => assert!(data[..bytes].ends_with(b"\n") && data.starts_with(b"HTTP/")),
+        Err(error) => assert!(!error.to_string().contains("sesame")),
     }
 }
 
