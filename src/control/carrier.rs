@@ -20,7 +20,7 @@ pub(super) trait Carrier: AsyncBufRead + AsyncWrite {}
 
 impl<T: AsyncBufRead + AsyncWrite> Carrier for T {}
 
-/// An open tunnel.
+/// A tunnel with both of its connections open.
 pub(super) struct TunnelStream {
     get: Pin<Box<dyn Carrier>>,
     post: Pin<Box<dyn Carrier>>,

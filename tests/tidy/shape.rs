@@ -1,6 +1,6 @@
 //! The shape of a file: its length, its first line, its comments.
 
-use crate::sources::{assert_none, sources};
+use crate::sources::{assert_none, repository, sources};
 
 const FILE_LINES_MAX: usize = 500;
 const MAIN_LINES_MAX: usize = 100;
@@ -68,4 +68,20 @@ fn what_is_public_is_described_in_more_than_three_words() {
     }
     assert!(seen > 1000, "{seen} descriptions in one line");
     assert_none("say what a caller needs", &thin);
+}
+
+#[test]
+fn each_promise_has_a_number_of_its_own() {
+    let path = repository().join("docs/promises.md");
+    let text = std::fs::read_to_string(path).expect("the promises");
+    let numbers = text.lines().filter_map(|line| line.strip_prefix("| P")?.split(' ').next());
+    let mut numbers: Vec<u32> = numbers.map(|number| number.parse().expect("a number")).collect();
+    numbers.sort_unstable();
+    assert!(numbers.len() > 100, "{} promises were found", numbers.len());
+    let twice: Vec<String> = numbers
+        .windows(2)
+        .filter(|pair| pair[0] == pair[1])
+        .map(|pair| format!("P{}", pair[0]))
+        .collect();
+    assert_none("give it another number", &twice);
 }
