@@ -4,7 +4,7 @@ Profile {
     cameras: 4,
     bridged_cameras: 2,
     sessions: 4,
-    subscriptions: 4,
+    subscriptions: 5, // one viewer with sound
     addresses_per_session: 2,
     handshakes: 2,
     offers_waiting: 4,

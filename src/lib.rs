@@ -41,6 +41,7 @@ mod random;
 pub mod rtp;
 pub mod rtsp;
 pub mod signalling;
+pub mod sound;
 pub mod status;
 pub mod storage;
 pub mod stream;

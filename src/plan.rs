@@ -49,9 +49,10 @@ const fn item(
     Item { tier, what, holder, count, bytes }
 }
 
-const ITEMS: [Item; 35] = [
+const ITEMS: [Item; 36] = [
     item(Tier::Arena, "history ring chunks", "history", CHUNKS_MAX, sizes::CHUNKS / CHUNKS_MAX),
     item(Tier::Arena, "streams", "stream", CAMERAS_MAX, sizes::STREAM),
+    item(Tier::Arena, "sound", "stream", CAMERAS_MAX, sizes::SOUND),
     item(Tier::Arena, "carry slots, small", "rtsp", PROFILE.carry_small, CARRY_SMALL_BYTES),
     item(Tier::Arena, "carry slots, medium", "rtsp", PROFILE.carry_medium, CARRY_MEDIUM_BYTES),
     item(Tier::Arena, "carry slots, large", "rtsp", PROFILE.carry_large, CARRY_LARGE_BYTES),

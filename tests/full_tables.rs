@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use common::agent::{self, Agent, NO_FINGERPRINT};
 use common::camera::picture::Picture;
-use common::camera::{CameraFarm, Mount};
+use common::camera::{CameraFarm, Microphone, Mount};
 use common::fixture::{CAMERA, Fixture};
 use common::server::{Server, Setup, wait_for};
 use common::viewer::{Options, Viewer, wall};
@@ -116,6 +116,25 @@ fn a_viewer_who_takes_the_whole_table_leaves_room_for_another_at_once() {
     // Whoever leaves makes room for the first one again.
     assert_eq!(second.delete().expect("an answer"), 200);
     fixture.viewer();
+}
+
+#[test]
+fn one_listener_too_many_gets_the_picture_alone_and_who_leaves_makes_room() {
+    let sound = Some(Microphone::PCMA);
+    let picture = Picture { gop: 10, ..Picture::default() };
+    let fixture = Fixture::of(vec![Mount { sound, ..Mount::new(CAMERA, picture) }], |_| {});
+    let options = Options { sound: Some(true), ..Options::default() };
+    let listeners = PROFILE.subscriptions - PROFILE.sessions;
+    let hearing: Vec<Viewer> = (0..listeners).map(|_| fixture.viewer_with(&options)).collect();
+    assert!(hearing.iter().all(|viewer| viewer.sound.is_some()));
+    let further = fixture.viewer_with(&options);
+    assert!(further.sound.is_none() && further.answer.contains("a=inactive\r\n"));
+    let used = || labelled(&fixture, "weir_table_used", "table=\"subscriptions\"");
+    assert!(wait_for(PATIENCE_US, || used() == (2 * listeners + 1) as f64), "{}", used());
+    for viewer in hearing {
+        assert!(viewer.delete().is_ok_and(|status| status == 200));
+    }
+    assert!(fixture.viewer_with(&options).sound.is_some());
 }
 
 #[test]

@@ -89,6 +89,7 @@ impl StandIn {
             local_ufrag: "0000abcd",
             local_password: "a-password-of-24-letters",
             ssrc: SSRC,
+            sound: None,
             resend: true,
         };
         let identity = DtlsIdentity::new().unwrap();

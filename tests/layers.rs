@@ -7,7 +7,7 @@ use std::path::Path;
 
 /// From the ground up. What stands in one line may not import from one another.
 const LAYERS: [&[&str]; 12] = [
-    &["clock", "codec", "der", "hex", "limits", "random", "storage"],
+    &["clock", "codec", "der", "hex", "limits", "random", "sound", "storage"],
     &["demo", "journal", "net", "status"],
     &["history", "mem"],
     &["access", "egress", "process", "rtp", "rtsp"],

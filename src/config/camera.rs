@@ -84,6 +84,7 @@ pub(super) fn read(
         user: user.unwrap_or_default(),
         password: password.unwrap_or_default(),
     });
+    let sound = section.switch("sound", true, problems);
     section.finish(problems);
     for At { value, offset } in &mistakes {
         problems.note(*offset, Severity::Camera, format!("camera {name}: {value}"));
@@ -94,6 +95,7 @@ pub(super) fn read(
         user: has_login.then_some(login.user),
         password: Secret::new(login.password),
         trust: trust.unwrap_or_default(),
+        sound,
         problem: mistakes.first().map(|mistake| reason(mistake, problems)),
     }
 }
@@ -255,6 +257,15 @@ mod tests {
     fn camera(rest: &str) -> Camera {
         let text = format!("config_version = 1\n[[camera]]\nname = \"gate\"\n{rest}\n");
         parse(&text, Path::new("/nonexistent")).config.cameras.remove(0)
+    }
+
+    #[test]
+    fn sound_is_passed_on_unless_the_section_says_otherwise() {
+        for (line, expected) in [("", true), ("sound = true", true), ("sound = false", false)] {
+            let camera = camera(&format!("url = \"rtsp://h/1\"\n{line}"));
+            assert_eq!((camera.sound, camera.problem), (expected, None), "{line}");
+        }
+        assert!(camera("url = \"rtsp://h/1\"\nsound = 1").sound, "a mistake is a warning");
     }
 
     #[test]

@@ -19,7 +19,7 @@ pub struct CameraChanges {
 pub enum CameraChange {
     /// No old camera has this name.
     Added,
-    /// URL, login, trust and enabled state are the same; the connection stays.
+    /// URL, login, trust, `sound` and enabled state are the same; the connection stays.
     Same(usize),
     /// One of them differs.
     Changed(usize),
@@ -47,6 +47,7 @@ fn is_reached_alike(old: &Camera, new: &Camera) -> bool {
         && old.user == new.user
         && old.password == new.password
         && old.trust == new.trust
+        && old.sound == new.sound
         && old.problem.is_some() == new.problem.is_some()
 }
 
@@ -135,6 +136,8 @@ mod tests {
             ("url = \"rtsp://h/1\"", CameraChange::Changed(0)),
             ("url = \"http://h/1\"", CameraChange::Changed(0)),
             ("url = \"rtsp://u:p@h/1\"\nunknown = 1", CameraChange::Same(0)),
+            ("url = \"rtsp://u:p@h/1\"\nsound = true", CameraChange::Same(0)),
+            ("url = \"rtsp://u:p@h/1\"\nsound = false", CameraChange::Changed(0)),
         ] {
             assert_eq!(changes(&old, &of(&[("a", rest)])).per_camera, [expected], "{rest}");
         }

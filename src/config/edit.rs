@@ -106,6 +106,7 @@ impl NewCamera {
             user: None,
             password: Secret::default(),
             trust: CameraTrust::default(),
+            sound: true,
             problem: Some(
                 added.map_or_else(|error| error.to_string(), |()| "no camera".to_owned()),
             ),

@@ -115,6 +115,8 @@ pub struct Camera {
     pub password: Secret,
     /// By what its certificate is judged, if the URL is an encrypted one.
     pub trust: CameraTrust,
+    /// Whether its sound is passed on, if it has any that browsers take.
+    pub sound: bool,
     /// Why the camera is disabled; `None` when it is enabled.
     pub problem: Option<String>,
 }
@@ -160,6 +162,7 @@ impl Config {
                 user: None,
                 password: Secret::default(),
                 trust: CameraTrust::default(),
+                sound: true,
                 problem: None,
             }],
             ..Self::default()

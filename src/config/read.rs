@@ -255,6 +255,7 @@ fn read_camera(
                 user: None,
                 password: crate::storage::Secret::default(),
                 trust: super::CameraTrust::default(),
+                sound: true,
                 problem: Some(reason),
             }
         }

@@ -9,7 +9,7 @@ use crate::rtsp::CameraUrl;
 const HIDDEN: &str = "(hidden)";
 const UNKNOWN: &str = "(unknown)";
 /// Keys whose value is shown.
-const OPEN: [&str; 25] = [
+const OPEN: [&str; 26] = [
     "announce",
     "baud",
     "cameras",
@@ -30,6 +30,7 @@ const OPEN: [&str; 25] = [
     "proxies",
     "resend",
     "role",
+    "sound",
     "tls",
     "tls_ca",
     "tls_fingerprint",

@@ -107,7 +107,7 @@ fn short(name: &str, characters: usize) -> String {
 pub(super) const CAMERA_HEAD: &str =
     "camera             state      picture      fps    kbit/s  key frame  viewers\n";
 
-/// One camera's row, and a second line with the reason if there is one.
+/// One camera's row, and a second line with the reason, or with what is wrong with its sound.
 pub(super) fn camera_row(camera: &CameraStatus) -> String {
     let picture = match (camera.width, camera.height) {
         (Some(width), Some(height)) => format!("{width}x{height}"),
@@ -121,7 +121,7 @@ pub(super) fn camera_row(camera: &CameraStatus) -> String {
         "{name:<18} {:<10} {picture:<9} {rate:>6} {kbit:>9}  {gop:>9}  {:>7}\n",
         camera.state, camera.viewers
     );
-    match &camera.reason {
+    match camera.reason.as_ref().or(camera.sound_problem.as_ref()) {
         Some(reason) => format!("{row}    {reason}\n"),
         None => row,
     }
@@ -149,6 +149,9 @@ pub(super) fn camera(camera: &CameraStatus, url: &str, user: Option<&str>) -> St
     }
     if let Some(ms) = camera.gop_ms {
         row("key frames", format!("every {:.1} s", f64::from(ms) / 1000.0));
+    }
+    if let Some(sound) = camera.sound.map(str::to_owned).or(camera.sound_problem.clone()) {
+        row("sound", sound);
     }
     row("viewers", camera.viewers.to_string());
     row("ready", if camera.ready { "yes" } else { "no" }.to_owned());

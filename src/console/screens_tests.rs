@@ -22,6 +22,9 @@ fn playing(name: &str) -> CameraStatus {
         bits_per_s: Some(16_013_984),
         gop_ms: Some(2000),
         key_frame_age_ms: Some(100),
+        sound: None,
+        sound_problem: None,
+        sound_packets: 0,
         viewers: 512,
         ready: true,
     }
@@ -100,6 +103,8 @@ fn every_table_fits() {
         age_ms: 86_400_000 * 10,
         packets: 0,
         bytes: 0,
+        sound_packets: 0,
+        sound_bytes: 0,
         resends: 0,
         resends_refused: 0,
         key_frame_requests: 0,

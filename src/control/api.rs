@@ -26,6 +26,12 @@ pub struct CameraStatus {
     pub gop_ms: Option<u32>,
     /// Age of the newest key frame.
     pub key_frame_age_ms: Option<u64>,
+    /// The codec of its sound; absent while it has none that is passed on.
+    pub sound: Option<&'static str>,
+    /// Why it has none although the camera sends some.
+    pub sound_problem: Option<String>,
+    /// RTP packets of sound received.
+    pub sound_packets: u64,
     /// Viewers that subscribe to it now.
     pub viewers: u32,
     /// Whether a POST would be answered.

@@ -19,6 +19,7 @@ use crate::config;
 use crate::limits::{CAMERA_PICTURELESS_US, MARKER_PROBE_ACCESS_UNITS};
 use crate::media::Lost;
 use crate::rtsp::{Habits, SessionEnding};
+use crate::sound::SoundCodec;
 use crate::status::{self, CameraStats};
 
 use super::bridge::Bridge;
@@ -40,6 +41,8 @@ pub(super) struct CameraSlot {
     codec: Cell<Option<Codec>>,
     /// Between the media thread and an encrypted or tunnelled camera.
     bridge: RefCell<Option<Bridge>>,
+    /// Why there is no sound although the camera has some.
+    sound_problem: RefCell<Option<String>>,
     /// When the media thread was last given a connection, in [`clock::now_us`] microseconds.
     played_us: Cell<u64>,
     /// Counts what the slot was told: see [`CameraSlot::changed_since`].
@@ -82,6 +85,7 @@ impl CameraSlot {
             stats_of: Cell::new(StatsOf::This),
             codec: Cell::new(None),
             bridge: RefCell::default(),
+            sound_problem: RefCell::new(None),
             played_us: Cell::new(0),
             turn: Cell::new(0),
             told: Notify::new(),
@@ -92,6 +96,7 @@ impl CameraSlot {
     /// The camera the slot is for from now on.
     pub(super) fn assign(&self, section: Option<config::Camera>) {
         self.habits.set(Habits::default());
+        self.sound_problem.replace(None);
         let section = section.map(Rc::new);
         let former = self.section.replace(section.clone());
         let name = |section: &Option<Rc<config::Camera>>| {
@@ -188,10 +193,17 @@ impl CameraSlot {
         self.turn.get()
     }
 
-    /// The media thread is given a connection now, of this codec. Returns whether that is the codec
-    /// of the connection before.
-    pub(super) fn plays(&self, codec: Codec) -> bool {
+    /// The media thread is given a connection now, of this codec. Why that has no sound although the
+    /// camera has some is logged when it is news. Returns whether the codec is that of the connection
+    /// before.
+    pub(super) fn plays(&self, codec: Codec, sound_problem: Option<String>) -> bool {
         self.played_us.set(clock::now_us());
+        let former = self.sound_problem.replace(sound_problem.clone());
+        if let Some(problem) = sound_problem.filter(|problem| former.as_ref() != Some(problem)) {
+            let section = self.section.borrow();
+            let name = section.as_ref().map_or("", |section| &section.name);
+            log::info!("camera {name}: {problem}");
+        }
         self.codec.replace(Some(codec)) == Some(codec)
     }
 
@@ -319,6 +331,9 @@ impl CameraSlot {
             gop_ms: known(stats.gop_ms.load(Relaxed)),
             key_frame_age_ms: (last_idr_us > 0)
                 .then(|| clock::now_us().saturating_sub(last_idr_us) / 1000),
+            sound: SoundCodec::from_number(stats.sound.load(Relaxed)).map(SoundCodec::name),
+            sound_problem: self.sound_problem.borrow().clone().filter(|_| is_playing),
+            sound_packets: stats.sound_packets.load(Relaxed),
             viewers,
             ready: is_playing && stats.ready.load(Relaxed),
         })

@@ -175,7 +175,7 @@ impl Control {
         let Ok(socket) = camera.socket(link) else { return Lost::Broken };
         let stats = &status::CAMERAS[slot];
         stats.lost.store(0, Relaxed);
-        if !camera.plays(ready.video.codec) {
+        if !camera.plays(ready.video.codec, ready.sound.problem()) {
             // The answers of its sessions name the former codec.
             let watching = self.0.signalling.borrow().sessions().of(number(slot));
             for session in watching {

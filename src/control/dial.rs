@@ -19,7 +19,7 @@ use crate::limits::{CAMERA_DIAL_MS_MAX, RTSP_LEFTOVER_BYTES_MAX};
 use crate::mem::accounts::{AccountKind, HeapAccount};
 use crate::net::names;
 use crate::net::reach::connect_to_first;
-use crate::rtsp::{CameraUrl, Dialog, DialogStep, Habits, Ready};
+use crate::rtsp::{CameraSound, CameraUrl, Dialog, DialogStep, Habits, Ready};
 use crate::tls::CameraPins;
 
 /// [`dial`] with a heap account of its own. The account covers the dial only: the result is
@@ -61,7 +61,10 @@ async fn converse(
     let credentials = section.credentials();
     let mut target = LinkTarget { url, section, pins, habits, address };
     let mut link = target.link(socket).await?;
-    let mut dialog = Dialog::new(target.url.clone(), address.ip(), credentials, &habits.get());
+    let known = habits.get();
+    let wants_sound = section.sound && !known.is_mute();
+    let url = target.url.clone();
+    let mut dialog = Dialog::new(url, address.ip(), credentials, &known, wants_sound);
     let mut buffer = vec![0; RTSP_LEFTOVER_BYTES_MAX];
     loop {
         match dialog.poll() {
@@ -73,7 +76,7 @@ async fn converse(
                 0 => dialog.closed()?,
                 bytes => {
                     dialog.receive(&buffer[..bytes])?;
-                    learn(&dialog, habits);
+                    learn(&dialog, wants_sound, habits);
                 }
             },
             DialogStep::Connect(port) => {
@@ -83,6 +86,9 @@ async fn converse(
                 link = target.link(target.connect().await?).await?;
             }
             DialogStep::Ready(mut ready) => {
+                if section.sound && !wants_sound {
+                    ready.sound = CameraSound::Refused;
+                }
                 ready.is_in_the_clear = link.shows_password(ready.is_in_the_clear);
                 return Ok((link, ready));
             }
@@ -90,10 +96,13 @@ async fn converse(
     }
 }
 
-fn learn(dialog: &Dialog, habits: &Cell<Habits>) {
+fn learn(dialog: &Dialog, wants_sound: bool, habits: &Cell<Habits>) {
+    let mut known = habits.get();
     if dialog.takes_digest() {
-        let mut known = habits.get();
         known.took_digest();
-        habits.set(known);
     }
+    if wants_sound {
+        known.awaits_sound(dialog.awaits_sound());
+    }
+    habits.set(known);
 }

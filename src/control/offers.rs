@@ -2,6 +2,7 @@
 //! camera to start and for a handshake slot.
 
 use std::net::IpAddr;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
@@ -11,6 +12,8 @@ use crate::clock;
 use crate::limits::{CAMERA_START_WAIT_US, OFFER_WAIT_US};
 use crate::media::SessionId;
 use crate::signalling::{AnswerTerms, Permit, Signalling, Turn, full};
+use crate::sound::SoundCodec;
+use crate::status;
 use crate::webrtc::ended::Ended;
 use crate::webrtc::handshake::Handshake;
 
@@ -46,6 +49,7 @@ impl Control {
         let terms = AnswerTerms {
             camera,
             camera_profile,
+            sound: sound(camera),
             candidates: &state.candidates(offer.asked),
             resend: state.config.now().webrtc.resend,
         };
@@ -142,4 +146,9 @@ impl State {
         signalling.end(session, ended, words, &*media, clock::now_us());
         self.signalled.notify_one();
     }
+}
+
+/// The codec of a camera's sound; `None` while it has none that is passed on.
+fn sound(camera: u16) -> Option<SoundCodec> {
+    SoundCodec::from_number(status::CAMERAS[usize::from(camera)].sound.load(Relaxed))
 }

@@ -6,14 +6,17 @@
 //! - [`srtp`] seals packets; [`batch`] gathers runs of equal size and sends them.
 //! - [`pace`] limits the send rate; [`resends`] holds the packets to send again, and limits them.
 //! - [`rtcp`] parses the browsers' feedback and writes sender reports.
-//! - [`subscription`] combines these for one stream in one session.
+//! - [`subscription`] combines these for one stream in one session, and [`sound`] for its sound;
+//!   [`context`] is what both send with.
 //!
 //! No function here allocates or blocks: when the socket is full, the batch is kept.
 
 pub mod batch;
+pub mod context;
 pub mod cursor;
 pub mod pace;
 pub mod resends;
 pub mod rtcp;
+pub mod sound;
 pub mod srtp;
 pub mod subscription;

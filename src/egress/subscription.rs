@@ -11,12 +11,12 @@ use crate::limits::{CATCH_UP_TIME_DIVISOR, RTP_OVERHEAD_BYTES, SENDER_REPORT_INT
 use crate::net::udp::Wire;
 use crate::status::{SkipFigures, SkipReason};
 
-use super::batch::{Batch, Path};
+use super::context::{SendContext, Served};
 use super::cursor::{Cursor, SealSlot};
 use super::pace::Pacer;
 use super::resends::{Losses, ResendBudget, Resends};
-use super::rtcp::{REPORT_BYTES, SenderReport};
-use super::srtp::{SRTCP_OVERHEAD_BYTES, Seal, TAG_BYTES};
+use super::rtcp::SenderReport;
+use super::srtp::{Seal, TAG_BYTES};
 
 const HEADER_BYTES: usize = 12;
 const HEADER_WITH_EXTENSION_BYTES: usize = HEADER_BYTES + 8;
@@ -50,36 +50,6 @@ pub struct StreamView<'a> {
     pub bits_per_s: u64,
     /// Where the skips of all its viewers are counted.
     pub skips: &'a SkipFigures,
-}
-
-/// What is needed to send packets of one session now.
-pub struct SendContext<'a, S, W> {
-    /// The session's SRTP send keys.
-    pub seal: &'a mut S,
-    /// The browser's address and the local one.
-    pub path: Path,
-    /// The batch that sealed packets are added to.
-    pub batch: &'a mut Batch,
-    /// The socket to which a full batch is flushed.
-    pub wire: &'a W,
-    /// The current monotonic time.
-    pub now_us: u64,
-    /// The current time as a 64-bit NTP timestamp.
-    pub ntp: u64,
-}
-
-/// The result of serving a subscription; greater means further behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Served {
-    /// It has every packet, or waits for a key frame.
-    UpToDate,
-    /// It has used up this millisecond's pace while it catches up, or its pace is slower than its
-    /// stream's bursts. The camera is read regardless, so its packets may be overwritten.
-    CatchingUp,
-    /// It is live and has used up this millisecond's pace. The camera waits for it.
-    Behind,
-    /// The socket is full: nothing more may be sealed.
-    Blocked,
 }
 
 /// Counters of a subscription since it began.
@@ -336,18 +306,9 @@ impl Subscription {
             packets: self.counters.packets as u32,
             bytes: self.counters.bytes as u32,
         };
-        let mut packet = [0; REPORT_BYTES + SRTCP_OVERHEAD_BYTES];
-        let mut plain = [0; REPORT_BYTES];
-        report.write(&mut plain);
-        packet[..REPORT_BYTES].copy_from_slice(&plain);
-        if context.seal.seal_rtcp(&mut packet, REPORT_BYTES).is_none() {
-            return;
+        if context.report(&report).is_some() {
+            self.report_due_us = context.now_us + SENDER_REPORT_INTERVAL_US;
         }
-        let Some(out) = context.batch.packet(context.path, packet.len(), context.wire) else {
-            return;
-        };
-        out.copy_from_slice(&packet);
-        self.report_due_us = context.now_us + SENDER_REPORT_INTERVAL_US;
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use super::Tape;
 use crate::codec::CodecProfile;
 use crate::limits::{HANDSHAKE_PAIRS_MAX, PROFILE};
+use crate::sound::SoundCodec;
 use crate::webrtc::admission::Admission;
 use crate::webrtc::consent::Check;
 use crate::webrtc::credentials::{IceCredentials, Peer};
@@ -43,6 +44,7 @@ pub(super) fn request(offer: &str) -> HandshakeRequest<'_> {
         local_ufrag: UFRAG,
         local_password: PASSWORD,
         ssrc: 0x1234_5678,
+        sound: Some((SoundCodec::Pcma, 0x5071_0003)),
         resend: true,
     }
 }

@@ -130,7 +130,9 @@ fn of_rtsp(options: &[(&str, &str)]) -> Result<Vec<String>, String> {
                 remarks.push("`#transport=udp` not taken over: weir asks for TCP".to_owned());
             }
             ("transport", _) => return Err("it is RTSP within a WebSocket".to_owned()),
-            ("media", "audio") => return Err("it has sound alone, and weir has none".to_owned()),
+            ("media", "audio") => {
+                return Err("it has sound alone, and weir needs a picture".to_owned());
+            }
             (key, _) if IDLE_OPTIONS.contains(&key) => {}
             ("video" | "audio", _) => {
                 remarks.push(format!("`#{key}` not taken over: weir passes on the camera's H.264"));
@@ -148,7 +150,7 @@ fn through_ffmpeg(options: &[(&str, &str)]) -> Result<String, String> {
     let is_sound = has("audio") && !has("video");
     let transcodes = options.iter().any(|(key, value)| *key == "video" && *value != "copy");
     if is_sound {
-        Err("it has sound alone, and weir has none".to_owned())
+        Err("it has sound alone, and weir needs a picture".to_owned())
     } else if transcodes || PICTURE_OPTIONS.iter().any(|key| has(key)) {
         Err("ffmpeg transcodes it (`#video=`, `#rotate=` and such), and weir does not; set the \
              camera to H.264 and give its own `rtsp://` address"

@@ -133,6 +133,21 @@ pub const CONGESTED_US: u64 = 500_000;
 /// Microseconds between two sender reports of one subscription.
 pub const SENDER_REPORT_INTERVAL_US: u64 = 3_000_000;
 
+/// Bytes of one camera's ring of sound: 0.5 s of G.711. All of its viewers are served after each
+/// read of the camera, which has less sound than that unless the picture has nearly no bits.
+pub const SOUND_RING_BYTES: usize = 4 * KIB;
+/// Packets of such a ring: 20 ms each is what cameras send.
+pub const SOUND_RING_PACKETS: usize = 32;
+/// How far a camera's timestamp of sound may be from the one that its samples add up to. From there
+/// on it is a jump, and the time of arrival counts.
+pub const SOUND_JUMP_S: u32 = 5;
+/// The most by which sound is taken to come later or earlier than its picture, in µs. A camera whose
+/// own reports say more is not believed.
+pub const LIP_SYNC_US_MAX: i64 = 1_000_000;
+/// A pause of sound without a timestamp to be believed counts by the time of arrival if it is
+/// longer than this; a network delays packets as well.
+pub const SOUND_PAUSE_US: u64 = 250_000;
+
 /// Zero bytes in a row within a NAL unit, across packets; a valid one has two (H.264 section
 /// 7.4.1). A NAL unit with more than this is broken, and the stream waits for its next IDR. Zeros
 /// after a NAL unit are stripped, in any number.

@@ -13,7 +13,7 @@ use crate::limits::CAMERAS_MAX;
 use crate::mem::pool::CarryPool;
 use crate::rtsp::{self, SessionError};
 use crate::status::{BreakReason, CameraStats};
-use crate::stream::Stream;
+use crate::stream::{Sound, Stream};
 
 use super::Lost;
 use super::budget::ReadBudget;
@@ -49,12 +49,15 @@ struct DiscardSink;
 impl rtsp::Sink for DiscardSink {
     fn rtp(&mut self, _: &[u8]) {}
 
+    fn sound(&mut self, _: &[u8]) {}
+
     fn broken(&mut self, _: rtsp::Broken) {}
 }
 
-/// Cuts a camera's packets into its history ring.
+/// Cuts a camera's packets into its history ring, and those of its sound into the other one.
 pub(super) struct RingSink<'a> {
     pub(super) stream: &'a mut Stream,
+    pub(super) sound: &'a mut Sound,
     pub(super) chunks: &'a mut Chunks,
     pub(super) stats: &'static CameraStats,
     pub(super) now_us: u64,
@@ -63,6 +66,19 @@ pub(super) struct RingSink<'a> {
 impl rtsp::Sink for RingSink<'_> {
     fn rtp(&mut self, packet: &[u8]) {
         self.stream.rtp(self.chunks, packet, self.now_us);
+        self.sound.picture_came(packet, self.now_us);
+    }
+
+    fn report(&mut self, packet: &[u8]) {
+        self.sound.picture_reported(packet);
+    }
+
+    fn sound(&mut self, packet: &[u8]) {
+        self.sound.rtp(packet, self.now_us);
+    }
+
+    fn sound_report(&mut self, packet: &[u8]) {
+        self.sound.reported(packet);
     }
 
     fn broken(&mut self, why: rtsp::Broken) {

@@ -92,6 +92,9 @@ impl EventLoop {
         for stream in &mut memory.streams {
             stream.configure(settings.payload_bytes);
         }
+        for sound in &mut memory.sounds {
+            sound.configure(settings.payload_bytes);
+        }
         Ok(Self {
             memory,
             poll,
@@ -205,9 +208,9 @@ impl EventLoop {
 
     fn play(&mut self, play: Play) {
         let Play { camera, socket, ready } = play;
-        let Ready { session, video, .. } = *ready;
+        let Ready { session, video, sound, .. } = *ready;
         let slot = usize::from(camera);
-        let Memory { streams, chunks, cameras, .. } = &mut *self.memory;
+        let Memory { streams, sounds, chunks, cameras, .. } = &mut *self.memory;
         let sets = video.parameter_sets.iter().map(Vec::as_slice).take(PARAMETER_SETS_MAX);
         let sets: heapless::Vec<&[u8], PARAMETER_SETS_MAX> = sets.collect();
         if streams[slot].codec() != video.codec {
@@ -215,6 +218,8 @@ impl EventLoop {
             streams[slot].renew(chunks);
             status::CAMERAS[slot].reset();
         }
+        sounds[slot].connect(sound.track().map(|track| (track.payload_type, track.codec)));
+        sounds[slot].report(&status::CAMERAS[slot]);
         streams[slot].connect(video.codec, video.payload_type, &sets);
         status::CAMERAS[slot].lost.store(0, Release);
         let token = Token(slot + CAMERA_0);
@@ -226,8 +231,9 @@ impl EventLoop {
 
     /// Makes a slot ready for another camera, or for the same camera at another address.
     fn stop(&mut self, slot: usize) {
-        let Memory { streams, chunks, cameras, .. } = &mut *self.memory;
+        let Memory { streams, sounds, chunks, cameras, .. } = &mut *self.memory;
         streams[slot].renew(chunks);
+        sounds[slot].renew();
         status::CAMERAS[slot].reset();
         if cameras.is_connected(slot) {
             cameras.leave(slot, self.now_us);
@@ -246,7 +252,7 @@ impl EventLoop {
     fn read(&mut self, slot: usize) {
         let now_us = self.now_us;
         let is_held = self.is_held(slot);
-        let Memory { streams, chunks, given_up, carry, read_scratch, cameras, .. } =
+        let Memory { streams, sounds, chunks, given_up, carry, read_scratch, cameras, .. } =
             &mut *self.memory;
         if !cameras.is_leaving(slot) {
             let has_room = !is_held && make_room(streams, chunks, given_up, slot, now_us);
@@ -258,8 +264,8 @@ impl EventLoop {
         }
         streams[slot].begin_read();
         streams[slot].hold_unserved();
-        let mut sink =
-            RingSink { stream: &mut streams[slot], chunks, stats: &status::CAMERAS[slot], now_us };
+        let (stream, sound) = (&mut streams[slot], &mut sounds[slot]);
+        let mut sink = RingSink { stream, sound, chunks, stats: &status::CAMERAS[slot], now_us };
         let read = cameras.read(slot, read_scratch, carry, &mut sink);
         // Packets read before the connection ended are served too; their chunks are held until
         // then.
@@ -289,7 +295,7 @@ impl EventLoop {
 
     /// Gives up a connection. The camera gets a TEARDOWN if it still listens.
     fn lose(&mut self, slot: usize, why: Lost) {
-        let Memory { streams, chunks, carry, cameras, .. } = &mut *self.memory;
+        let Memory { streams, sounds, chunks, carry, cameras, .. } = &mut *self.memory;
         let why = if cameras.is_leaving(slot) { Lost::Stopped } else { why };
         if matches!(why, Lost::Silent | Lost::Refused | Lost::Unanswered) {
             cameras.leave(slot, self.now_us);
@@ -297,6 +303,8 @@ impl EventLoop {
         cameras.drop(slot, self.poll.registry(), carry);
         streams[slot].disconnect(chunks, self.now_us);
         streams[slot].report(chunks, &status::CAMERAS[slot], self.now_us);
+        sounds[slot].disconnect();
+        sounds[slot].report(&status::CAMERAS[slot]);
         self.say_lost(slot, why);
     }
 
@@ -310,7 +318,8 @@ impl EventLoop {
         self.review_us = self.now_us + REVIEW_US;
         for slot in 0..CAMERAS_MAX {
             let silent = self.memory.cameras.timeout(slot, self.now_us);
-            let Memory { streams, chunks, .. } = &mut *self.memory;
+            let Memory { streams, sounds, chunks, .. } = &mut *self.memory;
+            sounds[slot].report(&status::CAMERAS[slot]);
             match status::CAMERAS[slot].viewers.load(Relaxed) {
                 0 => streams[slot].not_looked_at(),
                 _ => streams[slot].looked_at(self.now_us),

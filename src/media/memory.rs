@@ -6,8 +6,8 @@ use crate::limits::{CAMERAS_MAX, PROFILE};
 use crate::mem::arena::Arena;
 use crate::mem::pool::CarryPool;
 use crate::net::udp::Inbox;
-use crate::stream::Stream;
 use crate::stream::store::GivenUp;
+use crate::stream::{Sound, Stream};
 use crate::webrtc::demux::Demux;
 
 use super::cameras::Cameras;
@@ -22,6 +22,8 @@ pub struct Memory {
     pub given_up: GivenUp,
     /// Each camera slot's stream.
     pub streams: [Stream; CAMERAS_MAX],
+    /// Each camera slot's sound.
+    pub sounds: [Sound; CAMERAS_MAX],
     /// Buffers for unfinished interleaved RTSP frames.
     pub carry: CarryPool,
     /// The buffer for one read of a camera.
@@ -44,6 +46,7 @@ static MEMORY: Arena<Memory> = Arena::new(Memory {
     chunks: Chunks::new(),
     given_up: GivenUp::NONE,
     streams: [const { Stream::new() }; CAMERAS_MAX],
+    sounds: [const { Sound::new() }; CAMERAS_MAX],
     carry: CarryPool::new(),
     read_scratch: [0; PROFILE.read_scratch_bytes],
     inbox: Inbox::new(),
@@ -61,12 +64,14 @@ pub(super) fn take() -> Option<&'static mut Memory> {
 
 /// Sizes in bytes of the parts of [`Memory`], for the memory plan (`weir memory`).
 pub mod sizes {
-    use super::{Batch, Cameras, Chunks, Demux, Inbox, SessionSlots, Stream, Subscribers};
+    use super::{Batch, Cameras, Chunks, Demux, Inbox, SessionSlots, Sound, Stream, Subscribers};
 
     /// The chunks of all history rings.
     pub const CHUNKS: usize = size_of::<Chunks>();
     /// One camera slot's stream.
     pub const STREAM: usize = size_of::<Stream>();
+    /// One camera slot's sound.
+    pub const SOUND: usize = size_of::<Sound>();
     /// The buffers for one receive.
     pub const INBOX: usize = size_of::<Inbox>();
     /// The batch of sealed packets.

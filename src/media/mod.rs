@@ -27,6 +27,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::Notify;
 
+use crate::egress::sound::SoundParams;
 use crate::egress::subscription::RtpParams;
 use crate::limits::{COMMANDS_BEHIND, DATAGRAM_BYTES_MAX, PROFILE};
 use crate::net::udp::Socket;
@@ -96,8 +97,10 @@ pub struct Promote {
     pub stream: u16,
     /// SSRC, payload type and header extension of its RTP packets.
     pub rtp_params: RtpParams,
-    /// A random number, from which its first sequence number is made.
-    pub random: u16,
+    /// The same of the sound's, if it was agreed on.
+    pub sound: Option<SoundParams>,
+    /// Random numbers, from which the first sequence numbers of picture and sound are made.
+    pub random: [u16; 2],
 }
 
 /// One use of a session slot. A slot is used again, with another generation.

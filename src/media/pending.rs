@@ -1,6 +1,6 @@
 //! Streams with packets that could not be sent to every viewer yet.
 
-use crate::egress::subscription::Served;
+use crate::egress::context::Served;
 use crate::limits::CAMERAS_MAX;
 
 /// The streams on which some viewer is behind.

@@ -4,16 +4,20 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::clock;
 use crate::egress::batch::Flushed;
+use crate::egress::context::{SendContext, Served};
 use crate::egress::rtcp::Feedback;
-use crate::egress::subscription::{SendContext, Served, StreamView};
+use crate::egress::sound::SoundView;
+use crate::egress::subscription::StreamView;
 use crate::history::Chunks;
-use crate::limits::CAMERAS_MAX;
+use crate::limits::{CAMERAS_MAX, VIDEO_CLOCK_HZ};
 use crate::mem::table::Handle;
+use crate::sound::SoundCodec;
 use crate::status;
-use crate::stream::Stream;
+use crate::stream::{Sound, Stream};
 
 use super::event_loop::EventLoop;
 use super::memory::Memory;
+use super::subscribers::SubscribedMedia;
 
 /// The parts of a stream that a subscription reads.
 fn view<'a>(
@@ -23,13 +27,27 @@ fn view<'a>(
     now_us: u64,
 ) -> StreamView<'a> {
     let stream = &streams[slot];
-    let timestamp = stream.last_timestamp().map(|(timestamp, arrived_us)| {
-        let ticks = now_us.saturating_sub(arrived_us) * 9 / 100;
-        #[allow(clippy::cast_possible_truncation)] // RTP timestamps wrap
-        timestamp.wrapping_add(ticks as u32)
-    });
+    let last = stream.last_timestamp();
+    let timestamp = last.map(|last| timestamp_now(last, VIDEO_CLOCK_HZ, now_us));
     let (ring, bits_per_s) = (stream.ring(), stream.bits_per_s());
     StreamView { ring, chunks, timestamp, bits_per_s, skips: &status::CAMERAS[slot].skips }
+}
+
+/// The parts of a camera's sound that a subscription reads.
+fn sound_view(sound: &Sound, now_us: u64) -> SoundView<'_> {
+    let clock_hz = sound.codec().map(SoundCodec::clock_hz);
+    let last = sound.last_timestamp().zip(clock_hz);
+    let timestamp = last.map(|(last, clock_hz)| timestamp_now(last, clock_hz, now_us));
+    SoundView { ring: sound.ring(), codec: sound.codec(), timestamp }
+}
+
+/// The time on an RTP clock, from a timestamp and when that was, which may lie ahead. Picture and
+/// sound both count from the arrival, so that a browser shows together what came together.
+fn timestamp_now((timestamp, at_us): (u32, u64), clock_hz: u32, now_us: u64) -> u32 {
+    let us = i128::from(now_us) - i128::from(at_us);
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // RTP timestamps wrap
+    let ticks = (us * i128::from(clock_hz) / 1_000_000) as u32;
+    timestamp.wrapping_add(ticks)
 }
 
 impl EventLoop {
@@ -40,8 +58,10 @@ impl EventLoop {
             return;
         }
         let now_us = self.now_us;
-        let Memory { streams, chunks, subscribers, sessions, batch, .. } = &mut *self.memory;
+        let Memory { streams, sounds, chunks, subscribers, sessions, batch, .. } =
+            &mut *self.memory;
         let view = view(streams, slot, chunks, now_us);
+        let sound_view = sound_view(&sounds[slot], now_us);
         let ntp = clock::ntp(now_us);
         let (mut furthest, mut wanted) = (Served::UpToDate, None);
         let mut at = subscribers.first(u16::try_from(slot).unwrap_or(u16::MAX));
@@ -51,12 +71,19 @@ impl EventLoop {
             let path = live.path();
             let wire = &*self.socket;
             let mut context = SendContext { seal: &mut live.seal, path, batch, wire, now_us, ntp };
-            let served = subscriber.subscription.serve(view, &mut context);
+            let served = match &mut subscriber.media {
+                SubscribedMedia::Picture(subscription) => {
+                    let served = subscription.serve(view, &mut context);
+                    if served == Served::CatchingUp {
+                        wanted = [wanted, subscription.next_index()].into_iter().flatten().min();
+                    }
+                    served
+                }
+                SubscribedMedia::Sound(subscription) => {
+                    subscription.serve(sound_view, &mut context)
+                }
+            };
             furthest = furthest.max(served);
-            if served == Served::CatchingUp {
-                let next = subscriber.subscription.next_index();
-                wanted = [wanted, next].into_iter().flatten().min();
-            }
             if furthest == Served::Blocked {
                 self.is_blocked = true;
                 break;
@@ -93,37 +120,50 @@ impl EventLoop {
         self.is_blocked = is_blocked;
     }
 
-    /// Handles one feedback message of a session's browser. When it asks for a key frame, the
-    /// camera gets that request.
+    /// Handles one feedback message of a session's browser about its picture. When it asks for a key
+    /// frame, the camera gets that request. Reports on the sound change nothing.
     pub(super) fn feedback(&mut self, subscriber: Handle, feedback: Feedback) {
         let now_us = self.now_us;
         let Memory { streams, chunks, subscribers, sessions, batch, cameras, .. } =
             &mut *self.memory;
         let Some(subscriber) = subscribers.find(subscriber) else { return };
-        if feedback.ssrc() != subscriber.subscription.ssrc() {
-            return;
-        }
         let Some(live) = sessions.live(subscriber.session) else { return };
         let slot = usize::from(subscriber.stream);
+        let Some(subscription) = subscriber.picture() else { return };
+        if feedback.ssrc() != subscription.ssrc() {
+            return;
+        }
         let view = view(streams, slot, chunks, now_us);
         let path = live.path();
         let ntp = clock::ntp(now_us);
         let wire = &*self.socket;
         let mut context = SendContext { seal: &mut live.seal, path, batch, wire, now_us, ntp };
-        if subscriber.subscription.feedback(feedback, view, &mut context) {
+        if subscription.feedback(feedback, view, &mut context) {
             cameras.request_key_frame(slot, now_us);
         }
-        if subscriber.subscription.is_mending() {
+        if subscription.is_mending() {
             self.pending.raise(slot, Served::CatchingUp);
         }
     }
 
-    /// Copies the counters of a live session's subscription to its statistics.
-    pub(super) fn report_session(&mut self, slot: u16, subscriber: Handle, last_sign_us: u64) {
-        let Some(subscriber) = self.memory.subscribers.find(subscriber) else { return };
-        let subscription = &subscriber.subscription;
-        let counters = subscription.counters;
+    /// Copies the counters of a live session's subscriptions to its statistics.
+    pub(super) fn report_session(
+        &mut self,
+        slot: u16,
+        subscriber: Handle,
+        sound: Option<Handle>,
+        last_sign_us: u64,
+    ) {
         let stats = &status::SESSIONS[usize::from(slot)];
+        let subscribers = &mut self.memory.subscribers;
+        let sound = sound.and_then(|sound| subscribers.find(sound));
+        if let Some(SubscribedMedia::Sound(subscription)) = sound.map(|sound| &sound.media) {
+            stats.sound_packets.store(subscription.counters.packets, Relaxed);
+            stats.sound_bytes.store(subscription.counters.bytes, Relaxed);
+        }
+        let Some(subscriber) = subscribers.find(subscriber) else { return };
+        let Some(subscription) = subscriber.picture() else { return };
+        let counters = subscription.counters;
         stats.packets.store(counters.packets, Relaxed);
         stats.bytes.store(counters.bytes, Relaxed);
         stats.resends.store(counters.resends, Relaxed);

@@ -29,8 +29,8 @@ pub(super) enum State {
     Empty,
     /// Its verified checks and DTLS go to control, within the limits of the admission.
     Handshake(Admission),
-    /// It has keys and a subscription.
-    Live { live: Live, subscriber: Handle },
+    /// It has keys and a subscription, and perhaps a second one for the sound.
+    Live { live: Live, subscriber: Handle, sound: Option<Handle> },
     /// Ended. A late check is answered with the DTLS close_notify.
     Ended { close_notify: CloseNotify },
 }

@@ -1,6 +1,7 @@
 //! Which sessions subscribe to which stream: one table of subscriptions with a linked list per
 //! stream.
 
+use crate::egress::sound::SoundSubscription;
 use crate::egress::subscription::Subscription;
 use crate::limits::{CAMERAS_MAX, SUBSCRIPTIONS_MAX};
 use crate::mem::Full;
@@ -14,7 +15,27 @@ pub(super) struct Subscriber {
     pub(super) stream: u16,
     /// The stream's next subscription, plus one; 0 for none.
     next: u16,
-    pub(super) subscription: Subscription,
+    pub(super) media: SubscribedMedia,
+}
+
+/// What a subscription sends.
+// The table has a place of the larger size for each, since any may be a picture.
+#[allow(clippy::large_enum_variant)]
+pub(super) enum SubscribedMedia {
+    /// The stream's picture; a session has one.
+    Picture(Subscription),
+    /// Its sound, besides the picture.
+    Sound(SoundSubscription),
+}
+
+impl Subscriber {
+    /// The subscription, if it is one of a picture.
+    pub(super) fn picture(&mut self) -> Option<&mut Subscription> {
+        match &mut self.media {
+            SubscribedMedia::Picture(subscription) => Some(subscription),
+            SubscribedMedia::Sound(_) => None,
+        }
+    }
 }
 
 /// The table of all subscriptions.
@@ -34,12 +55,11 @@ impl Subscribers {
         &mut self,
         session: u16,
         stream: u16,
-        subscription: Subscription,
+        media: SubscribedMedia,
     ) -> Result<Handle, Full> {
         let next = self.first[usize::from(stream)];
-        let handle = self
-            .table
-            .admit("subscriptions", Subscriber { session, stream, next, subscription })?;
+        let handle =
+            self.table.admit("subscriptions", Subscriber { session, stream, next, media })?;
         self.first[usize::from(stream)] = handle.index + 1;
         Ok(handle)
     }
@@ -86,12 +106,12 @@ impl Subscribers {
         self.table.len()
     }
 
-    /// The number of subscriptions to one stream.
+    /// The number of subscriptions to one stream's picture.
     pub(super) fn count(&mut self, stream: u16) -> u32 {
         let mut count = 0;
         let mut at = self.first(stream);
-        while let Some((_, next)) = at.and_then(|index| self.at(index)) {
-            count += 1;
+        while let Some((subscriber, next)) = at.and_then(|index| self.at(index)) {
+            count += u32::from(subscriber.picture().is_some());
             at = next;
         }
         count
@@ -101,9 +121,11 @@ impl Subscribers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::egress::sound::SoundParams;
     use crate::egress::subscription::RtpParams;
+    use crate::sound::SoundCodec;
 
-    fn subscription(ssrc: u32) -> Subscription {
+    fn picture(ssrc: u32) -> SubscribedMedia {
         let rtp_params = RtpParams {
             ssrc,
             payload_type: 96,
@@ -111,14 +133,23 @@ mod tests {
             timestamp_offset: 0,
             is_resending: true,
         };
-        Subscription::new(rtp_params, 1)
+        SubscribedMedia::Picture(Subscription::new(rtp_params, 1))
+    }
+
+    fn sound(ssrc: u32) -> SubscribedMedia {
+        let codec = SoundCodec::Pcma;
+        let params = SoundParams { ssrc, payload_type: 8, codec, timestamp_offset: 0 };
+        SubscribedMedia::Sound(SoundSubscription::new(params, 1))
     }
 
     fn ssrcs(subscribers: &mut Subscribers, stream: u16) -> Vec<u32> {
         let mut ssrcs = Vec::new();
         let mut at = subscribers.first(stream);
         while let Some((subscriber, next)) = at.and_then(|index| subscribers.at(index)) {
-            ssrcs.push(subscriber.subscription.ssrc());
+            ssrcs.push(match &subscriber.media {
+                SubscribedMedia::Picture(subscription) => subscription.ssrc(),
+                SubscribedMedia::Sound(subscription) => subscription.ssrc(),
+            });
             at = next;
         }
         ssrcs.sort_unstable();
@@ -130,9 +161,9 @@ mod tests {
         for leaver in 0..3 {
             let mut subscribers = Subscribers::new();
             let handles: Vec<Handle> = (0..3u16)
-                .map(|session| subscribers.admit(session, 1, subscription(session.into())).unwrap())
+                .map(|session| subscribers.admit(session, 1, picture(session.into())).unwrap())
                 .collect();
-            subscribers.admit(3, 0, subscription(9)).unwrap();
+            subscribers.admit(3, 0, picture(9)).unwrap();
             assert_eq!(subscribers.release(handles[leaver]), Some(1));
             assert_eq!(subscribers.release(handles[leaver]), None, "once");
             let left: Vec<u32> = (0..3).filter(|ssrc| *ssrc as usize != leaver).collect();
@@ -140,5 +171,17 @@ mod tests {
             assert_eq!(ssrcs(&mut subscribers, 0), [9]);
             assert_eq!(subscribers.count(1), 2);
         }
+    }
+
+    #[test]
+    fn sound_takes_a_place_and_is_no_viewer() {
+        let mut subscribers = Subscribers::new();
+        subscribers.admit(0, 1, picture(1)).unwrap();
+        let heard = subscribers.admit(0, 1, sound(2)).unwrap();
+        assert_eq!((subscribers.count(1), subscribers.len()), (1, 2));
+        assert_eq!(ssrcs(&mut subscribers, 1), [1, 2]);
+        assert!(subscribers.find(heard).unwrap().picture().is_none());
+        assert_eq!(subscribers.release(heard), Some(1));
+        assert_eq!((subscribers.count(1), subscribers.len()), (1, 1));
     }
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::egress::batch::Path;
 use crate::egress::rtcp::{self, Feedback};
+use crate::egress::sound::SoundSubscription;
 use crate::egress::subscription::Subscription;
 use crate::limits::ICMP_ERRORS_PER_ITERATION;
 use crate::net::udp::RECEIVE_DATAGRAMS_MAX;
@@ -19,6 +20,7 @@ use crate::webrtc::session::Live;
 use super::event_loop::EventLoop;
 use super::memory::Memory;
 use super::sessions::State;
+use super::subscribers::SubscribedMedia;
 use super::{Expect, HandshakeDatagram, Promote, SessionId};
 
 /// The most feedback messages taken from one SRTCP packet; the rest is dropped. A NACK of up to 17
@@ -173,7 +175,7 @@ impl EventLoop {
         let path = Path { to: datagram.from, from: datagram.to.ip() };
         let Some(slot) = demux.slot(&path.to) else { return };
         let Some(session) = sessions.slot(slot) else { return };
-        let State::Live { live, subscriber } = &mut session.state else { return };
+        let State::Live { live, subscriber, .. } = &mut session.state else { return };
         let subscriber = *subscriber;
         let Ok(compound) = live.srtcp(datagram.bytes, path, self.now_us) else { return };
         let is_heeded = live.heeds_report(self.now_us);
@@ -220,23 +222,28 @@ impl EventLoop {
         }
     }
 
-    /// A session's handshake is complete: it subscribes to its stream and is served at once.
+    /// A session's handshake is complete: it subscribes to its stream, and to its sound if that was
+    /// agreed on, and is served at once.
     pub(super) fn promote(&mut self, promote: Promote) {
-        let Promote { session: id, start, stream, rtp_params, random } = promote;
+        let Promote { session: id, start, stream, rtp_params, sound, random } = promote;
         let now_us = self.now_us;
         let Memory { sessions, subscribers, demux, streams, .. } = &mut *self.memory;
         let Some(session) = sessions.find(id) else { return };
-        let subscription = Subscription::new(rtp_params, random);
-        let Ok(subscriber) = subscribers.admit(id.slot, stream, subscription) else {
+        let picture = SubscribedMedia::Picture(Subscription::new(rtp_params, random[0]));
+        let Ok(subscriber) = subscribers.admit(id.slot, stream, picture) else {
             // Control admits no more sessions than the table has subscriptions, so this does not
             // happen; it is counted in case it does.
             TABLES.subscriptions.was_full();
             self.end(id, Ended::HandshakeFailed);
             return;
         };
+        let sound = sound.and_then(|params| {
+            let sound = SubscribedMedia::Sound(SoundSubscription::new(params, random[1]));
+            subscribers.admit(id.slot, stream, sound).ok()
+        });
         let path = start.path;
         demux.learn(path.to, id.slot, Some(path.to));
-        session.state = State::Live { live: Live::new(start, now_us), subscriber };
+        session.state = State::Live { live: Live::new(start, now_us), subscriber, sound };
         let slot = usize::from(stream);
         streams[slot].looked_at(now_us);
         // A still alone shows no motion until the next key frame, so the camera is asked for one.
@@ -251,12 +258,13 @@ impl EventLoop {
     pub(super) fn end(&mut self, id: SessionId, ended: Ended) {
         let Some(session) = self.memory.sessions.find(id) else { return };
         match &session.state {
-            State::Live { live, subscriber } => {
-                let (path, subscriber) = (live.path(), *subscriber);
+            State::Live { live, subscriber, sound } => {
+                let (path, subscriber, sound) = (live.path(), *subscriber, *sound);
                 let close_notify = live.close_notify().clone();
                 let _ = self.socket.send_to(&close_notify, path.to, path.from);
                 // The session is dropped in place, which wipes its keys.
                 session.state = State::Ended { close_notify };
+                sound.and_then(|sound| self.memory.subscribers.release(sound));
                 if let Some(stream) = self.memory.subscribers.release(subscriber) {
                     self.count_viewers(stream);
                 }
@@ -272,18 +280,19 @@ impl EventLoop {
     pub(super) fn review_sessions(&mut self) {
         for slot in self.memory.sessions.slots() {
             let Some(session) = self.memory.sessions.slot(slot) else { continue };
-            let State::Live { live, subscriber } = &session.state else { continue };
+            let State::Live { live, subscriber, sound } = &session.state else { continue };
             let id = SessionId { slot, generation: session.generation };
-            let (subscriber, last_sign_us) = (*subscriber, live.last_sign_us());
+            let (subscriber, sound, last_sign_us) = (*subscriber, *sound, live.last_sign_us());
             status::SESSIONS[usize::from(slot)].address.set(live.path().to);
             let found = self.memory.subscribers.find(subscriber);
-            let is_sending = found.is_some_and(|found| !found.subscription.is_waiting());
+            let picture = found.and_then(|found| found.picture());
+            let is_sending = picture.is_some_and(|picture| !picture.is_waiting());
             let ended = self
                 .memory
                 .sessions
                 .live(slot)
                 .and_then(|live| live.ended(is_sending, self.now_us));
-            self.report_session(slot, subscriber, last_sign_us);
+            self.report_session(slot, subscriber, sound, last_sign_us);
             if let Some(ended) = ended {
                 self.end(id, ended);
             }

@@ -2,9 +2,9 @@
 //!
 //! It runs on the control thread and may allocate one message at a time, within the bounds of
 //! `examine`. It tells its caller what to do ([`DialogStep`]) and gets the bytes received; it opens
-//! no connection, resolves no names and keeps no time. It sets up one video track only, unless the
-//! camera is known to play only when all tracks are set up. Then it sets up sound and metadata too,
-//! which weir discards, but never the backchannel to the camera.
+//! no connection, resolves no names and keeps no time. It sets up one video track, and the sound if
+//! that is wanted and browsers take it. A camera known to play only when all tracks are set up gets
+//! that for metadata and other sound too, which weir discards, but never for the backchannel to it.
 //!
 //! A redirect is followed to another port of the same host, and nowhere else: a camera, or an
 //! impostor in its place, must not choose the host that weir connects to and sends its credentials
@@ -16,6 +16,7 @@ use super::auth::Auth;
 use super::control;
 use super::error::DialogError;
 use super::examine::{Channels, Examination, HeadScan, examine};
+use super::further::FurtherTracks;
 use super::habits::{Habits, Keepalive};
 use super::message::{Head, MessageKind, RtspRequest, answer};
 use super::sdp::{self, Described, VideoTrack};
@@ -40,6 +41,7 @@ pub struct Dialog {
     peer: IpAddr,
     keepalive: Keepalive,
     all_tracks: bool,
+    wants_sound: bool,
     /// The URI for DESCRIBE: the whole URL, or its path as a last attempt.
     describe_uri: String,
     auth: Auth,
@@ -68,19 +70,9 @@ enum Stage {
     Describe,
     Setup(Box<Setup>),
     /// The video is set up; the other tracks follow, for a camera that waits for them.
-    Others(Box<Negotiated>, Others),
+    Others(Box<Negotiated>, VideoTrack, FurtherTracks),
     /// The handshake is complete or has been given up.
     Over,
-}
-
-/// Tracks to set up besides the video.
-#[derive(Debug)]
-struct Others {
-    video: VideoTrack,
-    /// Their URLs; the last one is next.
-    uris: Vec<String>,
-    /// The first interleaved channel that no track uses.
-    channel: u8,
 }
 
 #[derive(Debug)]
@@ -95,11 +87,13 @@ struct Setup {
 impl Dialog {
     /// Begins a dialog on a connection to `url`'s host, whose address is `peer`. `credentials` take
     /// precedence over those in the URL. `habits` are what earlier sessions learned of the camera.
+    /// `wants_sound` tells whether its sound is to be passed on.
     pub fn new(
         url: CameraUrl,
         peer: IpAddr,
         credentials: Option<CameraCredentials>,
         habits: &Habits,
+        wants_sound: bool,
     ) -> Self {
         let credentials = credentials.or_else(|| url.credentials().cloned());
         let mut dialog = Self {
@@ -108,6 +102,7 @@ impl Dialog {
             peer: peer.to_canonical(),
             keepalive: habits.keepalive(),
             all_tracks: habits.all_tracks(),
+            wants_sound,
             auth: Auth::new(credentials, habits.takes_digest()),
             cseq: 1,
             stage: Stage::Options,
@@ -177,7 +172,9 @@ impl Dialog {
                 }
                 Examination::Unwanted { total, .. }
                 | Examination::Rtp { total }
-                | Examination::Rtcp { total } => {
+                | Examination::Rtcp { total }
+                | Examination::Sound { total }
+                | Examination::SoundReport { total } => {
                     let here = total.min(rest.len());
                     self.passing = total - here;
                     rest = &rest[here..];
@@ -203,6 +200,12 @@ impl Dialog {
     /// Whether the camera has accepted Digest, in this dialog or an earlier one.
     pub fn takes_digest(&self) -> bool {
         self.auth.takes_digest()
+    }
+
+    /// Whether the camera has yet to answer the SETUP of its sound: one that never does is not asked
+    /// again.
+    pub fn awaits_sound(&self) -> bool {
+        matches!(&self.stage, Stage::Others(_, _, further) if further.is_sound_next())
     }
 
     /// The camera closed the connection. VStarcam does so after an authenticated DESCRIBE, and
@@ -251,11 +254,11 @@ impl Dialog {
                 transport = setup::transport(0);
                 (setup.uri.as_str(), Some(transport.as_str()))
             }
-            Stage::Others(negotiated, others) => {
-                transport = setup::transport(others.channel);
+            Stage::Others(negotiated, _, further) => {
+                let Some((uri, channel)) = further.next() else { return Ok(()) };
+                transport = setup::transport(channel);
                 session = negotiated.session_id.as_deref();
-                let Some(uri) = others.uris.last() else { return Ok(()) };
-                (uri.as_str(), Some(transport.as_str()))
+                (uri, Some(transport.as_str()))
             }
             Stage::Over => return Ok(()),
         };
@@ -298,7 +301,7 @@ impl Dialog {
             }
             Stage::Describe => self.described(status, &head, body),
             Stage::Setup(_) => self.set_up(status, &head, after),
-            Stage::Others(..) => self.set_up_other(after),
+            Stage::Others(..) => self.set_up_other(status, &head, after),
             Stage::Over => Ok(()),
         }
     }
@@ -384,7 +387,7 @@ impl Dialog {
             _ => return Err(refused("SETUP", status)),
         }
         let channels =
-            setup::channels(head.text("Transport")).ok_or(DialogError::NoInterleaving)?;
+            setup::channels(head.text("Transport"), 0).ok_or(DialogError::NoInterleaving)?;
         let session = head.session();
         let session_id = session.map(|(id, _)| id.to_owned());
         let id_bytes = session_id.as_ref().map_or(0, String::len);
@@ -392,21 +395,19 @@ impl Dialog {
         let Stage::Setup(setup) = std::mem::replace(&mut self.stage, Stage::Over) else {
             return Ok(());
         };
-        let Described { video, others, .. } = setup.described;
-        let uris = match self.all_tracks {
-            true => {
-                others.iter().rev().map(|other| control::append(&setup.base, Some(other))).collect()
-            }
-            false => Vec::new(),
-        };
+        let Setup { described, base, .. } = *setup;
+        let wanted = (self.wants_sound, self.all_tracks);
+        let further = FurtherTracks::of(&described, &base, wanted, channels);
+        let video = described.video;
         let negotiated = Box::new(Negotiated {
-            base: setup.base,
+            base,
             session_id,
             timeout_s: session.and_then(|(_, timeout_s)| timeout_s),
             channels: Channels {
                 rtp: channels.0,
                 rtcp: channels.1,
                 payload_type: video.payload_type,
+                sound: None,
             },
             auth: Auth::new(None, false),
             cseq: 0,
@@ -414,16 +415,23 @@ impl Dialog {
             keepalive: self.keepalive,
             leftover: Vec::new(),
         });
-        let channel = channels.0.max(channels.1).checked_add(1).unwrap_or(2);
-        self.stage = Stage::Others(negotiated, Others { video, uris, channel });
+        self.stage = Stage::Others(negotiated, video, further);
         self.set_up_next(after)
     }
 
-    /// Handles the answer for a further track. A refusal is ignored: only the video is needed.
-    fn set_up_other(&mut self, after: &[u8]) -> Result<(), DialogError> {
-        if let Stage::Others(_, others) = &mut self.stage {
-            others.uris.pop();
-            others.channel = others.channel.saturating_add(2);
+    /// Handles the answer for a further track. A refusal is no error: only the video is needed.
+    fn set_up_other(
+        &mut self,
+        status: u16,
+        head: &Head<'_>,
+        after: &[u8],
+    ) -> Result<(), DialogError> {
+        if let Stage::Others(negotiated, _, further) = &mut self.stage
+            && let Some((_, first)) = further.next()
+        {
+            let channels = setup::channels(head.text("Transport"), first);
+            let channels = channels.filter(|_| (200..300).contains(&status));
+            further.answered(channels, &mut negotiated.channels);
         }
         self.set_up_next(after)
     }
@@ -431,11 +439,11 @@ impl Dialog {
     /// Sets up the next further track; after the last one the session is ready.
     fn set_up_next(&mut self, after: &[u8]) -> Result<(), DialogError> {
         match &self.stage {
-            Stage::Others(_, others) if !others.uris.is_empty() => return self.ask(),
+            Stage::Others(_, _, further) if further.next().is_some() => return self.ask(),
             _ => {}
         }
         within("early data", after.len(), RTSP_LEFTOVER_BYTES_MAX)?;
-        let Stage::Others(mut negotiated, Others { video, .. }) =
+        let Stage::Others(mut negotiated, video, FurtherTracks { sound, .. }) =
             std::mem::replace(&mut self.stage, Stage::Over)
         else {
             return Ok(());
@@ -447,7 +455,7 @@ impl Dialog {
         let (timeout_s, is_in_the_clear) =
             (negotiated.timeout_s, negotiated.auth.is_in_the_clear());
         let session = Session::new(*negotiated);
-        self.ready = Some(Box::new(Ready { session, video, timeout_s, is_in_the_clear }));
+        self.ready = Some(Box::new(Ready { session, video, sound, timeout_s, is_in_the_clear }));
         Ok(())
     }
 }

@@ -51,8 +51,15 @@ impl Talk {
     }
 
     pub(super) fn with(url: &str, credentials: Option<CameraCredentials>, habits: &Habits) -> Self {
-        let url = CameraUrl::parse(url).expect(url);
-        let dialog = Dialog::new(url, PEER.into(), credentials, habits);
+        Self::of(Dialog::new(parsed(url), PEER.into(), credentials, habits, false))
+    }
+
+    /// The same, and the camera's sound is wanted.
+    pub(super) fn with_sound(url: &str, habits: &Habits) -> Self {
+        Self::of(Dialog::new(parsed(url), PEER.into(), None, habits, true))
+    }
+
+    fn of(dialog: Dialog) -> Self {
         let mut talk = Self { dialog, said: Vec::new(), ready: None };
         talk.listen();
         talk
@@ -92,6 +99,10 @@ impl Talk {
     pub(super) fn last(&self) -> &str {
         self.said.last().map_or("", String::as_str)
     }
+}
+
+fn parsed(url: &str) -> CameraUrl {
+    CameraUrl::parse(url).expect(url)
 }
 
 /// The URI that PLAY is sent to.
@@ -249,7 +260,7 @@ fn a_latin_1_realm_is_signed_to_the_byte() {
     let challenge =
         b"RTSP/1.0 401 N\xe3o\r\nWWW-Authenticate: Digest realm=\"C\xe2mera\", nonce=\"1\"\r\n\r\n";
     let url = CameraUrl::parse(URL).expect("parses");
-    let mut dialog = Dialog::new(url, PEER.into(), viewer(), &Habits::default());
+    let mut dialog = Dialog::new(url, PEER.into(), viewer(), &Habits::default(), false);
     dialog.poll();
     dialog.receive(challenge).expect("signs");
     let DialogStep::Send(bytes) = dialog.poll() else {
@@ -377,6 +388,10 @@ struct Packets(Vec<Vec<u8>>);
 impl Sink for Packets {
     fn rtp(&mut self, packet: &[u8]) {
         self.0.push(packet.to_vec());
+    }
+
+    fn sound(&mut self, packet: &[u8]) {
+        panic!("{packet:?}");
     }
 
     fn broken(&mut self, why: Broken) {

@@ -1,5 +1,9 @@
 //! What a dialog refuses to do for an impostor in the camera's place, and further tracks.
 
+use super::super::framing::Broken;
+use super::super::sdp::CameraSound;
+use super::super::session::Sink;
+use super::super::testing::{carry_pool, frame, rtp};
 use super::tests::{DIGEST, SDP, SETUP, Talk, URL, describe, played, status, viewer};
 use super::*;
 
@@ -129,4 +133,90 @@ fn further_tracks_are_set_up_for_a_camera_that_waits_for_them() {
     talk.answer(SETUP).expect("ready");
     let play = played(talk.ready.expect("ready"));
     assert!(play.contains("CSeq: 6\r\n") && play.contains("\r\nSession: 12\r\n"), "{play}");
+}
+
+const SOUND: &str = "m=audio 0 RTP/AVP 8\r\na=control:track2\r\n";
+
+/// The answers up to the SETUP of the video of a camera with sound.
+fn begun(sdp: &str) -> Talk {
+    let mut talk = Talk::with_sound(URL, &Habits::default());
+    talk.answers(&[&status("200 OK"), &describe("", sdp), SETUP]).expect("set up");
+    talk
+}
+
+fn set_up_on(channels: &str) -> String {
+    format!("RTSP/1.0 200 OK\r\nSession: 12\r\nTransport: RTP/AVP/TCP;unicast{channels}\r\n\r\n")
+}
+
+#[test]
+fn sound_is_set_up_on_channels_of_its_own() {
+    for (answer, channel) in
+        [("; interleaved=2-3", 2), (";interleaved=10-11", 10), (";interleaved=4", 4), ("", 2)]
+    {
+        let mut talk = begun(&format!("{SDP}{SOUND}"));
+        assert!(talk.dialog.awaits_sound() && talk.ready.is_none());
+        assert!(talk.last().starts_with("SETUP rtsp://192.0.2.7:554/stream1/track2 "));
+        assert!(talk.last().contains("\r\nSession: 12\r\n"), "{}", talk.last());
+        assert!(talk.last().contains("interleaved=2-3"), "{}", talk.last());
+        talk.answer(&set_up_on(answer)).expect("set up");
+        assert!(!talk.dialog.awaits_sound());
+        let mut ready = talk.ready.expect("ready");
+        assert_eq!(ready.sound.track().map(|track| track.payload_type), Some(8));
+        let mut heard = Heard::default();
+        let mut packet = rtp(1, 0, &[0xd5; 160]);
+        packet[1] = 8;
+        let (sound, picture) = (frame(channel, &packet), frame(0, &rtp(1, 0, &[0x41; 9])));
+        let bytes = [sound, picture, frame(channel, &rtp(1, 0, &[1; 9]))].concat();
+        ready.session.play(0);
+        ready.session.receive(&bytes, &mut carry_pool(), 0, &mut heard).expect("plays");
+        assert_eq!(heard.0, [("sound", packet.len()), ("picture", 21)], "{answer}");
+    }
+}
+
+#[test]
+fn a_camera_that_does_not_let_its_sound_be_set_up_plays_its_picture() {
+    for answer in [
+        status("404 Not Found"),
+        status("461 Unsupported Transport"),
+        status("500 x"),
+        set_up_on(";interleaved=0-1"),
+        set_up_on(";interleaved=1-2"),
+        set_up_on(";client_port=5000-5001"),
+    ] {
+        let mut talk = begun(&format!("{SDP}{SOUND}"));
+        talk.answer(&answer).expect("the picture is set up");
+        let ready = talk.ready.expect("ready");
+        assert_eq!(ready.sound, CameraSound::Refused, "{answer}");
+        assert!(ready.sound.problem().is_some());
+    }
+    let mut talk = begun(&format!("{SDP}{SOUND}"));
+    assert!(talk.dialog.closed().is_err() && talk.dialog.awaits_sound(), "the next is without");
+}
+
+#[test]
+fn only_sound_that_browsers_take_is_set_up() {
+    let aac = "m=audio 0 RTP/AVP 97\r\na=rtpmap:97 MPEG4-GENERIC/8000\r\na=control:track2\r\n";
+    let ready = begun(&format!("{SDP}{aac}")).ready.expect("ready after one SETUP");
+    assert_eq!(ready.sound, CameraSound::Unsupported("AAC".to_owned()));
+    let mut talk = Talk::new(URL, None);
+    let described = describe("", &format!("{SDP}{SOUND}"));
+    talk.answers(&[&status("200 OK"), &described, SETUP]).expect("set up");
+    assert_eq!(talk.ready.expect("ready").sound, CameraSound::None, "none is wanted");
+}
+
+#[derive(Default)]
+struct Heard(Vec<(&'static str, usize)>);
+
+impl Sink for Heard {
+    fn rtp(&mut self, packet: &[u8]) {
+        self.0.push(("picture", packet.len()));
+    }
+
+    fn sound(&mut self, packet: &[u8]) {
+        self.0.push(("sound", packet.len()));
+    }
+
+    fn broken(&mut self, why: Broken) {
+        panic!("{why:?}");
+    }
 }

@@ -6,7 +6,7 @@
 //!
 //! In sync, any `$` header is accepted, because cameras send channels that were never set up. After
 //! garbage (cameras that mishandle a full TCP window repeat or skip bytes), only an anchor is: a
-//! `$` frame on a channel of the video track with RTP version 2 of its payload type or RTCP, or
+//! `$` frame on a channel of a track with RTP version 2 of its payload type or RTCP, or
 //! `RTSP/1.0 `.
 
 use super::message::Head;
@@ -27,9 +27,18 @@ const METHOD_BYTES_MAX: usize = 24;
 const HEAD_STEP_BYTES_MIN: usize = 64;
 const ANCHOR: &[u8] = b"RTSP/1.0 ";
 
-/// The interleaved channels and the RTP payload type of the video track.
+/// The interleaved channels and the RTP payload type of the video track, and of the sound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Channels {
+    pub rtp: u8,
+    pub rtcp: u8,
+    pub payload_type: u8,
+    pub sound: Option<SoundChannels>,
+}
+
+/// The same of the sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SoundChannels {
     pub rtp: u8,
     pub rtcp: u8,
     pub payload_type: u8,
@@ -48,8 +57,12 @@ pub(super) enum Examination {
     Unwanted { total: usize, why: Unwanted },
     /// A frame of `total` bytes with an RTP packet of the video track.
     Rtp { total: usize },
-    /// A frame of `total` bytes with an RTCP packet.
+    /// A frame of `total` bytes with an RTCP packet about the video track.
     Rtcp { total: usize },
+    /// A frame of `total` bytes with an RTP packet of the sound.
+    Sound { total: usize },
+    /// A frame of `total` bytes with an RTCP packet about the sound.
+    SoundReport { total: usize },
     /// A message with a complete head of `head` bytes; `total` includes its body.
     Text { head: usize, total: usize },
 }
@@ -59,7 +72,7 @@ pub(super) enum Examination {
 pub(super) enum Unwanted {
     /// Its channel was not set up.
     Channel,
-    /// It is too short, or its payload type is not the video track's.
+    /// It is too short, or its payload type is not its track's.
     Content,
 }
 
@@ -145,12 +158,15 @@ fn examine_frame(bytes: &[u8], channels: Option<Channels>) -> Examination {
     if first >> 6 != 2 {
         return Examination::Garbage(1);
     }
+    let sound = channels.sound.filter(|sound| sound.has(*channel));
+    let payload_type = sound.map_or(channels.payload_type, |sound| sound.payload_type);
     // Some cameras swap the channels, so the second byte decides (RFC 5761 section 4).
-    match second {
-        200..=204 => Examination::Rtcp { total },
-        _ if second & 0x7f == channels.payload_type && len >= RTP_HEADER_BYTES => {
-            Examination::Rtp { total }
-        }
+    let is_rtp = second & 0x7f == payload_type && len >= RTP_HEADER_BYTES;
+    match (second, sound) {
+        (200..=204, None) => Examination::Rtcp { total },
+        (200..=204, Some(_)) => Examination::SoundReport { total },
+        (_, None) if is_rtp => Examination::Rtp { total },
+        (_, Some(_)) if is_rtp => Examination::Sound { total },
         _ => unwanted,
     }
 }
@@ -237,6 +253,13 @@ fn need(bytes: usize) -> Examination {
 }
 
 impl Channels {
+    pub(super) fn has(self, channel: u8) -> bool {
+        let is_sound = self.sound.is_some_and(|sound| sound.has(channel));
+        channel == self.rtp || channel == self.rtcp || is_sound
+    }
+}
+
+impl SoundChannels {
     fn has(self, channel: u8) -> bool {
         channel == self.rtp || channel == self.rtcp
     }
@@ -246,7 +269,8 @@ impl Channels {
 mod tests {
     use super::*;
 
-    const OURS: Option<Channels> = Some(Channels { rtp: 2, rtcp: 3, payload_type: 96 });
+    const OURS: Option<Channels> =
+        Some(Channels { rtp: 2, rtcp: 3, payload_type: 96, sound: None });
 
     fn frame(channel: u8, payload: &[u8]) -> Vec<u8> {
         let len = u16::try_from(payload.len()).expect("fits").to_be_bytes();

@@ -27,8 +27,12 @@ pub enum Broken {
 pub(super) enum Item<'a> {
     /// An RTP packet of the video track.
     Rtp(&'a [u8]),
-    /// A compound RTCP packet.
+    /// A compound RTCP packet about the video track.
     Rtcp(&'a [u8]),
+    /// An RTP packet of the sound.
+    Sound(&'a [u8]),
+    /// A compound RTCP packet about the sound.
+    SoundReport(&'a [u8]),
     /// A message's head, including the blank line. Bodies are skipped: none matters in a session.
     Text(&'a [u8]),
     /// A frame to be skipped was found.
@@ -103,6 +107,8 @@ impl Framer {
                 }
                 Examination::Rtp { total }
                 | Examination::Rtcp { total }
+                | Examination::Sound { total }
+                | Examination::SoundReport { total }
                 | Examination::Text { total, .. } => {
                     if let Some(skipped_bytes) = self.lost.take() {
                         return Some(Item::Broken(Broken::Resync { skipped_bytes }));
@@ -121,7 +127,9 @@ impl Framer {
                         self.passing = total;
                         return Some(Item::Broken(Broken::Abandoned(tier)));
                     }
-                    Examination::Rtcp { total } => self.passing = total,
+                    Examination::Rtcp { total }
+                    | Examination::Sound { total }
+                    | Examination::SoundReport { total } => self.passing = total,
                     // Without room for the message, its end is unknown: search for the next anchor.
                     _ => self.skip_garbage(1, input, pool),
                 },
@@ -150,6 +158,8 @@ impl Framer {
         match verdict {
             Examination::Rtp { .. } => Item::Rtp(&bytes[HEADER_BYTES..]),
             Examination::Rtcp { .. } => Item::Rtcp(&bytes[HEADER_BYTES..]),
+            Examination::Sound { .. } => Item::Sound(&bytes[HEADER_BYTES..]),
+            Examination::SoundReport { .. } => Item::SoundReport(&bytes[HEADER_BYTES..]),
             Examination::Text { head, .. } => Item::Text(&bytes[..head]),
             _ => Item::Text(&[]),
         }
@@ -190,12 +200,17 @@ impl Framer {
 
 #[cfg(test)]
 mod tests {
-    use super::super::examine::scanned;
+    use super::super::examine::{SoundChannels, scanned};
     use super::super::testing::{carry_pool, frame, rtp};
     use super::*;
     use crate::limits::{CARRY_LARGE_BYTES, PROFILE};
 
-    const CHANNELS: Channels = Channels { rtp: 0, rtcp: 1, payload_type: 96 };
+    const CHANNELS: Channels = Channels {
+        rtp: 0,
+        rtcp: 1,
+        payload_type: 96,
+        sound: Some(SoundChannels { rtp: 4, rtcp: 5, payload_type: 8 }),
+    };
 
     /// The items that a framer finds in `stream`, read in pieces that end at `cuts`.
     fn items(stream: &[u8], cuts: &[usize], pool: &mut CarryPool) -> Vec<String> {
@@ -227,6 +242,9 @@ mod tests {
             b"GET_PARAMETER * RTSP/1.0\r\nCSeq: 1\r\n\r\n".to_vec(),
             b"RTSP/1.0 200 OK\nCSeq: 5\n\n".to_vec(),
             frame(0, &rtp(4, 93_000, &[0x41; 9])),
+            frame(4, &[&[0x80, 8][..], &[0xd5; 170]].concat()),
+            frame(4, &rtp(5, 93_000, &[0x41; 9])),
+            frame(5, &[&[0x80, 200, 0, 6][..], &[0; 24]].concat()),
         ]
         .concat()
     }
@@ -238,8 +256,20 @@ mod tests {
         let kinds: Vec<&str> =
             found.iter().map(|item| &item[..item.find(['(', ' ']).unwrap_or(item.len())]).collect();
         let expected = [
-            "Rtp", "Text", "Rtcp", "Unwanted", "Rtp", "Broken", "Rtp", "Unwanted", "Text", "Text",
             "Rtp",
+            "Text",
+            "Rtcp",
+            "Unwanted",
+            "Rtp",
+            "Broken",
+            "Rtp",
+            "Unwanted",
+            "Text",
+            "Text",
+            "Rtp",
+            "Sound",
+            "Unwanted",
+            "SoundReport",
         ];
         assert_eq!(kinds, expected);
         assert_eq!(found[5], "Broken(Resync { skipped_bytes: 25 })");

@@ -2,10 +2,11 @@
 //! stay the same. Without I/O: the owner reports how sessions ended, and passes the habits to the
 //! next dialog.
 //!
-//! Three habits show only after a session has suffered from them. Some servers do not count OPTIONS
+//! Four habits show only after a session or a dialog has suffered from them. Some servers do not count OPTIONS
 //! as a sign of life and drop the session after its timeout (RFC 2326 section 10.1: it "does not
 //! influence server state"). Some send nothing before every track is set up. And to a camera that
-//! accepts Digest, the plaintext password is not sent any more.
+//! accepts Digest, the plaintext password is not sent any more. A camera that hangs or closes the
+//! connection when its sound is to be set up is not asked for it again.
 
 use crate::limits::RTSP_SILENCE_US_MAX;
 
@@ -37,6 +38,7 @@ pub struct Habits {
     deaths: u8,
     all_tracks: bool,
     takes_digest: bool,
+    is_mute: bool,
 }
 
 /// How a session ended: the input of [`Habits::learn`].
@@ -69,6 +71,16 @@ impl Habits {
     /// Notes that this camera has accepted Digest.
     pub fn took_digest(&mut self) {
         self.takes_digest = true;
+    }
+
+    /// Whether this camera has left the SETUP of its sound unanswered.
+    pub fn is_mute(&self) -> bool {
+        self.is_mute
+    }
+
+    /// Notes whether the SETUP of the sound is without an answer.
+    pub fn awaits_sound(&mut self, is_awaited: bool) {
+        self.is_mute = is_awaited;
     }
 
     /// Learns from a session that the camera ended, or that brought no RTP.

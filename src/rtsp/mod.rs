@@ -18,6 +18,7 @@ mod digest;
 mod error;
 mod examine;
 mod framing;
+mod further;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod habits;
@@ -45,7 +46,7 @@ pub use error::{DialogError, SessionError};
 pub use framing::Broken;
 pub use habits::{Habits, Keepalive, SessionEnding};
 pub use scheme::UrlScheme;
-pub use sdp::VideoTrack;
+pub use sdp::{CameraSound, SoundTrack, VideoTrack};
 pub use session::{FramingCounters, Session, Sink};
 pub use step::{DialogStep, Ready};
 pub use tunnel::{Tunnel, TunnelStep};

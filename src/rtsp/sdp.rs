@@ -1,4 +1,4 @@
-//! Finds the video track in a camera's SDP: H.264, or else H.265.
+//! Finds the video track in a camera's SDP, H.264 or else H.265, and its sound.
 //!
 //! The SDP is parsed in place, and only its `m=` and `a=` lines: errors elsewhere (no `o=`, two
 //! `s=`, a broken `c=`) do not matter. A media section that cannot be parsed is skipped, and so is
@@ -15,6 +15,10 @@ use crate::codec::Codec;
 use crate::limits::{
     RTSP_OTHER_TRACKS_MAX, RTSP_REQUEST_URL_BYTES_MAX, RTSP_SDP_FORMATS_MAX, RTSP_SDP_MEDIA_MAX,
 };
+
+mod sound;
+
+pub use sound::{CameraSound, SoundTrack};
 
 /// The video track that a session delivers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +39,11 @@ pub(super) struct Described {
     pub control: Option<String>,
     /// The control attribute of the session level.
     pub session_control: Option<String>,
-    /// Controls of the other tracks that the camera sends: sound, metadata.
+    /// The sound that the camera sends.
+    pub sound: CameraSound,
+    /// The control of the sound that can be passed on.
+    pub sound_control: Option<String>,
+    /// Controls of the other tracks that the camera sends: metadata, further sound.
     pub others: Bounded<String, RTSP_OTHER_TRACKS_MAX>,
 }
 
@@ -83,9 +91,11 @@ pub(super) fn describe(body: &[u8]) -> Result<Described, DialogError> {
         check_order(fmtp.clone())?;
     }
     let parameter_sets = sprop::parameter_sets(codec, fmtp);
+    let (sound, sound_section) = sound::find(&media, track.is_way_back());
+    let is_sound = |other: &Media| sound_section.is_some_and(|sound| std::ptr::eq(sound, other));
     let others = media
         .iter()
-        .filter(|other| !std::ptr::eq(*other, track) && !other.is_way_back())
+        .filter(|other| !std::ptr::eq(*other, track) && !other.is_way_back() && !is_sound(other))
         .filter_map(|other| other.attribute("control"))
         .filter(|control| control.len() <= RTSP_REQUEST_URL_BYTES_MAX)
         .take(RTSP_OTHER_TRACKS_MAX)
@@ -95,6 +105,10 @@ pub(super) fn describe(body: &[u8]) -> Result<Described, DialogError> {
         video: VideoTrack { codec, payload_type, parameter_sets },
         control: track.attribute("control").map(str::to_owned),
         session_control: values(session, "control").next().map(str::to_owned),
+        sound_control: sound_section
+            .and_then(|sound| sound.attribute("control"))
+            .map(str::to_owned),
+        sound,
         others,
     })
 }
@@ -272,7 +286,8 @@ mod tests {
             m=audio 0 RTP/AVP 0\r\na=control:2\r\nm=audio 0 RTP/AVP 0\r\na=control:3\r\n\
             a=sendonly\r\nm=application 0 RTP/AVP 107\r\na=control:4\r\nm=audio 0 RTP/AVP 0\r\n";
         let described = describe(sdp.as_bytes()).expect("h264");
-        assert_eq!(described.others, ["2", "4"]);
+        assert_eq!(described.sound_control.as_deref(), Some("2"));
+        assert_eq!(described.others, ["4"]);
     }
 
     #[test]

@@ -22,6 +22,16 @@ use crate::mem::pool::CarryPool;
 pub trait Sink {
     /// One RTP packet of the video track, at least 12 bytes.
     fn rtp(&mut self, packet: &[u8]);
+    /// One compound RTCP packet about the video track.
+    fn report(&mut self, packet: &[u8]) {
+        let _ = packet;
+    }
+    /// One RTP packet of the sound, at least 12 bytes.
+    fn sound(&mut self, packet: &[u8]);
+    /// One compound RTCP packet about the sound.
+    fn sound_report(&mut self, packet: &[u8]) {
+        let _ = packet;
+    }
     /// Bytes were lost: the stream can be decoded again from the next IDR on.
     fn broken(&mut self, why: Broken);
 }
@@ -238,7 +248,13 @@ impl PlayState {
                 }
                 sink.rtp(packet);
             }
-            Item::Rtcp(packet) => self.reception.rtcp(packet, now_us),
+            Item::Rtcp(packet) => {
+                self.reception.rtcp(packet, now_us);
+                sink.report(packet);
+            }
+            // Only the picture shows that the camera plays.
+            Item::Sound(packet) => sink.sound(packet),
+            Item::SoundReport(packet) => sink.sound_report(packet),
             Item::Unwanted(Unwanted::Channel) => self.counters.unknown_channel += 1,
             Item::Unwanted(Unwanted::Content) => self.counters.unknown_content += 1,
             Item::Broken(why) => {

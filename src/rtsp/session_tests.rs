@@ -15,6 +15,10 @@ impl Sink for Calls {
         self.0.push(format!("rtp {packet:?}"));
     }
 
+    fn sound(&mut self, packet: &[u8]) {
+        self.0.push(format!("sound {packet:?}"));
+    }
+
     fn broken(&mut self, why: Broken) {
         self.0.push(format!("{why:?}"));
     }
@@ -32,7 +36,7 @@ impl Camera {
             base: "rtsp://192.0.2.7/stream1/".to_owned(),
             session_id: Some("12".to_owned()),
             timeout_s: None,
-            channels: Channels { rtp: 0, rtcp: 1, payload_type: 96 },
+            channels: Channels { rtp: 0, rtcp: 1, payload_type: 96, sound: None },
             auth: Auth::new(
                 Some(CameraCredentials { user: "u".to_owned(), password: "p".to_owned() }),
                 false,

@@ -9,11 +9,11 @@ pub(super) fn transport(first: u8) -> String {
 
 /// The RTP and RTCP channels in a camera's Transport header. Cameras choose other channels than
 /// asked for (Dahua), name only one, or none. `interleaved` decides, not the protocol's name (Escam
-/// says RTP/AVP). `None` when the camera will not send over this connection.
-pub(super) fn channels(transport: Option<&str>) -> Option<(u8, u8)> {
-    const ASKED: (u8, u8) = (0, 1);
+/// says RTP/AVP). `first` is the first channel that was asked for. `None` when the camera will not send over this connection.
+pub(super) fn channels(transport: Option<&str>, first: u8) -> Option<(u8, u8)> {
+    let asked = (first, first.saturating_add(1));
     let Some(transport) = transport else {
-        return Some(ASKED);
+        return Some(asked);
     };
     let mut parts = transport.split([';', ',']).map(str::trim);
     let interleaved = parts.clone().find_map(|part| {
@@ -23,7 +23,7 @@ pub(super) fn channels(transport: Option<&str>) -> Option<(u8, u8)> {
     if let Some(value) = interleaved {
         let (first, second) = value.split_once('-').unwrap_or((value, ""));
         let Ok(first) = first.trim().parse::<u8>() else {
-            return Some(ASKED);
+            return Some(asked);
         };
         let second = second.trim().parse().unwrap_or(first.wrapping_add(1));
         return Some((first, second));
@@ -32,7 +32,7 @@ pub(super) fn channels(transport: Option<&str>) -> Option<(u8, u8)> {
         let part = part.to_ascii_lowercase();
         part.starts_with("client_port") || part.starts_with("rtp/avp/udp") || part == "multicast"
     });
-    (!is_udp).then_some(ASKED)
+    (!is_udp).then_some(asked)
 }
 
 #[cfg(test)]
@@ -50,8 +50,8 @@ mod tests {
             ("RTP/AVP;unicast;client_port=5000-5001;server_port=6000-6001", None),
             ("RTP/AVP/UDP;unicast", None),
         ] {
-            assert_eq!(channels(Some(transport)), expected, "{transport}");
+            assert_eq!(channels(Some(transport), 0), expected, "{transport}");
         }
-        assert_eq!(channels(None), Some((0, 1)));
+        assert_eq!(channels(None, 2), Some((2, 3)));
     }
 }

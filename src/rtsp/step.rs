@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::sdp::VideoTrack;
+use super::sdp::{CameraSound, VideoTrack};
 use super::session::Session;
 
 /// The next step of a dialog, to be done by its caller.
@@ -24,6 +24,8 @@ pub struct Ready {
     pub session: Session,
     /// The video track that it will deliver.
     pub video: VideoTrack,
+    /// What becomes of the camera's sound.
+    pub sound: CameraSound,
     /// The session's timeout in seconds, if the camera announced one.
     pub timeout_s: Option<u32>,
     /// Whether the password is sent in plaintext, since the camera asks for Basic. The dial, which

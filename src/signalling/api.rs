@@ -148,6 +148,10 @@ pub struct SessionStatus {
     pub packets: u64,
     /// Payload bytes of these packets.
     pub bytes: u64,
+    /// RTP packets of sound sent.
+    pub sound_packets: u64,
+    /// Payload bytes of these packets.
+    pub sound_bytes: u64,
     /// Packets sent again after a NACK.
     pub resends: u64,
     /// NACKed packets that could not be sent again.

@@ -10,6 +10,7 @@ use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
+use crate::egress::sound::SoundParams;
 use crate::egress::subscription::RtpParams;
 use crate::limits::{
     HANDSHAKE_CHECK_BYTES_MAX, HANDSHAKE_GONE_US, HANDSHAKE_HELD_US_MAX, HANDSHAKE_QUIET_US,
@@ -97,6 +98,7 @@ pub(super) struct Active<H> {
     /// The last check, while it waits for a handshake slot.
     pub(super) held: Option<HeldCheck>,
     pub(super) rtp_params: RtpParams,
+    pub(super) sound: Option<SoundParams>,
     pub(super) camera: u16,
     /// When the handshake got its slot.
     pub(super) begun_us: Option<u64>,

@@ -6,12 +6,16 @@ use tokio::sync::oneshot;
 
 use crate::access::Owner;
 use crate::codec::CodecProfile;
+use crate::egress::sound::SoundParams;
 use crate::egress::subscription::RtpParams;
 use crate::hex;
-use crate::limits::{PROFILE, SESSION_EVICTABLE_US, SESSION_OWN_EVICTABLE_US};
+use crate::limits::{
+    PROFILE, SESSION_EVICTABLE_US, SESSION_OWN_EVICTABLE_US, SESSIONS_MAX, SUBSCRIPTIONS_MAX,
+};
 use crate::media::{Command, Expect, SessionId};
 use crate::mem::accounts::{self, AccountKind, HeapAccount};
 use crate::random::random;
+use crate::sound::SoundCodec;
 use crate::status::TABLES;
 use crate::webrtc::credentials::IceCredentials;
 use crate::webrtc::ended::Ended;
@@ -30,6 +34,8 @@ pub(crate) struct AnswerTerms<'t> {
     pub(crate) camera: u16,
     /// What the camera sends.
     pub(crate) camera_profile: CodecProfile,
+    /// The codec of the camera's sound, if it has any.
+    pub(crate) sound: Option<SoundCodec>,
     /// The addresses of the media socket, best first.
     pub(crate) candidates: &'t [SocketAddr],
     /// Whether packets are sent again on a NACK.
@@ -165,6 +171,12 @@ impl<H: BrowserHandshake> Signalling<H> {
         Ok(answer)
     }
 
+    /// Whether there is a subscription for one more viewer with sound: each session needs one for
+    /// its picture.
+    fn has_room_for_sound(&self) -> bool {
+        self.sessions.with_sound() < SUBSCRIPTIONS_MAX - SESSIONS_MAX
+    }
+
     fn answer(
         &mut self,
         offer: &OfferRequest,
@@ -179,6 +191,8 @@ impl<H: BrowserHandshake> Signalling<H> {
             self.sessions.admit(terms.camera, offer, secret.clone(), etag.clone(), now_us);
         let session = admitted.map_err(|error| full(&error))?;
         let mut credentials = IceCredentials::random(session.slot);
+        let sound = terms.sound.filter(|_| self.has_room_for_sound());
+        let sound = sound.map(|codec| (codec, sound_ssrc(ssrc)));
         let request = HandshakeRequest {
             offer: &offer.sdp,
             camera_profile: terms.camera_profile,
@@ -186,6 +200,7 @@ impl<H: BrowserHandshake> Signalling<H> {
             local_ufrag: &credentials.ufrag,
             local_password: &credentials.password,
             ssrc,
+            sound,
             resend: terms.resend,
         };
         let (answered, accepted) = match Answered::accept(&self.identity, &request, now_us) {
@@ -198,7 +213,8 @@ impl<H: BrowserHandshake> Signalling<H> {
         };
         credentials.peer = answered.peer();
         let Accepted { answer, remote_ufrag, payload_type, playout_delay_id, .. } = accepted;
-        self.sessions.name_remote(session, remote_ufrag);
+        let sound = sound.zip(accepted.sound_payload_type);
+        self.sessions.name_remote(session, remote_ufrag, sound.is_some());
         let rtp_params = RtpParams {
             ssrc,
             payload_type,
@@ -213,6 +229,12 @@ impl<H: BrowserHandshake> Signalling<H> {
             handshake: None,
             held: None,
             rtp_params,
+            sound: sound.map(|((codec, ssrc), payload_type)| SoundParams {
+                ssrc,
+                payload_type,
+                codec,
+                timestamp_offset: u32::from_be_bytes(random()),
+            }),
             camera: terms.camera,
             begun_us: None,
             checked_us: now_us,
@@ -223,6 +245,12 @@ impl<H: BrowserHandshake> Signalling<H> {
         link.command(Command::Expect(Box::new(Expect { session, credentials })));
         Ok((OfferAnswer { sdp: answer, secret, etag }, Box::new(active)))
     }
+}
+
+/// Another SSRC than the picture's.
+fn sound_ssrc(picture: u32) -> u32 {
+    let ssrc = u32::from_be_bytes(random()) | 1;
+    if ssrc == picture { ssrc ^ 2 } else { ssrc }
 }
 
 /// A refusal that asks the client to try again in [`RETRY_FULL_S`].

@@ -115,7 +115,8 @@ impl<H: BrowserHandshake> Signalling<H> {
             start: SessionStart { seal, open, path, flight, close_notify },
             stream: active.camera,
             rtp_params: active.rtp_params,
-            random: u16::from_be_bytes(random()),
+            sound: active.sound,
+            random: [u16::from_be_bytes(random()), u16::from_be_bytes(random())],
         };
         link.command(Command::Live(Box::new(promote)));
     }

@@ -61,6 +61,8 @@ pub(super) struct SessionRecord {
     restarted_us: Option<u64>,
     since_us: u64,
     is_live: bool,
+    /// It has a second subscription, for the sound.
+    has_sound: bool,
     cipher: Option<&'static str>,
 }
 
@@ -90,6 +92,7 @@ impl Sessions {
             restarted_us: None,
             since_us: now_us,
             is_live: false,
+            has_sound: false,
             cipher: None,
         };
         let handle = self.table.admit("sessions", record)?;
@@ -262,11 +265,17 @@ impl Sessions {
         self.table.find_mut(handle(session))
     }
 
-    /// Stores the browser's ufrag once its offer has been read.
-    pub(super) fn name_remote(&mut self, session: SessionId, ufrag: String) {
+    /// Stores the browser's ufrag once its offer has been read, and whether it gets sound.
+    pub(super) fn name_remote(&mut self, session: SessionId, ufrag: String, has_sound: bool) {
         if let Some(record) = self.record(session) {
             record.remote_ufrags[0] = ufrag.into();
+            record.has_sound = has_sound;
         }
+    }
+
+    /// The number of sessions with sound.
+    pub(super) fn with_sound(&self) -> usize {
+        self.table.iter().filter(|(_, record)| record.has_sound).count()
     }
 
     /// At most `max` sessions from `next` on, and moves `next` behind them. The live ones come
@@ -342,6 +351,8 @@ impl SessionRecord {
             age_ms: now_us.saturating_sub(self.since_us) / 1000,
             packets: stats.packets.load(Relaxed),
             bytes: stats.bytes.load(Relaxed),
+            sound_packets: stats.sound_packets.load(Relaxed),
+            sound_bytes: stats.sound_bytes.load(Relaxed),
             resends: stats.resends.load(Relaxed),
             resends_refused: stats.resends_refused.load(Relaxed),
             key_frame_requests: stats.key_frame_requests.load(Relaxed),

@@ -71,6 +71,13 @@ figures! {
     throttled: AtomicU64, reset,
         "Times it sent more than weir reads of one camera, and had to wait."
         => "weir_camera_throttled_total", "counter";
+    sound: AtomicU8, reset, "The codec of its sound: the number of a `sound::SoundCodec`; 0 for none.";
+    sound_packets: AtomicU64, reset, "RTP packets of sound received."
+        => "weir_camera_sound_packets_total", "counter";
+    sound_bytes: AtomicU64, reset, "RTP bytes of sound received."
+        => "weir_camera_sound_bytes_total", "counter";
+    sound_packets_out: AtomicU64, reset, "Packets of sound for viewers."
+        => "weir_camera_sound_packets_out_total", "counter";
     frames_per_s_x100: AtomicU32, reset,
         "Frames per second over the last two seconds or so, times 100.";
     bits_per_s: AtomicU64, reset, "Bit rate over the last two seconds or so."

@@ -16,6 +16,8 @@ figures! {
     address: StatsAddress, reset, "Where its media goes.";
     packets: AtomicU64, reset, "RTP packets sealed, resends not counted.";
     bytes: AtomicU64, reset, "Payload bytes of these packets.";
+    sound_packets: AtomicU64, reset, "RTP packets of sound sealed.";
+    sound_bytes: AtomicU64, reset, "Payload bytes of these packets.";
     resends: AtomicU64, reset, "Packets sealed again for a NACK.";
     resends_refused: AtomicU64, reset,
         "NACKed packets that could not be sent again: too old, over budget, resend off.";

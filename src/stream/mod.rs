@@ -6,9 +6,11 @@
 
 pub mod figures;
 pub mod hub;
+pub mod sound;
 pub mod store;
 
 pub use hub::Stream;
+pub use sound::Sound;
 
 #[cfg(test)]
 mod tests;

@@ -29,6 +29,7 @@ use crate::codec::CodecProfile;
 use crate::limits::{
     CANDIDATES_MAX, CLOSE_NOTIFY_BYTES_MAX, FLIGHT_BYTES_MAX, HANDSHAKE_PAIRS_MAX, HANDSHAKE_US_MAX,
 };
+use crate::sound::SoundCodec;
 use crate::webrtc::credentials::Peer;
 use crate::webrtc::offer::{Offer, OfferError};
 use crate::webrtc::profile;
@@ -45,7 +46,7 @@ mod nomination;
 mod outcome;
 
 pub use crate::webrtc::provider::{MediaKeys, SALT_BYTES, SrtpProfile, SrtpRefusal};
-use answer::AnswerText;
+use answer::{AnswerText, SoundAnswer};
 use flight::Flight;
 pub use identity::DtlsIdentity;
 use nomination::Nomination;
@@ -66,6 +67,8 @@ pub struct HandshakeRequest<'a> {
     pub local_password: &'a str,
     /// The SSRC of the stream.
     pub ssrc: u32,
+    /// The codec of the camera's sound and the SSRC to send it with, if it is to be sent.
+    pub sound: Option<(SoundCodec, u32)>,
     /// Whether packets are sent again on a NACK.
     pub resend: bool,
 }
@@ -81,6 +84,8 @@ pub struct Accepted {
     pub payload_type: u8,
     /// The id of the playout-delay extension, if it is to be sent.
     pub playout_delay_id: Option<u8>,
+    /// The payload type of the sound; `None` if there will be none.
+    pub sound_payload_type: Option<u8>,
     /// The name of the video section.
     pub mid: Option<String>,
 }
@@ -175,6 +180,9 @@ impl Answered {
         if candidates.is_empty() {
             return Err(OfferError::NoCandidate);
         }
+        let sound = request.sound.and_then(|(codec, ssrc)| {
+            offer.sound(codec).map(|format| SoundAnswer { format, codec, ssrc })
+        });
         let answer = AnswerText {
             offer: &offer,
             format,
@@ -183,6 +191,7 @@ impl Answered {
             password: request.local_password,
             candidates: &candidates,
             ssrc: request.ssrc,
+            sound,
             resend: request.resend,
         };
         let accepted = Accepted {
@@ -190,6 +199,7 @@ impl Answered {
             remote_ufrag: offer.ufrag.to_owned(),
             payload_type: format.payload_type,
             playout_delay_id: offer.playout_delay_id,
+            sound_payload_type: sound.map(|sound| sound.format.payload_type),
             mid: offer.sections[offer.video].mid.map(str::to_owned),
         };
         let answered = Self {

@@ -8,6 +8,7 @@
 //! looked up.
 
 use crate::limits::{OFFER_BYTES_MAX, OFFER_FORMATS_MAX, OFFER_MEDIA_MAX};
+use crate::sound::SoundCodec;
 
 use super::sdp::{self, PASSWORD_CHARS_MIN, UFRAG_CHARS_MIN, WordError};
 
@@ -38,6 +39,17 @@ pub struct Offer<'a> {
     pub has_h264: bool,
     /// The id of the playout-delay extension in that section.
     pub playout_delay_id: Option<u8>,
+    /// Per codec of [`SoundCodec::ALL`]: the section to serve it in and its payload type there.
+    pub sounds: [Option<SoundFormat>; SoundCodec::ALL.len()],
+}
+
+/// Where sound of one codec may be served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SoundFormat {
+    /// Index of the audio section.
+    pub section: usize,
+    /// The RTP payload type of the codec in it.
+    pub payload_type: u8,
 }
 
 /// An ICE password, kept out of debug output.
@@ -152,6 +164,7 @@ impl<'a> Offer<'a> {
         if !draft.has_rtcp_mux {
             return Err(OfferError::NoRtcpMux);
         }
+        let is_bundled = draft.in_bundle(bundle).is_bundled;
         let transport = Transport::chosen(&draft.transport, session, drafts);
         if transport.setup == Some("passive") {
             return Err(OfferError::SetupPassive);
@@ -169,7 +182,21 @@ impl<'a> Offer<'a> {
             formats: draft.formats(),
             has_h264: draft.has_h264(),
             playout_delay_id: draft.playout_delay_id,
+            sounds: SoundCodec::ALL.map(|codec| {
+                // Without BUNDLE sound would need a transport of its own.
+                let mut drafts = drafts.iter().enumerate().filter(|_| is_bundled);
+                drafts.find_map(|(section, draft)| {
+                    let payload_type = draft.sound_format(codec, bundle)?;
+                    Some(SoundFormat { section, payload_type })
+                })
+            }),
         })
+    }
+
+    /// Where sound of this codec may be served; `None` if the browser does not take it.
+    pub fn sound(&self, codec: SoundCodec) -> Option<SoundFormat> {
+        let at = SoundCodec::ALL.iter().position(|known| *known == codec)?;
+        self.sounds[at]
     }
 }
 

@@ -1,4 +1,4 @@
-//! The media thread does not allocate: not for packets, resends or reports, nor for viewers that
+//! The media thread does not allocate: not for packets, sound, resends or reports, nor for viewers that
 //! come and go, nor when a viewer is overrun.
 
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use weir::clock;
 
 use crate::common::camera::picture::Picture;
-use crate::common::camera::{Behaviour, Mount};
+use crate::common::camera::{Behaviour, Microphone, Mount};
 use crate::common::fixture::{CAMERA, Fixture};
 use crate::common::viewer::{Options, Viewer, wall};
 
@@ -38,12 +38,13 @@ fn watch(viewers: &mut [Viewer], us: u64) {
 
 #[test]
 fn the_media_thread_allocates_nothing_once_it_runs() {
-    let fixture = Fixture::of(vec![Mount::new(CAMERA, PICTURE)], |_| {});
+    let mount = Mount { sound: Some(Microphone::PCMA), ..Mount::new(CAMERA, PICTURE) };
+    let fixture = Fixture::of(vec![mount], |_| {});
     let packets_before = metric(&fixture, "weir_camera_packets_out_total");
 
     let cameras = vec![CAMERA.to_owned(); VIEWERS];
-    let joined =
-        wall::connect_all(fixture.server.http, &cameras, &Options::default(), SECOND_US * 5);
+    let options = Options { sound: Some(false), ..Options::default() };
+    let joined = wall::connect_all(fixture.server.http, &cameras, &options, SECOND_US * 5);
     let mut viewers: Vec<Viewer> =
         joined.into_iter().map(|viewer| viewer.unwrap_or_else(|e| panic!("{e}"))).collect();
     watch(&mut viewers, 2 * SECOND_US);
@@ -89,6 +90,8 @@ fn the_media_thread_allocates_nothing_once_it_runs() {
     for viewer in &viewers {
         assert!(viewer.reception.sender_reports.len() >= 2);
         assert_eq!(viewer.reception.counts.forged, 0);
+        let (_, sound) = viewer.sound.as_ref().expect("sound");
+        assert!(sound.counts.packets > 100 && sound.counts.forged == 0, "{:?}", sound.counts);
     }
     // The gauge is refreshed twice a second.
     std::thread::sleep(Duration::from_millis(1_100));

@@ -47,6 +47,7 @@ mod reload;
 mod resend;
 mod session_life;
 mod slow_hashes;
+mod sound;
 mod tls;
 mod tls_crowd;
 mod tls_files;

@@ -37,7 +37,7 @@ fn play(mut dial: TcpStream) -> Option<TcpStream> {
         while let Next::Request(request) = next(&mut inbox) {
             let transport = [("Transport", "RTP/AVP/TCP;unicast;interleaved=0-1")];
             let (headers, body) = match request.method.as_str() {
-                "DESCRIBE" => (&[][..], description()),
+                "DESCRIBE" => (&[][..], description(None)),
                 "SETUP" => (&transport[..], String::new()),
                 _ => (&[][..], String::new()),
             };

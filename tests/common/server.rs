@@ -46,6 +46,8 @@ pub struct Setup {
     pub http: String,
     /// `[[user]]` and `[[token]]` sections.
     pub accounts: String,
+    /// Lines for every `[[camera]]`.
+    pub of_cameras: String,
     /// Environment variables.
     pub environment: Vec<(String, String)>,
 }
@@ -97,6 +99,7 @@ impl Setup {
             if let Some((user, password)) = &camera.login {
                 text += &format!("user = \"{user}\"\npassword = \"{password}\"\n");
             }
+            text += &self.of_cameras;
         }
         text
     }

@@ -40,6 +40,8 @@ pub type Drops = Box<dyn FnMut(&[u8]) -> bool + Send>;
 pub struct Viewer {
     /// What arrived.
     pub reception: Reception,
+    /// The sound that arrived, if the answer has any.
+    pub sound: Option<(u32, Reception)>,
     /// The answer's SDP.
     pub answer: String,
     /// The session's path.
@@ -86,7 +88,13 @@ impl Viewer {
         let local = socket.local_addr().expect("a bound socket");
         let (mut rtc, extractor) = options::rtc(local, options.codecs);
         let mut change = rtc.sdp_api();
-        change.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
+        let mut kinds = vec![MediaKind::Video];
+        if let Some(is_first) = options.sound {
+            kinds.insert(usize::from(!is_first), MediaKind::Audio);
+        }
+        for kind in kinds {
+            change.add_media(kind, Direction::RecvOnly, None, None, None);
+        }
         let (offer, pending) = change.apply().expect("a change to offer");
         let offer = (options.edit_offer)(offer.to_sdp_string());
         let path = format!("/{camera}/whep");
@@ -104,6 +112,7 @@ impl Viewer {
         let location = created.header("location").expect("201 has a Location");
         Ok(Self {
             reception: Reception::new(options.keep),
+            sound: sound_ssrc(&created.body).map(|ssrc| (ssrc, Reception::new(options.keep))),
             location: whep::path_of(location),
             etag: created.header("etag").map(str::to_owned),
             answer: created.body,
@@ -214,7 +223,18 @@ impl Viewer {
             if self.drop_inbound.as_mut().is_some_and(|drops| drops(datagram)) {
                 continue;
             }
-            match (Kind::of(datagram), &self.keys) {
+            let kind = Kind::of(datagram);
+            if let (Some((ssrc, sound)), Some((_, theirs))) = (&mut self.sound, &self.keys)
+                && ssrc_of(kind, datagram) == Some(*ssrc)
+            {
+                if kind == Kind::Rtp {
+                    sound.rtp(datagram, theirs, arrival_us);
+                } else {
+                    sound.rtcp(datagram, theirs, arrival_us);
+                }
+                continue;
+            }
+            match (kind, &self.keys) {
                 (Kind::Stun | Kind::Dtls, _) => self.read_rtc(from, datagram, arrival_us),
                 (Kind::Rtp, Some((_, theirs))) => {
                     self.reception.rtp(datagram, theirs, arrival_us);
@@ -312,6 +332,21 @@ impl Viewer {
     fn next_us(&self) -> u64 {
         self.next_rtc_us.min(self.next_report_us)
     }
+}
+
+/// The SSRC of the sound in an answer.
+fn sound_ssrc(answer: &str) -> Option<u32> {
+    let (_, section) = answer.split_once("m=audio 9")?;
+    let section = section.split("m=").next()?;
+    let (_, ssrc) = section.split_once("a=ssrc:")?;
+    ssrc.split(' ').next()?.parse().ok()
+}
+
+/// The SSRC of a packet or a report, by its header.
+fn ssrc_of(kind: Kind, datagram: &[u8]) -> Option<u32> {
+    let at = if kind == Kind::Rtp { 8 } else { 4 };
+    matches!(kind, Kind::Rtp | Kind::Rtcp).then_some(())?;
+    Some(u32::from_be_bytes(*datagram.get(at..)?.first_chunk()?))
 }
 
 fn bind(local: IpAddr) -> UdpSocket {

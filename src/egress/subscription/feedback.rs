@@ -1,12 +1,13 @@
 //! A browser's feedback on a stream: resends, receiver reports, key frame requests.
 
+use crate::egress::context::{SendContext, Served};
 use crate::egress::rtcp::{self, Feedback};
 use crate::egress::srtp::Seal;
 use crate::limits::CONGESTED_US;
 use crate::net::udp::Wire;
 use crate::status::SkipReason;
 
-use super::{SendContext, Served, StreamView, Subscription};
+use super::{StreamView, Subscription};
 
 /// The fraction lost above which every report during [`CONGESTED_US`] means congestion: 10 % in
 /// 1/256.

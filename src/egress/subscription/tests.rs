@@ -11,8 +11,9 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 use super::*;
+use crate::egress::batch::{Batch, Path};
 use crate::egress::rtcp::Feedback;
-use crate::egress::srtp::SealKeys;
+use crate::egress::srtp::{SRTCP_OVERHEAD_BYTES, SealKeys};
 use crate::history::Flags;
 use crate::limits::{PROFILE, RING_CHUNKS_MAX};
 use crate::net::udp::Message;

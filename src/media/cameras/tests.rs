@@ -15,7 +15,8 @@ const SDP: &str = "v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=co
 /// A session with a camera that behaves correctly.
 fn session() -> rtsp::Session {
     let url = CameraUrl::parse("rtsp://127.0.0.1/s").expect("a url");
-    let mut dialog = Dialog::new(url, Ipv4Addr::LOCALHOST.into(), None, &Habits::default());
+    let habits = Habits::default();
+    let mut dialog = Dialog::new(url, Ipv4Addr::LOCALHOST.into(), None, &habits, true);
     let described = format!("RTSP/1.0 200 OK\r\nContent-Length: {}\r\n\r\n{SDP}", SDP.len());
     let transport = "Transport: RTP/AVP/TCP;unicast;interleaved=0-1";
     let set_up = format!("RTSP/1.0 200 OK\r\nSession: 1\r\n{transport}\r\n\r\n");
@@ -36,8 +37,10 @@ fn a_camera_that_is_not_read_is_not_silent() {
     static CARD: CameraStats = CameraStats::new();
     let (chunks, carry) = (CHUNKS.take().expect("once"), CARRY.take().expect("once"));
     let (mut stream, mut scratch) = (Stream::new(), vec![0; PROFILE.read_scratch_bytes]);
+    let mut sound = Sound::new();
     let mut read = |cameras: &mut Cameras, now_us| {
-        let mut sink = RingSink { stream: &mut stream, chunks: &mut *chunks, stats: &CARD, now_us };
+        let (stream, sound, chunks) = (&mut stream, &mut sound, &mut *chunks);
+        let mut sink = RingSink { stream, sound, chunks, stats: &CARD, now_us };
         cameras.read(0, &mut scratch, carry, &mut sink)
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");

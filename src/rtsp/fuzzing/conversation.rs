@@ -15,8 +15,10 @@ use super::super::testing::carry_pool;
 use super::super::url::CameraUrl;
 use super::{CHANNELS, check_requests, credentials};
 use crate::fuzzing::SECRET;
-use crate::limits::{RTSP_REQUEST_URL_BYTES_MAX, RTSP_TRANSMIT_BYTES_MAX};
+use crate::limits::{PAYLOAD_BYTES_DEFAULT, RTSP_REQUEST_URL_BYTES_MAX, RTSP_TRANSMIT_BYTES_MAX};
 use crate::mem::pool::CarryPool;
+use crate::sound::SoundCodec;
+use crate::stream::Sound;
 
 /// Up to this many bytes, every single split point is tried.
 const SPLITS_MAX: usize = 200;
@@ -42,7 +44,7 @@ pub fn framing(data: &[u8]) {
         check_same(&items(data, &cuts, pool), &whole, step);
     }
     let found = whole.iter().filter(|found| found.kind == "rtp").count();
-    let mut heard = Heard::default();
+    let mut heard = Heard::new();
     let has_ended = play(data, pool, &mut heard);
     assert!(heard.packets == found || has_ended, "{} of {found} packets", heard.packets);
 }
@@ -76,6 +78,8 @@ fn items(stream: &[u8], cuts: &[usize], pool: &mut CarryPool) -> Vec<Found> {
             found.push(match item {
                 Item::Rtp(bytes) => summary("rtp", bytes),
                 Item::Rtcp(bytes) => summary("rtcp", bytes),
+                Item::Sound(bytes) => summary("sound", bytes),
+                Item::SoundReport(bytes) => summary("sound report", bytes),
                 Item::Text(bytes) => summary("text", bytes),
                 Item::Unwanted(why) => summary("unwanted", format!("{why:?}").as_bytes()),
                 Item::Broken(why) => summary("broken", format!("{why:?}").as_bytes()),
@@ -96,15 +100,45 @@ fn summary(kind: &'static str, bytes: &[u8]) -> Found {
     Found { kind, bytes: bytes.len(), hash: hasher.finish() }
 }
 
-#[derive(Default)]
 struct Heard {
     packets: usize,
+    sound: Box<Sound>,
+}
+
+impl Heard {
+    fn new() -> Self {
+        let mut sound = Box::new(Sound::new());
+        sound.configure(PAYLOAD_BYTES_DEFAULT);
+        sound.connect(Some((8, SoundCodec::Pcma)));
+        Self { packets: 0, sound }
+    }
 }
 
 impl Sink for Heard {
     fn rtp(&mut self, packet: &[u8]) {
         assert!(packet.len() >= 12 && packet[0] >> 6 == 2);
         self.packets += 1;
+        self.sound.picture_came(packet, 1);
+    }
+
+    fn report(&mut self, packet: &[u8]) {
+        self.sound.picture_reported(packet);
+    }
+
+    /// What is kept of the sound is whole packets, each no longer than one to a browser.
+    fn sound(&mut self, packet: &[u8]) {
+        assert!(packet.len() >= 12 && packet[0] >> 6 == 2);
+        self.sound.rtp(packet, 1);
+        let ring = self.sound.ring();
+        for index in ring.tail()..ring.head() {
+            let bytes = ring.packet(index).expect("it is held").payload.len();
+            assert!((1..=PAYLOAD_BYTES_DEFAULT).contains(&bytes), "{bytes}");
+        }
+        let _ = self.sound.last_timestamp();
+    }
+
+    fn sound_report(&mut self, packet: &[u8]) {
+        self.sound.reported(packet);
     }
 
     fn broken(&mut self, _: Broken) {}
@@ -198,7 +232,7 @@ fn converse(data: &[u8], step: usize) -> (Vec<String>, End) {
     let text = format!("rtsp://viewer:{SECRET}@192.0.2.7:554/live?a=b");
     let url = CameraUrl::parse(&text).expect("a url");
     let peer = [192, 0, 2, 7].into();
-    let mut dialog = Dialog::new(url, peer, None, &Habits::default());
+    let mut dialog = Dialog::new(url, peer, None, &Habits::default(), true);
     let mut asked = Vec::new();
     let mut end = ask(&mut dialog, &mut asked);
     for piece in data.chunks(step.max(1)) {

@@ -9,12 +9,17 @@ pub use conversation::{dialog, framing};
 pub use heads::head;
 pub use texts::{challenge, sdp, url};
 
-use super::examine::Channels;
+use super::examine::{Channels, SoundChannels};
 use super::url::CameraCredentials;
 use crate::fuzzing::SECRET;
 
 /// The channels and payload type that every target's camera was set up with.
-const CHANNELS: Channels = Channels { rtp: 0, rtcp: 1, payload_type: 96 };
+const CHANNELS: Channels = Channels {
+    rtp: 0,
+    rtcp: 1,
+    payload_type: 96,
+    sound: Some(SoundChannels { rtp: 2, rtcp: 3, payload_type: 8 }),
+};
 
 fn credentials() -> CameraCredentials {
     CameraCredentials { user: "viewer".to_owned(), password: SECRET.to_owned() }

@@ -47,6 +47,8 @@ pub fn sdp(data: &[u8]) {
         });
     }
     assert!(sets.len() <= 2 + RTSP_SDP_PPS_MAX);
+    let problem = described.sound.problem().unwrap_or_default();
+    assert!(problem.len() < 250 && !problem.contains(char::is_control), "{problem:?}");
     let control = described.control.as_deref();
     let base = control::base(described.session_control.as_deref(), None, None, URI);
     for uri in [control::append(&base, control), control::join(&base, control)] {

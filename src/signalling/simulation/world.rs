@@ -200,6 +200,7 @@ impl World {
         let terms = AnswerTerms {
             camera,
             camera_profile: CodecProfile::H264(PROFILE_LEVEL_ID),
+            sound: None,
             candidates: &candidates,
             resend: true,
         };

@@ -21,6 +21,9 @@ fn metrics_page() -> String {
         bits_per_s: None,
         gop_ms: None,
         key_frame_age_ms: None,
+        sound: None,
+        sound_problem: None,
+        sound_packets: 0,
         viewers: 0,
         ready: true,
     };

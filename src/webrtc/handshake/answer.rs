@@ -1,4 +1,5 @@
-//! The SDP answer: one video section is served, all others are declined.
+//! The SDP answer: one video section is served, and one with sound if the camera's is offered; all
+//! others are declined.
 //!
 //! A declined section that shares the served one's transport (BUNDLE) is `inactive` and describes
 //! that transport: GStreamer's webrtcbin and aiortc read the transport from the first section, and
@@ -12,11 +13,14 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 
 use crate::codec::Codec;
-use crate::webrtc::offer::{Decoder, Format, MediaSection, Offer};
+use crate::sound::SoundCodec;
+use crate::webrtc::offer::{Decoder, Format, MediaSection, Offer, SoundFormat};
 use crate::webrtc::sdp::write_ice;
 
-/// The stream and track in the browser's `track` event.
+/// The stream and track in the browser's `track` event. Picture and sound are of one stream, so that
+/// the browser keeps them together.
 const MSID: &str = "weir video";
+const SOUND_MSID: &str = "weir audio";
 const PLAYOUT_DELAY: &str = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
 
 /// The values of an answer.
@@ -29,7 +33,16 @@ pub(super) struct AnswerText<'a> {
     pub(super) password: &'a str,
     pub(super) candidates: &'a [SocketAddr],
     pub(super) ssrc: u32,
+    pub(super) sound: Option<SoundAnswer>,
     pub(super) resend: bool,
+}
+
+/// The sound that is served.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SoundAnswer {
+    pub(super) format: SoundFormat,
+    pub(super) codec: SoundCodec,
+    pub(super) ssrc: u32,
 }
 
 impl AnswerText<'_> {
@@ -52,8 +65,11 @@ impl AnswerText<'_> {
         }
         write!(text, "a=msid-semantic: WMS weir\r\na=ice-lite\r\n")?;
         for (index, section) in self.offer.sections.iter().enumerate() {
+            let sound = self.sound.filter(|sound| sound.format.section == index);
             if index == self.offer.video {
                 self.write_served(text, section)?;
+            } else if let Some(sound) = sound {
+                self.write_sound(text, section, sound)?;
             } else if section.is_bundled && served.is_bundled {
                 self.write_inactive(text, section)?;
             } else {
@@ -101,6 +117,21 @@ impl AnswerText<'_> {
         }
         let ssrc = self.ssrc;
         write!(text, "a=ssrc:{ssrc} cname:weir\r\na=ssrc:{ssrc} msid:{MSID}\r\n")
+    }
+
+    fn write_sound(
+        &self,
+        text: &mut String,
+        section: &MediaSection<'_>,
+        sound: SoundAnswer,
+    ) -> std::fmt::Result {
+        let SoundAnswer { format: SoundFormat { payload_type, .. }, codec, ssrc } = sound;
+        write!(text, "m=audio 9 {} {payload_type}\r\nc=IN IP4 0.0.0.0\r\n", section.protocol)?;
+        self.write_transport(text)?;
+        write_mid(text, section)?;
+        write!(text, "a=sendonly\r\na=msid:{SOUND_MSID}\r\na=rtcp-mux\r\n")?;
+        write!(text, "a=rtpmap:{payload_type} {}\r\n", codec.encoding())?;
+        write!(text, "a=ssrc:{ssrc} cname:weir\r\na=ssrc:{ssrc} msid:{SOUND_MSID}\r\n")
     }
 
     /// Writes a section without media on the served section's transport.

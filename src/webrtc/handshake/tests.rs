@@ -21,6 +21,7 @@ fn request<'a>(offer: &'a str, candidates: &'a [SocketAddr]) -> HandshakeRequest
         local_ufrag: UFRAG,
         local_password: PASSWORD,
         ssrc: 0x1234_5678,
+        sound: None,
         resend: true,
     }
 }

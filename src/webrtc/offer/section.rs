@@ -3,10 +3,13 @@
 use super::{OfferError, Transport, sdp, token};
 use crate::codec::{Codec, HevcProfile};
 use crate::limits::{OFFER_FORMATS_MAX, OFFER_TOKEN_BYTES_MAX};
+use crate::sound::SoundCodec;
 
 /// The number of payload types, which have 7 bits.
 const PAYLOAD_TYPES: usize = 128;
 const PLAYOUT_DELAY: &str = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
+/// Payload types of sound that are told apart: each codec, and each static payload type.
+const SOUNDS_NAMED_MAX: usize = 2 * SoundCodec::ALL.len();
 /// The profile-level-id if there is none (RFC 6184 section 8.1): Baseline, level 1.
 const PROFILE_LEVEL_ID_DEFAULT: &str = "42000a";
 /// The profile of H.265 if there is none (RFC 7798 section 7.1): Main, Main tier, level 3.1.
@@ -153,6 +156,9 @@ pub(super) struct Draft<'a> {
     receives: bool,
     seen: [PayloadType<'a>; PAYLOAD_TYPES],
     feedback_for_all: RtcpFeedback,
+    /// The payload types of sound that have a name: of a codec that weir passes on, or of another one
+    /// where that is not the static one of the number.
+    sound: heapless::Vec<(u8, Option<SoundCodec>), SOUNDS_NAMED_MAX>,
 }
 
 impl<'a> Draft<'a> {
@@ -182,6 +188,7 @@ impl<'a> Draft<'a> {
             receives: true,
             seen: [PayloadType::default(); PAYLOAD_TYPES],
             feedback_for_all: RtcpFeedback::default(),
+            sound: heapless::Vec::new(),
         })
     }
 
@@ -200,6 +207,7 @@ impl<'a> Draft<'a> {
                 if let Some(encoding) = of_first.and_then(|rest| rest.strip_prefix(' ')) {
                     self.section.encoding = sdp::token(encoding.trim()).ok();
                 }
+                self.read_sound(value);
                 if let Some((format, encoding)) = self.payload_type(value) {
                     let codec = [Codec::H264, Codec::H265].into_iter().find(|codec| {
                         let name = encoding.strip_suffix("/90000");
@@ -287,6 +295,31 @@ impl<'a> Draft<'a> {
             }
         }
         formats
+    }
+
+    /// The payload type of a codec of sound; `None` if the section is not one that receives it on
+    /// the served section's transport, given the names in the BUNDLE group.
+    pub(super) fn sound_format(&self, codec: SoundCodec, bundle: &str) -> Option<u8> {
+        let is_wanted = self.section.kind == "audio" && self.is_wanted() && self.receives;
+        if !is_wanted || !self.in_bundle(bundle).is_bundled {
+            return None;
+        }
+        let named = |number: u8| self.sound.iter().find(|(known, _)| *known == number);
+        let numbers = self.payload_types.split(' ').filter_map(|number| number.parse::<u8>().ok());
+        numbers.filter(|number| *number < 128).find(|number| match named(*number) {
+            Some((_, known)) => *known == Some(codec),
+            None => SoundCodec::of_payload_type(*number) == Some(codec),
+        })
+    }
+
+    fn read_sound(&mut self, value: &str) {
+        let Some((number, encoding)) = value.split_once(' ') else { return };
+        let Ok(number) = number.parse() else { return };
+        let codec = SoundCodec::of_encoding(encoding);
+        if codec.is_some() || SoundCodec::of_payload_type(number).is_some() {
+            // Browsers offer each codec once; of more the first ones count.
+            let _ = self.sound.push((number, codec));
+        }
     }
 
     /// The payload type that an attribute is for, and the rest of the attribute.

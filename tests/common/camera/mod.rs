@@ -51,6 +51,24 @@ pub struct Mount {
     pub record: bool,
     /// Whether it reads what it is told while it plays.
     pub reads: bool,
+    /// The sound beside the picture.
+    pub sound: Option<Microphone>,
+}
+
+/// A camera's sound: a packet for each 20 ms.
+#[derive(Debug, Clone)]
+pub struct Microphone {
+    /// The payload type.
+    pub payload_type: u8,
+    /// What its SDP says of it, such as `PCMA/8000`; a static payload type needs nothing.
+    pub encoding: Option<&'static str>,
+    /// Whether the camera refuses to set it up.
+    pub is_refused: bool,
+}
+
+impl Microphone {
+    /// G.711 with A-law.
+    pub const PCMA: Self = Self { payload_type: 8, encoding: None, is_refused: false };
 }
 
 /// What a camera shows.
@@ -167,6 +185,7 @@ impl Mount {
             sdp: None,
             record: false,
             reads: true,
+            sound: None,
         }
     }
 

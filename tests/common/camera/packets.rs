@@ -21,6 +21,8 @@ pub struct Packetizer {
     pub codec: Codec,
     /// The interleaved channel.
     pub channel: u8,
+    /// The payload type.
+    pub payload_type: u8,
     /// Payload bytes a packet, at most.
     pub payload_bytes: usize,
     /// Whether the marker is set on a frame's last packet.
@@ -88,9 +90,10 @@ impl Packetizer {
         }
     }
 
-    fn packet(&mut self, parts: &[&[u8]], timestamp: u32, marker: bool, out: &mut Vec<u8>) {
+    /// Writes one packet behind `out`.
+    pub fn packet(&mut self, parts: &[&[u8]], timestamp: u32, marker: bool, out: &mut Vec<u8>) {
         let bytes: usize = parts.iter().map(|part| part.len()).sum();
-        let header = Header::write(marker, PAYLOAD_TYPE, self.sequence, timestamp, self.ssrc);
+        let header = Header::write(marker, self.payload_type, self.sequence, timestamp, self.ssrc);
         interleaved(self.channel, header.len() + bytes, out);
         out.extend_from_slice(&header);
         for part in parts {

@@ -9,7 +9,7 @@ use weir::clock;
 use super::picture::{Noise, Stamp};
 use super::playing::Playing;
 use super::port::Port;
-use super::rtsp::{self, Next, Request};
+use super::rtsp::{self, Next, Request, SOUND_TRACK};
 use super::{Behaviour, Site};
 
 /// What a client that reads nothing may leave in our memory, and a frame.
@@ -32,6 +32,7 @@ pub(super) struct Peer {
     answers: Vec<u8>,
     site: Option<usize>,
     channel: u8,
+    sound_channel: Option<u8>,
     playing: Option<Playing>,
     /// Where its camera writes no faster than a port does.
     port: Option<Port>,
@@ -46,6 +47,7 @@ impl Peer {
             answers: Vec::new(),
             site: None,
             channel: 0,
+            sound_channel: None,
             playing: None,
             port: None,
         }
@@ -120,7 +122,7 @@ impl Peer {
                 let base = format!("{}/", request.uri);
                 let headers =
                     [("Content-Base", base.as_str()), ("Content-Type", "application/sdp")];
-                let plain = rtsp::description();
+                let plain = rtsp::description(site.mount.sound.as_ref());
                 let sdp = site.mount.sdp.as_ref().unwrap_or(&plain);
                 self.say(request, "200 OK", &headers, sdp)
             }
@@ -128,7 +130,15 @@ impl Peer {
                 let Some(channel) = request.channel() else {
                     return self.say(request, "461 Unsupported Transport", &[], "");
                 };
-                self.channel = channel;
+                let is_sound = request.uri.ends_with(SOUND_TRACK);
+                if is_sound && site.mount.sound.as_ref().is_none_or(|sound| sound.is_refused) {
+                    return self.say(request, "404 Not Found", &[], "");
+                }
+                if is_sound {
+                    self.sound_channel = Some(channel);
+                } else {
+                    self.channel = channel;
+                }
                 let control = u16::from(channel) + 1;
                 let transport = format!("RTP/AVP/TCP;unicast;interleaved={channel}-{control}");
                 let headers = [("Transport", transport.as_str()), ("Session", "77DA;timeout=60")];
@@ -163,7 +173,7 @@ impl Peer {
     }
 
     fn start(&mut self, site: &Site) -> u64 {
-        let playing = Playing::new(site, self.channel);
+        let playing = Playing::new(site, self.channel, self.sound_channel);
         let first_us = playing.first_us;
         self.playing = Some(playing);
         self.port = site.mount.port_mbit_s.map(Port::new);

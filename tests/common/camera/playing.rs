@@ -4,16 +4,20 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use weir::clock;
 
-use super::packets::{Packetizer, interleaved};
+use super::packets::{PAYLOAD_TYPE, Packetizer, interleaved};
 use super::picture::{Noise, Stamp};
 use super::{Show, Site};
 use crate::common::rtcp::{self, SenderReport};
 
 const REPORT_US: u64 = 5_000_000;
+const SOUND_PACKET_US: u64 = 20_000;
+/// 20 ms of G.711.
+const SOUND_BYTES: usize = 160;
 
 /// One client's stream.
 pub(super) struct Playing {
     packetizer: Packetizer,
+    sound: Option<Packetizer>,
     pub(super) frame: u32,
     /// What was withheld.
     pub(super) held: Vec<u8>,
@@ -24,21 +28,27 @@ pub(super) struct Playing {
 
 impl Playing {
     /// A stream whose first frame is due at the mount's next instant.
-    pub(super) fn new(site: &Site, channel: u8) -> Self {
+    pub(super) fn new(site: &Site, channel: u8, sound_channel: Option<u8>) -> Self {
         let interval_us = 1_000_000 / u64::from(site.mount.frames_per_s());
         let periods = clock::now_us() / interval_us + 1;
         let first_us = periods * interval_us + site.mount.phase_us;
+        let packetizer = |channel, payload_type, ssrc| Packetizer {
+            codec: site.mount.codec,
+            channel,
+            payload_type,
+            payload_bytes: site.mount.payload_bytes,
+            marker: site.mount.marker,
+            sequence: 65_000,
+            ssrc,
+            packets: 0,
+            bytes: 0,
+        };
+        let sound = site.mount.sound.as_ref().zip(sound_channel);
         Self {
-            packetizer: Packetizer {
-                codec: site.mount.codec,
-                channel,
-                payload_bytes: site.mount.payload_bytes,
-                marker: site.mount.marker,
-                sequence: 65_000,
-                ssrc: 0x5eed_0000 | site.number,
-                packets: 0,
-                bytes: 0,
-            },
+            packetizer: packetizer(channel, PAYLOAD_TYPE, 0x5eed_0000 | site.number),
+            sound: sound.map(|(sound, channel)| {
+                packetizer(channel, sound.payload_type, 0x50d0_0000 | site.number)
+            }),
             frame: 0,
             held: Vec::new(),
             first_us,
@@ -61,6 +71,7 @@ impl Playing {
             self.next_report_us += REPORT_US;
             self.report(timestamp, out);
         }
+        self.hear(rate, out);
         let (mut nals, stamp) = self.nals(site, noise);
         if let (Some(stamp), Some(last)) = (stamp, nals.last_mut()) {
             self.packetizer.make_room(last);
@@ -75,6 +86,19 @@ impl Playing {
             site.sent.lock().expect("not poisoned").append(&mut nals);
         }
         stamp
+    }
+
+    /// Appends the sound of the time up to this frame: G.711 that counts its packets.
+    fn hear(&mut self, rate: u64, out: &mut Vec<u8>) {
+        let Some(sound) = &mut self.sound else { return };
+        let due = u64::from(self.frame) * 1_000_000 / rate / SOUND_PACKET_US;
+        while u64::from(sound.packets) < due {
+            let number = sound.packets;
+            let payload = [&number.to_be_bytes()[..], &[0xd5; SOUND_BYTES - 4]].concat();
+            let ticks = SOUND_BYTES * number as usize % (1 << 32);
+            let timestamp = u32::try_from(ticks).expect("wrapped").wrapping_sub(1_000);
+            sound.packet(&[&payload], timestamp, number == 0, out);
+        }
     }
 
     fn nals(&self, site: &Site, noise: &Noise) -> (Vec<Vec<u8>>, Option<Stamp>) {

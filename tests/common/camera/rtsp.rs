@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::{Digest, Md5};
 
+use super::Microphone;
 use super::picture::{PPS, SPS};
 
 const REALM: &str = "IP Camera(weir)";
@@ -178,14 +179,22 @@ impl Login {
     }
 }
 
+/// The track of the sound, as the description names it.
+pub const SOUND_TRACK: &str = "trackID=1";
+
 /// The description of a synthetic camera.
-pub fn description() -> String {
+pub fn description(sound: Option<&Microphone>) -> String {
+    let sound = sound.map_or(String::new(), |Microphone { payload_type, encoding, .. }| {
+        let map = encoding.map(|encoding| format!("a=rtpmap:{payload_type} {encoding}\r\n"));
+        let map = map.unwrap_or_default();
+        format!("m=audio 0 RTP/AVP {payload_type}\r\n{map}a=control:{SOUND_TRACK}\r\n")
+    });
     let sets = format!("{},{}", BASE64.encode(SPS), BASE64.encode(PPS));
     format!(
         "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=camera\r\nt=0 0\r\na=control:*\r\n\
          m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n\
          a=fmtp:96 packetization-mode=1;profile-level-id=42e01f;sprop-parameter-sets={sets}\r\n\
-         a=control:trackID=0\r\n"
+         a=control:trackID=0\r\n{sound}"
     )
 }
 

@@ -29,9 +29,14 @@ pub struct Options {
     pub token: Option<String>,
     /// Further headers of the POST.
     pub headers: Vec<(String, String)>,
+    /// Whether it offers to receive sound, and in a section before the picture's.
+    pub sound: Option<SoundFirst>,
     /// A last change to the offer's text.
     pub edit_offer: fn(String) -> String,
 }
+
+/// Whether the section of the sound comes before that of the picture.
+pub type SoundFirst = bool;
 
 impl Default for Options {
     fn default() -> Self {
@@ -42,6 +47,7 @@ impl Default for Options {
             reports: true,
             headers: Vec::new(),
             token: None,
+            sound: None,
             edit_offer: |offer| offer,
         }
     }
@@ -58,6 +64,8 @@ pub(super) fn rtc(local: SocketAddr, codecs: &[Codec]) -> (Rtc, KeyExtractor) {
         .clear_codecs()
         .enable_h264(codecs.contains(&Codec::H264))
         .enable_h265(codecs.contains(&Codec::H265))
+        .enable_pcma(true, false)
+        .enable_opus(true, false)
         .set_extension_map(extensions)
         .set_rtp_mode(true);
     config.set_max_stun_rto(CONSENT);

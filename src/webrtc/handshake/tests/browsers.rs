@@ -94,6 +94,83 @@ fn lines(answer: &str) -> Vec<&str> {
     answer.split("\r\n").collect()
 }
 
+/// The answer for a camera with this sound, and the payload type of it.
+fn with_sound(offer: &str, codec: SoundCodec) -> (String, Option<u8>) {
+    let (identity, candidates) = (DtlsIdentity::new().unwrap(), [local()]);
+    let request =
+        HandshakeRequest { sound: Some((codec, 0x1234_5679)), ..request(offer, &candidates) };
+    let (_, accepted) = Answered::accept(&identity, &request, 0).unwrap();
+    (accepted.answer, accepted.sound_payload_type)
+}
+
+#[test]
+fn the_cameras_sound_is_answered_in_its_place_beside_the_picture() {
+    for (codec, payload_type, encoding) in [
+        (SoundCodec::Pcmu, 0, "PCMU/8000"),
+        (SoundCodec::Pcma, 8, "PCMA/8000"),
+        (SoundCodec::G722, 9, "G722/8000"),
+        (SoundCodec::Opus, 111, "opus/48000/2"),
+    ] {
+        let (answer, chosen) = with_sound(&chromium(), codec);
+        assert_eq!(chosen, Some(payload_type));
+        let sections: Vec<&str> = answer.split("m=").collect();
+        let [_, sound, picture] = sections[..] else { panic!("{answer}") };
+        assert!(sound.starts_with(&format!("audio 9 UDP/TLS/RTP/SAVPF {payload_type}\r\n")));
+        for line in [
+            "a=ice-ufrag:0007abcdefgh",
+            "a=setup:passive",
+            "a=mid:0",
+            "a=sendonly",
+            "a=msid:weir audio",
+            "a=rtcp-mux",
+            &format!("a=rtpmap:{payload_type} {encoding}"),
+            "a=ssrc:305419897 cname:weir",
+        ] {
+            assert!(lines(sound).contains(&line), "{line} in {sound}");
+        }
+        assert!(lines(picture).contains(&"a=msid:weir video"));
+        assert!(lines(picture).contains(&"a=ssrc:305419896 cname:weir"));
+    }
+}
+
+#[test]
+fn sound_that_the_browser_does_not_take_is_inactive() {
+    let replaced = |from: &str, to: &str| {
+        let offer = chromium().replace(from, to);
+        assert_ne!(offer, chromium());
+        offer
+    };
+    for (offer, codec) in [
+        (replaced(" 9 0 8 ", " "), SoundCodec::Pcma),
+        (replaced("a=rtpmap:111 opus/48000/2", "a=rtpmap:8 PCMU/8000"), SoundCodec::Pcma),
+        (replaced("opus/48000/2", "opus/16000"), SoundCodec::Opus),
+        (replacen(&chromium(), "a=recvonly", "a=sendonly"), SoundCodec::Pcma),
+        (replacen(&chromium(), "a=recvonly", "a=inactive"), SoundCodec::Pcma),
+    ] {
+        let (answer, chosen) = with_sound(&offer, codec);
+        assert_eq!(chosen, None);
+        let section = answer.split("m=").nth(1).expect("a section");
+        assert!(section.starts_with("audio 9 ") && section.contains("a=inactive"), "{section}");
+        assert!(section.contains("a=ice-ufrag:0007abcdefgh"), "{section}");
+    }
+    // Sound with a transport of its own is declined.
+    for offer in [
+        replaced("BUNDLE 0 1", "BUNDLE 1"),
+        replacen(&chromium(), "a=rtcp-mux\r\n", ""),
+        chromium().replace("a=group:BUNDLE 0 1\r\n", ""),
+    ] {
+        let (answer, chosen) = with_sound(&offer, SoundCodec::Pcma);
+        assert_eq!(chosen, None);
+        assert!(answer.contains("m=audio 0 "), "{answer}");
+    }
+    assert_eq!(with_sound(&safari(), SoundCodec::Pcma).1, None, "it offers none");
+}
+
+/// The offer with the first of these replaced, which is in the section of the sound.
+fn replacen(offer: &str, from: &str, to: &str) -> String {
+    offer.replacen(from, to, 1)
+}
+
 #[test]
 fn chromium_gets_its_main_profile_and_nothing_it_need_not() {
     let (_, accepted) = accept(&chromium(), 0);
