@@ -49,7 +49,7 @@ macro_rules! page {
     };
 }
 
-static PAGES: [Page; 24] = [
+static PAGES: [Page; 25] = [
     page!("/", "index.html", "text/html; charset=utf-8"),
     page!("/-/style.css", "style.css", "text/css; charset=utf-8"),
     page!("/-/icon.svg", "icon.svg", "image/svg+xml"),
@@ -66,6 +66,7 @@ static PAGES: [Page; 24] = [
     page!("/-/player.js", "player.js", "text/javascript; charset=utf-8"),
     page!("/-/poll.js", "poll.js", "text/javascript; charset=utf-8"),
     page!("/-/sessions.js", "sessions.js", "text/javascript; charset=utf-8"),
+    page!("/-/sound.js", "sound.js", "text/javascript; charset=utf-8"),
     page!("/-/summary.js", "summary.js", "text/javascript; charset=utf-8"),
     page!("/-/table.js", "table.js", "text/javascript; charset=utf-8"),
     page!("/-/ticks.js", "ticks.js", "text/javascript; charset=utf-8"),

@@ -32,6 +32,7 @@ DEFAULTS = {
     "sliced": "0",
     "threads": "1",
     "mtu": "1400",
+    "sound": "",  # alaw, mulaw, opus or aac, beside the picture
     "deaf": "0",  # 1: makes no key frame when asked for one, as many cameras
 }
 
@@ -46,8 +47,19 @@ def parse_mount(text):
     return mount
 
 
+# A tone, encoded and packed; its payloader's name is that of the second track.
+TONE = "audiotestsrc is-live=true wave=sine freq=440 volume=0.5 ! audioconvert ! audioresample ! "
+SOUNDS = {
+    "": "",
+    "alaw": TONE + "audio/x-raw,rate=8000,channels=1 ! alawenc ! rtppcmapay name=pay1 pt=8 ",
+    "mulaw": TONE + "audio/x-raw,rate=8000,channels=1 ! mulawenc ! rtppcmupay name=pay1 pt=0 ",
+    "opus": TONE + "opusenc ! rtpopuspay name=pay1 pt=97 ",
+    "aac": TONE + "voaacenc ! aacparse ! rtpmp4gpay name=pay1 pt=97 ",
+}
+
+
 def launch_line(m):
-    """The pipeline of a mount; its payloader's name, pay0, is what the server looks for."""
+    """The pipeline of a mount; its payloaders' names, pay0 and pay1, are what the server looks for."""
     if m["codec"] == "audio":
         return "( audiotestsrc is-live=true ! alawenc ! rtppcmapay name=pay0 pt=8 )"
     if m["file"]:
@@ -69,14 +81,15 @@ def launch_line(m):
         encoder = "x265enc tune=zerolatency speed-preset=ultrafast"
         return (
             f"( {source} {encoder} key-int-max={m['gop']} bitrate={m['kbps']} ! "
-            f"rtph265pay name=pay0 pt=96 mtu={m['mtu']} )"
+            f"rtph265pay name=pay0 pt=96 mtu={m['mtu']} {SOUNDS[m['sound']]})"
         )
     # Not tune=zerolatency, which would force sliced threads: they are a mount's own choice.
     return (
         f"( {source} x264enc key-int-max={m['gop']} {rate} speed-preset={m['preset']} "
         f"sliced-threads={m['sliced']} threads={m['threads']} "
         "bframes=0 rc-lookahead=0 sync-lookahead=0 mb-tree=false option-string=scenecut=0 ! "
-        f"video/x-h264,profile={m['profile']} ! rtph264pay name=pay0 pt=96 mtu={m['mtu']} )"
+        f"video/x-h264,profile={m['profile']} ! rtph264pay name=pay0 pt=96 mtu={m['mtu']} "
+        f"{SOUNDS[m['sound']]})"
     )
 
 

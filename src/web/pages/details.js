@@ -1,6 +1,6 @@
 // The figures behind the picture, from the browser's own statistics.
 
-import { bitRate, frameRate } from "./cameras.js";
+import { bitRate, frameRate, sentence } from "./cameras.js";
 
 const UPDATE_MS = 1000;
 
@@ -10,6 +10,8 @@ export class Details {
   #list;
   #timer = 0;
   #last = null;
+  /** Why there is no sound although the camera sends some; empty for none. */
+  soundProblem = "";
 
   constructor(peerConnection, list) {
     this.#peerConnection = peerConnection;
@@ -33,8 +35,10 @@ export class Details {
   }
 
   #figures(stats) {
-    const video = find(stats, "inbound-rtp");
+    const inbound = [...stats.values()].filter((report) => report.type === "inbound-rtp");
+    const video = inbound.find(({ kind }) => kind === "video");
     if (!video) return [];
+    const audio = inbound.find(({ kind }) => kind === "audio");
     const transport = find(stats, "transport");
     const pair = stats.get(transport?.selectedCandidatePairId) ?? nominated(stats);
     const remote = stats.get(pair?.remoteCandidateId);
@@ -49,6 +53,7 @@ export class Details {
       ["Delay", delay(since, video, pair)],
       ["Packets lost", `${Math.max(0, video.packetsLost ?? 0)} of ${video.packetsReceived}`],
       ["Frames dropped", String(video.framesDropped ?? 0)],
+      ["Sound", audio ? codec(stats.get(audio.codecId)) : sentence(this.soundProblem)],
       ["Freezes", video.freezeCount == null ? "" : String(video.freezeCount)],
       ["SRTP cipher", (transport?.srtpCipher ?? "").replace(/^SRTP_/, "")],
       ["From", remote?.address ? `${remote.address}, port ${remote.port}` : ""],
@@ -82,7 +87,7 @@ const PROFILES = { 42: "Baseline", "4d": "Main", 64: "High" };
 
 function codec(report) {
   const id = /profile-level-id=(\w+)/.exec(report?.sdpFmtpLine ?? "")?.[1]?.toLowerCase();
-  const name = report?.mimeType?.replace("video/", "").replace("H26", "H.26");
+  const name = report?.mimeType?.replace(/^(video|audio)\//, "").replace("H26", "H.26");
   return [name, PROFILES[id?.slice(0, 2)], id && `(${id})`].filter(Boolean).join(" ");
 }
 

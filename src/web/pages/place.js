@@ -1,4 +1,4 @@
-// What this browser keeps of how a person left the wall. It may keep nothing: in a frame with
+// What this browser keeps of how a person left the wall, and of the sound. It may keep nothing: in a frame with
 // `sandbox`, or with cookies blocked, even to ask throws.
 
 import { base } from "./account.js";
@@ -39,4 +39,14 @@ export function lastPlace() {
 
 export function keepPlace({ camera, scroll }) {
   keep("sessionStorage", "place", `${Math.round(scroll)} ${camera}`);
+}
+
+/** Whether a person wants to hear cameras, and how loud: 0 to 100. */
+export function chosenSound() {
+  const [isOn, volume] = (recall("localStorage", "sound") ?? "off 100").split(" ");
+  return { isOn: isOn === "on", volume: Math.min(100, Math.max(0, Number(volume) || 0)) };
+}
+
+export function keepSound({ isOn, volume }) {
+  keep("localStorage", "sound", `${isOn ? "on" : "off"} ${volume}`);
 }

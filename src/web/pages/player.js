@@ -1,8 +1,9 @@
 // The player's page: what the viewer says goes to the screen, what the person does to the viewer.
 
 import { base, loginPage, showAccount, withToken } from "./account.js";
-import { sentence } from "./cameras.js";
+import { fetchCamera, sentence } from "./cameras.js";
 import { Details } from "./details.js";
+import { Sound } from "./sound.js";
 import { Viewer } from "./viewer.js";
 
 const element = (id) => document.getElementById(id);
@@ -55,7 +56,20 @@ function show({ state, headline, explanation, progress }) {
   } else cover(true, headline, explanation);
 }
 
-const viewer = new Viewer(camera, video, show);
+const sound = new Sound(video, {
+  controls: element("sound"),
+  button: element("hear"),
+  volume: element("volume"),
+});
+
+/** The camera's sound came, or it did not: then the details say why. */
+async function onSound(hasSound) {
+  sound.show(hasSound);
+  const shown = hasSound ? null : await fetchCamera(camera).catch(() => null);
+  details.soundProblem = shown?.sound_problem ?? "";
+}
+
+const viewer = new Viewer(camera, video, show, { onSound });
 const details = new Details(() => viewer.peerConnection, element("figures"));
 
 // For tests and for a person at the console.
@@ -105,6 +119,7 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "d") toggleDetails();
   if (event.key === "f") toggleFullScreen();
+  if (event.key === "m") sound.toggle();
   // In full screen it only leads out of that.
   if (event.key === "Escape" && !document.fullscreenElement) location.assign(element("all").href);
 });

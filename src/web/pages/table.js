@@ -15,7 +15,8 @@ function fill(row, camera) {
   const pill = row.querySelector(".pill");
   write(pill, word);
   pill.dataset.tone = tone;
-  write(row.querySelector(".reason"), isPlaying ? "" : sentence(camera.reason));
+  const remark = isPlaying ? camera.sound_problem : camera.reason;
+  write(row.querySelector(".reason"), sentence(remark ?? ""));
   write(row.querySelector(".picture"), picture(camera));
   write(row.querySelector(".frames"), frameRate(camera.frames_per_s));
   write(row.querySelector(".bits"), bitRate(camera.bits_per_s));

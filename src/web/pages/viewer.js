@@ -34,6 +34,7 @@ export class Viewer {
   #look;
   #permits;
   #calmMs;
+  #onSound;
   #permit = null;
   #untick;
   #onPause = () => this.#tick();
@@ -58,9 +59,15 @@ export class Viewer {
 
   /**
    * `look` tells how a camera is, and `permits` when a connection may begin, where a page has many.
-   * A picture that moves is looked at each `calmMs`.
+   * A picture that moves is looked at each `calmMs`. With `onSound` the camera's sound is wanted too;
+   * it is told whether there is any, and again when the browser has muted it.
    */
-  constructor(camera, video, onChange, { look = fetchCamera, permits = null, calmMs = 0 } = {}) {
+  constructor(
+    camera,
+    video,
+    onChange,
+    { look = fetchCamera, permits = null, calmMs = 0, onSound = null } = {},
+  ) {
     this.camera = camera;
     this.video = video;
     this.#onChange = onChange;
@@ -69,6 +76,7 @@ export class Viewer {
     this.#look = look;
     this.#permits = permits;
     this.#calmMs = calmMs;
+    this.#onSound = onSound;
     this.#untick = eachTick(() => this.#tick());
     video.addEventListener("pause", this.#onPause);
   }
@@ -92,14 +100,17 @@ export class Viewer {
       const session = new WhepSession(`${base}${encodeURIComponent(this.camera)}/whep`);
       this.#session = session;
       const { peerConnection } = session;
-      peerConnection.addEventListener("track", ({ track }) => {
-        this.video.srcObject = new MediaStream([track]);
+      // Picture and sound are of one stream, which has both before the first is told.
+      peerConnection.addEventListener("track", ({ track, streams }) => {
+        if (track.kind !== "video") return;
+        this.video.srcObject = streams[0] ?? new MediaStream([track]);
         this.#shown = shownSoFar(this.video);
         this.play();
       });
       peerConnection.addEventListener("connectionstatechange", () => this.#tick());
-      const receiver = await session.start();
+      const receiver = await session.start({ withSound: this.#onSound !== null });
       if (generation !== this.#generation) return;
+      this.#onSound?.(session.hasSound);
       this.#receiver = receiver;
       // What weir ends, it says by DTLS at once.
       const { transport } = receiver;
@@ -121,6 +132,12 @@ export class Viewer {
       this.#mayNotPlay = false;
     } catch (error) {
       this.#mayNotPlay = error.name === "NotAllowedError";
+      // With sound a browser plays by itself only where a person has done something.
+      if (this.#mayNotPlay && !this.video.muted) {
+        this.video.muted = true;
+        this.#onSound?.(true);
+        return this.play();
+      }
     }
     this.#tick();
   }

@@ -20,10 +20,11 @@ export class WhepSession {
 
   /**
    * Offers and takes the answer. Nothing is gathered first: weir learns the browser's addresses
-   * from its checks.
+   * from its checks. Where the camera has no sound, weir answers that of it and plays the picture.
    */
-  async start() {
+  async start({ withSound = false } = {}) {
     const { receiver } = this.peerConnection.addTransceiver("video", { direction: "recvonly" });
+    if (withSound) this.peerConnection.addTransceiver("audio", { direction: "recvonly" });
     if ("jitterBufferTarget" in receiver) receiver.jitterBufferTarget = 0;
     const offer = await this.peerConnection.createOffer();
     if (!/^a=rtpmap:\d+ H26[45]\/90000/im.test(offer.sdp)) throw noH264();
@@ -52,6 +53,13 @@ export class WhepSession {
     const { connectionState, iceConnectionState } = this.peerConnection;
     if (connectionState) return connectionState;
     return iceConnectionState === "completed" ? "connected" : iceConnectionState;
+  }
+
+  /** Whether the camera's sound comes with its picture. */
+  get hasSound() {
+    return this.peerConnection.getTransceivers().some(({ receiver, currentDirection }) => {
+      return receiver.track.kind === "audio" && currentDirection === "recvonly";
+    });
   }
 
   /** Whether weir still has the session; after a restart it does not. */
