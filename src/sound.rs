@@ -16,7 +16,7 @@ pub enum SoundCodec {
 }
 
 impl SoundCodec {
-    /// Every codec.
+    /// Every codec that is passed on.
     pub const ALL: [Self; 4] = [Self::Pcmu, Self::Pcma, Self::G722, Self::Opus];
 
     /// The codec with this number in the statistics; `None` for 0 and unknown numbers.

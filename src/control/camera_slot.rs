@@ -193,9 +193,9 @@ impl CameraSlot {
         self.turn.get()
     }
 
-    /// The media thread is given a connection now, of this codec. Why that has no sound although the
-    /// camera has some is logged when it is news. Returns whether the codec is that of the connection
-    /// before.
+    /// The media thread is given a connection now, of this codec. Why that has no sound although
+    /// the camera has some is logged when it is news. Returns whether the codec is that of the
+    /// connection before.
     pub(super) fn plays(&self, codec: Codec, sound_problem: Option<String>) -> bool {
         self.played_us.set(clock::now_us());
         let former = self.sound_problem.replace(sound_problem.clone());

@@ -1,9 +1,9 @@
 //! The sound of one stream in one session: a cursor into the camera's ring of sound, and the RTP
 //! headers of its packets.
 //!
-//! A viewer that joins begins at the next packet, and one that is overrun goes on at the oldest that
-//! is left. Nothing is sent again: browsers conceal a lost packet of 20 ms before a resend comes.
-//! Numbers are spent by the same [`Cursor`] as the picture's, so the nonce rule is the same.
+//! A viewer that joins begins at the next packet, and one that is overrun goes on at the oldest
+//! that is left. Nothing is sent again: browsers conceal a lost packet of 20 ms before a resend
+//! comes. Numbers are spent by the same [`Cursor`] as the picture's, so the nonce rule is the same.
 
 use crate::history::{Packet, SoundRing};
 use crate::limits::{RTP_OVERHEAD_BYTES, SENDER_REPORT_INTERVAL_US};
@@ -45,7 +45,7 @@ pub struct SoundView<'a> {
 /// Counters of a sound subscription since it began.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct SoundCounters {
-    /// Packets sealed.
+    /// Packets sealed, each of them once.
     pub packets: u64,
     /// Payload bytes of those packets.
     pub bytes: u64,

@@ -2,7 +2,8 @@
 //! [`crate::egress`] reads them; neither depends on the other.
 //!
 //! [`chunks`] owns the memory of all rings, [`ring`] is the history of one stream, and [`packet`]
-//! is one entry of it. [`sound`] is the small ring of a camera's sound. Nothing here allocates, waits or knows of subscriptions.
+//! is one entry of it. [`sound`] is the small ring of a camera's sound. Nothing here allocates,
+//! waits or knows of subscriptions.
 
 pub mod chunks;
 pub mod packet;

@@ -34,7 +34,7 @@ struct Place {
 const _: () = assert!(SOUND_RING_BYTES >= 2 * PAYLOAD_BYTES_MAX && SOUND_RING_BYTES <= 1 << 16);
 
 impl SoundRing {
-    /// An empty ring.
+    /// A ring without any packet.
     pub const fn new() -> Self {
         const NOWHERE: Place = Place { timestamp: 0, offset: 0, bytes: 0, flags: Flags::NONE };
         Self {

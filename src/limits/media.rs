@@ -141,8 +141,8 @@ pub const SOUND_RING_PACKETS: usize = 32;
 /// How far a camera's timestamp of sound may be from the one that its samples add up to. From there
 /// on it is a jump, and the time of arrival counts.
 pub const SOUND_JUMP_S: u32 = 5;
-/// The most by which sound is taken to come later or earlier than its picture, in µs. A camera whose
-/// own reports say more is not believed.
+/// The most by which sound is taken to come later or earlier than its picture, in µs. A camera
+/// whose own reports say more is not believed.
 pub const LIP_SYNC_US_MAX: i64 = 1_000_000;
 /// A pause of sound without a timestamp to be believed counts by the time of arrival if it is
 /// longer than this; a network delays packets as well.

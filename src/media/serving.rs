@@ -120,8 +120,8 @@ impl EventLoop {
         self.is_blocked = is_blocked;
     }
 
-    /// Handles one feedback message of a session's browser about its picture. When it asks for a key
-    /// frame, the camera gets that request. Reports on the sound change nothing.
+    /// Handles one feedback message of a session's browser about its picture. When it asks for a
+    /// key frame, the camera gets that request. Reports on the sound change nothing.
     pub(super) fn feedback(&mut self, subscriber: Handle, feedback: Feedback) {
         let now_us = self.now_us;
         let Memory { streams, chunks, subscribers, sessions, batch, cameras, .. } =

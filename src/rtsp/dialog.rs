@@ -202,8 +202,8 @@ impl Dialog {
         self.auth.takes_digest()
     }
 
-    /// Whether the camera has yet to answer the SETUP of its sound: one that never does is not asked
-    /// again.
+    /// Whether the camera has yet to answer the SETUP of its sound: one that never does is not
+    /// asked again.
     pub fn awaits_sound(&self) -> bool {
         matches!(&self.stage, Stage::Others(_, _, further) if further.is_sound_next())
     }

@@ -1,4 +1,5 @@
-//! The tracks of a camera besides its picture: which of them are set up, and what came of the sound.
+//! The tracks of a camera besides its picture: which of them are set up, and what came of the
+//! sound.
 
 use heapless::Vec as Bounded;
 
@@ -52,8 +53,8 @@ impl FurtherTracks {
         self.is_sound_next
     }
 
-    /// The next track was set up on `channels`, or was not. The sound gets its place in `all`, unless
-    /// the camera has put it on channels of the video.
+    /// The next track was set up on `channels`, or was not. The sound gets its place in `all`,
+    /// unless the camera has put it on channels of the video.
     pub(super) fn answered(&mut self, channels: Option<(u8, u8)>, all: &mut Channels) {
         self.uris.pop();
         self.channel = self.channel.saturating_add(2);

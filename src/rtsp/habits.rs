@@ -2,11 +2,11 @@
 //! stay the same. Without I/O: the owner reports how sessions ended, and passes the habits to the
 //! next dialog.
 //!
-//! Four habits show only after a session or a dialog has suffered from them. Some servers do not count OPTIONS
-//! as a sign of life and drop the session after its timeout (RFC 2326 section 10.1: it "does not
-//! influence server state"). Some send nothing before every track is set up. And to a camera that
-//! accepts Digest, the plaintext password is not sent any more. A camera that hangs or closes the
-//! connection when its sound is to be set up is not asked for it again.
+//! Four habits show only after a session or a dialog has suffered from them. Some servers do not
+//! count OPTIONS as a sign of life and drop the session after its timeout (RFC 2326 section 10.1:
+//! it "does not influence server state"). Some send nothing before every track is set up. And to a
+//! camera that accepts Digest, the plaintext password is not sent any more. A camera that hangs or
+//! closes the connection when its sound is to be set up is not asked for it again.
 
 use crate::limits::RTSP_SILENCE_US_MAX;
 

@@ -9,7 +9,8 @@ pub(super) fn transport(first: u8) -> String {
 
 /// The RTP and RTCP channels in a camera's Transport header. Cameras choose other channels than
 /// asked for (Dahua), name only one, or none. `interleaved` decides, not the protocol's name (Escam
-/// says RTP/AVP). `first` is the first channel that was asked for. `None` when the camera will not send over this connection.
+/// says RTP/AVP). `first` is the first channel that was asked for. `None` when the camera will not
+/// send over this connection.
 pub(super) fn channels(transport: Option<&str>, first: u8) -> Option<(u8, u8)> {
     let asked = (first, first.saturating_add(1));
     let Some(transport) = transport else {

@@ -1,5 +1,5 @@
-//! The media thread does not allocate: not for packets, sound, resends or reports, nor for viewers that
-//! come and go, nor when a viewer is overrun.
+//! The media thread does not allocate: not for packets, sound, resends or reports, nor for viewers
+//! that come and go, nor when a viewer is overrun.
 
 use std::time::Duration;
 

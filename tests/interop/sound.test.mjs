@@ -74,7 +74,8 @@ for (const [name, codec] of Object.entries(SOUNDS)) {
     const concealed = later.concealedSamples - loud.concealedSamples;
     const lost = later.packetsLost - loud.packetsLost;
     t.diagnostic(`${samples} samples, ${concealed} concealed, level ${later.audioLevel}`);
-    assert.ok(samples > 48_000 && lost === 0, `${samples} samples in 3 s, ${lost} packets lost`);
+    // G.711 has 8,000 samples a second, Opus 48,000.
+    assert.ok(samples > 20_000 && lost === 0, `${samples} samples in 3 s, ${lost} packets lost`);
     assert.ok(concealed < samples / 5, `${concealed} of ${samples} samples were made up`);
     assert.ok((await viewer.stats()).framesDecoded > frames + 20, 'the picture goes on');
   });

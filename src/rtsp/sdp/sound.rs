@@ -9,7 +9,7 @@ use crate::sound::SoundCodec;
 pub struct SoundTrack {
     /// The payload type of its RTP packets.
     pub payload_type: u8,
-    /// Its codec.
+    /// The codec of its payloads.
     pub codec: SoundCodec,
 }
 

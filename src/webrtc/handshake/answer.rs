@@ -17,8 +17,8 @@ use crate::sound::SoundCodec;
 use crate::webrtc::offer::{Decoder, Format, MediaSection, Offer, SoundFormat};
 use crate::webrtc::sdp::write_ice;
 
-/// The stream and track in the browser's `track` event. Picture and sound are of one stream, so that
-/// the browser keeps them together.
+/// The stream and track in the browser's `track` event. Picture and sound are of one stream, so
+/// that the browser keeps them together.
 const MSID: &str = "weir video";
 const SOUND_MSID: &str = "weir audio";
 const PLAYOUT_DELAY: &str = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";

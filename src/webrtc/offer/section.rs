@@ -156,8 +156,8 @@ pub(super) struct Draft<'a> {
     receives: bool,
     seen: [PayloadType<'a>; PAYLOAD_TYPES],
     feedback_for_all: RtcpFeedback,
-    /// The payload types of sound that have a name: of a codec that weir passes on, or of another one
-    /// where that is not the static one of the number.
+    /// The payload types of sound that have a name: that of a codec that weir passes on, or another
+    /// one where the number is a static payload type.
     sound: heapless::Vec<(u8, Option<SoundCodec>), SOUNDS_NAMED_MAX>,
 }
 
