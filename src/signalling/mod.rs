@@ -5,7 +5,7 @@
 //! datagrams that the media thread let through, and a [`MediaLink`] that takes what is to be sent.
 //! So a simulation can drive it for days in a second (`simulation`).
 //!
-//! [`offers`](self::offers) answers a POST, `ice_restarts` a PATCH, and `rounds` drives the
+//! [`offers`] answers a POST, `ice_restarts` a PATCH, and `rounds` drives the
 //! handshakes. `room` decides which handshake makes room for another, and `sharing` which session.
 
 mod api;
