@@ -25,9 +25,9 @@ before(async () => {
   await run('openssl', [...make.split(' '), tls.key, '-out', tls.certificate]);
   const shown = ['x509', '-in', tls.certificate, '-noout', '-fingerprint', '-sha256'];
   fingerprint = (await run('openssl', shown)).stdout.trim().split('=')[1];
-  // Key frames of 650 KB, in records of 16 KiB.
-  const mount = { path: '/gate', width: 1280, height: 720, kbps: 8000, mtu: 60_000 };
-  camera = await startCameras([mount], { tls });
+  // Packets that fill records of 16 KiB.
+  const mount = { path: '/gate', width: 640, height: 360, kbps: 3000, mtu: 60_000 };
+  camera = await startCameras([mount], { tls, auth: AUTH });
   guarded = await startCameras([{ path: '/gate' }], { tls, auth: AUTH });
   plain = await startCameras([mount], { auth: AUTH });
   const login = { user: AUTH.user, password: AUTH.password };
@@ -35,10 +35,10 @@ before(async () => {
   const rtsps = by('rtsps');
   weir = await startWeir({
     cameras: [
-      { name: 'rtsps', url: rtsps(camera) },
+      { name: 'rtsps', url: rtsps(camera), ...login },
       { name: 'digest', url: rtsps(guarded), tls_fingerprint: fingerprint, ...login },
       { name: 'http', url: by('rtsp+http')(plain), ...login },
-      { name: 'https', url: by('rtsps+http')(camera), tls_fingerprint: fingerprint },
+      { name: 'https', url: by('rtsps+http')(camera), tls_fingerprint: fingerprint, ...login },
       { name: 'other', url: rtsps(guarded), tls_fingerprint: '00'.repeat(32), ...login },
     ],
   });
@@ -61,7 +61,7 @@ for (const name of ['rtsps', 'http', 'https']) {
     t.after(() => viewer.close());
     await viewer.picture(5_000);
     await viewer.watchEachFrame(6, { weir, name }, 25);
-    assert.deepEqual(await viewer.size(), { width: 1280, height: 720 });
+    assert.deepEqual(await viewer.size(), { width: 640, height: 360 });
   });
 }
 

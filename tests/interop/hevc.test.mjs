@@ -44,7 +44,7 @@ test('a browser without H.265 is told what to do, and plays the sub stream', asy
   if (offers) return t.skip('this Chromium decodes H.265');
   const says = (words) => viewer.page.getByText(words).first().waitFor({ timeout: 8_000 });
   await says('This camera cannot be shown');
-  await says(/this browser offers no H\.265: set the camera's sub stream to H\.264, or use Safari/);
+  await says(/this browser offers no H\.265: set the camera's sub stream to H\.264, or use Safari/i);
   const sub = await Viewer.open(browser, `${weir.http}/sub/`);
   t.after(() => sub.close());
   await sub.picture(5_000);
