@@ -53,6 +53,7 @@ pub struct Idrs {
 
 /// The current NAL unit.
 #[derive(Debug, Clone, Copy)]
+#[repr(u8)] // the first is all zeros, so that the media thread's memory takes no room in the program
 enum Nal {
     /// No NAL unit, or one that is not forwarded.
     Skipped,
