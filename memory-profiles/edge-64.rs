@@ -39,7 +39,7 @@ Profile {
     heap_reserve_bytes: 448 * KIB,
     threads: 2,
     stack_bytes: 256 * KIB,
-    program_bytes: 5376 * KIB,
+    program_bytes: 5632 * KIB,
     udp_socket_buffer_bytes: 2 * MIB,
-    total_bytes: 29 * MIB,
+    total_bytes: 30 * MIB,
 }

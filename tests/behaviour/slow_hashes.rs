@@ -15,7 +15,7 @@ use crate::common::whep::{HttpError, Response, request_from};
 /// Of no password that is asked with, and eight times as slow as a usual one.
 const HASH: &str =
     "pbkdf2-sha256$4800000$MDEyMzQ1Njc4OWFiY2RlZg$kYKAg/dg7WC7VQ4k8+iaopu8snxCGdA0xMTwPC5tudk";
-/// How long the request's hash and those in front of it are to take, where the machine is as before:
+/// How long the hash of the request and those in front of it are to take on an unchanged machine:
 /// more than a connection may be idle, and less than the client waits.
 const HASHES_US: u64 = 6_500_000;
 
