@@ -25,7 +25,7 @@ Profile {
     tls_handshakes: 8,
     tls_large_records: 8,
     http_bodies: 8,
-    library_heap_bytes: (9344 + 17 * 60) * KIB, // the sum of what follows, and a little
+    library_heap_bytes: (9344 + 17 * 88) * KIB, // the sum of what follows, and a little
     http_connection_heap_bytes: 60 * KIB,
     tls_large_record_heap_bytes: 32 * KIB,
     http_body_heap_bytes: 20 * KIB,
@@ -33,7 +33,7 @@ Profile {
     offer_heap_bytes: 4 * KIB,
     handshake_heap_bytes: 136 * KIB,
     camera_dial_heap_bytes: 40 * KIB,
-    bridged_camera_heap_bytes: 60 * KIB,
+    bridged_camera_heap_bytes: 88 * KIB,
     console_heap_bytes: 48 * KIB,
     shared_heap_bytes: 704 * KIB,
     heap_reserve_bytes: 448 * KIB,
