@@ -7,7 +7,7 @@
 //! - [`pace`] limits the send rate; [`resends`] holds the packets to send again, and limits them.
 //! - [`rtcp`] parses the browsers' feedback and writes sender reports.
 //! - [`subscription`] combines these for one stream in one session, and [`sound`] for its sound;
-//!   [`context`] is what both send with.
+//!   [`context`] is what both send with, and `rtp_header` what their packets begin with.
 //!
 //! No function here allocates or blocks: when the socket is full, the batch is kept.
 
@@ -17,6 +17,7 @@ pub mod cursor;
 pub mod pace;
 pub mod resends;
 pub mod rtcp;
+mod rtp_header;
 pub mod sound;
 pub mod srtp;
 pub mod subscription;

@@ -6,16 +6,13 @@
 //! comes. Numbers are spent by the same [`Cursor`] as the picture's, so the nonce rule is the same.
 
 use crate::history::{Packet, SoundRing};
-use crate::limits::{RTP_OVERHEAD_BYTES, SENDER_REPORT_INTERVAL_US};
 use crate::net::udp::Wire;
 use crate::sound::SoundCodec;
 
 use super::context::{SendContext, Served};
 use super::cursor::{Cursor, SealSlot};
-use super::rtcp::SenderReport;
-use super::srtp::{Seal, TAG_BYTES};
-
-const HEADER_BYTES: usize = 12;
+use super::rtp_header::RtpHeader;
+use super::srtp::Seal;
 
 /// What the SDP answer promised about the sound's RTP.
 #[derive(Debug, Clone, Copy)]
@@ -103,13 +100,18 @@ impl SoundSubscription {
             self.counters.packets += 1;
             self.counters.bytes += packet.payload.len() as u64;
         }
-        if self.counters.packets > before {
-            self.report(view, context);
+        if self.counters.packets > before
+            && let Some(timestamp) = view.timestamp
+        {
+            let SoundParams { ssrc, timestamp_offset, .. } = self.params;
+            let timestamp = timestamp.wrapping_add(timestamp_offset);
+            let SoundCounters { packets, bytes } = self.counters;
+            context.report(&mut self.report_due_us, ssrc, timestamp, packets, bytes);
         }
         Served::UpToDate
     }
 
-    /// Writes header, payload and tag of one packet into the batch; `None` when the socket is full.
+    /// Seals one packet into the batch; `None` when the socket is full.
     fn seal<S: Seal, W: Wire>(
         &self,
         packet: &Packet<'_>,
@@ -117,43 +119,15 @@ impl SoundSubscription {
         context: &mut SendContext<'_, S, W>,
     ) -> Option<()> {
         let SoundParams { ssrc, payload_type, timestamp_offset, .. } = self.params;
-        let bytes = HEADER_BYTES + packet.payload.len() + TAG_BYTES;
-        debug_assert!(bytes <= packet.payload.len() + RTP_OVERHEAD_BYTES);
-        let out = context.batch.packet(context.path, bytes, context.wire)?;
-        let (header, rest) = out.split_at_mut(HEADER_BYTES);
-        let (payload, tag) = rest.split_at_mut(packet.payload.len());
-        header[0] = 0x80;
-        header[1] = u8::from(packet.flags.marker()) << 7 | payload_type;
-        header[2..4].copy_from_slice(&slot.sequence().to_be_bytes());
-        let timestamp = packet.timestamp.wrapping_add(timestamp_offset);
-        header[4..8].copy_from_slice(&timestamp.to_be_bytes());
-        header[8..12].copy_from_slice(&ssrc.to_be_bytes());
-        payload.copy_from_slice(packet.payload);
-        tag.copy_from_slice(&context.seal.seal(ssrc, slot.number, header, payload));
-        Some(())
-    }
-
-    /// Sends a sender report with the first packets and then every few seconds.
-    fn report<S: Seal, W: Wire>(
-        &mut self,
-        view: SoundView<'_>,
-        context: &mut SendContext<'_, S, W>,
-    ) {
-        let Some(timestamp) = view.timestamp else { return };
-        if context.now_us < self.report_due_us {
-            return;
-        }
-        #[allow(clippy::cast_possible_truncation)] // RFC 3550: both counts wrap
-        let report = SenderReport {
-            ssrc: self.params.ssrc,
-            ntp: context.ntp,
-            timestamp: timestamp.wrapping_add(self.params.timestamp_offset),
-            packets: self.counters.packets as u32,
-            bytes: self.counters.bytes as u32,
+        let header = RtpHeader {
+            marker: packet.flags.marker(),
+            payload_type,
+            sequence: slot.sequence(),
+            timestamp: packet.timestamp.wrapping_add(timestamp_offset),
+            ssrc,
+            playout_delay_id: None,
         };
-        if context.report(&report).is_some() {
-            self.report_due_us = context.now_us + SENDER_REPORT_INTERVAL_US;
-        }
+        context.packet(header, slot.number, packet.payload)
     }
 }
 

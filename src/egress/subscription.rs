@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::history::Chunks;
 use crate::history::{Packet, Ring};
-use crate::limits::{CATCH_UP_TIME_DIVISOR, RTP_OVERHEAD_BYTES, SENDER_REPORT_INTERVAL_US};
+use crate::limits::CATCH_UP_TIME_DIVISOR;
 use crate::net::udp::Wire;
 use crate::status::{SkipFigures, SkipReason};
 
@@ -15,11 +15,8 @@ use super::context::{SendContext, Served};
 use super::cursor::{Cursor, SealSlot};
 use super::pace::Pacer;
 use super::resends::{Losses, ResendBudget, Resends};
-use super::rtcp::SenderReport;
-use super::srtp::{Seal, TAG_BYTES};
-
-const HEADER_BYTES: usize = 12;
-const HEADER_WITH_EXTENSION_BYTES: usize = HEADER_BYTES + 8;
+use super::rtp_header::RtpHeader;
+use super::srtp::Seal;
 
 /// What the SDP answer promised about the stream's RTP.
 #[derive(Debug, Clone, Copy)]
@@ -193,7 +190,12 @@ impl Subscription {
             self.counters.packets += 1;
             self.counters.bytes += packet.payload.len() as u64;
         }
-        self.report(view, context);
+        if let Some(timestamp) = view.timestamp {
+            let RtpParams { ssrc, timestamp_offset, .. } = self.rtp_params;
+            let timestamp = timestamp.wrapping_add(timestamp_offset);
+            let SubscriptionCounters { packets, bytes, .. } = self.counters;
+            context.report(&mut self.report_due_us, ssrc, timestamp, packets, bytes);
+        }
         self.is_live |= !is_paced;
         self.is_unpaced &= !self.is_live;
         if is_paced { self.paced() } else { mended }
@@ -246,69 +248,24 @@ impl Subscription {
         view.skips[why as usize].fetch_add(1, Relaxed);
     }
 
-    /// Writes header, payload and tag of one packet into the batch; `None` when the socket is full.
+    /// Seals one packet into the batch; `None` when the socket is full.
     fn seal<S: Seal, W: Wire>(
         &self,
         packet: &Packet<'_>,
         slot: SealSlot,
         context: &mut SendContext<'_, S, W>,
     ) -> Option<()> {
-        let header_bytes = if self.rtp_params.playout_delay_id.is_some() {
-            HEADER_WITH_EXTENSION_BYTES
-        } else {
-            HEADER_BYTES
+        let RtpParams { ssrc, payload_type, playout_delay_id, timestamp_offset, .. } =
+            self.rtp_params;
+        let header = RtpHeader {
+            marker: packet.flags.marker(),
+            payload_type,
+            sequence: slot.sequence(),
+            timestamp: self.begun.timestamp(packet).wrapping_add(timestamp_offset),
+            ssrc,
+            playout_delay_id,
         };
-        let bytes = header_bytes + packet.payload.len() + TAG_BYTES;
-        debug_assert!(bytes <= packet.payload.len() + RTP_OVERHEAD_BYTES);
-        let out = context.batch.packet(context.path, bytes, context.wire)?;
-        let (header, rest) = out.split_at_mut(header_bytes);
-        let (payload, tag) = rest.split_at_mut(packet.payload.len());
-        self.write_header(header, packet, slot);
-        payload.copy_from_slice(packet.payload);
-        tag.copy_from_slice(&context.seal.seal(self.rtp_params.ssrc, slot.number, header, payload));
-        Some(())
-    }
-
-    /// Writes the RTP header (RFC 3550 section 5.1), with playout-delay 0 to 0 if that was offered.
-    /// It depends on packet and number alone, so a resend is identical to the byte.
-    fn write_header(&self, header: &mut [u8], packet: &Packet<'_>, slot: SealSlot) {
-        let marker = u8::from(packet.flags.marker()) << 7;
-        let timestamp = self.begun.timestamp(packet).wrapping_add(self.rtp_params.timestamp_offset);
-        header[0] = 0x80;
-        header[1] = marker | self.rtp_params.payload_type;
-        header[2..4].copy_from_slice(&slot.sequence().to_be_bytes());
-        header[4..8].copy_from_slice(&timestamp.to_be_bytes());
-        header[8..12].copy_from_slice(&self.rtp_params.ssrc.to_be_bytes());
-        if let Some(id) = self.rtp_params.playout_delay_id {
-            header[0] |= 0x10;
-            // One-byte extension (RFC 8285): one word, with the ID and length 3 - 1, then 3 zero
-            // bytes.
-            header[12..20].copy_from_slice(&[0xbe, 0xde, 0, 1, id << 4 | 2, 0, 0, 0]);
-        }
-    }
-
-    /// Sends a sender report with a mapping's first packets and then every few seconds, after a
-    /// burst.
-    fn report<S: Seal, W: Wire>(
-        &mut self,
-        view: StreamView<'_>,
-        context: &mut SendContext<'_, S, W>,
-    ) {
-        let Some(timestamp) = view.timestamp else { return };
-        if context.now_us < self.report_due_us {
-            return;
-        }
-        #[allow(clippy::cast_possible_truncation)] // RFC 3550: both counts wrap
-        let report = SenderReport {
-            ssrc: self.rtp_params.ssrc,
-            ntp: context.ntp,
-            timestamp: timestamp.wrapping_add(self.rtp_params.timestamp_offset),
-            packets: self.counters.packets as u32,
-            bytes: self.counters.bytes as u32,
-        };
-        if context.report(&report).is_some() {
-            self.report_due_us = context.now_us + SENDER_REPORT_INTERVAL_US;
-        }
+        context.packet(header, slot.number, packet.payload)
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hasher};
 
 use super::*;
+use crate::egress::srtp::TAG_BYTES;
 use crate::limits::{HISTORY_US, RING_CHUNKS_MAX};
 use crate::mem::arena::Arena;
 use crate::rtp::testing::Random;
