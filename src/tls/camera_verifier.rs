@@ -130,6 +130,29 @@ impl CameraVerifier {
     }
 }
 
+impl CameraVerifier {
+    /// Whether the camera holds the key of its certificate.
+    fn verify_signature(
+        &self,
+        is_tls13: bool,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signed: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        match self {
+            Self::Fingerprint { algorithms, .. } => {
+                verify(algorithms, is_tls13, message, certificate, signed)
+            }
+            Self::Authority(verifier) if is_tls13 => {
+                verifier.verify_tls13_signature(message, certificate, signed)
+            }
+            Self::Authority(verifier) => {
+                verifier.verify_tls12_signature(message, certificate, signed)
+            }
+        }
+    }
+}
+
 impl ServerCertVerifier for CameraVerifier {
     fn verify_server_cert(
         &self,
@@ -168,14 +191,7 @@ impl ServerCertVerifier for CameraVerifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        match self {
-            Self::Fingerprint { algorithms, .. } => {
-                verify(algorithms, false, message, certificate, signed)
-            }
-            Self::Authority(verifier) => {
-                verifier.verify_tls12_signature(message, certificate, signed)
-            }
-        }
+        self.verify_signature(false, message, certificate, signed)
     }
 
     fn verify_tls13_signature(
@@ -184,14 +200,7 @@ impl ServerCertVerifier for CameraVerifier {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        match self {
-            Self::Fingerprint { algorithms, .. } => {
-                verify(algorithms, true, message, certificate, signed)
-            }
-            Self::Authority(verifier) => {
-                verifier.verify_tls13_signature(message, certificate, signed)
-            }
-        }
+        self.verify_signature(true, message, certificate, signed)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
