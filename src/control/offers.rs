@@ -11,11 +11,10 @@ use crate::access::Owner;
 use crate::clock;
 use crate::limits::{CAMERA_START_WAIT_US, OFFER_WAIT_US};
 use crate::media::SessionId;
-use crate::signalling::{AnswerTerms, Permit, Signalling, Turn, full};
+use crate::signalling::{self, AnswerTerms, Permit, Turn, full};
 use crate::sound::SoundCodec;
 use crate::status;
 use crate::webrtc::ended::Ended;
-use crate::webrtc::handshake::Handshake;
 
 use super::{
     Control, OfferAnswer, OfferRefusal, OfferRequest, Patch, PatchRefusal, Patched, State,
@@ -34,7 +33,7 @@ impl Control {
         state.started(&offer.camera).await;
         let (_, profile) = state.cameras.admitting(&offer.camera)?;
         // A session is ended for an offer only when nothing else is in its way.
-        Signalling::<Handshake>::check(&offer.sdp, profile)?;
+        signalling::check(&offer.sdp, profile)?;
         state.signalling.borrow().room(
             offer.peer.ip(),
             &offer.owner,

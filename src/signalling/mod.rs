@@ -34,7 +34,7 @@ pub use api::{
     SkipsByReason,
 };
 pub(crate) use handshakes::{BrowserHandshake, Permit};
-pub(crate) use offers::{AnswerTerms, Turn, full};
+pub(crate) use offers::{AnswerTerms, Turn, check, full};
 pub use sessions::ListPosition;
 pub(crate) use sessions::Sessions;
 

@@ -51,14 +51,6 @@ pub(crate) enum Turn {
 }
 
 impl<H: BrowserHandshake> Signalling<H> {
-    /// Checks what of an offer can be checked before it waits for its turn.
-    ///
-    /// # Errors
-    /// The offer cannot be read, or has nothing for the camera.
-    pub(crate) fn check(sdp: &str, camera_profile: CodecProfile) -> Result<(), OfferRefusal> {
-        Answered::check(sdp, camera_profile).map_err(refusal)
-    }
-
     /// Which session makes room for one of `owner`; `None` while a slot is free. It is the first
     /// that is found in this order:
     ///
@@ -251,6 +243,14 @@ impl<H: BrowserHandshake> Signalling<H> {
 fn sound_ssrc(picture: u32) -> u32 {
     let ssrc = u32::from_be_bytes(random()) | 1;
     if ssrc == picture { ssrc ^ 2 } else { ssrc }
+}
+
+/// Checks what of an offer can be checked before it waits for its turn.
+///
+/// # Errors
+/// The offer cannot be read, or has nothing for the camera.
+pub(crate) fn check(sdp: &str, camera_profile: CodecProfile) -> Result<(), OfferRefusal> {
+    Answered::check(sdp, camera_profile).map_err(refusal)
 }
 
 /// A refusal that asks the client to try again in [`RETRY_FULL_S`].
