@@ -5,6 +5,7 @@ import { after, before, test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 
 import { startClips } from './clips.mjs';
+import { visible, watchedAre } from './tiles.mjs';
 import { GCM_CIPHER, Viewer, launchFirefox, recordConnections } from './viewer.mjs';
 import { startWeir, until } from './weir.mjs';
 
@@ -40,15 +41,6 @@ async function open(t, path, options) {
   return page;
 }
 
-/** Waits until these cameras have a session each, and no others. */
-const watchedAre = (names, limitMs) =>
-  until(`sessions of ${names}, and no others`, limitMs, async () => {
-    const living = (await weir.sessions()).filter(({ state }) => state !== 'ended');
-    const found = living.map(({ camera }) => camera).sort();
-    if (isDeepStrictEqual(found, [...names].sort())) return true;
-    throw new Error(`${found}`);
-  });
-
 /** Waits until these cameras' tiles play, and no others. */
 const playing = (page, names, limitMs = 15_000) =>
   until(`the tiles of ${names} play`, limitMs, async () => {
@@ -69,17 +61,6 @@ const decoded = (page) =>
       }),
     );
   });
-
-/** Names of the tiles of which a part is on the screen. */
-const visible = (page) =>
-  page.evaluate(() =>
-    [...document.querySelectorAll('.tile')]
-      .filter((tile) => {
-        const { top, bottom } = tile.getBoundingClientRect();
-        return bottom > 0 && top < innerHeight;
-      })
-      .map((tile) => tile.querySelector('.name').textContent),
-  );
 
 test(`in Firefox ${COUNT} cameras play, and those that leave the screen end their sessions`, async (t) => {
   const page = await open(t, '/');
@@ -104,7 +85,7 @@ test(`in Firefox ${COUNT} cameras play, and those that leave the screen end thei
     const names = await visible(page);
     return names.length <= 2 && names;
   });
-  await watchedAre(first, 5_000);
+  await watchedAre(weir, first, 5_000);
   await page.evaluate(() => window.scrollTo(0, document.documentElement.scrollHeight));
   const last = await until('the last ones are seen', 2_000, async () => {
     const names = await visible(page);
@@ -112,11 +93,11 @@ test(`in Firefox ${COUNT} cameras play, and those that leave the screen end thei
   });
   assert.ok(!last.includes(first[0]));
   await playing(page, last);
-  await watchedAre(last, 5_000);
+  await watchedAre(weir, last, 5_000);
   assert.deepEqual(page.errors, []);
   await page.goto('about:blank');
   // It does not always send a DELETE that is to outlive its page: then silence tells.
-  await watchedAre([], 10_000);
+  await watchedAre(weir, [], 10_000);
 });
 
 test("in Firefox a camera's page plays each frame", async (t) => {

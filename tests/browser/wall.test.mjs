@@ -6,9 +6,9 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
-import { isDeepStrictEqual } from 'node:util';
 
 import { startClips } from './clips.mjs';
+import { visible, watched, watchedAre } from './tiles.mjs';
 import { STARVED_MS, launchChromium, recordConnections, watchTimers } from './viewer.mjs';
 import { sleep, startWeir, until } from './weir.mjs';
 
@@ -93,33 +93,8 @@ async function playing(page, count, limitMs = 10_000) {
   await worstMs();
 }
 
-/** Names of the cameras that have a session. */
-async function watched() {
-  const living = (await weir.sessions()).filter(({ state }) => state !== 'ended');
-  return living.map(({ camera }) => camera).sort();
-}
-
-/** Waits until these cameras have a session each, and no others. */
-const watchedAre = (names, limitMs) =>
-  until('those on the screen have sessions, and no others', limitMs, async () => {
-    const found = await watched();
-    if (isDeepStrictEqual(found, names.sort())) return true;
-    throw new Error(`${found}, not ${names}`);
-  });
-
 const focused = (page) =>
   page.evaluate(() => document.activeElement.querySelector?.('.name')?.textContent ?? '');
-
-/** Names of the tiles of which a part is on the screen. */
-const visible = (page) =>
-  page.evaluate(() =>
-    [...document.querySelectorAll('.tile')]
-      .filter((tile) => {
-        const { top, bottom } = tile.getBoundingClientRect();
-        return bottom > 0 && top < innerHeight;
-      })
-      .map((tile) => tile.querySelector('.name').textContent),
-  );
 
 test(`${COUNT} cameras on one screen all play within 10 s, and go on`, async (t) => {
   const page = await open(t);
@@ -151,17 +126,17 @@ test('tiles that leave the screen end their sessions, and those that come play',
   await page.locator('.tile').nth(COUNT - 1).waitFor();
   for (let columns = 8; columns > 2; columns -= 1) await page.keyboard.press('-');
   await until('only what is seen is watched', 6_000, async () => {
-    return (await watched()).length <= 6 && (await statesOf(page)).playing === (await visible(page)).length;
+    return (await watched(weir)).length <= 6 && (await statesOf(page)).playing === (await visible(page)).length;
   });
   const before = await visible(page);
   await page.evaluate(() => window.scrollTo(0, document.documentElement.scrollHeight));
   await until('their sessions end', 3_000, async () => {
-    const names = await watched();
+    const names = await watched(weir);
     return before.every((name) => !names.includes(name));
   });
   const now = await visible(page);
   await playing(page, now.length);
-  await watchedAre(now, 2_000);
+  await watchedAre(weir, now, 2_000);
   assert.ok(now.includes(nameOf(COUNT - 1)));
   await page.reload();
   await until('the columns and the place are kept', 5_000, async () => {
@@ -180,7 +155,7 @@ test('on a phone there is one column, and only what is seen is watched', async (
   });
   await playing(page, seen.length);
   await sleep(500);
-  await watchedAre(seen, 15_000);
+  await watchedAre(weir, seen, 15_000);
   const { width } = await page.locator('.tile').first().boundingBox();
   assert.ok(width > 370, `${width} pixels`);
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), PHONE.width);
