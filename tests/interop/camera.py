@@ -19,7 +19,6 @@ from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 DEFAULTS = {
     "path": "/cam",
     "codec": "h264",  # h264, h265 or audio
-    "file": "",  # an MP4 file of that codec to play once, as it is, in place of test pictures
     "profile": "baseline",
     "width": "640",
     "height": "360",
@@ -62,12 +61,6 @@ def launch_line(m):
     """The pipeline of a mount; its payloaders' names, pay0 and pay1, are what the server looks for."""
     if m["codec"] == "audio":
         return "( audiotestsrc is-live=true ! alawenc ! rtppcmapay name=pay0 pt=8 )"
-    if m["file"]:
-        codec = m["codec"]
-        return (
-            f"( filesrc location={m['file']} ! qtdemux ! {codec}parse ! "
-            f"rtp{codec}pay name=pay0 pt=96 config-interval=-1 mtu={m['mtu']} )"
-        )
     caps = (
         f"video/x-raw,format=I420,width={m['width']},height={m['height']},"
         f"framerate={m['fps']}/1"
