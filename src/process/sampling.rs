@@ -38,7 +38,8 @@ thread_local! {
     static STACK_END: Cell<usize> = const { Cell::new(0) };
 }
 
-/// Has the frames of the caller's callees looked for in this thread's samples.
+/// Names the calling thread's stack, so that its samples show who called what. Call it in the
+/// function that the thread spends its life in: callers above that are not shown.
 #[inline(never)]
 pub fn enlist_this_thread() {
     let here = 0_u8;
@@ -341,6 +342,10 @@ mod tests {
 
     #[test]
     fn a_busy_thread_is_sampled_and_one_profile_is_taken_at_a_time() {
+        let of_burn = (burn as *const () as usize) - image().start;
+        let is_in_burn = |call: &super::super::call_tree::Call| {
+            (call.address as usize).wrapping_sub(of_burn) < 4096
+        };
         let is_over = AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -353,7 +358,9 @@ mod tests {
             for _ in 0..100 {
                 std::thread::sleep(Duration::from_millis(20));
                 sampling.look_for_threads().expect("/proc");
-                if TREE.places().count() > 0 {
+                // Other tests' threads are sampled too.
+                let mut calls = TREE.places().filter_map(|at| TREE.call(at));
+                if calls.any(|call| is_in_burn(&call)) {
                     break;
                 }
             }
@@ -362,11 +369,7 @@ mod tests {
             let tree = samples.tree();
             let calls: Vec<_> = tree.places().filter_map(|at| tree.call(at)).collect();
             assert!(calls.iter().any(|call| call.samples > 0), "{calls:?}");
-            let of_burn = (burn as *const () as usize) - image().start;
-            let near = |call: &&super::super::call_tree::Call| {
-                (call.address as usize).wrapping_sub(of_burn) < 4096
-            };
-            assert!(calls.iter().any(|call| near(&call)), "{of_burn:#x}: {calls:x?}");
+            assert!(calls.iter().any(is_in_burn), "{of_burn:#x}: {calls:x?}");
             drop(samples);
             drop(Sampling::begin().expect("the next one").expect("timers"));
         });
