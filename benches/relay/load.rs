@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use crate::common::camera::picture::Picture;
 use crate::common::camera::{Mount, mix};
@@ -43,6 +43,9 @@ pub(crate) struct Load {
     /// All cameras write their frames at the same instant, not spread over the frame interval.
     #[arg(long)]
     pub(crate) same_instant: bool,
+    /// How the cameras send.
+    #[arg(long, value_enum, default_value_t = Transport::Tcp)]
+    pub(crate) transport: Transport,
     /// Counts the server's system calls in a window of their own.
     #[arg(long)]
     pub(crate) syscalls: bool,
@@ -57,6 +60,14 @@ pub(crate) struct Load {
     pub(crate) bench: bool,
 }
 
+#[derive(ValueEnum, Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Transport {
+    /// On the RTSP connection.
+    Tcp,
+    /// As datagrams.
+    Udp,
+}
+
 impl Load {
     pub(crate) fn mounts(&self) -> Vec<Mount> {
         let mut mounts = if self.mix {
@@ -66,6 +77,7 @@ impl Load {
         };
         for mount in &mut mounts {
             mount.port_mbit_s = self.port_mbit_s.or(mount.port_mbit_s);
+            mount.udp = self.transport == Transport::Udp;
         }
         mounts
     }
@@ -96,6 +108,7 @@ impl Load {
             None => format!("{} kbit/s", self.bitrate / 1000),
         };
         let instants = if self.same_instant { "same instant" } else { "spread" };
-        format!("{rates}, {instants}")
+        let transport = if self.transport == Transport::Udp { ", by udp" } else { "" };
+        format!("{rates}, {instants}{transport}")
     }
 }

@@ -1,10 +1,11 @@
-//! Simulated RTSP cameras over TCP, any number of them in one thread.
+//! Simulated RTSP cameras over TCP or UDP, any number of them in one thread.
 //!
 //! A [`CameraFarm`] listens on one port of 127.0.0.1; each [`Mount`] is a camera under its own
 //! path. Every client of a mount gets a stream of its own, beginning with an IDR. A frame is
 //! written by one call, or in pieces as a port of a given speed sends it; the time of the last call
 //! stands in the frame's last bytes ([`picture::Stamp`]).
 
+mod datagrams;
 mod host;
 pub mod mix;
 pub mod packets;
@@ -51,6 +52,8 @@ pub struct Mount {
     pub record: bool,
     /// Whether it reads what it is told while it plays.
     pub reads: bool,
+    /// Whether it refuses TCP and sends datagrams.
+    pub udp: bool,
     /// The sound beside the picture.
     pub sound: Option<Microphone>,
 }
@@ -186,6 +189,7 @@ impl Mount {
             record: false,
             reads: true,
             sound: None,
+            udp: false,
         }
     }
 

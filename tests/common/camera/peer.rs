@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use mio::net::TcpStream;
 use weir::clock;
 
+use super::datagrams::Datagrams;
 use super::picture::{Noise, Stamp};
 use super::playing::Playing;
 use super::port::Port;
@@ -33,6 +34,8 @@ pub(super) struct Peer {
     site: Option<usize>,
     channel: u8,
     sound_channel: Option<u8>,
+    /// Where its stream goes if that is not the connection.
+    datagrams: Option<Datagrams>,
     playing: Option<Playing>,
     /// Where its camera writes no faster than a port does.
     port: Option<Port>,
@@ -48,6 +51,7 @@ impl Peer {
             site: None,
             channel: 0,
             sound_channel: None,
+            datagrams: None,
             playing: None,
             port: None,
         }
@@ -126,6 +130,7 @@ impl Peer {
                 let sdp = site.mount.sdp.as_ref().unwrap_or(&plain);
                 self.say(request, "200 OK", &headers, sdp)
             }
+            "SETUP" if site.mount.udp => self.set_up_datagrams(request),
             "SETUP" => {
                 let Some(channel) = request.channel() else {
                     return self.say(request, "461 Unsupported Transport", &[], "");
@@ -157,6 +162,19 @@ impl Peer {
             }
             _ => self.say(request, "501 Not Implemented", &[], ""),
         }
+    }
+
+    fn set_up_datagrams(&mut self, request: &Request) -> Flow {
+        let client = self.stream.peer_addr().map(|address| address.ip());
+        let opened = request.client_ports().zip(client.ok());
+        self.datagrams = opened.and_then(|(ports, client)| Datagrams::open(client, ports));
+        let Some(datagrams) = &self.datagrams else {
+            return self.say(request, "461 Unsupported Transport", &[], "");
+        };
+        let (ports, port) = (request.client_ports().unwrap_or_default(), datagrams.port());
+        let transport = format!("RTP/AVP;unicast;client_port={ports};server_port={port}");
+        let headers = [("Transport", transport.as_str()), ("Session", "77DA;timeout=60")];
+        self.say(request, "200 OK", &headers, "")
     }
 
     fn say(
@@ -251,6 +269,11 @@ impl Peer {
             stamp.time_us = clock::now_us();
             stamp.put(burst);
             site.count_frame(stamp.time_us);
+        }
+        if let Some(datagrams) = &mut self.datagrams {
+            let refused = datagrams.send(burst);
+            site.counts.stalls.fetch_add(refused, Relaxed);
+            return;
         }
         let mut written = 0;
         if self.outbox.is_empty() {

@@ -125,6 +125,12 @@ impl Request {
         digits.parse().ok()
     }
 
+    /// The two ports that SETUP asks for, like `5000-5001`.
+    pub fn client_ports(&self) -> Option<&str> {
+        let (_, ports) = self.header("transport")?.split_once("client_port=")?;
+        ports.split(';').next()
+    }
+
     /// Whether the request carries `login`.
     pub fn allowed(&self, login: &Login, nonce: &str) -> bool {
         let authorization = self.header("authorization").unwrap_or_default();
