@@ -10,10 +10,11 @@ Profile {
     handshakes: 16,
     offers_waiting: 256,
     ring_chunk_bytes: 8 * KIB,
-    ring_chunks: 1300, // 10.2 MiB: a key frame of 104 KB and 0.1 s of 4 Mbit/s for each camera
+    ring_chunks: 1284, // 10.0 MiB: a key frame of 103 KB and 0.1 s of 4 Mbit/s for each camera
     carry_small: 64,
     carry_medium: 16,
     carry_large: 8,
+    reorder_packets: 48,
     read_scratch_bytes: 28 * KIB,
     batch_bytes: 128 * KIB,
     batch_messages: 32,
@@ -41,5 +42,6 @@ Profile {
     stack_bytes: 256 * KIB,
     program_bytes: 5632 * KIB,
     udp_socket_buffer_bytes: 2 * MIB,
+    camera_datagram_buffer_bytes: 192 * KIB,
     total_bytes: 30 * MIB,
 }

@@ -13,6 +13,7 @@ Profile {
     carry_small: 2,
     carry_medium: 1,
     carry_large: 1,
+    reorder_packets: 8,
     read_scratch_bytes: 28 * KIB,
     batch_bytes: 96 * KIB,
     batch_messages: 8,
@@ -40,5 +41,6 @@ Profile {
     stack_bytes: 256 * KIB,
     program_bytes: 5 * MIB,
     udp_socket_buffer_bytes: 2 * MIB,
+    camera_datagram_buffer_bytes: 192 * KIB,
     total_bytes: 12 * MIB,
 }

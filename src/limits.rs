@@ -61,6 +61,8 @@ pub struct Profile {
     pub carry_medium: usize,
     /// Carry slots of 64 KiB.
     pub carry_large: usize,
+    /// Packets from UDP cameras that may wait for an earlier one, of all cameras together.
+    pub reorder_packets: usize,
     /// Bytes read from one camera's socket in one call.
     pub read_scratch_bytes: usize,
     /// Sealed bytes gathered before they are sent.
@@ -118,6 +120,9 @@ pub struct Profile {
     pub program_bytes: usize,
     /// `SO_SNDBUF` and `SO_RCVBUF` of the media socket; kernel memory, outside the total.
     pub udp_socket_buffer_bytes: usize,
+    /// `SO_RCVBUF` of a UDP camera's socket, which has to hold what comes while the camera is not
+    /// read; kernel memory, outside the total. The kernel takes twice this.
+    pub camera_datagram_buffer_bytes: usize,
     /// The bound of the whole plan: a profile whose plan exceeds it does not compile.
     pub total_bytes: usize,
 }

@@ -6,9 +6,10 @@ use std::fmt::Write;
 
 use crate::journal;
 use crate::limits::{
-    BRIDGE_SOCKET_BYTES, CAMERA_SOCKET_BYTES, CAMERAS_MAX, CARRY_LARGE_BYTES, CARRY_MEDIUM_BYTES,
-    CARRY_SMALL_BYTES, CHUNKS_MAX, HTTP_PLACELESS_SOCKETS_MAX, HTTP_SOCKETS_MAX,
-    PASSWORD_STACK_BYTES, PROFILE, SESSIONS_MAX, SUBSCRIPTIONS_MAX, TCP_BUFFER_BYTES,
+    BRIDGE_SOCKET_BYTES, CAMERA_DATAGRAM_SOCKETS_BYTES, CAMERA_SOCKET_BYTES, CAMERAS_MAX,
+    CARRY_LARGE_BYTES, CARRY_MEDIUM_BYTES, CARRY_SMALL_BYTES, CHUNKS_MAX,
+    HTTP_PLACELESS_SOCKETS_MAX, HTTP_SOCKETS_MAX, PASSWORD_STACK_BYTES, PROFILE, SESSIONS_MAX,
+    SUBSCRIPTIONS_MAX, TCP_BUFFER_BYTES,
 };
 use crate::media::{Memory, sizes};
 use crate::mem::accounts::AccountKind;
@@ -49,13 +50,20 @@ const fn item(
     Item { tier, what, holder, count, bytes }
 }
 
-const ITEMS: [Item; 36] = [
+const ITEMS: [Item; 38] = [
     item(Tier::Arena, "history ring chunks", "history", CHUNKS_MAX, sizes::CHUNKS / CHUNKS_MAX),
     item(Tier::Arena, "streams", "stream", CAMERAS_MAX, sizes::STREAM),
     item(Tier::Arena, "sound", "stream", CAMERAS_MAX, sizes::SOUND),
     item(Tier::Arena, "carry slots, small", "rtsp", PROFILE.carry_small, CARRY_SMALL_BYTES),
     item(Tier::Arena, "carry slots, medium", "rtsp", PROFILE.carry_medium, CARRY_MEDIUM_BYTES),
     item(Tier::Arena, "carry slots, large", "rtsp", PROFILE.carry_large, CARRY_LARGE_BYTES),
+    item(
+        Tier::Arena,
+        "reorder slots",
+        "rtsp",
+        PROFILE.reorder_packets,
+        sizes::REORDER / PROFILE.reorder_packets,
+    ),
     item(Tier::Arena, "camera connections", "media", CAMERAS_MAX, sizes::CAMERAS / CAMERAS_MAX),
     item(Tier::Arena, "read scratch", "media", 1, PROFILE.read_scratch_bytes),
     item(Tier::Arena, "receive room", "net", 1, sizes::INBOX),
@@ -108,6 +116,13 @@ const ITEMS: [Item; 36] = [
         "kernel",
         PROFILE.bridged_cameras,
         BRIDGE_SOCKET_BYTES,
+    ),
+    item(
+        Tier::Kernel,
+        "camera udp socket buffers",
+        "kernel",
+        CAMERAS_MAX,
+        CAMERA_DATAGRAM_SOCKETS_BYTES,
     ),
 ];
 

@@ -10,7 +10,7 @@ use super::place::{Problems, Severity};
 use super::section::{At, TomlSection};
 use super::{Camera, camera_trust};
 use crate::limits::{CAMERA_NAME_BYTES_MAX, PROFILE, RTSP_PASSWORD_BYTES_MAX, RTSP_USER_BYTES_MAX};
-use crate::rtsp::{CameraCredentials, CameraUrl, UrlError};
+use crate::rtsp::{CameraCredentials, CameraUrl, Transport, UrlError};
 use crate::storage::{Secret, open_file};
 
 const TITLE: &str = "[[camera]]";
@@ -79,6 +79,8 @@ pub(super) fn read(
     } else if user.is_none() && password.is_some() {
         mistakes.push(at(offset, "there is a password but no `user`".to_owned()));
     }
+    let is_bridged = url.as_ref().is_some_and(|url| url.scheme().is_bridged());
+    let transport = read_transport(&mut section, is_bridged, &mut mistakes);
     let has_login = in_url.is_some() || user.is_some();
     let login = in_url.unwrap_or_else(|| CameraCredentials {
         user: user.unwrap_or_default(),
@@ -96,6 +98,7 @@ pub(super) fn read(
         password: Secret::new(login.password),
         trust: trust.unwrap_or_default(),
         sound,
+        transport,
         problem: mistakes.first().map(|mistake| reason(mistake, problems)),
     }
 }
@@ -164,6 +167,35 @@ fn read_name(
         return format!("#{number}");
     }
     name.value.to_owned()
+}
+
+/// Reads how RTP is to come; `auto` is what works. A bridged camera sends it on its connection.
+fn read_transport(
+    section: &mut TomlSection,
+    is_bridged: bool,
+    mistakes: &mut Vec<At<String>>,
+) -> Option<Transport> {
+    const ALL: [Transport; 3] = [Transport::Tcp, Transport::Udp, Transport::Multicast];
+    match section.text("transport") {
+        Ok(None) => {}
+        Ok(Some(text)) if text.value == "auto" => {}
+        Ok(Some(text)) => match ALL.into_iter().find(|one| one.name() == text.value) {
+            Some(transport) if is_bridged && transport != Transport::Tcp => {
+                let message = format!(
+                    "`transport` is {}, but by TLS or in an HTTP tunnel a camera sends by tcp alone",
+                    transport.name()
+                );
+                mistakes.push(at(text.offset, message));
+            }
+            Some(transport) => return Some(transport),
+            None => {
+                let message = "`transport` must be auto, tcp, udp or multicast";
+                mistakes.push(at(text.offset, message.to_owned()));
+            }
+        },
+        Err(mistake) => mistakes.push(mistake),
+    }
+    None
 }
 
 /// Reads a user or a password, and refuses one that the RTSP client cannot send.
@@ -305,6 +337,25 @@ mod tests {
         ] {
             let problem = camera(&rest).problem.expect("refused");
             assert!(problem.contains(expected) && !problem.contains("xx"), "{problem}");
+        }
+    }
+
+    #[test]
+    fn a_transport_is_one_that_there_is() {
+        let read = |text: &str| camera(&format!("url = \"rtsp://h/\"\ntransport = {text}"));
+        assert_eq!(camera("url = \"rtsp://h/\"").transport, None);
+        assert_eq!(read("\"auto\"").transport, None);
+        assert_eq!(read("\"udp\"").transport, Some(Transport::Udp));
+        assert_eq!(read("\"multicast\"").transport, Some(Transport::Multicast));
+        let problem = read("\"UDP\"").problem.expect("refused");
+        assert!(problem.contains("must be auto, tcp, udp or multicast"), "{problem}");
+        assert!(read("7").problem.is_some());
+        for url in ["rtsps://h/", "rtsp+http://h/"] {
+            let read = |text: &str| camera(&format!("url = \"{url}\"\ntransport = {text}"));
+            assert_eq!(read("\"tcp\"").transport, Some(Transport::Tcp));
+            assert_eq!(read("\"auto\"").problem, None);
+            let problem = read("\"multicast\"").problem.expect("refused");
+            assert!(problem.contains("is multicast, but by TLS or in an HTTP tunnel"), "{problem}");
         }
     }
 

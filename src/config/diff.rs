@@ -19,7 +19,7 @@ pub struct CameraChanges {
 pub enum CameraChange {
     /// No old camera has this name.
     Added,
-    /// URL, login, trust, `sound` and enabled state are the same; the connection stays.
+    /// What reaches it, its trust, `sound`, `transport` and enabled state are the same: it stays.
     Same(usize),
     /// One of them differs.
     Changed(usize),
@@ -48,6 +48,7 @@ fn is_reached_alike(old: &Camera, new: &Camera) -> bool {
         && old.password == new.password
         && old.trust == new.trust
         && old.sound == new.sound
+        && old.transport == new.transport
         && old.problem.is_some() == new.problem.is_some()
 }
 

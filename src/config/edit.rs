@@ -107,6 +107,7 @@ impl NewCamera {
             password: Secret::default(),
             trust: CameraTrust::default(),
             sound: true,
+            transport: None,
             problem: Some(
                 added.map_or_else(|error| error.to_string(), |()| "no camera".to_owned()),
             ),

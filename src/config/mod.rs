@@ -39,7 +39,7 @@ pub(crate) use syntax::Extent;
 
 use crate::access::{Policy, TokenHash};
 use crate::limits::PAYLOAD_BYTES_DEFAULT;
-use crate::rtsp::{CameraCredentials, CameraUrl};
+use crate::rtsp::{CameraCredentials, CameraUrl, Transport};
 use crate::storage::Secret;
 
 /// The configuration; everything in it has been checked.
@@ -117,6 +117,8 @@ pub struct Camera {
     pub trust: CameraTrust,
     /// Whether its sound is passed on, if it has any that browsers take.
     pub sound: bool,
+    /// How RTP is to come; `None` for what works.
+    pub transport: Option<Transport>,
     /// Why the camera is disabled; `None` when it is enabled.
     pub problem: Option<String>,
 }
@@ -163,6 +165,7 @@ impl Config {
                 password: Secret::default(),
                 trust: CameraTrust::default(),
                 sound: true,
+                transport: None,
                 problem: None,
             }],
             ..Self::default()

@@ -256,6 +256,7 @@ fn read_camera(
                 password: crate::storage::Secret::default(),
                 trust: super::CameraTrust::default(),
                 sound: true,
+                transport: None,
                 problem: Some(reason),
             }
         }

@@ -9,7 +9,7 @@ use crate::rtsp::CameraUrl;
 const HIDDEN: &str = "(hidden)";
 const UNKNOWN: &str = "(unknown)";
 /// Keys whose value is shown.
-const OPEN: [&str; 26] = [
+const OPEN: [&str; 27] = [
     "announce",
     "baud",
     "cameras",
@@ -34,6 +34,7 @@ const OPEN: [&str; 26] = [
     "tls",
     "tls_ca",
     "tls_fingerprint",
+    "transport",
     "url",
     "user",
 ];

@@ -283,8 +283,10 @@ impl Dispatcher {
             Ok(found) => found,
             Err(why) => return Response::failure(&format!("no pictures: {why}")),
         };
-        let mut text =
-            format!("it answers, and would send {}; {} ms\n", found.codec, found.took_ms);
+        let mut text = format!(
+            "it answers, and would send {} by {}; {} ms\n",
+            found.codec, found.transport, found.took_ms
+        );
         if let Some(Picture { profile, width, height }) = found.picture {
             if width > 0 {
                 text += &format!("picture {width} x {height}\n");

@@ -138,6 +138,9 @@ pub(super) fn camera(camera: &CameraStatus, url: &str, user: Option<&str>) -> St
     }
     row("url", url.to_owned());
     row("user", user.unwrap_or("none").to_owned());
+    if let Some(transport) = camera.transport {
+        row("transport", transport.to_owned());
+    }
     if let (Some(width), Some(height)) = (camera.width, camera.height) {
         row("picture", format!("{} {width} x {height}", camera.codec.unwrap_or("")));
     }

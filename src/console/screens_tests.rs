@@ -15,6 +15,7 @@ fn playing(name: &str) -> CameraStatus {
         name: name.to_owned(),
         state: "playing",
         reason: None,
+        transport: Some("tcp"),
         codec: Some("H264"),
         width: Some(3840),
         height: Some(2160),

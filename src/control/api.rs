@@ -12,6 +12,8 @@ pub struct CameraStatus {
     pub state: &'static str,
     /// Why it is not playing; absent while it is.
     pub reason: Option<String>,
+    /// How its video comes: `tcp`, `udp` or `multicast`; absent while it does not.
+    pub transport: Option<&'static str>,
     /// `H264` or `H265`, once an SPS was seen.
     pub codec: Option<&'static str>,
     /// Width of the picture in pixels, by its SPS.

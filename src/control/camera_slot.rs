@@ -18,7 +18,7 @@ use crate::codec::{Codec, CodecProfile};
 use crate::config;
 use crate::limits::{CAMERA_PICTURELESS_US, MARKER_PROBE_ACCESS_UNITS};
 use crate::media::Lost;
-use crate::rtsp::{Habits, SessionEnding};
+use crate::rtsp::{Habits, Ready, SessionEnding, Transport};
 use crate::sound::SoundCodec;
 use crate::status::{self, CameraStats};
 
@@ -45,6 +45,8 @@ pub(super) struct CameraSlot {
     sound_problem: RefCell<Option<String>>,
     /// When the media thread was last given a connection, in [`clock::now_us`] microseconds.
     played_us: Cell<u64>,
+    /// How the connection that was made last brings RTP.
+    transport: Cell<Transport>,
     /// Counts what the slot was told: see [`CameraSlot::changed_since`].
     turn: Cell<u64>,
     told: Notify,
@@ -87,6 +89,7 @@ impl CameraSlot {
             bridge: RefCell::default(),
             sound_problem: RefCell::new(None),
             played_us: Cell::new(0),
+            transport: Cell::new(Transport::Tcp),
             turn: Cell::new(0),
             told: Notify::new(),
             lost: Notify::new(),
@@ -193,10 +196,11 @@ impl CameraSlot {
         self.turn.get()
     }
 
-    /// The media thread is given a connection now, of this codec. Why that has no sound although
-    /// the camera has some is logged when it is news. Returns whether the codec is that of the
-    /// connection before.
-    pub(super) fn plays(&self, codec: Codec, sound_problem: Option<String>) -> bool {
+    /// The media thread is given a connection now. Why that has no sound although the camera has
+    /// some is logged when it is news. Returns whether the codec is that of the connection before.
+    pub(super) fn plays(&self, ready: &Ready) -> bool {
+        let (codec, sound_problem) = (ready.video.codec, ready.sound.problem());
+        self.transport.set(ready.transport);
         self.played_us.set(clock::now_us());
         let former = self.sound_problem.replace(sound_problem.clone());
         if let Some(problem) = sound_problem.filter(|problem| former.as_ref() != Some(problem)) {
@@ -235,12 +239,12 @@ impl CameraSlot {
     /// Learns from how its connection ended.
     pub(super) fn learn(&self, lost: Lost, after_us: u64, timeout_s: Option<u32>) {
         let is_silent = match lost {
-            Lost::Silent => true,
+            Lost::Silent | Lost::NoDatagrams => true,
             Lost::Closed | Lost::Broken => false,
             Lost::Refused | Lost::Stopped | Lost::Unanswered => return,
         };
-        let mut habits = self.habits.get();
-        habits.learn(SessionEnding { after_us, is_silent, timeout_s });
+        let (mut habits, transport) = (self.habits.get(), self.transport.get());
+        habits.learn(SessionEnding { after_us, is_silent, transport, timeout_s });
         self.habits.set(habits);
     }
 
@@ -312,6 +316,7 @@ impl CameraSlot {
             SlotState::Disabled(reason) => ("disabled", Some(reason.clone())),
         };
         let is_playing = state == "playing";
+        let transport = is_playing.then(|| self.transport.get().name());
         let known = |value: u32| (value > 0).then_some(value);
         let frames_per_s_x100 = known(stats.frames_per_s_x100.load(Relaxed));
         let last_idr_us = stats.last_idr_us.load(Relaxed);
@@ -320,6 +325,7 @@ impl CameraSlot {
             name,
             state,
             reason,
+            transport,
             codec: CodecProfile::from_number(stats.profile.load(Relaxed))
                 .map(|profile| profile.codec().name()),
             width: known(stats.width.load(Relaxed)),

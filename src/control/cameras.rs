@@ -19,15 +19,13 @@ use crate::limits::{
 };
 use crate::media::{Command, Lost, Play};
 use crate::random::random;
-use crate::rtsp::Ready;
 use crate::status;
 use crate::storage::StateFolder;
 use crate::tls::CameraPins;
 use crate::webrtc::ended::Ended;
 
 use super::camera_slot::{CameraSlot, SlotState};
-use super::dial::dial_charged;
-use super::link::CameraLink;
+use super::dial::{Dialled, dial_charged};
 use super::{CameraStatus, Control, OfferRefusal};
 
 /// All camera slots, and which of them have a camera.
@@ -138,13 +136,14 @@ impl Control {
             let dialled = dial_charged(section, camera.habits(), self.0.cameras.pins()).await;
             drop(permit);
             match dialled {
-                Ok((link, ready)) => {
+                Ok(dialled) => {
+                    let ready = &dialled.ready;
                     if ready.is_in_the_clear && !std::mem::replace(&mut is_warned, true) {
                         let name = &section.name;
                         log::warn!("camera {name}: has its password sent in the clear (basic)");
                     }
                     let (began_us, timeout_s) = (clock::now_us(), ready.timeout_s);
-                    let lost = self.play(slot, link, ready).await;
+                    let lost = self.play(slot, dialled).await;
                     let broken = camera.bridge_ended().await;
                     if lost == Lost::Stopped {
                         // weir ends, or the slot is told in a moment what comes next.
@@ -170,19 +169,20 @@ impl Control {
     }
 
     /// Has the media thread play it, until it gives up.
-    async fn play(&self, slot: usize, link: CameraLink, ready: Box<Ready>) -> Lost {
+    async fn play(&self, slot: usize, dialled: Dialled) -> Lost {
+        let Dialled { link, ready, datagrams } = dialled;
         let camera = self.0.cameras.slot(slot);
         let Ok(socket) = camera.socket(link) else { return Lost::Broken };
         let stats = &status::CAMERAS[slot];
         stats.lost.store(0, Relaxed);
-        if !camera.plays(ready.video.codec, ready.sound.problem()) {
+        if !camera.plays(&ready) {
             // The answers of its sessions name the former codec.
             let watching = self.0.signalling.borrow().sessions().of(number(slot));
             for session in watching {
                 self.0.end(session, Ended::CodecChanged, None);
             }
         }
-        let play = Play { camera: number(slot), socket, ready };
+        let play = Play { camera: number(slot), socket, ready, datagrams };
         self.0.media.borrow().send(Command::Play(Box::new(play)));
         camera.enter(SlotState::Playing);
         camera.answered(stats, |_| true).await

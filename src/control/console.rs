@@ -17,7 +17,7 @@ use crate::rtsp::VideoTrack;
 use crate::tls::{self, CertificateInfo};
 use crate::{clock, net};
 
-use super::dial::dial_charged;
+use super::dial::{Dialled, dial_charged};
 use super::{Control, ReloadError, Reloaded};
 
 /// The result of trying a camera once ([`Control::try_camera`]).
@@ -25,6 +25,8 @@ use super::{Control, ReloadError, Reloaded};
 pub struct Found {
     /// Milliseconds from the first packet to just before PLAY.
     pub took_ms: u64,
+    /// How its video would come: `tcp`, `udp` or `multicast`.
+    pub transport: &'static str,
     /// The codec that it would send.
     pub codec: Codec,
     /// Its pictures, if the SDP has an SPS that can be parsed.
@@ -87,7 +89,7 @@ impl Control {
         let habits = Cell::new(known.unwrap_or_default());
         let dialled = dial_charged(camera, &habits, self.0.cameras.pins()).await;
         let took_ms = (clock::now_us() - began_us) / 1000;
-        let (mut link, mut ready) = dialled.map_err(|error| error.to_string())?;
+        let Dialled { mut link, mut ready, .. } = dialled.map_err(|error| error.to_string())?;
         ready.session.teardown();
         // If the camera misses the TEARDOWN, it notices the closed connection.
         let _ = link.write_all(ready.session.transmit()).await;
@@ -96,7 +98,8 @@ impl Control {
         drop((link, one));
         let VideoTrack { codec, parameter_sets, .. } = &ready.video;
         let picture = parameter_sets.iter().find_map(|nal| Picture::read(*codec, nal));
-        Ok(Found { took_ms, codec: *codec, picture, certificate })
+        let transport = ready.transport.name();
+        Ok(Found { took_ms, transport, codec: *codec, picture, certificate })
     }
 
     /// Forgets the certificate that a camera showed first, and dials it at once: the next one

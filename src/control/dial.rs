@@ -4,12 +4,15 @@
 //! The time is bounded by [`CAMERA_DIAL_MS_MAX`], which includes the lookup of the name, all
 //! addresses and all redirects. One read is bounded by [`RTSP_LEFTOVER_BYTES_MAX`]. A redirect is
 //! followed only to another port of the address that was reached: a camera cannot make weir look
-//! up a name.
+//! up a name. Datagrams are sent to that address alone as well.
 
 use std::cell::Cell;
+use std::io;
+use std::net::{IpAddr, UdpSocket};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::dial_error::DialError;
@@ -19,8 +22,17 @@ use crate::limits::{CAMERA_DIAL_MS_MAX, RTSP_LEFTOVER_BYTES_MAX};
 use crate::mem::accounts::{AccountKind, HeapAccount};
 use crate::net::names;
 use crate::net::reach::connect_to_first;
-use crate::rtsp::{CameraSound, CameraUrl, Dialog, DialogStep, Habits, Ready};
+use crate::net::udp::camera::{self, CameraSockets, Senders};
+use crate::rtsp::{CameraSound, CameraUrl, Delivery, Dialog, DialogStep, Habits, Ready, Transport};
 use crate::tls::CameraPins;
+
+/// A camera that was dialled: PLAY is next.
+pub(super) struct Dialled {
+    pub(super) link: CameraLink,
+    pub(super) ready: Box<Ready>,
+    /// Where its RTP comes, unless that is the connection.
+    pub(super) datagrams: Option<CameraSockets>,
+}
 
 /// [`dial`] with a heap account of its own. The account covers the dial only: the result is
 /// shared.
@@ -28,7 +40,7 @@ pub(super) async fn dial_charged(
     section: &config::Camera,
     habits: &Cell<Habits>,
     pins: &CameraPins,
-) -> Result<(CameraLink, Box<Ready>), DialError> {
+) -> Result<Dialled, DialError> {
     let account = HeapAccount::open(AccountKind::CameraDial).map_err(DialError::Refused)?;
     account.charge(dial(section, habits, pins)).await.unwrap_or_else(|over| {
         over.tell(format_args!("of camera {}", section.name));
@@ -42,7 +54,7 @@ async fn dial(
     section: &config::Camera,
     habits: &Cell<Habits>,
     pins: &CameraPins,
-) -> Result<(CameraLink, Box<Ready>), DialError> {
+) -> Result<Dialled, DialError> {
     let url = section.url.clone().ok_or(DialError::NoUrl)?;
     let limit = Duration::from_millis(CAMERA_DIAL_MS_MAX);
     let conversation = converse(url, section, habits, pins);
@@ -54,7 +66,7 @@ async fn converse(
     section: &config::Camera,
     habits: &Cell<Habits>,
     pins: &CameraPins,
-) -> Result<(CameraLink, Box<Ready>), DialError> {
+) -> Result<Dialled, DialError> {
     let addresses = names::resolve(url.host(), url.port()).await.map_err(DialError::Name)?;
     let socket = with_no_delay(connect_to_first(&addresses).await)?;
     let address = socket.peer_addr().map_err(DialError::Network)?;
@@ -64,7 +76,12 @@ async fn converse(
     let known = habits.get();
     let wants_sound = section.sound && !known.is_mute();
     let url = target.url.clone();
+    let is_bridged = url.scheme().is_bridged();
     let mut dialog = Dialog::new(url, address.ip(), credentials, &known, wants_sound);
+    if let Some(transport) = if is_bridged { Some(Transport::Tcp) } else { section.transport } {
+        dialog.fix_transport(transport);
+    }
+    let mut ports = None;
     let mut buffer = vec![0; RTSP_LEFTOVER_BYTES_MAX];
     loop {
         match dialog.poll() {
@@ -79,6 +96,11 @@ async fn converse(
                     learn(&dialog, wants_sound, habits);
                 }
             },
+            DialogStep::OpenPorts => {
+                let (pair, port) = open_ports(&link).map_err(DialError::Datagrams)?;
+                ports = Some(pair);
+                dialog.ports_opened(port)?;
+            }
             DialogStep::Connect(port) => {
                 // The account of a bridged one is free for the next.
                 drop(link);
@@ -90,9 +112,50 @@ async fn converse(
                     ready.sound = CameraSound::Refused;
                 }
                 ready.is_in_the_clear = link.shows_password(ready.is_in_the_clear);
-                return Ok((link, ready));
+                let mut known = habits.get();
+                known.granted(ready.transport);
+                habits.set(known);
+                let opened = ready.delivery.map(|delivery| open_datagrams(delivery, &link, ports));
+                let datagrams = opened.transpose().map_err(DialError::Datagrams)?;
+                return Ok(Dialled { link, ready, datagrams });
             }
         }
+    }
+}
+
+/// Two UDP ports for a camera, and the number of the even one.
+fn open_ports(link: &CameraLink) -> io::Result<((UdpSocket, UdpSocket), u16)> {
+    let pair = camera::open_pair(connection(link)?.local_addr()?)?;
+    let port = pair.0.local_addr()?.port();
+    Ok((pair, port))
+}
+
+/// The sockets that a camera's datagrams come to, as it has granted them on `link`.
+fn open_datagrams(
+    delivery: Delivery,
+    link: &CameraLink,
+    ports: Option<(UdpSocket, UdpSocket)>,
+) -> io::Result<CameraSockets> {
+    let connection = connection(link)?;
+    let (peer, local) = (connection.peer_addr()?, connection.local_addr()?);
+    let senders = Senders { peer: peer.ip().to_canonical(), source: delivery.source };
+    match (delivery.group, local.ip().to_canonical()) {
+        (Some((group, rtp, rtcp)), IpAddr::V4(local)) => {
+            CameraSockets::multicast(group, (rtp, rtcp), local, senders)
+        }
+        (Some(_), IpAddr::V6(_)) => Err(io::ErrorKind::Unsupported.into()),
+        (None, _) => {
+            let ports = ports.ok_or(io::ErrorKind::NotConnected)?;
+            CameraSockets::unicast(ports, senders, peer, delivery.server)
+        }
+    }
+}
+
+/// The connection of a camera that sends datagrams; a bridged one is never asked for them.
+fn connection(link: &CameraLink) -> io::Result<&TcpStream> {
+    match link {
+        CameraLink::Direct(connection) => Ok(connection),
+        CameraLink::Bridged(_) => Err(io::ErrorKind::Unsupported.into()),
     }
 }
 

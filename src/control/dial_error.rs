@@ -16,6 +16,8 @@ pub(super) enum DialError {
     Name(NameError),
     Network(io::Error),
     Tls(CameraTlsError),
+    /// The UDP ports could not be opened, or the group not be joined.
+    Datagrams(io::Error),
     Timeout,
     /// The section has no URL; a disabled camera is not dialled.
     NoUrl,
@@ -60,6 +62,7 @@ impl fmt::Display for DialError {
             }
             Self::Tls(error) => write!(f, "{error}"),
             Self::Network(error) => write!(f, "cannot reach the camera: {error}"),
+            Self::Datagrams(error) => write!(f, "no way for the camera's datagrams: {error}"),
             Self::Refused(refused) => write!(f, "not dialled now, will retry: {refused}"),
             Self::OverBudget(over) => write!(f, "the dial used {over}"),
             Self::NoUrl => f.write_str("the camera has no url"),

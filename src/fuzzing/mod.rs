@@ -64,6 +64,7 @@ pub const TARGETS: &[Target] = &[
     target("http_connection", http_connection, 96 * KIB, 64),
     target("rtp_cut", rtp_cut, 64 * KIB, 256),
     target("rtp_whole", rtp_whole, 512 * KIB, 64),
+    target("rtsp_datagrams", rtsp_datagrams, 8 * KIB, 16),
     target("rtsp_dialog", rtsp_dialog, 8 * KIB, 32),
     target("rtsp_framing", rtsp_framing, 8 * KIB, 16),
     target("rtsp_head", rtsp_head, 8 * KIB, 64),
@@ -77,7 +78,8 @@ pub const TARGETS: &[Target] = &[
 ];
 
 pub use crate::rtsp::fuzzing::{
-    challenge, dialog as rtsp_dialog, framing as rtsp_framing, head as rtsp_head, sdp, url,
+    challenge, datagrams as rtsp_datagrams, dialog as rtsp_dialog, framing as rtsp_framing,
+    head as rtsp_head, sdp, url,
 };
 pub use camera::{hevc_cut, hevc_sps, hevc_whole, rtp_cut, rtp_whole, sps};
 pub use configuration::config;

@@ -1,6 +1,6 @@
 //! Bounds of dialling cameras, and of what they may send.
 
-use super::KIB;
+use super::{CAMERA_READ_BYTES_MIN, CARRY_LARGE_BYTES, KIB, PROFILE};
 
 /// Cameras dialled at once; the others wait.
 pub const CAMERAS_DIALLED_MAX: usize = 8;
@@ -104,3 +104,44 @@ pub const CAMERA_SEALED_BYTES_MAX: usize = 8 * KIB;
 pub const CAMERA_CA_FILE_BYTES_MAX: usize = 16 * KIB;
 /// Bytes of the file with the pinned certificates: each has a fingerprint, host and port.
 pub const CAMERA_PINS_FILE_BYTES_MAX: usize = super::CAMERAS_MAX * 512;
+
+/// Datagrams that one call takes from a camera's UDP socket: as many of
+/// [`CAMERA_DATAGRAM_BYTES`] as the scratch of the profiles has room for, so that a frame of 4
+/// Mbit/s is one call.
+pub const CAMERA_DATAGRAMS_MAX: usize = 18;
+/// Room for a camera's datagram: what an Ethernet frame holds, and a little.
+pub const CAMERA_DATAGRAM_BYTES: usize = 1536;
+/// Room for a datagram of a camera that was seen to send larger ones, as fragments (Tapo: up to
+/// 10 000 bytes). Longer ones are lost.
+pub const CAMERA_LARGE_DATAGRAM_BYTES: usize = 10 * KIB;
+/// What a datagram takes off a camera's read budget at least, so that a flood of empty ones is no
+/// more work than one of small ones: 31 000 per second.
+pub const CAMERA_DATAGRAM_COST_BYTES_MIN: usize = 256;
+/// Bytes of an RTCP packet from a camera that are looked at; only the first part matters.
+pub const CAMERA_RTCP_BYTES_MAX: usize = 128;
+/// `SO_RCVBUF` of a camera's RTCP socket, and `SO_SNDBUF` of both its UDP sockets. The kernel
+/// takes twice this.
+pub const CAMERA_RTCP_BUFFER_BYTES: usize = 4 * KIB;
+/// Kernel memory of a camera's two UDP sockets with all buffers full.
+pub const CAMERA_DATAGRAM_SOCKETS_BYTES: usize =
+    2 * (PROFILE.camera_datagram_buffer_bytes + 3 * CAMERA_RTCP_BUFFER_BYTES);
+/// Packets of one camera that may wait for an earlier one, of those that the profile has for all
+/// cameras: 0.1 s at 4 Mbit/s. Switches and access points that take two ways reorder by a few.
+pub const REORDER_PACKETS_MAX: usize = 32;
+/// How long packets wait for an earlier one before it counts as lost. Wi-Fi repeats a frame for
+/// some 20 ms; after a loss nothing is shown before the next key frame anyway.
+pub const REORDER_US_MAX: u64 = 100_000;
+/// With `transport = "auto"`, how long a camera that has accepted PLAY may send nothing by UDP
+/// before another transport is tried: then a firewall is on the way.
+pub const RTSP_UDP_SILENCE_US_MAX: u64 = 3_000_000;
+
+const _: () = {
+    let scratch = PROFILE.read_scratch_bytes;
+    assert!(CAMERA_DATAGRAMS_MAX * CAMERA_DATAGRAM_BYTES <= scratch, "one call has room");
+    assert!(CAMERA_LARGE_DATAGRAM_BYTES <= CAMERA_READ_BYTES_MIN, "a read has room for one");
+    assert!(CAMERA_DATAGRAM_COST_BYTES_MIN * CAMERA_DATAGRAMS_MAX <= CAMERA_READ_BYTES_MIN);
+    assert!(
+        REORDER_PACKETS_MAX * CAMERA_DATAGRAM_BYTES <= CARRY_LARGE_BYTES,
+        "packets that waited are cut with a read, as a frame that it completes is"
+    );
+};

@@ -5,18 +5,24 @@ use std::os::fd::AsRawFd;
 use std::sync::atomic::Ordering::Relaxed;
 
 use mio::unix::SourceFd;
-use mio::{Interest, Registry, Token};
+use mio::{Interest, Registry};
 use socket2::Socket;
 
 use crate::history::Chunks;
 use crate::limits::CAMERAS_MAX;
-use crate::mem::pool::CarryPool;
+use crate::mem::pool::{CarryPool, ReorderPool};
+use crate::net::udp::camera::CameraSockets;
 use crate::rtsp::{self, SessionError};
 use crate::status::{BreakReason, CameraStats};
 use crate::stream::{Sound, Stream};
 
 use super::Lost;
 use super::budget::ReadBudget;
+
+mod datagrams;
+
+use datagrams::Datagrams;
+pub(super) use datagrams::Tokens;
 
 /// The camera connections, at most one per slot.
 pub struct Cameras {
@@ -29,9 +35,13 @@ pub struct Cameras {
 struct Connection {
     socket: Socket,
     session: rtsp::Session,
+    /// Set when RTP does not come on the connection.
+    datagrams: Option<Datagrams>,
     budget: ReadBudget,
     /// It was found over its budget, and has not been read since.
     is_throttled: bool,
+    /// With datagrams: the last read may have left some.
+    is_unread: bool,
     /// The camera has closed its side, so a read will return the end of the stream.
     has_end: bool,
     /// Since when reads are put off; time already reported to the RTSP session is not included.
@@ -102,25 +112,31 @@ impl Cameras {
         while self.slots.push(None).is_ok() {}
     }
 
-    /// Takes over a connection and sends PLAY.
+    /// Takes over a connection, with the sockets for its datagrams if it has any, and sends PLAY.
     pub(super) fn play(
         &mut self,
         slot: usize,
-        socket: Socket,
+        (socket, sockets): (Socket, Option<CameraSockets>),
         mut session: rtsp::Session,
         registry: &Registry,
-        token: Token,
+        tokens: Tokens,
         now_us: u64,
     ) -> Result<(), Lost> {
-        let registered =
-            registry.register(&mut SourceFd(&socket.as_raw_fd()), token, Interest::READABLE);
+        let mut source = SourceFd(&socket.as_raw_fd());
+        let registered = registry.register(&mut source, tokens.connection, Interest::READABLE);
         registered.map_err(|_| Lost::Broken)?;
+        let datagrams = match sockets {
+            Some(sockets) => Some(Datagrams::register(sockets, registry, tokens)?),
+            None => None,
+        };
         session.play(now_us);
         let mut connection = Connection {
             socket,
             session,
+            datagrams,
             budget: ReadBudget::new(now_us),
             is_throttled: false,
+            is_unread: false,
             has_end: false,
             put_off_us: None,
             leaves_by_us: None,
@@ -130,26 +146,27 @@ impl Cameras {
         Ok(())
     }
 
-    /// Reads once: at most one scratch buffer, and at most the camera's budget. Returns whether
+    /// Reads RTP once: at most one scratch buffer, and at most the camera's budget. Returns whether
     /// there are new packets to serve.
     pub(super) fn read(
         &mut self,
         slot: usize,
         scratch: &mut [u8],
-        carry: &mut CarryPool,
+        (carry, reorder): (&mut CarryPool, &mut ReorderPool),
         sink: &mut RingSink<'_>,
     ) -> Result<bool, Lost> {
         let Some(connection) = self.slots[slot].as_mut() else { return Ok(false) };
         let has_more = &mut self.has_more[slot];
+        if connection.datagrams.is_some() {
+            return connection.read_datagrams(scratch, reorder, sink, has_more);
+        }
         let now_us = sink.now_us;
         let room = connection.budget.room(now_us).min(scratch.len());
         if room == 0 {
             // The data stays in the socket; when that is full, TCP flow control slows the camera
             // down.
             *has_more = true;
-            if !std::mem::replace(&mut connection.is_throttled, true) {
-                sink.stats.throttled.fetch_add(1, Relaxed);
-            }
+            connection.throttle(sink.stats);
             return Ok(false);
         }
         connection.tell_put_off(now_us);
@@ -185,6 +202,7 @@ impl Cameras {
     pub(super) fn put_off(&mut self, slot: usize, now_us: u64) {
         if let Some(connection) = self.slots[slot].as_mut() {
             self.has_more[slot] = true;
+            connection.is_unread = true;
             connection.put_off_us.get_or_insert(now_us);
         }
     }
@@ -241,7 +259,7 @@ impl Cameras {
     /// causes an event.
     pub(super) fn unread_us(&self, slot: usize) -> Option<u64> {
         let connection = self.has_more[slot].then(|| self.slots[slot].as_ref())??;
-        Some(connection.budget.due_us())
+        Some(connection.unread_us())
     }
 
     /// Whether a slot has a connection.
@@ -249,11 +267,16 @@ impl Cameras {
         self.slots[slot].is_some()
     }
 
-    /// Closes a connection and frees its carry slot.
-    pub(super) fn drop(&mut self, slot: usize, registry: &Registry, carry: &mut CarryPool) {
+    /// Closes a connection and frees its carry and reorder slots.
+    pub(super) fn drop(
+        &mut self,
+        slot: usize,
+        registry: &Registry,
+        (carry, reorder): (&mut CarryPool, &mut ReorderPool),
+    ) {
         self.has_more[slot] = false;
         if let Some(mut connection) = self.slots[slot].take() {
-            connection.session.release(carry);
+            connection.session.release(carry, reorder);
             // Closing the socket removes it from the readiness queue as well.
             let _ = registry.deregister(&mut SourceFd(&connection.socket.as_raw_fd()));
         }
@@ -269,8 +292,18 @@ impl Connection {
         }
     }
 
+    /// Notes that it is over its budget.
+    fn throttle(&mut self, stats: &CameraStats) {
+        if !std::mem::replace(&mut self.is_throttled, true) {
+            stats.throttled.fetch_add(1, Relaxed);
+        }
+    }
+
     /// Writes the session's pending output, as far as the socket takes it.
     fn write(&mut self) -> Result<(), Lost> {
+        if let Some(datagrams) = &self.datagrams {
+            datagrams.send(&mut self.session);
+        }
         while !self.session.transmit().is_empty() {
             match self.socket.write(self.session.transmit()) {
                 Ok(0) => return Err(Lost::Closed),
@@ -291,6 +324,7 @@ fn is_passing(kind: ErrorKind) -> bool {
 fn lost(error: &SessionError) -> Lost {
     match error {
         SessionError::Silent => Lost::Silent,
+        SessionError::NoDatagrams => Lost::NoDatagrams,
         SessionError::PlayRefused { .. } => Lost::Refused,
         SessionError::PlayUnanswered => Lost::Unanswered,
     }

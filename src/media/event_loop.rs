@@ -20,7 +20,7 @@ use crate::status::{self, TABLES};
 use crate::stream::store::{self, make_room};
 use crate::webrtc::ended::Ended;
 
-use super::cameras::{GOODBYE_US, RingSink};
+use super::cameras::{GOODBYE_US, RingSink, Tokens};
 use super::memory::Memory;
 use super::pending::PendingStreams;
 use super::{Command, HandshakeDatagram, Lost, Play, Settings};
@@ -28,7 +28,8 @@ use super::{Command, HandshakeDatagram, Lost, Play, Settings};
 /// The token of control's wake-ups.
 pub(super) const WAKER: Token = Token(0);
 const SOCKET: Token = Token(1);
-/// The camera in slot n has the token n + 2.
+/// The camera in slot n has the token n + 2, and as many further on those of its RTP and RTCP
+/// sockets.
 const CAMERA_0: usize = 2;
 
 /// Time between two reviews of time-outs and statistics.
@@ -117,7 +118,7 @@ impl EventLoop {
 
     /// Runs until a shutdown is complete.
     pub(super) fn run(&mut self) {
-        let mut events = Events::with_capacity(CAMERAS_MAX + CAMERA_0);
+        let mut events = Events::with_capacity(3 * CAMERAS_MAX + CAMERA_0);
         // Allocations are counted from here on, and none is expected.
         heap::count_this_thread();
         while !self.is_done() {
@@ -144,10 +145,18 @@ impl EventLoop {
                     }
                 }
                 Token(token) => {
-                    if event.is_read_closed() {
-                        self.memory.cameras.ends(token - CAMERA_0);
+                    let slot = (token - CAMERA_0) % CAMERAS_MAX;
+                    match (token - CAMERA_0) / CAMERAS_MAX {
+                        0 if self.memory.cameras.has_datagrams(slot) => self.read_messages(slot),
+                        0 => {
+                            if event.is_read_closed() {
+                                self.memory.cameras.ends(slot);
+                            }
+                            self.read(slot);
+                        }
+                        1 => self.read(slot),
+                        _ => self.memory.cameras.read_rtcp(slot, self.now_us),
                     }
-                    self.read(token - CAMERA_0);
                 }
             }
         }
@@ -207,7 +216,7 @@ impl EventLoop {
     }
 
     fn play(&mut self, play: Play) {
-        let Play { camera, socket, ready } = play;
+        let Play { camera, socket, datagrams, ready } = play;
         let Ready { session, video, sound, .. } = *ready;
         let slot = usize::from(camera);
         let Memory { streams, sounds, chunks, cameras, .. } = &mut *self.memory;
@@ -222,8 +231,10 @@ impl EventLoop {
         sounds[slot].report(&status::CAMERAS[slot]);
         streams[slot].connect(video.codec, video.payload_type, &sets);
         status::CAMERAS[slot].lost.store(0, Release);
-        let token = Token(slot + CAMERA_0);
-        let played = cameras.play(slot, socket, session, self.poll.registry(), token, self.now_us);
+        let token = |kind: usize| Token(CAMERA_0 + kind * CAMERAS_MAX + slot);
+        let tokens = Tokens { connection: token(0), rtp: token(1), rtcp: token(2) };
+        let (sockets, registry) = ((socket, datagrams), self.poll.registry());
+        let played = cameras.play(slot, sockets, session, registry, tokens, self.now_us);
         if let Err(why) = played {
             self.lose(slot, why);
         }
@@ -252,8 +263,9 @@ impl EventLoop {
     fn read(&mut self, slot: usize) {
         let now_us = self.now_us;
         let is_held = self.is_held(slot);
-        let Memory { streams, sounds, chunks, given_up, carry, read_scratch, cameras, .. } =
-            &mut *self.memory;
+        let Memory {
+            streams, sounds, chunks, given_up, carry, reorder, read_scratch, cameras, ..
+        } = &mut *self.memory;
         if !cameras.is_leaving(slot) {
             let has_room = !is_held && make_room(streams, chunks, given_up, slot, now_us);
             if !has_room {
@@ -266,7 +278,7 @@ impl EventLoop {
         streams[slot].hold_unserved();
         let (stream, sound) = (&mut streams[slot], &mut sounds[slot]);
         let mut sink = RingSink { stream, sound, chunks, stats: &status::CAMERAS[slot], now_us };
-        let read = cameras.read(slot, read_scratch, carry, &mut sink);
+        let read = cameras.read(slot, read_scratch, (carry, reorder), &mut sink);
         // Packets read before the connection ended are served too; their chunks are held until
         // then.
         if !matches!(read, Ok(false)) {
@@ -282,10 +294,20 @@ impl EventLoop {
         }
     }
 
+    /// Reads what a camera whose RTP comes as datagrams says on its connection.
+    fn read_messages(&mut self, slot: usize) {
+        let Memory { carry, read_scratch, cameras, .. } = &mut *self.memory;
+        if let Err(why) = cameras.read_messages(slot, read_scratch, carry, self.now_us) {
+            self.lose(slot, why);
+        }
+    }
+
     /// Reads cameras whose last read filled the scratch buffer or used up the camera's read budget.
     fn read_what_was_left(&mut self, events: &Events) {
         for slot in 0..CAMERAS_MAX {
-            let is_new = || events.iter().any(|event| event.token() == Token(slot + CAMERA_0));
+            let kind = if self.memory.cameras.has_datagrams(slot) { CAMERAS_MAX } else { 0 };
+            let token = Token(CAMERA_0 + kind + slot);
+            let is_new = || events.iter().any(|event| event.token() == token);
             let unread_us = self.memory.cameras.unread_us(slot);
             if unread_us.is_some_and(|at_us| at_us <= self.now_us) && !is_new() {
                 self.read(slot);
@@ -295,12 +317,12 @@ impl EventLoop {
 
     /// Gives up a connection. The camera gets a TEARDOWN if it still listens.
     fn lose(&mut self, slot: usize, why: Lost) {
-        let Memory { streams, sounds, chunks, carry, cameras, .. } = &mut *self.memory;
+        let Memory { streams, sounds, chunks, carry, reorder, cameras, .. } = &mut *self.memory;
         let why = if cameras.is_leaving(slot) { Lost::Stopped } else { why };
-        if matches!(why, Lost::Silent | Lost::Refused | Lost::Unanswered) {
+        if matches!(why, Lost::Silent | Lost::Refused | Lost::Unanswered | Lost::NoDatagrams) {
             cameras.leave(slot, self.now_us);
         }
-        cameras.drop(slot, self.poll.registry(), carry);
+        cameras.drop(slot, self.poll.registry(), (carry, reorder));
         streams[slot].disconnect(chunks, self.now_us);
         streams[slot].report(chunks, &status::CAMERAS[slot], self.now_us);
         sounds[slot].disconnect();
@@ -344,6 +366,7 @@ impl EventLoop {
         TABLES.carry_small.copy(small);
         TABLES.carry_medium.copy(medium);
         TABLES.carry_large.copy(large);
+        TABLES.reorder.copy(self.memory.reorder.counts());
         TABLES.ring_chunks.copy(self.memory.chunks.usage());
         let reviews = gauges.media_reviews.fetch_add(1, Relaxed);
         if reviews.is_multiple_of(REVIEWS_BETWEEN_COUNTS) {

@@ -4,7 +4,7 @@ use crate::egress::batch::Batch;
 use crate::history::Chunks;
 use crate::limits::{CAMERAS_MAX, PROFILE};
 use crate::mem::arena::Arena;
-use crate::mem::pool::CarryPool;
+use crate::mem::pool::{CarryPool, ReorderPool};
 use crate::net::udp::Inbox;
 use crate::stream::store::GivenUp;
 use crate::stream::{Sound, Stream};
@@ -26,6 +26,8 @@ pub struct Memory {
     pub sounds: [Sound; CAMERAS_MAX],
     /// Buffers for unfinished interleaved RTSP frames.
     pub carry: CarryPool,
+    /// Packets of UDP cameras that wait for an earlier one.
+    pub reorder: ReorderPool,
     /// The buffer for one read of a camera.
     pub read_scratch: [u8; PROFILE.read_scratch_bytes],
     /// The buffers for one receive on the media socket.
@@ -48,6 +50,7 @@ static MEMORY: Arena<Memory> = Arena::new(Memory {
     streams: [const { Stream::new() }; CAMERAS_MAX],
     sounds: [const { Sound::new() }; CAMERAS_MAX],
     carry: CarryPool::new(),
+    reorder: ReorderPool::new(),
     read_scratch: [0; PROFILE.read_scratch_bytes],
     inbox: Inbox::new(),
     batch: Batch::new(),
@@ -64,7 +67,9 @@ pub(super) fn take() -> Option<&'static mut Memory> {
 
 /// Sizes in bytes of the parts of [`Memory`], for the memory plan (`weir memory`).
 pub mod sizes {
-    use super::{Batch, Cameras, Chunks, Demux, Inbox, SessionSlots, Sound, Stream, Subscribers};
+    use super::{
+        Batch, Cameras, Chunks, Demux, Inbox, ReorderPool, SessionSlots, Sound, Stream, Subscribers,
+    };
 
     /// The chunks of all history rings.
     pub const CHUNKS: usize = size_of::<Chunks>();
@@ -72,6 +77,8 @@ pub mod sizes {
     pub const STREAM: usize = size_of::<Stream>();
     /// One camera slot's sound.
     pub const SOUND: usize = size_of::<Sound>();
+    /// The packets that wait for an earlier one.
+    pub const REORDER: usize = size_of::<ReorderPool>();
     /// The buffers for one receive.
     pub const INBOX: usize = size_of::<Inbox>();
     /// The batch of sealed packets.

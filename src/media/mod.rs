@@ -31,6 +31,7 @@ use crate::egress::sound::SoundParams;
 use crate::egress::subscription::RtpParams;
 use crate::limits::{COMMANDS_BEHIND, DATAGRAM_BYTES_MAX, PROFILE};
 use crate::net::udp::Socket;
+use crate::net::udp::camera::CameraSockets;
 use crate::process::sampling;
 use crate::rtsp;
 use crate::status::TABLES;
@@ -75,6 +76,8 @@ pub struct Play {
     /// The stream that the camera's RTSP is on, in non-blocking mode: the connection itself or, for
     /// a bridged camera, the end of a socket pair.
     pub socket: socket2::Socket,
+    /// Where its RTP comes as datagrams; `None` if it comes on the connection.
+    pub datagrams: Option<CameraSockets>,
     /// The RTSP session after SETUP, before PLAY.
     pub ready: Box<rtsp::Ready>,
 }
@@ -141,18 +144,21 @@ pub enum Lost {
     Stopped = 5,
     /// The camera did not answer PLAY.
     Unanswered = 6,
+    /// The camera accepted PLAY, and no datagram came.
+    NoDatagrams = 7,
 }
 
 impl Lost {
     /// The reason with this number in the statistics; `None` for 0 and unknown numbers.
     pub fn from_number(number: u8) -> Option<Self> {
-        const ALL: [Lost; 6] = [
+        const ALL: [Lost; 7] = [
             Lost::Closed,
             Lost::Silent,
             Lost::Refused,
             Lost::Broken,
             Lost::Stopped,
             Lost::Unanswered,
+            Lost::NoDatagrams,
         ];
         ALL.into_iter().find(|lost| *lost as u8 == number)
     }
@@ -166,6 +172,7 @@ impl Lost {
             Self::Broken => "the connection broke",
             Self::Stopped => "stopped",
             Self::Unanswered => "the camera does not answer PLAY",
+            Self::NoDatagrams => "no video over UDP: is there a firewall before the camera?",
         }
     }
 }

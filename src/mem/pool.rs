@@ -3,8 +3,12 @@
 //! A frame's length is known from its first four bytes, so it gets a carry slot of the smallest
 //! tier that holds it whole. If that tier and the larger ones are empty, the frame is dropped: the
 //! caller learns which tier was missed, and skips the frame's remaining bytes.
+//!
+//! The reorder pool is the like for UDP: memory for packets that came before their time.
 
-use crate::limits::{CARRY_LARGE_BYTES, CARRY_MEDIUM_BYTES, CARRY_SMALL_BYTES, PROFILE};
+use crate::limits::{
+    CAMERA_DATAGRAM_BYTES, CARRY_LARGE_BYTES, CARRY_MEDIUM_BYTES, CARRY_SMALL_BYTES, PROFILE,
+};
 use crate::status::Counts;
 
 /// The sizes of a carry slot.
@@ -114,6 +118,54 @@ impl Default for CarryPool {
     }
 }
 
+/// The memory of packets that wait for an earlier one. Zeros are a valid state.
+#[derive(Debug)]
+pub struct ReorderPool(Slots<CAMERA_DATAGRAM_BYTES, { PROFILE.reorder_packets }>);
+
+impl ReorderPool {
+    /// A pool with no slot in use.
+    pub const fn new() -> Self {
+        Self(Slots::new())
+    }
+
+    /// Copies a packet of a camera that has `held` slots to another one. A camera may have as many
+    /// as it leaves free: so one alone gets half of the pool at most, and each further one still
+    /// finds some. `None` beyond that, or for a packet larger than a slot.
+    pub fn take(&mut self, packet: &[u8], held: usize) -> Option<u16> {
+        if packet.len() > CAMERA_DATAGRAM_BYTES {
+            return None;
+        }
+        if held >= PROFILE.reorder_packets - self.0.counts.used {
+            self.0.counts.full += 1;
+            return None;
+        }
+        let slot = self.0.take()?;
+        self.0.bytes[usize::from(slot)][..packet.len()].copy_from_slice(packet);
+        Some(slot)
+    }
+
+    /// The first `bytes` bytes of a slot, which are those of its packet.
+    pub fn bytes(&self, slot: u16, bytes: u16) -> &[u8] {
+        &self.0.bytes[usize::from(slot)][..usize::from(bytes)]
+    }
+
+    /// Gives a slot back to the pool.
+    pub fn give(&mut self, slot: u16) {
+        self.0.give(slot);
+    }
+
+    /// The use counts of the pool; it counts as full when a camera may have no more.
+    pub fn counts(&self) -> Counts {
+        self.0.counts
+    }
+}
+
+impl Default for ReorderPool {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// `N` slots of one size.
 #[derive(Debug)]
 struct Slots<const BYTES: usize, const N: usize> {
@@ -174,5 +226,25 @@ mod tests {
         let carry = pool.take(CARRY_LARGE_BYTES).expect("fits");
         assert!(pool.bytes(&carry).len() >= 4 + usize::from(u16::MAX));
         assert_eq!(pool.take(CARRY_LARGE_BYTES + 1).unwrap_err(), Tier::Large);
+    }
+
+    #[test]
+    fn a_camera_may_have_as_many_reorder_slots_as_it_leaves_free() {
+        static POOL: Arena<ReorderPool> = Arena::new(ReorderPool::new());
+        let pool = POOL.take().expect("first");
+        let fill = |pool: &mut ReorderPool| {
+            let slots = (0..).map_while(|held| pool.take(&[7; 100], held));
+            slots.collect::<Vec<u16>>()
+        };
+        let first = fill(pool);
+        assert_eq!(first.len(), PROFILE.reorder_packets / 2);
+        let second = fill(pool);
+        assert!(second.len() >= PROFILE.reorder_packets / 4 && !second.is_empty());
+        assert!(pool.take(&[7; 100], 0).is_some(), "and a third finds one");
+        assert_eq!(pool.counts().full, 2);
+        assert_eq!(pool.bytes(second[0], 100), [7; 100]);
+        first.into_iter().for_each(|slot| pool.give(slot));
+        assert!(pool.take(&[7; CAMERA_DATAGRAM_BYTES], 0).is_some());
+        assert_eq!(pool.take(&[7; CAMERA_DATAGRAM_BYTES + 1], 0), None);
     }
 }

@@ -20,6 +20,7 @@ use crate::clock;
 use crate::limits::{APART_BUFFER_BYTES, DATAGRAM_BYTES_MAX, PROFILE};
 
 mod apart;
+pub mod camera;
 mod errors;
 mod kernel;
 

@@ -15,22 +15,26 @@ use std::net::IpAddr;
 use super::auth::Auth;
 use super::control;
 use super::error::DialogError;
-use super::examine::{Channels, Examination, HeadScan, examine};
+use super::examine::{Examination, HeadScan, examine};
 use super::further::FurtherTracks;
 use super::habits::{Habits, Keepalive};
 use super::message::{Head, MessageKind, RtspRequest, answer};
 use super::sdp::{self, Described, VideoTrack};
 use super::session::{Negotiated, Session};
-use super::setup;
+use super::setup::Transports;
 use super::step::{DialogStep, Ready};
 use super::transmit::Transmit;
 use super::url::{CameraCredentials, CameraUrl, is_absolute};
 use crate::limits::{
-    RTSP_BODY_BYTES_MAX, RTSP_HEAD_BYTES_MAX, RTSP_LEFTOVER_BYTES_MAX, RTSP_NOISE_BYTES_MAX,
-    RTSP_REDIRECTS_MAX, RTSP_REQUEST_URL_BYTES_MAX, RTSP_SESSION_ID_BYTES_MAX,
-    RTSP_TRANSMIT_BYTES_MAX,
+    RTSP_LEFTOVER_BYTES_MAX, RTSP_NOISE_BYTES_MAX, RTSP_REDIRECTS_MAX, RTSP_REQUEST_URL_BYTES_MAX,
+    RTSP_SESSION_ID_BYTES_MAX, RTSP_TRANSMIT_BYTES_MAX,
 };
 use crate::random::random;
+
+mod bounds;
+mod transport;
+
+use bounds::{check_bounds, refused, within};
 
 /// The RTSP handshake with one camera.
 #[derive(Debug)]
@@ -42,6 +46,7 @@ pub struct Dialog {
     keepalive: Keepalive,
     all_tracks: bool,
     wants_sound: bool,
+    transports: Transports,
     /// The URI for DESCRIBE: the whole URL, or its path as a last attempt.
     describe_uri: String,
     auth: Auth,
@@ -103,6 +108,7 @@ impl Dialog {
             keepalive: habits.keepalive(),
             all_tracks: habits.all_tracks(),
             wants_sound,
+            transports: Transports::new(None, habits.transport()),
             auth: Auth::new(credentials, habits.takes_digest()),
             cseq: 1,
             stage: Stage::Options,
@@ -131,6 +137,9 @@ impl Dialog {
             self.out.clear();
             return DialogStep::Send(bytes);
         }
+        if self.waits_for_ports() {
+            return DialogStep::OpenPorts;
+        }
         match self.ready.take() {
             Some(ready) => DialogStep::Ready(ready),
             None => DialogStep::Read,
@@ -150,7 +159,7 @@ impl Dialog {
         input.reserve_exact(bytes.len() - passed);
         input.extend_from_slice(&bytes[passed..]);
         let mut rest = input.as_slice();
-        while !rest.is_empty() && self.connect.is_none() && !matches!(self.stage, Stage::Over) {
+        while !rest.is_empty() && !self.is_interrupted() {
             match examine(rest, None, self.lost, &mut self.scan) {
                 Examination::Need { .. } => break,
                 Examination::Text { total, .. } if total > rest.len() => break,
@@ -189,6 +198,11 @@ impl Dialog {
             self.input = input;
         }
         Ok(())
+    }
+
+    /// Whether the rest of a read is not looked at, or not yet.
+    fn is_interrupted(&self) -> bool {
+        self.connect.is_some() || matches!(self.stage, Stage::Over) || self.waits_for_ports()
     }
 
     /// Counts bytes that are not part of an answer; an error once they are too many.
@@ -250,13 +264,14 @@ impl Dialog {
         let (uri, extra) = match &self.stage {
             Stage::Options => (self.describe_uri.as_str(), None),
             Stage::Describe => (self.describe_uri.as_str(), Some("Accept: application/sdp")),
+            Stage::Setup(_) if self.transports.needs_ports() => return Ok(()),
             Stage::Setup(setup) => {
-                transport = setup::transport(0);
+                transport = self.transports.header(0);
                 (setup.uri.as_str(), Some(transport.as_str()))
             }
             Stage::Others(negotiated, _, further) => {
                 let Some((uri, channel)) = further.next() else { return Ok(()) };
-                transport = setup::transport(channel);
+                transport = self.transports.header(channel);
                 session = negotiated.session_id.as_deref();
                 (uri, Some(transport.as_str()))
             }
@@ -383,11 +398,13 @@ impl Dialog {
                 setup.uri = uri;
                 return self.ask();
             }
-            461 => return Err(DialogError::NoInterleaving),
+            461 => return self.next_transport(),
             _ => return Err(refused("SETUP", status)),
         }
-        let channels =
-            setup::channels(head.text("Transport"), 0).ok_or(DialogError::NoInterleaving)?;
+        let group = setup.described.group;
+        let Some(granted) = self.transports.granted(head.text("Transport"), 0, group) else {
+            return self.next_transport();
+        };
         let session = head.session();
         let session_id = session.map(|(id, _)| id.to_owned());
         let id_bytes = session_id.as_ref().map_or(0, String::len);
@@ -397,18 +414,13 @@ impl Dialog {
         };
         let Setup { described, base, .. } = *setup;
         let wanted = (self.wants_sound, self.all_tracks);
-        let further = FurtherTracks::of(&described, &base, wanted, channels);
+        let further = FurtherTracks::of(&described, &base, wanted, granted);
         let video = described.video;
         let negotiated = Box::new(Negotiated {
             base,
             session_id,
             timeout_s: session.and_then(|(_, timeout_s)| timeout_s),
-            channels: Channels {
-                rtp: channels.0,
-                rtcp: channels.1,
-                payload_type: video.payload_type,
-                sound: None,
-            },
+            route: self.route(granted, video.payload_type),
             auth: Auth::new(None, false),
             cseq: 0,
             ssrc: u32::from_be_bytes(random()),
@@ -429,9 +441,9 @@ impl Dialog {
         if let Stage::Others(negotiated, _, further) = &mut self.stage
             && let Some((_, first)) = further.next()
         {
-            let channels = setup::channels(head.text("Transport"), first);
-            let channels = channels.filter(|_| (200..300).contains(&status));
-            further.answered(channels, &mut negotiated.channels);
+            let granted = self.transports.granted(head.text("Transport"), first, None);
+            let granted = granted.filter(|_| (200..300).contains(&status));
+            further.answered(granted, &mut negotiated.route);
         }
         self.set_up_next(after)
     }
@@ -455,44 +467,26 @@ impl Dialog {
         let (timeout_s, is_in_the_clear) =
             (negotiated.timeout_s, negotiated.auth.is_in_the_clear());
         let session = Session::new(*negotiated);
-        self.ready = Some(Box::new(Ready { session, video, sound, timeout_s, is_in_the_clear }));
+        let Transports { now: transport, delivery, .. } = self.transports;
+        self.ready = Some(Box::new(Ready {
+            session,
+            video,
+            sound,
+            transport,
+            delivery,
+            timeout_s,
+            is_in_the_clear,
+        }));
         Ok(())
-    }
-}
-
-fn refused(method: &'static str, status: u16) -> DialogError {
-    match status {
-        403 => DialogError::Forbidden,
-        453 | 503 => DialogError::Busy { status },
-        _ => DialogError::Refused { method, status },
-    }
-}
-
-fn within(what: &'static str, bytes: usize, max: usize) -> Result<(), DialogError> {
-    if bytes > max {
-        return Err(DialogError::OverLimit { what, bytes, max });
-    }
-    Ok(())
-}
-
-/// Garbage that begins like an answer is an answer beyond its bounds: an error, to avoid waiting.
-fn check_bounds(garbage: &[u8]) -> Result<(), DialogError> {
-    /// All of a too long head is garbage, except bytes that may begin a `$` frame.
-    const FRAME_START_BYTES_MAX: usize = 3;
-    if !garbage.starts_with(b"RTSP/") {
-        return Ok(());
-    }
-    let body = Head::parse(garbage).map_or(0, |head| head.content_length());
-    within("message body", body, RTSP_BODY_BYTES_MAX)?;
-    match garbage.len() + FRAME_START_BYTES_MAX {
-        ..RTSP_HEAD_BYTES_MAX => Ok(()),
-        _ => within("message head", RTSP_HEAD_BYTES_MAX + 1, RTSP_HEAD_BYTES_MAX),
     }
 }
 
 #[cfg(test)]
 #[path = "dialog_tests.rs"]
 mod tests;
+#[cfg(test)]
+#[path = "dialog_transport_tests.rs"]
+mod transport_tests;
 #[cfg(test)]
 #[path = "dialog_trust_tests.rs"]
 mod trust_tests;

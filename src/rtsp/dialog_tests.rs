@@ -5,6 +5,7 @@ use super::super::session::Sink;
 use super::super::testing::{carry_pool, frame, rtp};
 use super::*;
 use crate::codec::Codec;
+use crate::limits::{RTSP_BODY_BYTES_MAX, RTSP_HEAD_BYTES_MAX};
 
 pub(super) const URL: &str = "rtsp://192.0.2.7:554/stream1";
 /// The address of every connection.
@@ -70,6 +71,10 @@ impl Talk {
             self.said.push(match self.dialog.poll() {
                 DialogStep::Read => return,
                 DialogStep::Send(bytes) => String::from_utf8(bytes).expect("ascii"),
+                DialogStep::OpenPorts => {
+                    self.dialog.ports_opened(5000).expect("a request that fits");
+                    "ports".to_owned()
+                }
                 DialogStep::Connect(port) => format!("!{port}"),
                 DialogStep::Ready(ready) => {
                     self.ready = Some(ready);
@@ -317,9 +322,10 @@ fn refusals_say_what_they_are() {
     assert_eq!(jpeg.to_string(), "camera sends JPEG only, weir serves H264 and H265");
     assert!(jpeg.needs_person() && !refused.needs_person());
     let mut talk = Talk::new(URL, None);
-    let udp = [&status("200 OK"), &describe("", SDP), &status("461 x")];
-    let error = talk.answers(&udp.map(String::as_str)).unwrap_err();
-    assert_eq!(error, DialogError::NoInterleaving);
+    let refused = status("461 x");
+    let answers = [&status("200 OK"), &describe("", SDP), &refused, &refused];
+    let error = talk.answers(&answers.map(String::as_str)).unwrap_err();
+    assert_eq!(error, DialogError::NoTransport(None));
 }
 
 #[test]

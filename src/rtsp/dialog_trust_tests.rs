@@ -119,6 +119,7 @@ fn further_tracks_are_set_up_for_a_camera_that_waits_for_them() {
     habits.learn(crate::rtsp::SessionEnding {
         after_us: 10_000_000,
         is_silent: true,
+        transport: crate::rtsp::Transport::Tcp,
         timeout_s: None,
     });
     let mut talk = Talk::with(URL, None, &habits);

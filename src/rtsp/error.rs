@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::auth::{Auth, AuthError, Tried};
+use super::setup::Transport;
 use super::url::{CameraUrl, UrlError};
 use crate::limits::{RTSP_REDIRECTS_MAX, RTSP_SILENCE_US_MAX};
 
@@ -39,8 +40,8 @@ pub enum DialogError {
         /// The RTSP status of the answer.
         status: u16,
     },
-    /// The camera does not support interleaved transport over TCP.
-    NoInterleaving,
+    /// The camera refuses the transport that the operator chose, or all that weir has (`None`).
+    NoTransport(Option<Transport>),
     /// The camera sends H.265 with decoding order numbers.
     OutOfOrder {
         /// The `sprop-max-don-diff` of its SDP, above 0.
@@ -99,6 +100,8 @@ pub enum SessionError {
     PlayUnanswered,
     /// No RTP for [`RTSP_SILENCE_US_MAX`].
     Silent,
+    /// PLAY was accepted, no datagram came, and another transport can be tried.
+    NoDatagrams,
 }
 
 impl DialogError {
@@ -124,7 +127,7 @@ impl DialogError {
                 | Self::NoCredentials
                 | Self::NoScheme
                 | Self::Forbidden
-                | Self::NoInterleaving
+                | Self::NoTransport(_)
                 | Self::OutOfOrder { .. }
                 | Self::Codec(_)
                 | Self::NoVideo { .. }
@@ -154,7 +157,12 @@ impl fmt::Display for DialogError {
             }
             Self::Busy { status } => write!(f, "camera is busy: {status}"),
             Self::Refused { method, status } => write!(f, "camera refuses {method}: {status}"),
-            Self::NoInterleaving => f.write_str("camera does not support rtp over tcp"),
+            Self::NoTransport(Some(transport)) => {
+                write!(f, "camera does not support rtp over {}", transport.name())
+            }
+            Self::NoTransport(None) => {
+                f.write_str("camera supports rtp neither over tcp nor over udp")
+            }
             Self::OutOfOrder { max_don_diff } => write!(
                 f,
                 "camera sends H265 out of its decoding order (sprop-max-don-diff {max_don_diff}), \
@@ -197,6 +205,7 @@ impl fmt::Display for SessionError {
             Self::PlayRefused { status } => write!(f, "camera refuses PLAY: {status}"),
             Self::PlayUnanswered => write!(f, "camera does not answer PLAY within {seconds} s"),
             Self::Silent => write!(f, "no rtp for {seconds} s"),
+            Self::NoDatagrams => f.write_str("no rtp over udp"),
         }
     }
 }

@@ -44,7 +44,8 @@ pub(super) enum Item<'a> {
 /// The framing state of one connection.
 #[derive(Debug)]
 pub(super) struct Framer {
-    channels: Channels,
+    /// Those of the video track; `None` when its RTP comes as datagrams.
+    channels: Option<Channels>,
     tail: Tail,
     /// Size of the item handed out last, which is removed from the tail on the next call.
     handed_out: usize,
@@ -57,7 +58,7 @@ pub(super) struct Framer {
 }
 
 impl Framer {
-    pub(super) const fn new(channels: Channels) -> Self {
+    pub(super) const fn new(channels: Option<Channels>) -> Self {
         let (tail, scan) = (Tail::new(), HeadScan::NONE);
         Self { channels, tail, handed_out: 0, passing: 0, lost: None, scan }
     }
@@ -90,7 +91,7 @@ impl Framer {
             }
             let available = bytes.len();
             let is_lost = self.lost.is_some();
-            let verdict = examine(bytes, Some(self.channels), is_lost, &mut self.scan);
+            let verdict = examine(bytes, self.channels, is_lost, &mut self.scan);
             let wants = match verdict {
                 Examination::Blank(bytes) => {
                     self.drop_front(bytes, input, pool);
@@ -214,7 +215,7 @@ mod tests {
 
     /// The items that a framer finds in `stream`, read in pieces that end at `cuts`.
     fn items(stream: &[u8], cuts: &[usize], pool: &mut CarryPool) -> Vec<String> {
-        let mut framer = Framer::new(CHANNELS);
+        let mut framer = Framer::new(Some(CHANNELS));
         let mut found = Vec::new();
         let mut start = 0;
         for end in cuts.iter().copied().chain([stream.len()]) {
@@ -308,7 +309,7 @@ mod tests {
         }
         assert_eq!(taken.len(), PROFILE.carry_small + PROFILE.carry_medium + PROFILE.carry_large);
         let stream = [frame(0, &rtp(1, 0, &[7; 4000])), frame(0, &rtp(2, 0, &[8; 10]))].concat();
-        let mut framer = Framer::new(CHANNELS);
+        let mut framer = Framer::new(Some(CHANNELS));
         let mut broken = Vec::new();
         let mut packets = Vec::new();
         for mut input in [&stream[..1000], &stream[1000..2000], &stream[2000..]] {
@@ -335,7 +336,7 @@ mod tests {
         }
         let text = b"RTSP/1.0 200 OK\r\nServer: with a long name to tell\r\n\r\n".to_vec();
         let stream = [text, frame(0, &rtp(2, 0, &[8; 10]))].concat();
-        let mut framer = Framer::new(CHANNELS);
+        let mut framer = Framer::new(Some(CHANNELS));
         let mut found = Vec::new();
         for mut input in [&stream[..40], &stream[40..]] {
             while let Some(item) = framer.next(&mut input, &mut pool) {

@@ -2,12 +2,14 @@
 //! stay the same. Without I/O: the owner reports how sessions ended, and passes the habits to the
 //! next dialog.
 //!
-//! Four habits show only after a session or a dialog has suffered from them. Some servers do not
+//! Five habits show only after a session or a dialog has suffered from them. Some servers do not
 //! count OPTIONS as a sign of life and drop the session after its timeout (RFC 2326 section 10.1:
-//! it "does not influence server state"). Some send nothing before every track is set up. And to a
-//! camera that accepts Digest, the plaintext password is not sent any more. A camera that hangs or
-//! closes the connection when its sound is to be set up is not asked for it again.
+//! it "does not influence server state"). Some send nothing before every track is set up, or
+//! nothing by one transport. And to a camera that accepts Digest, the plaintext password is not
+//! sent any more. A camera that hangs or closes the connection when its sound is to be set up is
+//! not asked for it again.
 
+use super::setup::Transport;
 use crate::limits::RTSP_SILENCE_US_MAX;
 
 const TIMEOUT_S_DEFAULT: u32 = 60;
@@ -39,6 +41,7 @@ pub struct Habits {
     all_tracks: bool,
     takes_digest: bool,
     is_mute: bool,
+    transport: Transport,
 }
 
 /// How a session ended: the input of [`Habits::learn`].
@@ -48,6 +51,8 @@ pub struct SessionEnding {
     pub after_us: u64,
     /// Whether RTP stopped or never came; otherwise the connection ended.
     pub is_silent: bool,
+    /// The transport that was set up.
+    pub transport: Transport,
     /// The session's timeout in seconds, if the camera announced one.
     pub timeout_s: Option<u32>,
 }
@@ -83,12 +88,29 @@ impl Habits {
         self.is_mute = is_awaited;
     }
 
+    /// The transport to ask for first, unless the operator chose one.
+    pub fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    /// Notes that this camera has granted this transport.
+    pub fn granted(&mut self, transport: Transport) {
+        self.transport = transport;
+    }
+
     /// Learns from a session that the camera ended, or that brought no RTP.
     pub fn learn(&mut self, ending: SessionEnding) {
         if ending.is_silent && ending.after_us < RTSP_SILENCE_US_MAX + NOTICED_US {
-            // No RTP came. Set up all tracks next time; if that was tried, go back to the video
-            // alone.
-            self.all_tracks = !self.all_tracks;
+            // No RTP came. Datagrams may not get through, so TCP is next. With TCP, all tracks are
+            // set up next time; if that was tried, UDP is next, with the video alone.
+            match ending.transport {
+                Transport::Tcp if self.all_tracks => {
+                    self.all_tracks = false;
+                    self.transport = Transport::Udp;
+                }
+                Transport::Tcp => self.all_tracks = true,
+                Transport::Udp | Transport::Multicast => self.transport = Transport::Tcp,
+            }
             return;
         }
         let timeout_s =
@@ -128,7 +150,8 @@ mod tests {
     const S: u64 = 1_000_000;
 
     fn closed(after_s: u64) -> SessionEnding {
-        SessionEnding { after_us: after_s * S, is_silent: false, timeout_s: Some(30) }
+        let transport = Transport::Tcp;
+        SessionEnding { after_us: after_s * S, is_silent: false, transport, timeout_s: Some(30) }
     }
 
     fn after(endings: &[SessionEnding]) -> Habits {
@@ -177,7 +200,23 @@ mod tests {
         assert!(after(&[nothing]).all_tracks());
         assert!(after(&[nothing, closed(3600)]).all_tracks(), "that is how it plays");
         assert!(!after(&[nothing, nothing]).all_tracks(), "it was not that");
+        assert_eq!(after(&[nothing]).transport(), Transport::Tcp);
+        assert_eq!(after(&[nothing, nothing]).transport(), Transport::Udp, "perhaps datagrams");
         let fell_silent = SessionEnding { is_silent: true, ..closed(15) };
         assert!(!after(&[fell_silent]).all_tracks());
+    }
+
+    #[test]
+    fn datagrams_that_do_not_come_lead_back_to_tcp() {
+        for transport in [Transport::Udp, Transport::Multicast] {
+            let mut habits = Habits::default();
+            habits.granted(transport);
+            assert_eq!(habits.transport(), transport);
+            let nothing = SessionEnding { is_silent: true, transport, ..closed(3) };
+            habits.learn(SessionEnding { after_us: 3600 * S, ..nothing });
+            assert_eq!(habits.transport(), transport, "it fell silent later");
+            habits.learn(nothing);
+            assert_eq!((habits.transport(), habits.all_tracks()), (Transport::Tcp, false));
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Writes RTCP to a camera: receiver report and SDES (RFC 3550 sections 6.4.2 and 6.5), optionally
-//! with PLI and FIR (RFC 4585 section 6.3.1, RFC 5104 section 4.3.1), as one compound packet in one
-//! interleaved frame.
+//! with PLI and FIR (RFC 4585 section 6.3.1, RFC 5104 section 4.3.1), as one compound packet: a
+//! datagram, or one interleaved frame.
 
 use super::transmit::{Transmit, TransmitFull};
 
@@ -16,47 +16,66 @@ pub(super) struct KeyFrameRequest {
     pub number: u8,
 }
 
-/// Writes one compound packet on `channel`, all of it or nothing.
-pub(super) fn write(
-    channel: u8,
-    ssrc: u32,
-    block: Option<[u8; 24]>,
-    key_frame: Option<KeyFrameRequest>,
-    out: &mut Transmit,
-) -> Result<(), TransmitFull> {
-    const SDES_BYTES: usize = 20;
-    const PLI_BYTES: usize = 12;
-    const FIR_BYTES: usize = 20;
-    let len = 8
-        + block.map_or(0, |block| block.len())
-        + SDES_BYTES
-        + key_frame.map_or(0, |_| PLI_BYTES + FIR_BYTES);
-    out.whole(|out| {
-        let len = u16::try_from(len).map_err(|_| TransmitFull)?.to_be_bytes();
-        out.push(&[b'$', channel, len[0], len[1]])?;
+/// Bytes of the largest compound packet: RR with one block, SDES, PLI and FIR.
+const RTCP_BYTES_MAX: usize = 8 + 24 + 20 + 12 + 20;
+
+/// One compound packet; empty for none.
+#[derive(Debug, Default)]
+pub struct RtcpPacket(heapless::Vec<u8, RTCP_BYTES_MAX>);
+
+impl RtcpPacket {
+    pub(super) const fn new() -> Self {
+        Self(heapless::Vec::new())
+    }
+
+    /// The bytes of the packet; empty for none.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(super) fn report(
+        ssrc: u32,
+        block: Option<[u8; 24]>,
+        key_frame: Option<KeyFrameRequest>,
+    ) -> Self {
+        let mut packet = Self::new();
         let ssrc = ssrc.to_be_bytes();
         let (blocks, words) = if block.is_some() { (1, 7) } else { (0, 1) };
-        out.push(&[0x80 | blocks, 201, 0, words])?;
-        out.push(&ssrc)?;
-        out.push(block.as_ref().map_or(&[], |block| &block[..]))?;
-        out.push(&[0x81, 202, 0, 4])?;
-        out.push(&ssrc)?;
-        out.push(&[1, 4])?;
-        out.push(CNAME)?;
-        out.push(&[0; 6])?;
+        packet.push(&[0x80 | blocks, 201, 0, words]);
+        packet.push(&ssrc);
+        packet.push(block.as_ref().map_or(&[], |block| &block[..]));
+        packet.push(&[0x81, 202, 0, 4]);
+        packet.push(&ssrc);
+        packet.push(&[1, 4]);
+        packet.push(CNAME);
+        packet.push(&[0; 6]);
         if let Some(KeyFrameRequest { ssrc: media, number }) = key_frame {
             let media = media.to_be_bytes();
-            out.push(&[0x81, 206, 0, 2])?;
-            out.push(&ssrc)?;
-            out.push(&media)?;
-            out.push(&[0x84, 206, 0, 4])?;
-            out.push(&ssrc)?;
-            out.push(&[0; 4])?;
-            out.push(&media)?;
-            out.push(&[number, 0, 0, 0])?;
+            packet.push(&[0x81, 206, 0, 2]);
+            packet.push(&ssrc);
+            packet.push(&media);
+            packet.push(&[0x84, 206, 0, 4]);
+            packet.push(&ssrc);
+            packet.push(&[0; 4]);
+            packet.push(&media);
+            packet.push(&[number, 0, 0, 0]);
         }
-        Ok(())
-    })
+        packet
+    }
+
+    /// Writes it as one interleaved frame on `channel`, all of it or nothing.
+    pub(super) fn write_frame(&self, channel: u8, out: &mut Transmit) -> Result<(), TransmitFull> {
+        out.whole(|out| {
+            let len = u16::try_from(self.0.len()).map_err(|_| TransmitFull)?.to_be_bytes();
+            out.push(&[b'$', channel, len[0], len[1]])?;
+            out.push(&self.0)
+        })
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        // The room is that of the largest packet.
+        let _ = self.0.extend_from_slice(bytes);
+    }
 }
 
 #[cfg(test)]
@@ -90,7 +109,7 @@ mod tests {
             (Some([9; 24]), request, vec![(201, 1), (202, 1), (206, 1), (206, 4)]),
         ] {
             let mut out = Transmit::new();
-            write(5, 1, block, key_frame, &mut out).expect("fits");
+            RtcpPacket::report(1, block, key_frame).write_frame(5, &mut out).expect("fits");
             let [b'$', 5, high, low, compound @ ..] = out.bytes() else {
                 panic!("a frame on channel 5");
             };
@@ -106,7 +125,8 @@ mod tests {
         }
         let request = Some(KeyFrameRequest { ssrc: 7, number: 3 });
         let mut out = Transmit::new();
-        write(5, 1, reception.report_block(0), request, &mut out).expect("fits");
+        let packet = RtcpPacket::report(1, reception.report_block(0), request);
+        packet.write_frame(5, &mut out).expect("fits");
         let parts: Vec<_> = Compound::parse(&out.bytes()[4..]).unwrap().collect();
         let parts: Vec<_> = parts.into_iter().map(Result::unwrap).collect();
         let [

@@ -1,11 +1,14 @@
 //! Finds the video track in a camera's SDP, H.264 or else H.265, and its sound.
 //!
-//! The SDP is parsed in place, and only its `m=` and `a=` lines: errors elsewhere (no `o=`, two
-//! `s=`, a broken `c=`) do not matter. A media section that cannot be parsed is skipped, and so is
-//! a line that is not UTF-8. Kept are the track's control, the controls of the other tracks, and
+//! The SDP is parsed in place, and only its `m=` and `a=` lines, and `c=` for a multicast group:
+//! errors elsewhere (no `o=`, two `s=`, a broken `c=`) do not matter. A media section that cannot
+//! be parsed is skipped, and so is a line that is not UTF-8. Kept are the track's control, the
+//! controls of the other tracks, and
 //! the valid parameter sets; missing ones are expected in the stream. The body's size is bounded
 //! before; here [`RTSP_SDP_MEDIA_MAX`] and [`RTSP_SDP_FORMATS_MAX`] bound the time that parsing
 //! takes.
+
+use std::net::Ipv4Addr;
 
 use heapless::Vec as Bounded;
 
@@ -37,6 +40,8 @@ pub(super) struct Described {
     pub video: VideoTrack,
     /// The video track's control.
     pub control: Option<String>,
+    /// The multicast group that the video track is sent to, and its RTP port, which may be 0.
+    pub group: Option<(Ipv4Addr, u16)>,
     /// The control attribute of the session level.
     pub session_control: Option<String>,
     /// The sound that the camera sends.
@@ -104,6 +109,7 @@ pub(super) fn describe(body: &[u8]) -> Result<Described, DialogError> {
     Ok(Described {
         video: VideoTrack { codec, payload_type, parameter_sets },
         control: track.attribute("control").map(str::to_owned),
+        group: group(session, track),
         session_control: values(session, "control").next().map(str::to_owned),
         sound_control: sound_section
             .and_then(|sound| sound.attribute("control"))
@@ -138,6 +144,17 @@ fn sections(body: &[u8]) -> (&[u8], Bounded<Media<'_>, RTSP_SDP_MEDIA_MAX>, usiz
         media.extend(read);
     }
     (session, media, places.len())
+}
+
+/// The group in the connection line of the track, else of the session: `IN IP4 239.1.2.3/16`.
+fn group(session: &[u8], track: &Media) -> Option<(Ipv4Addr, u16)> {
+    let port = track.line.split_whitespace().nth(1)?.split('/').next()?.parse().ok()?;
+    let mut lines = [track.lines, session].into_iter().filter_map(|lines| {
+        let (_, value) = lines.split(is_line_end).filter_map(pair).find(|(key, _)| *key == "c")?;
+        let address = value.split_whitespace().nth(2)?;
+        address.split('/').next()?.parse::<Ipv4Addr>().ok()
+    });
+    lines.next().filter(Ipv4Addr::is_multicast).map(|group| (group, port))
 }
 
 fn is_line_end(byte: &u8) -> bool {
@@ -288,6 +305,23 @@ mod tests {
         let described = describe(sdp.as_bytes()).expect("h264");
         assert_eq!(described.sound_control.as_deref(), Some("2"));
         assert_eq!(described.others, ["4"]);
+    }
+
+    #[test]
+    fn a_multicast_group_is_that_of_the_track_or_else_of_the_session() {
+        let group = |session: &str, port: &str, track: &str| {
+            let sdp = format!(
+                "v=0\r\n{session}m=video {port} RTP/AVP 96\r\n{track}a=rtpmap:96 H264/90000\r\n"
+            );
+            describe(sdp.as_bytes()).expect("h264").group
+        };
+        let (first, second) = (Ipv4Addr::new(239, 1, 2, 3), Ipv4Addr::new(239, 4, 5, 6));
+        let connection = |ip: Ipv4Addr| format!("c=IN IP4 {ip}/16\r\n");
+        assert_eq!(group(&connection(first), "5000", ""), Some((first, 5000)));
+        assert_eq!(group("", "0", &connection(second)), Some((second, 0)));
+        assert_eq!(group(&connection(first), "5000/2", &connection(second)), Some((second, 5000)));
+        assert_eq!(group("c=IN IP4 0.0.0.0\r\n", "0", ""), None);
+        assert_eq!(group("c=IN IP6 ff15::1\r\n", "5000", "c=\r\n"), None);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! A playing camera: extracts RTP from the connection's bytes, and keeps the camera sending.
+//! A playing camera: extracts RTP from the connection's bytes or takes it as datagrams, and keeps
+//! the camera sending.
 //!
 //! It runs on the media thread and does not allocate; its memory is fixed, apart from a few texts
 //! that the dialog made. A session is alive while RTP arrives. As long as it does, no answer of the
@@ -12,13 +13,16 @@ use super::framing::{Broken, Framer, Item};
 use super::habits;
 use super::message::{Head, MessageKind, RtspRequest, answer};
 use super::reception::Reception;
-use super::rtcp::{self, KeyFrameRequest};
+use super::reorder::Reorder;
+use super::rtcp::{KeyFrameRequest, RtcpPacket};
 use super::schedule::Schedule;
 use super::transmit::Transmit;
 use crate::limits::RTSP_KEY_FRAME_INTERVAL_US;
-use crate::mem::pool::CarryPool;
+use crate::mem::pool::{CarryPool, ReorderPool};
 
-/// Receives a session's packets; called by [`Session::receive`].
+mod datagrams;
+
+/// Receives a session's packets; called by [`Session::receive`] and [`Session::datagram`].
 pub trait Sink {
     /// One RTP packet of the video track, at least 12 bytes.
     fn rtp(&mut self, packet: &[u8]);
@@ -56,6 +60,22 @@ pub struct Session {
     leftover: Vec<u8>,
     framer: Framer,
     play: PlayState,
+    reorder: Reorder,
+}
+
+/// How a session's RTP comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RtpRoute {
+    /// On channels of the RTSP connection.
+    Interleaved(Channels),
+    /// As datagrams.
+    Datagrams {
+        /// The payload type of the video track.
+        payload_type: u8,
+        /// How long after PLAY was accepted there may be none; if not given, as long as the camera
+        /// may be silent anyway.
+        silence_us: Option<u64>,
+    },
 }
 
 /// The results of the handshake with the camera.
@@ -65,7 +85,7 @@ pub(super) struct Negotiated {
     pub base: String,
     pub session_id: Option<String>,
     pub timeout_s: Option<u32>,
-    pub channels: Channels,
+    pub route: RtpRoute,
     pub auth: Auth,
     /// The CSeq of the next request.
     pub cseq: u32,
@@ -77,14 +97,19 @@ pub(super) struct Negotiated {
 
 impl Session {
     pub(super) fn new(negotiated: Negotiated) -> Self {
+        let channels = match negotiated.route {
+            RtpRoute::Interleaved(channels) => Some(channels),
+            RtpRoute::Datagrams { .. } => None,
+        };
         Self {
             leftover: negotiated.leftover,
-            framer: Framer::new(negotiated.channels),
+            framer: Framer::new(channels),
+            reorder: Reorder::new(),
             play: PlayState {
                 base: negotiated.base,
                 session_id: negotiated.session_id,
                 timeout_s: negotiated.timeout_s,
-                report_channel: negotiated.channels.rtcp,
+                route: negotiated.route,
                 auth: negotiated.auth,
                 cseq: negotiated.cseq,
                 ssrc: negotiated.ssrc,
@@ -92,6 +117,8 @@ impl Session {
                 stage: Stage::Set,
                 asked: heapless::Vec::new(),
                 transmit: Transmit::new(),
+                rtcp: RtcpPacket::new(),
+                unheard_until_us: u64::MAX,
                 schedule: Schedule::new(0, None),
                 reception: Reception::default(),
                 key_frame_us: None,
@@ -106,6 +133,9 @@ impl Session {
         self.play.schedule = Schedule::new(now_us, self.play.timeout_s);
         self.play.stage = Stage::Asked;
         self.play.ask(Method::Play);
+        if self.has_datagrams() {
+            self.play.report(None, now_us);
+        }
     }
 
     /// Takes the bytes of one read, and calls `sink` for the packets in it.
@@ -142,7 +172,9 @@ impl Session {
     pub fn deadline_us(&self) -> u64 {
         match self.play.stage {
             Stage::Set | Stage::Ended { .. } => u64::MAX,
-            Stage::Asked | Stage::Playing { .. } => self.play.schedule.deadline_us(),
+            Stage::Asked | Stage::Playing { .. } => {
+                self.play.schedule.deadline_us().min(self.play.unheard_until_us)
+            }
         }
     }
 
@@ -150,7 +182,8 @@ impl Session {
     ///
     /// # Errors
     /// [`SessionError::Silent`] after too long without RTP; [`SessionError::PlayUnanswered`] if
-    /// there was no answer to PLAY either.
+    /// there was no answer to PLAY either, and [`SessionError::NoDatagrams`] if no datagram came
+    /// and another transport can be tried.
     pub fn timeout(&mut self, now_us: u64) -> Result<(), SessionError> {
         self.play.timeout(now_us)
     }
@@ -180,9 +213,11 @@ impl Session {
         matches!(self.play.stage, Stage::Ended { answered: true })
     }
 
-    /// Returns the carry slot to the pool. The connection cannot be read any more afterwards.
-    pub fn release(&mut self, carry: &mut CarryPool) {
+    /// Returns the carry slot and the reorder slots to their pools. The connection cannot be read
+    /// any more afterwards.
+    pub fn release(&mut self, carry: &mut CarryPool, reorder: &mut ReorderPool) {
         self.framer.release(carry);
+        self.reorder.clear(reorder);
     }
 
     /// The counters of unusual events so far.
@@ -216,7 +251,7 @@ struct PlayState {
     base: String,
     session_id: Option<String>,
     timeout_s: Option<u32>,
-    report_channel: u8,
+    route: RtpRoute,
     auth: Auth,
     cseq: u32,
     ssrc: u32,
@@ -225,6 +260,10 @@ struct PlayState {
     /// Requests not answered yet, oldest first, each method at most once.
     asked: heapless::Vec<(Method, u32), 3>,
     transmit: Transmit,
+    /// With datagrams: what is to be sent to the RTCP port.
+    rtcp: RtcpPacket,
+    /// When the first datagram must have come; `u64::MAX` once it has.
+    unheard_until_us: u64,
     schedule: Schedule,
     reception: Reception,
     key_frame_us: Option<u64>,
@@ -241,11 +280,7 @@ impl PlayState {
     ) -> Result<(), SessionError> {
         match item {
             Item::Rtp(packet) => {
-                self.schedule.rtp_came(now_us);
-                self.reception.packet(packet, now_us);
-                if matches!(self.stage, Stage::Asked | Stage::Playing { heard: false }) {
-                    self.stage = Stage::Playing { heard: true };
-                }
+                self.rtp_came(packet, now_us);
                 sink.rtp(packet);
             }
             Item::Rtcp(packet) => {
@@ -266,14 +301,23 @@ impl PlayState {
             }
             Item::Text(head) => {
                 if let Some(head) = Head::parse(head) {
-                    return self.take_message(&head);
+                    return self.take_message(&head, now_us);
                 }
             }
         }
         Ok(())
     }
 
-    fn take_message(&mut self, head: &Head<'_>) -> Result<(), SessionError> {
+    fn rtp_came(&mut self, packet: &[u8], now_us: u64) {
+        self.schedule.rtp_came(now_us);
+        self.reception.packet(packet, now_us);
+        self.unheard_until_us = u64::MAX;
+        if matches!(self.stage, Stage::Asked | Stage::Playing { heard: false }) {
+            self.stage = Stage::Playing { heard: true };
+        }
+    }
+
+    fn take_message(&mut self, head: &Head<'_>, now_us: u64) -> Result<(), SessionError> {
         let MessageKind::Response { status } = head.kind else {
             // A full buffer means that the camera does not read, so it will not miss this answer.
             let _ = answer(head, &mut self.transmit);
@@ -290,7 +334,13 @@ impl PlayState {
                     self.auth.proven();
                 }
                 match (method, self.stage) {
-                    (Method::Play, Stage::Asked) => self.stage = Stage::Playing { heard: false },
+                    (Method::Play, Stage::Asked) => {
+                        self.stage = Stage::Playing { heard: false };
+                        if let RtpRoute::Datagrams { silence_us: Some(silence_us), .. } = self.route
+                        {
+                            self.unheard_until_us = now_us + silence_us;
+                        }
+                    }
                     (Method::Teardown, _) => self.stage = Stage::Ended { answered: true },
                     _ => {}
                 }
@@ -367,15 +417,33 @@ impl PlayState {
                 false => SessionError::Silent,
             });
         }
+        if now_us >= self.unheard_until_us {
+            return Err(SessionError::NoDatagrams);
+        }
         if due.keepalive && !is_asking {
             self.ask(Method::Keepalive);
         }
         if due.report {
-            let block = self.reception.report_block(now_us);
             // Without room, the camera does not read; the next report follows in 5 s.
-            let _ = rtcp::write(self.report_channel, self.ssrc, block, None, &mut self.transmit);
+            self.report(None, now_us);
         }
         Ok(())
+    }
+
+    /// Queues a receiver report, with a request for a key frame if there is one; `false` without
+    /// room for it.
+    fn report(&mut self, request: Option<KeyFrameRequest>, now_us: u64) -> bool {
+        let block = self.reception.report_block(now_us);
+        let packet = RtcpPacket::report(self.ssrc, block, request);
+        match self.route {
+            RtpRoute::Interleaved(channels) => {
+                packet.write_frame(channels.rtcp, &mut self.transmit).is_ok()
+            }
+            RtpRoute::Datagrams { .. } => {
+                self.rtcp = packet;
+                true
+            }
+        }
     }
 
     fn request_key_frame(&mut self, now_us: u64) {
@@ -388,9 +456,7 @@ impl PlayState {
             return;
         };
         let request = KeyFrameRequest { ssrc, number: self.key_frame_requests };
-        let block = self.reception.report_block(now_us);
-        let (channel, out) = (self.report_channel, &mut self.transmit);
-        if rtcp::write(channel, self.ssrc, block, Some(request), out).is_ok() {
+        if self.report(Some(request), now_us) {
             self.key_frame_us = Some(now_us);
             self.key_frame_requests = self.key_frame_requests.wrapping_add(1);
         }

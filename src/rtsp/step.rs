@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::sdp::{CameraSound, VideoTrack};
 use super::session::Session;
+use super::setup::{Delivery, Transport};
 
 /// The next step of a dialog, to be done by its caller.
 pub enum DialogStep {
@@ -11,6 +12,8 @@ pub enum DialogStep {
     Send(Vec<u8>),
     /// Read from the connection, and call [`super::Dialog::receive`] or [`super::Dialog::closed`].
     Read,
+    /// Open two neighbouring UDP ports, and call [`super::Dialog::ports_opened`].
+    OpenPorts,
     /// Close the connection, open one to this port of the same address, and poll again.
     Connect(u16),
     /// Everything is set up: the connection now belongs to the session.
@@ -26,6 +29,10 @@ pub struct Ready {
     pub video: VideoTrack,
     /// What becomes of the camera's sound.
     pub sound: CameraSound,
+    /// How its RTP comes.
+    pub transport: Transport,
+    /// Where its datagrams come from; `None` with TCP.
+    pub delivery: Option<Delivery>,
     /// The session's timeout in seconds, if the camera announced one.
     pub timeout_s: Option<u32>,
     /// Whether the password is sent in plaintext, since the camera asks for Basic. The dial, which
@@ -39,6 +46,7 @@ impl fmt::Debug for DialogStep {
         match self {
             Self::Send(bytes) => write!(f, "Send({} bytes)", bytes.len()),
             Self::Read => f.write_str("Read"),
+            Self::OpenPorts => f.write_str("OpenPorts"),
             Self::Connect(port) => write!(f, "Connect({port})"),
             Self::Ready(ready) => write!(f, "Ready({:?})", ready.video),
         }

@@ -1,6 +1,6 @@
 //! Helpers shared by the tests of this folder: frames and packets as cameras send them.
 
-use crate::mem::pool::CarryPool;
+use crate::mem::pool::{CarryPool, ReorderPool};
 
 /// An empty pool on the heap. While it is built it lies on the stack, in a debug build twice, and a
 /// test thread's stack is too small for that.
@@ -9,6 +9,11 @@ pub(super) fn carry_pool() -> Box<CarryPool> {
     let builder = std::thread::Builder::new().stack_size(STACK_BYTES);
     let thread = builder.spawn(|| Box::new(CarryPool::new())).expect("a thread");
     thread.join().expect("a pool")
+}
+
+/// An empty pool on the heap.
+pub(super) fn reorder_pool() -> Box<ReorderPool> {
+    Box::new(ReorderPool::new())
 }
 
 /// An interleaved `$` frame.

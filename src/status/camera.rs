@@ -78,6 +78,18 @@ figures! {
         => "weir_camera_sound_bytes_total", "counter";
     sound_packets_out: AtomicU64, reset, "Packets of sound for viewers."
         => "weir_camera_sound_packets_out_total", "counter";
+    lost_packets: AtomicU64, reset, "RTP packets of a UDP camera that did not come in time."
+        => "weir_camera_udp_lost_total", "counter";
+    late: AtomicU64, reset, "Of these, the ones that came later."
+        => "weir_camera_udp_late_total", "counter";
+    reordered: AtomicU64, reset, "RTP packets of a UDP camera that came out of order, and in time."
+        => "weir_camera_udp_reordered_total", "counter";
+    duplicates: AtomicU64, reset, "RTP packets of a UDP camera that came twice."
+        => "weir_camera_udp_duplicates_total", "counter";
+    foreign: AtomicU64, reset,
+        "Datagrams to a UDP camera's port that were not of its stream: of another sender, \
+         payload type or source, or too long."
+        => "weir_camera_udp_foreign_total", "counter";
     frames_per_s_x100: AtomicU32, reset,
         "Frames per second over the last two seconds or so, times 100.";
     bits_per_s: AtomicU64, reset, "Bit rate over the last two seconds or so."

@@ -61,6 +61,8 @@ tables! {
     carry_medium: "carry slots, medium", PROFILE.carry_medium;
     /// Carry slots of 64 KiB; full: a frame was abandoned.
     carry_large: "carry slots, large", PROFILE.carry_large;
+    /// Packets of UDP cameras that wait for an earlier one; full: that one was given up.
+    reorder: "reorder slots", PROFILE.reorder_packets;
     /// Ring chunks; full: a camera was not read until viewers had been served.
     ring_chunks: "ring chunks", CHUNKS_MAX;
     /// HTTP connections; full: an idle one made room, or the new one was refused.

@@ -52,6 +52,7 @@ mod tls;
 mod tls_crowd;
 mod tls_files;
 mod tunnelled_cameras;
+mod udp_cameras;
 mod unread_answers;
 mod whep;
 mod whole_frames;

@@ -14,6 +14,7 @@
 //! - [`cable`]: a serial cable with somebody at its end.
 //! - [`camera`]: simulated RTSP cameras, well-behaved or not, all in one thread.
 //! - [`raw_camera`]: a camera whose bytes are the test's once it was asked to play.
+//! - [`udp_camera`]: a camera that sends by UDP, through a network of the test's.
 //! - [`viewer`]: WHEP viewers; [`key_extractor`] takes the keys out of their handshake, [`srtp`]
 //!   and [`rtcp`] speak with them, [`reception`] keeps the ledger of what arrived,
 //!   [`first_picture`] waits for a whole key frame.
@@ -60,6 +61,7 @@ pub mod slow_clients;
 pub mod srtp;
 pub mod tls;
 pub mod tls_front;
+pub mod udp_camera;
 pub mod viewer;
 pub mod whep;
 pub mod window;

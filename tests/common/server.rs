@@ -48,6 +48,8 @@ pub struct Setup {
     pub accounts: String,
     /// Lines for every `[[camera]]`.
     pub of_cameras: String,
+    /// Cameras with further keys: `[[camera]]` sections as they stand in the file.
+    pub sections: String,
     /// Environment variables.
     pub environment: Vec<(String, String)>,
 }
@@ -101,7 +103,7 @@ impl Setup {
             }
             text += &self.of_cameras;
         }
-        text
+        text + &self.sections
     }
 }
 

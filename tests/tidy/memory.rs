@@ -4,8 +4,8 @@ use std::fs;
 use std::process::Command;
 
 use weir::limits::{
-    BRIDGE_SOCKET_BYTES, CAMERA_SOCKET_BYTES, HTTP_PLACELESS_SOCKETS_MAX, HTTP_SOCKETS_MAX,
-    PROFILE, Profile, TCP_BUFFER_BYTES,
+    BRIDGE_SOCKET_BYTES, CAMERA_RTCP_BUFFER_BYTES, CAMERA_SOCKET_BYTES, HTTP_PLACELESS_SOCKETS_MAX,
+    HTTP_SOCKETS_MAX, PROFILE, Profile, TCP_BUFFER_BYTES,
 };
 
 use crate::sources::repository;
@@ -69,14 +69,15 @@ fn readme_has_the_memory_profiles() {
 }
 
 /// The service's limit, as scripts/package works it out for any profile: the plan's total, the
-/// media socket's buffers, those of each camera's connection, of each bridge and of each HTTP
-/// socket when all are full, 8 MiB for what else the kernel holds of the process.
+/// media socket's buffers, those of each camera's connection and UDP sockets, of each bridge and of
+/// each HTTP socket when all are full, 8 MiB for what else the kernel holds of the process.
 fn memory_max_mib(profile: &Profile) -> usize {
     // The limits of HTTP sockets are those of the profile that this is built with.
     assert_eq!(profile.http_connections, PROFILE.http_connections, "{}", profile.name);
     let http = (4 * HTTP_SOCKETS_MAX + 2 * HTTP_PLACELESS_SOCKETS_MAX) * TCP_BUFFER_BYTES;
     let bridges = profile.bridged_cameras * BRIDGE_SOCKET_BYTES;
-    let sockets = profile.cameras * CAMERA_SOCKET_BYTES + bridges + http;
+    let datagrams = 2 * (profile.camera_datagram_buffer_bytes + 3 * CAMERA_RTCP_BUFFER_BYTES);
+    let sockets = profile.cameras * (CAMERA_SOCKET_BYTES + datagrams) + bridges + http;
     let kernel = 2 * profile.udp_socket_buffer_bytes + sockets + (8 << 20);
     (profile.total_bytes + kernel).div_ceil(1 << 20)
 }

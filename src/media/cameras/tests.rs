@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 
-use mio::Poll;
+use mio::{Poll, Token};
 
 use super::*;
 use crate::limits::PROFILE;
@@ -36,12 +36,13 @@ fn a_camera_that_is_not_read_is_not_silent() {
     static CARRY: Arena<CarryPool> = Arena::new(CarryPool::new());
     static CARD: CameraStats = CameraStats::new();
     let (chunks, carry) = (CHUNKS.take().expect("once"), CARRY.take().expect("once"));
+    let mut reorder = ReorderPool::new();
     let (mut stream, mut scratch) = (Stream::new(), vec![0; PROFILE.read_scratch_bytes]);
     let mut sound = Sound::new();
     let mut read = |cameras: &mut Cameras, now_us| {
         let (stream, sound, chunks) = (&mut stream, &mut sound, &mut *chunks);
         let mut sink = RingSink { stream, sound, chunks, stats: &CARD, now_us };
-        cameras.read(0, &mut scratch, carry, &mut sink)
+        cameras.read(0, &mut scratch, (carry, &mut reorder), &mut sink)
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
     let socket = std::net::TcpStream::connect(listener.local_addr().expect("bound"));
@@ -51,9 +52,9 @@ fn a_camera_that_is_not_read_is_not_silent() {
     let poll = Poll::new().expect("an epoll descriptor");
     let mut cameras = Cameras::new();
     cameras.prepare();
-    cameras
-        .play(0, socket.into(), session(), poll.registry(), Token(0), S)
-        .expect("it is asked to play");
+    let tokens = Tokens { connection: Token(0), rtp: Token(1), rtcp: Token(2) };
+    let played = cameras.play(0, (socket.into(), None), session(), poll.registry(), tokens, S);
+    played.expect("it is asked to play");
     camera.write_all(b"RTSP/1.0 200 OK\r\nCSeq: 4\r\n\r\n").expect("it is open");
     while read(&mut cameras, S) == Ok(false) {}
     for now_us in (2 * S..40 * S).step_by(100_000) {

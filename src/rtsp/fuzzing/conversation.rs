@@ -9,29 +9,41 @@ use super::super::error::DialogError;
 use super::super::examine::scanned;
 use super::super::framing::{Broken, Framer, Item};
 use super::super::habits::{Habits, Keepalive};
-use super::super::session::{Negotiated, Session, Sink};
+use super::super::session::{Negotiated, RtpRoute, Session, Sink};
 use super::super::step::DialogStep;
-use super::super::testing::carry_pool;
+use super::super::testing::{carry_pool, reorder_pool};
 use super::super::url::CameraUrl;
 use super::{CHANNELS, check_requests, credentials};
 use crate::fuzzing::SECRET;
 use crate::limits::{PAYLOAD_BYTES_DEFAULT, RTSP_REQUEST_URL_BYTES_MAX, RTSP_TRANSMIT_BYTES_MAX};
-use crate::mem::pool::CarryPool;
+use crate::mem::pool::{CarryPool, ReorderPool};
 use crate::sound::SoundCodec;
 use crate::stream::Sound;
 
 /// Up to this many bytes, every single split point is tried.
 const SPLITS_MAX: usize = 200;
 
-static POOL: Mutex<Option<Box<CarryPool>>> = Mutex::new(None);
+/// The pools of a session; they are all returned when a target ends.
+type Pools = (Box<CarryPool>, Box<ReorderPool>);
+
+static POOLS: Mutex<Option<Pools>> = Mutex::new(None);
+
+/// Calls `target` with pools that are made once.
+pub(super) fn with_pools(target: impl FnOnce(&mut CarryPool, &mut ReorderPool)) {
+    let mut pools = POOLS.lock().unwrap_or_else(PoisonError::into_inner);
+    let (carry, reorder) = pools.get_or_insert_with(|| (carry_pool(), reorder_pool()));
+    target(carry, reorder);
+}
 
 /// Interleaved framing: the same frames, messages and losses are found however the bytes are cut
 /// into reads. Heads are not scanned over and over, and every carry slot is returned. A session
 /// delivers the same RTP whatever else the camera sends, and never has more to write than its
 /// buffer holds.
 pub fn framing(data: &[u8]) {
-    let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
-    let pool = pool.get_or_insert_with(carry_pool);
+    with_pools(|carry, reorder| frames(data, carry, reorder));
+}
+
+fn frames(data: &[u8], pool: &mut CarryPool, reorder: &mut ReorderPool) {
     let whole = items(data, &[], pool);
     if data.len() <= SPLITS_MAX {
         for cut in 1..data.len() {
@@ -45,7 +57,7 @@ pub fn framing(data: &[u8]) {
     }
     let found = whole.iter().filter(|found| found.kind == "rtp").count();
     let mut heard = Heard::new();
-    let has_ended = play(data, pool, &mut heard);
+    let has_ended = play(data, (pool, reorder), &mut heard);
     assert!(heard.packets == found || has_ended, "{} of {found} packets", heard.packets);
 }
 
@@ -68,7 +80,7 @@ struct Found {
 
 fn items(stream: &[u8], cuts: &[usize], pool: &mut CarryPool) -> Vec<Found> {
     scanned::take();
-    let mut framer = Framer::new(CHANNELS);
+    let mut framer = Framer::new(Some(CHANNELS));
     let mut found = Vec::new();
     let mut start = 0;
     for end in cuts.iter().copied().chain([stream.len()]) {
@@ -145,13 +157,17 @@ impl Sink for Heard {
 }
 
 /// Plays a session with a camera that does not read; returns whether a refused PLAY ended it.
-fn play(data: &[u8], pool: &mut CarryPool, heard: &mut Heard) -> bool {
+fn play(
+    data: &[u8],
+    (pool, reorder): (&mut CarryPool, &mut ReorderPool),
+    heard: &mut Heard,
+) -> bool {
     const READ_US: u64 = 700_000;
     let mut session = Session::new(Negotiated {
         base: "rtsp://192.0.2.7/live".to_owned(),
         session_id: Some("7".to_owned()),
         timeout_s: Some(10),
-        channels: CHANNELS,
+        route: RtpRoute::Interleaved(CHANNELS),
         auth: Auth::new(Some(credentials()), false),
         cseq: 4,
         ssrc: 7,
@@ -174,7 +190,7 @@ fn play(data: &[u8], pool: &mut CarryPool, heard: &mut Heard) -> bool {
     assert!(session.transmit().len() <= RTSP_TRANSMIT_BYTES_MAX);
     assert!(!format!("{session:?}").contains(SECRET));
     check_requests(&without_frames(session.transmit()));
-    session.release(pool);
+    session.release(pool, reorder);
     assert_eq!(pool.in_use(), [0, 0, 0], "every slot is given back");
     has_ended
 }
@@ -259,6 +275,11 @@ fn ask(dialog: &mut Dialog, asked: &mut Vec<String>) -> End {
         assert!(!format!("{step:?}").contains(SECRET));
         match step {
             DialogStep::Read => return End::Waiting,
+            DialogStep::OpenPorts => {
+                if let Err(error) = dialog.ports_opened(5000) {
+                    return End::Failed(error);
+                }
+            }
             DialogStep::Connect(port) => return End::Elsewhere(port),
             DialogStep::Ready(ready) => return End::Ready(format!("{:?}", ready.video)),
             DialogStep::Send(bytes) => {

@@ -2,10 +2,12 @@
 //! any way.
 
 mod conversation;
+mod datagrams;
 mod heads;
 mod texts;
 
 pub use conversation::{dialog, framing};
+pub use datagrams::datagrams;
 pub use heads::head;
 pub use texts::{challenge, sdp, url};
 

@@ -25,6 +25,8 @@ pub enum CameraSound {
     Unsupported(String),
     /// It was not set up: the camera refused that, or did not answer.
     Refused,
+    /// It was not set up, since the camera's packets come as datagrams.
+    Datagrams,
 }
 
 impl CameraSound {
@@ -44,6 +46,7 @@ impl CameraSound {
                 "its sound is {codec}, which browsers do not take here: set the camera to G.711"
             )),
             Self::Refused => Some("the camera does not let its sound be set up".to_owned()),
+            Self::Datagrams => Some("its sound is not taken over UDP yet".to_owned()),
         }
     }
 }

@@ -14,6 +14,7 @@ fn metrics_page() -> String {
         name: "a\"b".to_owned(),
         state: "playing",
         reason: None,
+        transport: Some("tcp"),
         codec: None,
         width: None,
         height: None,
