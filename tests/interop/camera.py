@@ -32,6 +32,7 @@ DEFAULTS = {
     "threads": "1",
     "mtu": "1400",
     "sound": "",  # alaw, mulaw, opus or aac, beside the picture
+    "transports": "tcp+udp+multicast",  # those that it grants
     "deaf": "0",  # 1: makes no key frame when asked for one, as many cameras
 }
 
@@ -108,6 +109,19 @@ def deafen(_factory, media):
     pad.add_probe(Gst.PadProbeType.EVENT_UPSTREAM, swallow)
 
 
+def transports(factory, names):
+    """Grants only these transports; multicast in groups of its own."""
+    trans = GstRtsp.RTSPLowerTrans
+    known = {"tcp": trans.TCP, "udp": trans.UDP, "multicast": trans.UDP_MCAST}
+    granted = trans(0)
+    for name in names.split("+"):
+        granted |= known[name]
+    factory.set_protocols(granted)
+    pool = GstRtspServer.RTSPAddressPool()
+    pool.add_range("239.81.17.1", "239.81.17.9", 15000, 15100, 4)
+    factory.set_address_pool(pool)
+
+
 def guard(auth, factories, method, user, password):
     """Lets only this user in, by Basic or by Digest."""
     token = GstRtspServer.RTSPToken()
@@ -145,6 +159,7 @@ def main():
         factory = GstRtspServer.RTSPMediaFactory()
         factory.set_launch(launch_line(mount))
         factory.set_shared(True)
+        transports(factory, mount["transports"])
         if mount["deaf"] == "1":
             factory.connect("media-configure", deafen)
         server.get_mount_points().add_factory(mount["path"], factory)
