@@ -151,7 +151,7 @@ fn lost_datagrams_cost_pictures_and_tear_none() {
         assert!(pictures >= least, "{pictures} pictures at {per_mille}/1000");
         assert!(pictures < 150, "some must be missing");
         assert!(lost.abs_diff(gone) <= 3 && late == 0, "{lost} of {gone}, {late} late");
-        assert_eq!(server.metric("weir_media_thread_allocations"), Some(0.0));
+        assert_eq!(server.metric("weir_media_thread_allocations_total"), Some(0.0));
     }
 }
 

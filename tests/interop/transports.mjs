@@ -82,7 +82,7 @@ for (const camera of CAMERAS) {
     t.diagnostic(`${framesPerS.toFixed(2)} frames/s`);
     const lost = await weir.metric(`weir_camera_udp_lost_total{camera="${name}"}`);
     assert.equal(lost, 0);
-    assert.equal(await weir.metric('weir_media_thread_allocations'), 0);
+    assert.equal(await weir.metric('weir_media_thread_allocations_total'), 0);
   });
 }
 
