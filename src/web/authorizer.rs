@@ -10,6 +10,7 @@ use hyper::{Method, Request};
 
 use super::activity::Awaited;
 use super::caller::Caller;
+use super::pages::INLINE_SCRIPT;
 use super::request_credentials::{self, PageSource, RequestAddress};
 use super::route::Route;
 use super::server::Client;
@@ -151,15 +152,16 @@ impl Authorizer {
         }
     }
 
-    /// Content-Security-Policy of pages: only weir's own files are loaded, whatever a camera's name
-    /// or a reason may contain. Only weir's own pages and the sites of `[http] origins` may frame
-    /// them.
+    /// Content-Security-Policy of pages: only weir's own files are loaded and only its own script
+    /// within a page runs, whatever a camera's name or a reason may contain. Only weir's own pages
+    /// and the sites of `[http] origins` may frame them.
     fn content_policy(&self) -> HeaderValue {
         let origins: String =
             self.policy.origins.iter().map(|origin| format!(" {}", origin.text())).collect();
         let text = format!(
-            "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; \
-             frame-ancestors 'self'{origins}"
+            "default-src 'self'; script-src 'self' {}; base-uri 'none'; object-src 'none'; \
+             form-action 'self'; frame-ancestors 'self'{origins}",
+            *INLINE_SCRIPT
         );
         HeaderValue::try_from(text).expect("origins are visible ASCII")
     }

@@ -1,6 +1,9 @@
 //! The viewer's files, embedded in the program both as they are and as gzip. Browsers ask each time
 //! whether a file has changed, so that an update shows at once; an ETag tells them that it has not.
 
+use std::sync::LazyLock;
+
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use bytes::Bytes;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode, Uri};
@@ -37,6 +40,20 @@ impl Terms {
 }
 
 const HTML: &str = "text/html; charset=utf-8";
+
+/// The source that a Content-Security-Policy names for the script within the wall and the player:
+/// its hash (CSP level 3, section 2.3.1). Both have the same one.
+pub(super) static INLINE_SCRIPT: LazyLock<String> = LazyLock::new(|| {
+    let text = inline_script(include_str!("pages/index.html"));
+    let hash = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    format!("'sha256-{}'", BASE64_STANDARD.encode(hash))
+});
+
+/// What stands between the tags of a page's first script without a file.
+fn inline_script(page: &str) -> &str {
+    let text = page.split_once("<script>").and_then(|(_, rest)| rest.split_once("</script>"));
+    text.expect("pages have it").0
+}
 
 macro_rules! page {
     ($path:literal, $file:literal, $content_type:literal) => {
@@ -226,6 +243,13 @@ mod tests {
 
     fn header(reply: &Reply, name: header::HeaderName) -> Option<&str> {
         reply.headers().get(name).map(|value| value.to_str().expect("ASCII"))
+    }
+
+    #[test]
+    fn the_script_within_is_the_same_in_both_pages() {
+        let [wall, player] = [include_str!("pages/index.html"), include_str!("pages/player.html")];
+        assert_eq!(inline_script(wall), inline_script(player));
+        assert_eq!(wall.matches("<script>").count() + player.matches("<script>").count(), 2);
     }
 
     #[test]

@@ -155,3 +155,20 @@ test('a browser without AES-GCM is told so in the words of weir', async (t) => {
   await says(viewer, 'No AES-GCM: the player offers only other SRTP ciphers');
   assert.match(asked, /DTLS/);
 });
+
+for (const [page, module] of [['slow/', 'whep.js'], ['', 'trouble.js']]) {
+  test(`a module of /${page} that does not come is asked for again`, async (t) => {
+    const context = await browser.newContext();
+    t.after(() => context.close());
+    let failures = 0;
+    // As when the network changes while the page loads: it is not the browser that comes back.
+    await context.route(`**/-/${module}`, (route) => {
+      return failures++ < 2 ? route.abort('connectionreset') : route.continue();
+    });
+    const at = await context.newPage();
+    await at.goto(`${weir.http}/${page}`);
+    await at.locator('#unstarted').waitFor({ state: 'attached' });
+    await at.locator('#unstarted').waitFor({ state: 'detached', timeout: 15_000 });
+    assert.ok(failures > 2, 'the first did not come');
+  });
+}

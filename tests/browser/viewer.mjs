@@ -149,6 +149,10 @@ export async function watchTimers(page) {
 export class Viewer {
   constructor(page) {
     this.page = page;
+    this.failedRequests = [];
+    page.on('requestfailed', (request) => {
+      this.failedRequests.push(`${request.url()} ${request.failure()?.errorText}`);
+    });
   }
 
   /** Opens a page in a context of its own, another person's browser, once it is prepared. */
@@ -157,9 +161,9 @@ export class Viewer {
     await context.addInitScript(recordConnections);
     await context.addInitScript(defineOfferVideo);
     await prepare(context);
-    const page = await context.newPage();
-    await page.goto(url);
-    return new Viewer(page);
+    const viewer = new Viewer(await context.newPage());
+    await viewer.page.goto(url);
+    return viewer;
   }
 
   /**
@@ -178,7 +182,10 @@ export class Viewer {
       return await (await shown(10_000)).jsonValue();
     } catch {
       const text = await this.page.locator('body').innerText();
-      throw new Error(`no picture within ${limitMs} ms, the page says: ${text}`);
+      const failed = this.failedRequests.join(', ') || 'none';
+      throw new Error(
+        `no picture within ${limitMs} ms, the page says: ${text}; failed requests: ${failed}`,
+      );
     }
   }
 

@@ -12,7 +12,7 @@ impl Dialog {
         self.transports = Transports::new(Some(transport), transport);
     }
 
-    /// The ports of [`DialogStep::OpenPorts`] are open; `port` is the even one.
+    /// The ports of [`OpenPorts`](super::DialogStep::OpenPorts) are open; `port` is the even one.
     ///
     /// # Errors
     /// As those of [`Dialog::receive`].
