@@ -6,19 +6,12 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
-
-use tokio::sync::Semaphore;
-use tokio::time::sleep;
 
 use crate::clock;
 use crate::codec::CodecProfile;
 use crate::config;
-use crate::limits::{
-    CAMERA_RETRY_MS_MAX, CAMERA_RETRY_MS_MIN, CAMERA_SETTLED_US, CAMERAS_DIALLED_MAX, CAMERAS_MAX,
-};
+use crate::limits::CAMERAS_MAX;
 use crate::media::{Command, Lost, Play};
-use crate::random::random;
 use crate::status;
 use crate::storage::StateFolder;
 use crate::tls::CameraPins;
@@ -26,7 +19,13 @@ use crate::webrtc::ended::Ended;
 
 use super::camera_slot::{CameraSlot, SlotState};
 use super::dial::{Dialled, dial_charged};
+use super::dial_error::DialError;
+use super::dial_schedule::{DialEnding, DialSchedule};
 use super::{CameraStatus, Control, OfferRefusal};
+
+/// Added to why a camera does not answer that has refused a login.
+const SEEMS_TO_BAN: &str = "it refused weir's login before, and seems to ban weir now: check user \
+                            and password, and wait or restart the camera";
 
 /// All camera slots, and which of them have a camera.
 pub(super) struct CameraSlots {
@@ -34,9 +33,8 @@ pub(super) struct CameraSlots {
     slots: Vec<CameraSlot>,
     /// The slots that have a camera, in the configuration's order.
     order: RefCell<Vec<u16>>,
-    /// Held while a camera is dialled, as many at once as there are permits: a whole site that
-    /// comes back is dialled in rows.
-    dials: Semaphore,
+    /// When each of them is dialled.
+    dials: DialSchedule,
     /// The certificates that encrypted cameras showed first.
     pins: CameraPins,
 }
@@ -49,7 +47,7 @@ impl CameraSlots {
         for (slot, section) in slots.iter().zip(sections) {
             slot.assign(Some(section));
         }
-        let dials = Semaphore::new(CAMERAS_DIALLED_MAX);
+        let dials = DialSchedule::new();
         let cameras = Self { slots, order, dials, pins: CameraPins::open(state) };
         cameras.configure_pins();
         cameras
@@ -128,13 +126,17 @@ impl Control {
     /// Keeps one camera playing, for ever.
     async fn play_on(&self, slot: usize, section: &config::Camera) {
         let camera = self.0.cameras.slot(slot);
-        let mut retry_ms = CAMERA_RETRY_MS_MIN;
+        let dials = &self.0.cameras.dials;
+        let Some(url) = &section.url else { return std::future::pending().await };
+        dials.reset(slot, url);
+        camera.enter(SlotState::Connecting);
         let mut is_warned = false;
         loop {
+            let permit = dials.begin(slot, url).await;
             camera.enter(SlotState::Connecting);
-            let permit = self.0.cameras.dials.acquire().await;
             let dialled = dial_charged(section, camera.habits(), self.0.cameras.pins()).await;
-            drop(permit);
+            let ending = dialled.as_ref().map_or_else(DialError::ending, |_| DialEnding::Ready);
+            let seems_to_ban = permit.ended(ending);
             match dialled {
                 Ok(dialled) => {
                     let ready = &dialled.ready;
@@ -150,21 +152,19 @@ impl Control {
                         return std::future::pending().await;
                     }
                     let after_us = clock::now_us() - began_us;
-                    if after_us > CAMERA_SETTLED_US {
-                        retry_ms = CAMERA_RETRY_MS_MIN;
-                    }
+                    dials.lost(slot, after_us);
                     camera.learn(lost, after_us, timeout_s);
                     let reason = broken.unwrap_or_else(|| lost.reason().to_owned());
                     camera.enter(SlotState::Waiting(reason));
                 }
                 Err(error) if error.needs_person() => {
-                    retry_ms = CAMERA_RETRY_MS_MAX;
                     camera.enter(SlotState::Failed(error.to_string()));
+                }
+                Err(error) if seems_to_ban => {
+                    camera.enter(SlotState::Waiting(format!("{error}; {SEEMS_TO_BAN}")));
                 }
                 Err(error) => camera.enter(SlotState::Waiting(error.to_string())),
             }
-            sleep(jittered(retry_ms)).await;
-            retry_ms = (retry_ms * 2).min(CAMERA_RETRY_MS_MAX);
         }
     }
 
@@ -200,12 +200,6 @@ impl Control {
         stats.lost.store(0, Relaxed);
         camera.is_cleared();
     }
-}
-
-/// `ms` give or take a fifth, so that cameras that fell together do not return together.
-fn jittered(ms: u64) -> Duration {
-    let random = u64::from(u16::from_be_bytes(random()));
-    Duration::from_millis(ms * 4 / 5 + ms * 2 / 5 * random / u64::from(u16::MAX))
 }
 
 /// A slot as commands have it.

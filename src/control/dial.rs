@@ -2,7 +2,7 @@
 //! may be encrypted or within HTTP ([`super::link`]).
 //!
 //! The time is bounded by [`CAMERA_DIAL_MS_MAX`], which includes the lookup of the name, all
-//! addresses and all redirects. One read is bounded by [`RTSP_LEFTOVER_BYTES_MAX`]. A redirect is
+//! addresses ([`CAMERA_CONNECT_MS_MAX`]) and all redirects. One read is bounded by [`RTSP_LEFTOVER_BYTES_MAX`]. A redirect is
 //! followed only to another port of the address that was reached: a camera cannot make weir look
 //! up a name. Datagrams are sent to that address alone as well.
 
@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::dial_error::DialError;
 use super::link::{CameraLink, LinkTarget, with_no_delay};
 use crate::config;
-use crate::limits::{CAMERA_DIAL_MS_MAX, RTSP_LEFTOVER_BYTES_MAX};
+use crate::limits::{CAMERA_CONNECT_MS_MAX, CAMERA_DIAL_MS_MAX, RTSP_LEFTOVER_BYTES_MAX};
 use crate::mem::accounts::{AccountKind, HeapAccount};
 use crate::net::names;
 use crate::net::reach::connect_to_first;
@@ -68,7 +68,9 @@ async fn converse(
     pins: &CameraPins,
 ) -> Result<Dialled, DialError> {
     let addresses = names::resolve(url.host(), url.port()).await.map_err(DialError::Name)?;
-    let socket = with_no_delay(connect_to_first(&addresses).await)?;
+    let limit = Duration::from_millis(CAMERA_CONNECT_MS_MAX);
+    let connecting = timeout(limit, connect_to_first(&addresses)).await;
+    let socket = with_no_delay(connecting.map_err(|_| DialError::NoConnection)?)?;
     let address = socket.peer_addr().map_err(DialError::Network)?;
     let credentials = section.credentials();
     let mut target = LinkTarget { url, section, pins, habits, address };

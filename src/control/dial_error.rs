@@ -3,7 +3,8 @@
 use std::fmt;
 use std::io;
 
-use crate::limits::CAMERA_DIAL_MS_MAX;
+use super::dial_schedule::DialEnding;
+use crate::limits::{CAMERA_CONNECT_MS_MAX, CAMERA_DIAL_MS_MAX};
 use crate::mem::accounts::{OverBudget, Refused};
 use crate::net::names::NameError;
 use crate::rtsp::DialogError;
@@ -19,6 +20,8 @@ pub(super) enum DialError {
     /// The UDP ports could not be opened, or the group not be joined.
     Datagrams(io::Error),
     Timeout,
+    /// None of its addresses took a connection in time.
+    NoConnection,
     /// The section has no URL; a disabled camera is not dialled.
     NoUrl,
     /// Not begun: the number of dials or the heap is at its bound.
@@ -34,6 +37,25 @@ impl DialError {
             Self::Camera(error) => error.needs_person(),
             Self::Tls(error) => error.needs_person(),
             _ => false,
+        }
+    }
+
+    /// What it means for the next dials.
+    pub(super) fn ending(&self) -> DialEnding {
+        match self {
+            Self::Camera(DialogError::WrongCredentials { .. }) => DialEnding::LoginRefused,
+            Self::Camera(DialogError::Closed { .. })
+            | Self::Name(_)
+            | Self::Network(_)
+            | Self::NoConnection
+            | Self::Timeout => DialEnding::NoAnswer,
+            _ if self.needs_person() => DialEnding::NeedsPerson,
+            Self::Camera(_)
+            | Self::Tls(_)
+            | Self::Datagrams(_)
+            | Self::NoUrl
+            | Self::Refused(_)
+            | Self::OverBudget(_) => DialEnding::Failed,
         }
     }
 
@@ -66,6 +88,10 @@ impl fmt::Display for DialError {
             Self::Refused(refused) => write!(f, "not dialled now, will retry: {refused}"),
             Self::OverBudget(over) => write!(f, "the dial used {over}"),
             Self::NoUrl => f.write_str("the camera has no url"),
+            Self::NoConnection => {
+                let limit_s = CAMERA_CONNECT_MS_MAX / 1000;
+                write!(f, "cannot reach the camera: no connection within {limit_s} s")
+            }
             Self::Timeout => {
                 write!(f, "the camera does not answer within {} s", CAMERA_DIAL_MS_MAX / 1000)
             }

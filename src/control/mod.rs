@@ -18,6 +18,7 @@ mod carrier;
 mod console;
 mod dial;
 mod dial_error;
+mod dial_schedule;
 mod link;
 mod media_events;
 mod offers;

@@ -6,10 +6,19 @@ use super::{CAMERA_READ_BYTES_MIN, CARRY_LARGE_BYTES, KIB, PROFILE};
 pub const CAMERAS_DIALLED_MAX: usize = 8;
 /// The time limit of a dial, from the connection's begin to the answer of SETUP.
 pub const CAMERA_DIAL_MS_MAX: u64 = 10_000;
-/// The wait before the second try; doubled for each further one.
+/// The time limit of connecting to a camera. One that is off holds up the dials of others no longer;
+/// SYN is repeated after 1 and 3 s.
+pub const CAMERA_CONNECT_MS_MAX: u64 = 4_000;
+/// The wait before a camera that was lost is dialled again; doubled for each further try.
 pub const CAMERA_RETRY_MS_MIN: u64 = 1_000;
+/// The shortest wait between two dials of a camera if the first has failed, and of a host that did
+/// not answer or refused a login.
+pub const CAMERA_HOST_REST_MS: u64 = 5_000;
 /// The longest wait between two tries, and the one for a camera that needs a person.
 pub const CAMERA_RETRY_MS_MAX: u64 = 60_000;
+/// A host that does not answer this soon after it refused a login seems to ban weir. Cameras do so
+/// for 5 to 30 minutes.
+pub const CAMERA_BAN_US: u64 = 30 * 60 * 1_000_000;
 /// A camera that has played this long is dialled again as if for the first time.
 pub const CAMERA_SETTLED_US: u64 = 10_000_000;
 /// If video has come for this long without a picture, the reason is shown. Key frames of a camera
