@@ -74,9 +74,8 @@ struct Transport<'a> {
 }
 
 impl<'a> Transport<'a> {
-    /// The attributes of the section itself, else of the session level, else of any other section:
-    /// with BUNDLE all share one transport, and only the first must describe it (RFC 9143 section
-    /// 7).
+    /// The attributes of the section `own`, else of the session level, else of any other section:
+    /// with BUNDLE all share one transport, and one section may be alone in describing it.
     fn chosen(own: &Self, session: &Self, drafts: &[Draft<'a>]) -> Self {
         let all = || [own, session].into_iter().chain(drafts.iter().map(|draft| &draft.transport));
         let credentials = all().find(|t| t.ufrag.is_some() && t.password.is_some());
@@ -165,7 +164,8 @@ impl<'a> Offer<'a> {
             return Err(OfferError::NoRtcpMux);
         }
         let is_bundled = draft.in_bundle(bundle).is_bundled;
-        let transport = Transport::chosen(&draft.transport, session, drafts);
+        let own = tagged(bundle, drafts).filter(|_| is_bundled).unwrap_or(draft);
+        let transport = Transport::chosen(&own.transport, session, drafts);
         if transport.setup == Some("passive") {
             return Err(OfferError::SetupPassive);
         }
@@ -198,6 +198,18 @@ impl<'a> Offer<'a> {
         let at = SoundCodec::ALL.iter().position(|known| *known == codec)?;
         self.sounds[at]
     }
+}
+
+/// The section whose transport those in the BUNDLE group share: the first in the group that weir takes
+/// (RFC 9143 section 7.3.2). Sections may have ICE credentials each of their own, as aiortc up to 1.4
+/// writes them.
+fn tagged<'d, 'a>(bundle: &str, drafts: &'d [Draft<'a>]) -> Option<&'d Draft<'a>> {
+    bundle.split(' ').find_map(|mid| {
+        drafts.iter().find(|draft| {
+            let section = draft.in_bundle(bundle);
+            section.is_bundled && section.mid == Some(mid)
+        })
+    })
 }
 
 /// Checks the count that costs memory before anything is allocated for the text.

@@ -167,6 +167,25 @@ fn credentials_are_found_where_browsers_put_them() {
 }
 
 #[test]
+fn of_bundled_sections_the_first_describes_the_transport_of_all() {
+    let own = |ufrag: &str| TRANSPORT.replace("Ab+/", ufrag);
+    let sound = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:1\r\na=rtcp-mux\r\n";
+    let bundled = HEAD.replace("BUNDLE 0", "BUNDLE 1 0");
+    let text = [&bundled, sound, &own("sound"), VIDEO, &own("video")].concat();
+    assert_eq!(Offer::read(&text).unwrap().ufrag, "sound");
+    for (from, to) in [
+        ("BUNDLE 1 0", "BUNDLE 0 1"),
+        ("BUNDLE 1 0", "LS 1 0"),
+        ("m=audio 9 UDP/TLS/RTP/SAVPF", "m=application 9 UDP/DTLS/SCTP"),
+        ("a=ice-ufrag:sound\r\n", ""),
+    ] {
+        let other = text.replacen(from, to, 1);
+        assert_ne!(other, text);
+        assert_eq!(Offer::read(&other).unwrap().ufrag, "video", "{to}");
+    }
+}
+
+#[test]
 fn what_shares_the_transport_is_what_bundle_names_and_can() {
     let sound = "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:1\r\na=rtcp-mux\r\n\
         a=rtpmap:111 opus/48000/2\r\n";
