@@ -3,13 +3,14 @@
 //! Published timestamps follow the camera's, at an offset. Single frames stamped far away
 //! (Intelbras), clocks that step (Wyze, Dahua after SNTP) and reconnects are bridged by the arrival
 //! time, so that viewers see the real distance. Access units of equal timestamp are moved apart by
-//! one tick. When media time falls steadily behind the arrival time, the offset is corrected. Small
+//! one tick. When media time falls steadily behind the arrival time, it is moved forward once, and
+//! runs faster from then on: each move is a freeze where a browser plays by the timestamps. Small
 //! steps back are passed on unchanged; several of them mean B-frames, which no browser shows well,
 //! so they are reported.
 
 use crate::limits::{
     TIMESTAMP_BACK_S, TIMESTAMP_BACKS_MIN, TIMESTAMP_BACKS_UNITS, TIMESTAMP_DRIFT_MS_MAX,
-    TIMESTAMP_JUMP_S, TIMESTAMP_JUMPS_MAX, TIMESTAMP_STEP_MIN, VIDEO_CLOCK_HZ,
+    TIMESTAMP_JUMP_S, TIMESTAMP_JUMPS_MAX, TIMESTAMP_RATE_MAX, TIMESTAMP_STEP_MIN, VIDEO_CLOCK_HZ,
 };
 
 /// The longest step forward that is accepted, in 90 kHz ticks.
@@ -17,6 +18,9 @@ const FORWARD_MAX: i32 = (TIMESTAMP_JUMP_S * VIDEO_CLOCK_HZ).cast_signed();
 /// The longest step back that is taken for a B-frame's, in 90 kHz ticks.
 const BACK_MAX: i32 = -(TIMESTAMP_BACK_S * VIDEO_CLOCK_HZ).cast_signed();
 const DRIFT_MAX: i64 = (TIMESTAMP_DRIFT_MS_MAX * VIDEO_CLOCK_HZ as u64 / 1000).cast_signed();
+/// A rate of one, in the parts that rates are counted in: about a millionth.
+const RATE_ONE: i64 = 1 << 20;
+const RATE_MAX: i64 = RATE_ONE * TIMESTAMP_RATE_MAX;
 /// One hour in ticks: an older anchor is moved, so that timestamps do not wrap against it.
 const ANCHOR_AGE_MAX: i64 = 3600 * VIDEO_CLOCK_HZ as i64;
 /// Drift is the smallest lateness in this time, so that a stalled connection does not count as
@@ -88,6 +92,7 @@ impl Timeline {
         }
         self.jumps = 0;
         self.count(step < 0);
+        self.offset = self.offset.wrapping_add(self.drift.rate.added(step));
         let mut timestamp = camera.wrapping_add(self.offset);
         if step >= 0 {
             if timestamp.wrapping_sub(last.timestamp).cast_signed() <= 0 {
@@ -167,13 +172,18 @@ fn ticks(us: u64) -> u64 {
     us * u64::from(VIDEO_CLOCK_HZ) / 1_000_000
 }
 
-/// Measures how far media time is behind the arrival time, from the earliest arrival on.
+/// Measures how far media time is behind the arrival time, from the earliest arrival on, and how much
+/// faster it must run for that to end.
 #[derive(Debug)]
 struct Drift {
     anchor: Option<Anchor>,
+    /// When lateness was last zero by definition.
+    since_us: u64,
     window_us: u64,
-    /// The smallest lateness of the current window, in ticks.
+    /// The smallest lateness of the current window in ticks, and when that was.
     least: i64,
+    least_us: u64,
+    rate: Rate,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -184,41 +194,102 @@ struct Anchor {
 
 impl Drift {
     const fn new() -> Self {
-        Self { anchor: None, window_us: 0, least: 0 }
+        let rate = Rate::new();
+        Self { anchor: None, since_us: 0, window_us: 0, least: i64::MAX, least_us: 0, rate }
     }
 
     /// Notes a timestamp. Returns by how many ticks timestamps must be moved forward from now on.
     fn observe(&mut self, timestamp: u32, now_us: u64) -> u32 {
-        let here = Anchor { timestamp, arrival_us: now_us };
         let Some(anchor) = self.anchor else {
-            return self.restart(here);
+            return self.restart(timestamp, now_us);
         };
         let media = i64::from(timestamp.wrapping_sub(anchor.timestamp).cast_signed());
         let wall = ticks(now_us.saturating_sub(anchor.arrival_us)).cast_signed();
         let late = wall - media;
-        if late < 0 {
-            return self.restart(here);
+        if late < 0 && self.rate.is_one() {
+            return self.restart(timestamp, now_us);
         }
-        self.least = self.least.min(late);
+        if late < self.least {
+            (self.least, self.least_us) = (late, now_us);
+        }
         if now_us.saturating_sub(self.window_us) < DRIFT_WINDOW_US {
             return 0;
         }
         self.window_us = now_us;
         let least = std::mem::replace(&mut self.least, i64::MAX);
-        let forward = if least > DRIFT_MAX { least } else { 0 };
+        if least.abs() > DRIFT_MAX {
+            return self.correct(least, late, timestamp, now_us);
+        }
         if wall > ANCHOR_AGE_MAX {
             // Keep the same lateness with a newer anchor, before the difference of timestamps
             // wraps.
-            let behind = u32::try_from(late).unwrap_or(0);
-            self.anchor = Some(Anchor { timestamp: timestamp.wrapping_add(behind), ..here });
+            self.set_anchor(timestamp, late, now_us);
         }
-        u32::try_from(forward).unwrap_or(0)
+        0
     }
 
-    /// Restarts the measurement with `here` as the anchor, which is on time by definition.
-    fn restart(&mut self, here: Anchor) -> u32 {
-        *self = Self { anchor: Some(here), window_us: here.arrival_us, least: i64::MAX };
+    /// Restarts the measurement with a timestamp that is on time by definition.
+    fn restart(&mut self, timestamp: u32, now_us: u64) -> u32 {
+        (self.since_us, self.window_us, self.least) = (now_us, now_us, i64::MAX);
+        self.set_anchor(timestamp, 0, now_us);
         0
+    }
+
+    /// Changes the rate by what media time has lost, or won since the rate was last changed. What was
+    /// lost is made up at once; what was won is left, as time does not run back.
+    fn correct(&mut self, least: i64, late: i64, timestamp: u32, now_us: u64) -> u32 {
+        let wall = ticks(self.least_us.saturating_sub(self.since_us)).cast_signed().max(1);
+        self.rate.change(wall, wall - least);
+        let after = ticks(now_us.saturating_sub(self.least_us)).cast_signed();
+        let lost = least + after * least / wall;
+        let forward = u32::try_from(lost).unwrap_or(0);
+        self.since_us = now_us;
+        self.set_anchor(timestamp.wrapping_add(forward), late - lost, now_us);
+        forward
+    }
+
+    /// From now on a timestamp is `late` that is as late as `timestamp` is now.
+    fn set_anchor(&mut self, timestamp: u32, late: i64, now_us: u64) {
+        #[allow(clippy::cast_possible_truncation)] // timestamps wrap
+        let late = late as u32;
+        let timestamp = timestamp.wrapping_add(late);
+        self.anchor = Some(Anchor { timestamp, arrival_us: now_us });
+    }
+}
+
+/// How much faster than the camera's timestamps the published ones run: one or more.
+#[derive(Debug)]
+struct Rate {
+    /// In units of 1 / [`RATE_ONE`].
+    parts: i64,
+    /// What is left over of a tick, in the same units.
+    rest: i64,
+}
+
+impl Rate {
+    const fn new() -> Self {
+        Self { parts: RATE_ONE, rest: 0 }
+    }
+
+    fn is_one(&self) -> bool {
+        self.parts == RATE_ONE
+    }
+
+    /// The ticks to add to a step of the camera's.
+    fn added(&mut self, step: i32) -> u32 {
+        let parts = i64::from(step) * (self.parts - RATE_ONE) + self.rest;
+        self.rest = parts.rem_euclid(RATE_ONE);
+        #[allow(clippy::cast_possible_truncation)] // timestamps wrap
+        {
+            parts.div_euclid(RATE_ONE) as u32
+        }
+    }
+
+    /// Has media time run so that `wall` ticks pass where `media` did.
+    fn change(&mut self, wall: i64, media: i64) {
+        let parts = i128::from(self.parts) * i128::from(wall) / i128::from(media.max(1));
+        let parts = parts.clamp(i128::from(RATE_ONE), i128::from(RATE_MAX));
+        self.parts = i64::try_from(parts).unwrap_or(RATE_ONE);
     }
 }
 
@@ -306,20 +377,59 @@ mod tests {
         }
     }
 
-    #[test]
-    fn slow_media_time_is_brought_forward_and_a_stall_is_not_drift() {
-        let mut timeline = Timeline::new();
-        let (mut camera, mut now_us) = (0, 0);
-        for _ in 0..2000 {
-            // 25 frames per second by the timestamps, 21 by the wall clock.
-            camera += FRAME;
-            now_us += 1_000_000 / 21;
-            timeline.stamp(camera, now_us);
+    /// Feeds `count` frames, of which `fps` come in a second and 25 by their timestamps; returns the
+    /// published steps that are longer than a frame by more than its share of the drift.
+    fn feed(timeline: &mut Timeline, at: &mut (u32, u64), count: u64, fps: u64) -> Vec<u32> {
+        let mut long = Vec::new();
+        for n in 0..count {
+            at.0 = at.0.wrapping_add(FRAME);
+            at.1 += 1_000_000 / fps;
+            let last = timeline.last().map_or(0, |(stamp, _)| stamp);
+            // Some are up to 30 ms late.
+            let step = timeline.stamp(at.0, at.1 + n * 7919 % 30_000).wrapping_sub(last);
+            if step > FRAME * 3 / 2 {
+                long.push(step);
+            }
         }
-        let (stamp, at_us) = timeline.last().unwrap();
-        let behind = ticks(at_us).cast_signed() - i64::from(stamp);
-        assert!(behind < 3 * DRIFT_MAX, "{behind} ticks");
+        long
+    }
 
+    #[test]
+    fn slow_media_time_is_moved_forward_once_and_runs_faster_then() {
+        let mut timeline = Timeline::new();
+        let mut at = (0, 0);
+        let moves = feed(&mut timeline, &mut at, 21 * 20, 21);
+        assert_eq!(moves.len(), 1, "{moves:?}");
+        for fps in [21, 25, 19, 25] {
+            // The camera's rate changes: media time follows within a few windows.
+            feed(&mut timeline, &mut at, 30 * fps, fps);
+            let settled = timeline.last().unwrap();
+            let moves = feed(&mut timeline, &mut at, 1200 * fps, fps);
+            assert!(moves.len() <= 2, "{fps}: {moves:?}");
+            let (stamp, at_us) = timeline.last().unwrap();
+            let media = i64::from(stamp.wrapping_sub(settled.0));
+            let wall = ticks(at_us - settled.1).cast_signed();
+            assert!((media - wall).abs() < 3 * DRIFT_MAX, "{fps}: {}", media - wall);
+        }
+    }
+
+    #[test]
+    fn media_time_that_stands_still_or_creeps_is_within_the_bounds_of_the_rate() {
+        let mut timeline = Timeline::new();
+        let mut at = (0, 0);
+        feed(&mut timeline, &mut at, 100, 2);
+        assert_eq!(timeline.drift.rate.parts, RATE_MAX);
+        for _ in 0..100 {
+            at.1 += FRAME_US;
+            timeline.stamp(at.0, at.1);
+        }
+        assert_eq!(timeline.drift.rate.parts, RATE_MAX);
+        feed(&mut timeline, &mut at, 25 * 30, 25);
+        assert!(timeline.drift.rate.parts < RATE_ONE * 101 / 100);
+    }
+
+    #[test]
+    fn a_stall_is_not_drift() {
         let (mut timeline, camera, now_us) = running();
         for n in 1..200 {
             // Frames 50 to 74 arrive all at once, up to a second late.

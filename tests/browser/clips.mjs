@@ -64,7 +64,8 @@ async function clipOf(options) {
     'a=rtpmap:96 H264/90000', 'a=control:track',
     `a=fmtp:96 packetization-mode=1;profile-level-id=${profile};sprop-parameter-sets=${sets}`, '',
   ].join('\r\n');
-  return { sdp, frames: units.map((nals) => nals.flatMap(payloadsOf)), fps: options.fps };
+  const { fps, stampedFps = fps } = options;
+  return { sdp, frames: units.map((nals) => nals.flatMap(payloadsOf)), fps, stampedFps };
 }
 
 /** One connection: answers requests, then sends the clip from somewhere in it. */
@@ -112,7 +113,7 @@ class Connection {
     if (method === 'PLAY') this.timer ??= setInterval(() => this.send(clip), 1000 / clip.fps);
   }
 
-  send({ frames, fps }) {
+  send({ frames, stampedFps }) {
     const payloads = frames[this.frame % frames.length];
     const packets = payloads.flatMap((payload, index) => {
       const head = Buffer.alloc(16);
@@ -126,14 +127,15 @@ class Connection {
       return [head, payload];
     });
     this.frame += 1;
-    this.timestamp += CLOCK_HZ / fps;
+    this.timestamp += CLOCK_HZ / stampedFps;
     this.socket.write(Buffer.concat(packets));
   }
 }
 
 /**
  * Serves clips, each by its name with `source`, `seconds`, `fps` and `kbps`, to as many as connect; no
- * two of them send their key frames at the same moment.
+ * two of them send their key frames at the same moment. `stampedFps` is what the timestamps say, where
+ * that is not how often frames come.
  */
 export async function startClips(clips) {
   const made = Object.entries(clips).map(async ([name, options]) => [name, await clipOf(options)]);
