@@ -1,10 +1,12 @@
 // Firefox as a viewer: the wall, a camera's page, and what it is told without its H.264.
 
 import assert from 'node:assert/strict';
+import { networkInterfaces } from 'node:os';
 import { after, before, test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 
 import { startClips } from './clips.mjs';
+import { Relay } from './relay.mjs';
 import { visible, watchedAre } from './tiles.mjs';
 import { GCM_CIPHER, Viewer, launchFirefox, recordConnections } from './viewer.mjs';
 import { startWeir, until } from './weir.mjs';
@@ -37,7 +39,7 @@ async function open(t, path, options) {
   const page = await context.newPage();
   page.errors = [];
   page.on('pageerror', (error) => page.errors.push(error.message));
-  await page.goto(weir.http + path);
+  await page.goto(new URL(path, weir.http).href);
   return page;
 }
 
@@ -116,4 +118,49 @@ test('a Firefox without its H.264 is told what it lacks, and takes no session', 
   await page.getByText('This browser cannot show the camera').waitFor({ timeout: 10_000 });
   await page.getByText(/offers no H\.264\. Firefox fetches it .* may only need a minute/).waitFor();
   assert.equal((await weir.sessions()).length, before);
+});
+
+/** A ClientHello or a piece of one (RFC 6347 section 4.3.2), which is not encrypted. */
+const isHello = (datagram) => datagram[0] === 22 && datagram[13] === 1;
+
+// With its post-quantum key share a ClientHello is longer than a datagram.
+const HELLOS = {
+  swapped: (first, second) => [second, first],
+  'without the first': (first, second) => [second],
+  'without the second': (first) => [first],
+};
+
+test('Firefox plays when the datagrams of its ClientHello are swapped or one is lost', async (t) => {
+  let held, arrangeHello;
+  const arrange = (datagram) => {
+    if (!isHello(datagram) || held.length === 2) return [datagram];
+    held.push(datagram);
+    return held.length === 2 ? arrangeHello(...held) : [];
+  };
+  // Firefox asks nobody on loopback, and is known to nobody there.
+  const addresses = Object.values(networkInterfaces()).flat();
+  const { address } = addresses.find(({ family, internal }) => family === 'IPv4' && !internal);
+  const relay = await Relay.open({ address, arrange });
+  t.after(() => relay.close());
+  const server = await relay.startWeir({
+    cameras: [{ name: NAMES[0], url: clips.url('clip') }],
+    webrtc: { announce: [`${address}:${relay.port}`] },
+  });
+  relay.forwardTo(server.ports.media, address);
+  t.after(() => server.stop());
+  await server.ready(NAMES[0]);
+  const page = await open(t, 'about:blank');
+  for (const [round, what] of Object.keys(HELLOS).entries()) {
+    [held, arrangeHello] = [[], HELLOS[what]];
+    await page.goto(`${server.http}/${NAMES[0]}/`);
+    await page.locator('#pill', { hasText: 'Live' }).waitFor({ timeout: 15_000 });
+    assert.equal(held.length, 2, 'it is two datagrams');
+    assert.notDeepEqual(held[0], held[1]);
+    const sessions = await server.sessions();
+    assert.equal(sessions.length, round + 1, `${what}: the first session plays`);
+    const living = sessions.find(({ state }) => state === 'live');
+    assert.match(living.cipher, GCM_CIPHER);
+    await page.goto('about:blank');
+  }
+  assert.deepEqual(page.errors, []);
 });

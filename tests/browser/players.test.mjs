@@ -1,6 +1,7 @@
 // WHEP players that nobody here wrote, on a site of their own: what each does is in docs/api.md.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 
 import { startCameras } from './cameras.mjs';
@@ -71,6 +72,14 @@ async function stopAndLook(viewer) {
   assert.equal(methods(viewer).at(-1), 'DELETE 200');
   await viewer.close();
 }
+
+test('docs/api.md has these versions of the players', () => {
+  const read = (path) => readFileSync(new URL(path, import.meta.url), 'utf8');
+  const installed = JSON.parse(read('package.json')).dependencies;
+  for (const name of ['whip-whep', '@eyevinn/webrtc-player']) {
+    assert.ok(read('../../docs/api.md').includes(`| \`${name}\` ${installed[name]} |`), name);
+  }
+});
 
 test('whip-whep plays, trickles its candidates, and stops', async () => {
   const viewer = await openPlayer('whip-whep');

@@ -71,10 +71,12 @@ const endsFrame = (datagram) => (datagram[1] & 0x80) !== 0;
 export class Relay {
   /**
    * Listens on a free port. `every: 100` drops each 100th first transmission; `link` says what is
-   * between weir and the browser, see `Link`; `recvBufferSize` is its queue in the kernel.
+   * between weir and the browser, see `Link`; `recvBufferSize` is its queue in the kernel. `arrange`
+   * makes of each datagram from the browser those that are sent on.
    */
-  static async open({ every = 0, address = '127.0.0.1', link, recvBufferSize = 4 << 20 } = {}) {
+  static async open({ every = 0, address = '127.0.0.1', link, recvBufferSize = 4 << 20, arrange } = {}) {
     const relay = new Relay();
+    relay.arrange = arrange ?? ((datagram) => [datagram]);
     Object.assign(relay, { every, first: 0, dropped: [], dropNext: 0, framesLeft: Infinity });
     Object.assign(relay, { repeated: 0, old: [], link: link && new Link(link), recvBufferSize });
     relay.seen = new Set();
@@ -116,7 +118,10 @@ export class Relay {
       upstream.on('error', () => {}); // weir is down: ECONNREFUSED, as a network would lose it
       this.upstreams.set(address, upstream);
     }
-    if (this.target) upstream.send(datagram, this.target.port, this.target.address);
+    if (!this.target) return;
+    for (const each of this.arrange(datagram)) {
+      upstream.send(each, this.target.port, this.target.address);
+    }
   }
 
   loses(datagram) {
