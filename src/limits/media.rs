@@ -85,8 +85,8 @@ pub const TIMESTAMP_BACKS_UNITS: u8 = 100;
 pub const TIMESTAMP_JUMPS_MAX: u8 = 3;
 /// How far media time may fall behind arrival before it is moved forward.
 pub const TIMESTAMP_DRIFT_MS_MAX: u64 = 250;
-/// How many times as fast as a camera's timestamps media time may run, where frames come slower than
-/// they say: 6 frames a second that are stamped as 25.
+/// How many times as fast as a camera's timestamps media time may run, where frames come slower
+/// than they say: 6 frames a second that are stamped as 25.
 pub const TIMESTAMP_RATE_MAX: i64 = 4;
 /// The least step between frames for timestamps that weir makes over a gap: 30 frames per second.
 pub const TIMESTAMP_STEP_MIN: u32 = VIDEO_CLOCK_HZ / 30;

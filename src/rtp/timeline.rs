@@ -172,8 +172,8 @@ fn ticks(us: u64) -> u64 {
     us * u64::from(VIDEO_CLOCK_HZ) / 1_000_000
 }
 
-/// Measures how far media time is behind the arrival time, from the earliest arrival on, and how much
-/// faster it must run for that to end.
+/// Measures how far media time is behind the arrival time, from the earliest arrival on, and how
+/// much faster it must run for that to end.
 #[derive(Debug)]
 struct Drift {
     anchor: Option<Anchor>,
@@ -235,20 +235,22 @@ impl Drift {
         0
     }
 
-    /// Changes the rate by what media time has lost, or won since the rate was last changed. What was
-    /// lost is made up at once; what was won is left, as time does not run back.
+    /// Changes the rate by what media time has lost, or won since the rate was last changed. What
+    /// was lost is made up at once; what was won is left, as time does not run back.
     fn correct(&mut self, least: i64, late: i64, timestamp: u32, now_us: u64) -> u32 {
-        let wall = ticks(self.least_us.saturating_sub(self.since_us)).cast_signed().max(1);
-        self.rate.change(wall, wall - least);
-        let after = ticks(now_us.saturating_sub(self.least_us)).cast_signed();
-        let lost = least + after * least / wall;
+        // What is lost in less than a window is a stall, and no rate.
+        let elapsed_us = self.least_us.saturating_sub(self.since_us).max(DRIFT_WINDOW_US);
+        let wall = ticks(elapsed_us).cast_signed();
+        self.rate.change(wall, wall.saturating_sub(least));
+        let after = ticks(now_us.saturating_sub(self.least_us)).cast_signed().min(wall);
+        let lost = least.saturating_add(after.saturating_mul(least) / wall);
         let forward = u32::try_from(lost).unwrap_or(0);
         self.since_us = now_us;
         self.set_anchor(timestamp.wrapping_add(forward), late - lost, now_us);
         forward
     }
 
-    /// From now on a timestamp is `late` that is as late as `timestamp` is now.
+    /// From now on lateness is counted so that `timestamp`, at `now_us`, is `late` ticks late.
     fn set_anchor(&mut self, timestamp: u32, late: i64, now_us: u64) {
         #[allow(clippy::cast_possible_truncation)] // timestamps wrap
         let late = late as u32;
@@ -377,8 +379,8 @@ mod tests {
         }
     }
 
-    /// Feeds `count` frames, of which `fps` come in a second and 25 by their timestamps; returns the
-    /// published steps that are longer than a frame by more than its share of the drift.
+    /// Feeds `count` frames, of which `fps` come in a second and 25 by their timestamps; returns
+    /// the published steps that are longer than a frame by more than its share of the drift.
     fn feed(timeline: &mut Timeline, at: &mut (u32, u64), count: u64, fps: u64) -> Vec<u32> {
         let mut long = Vec::new();
         for n in 0..count {
@@ -411,6 +413,15 @@ mod tests {
             let wall = ticks(at_us - settled.1).cast_signed();
             assert!((media - wall).abs() < 3 * DRIFT_MAX, "{fps}: {}", media - wall);
         }
+        // A stall right after a correction is taken for a window's loss, not for that of a frame.
+        let Drift { since_us, rate: Rate { parts, .. }, .. } = timeline.drift;
+        at.1 += 3_000_000;
+        while timeline.drift.since_us == since_us {
+            feed(&mut timeline, &mut at, 1, 25);
+        }
+        at.1 += 400_000;
+        feed(&mut timeline, &mut at, 25 * 3, 25);
+        assert!(timeline.drift.rate.parts < parts * 3 / 2, "{:?}", timeline.drift);
     }
 
     #[test]

@@ -200,9 +200,9 @@ impl<'a> Offer<'a> {
     }
 }
 
-/// The section whose transport those in the BUNDLE group share: the first in the group that weir takes
-/// (RFC 9143 section 7.3.2). Sections may have ICE credentials each of their own, as aiortc up to 1.4
-/// writes them.
+/// The section whose transport those in the BUNDLE group share: the first in the group that weir
+/// takes (RFC 9143 section 7.3.2). Sections may have ICE credentials each of their own, as aiortc
+/// 1.4 writes them.
 fn tagged<'d, 'a>(bundle: &str, drafts: &'d [Draft<'a>]) -> Option<&'d Draft<'a>> {
     bundle.split(' ').find_map(|mid| {
         drafts.iter().find(|draft| {
