@@ -11,6 +11,7 @@ mod carry;
 mod churn;
 mod ciphers;
 mod clip_md5;
+mod compare;
 mod console;
 mod dialling;
 mod encrypted_cameras;

@@ -26,12 +26,6 @@ fn status(curl: Child) -> String {
     String::from_utf8(output.stdout).expect("digits")
 }
 
-fn profile(file: &Path) -> Profile {
-    let output = Command::new("gzip").args(["-d", "-c"]).arg(file).output().expect("gzip runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Profile::read(&output.stdout)
-}
-
 /// What `go tool pprof -top` prints; `None` where there is no Go.
 fn top(file: &Path, options: &[&str]) -> Option<String> {
     let programs = ["go", "/usr/local/go/bin/go"];
@@ -74,7 +68,7 @@ fn a_cpu_profile_names_what_weir_does_and_loses_no_packet() {
     let counts = &viewer.reception.counts;
     assert!(counts.packets > 100 && counts.lost() == 0, "{counts:?}");
 
-    let profile = profile(&file);
+    let profile = Profile::open(&file);
     let pair = |one: &str, other: &str| (one.to_owned(), other.to_owned());
     assert_eq!(profile.sample_types, [pair("samples", "count"), pair("cpu", "nanoseconds")]);
     assert_eq!(profile.period, 10_000_000);
@@ -139,7 +133,7 @@ fn the_heap_and_the_tasks_are_profiles_too() {
     let _viewer = fixture.viewer();
     let file = file("heap");
     assert_eq!(status(curl(&fixture.server, "/debug/pprof/heap", &file)), "200");
-    let heap = profile(&file);
+    let heap = Profile::open(&file);
     let types: Vec<&str> = heap.sample_types.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(types, ["inuse_objects", "inuse_space", "most_space", "plan_space"]);
     assert!(heap.flat(0, |name| name == "arena: history ring chunks") > 0);
@@ -150,7 +144,7 @@ fn the_heap_and_the_tasks_are_profiles_too() {
         assert!(top.contains("Type: most_space") && top.contains("arena: streams"), "{top}");
     }
     assert_eq!(status(curl(&fixture.server, "/debug/pprof/goroutine", &file)), "200");
-    let tasks = profile(&file);
+    let tasks = Profile::open(&file);
     assert_eq!(tasks.cumulative(0, |name| name == "session"), 1);
     assert_eq!(tasks.cumulative(0, |name| name == "thread media"), 1);
     let _ = std::fs::remove_file(file);

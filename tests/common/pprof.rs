@@ -2,6 +2,8 @@
 //! writer.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
 
 /// A profile, with its texts in place.
 #[derive(Debug, Default)]
@@ -97,6 +99,13 @@ fn numbers(message: &[(u64, Field<'_>)], field: u64) -> Vec<u64> {
 }
 
 impl Profile {
+    /// Reads a file as weir sends it.
+    pub fn open(file: &Path) -> Self {
+        let output = Command::new("gzip").args(["-d", "-c"]).arg(file).output().expect("gzip runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Self::read(&output.stdout)
+    }
+
     /// Reads a profile that is not compressed; panics where it is no profile.
     pub fn read(bytes: &[u8]) -> Self {
         let whole = fields(bytes);
