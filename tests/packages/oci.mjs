@@ -1,10 +1,10 @@
-// The OCI image as others see it: skopeo reads its layout, umoci unpacks it, runc runs it, and a
-// browser shows its camera. Run as root, `unshare -n node --test tests/packages/oci.mjs`: it has a
+// The OCI image as others see it: skopeo reads its layout and its archive for docker, umoci unpacks
+// it, runc runs it, and a browser shows its camera. Run as root, `unshare -n node --test tests/packages/oci.mjs`: it has a
 // network of its own. $WEIR_BINARY is the static program that is put in.
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
@@ -23,16 +23,27 @@ process.env.WEIR_STATE = join(folder, 'state');
 /** An address of this machine that is not loopback's: whoever asks it is a stranger. */
 const ADDRESS = v4(254);
 
-let lan, image, bundle, cameras, weir, browser;
+let lan, image, archive, bundle, cameras, weir, browser;
 
-/** Makes the image of a version and unpacks it; its name and where it is. */
+/** Makes the image of a version: the names of its archive for docker and of its layout. */
+function make(version) {
+  const words = ['--version', version, '--docker-archive', WEIR_BINARY];
+  const [archive, layout] = run(script('../../scripts/oci'), ...words).trim().split('\n');
+  return { archive, image: `${layout}:${version}-amd64` };
+}
+
+/** Makes the image of a version and unpacks it; its names and where it is. */
 function unpack(version) {
-  const said = run(script('../../scripts/oci'), '--version', version, WEIR_BINARY).trim();
-  const image = `${said.split('\n').at(-1)}:${version}-amd64`;
+  const { archive, image } = make(version);
   const bundle = join(folder, version);
   run('umoci', 'unpack', '--image', image, bundle);
-  return { image, bundle };
+  return { archive, image, bundle };
 }
+
+const tags = (archive) =>
+  JSON.parse(run('skopeo', 'list-tags', `docker-archive:${archive}`)).Tags;
+
+const inspected = (...args) => JSON.parse(run('skopeo', 'inspect', ...args));
 
 /** The fingerprint of the certificate that is shown at a port. */
 const fingerprint = (port) =>
@@ -46,7 +57,7 @@ const fingerprint = (port) =>
 before(async () => {
   lan = await Lan.open();
   mkdirSync(process.env.WEIR_STATE);
-  ({ image, bundle } = unpack('1.2.3'));
+  ({ image, archive, bundle } = unpack('1.2.3'));
   cameras = await startCameras([{ path: '/gate' }]);
   browser = await launchChromium();
 });
@@ -60,13 +71,49 @@ after(async () => {
 });
 
 test('skopeo finds in it what a registry wants to know', () => {
-  const about = JSON.parse(run('skopeo', 'inspect', `oci:${image}`));
+  const about = inspected(`oci:${image}`);
   assert.equal(about.Architecture, 'amd64');
   assert.equal(about.Layers.length, 1);
   assert.equal(about.Labels['org.opencontainers.image.version'], '1.2.3');
-  const { config } = JSON.parse(run('skopeo', 'inspect', '--config', `oci:${image}`));
+  const { config } = inspected('--config', `oci:${image}`);
   assert.equal(config.User, '65532:65532');
   assert.ok(config.ExposedPorts['8118/udp']);
+});
+
+test('the archive for docker is the same image under its tag, with the ports of the deployment', (t) => {
+  const name = `docker-archive:${archive}`;
+  assert.deepEqual(tags(archive), ['weir:1.2.3']);
+  const about = inspected(name);
+  t.diagnostic(JSON.stringify(about));
+  assert.equal(`${about.Os}/${about.Architecture}`, 'linux/amd64');
+  const described = inspected('--config', name);
+  assert.deepEqual(described, inspected('--config', `oci:${image}`));
+  const ports = Object.keys(described.config.ExposedPorts).sort();
+  assert.deepEqual(ports, ['8117/tcp', '8118/udp', '8443/tcp', '9999/tcp']);
+  assert.deepEqual(about.Layers, described.rootfs.diff_ids, 'a layer that is not packed');
+});
+
+test('the files of its archive are those of the layout', () => {
+  const copy = join(folder, 'copy');
+  run('skopeo', 'copy', '--quiet', `docker-archive:${archive}`, `oci:${copy}:copy`);
+  const bundle = join(folder, 'copied');
+  run('umoci', 'unpack', '--image', `${copy}:copy`, bundle);
+  const [files, expected] = [bundle, join(folder, '1.2.3')].map((unpacked) =>
+    readdirSync(join(unpacked, 'rootfs'), { recursive: true, withFileTypes: true })
+      .map((file) => join(file.parentPath ?? file.path, file.name))
+      .map((path) => [path.slice(unpacked.length), statSync(path)])
+      .map(([path, { mode, size, uid, gid }]) => [path, mode, size, uid, gid]),
+  );
+  assert.ok(expected.length > 6);
+  assert.deepEqual(files, expected);
+  assert.equal(statSync(join(bundle, 'rootfs', 'var', 'lib', 'weir')).uid, 65532);
+  const program = ['usr', 'bin', 'weir'];
+  assert.deepEqual(readFileSync(join(bundle, 'rootfs', ...program)), readFileSync(WEIR_BINARY));
+});
+
+test('an archive is the same bytes of the same program', () => {
+  const bytes = readFileSync(archive);
+  assert.deepEqual(readFileSync(make('1.2.3').archive), bytes);
 });
 
 test('there is nothing in it but weir', () => {
@@ -99,6 +146,7 @@ test('it plays, as nobody, and its figures are for those who have the token', as
 test('an upgrade and a rollback keep what is in the volume', async () => {
   await weir.stop();
   const newer = unpack('1.2.4');
+  assert.deepEqual([archive, newer.archive].map(tags), [['weir:1.2.3'], ['weir:1.2.4']]);
   const seen = [];
   for (const version of [bundle, newer.bundle, bundle]) {
     weir = await startWeir({
