@@ -6,6 +6,7 @@ mod checks;
 mod model;
 mod seen;
 mod world;
+mod year;
 
 use seen::Seen;
 use world::World;

@@ -111,6 +111,27 @@ impl World {
         self.check();
     }
 
+    /// Everybody leaves, and so do the offers that waited.
+    pub(super) fn leave(&mut self) {
+        self.link.is_behind.set(false);
+        let all = self.ids(|_| true);
+        self.end_all(&all, Ended::Deleted, "deleted");
+        self.waiting.clear();
+        self.round();
+        self.check();
+    }
+
+    /// Offers until no slot is free; how many sessions there are then.
+    pub(super) fn fill(&mut self) -> usize {
+        for _ in 0..2 * SESSIONS_MAX {
+            if !self.is_full() {
+                self.offer();
+                self.round();
+            }
+        }
+        self.model.sessions.len()
+    }
+
     /// What clears the table is rarer in a crowd, which is there to fill it.
     fn is_rare(&mut self) -> bool {
         let n = self.clients;
@@ -126,7 +147,7 @@ impl World {
     }
 
     /// Time passes, at most `ms`, with a round whenever one is due.
-    fn pass(&mut self, ms: usize) {
+    pub(super) fn pass(&mut self, ms: usize) {
         let until_us = self.now_us + self.random.below(ms) as u64 * MS_US;
         while self.round_us <= until_us {
             self.now_us = self.round_us.max(self.now_us);
