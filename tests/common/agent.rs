@@ -59,6 +59,19 @@ pub fn post(
     whep::request_from(Some(local), http, "POST", &format!("/{camera}/whep"), &sdp, offer)
 }
 
+/// The same by whoever has a token.
+pub fn post_by(
+    token: &str,
+    local: IpAddr,
+    http: SocketAddr,
+    camera: &str,
+    offer: &str,
+) -> Result<whep::Response, HttpError> {
+    let bearer = format!("Bearer {token}");
+    let headers = [("Content-Type", "application/sdp"), ("Authorization", bearer.as_str())];
+    whep::request_from(Some(local), http, "POST", &format!("/{camera}/whep"), &headers, offer)
+}
+
 /// The agent, from its answer on.
 #[derive(Debug)]
 pub struct Agent {

@@ -54,6 +54,10 @@ pub struct Ledger {
     pub offers: AtomicU64,
     /// Visitors that watched and left, with a word or without.
     pub watched: AtomicU64,
+    /// Of these, the ones that left by DELETE, and those by an alert.
+    pub deleted: AtomicU64,
+    /// See `deleted`.
+    pub closed: AtomicU64,
     /// Visitors that were never meant to.
     pub silent: AtomicU64,
     /// Packets that visitors received, and those that never came.
@@ -79,6 +83,8 @@ pub struct Churn {
     pub http: SocketAddr,
     /// The cameras they watch, in turn.
     pub cameras: Vec<String>,
+    /// What they are let in by, where that is needed.
+    pub token: Option<String>,
     /// How many a second.
     pub per_s: u64,
     /// For how long they come.
@@ -132,12 +138,17 @@ impl Churn {
         ledger.offers.fetch_add(1, Relaxed);
         let posted_us = clock::now_us();
         if exit == Exit::NeverChecks {
-            let answer = agent::post(local, self.http, camera, &agent::offer(NO_FINGERPRINT));
+            let offer = agent::offer(NO_FINGERPRINT);
+            let answer = match &self.token {
+                Some(token) => agent::post_by(token, local, self.http, camera, &offer),
+                None => agent::post(local, self.http, camera, &offer),
+            };
             answer.and_then(|answer| answer.expect(201)).map_err(|error| error.to_string())?;
             ledger.silent.fetch_add(1, Relaxed);
             return Ok(());
         }
-        let options = Options { local, keep: Keep::Counts, ..Options::default() };
+        let token = self.token.clone();
+        let options = Options { local, keep: Keep::Counts, token, ..Options::default() };
         let viewer = Viewer::connect_with(self.http, camera, &options);
         let mut viewer = viewer.map_err(|error| error.to_string())?;
         let answered_us = clock::now_us();
@@ -159,8 +170,12 @@ impl Churn {
                 if status != 200 {
                     return Err(format!("DELETE: {status}"));
                 }
+                ledger.deleted.fetch_add(1, Relaxed);
             }
-            Exit::Closes => viewer.close(),
+            Exit::Closes => {
+                viewer.close();
+                ledger.closed.fetch_add(1, Relaxed);
+            }
             Exit::Vanishes | Exit::NeverChecks => viewer.vanish(),
         }
         ended.map_or(Ok(()), |why| Err(format!("ended by weir: {why}")))

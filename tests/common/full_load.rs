@@ -1,6 +1,7 @@
-//! A full house: 64 cameras that play, a viewer for each, and what weir holds for it.
+//! A full house: cameras that play, a viewer for each, and what weir holds for it.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering::Relaxed;
 
 use weir::clock;
@@ -8,9 +9,10 @@ use weir::clock;
 use super::camera::picture::Picture;
 use super::camera::{CameraFarm, Mount};
 use super::churn::{Churn, Ledger};
+use super::gateway;
 use super::process::Usage;
 use super::reception::Keep;
-use super::server::{Server, Setup};
+use super::server::{Server, Setup, wait_for};
 use super::viewer::{Options, Viewer, wall};
 
 const CAMERAS: u32 = 64;
@@ -22,6 +24,10 @@ const TRAIL_US: u64 = 100_000;
 pub struct FullLoad {
     /// weir; it ends first.
     pub server: Server,
+    /// Where viewers ask: weir, or a gateway before it that speaks TLS for them.
+    pub web: SocketAddr,
+    /// What viewers are let in by.
+    pub token: Option<String>,
     /// A viewer a camera.
     pub viewers: Vec<Viewer>,
     /// The cameras' names.
@@ -45,6 +51,8 @@ pub struct Holding {
     pub sessions: f64,
     /// Handshake slots in use.
     pub handshakes: f64,
+    /// Of the control thread, without connections', of which these questions have some themselves.
+    pub tasks: u64,
 }
 
 /// What became of the viewers that stayed.
@@ -70,20 +78,37 @@ pub struct Stayed {
 }
 
 impl FullLoad {
-    /// Opens it, and waits until everybody watches.
+    /// Opens it with 64 cameras, and waits until everybody watches.
     pub fn open() -> Self {
         let farm = CameraFarm::open(Mount::many(CAMERAS, Picture::default(), false));
-        let cameras: Vec<String> = (0..CAMERAS).map(|number| format!("cam{number}")).collect();
-        let urls = cameras.iter().map(|name| (name.clone(), farm.url(name)));
-        let server = Server::start(&Setup::of(urls));
-        assert!(server.wait_until_ready(cameras.len(), PATIENCE_US));
-        let options = Options { keep: Keep::Counts, ..Options::default() };
-        let viewers = wall::connect_all(server.http, &cameras, &options, PATIENCE_US);
+        let setup = Setup::of(Self::entries(&farm, CAMERAS));
+        Self::open_with(farm, CAMERAS, &setup, None)
+    }
+
+    /// Names and URLs of the first cameras of a farm.
+    pub fn entries(farm: &CameraFarm, count: u32) -> impl Iterator<Item = (String, String)> {
+        (0..count).map(|number| format!("cam{number}")).map(|name| (name.clone(), farm.url(&name)))
+    }
+
+    /// The same with any setup, in which others may be besides so many cameras of the farm.
+    pub fn open_with(farm: CameraFarm, count: u32, setup: &Setup, token: Option<&str>) -> Self {
+        let server = Server::start(setup);
+        let web = if setup.https.is_empty() { server.http } else { gateway::open(server.https) };
+        let are_ready = || {
+            let listed = server.tell("cameras");
+            let listed = listed["cameras"].as_array().expect("a list of cameras");
+            listed.iter().filter(|camera| camera["ready"] == true).count() == setup.cameras.len()
+        };
+        assert!(wait_for(PATIENCE_US, are_ready), "{}", server.tell("cameras"));
+        let cameras: Vec<String> = Self::entries(&farm, count).map(|(name, _)| name).collect();
+        let token = token.map(str::to_owned);
+        let options = Options { keep: Keep::Counts, token: token.clone(), ..Options::default() };
+        let viewers = wall::connect_all(web, &cameras, &options, PATIENCE_US);
         let viewers: Vec<Viewer> = viewers
             .into_iter()
             .map(|viewer| viewer.unwrap_or_else(|error| panic!("{error}")))
             .collect();
-        let mut load = Self { server, viewers, cameras, farm };
+        let mut load = Self { server, web, token, viewers, cameras, farm };
         load.pass(1_000_000);
         assert!(load.viewers.iter().all(Viewer::is_connected));
         load
@@ -96,14 +121,29 @@ impl FullLoad {
 
     /// Lets visitors come and go beside those who watch; what became of the latter.
     pub fn churn(&mut self, per_s: u64, us: u64, ledger: &Ledger) -> Stayed {
+        self.churn_beside(per_s, us, ledger, |_| {})
+    }
+
+    /// The same while something else happens, for as long as that takes.
+    pub fn churn_beside(
+        &mut self,
+        per_s: u64,
+        us: u64,
+        ledger: &Ledger,
+        beside: impl FnOnce(&Server) + Send,
+    ) -> Stayed {
         for viewer in &mut self.viewers {
             viewer.reception.begin_window();
         }
-        let (http, cameras) = (self.server.http, self.cameras.clone());
-        let churn = Churn { http, cameras, per_s, us };
+        let (cameras, token) = (self.cameras.clone(), self.token.clone());
+        let churn = Churn { http: self.web, cameras, token, per_s, us };
+        let server = &self.server;
         std::thread::scope(|scope| {
             let visitors = scope.spawn(|| churn.run(ledger));
-            wall::run(&mut self.viewers, us + PATIENCE_US, |_| visitors.is_finished());
+            let beside = scope.spawn(move || beside(server));
+            wall::run(&mut self.viewers, 2 * us + PATIENCE_US, |_| {
+                visitors.is_finished() && beside.is_finished()
+            });
         });
         self.pass(TRAIL_US);
         let late_us = |name: &String| self.farm.counts(name).late_us_max.load(Relaxed);
@@ -144,6 +184,7 @@ impl FullLoad {
             descriptors,
             sessions: metric("weir_sessions"),
             handshakes: metric("weir_handshakes"),
+            tasks: lasting_tasks(&self.server.metrics()),
         }
     }
 
@@ -163,4 +204,10 @@ impl FullLoad {
             }
         }
     }
+}
+
+fn lasting_tasks(page: &str) -> u64 {
+    let lines = page.lines().filter(|line| line.starts_with("weir_tasks{"));
+    let lasting = lines.filter(|line| !line.contains("connection\""));
+    lasting.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }
