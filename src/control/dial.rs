@@ -2,9 +2,10 @@
 //! may be encrypted or within HTTP ([`super::link`]).
 //!
 //! The time is bounded by [`CAMERA_DIAL_MS_MAX`], which includes the lookup of the name, all
-//! addresses ([`CAMERA_CONNECT_MS_MAX`]) and all redirects. One read is bounded by [`RTSP_LEFTOVER_BYTES_MAX`]. A redirect is
-//! followed only to another port of the address that was reached: a camera cannot make weir look
-//! up a name. Datagrams are sent to that address alone as well.
+//! addresses ([`CAMERA_CONNECT_MS_MAX`]) and all redirects. One read is bounded by
+//! [`RTSP_LEFTOVER_BYTES_MAX`]. A redirect is followed only to another port of the address that was
+//! reached: a camera cannot make weir look up a name. Datagrams are sent to that address alone as
+//! well.
 
 use std::cell::Cell;
 use std::io;

@@ -1,11 +1,11 @@
 //! When cameras are dialled: one schedule for all of them.
 //!
-//! At most [`CAMERAS_DIALLED_MAX`] dials are under way. A camera whose dial failed is left alone for
-//! 5 s, and for twice as long after each further failure, up to a minute; one that then plays for a
-//! second only goes on from there. A host (with its port) that did not answer or refused a login
-//! rests for 5 s too, and then one of its cameras asks for all: recorders have many, and lock users
-//! out. When a host is back that did not answer, all others that did not are dialled at once, as the
-//! power or a switch may be back.
+//! At most [`CAMERAS_DIALLED_MAX`] dials are under way. A camera whose dial failed is left alone
+//! for 5 s, and for twice as long after each further failure, up to a minute; one that then plays
+//! for a second only goes on from there. A host (with its port) that did not answer or refused a
+//! login rests for 5 s too, and then one of its cameras asks for all: recorders have many, and lock
+//! users out. When a host is back that did not answer, all others that did not are dialled at once,
+//! as the power or a switch may be back.
 
 use std::cell::RefCell;
 use std::hash::{BuildHasher as _, RandomState};
@@ -66,7 +66,7 @@ impl DialSchedule {
         }
     }
 
-    /// A person has changed the camera of `slot` or wants it dialled: it is due, and so is its host.
+    /// A person has changed the camera of `slot` or wants it dialled: it is due, and its host too.
     pub(super) fn reset(&self, slot: usize, url: &CameraUrl) {
         self.table.borrow_mut().reset(slot, self.host(url));
         self.nearer.notify_waiters();

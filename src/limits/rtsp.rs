@@ -6,8 +6,8 @@ use super::{CAMERA_READ_BYTES_MIN, CARRY_LARGE_BYTES, KIB, PROFILE};
 pub const CAMERAS_DIALLED_MAX: usize = 8;
 /// The time limit of a dial, from the connection's begin to the answer of SETUP.
 pub const CAMERA_DIAL_MS_MAX: u64 = 10_000;
-/// The time limit of connecting to a camera. One that is off holds up the dials of others no longer;
-/// SYN is repeated after 1 and 3 s.
+/// The time limit of connecting to a camera: one that is off holds up the dials of others no
+/// longer. SYN is repeated after 1 and 3 s.
 pub const CAMERA_CONNECT_MS_MAX: u64 = 4_000;
 /// The wait before a camera that was lost is dialled again; doubled for each further try.
 pub const CAMERA_RETRY_MS_MIN: u64 = 1_000;
