@@ -68,6 +68,25 @@ fn utc_of(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
+/// Seconds since 1970 of a date as [`utc`] writes it; `None` for any other text.
+pub fn unix_of(utc: &str) -> Option<u64> {
+    let (date, time) = utc.strip_suffix('Z')?.split_once('T')?;
+    let numbers = |text: &str, sign| -> Option<[u64; 3]> {
+        let numbers: Option<Vec<u64>> = text.split(sign).map(|word| word.parse().ok()).collect();
+        numbers?.try_into().ok()
+    };
+    let ([year, month, day], [hour, minute, second]) = (numbers(date, '-')?, numbers(time, ':')?);
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // The reverse of `utc_of`: years begin in March.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let (era, year) = (year / 400, year % 400);
+    let day = (153 * month + 2) / 5 + day - 1 + 365 * year + year / 4 - year / 100;
+    let day = (era * 146_097 + day).checked_sub(719_468)?;
+    Some(day * 86_400 + hour.min(23) * 3600 + minute.min(59) * 60 + second.min(60))
+}
+
 /// Seconds since 1970 by the wall clock, for what must outlive the process.
 #[allow(clippy::disallowed_methods)]
 pub fn unix_s() -> u64 {
@@ -96,6 +115,10 @@ mod tests {
             (4_107_542_400, "2100-03-01T00:00:00Z"),
         ] {
             assert_eq!(utc_of(seconds), date);
+            assert_eq!(unix_of(date), Some(seconds));
+        }
+        for wrong in ["", "2024-02-28", "2024-13-01T00:00:00Z", "1969-01-01T00:00:00Z", "aTbZ"] {
+            assert_eq!(unix_of(wrong), None, "{wrong}");
         }
         assert!(utc(now_us()).as_str() > "2024");
     }

@@ -25,6 +25,8 @@ pub struct StatusReport {
     /// UTC, by the wall clock as it is set now.
     pub(crate) started_at: String,
     pub(crate) uptime_s: u64,
+    /// CPU time of all threads since the start; `None` without `/proc`.
+    pub(crate) cpu_ms: Option<u64>,
     pub(crate) configuration: Configuration,
     pub(crate) tables: Vec<TableReport>,
     pub(crate) memory: MemoryReport,
@@ -142,6 +144,7 @@ impl StatusReport {
             build_id: build_id::of_this_program(),
             started_at: clock::utc(0),
             uptime_s: clock::now_us() / 1_000_000,
+            cpu_ms: process::usage::cpu_ms(),
             configuration,
             tables: tables(),
             memory: memory(),

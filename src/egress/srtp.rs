@@ -1,5 +1,5 @@
 //! SRTP and SRTCP with AES-GCM (RFC 7714), using ring: weir's only SRTP encryption, and the
-//! decryption of the SRTCP that browsers send.
+//! decryption of the SRTCP that browsers send. [`received`] decrypts media, for `weir verify`.
 //!
 //! The nonce rule: under one key, one (SSRC, packet number) seals one plaintext, for ever. The
 //! caller passes the 48-bit number and upholds the rule ([`super::cursor`]). SRTCP packets are
@@ -16,6 +16,10 @@ use ring::aead::{AES_128_GCM, AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::limits::SRTCP_SENDERS_MAX;
+
+mod received;
+
+pub use received::OpenMediaKey;
 
 /// The size of a GCM tag in bytes.
 pub const TAG_BYTES: usize = 16;

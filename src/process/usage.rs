@@ -41,6 +41,13 @@ pub fn of_this_process() -> Option<ProcessUsage> {
     })
 }
 
+/// CPU time of all threads of this process in milliseconds; `None` without `/proc`.
+pub fn cpu_ms() -> Option<u64> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // a time, far below 2^53
+    parse(&stat, 0.0).map(|usage| (usage.cpu_s * 1000.0).round() as u64)
+}
+
 /// Reads `/proc/self/stat` (proc_pid_stat(5)): the name in it may hold any character.
 fn parse(stat: &str, boot_s: f64) -> Option<ProcessUsage> {
     let (_, fields) = stat.rsplit_once(')')?;

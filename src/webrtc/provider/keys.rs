@@ -36,13 +36,13 @@ pub const SALT_BYTES: usize = 12;
 pub struct MediaKeys {
     /// The profile of the keys.
     pub profile: SrtpProfile,
-    /// The key that weir seals with; [`SrtpProfile::key_bytes`] long.
+    /// The key that this side seals with; [`SrtpProfile::key_bytes`] long.
     pub local_key: heapless::Vec<u8, 32>,
-    /// The salt that weir seals with.
+    /// The salt that this side seals with.
     pub local_salt: [u8; SALT_BYTES],
-    /// The key that the browser seals with.
+    /// The key that the other side seals with.
     pub remote_key: heapless::Vec<u8, 32>,
-    /// The salt that the browser seals with.
+    /// The salt that the other side seals with.
     pub remote_salt: [u8; SALT_BYTES],
 }
 
@@ -64,6 +64,14 @@ impl MediaKeys {
             remote_key: heapless::Vec::from_slice(client).ok()?,
             remote_salt: client_salt.try_into().ok()?,
         })
+    }
+
+    /// The same for the DTLS client's side.
+    pub fn of_client(profile: SrtpProfile, material: &[u8]) -> Option<Self> {
+        let mut keys = Self::of_server(profile, material)?;
+        std::mem::swap(&mut keys.local_key, &mut keys.remote_key);
+        std::mem::swap(&mut keys.local_salt, &mut keys.remote_salt);
+        Some(keys)
     }
 }
 
@@ -94,6 +102,9 @@ mod tests {
         assert_eq!(keys.local_key[..], material[16..32]);
         assert_eq!(keys.remote_salt[..], material[32..44]);
         assert_eq!(keys.local_salt[..], material[44..]);
+        let client = MediaKeys::of_client(SrtpProfile::Aes128Gcm, &material).unwrap();
+        assert_eq!((&client.local_key, &client.remote_key), (&keys.remote_key, &keys.local_key));
+        assert_eq!((client.local_salt, client.remote_salt), (keys.remote_salt, keys.local_salt));
         assert!(MediaKeys::of_server(SrtpProfile::Aes256Gcm, &material).is_none());
         assert_eq!(format!("{keys:?}"), "MediaKeys(AEAD_AES_128_GCM)");
     }

@@ -8,7 +8,8 @@
 //!
 //! [`serving`] is weir's own side: keying material goes to a [`Tap`] and never to str0m, so str0m
 //! cannot encrypt media and cannot use up a nonce. [`calling`] is the client side, for the viewers
-//! in tests: it hands the keys to str0m, and its caller brings an SRTP provider.
+//! in tests: it hands the keys to str0m, and its caller brings an SRTP provider. [`client`] is the
+//! client side of `weir verify`, which needs no more than the keys.
 
 mod certificate;
 mod cipher;
@@ -22,7 +23,7 @@ mod signature;
 mod srtp;
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use str0m_proto::crypto::{CryptoProvider, SrtpProvider};
 
@@ -79,6 +80,16 @@ pub fn calling(srtp: &'static dyn SrtpProvider) -> Result<CryptoProvider, Provid
     Ok(provider(srtp, &instance::CALLING))
 }
 
+/// The client side of DTLS 1.2 without str0m: its caller passes on datagrams and takes the keys.
+///
+/// # Errors
+/// [`ProviderError`]: no random keys, or the cryptography fails its test vectors.
+pub fn client(certificate: &DtlsCertificate, now: Instant) -> Result<dimpl::Dtls, ProviderError> {
+    let mut dtls = dimpl::Dtls::new_12(config()?, certificate.clone(), now);
+    dtls.set_active(true);
+    Ok(dtls)
+}
+
 fn provider(
     srtp_provider: &'static dyn SrtpProvider,
     dtls_provider: &'static instance::Dtls,
@@ -123,8 +134,6 @@ fn config() -> Result<Arc<dimpl::Config>, ProviderError> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use dimpl::{Dtls, KeyingMaterial, Output, SrtpProfile};
 
     use super::*;
@@ -158,9 +167,8 @@ mod tests {
         let now = clock::instant(0);
         let config = config().expect("dimpl's own vectors pass");
         let (ours, theirs) = (generate_certificate().unwrap(), generate_certificate().unwrap());
-        let mut server = Dtls::new_12(Arc::clone(&config), ours.clone(), now);
-        let mut client = Dtls::new_12(config, theirs.clone(), now);
-        client.set_active(true);
+        let mut server = Dtls::new_12(config, ours.clone(), now);
+        let mut client = client(&theirs, now).unwrap();
         // dimpl needs the time before the first packet.
         server.handle_timeout(now).unwrap();
         let (mut at_server, mut at_client) = (Side::default(), Side::default());
