@@ -12,8 +12,9 @@
 //! [`media`] is the thread that moves packets and [`control`] the one that does everything else.
 //! [`access`] decides who is admitted, and [`tls`] adds HTTPS. [`limits`] holds every bound,
 //! [`plan`] adds them up and [`mem`] allocates. [`net`] has the sockets, [`clock`] the time,
-//! [`journal`] the log, and [`process`] what the kernel and the service manager see. The cores of
-//! `rtsp`, `rtp`, `signalling`, `webrtc` and `egress` are sans-IO.
+//! [`journal`] the log, and [`process`] what the kernel and the service manager see. [`verify`]
+//! looks at a weir from outside. The cores of `rtsp`, `rtp`, `signalling`, `webrtc` and `egress` are
+//! sans-IO.
 
 pub mod access;
 pub mod clock;
@@ -46,6 +47,7 @@ pub mod status;
 pub mod storage;
 pub mod stream;
 pub mod tls;
+pub mod verify;
 pub mod web;
 pub mod webrtc;
 

@@ -13,6 +13,7 @@ mod media;
 mod profiling;
 mod rtsp;
 mod system;
+mod verify;
 mod webrtc;
 
 pub use access::*;
@@ -25,6 +26,7 @@ pub use media::*;
 pub use profiling::*;
 pub use rtsp::*;
 pub use system::*;
+pub use verify::*;
 pub use webrtc::*;
 
 const KIB: usize = 1024;

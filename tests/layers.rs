@@ -13,7 +13,7 @@ const LAYERS: [&[&str]; 12] = [
     &["access", "egress", "process", "rtp", "rtsp"],
     &["config", "stream", "webrtc"],
     &["import", "media", "tls"],
-    &["plan", "signalling"],
+    &["plan", "signalling", "verify"],
     &["control"],
     &["web"],
     &["console"],

@@ -115,6 +115,38 @@ impl CameraTlsError {
         }
     }
 
+    /// The same of a server that is no camera: whether its certificate is the reason, and words.
+    pub(crate) fn of_server(&self) -> (bool, String) {
+        let words = match self {
+            Self::Distrusted(
+                Distrust::Configured { shown, .. } | Distrust::Changed { shown, .. },
+            ) => {
+                format!("it shows another certificate, SHA-256 {shown}")
+            }
+            Self::Distrusted(Distrust::AuthorityFile(why)) => {
+                format!("the authorities' file {why}")
+            }
+            Self::Distrusted(Distrust::UnknownIssuer) => {
+                "no authority of the file vouches".to_owned()
+            }
+            Self::Distrusted(Distrust::Name { names }) => {
+                format!("its certificate is for other names: {}", names.join(", "))
+            }
+            Self::Distrusted(Distrust::Dates { not_before, not_after }) => {
+                format!("its certificate is valid from {not_before} to {not_after}")
+            }
+            Self::Distrusted(Distrust::Unusable(why)) => {
+                format!("its certificate is unusable: {why}")
+            }
+            Self::NotTls => "no TLS is spoken there".to_owned(),
+            Self::Closed => "the connection ended in the TLS handshake".to_owned(),
+            Self::NothingInCommon => "it has no TLS 1.2 or 1.3 with AES-GCM or ChaCha20".to_owned(),
+            Self::Protocol(error) => format!("TLS: {error}"),
+            Self::Network(error) => format!("TLS: {error}"),
+        };
+        (matches!(self, Self::Distrusted(_)), words)
+    }
+
     /// Whether a retry cannot help before a person changes something.
     pub(crate) fn needs_person(&self) -> bool {
         match self {

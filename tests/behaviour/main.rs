@@ -55,5 +55,6 @@ mod tls_files;
 mod tunnelled_cameras;
 mod udp_cameras;
 mod unread_answers;
+mod verify;
 mod whep;
 mod whole_frames;

@@ -1,10 +1,15 @@
 //! The command line as it is written.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use weir::console::Device;
-use weir::limits::{CONSOLE_BAUD_DEFAULT, CONSOLE_BAUD_MAX, CONSOLE_BAUD_MIN};
+use weir::limits::{
+    CONSOLE_BAUD_DEFAULT, CONSOLE_BAUD_MAX, CONSOLE_BAUD_MIN, VERIFY_SAMPLE_DEFAULT,
+    VERIFY_SECONDS_DEFAULT, VERIFY_SECONDS_MAX, VERIFY_SECONDS_MIN,
+};
+use weir::verify::{SiteUrl, watch_duration};
 
 /// Camera-to-browser gateway: RTSP in, WebRTC out, in a fixed memory budget.
 #[derive(Parser)]
@@ -33,6 +38,8 @@ pub(crate) enum Command {
     /// Print the cameras of a mediamtx.yml or a go2rtc.yaml as a weir.toml, and say what stays
     /// behind
     Import(Import),
+    /// Look at a weir over the network, with real sessions, and say which rules it keeps
+    Verify(Box<Verify>),
     /// Serve a camera of weir's own at http://127.0.0.1:8117/
     Demo,
 }
@@ -68,6 +75,68 @@ pub(crate) struct Run {
     /// the configuration file]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) state: Option<PathBuf>,
+}
+
+#[derive(Args)]
+pub(crate) struct Verify {
+    /// Where it is: http://box:8117, or https://box:8443
+    #[arg(long, value_name = "URL", value_parser = SiteUrl::parse)]
+    pub(crate) url: SiteUrl,
+    /// The token of an operator; --token-file and $WEIR_TOKEN keep it out of the list of processes
+    #[arg(long, value_name = "TOKEN", conflicts_with = "token_file")]
+    pub(crate) token: Option<String>,
+    /// A file whose first line is the token
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// SHA-256 of the certificate that is right, as `weir tls` prints it
+    #[arg(long, value_name = "SHA256", conflicts_with_all = ["ca", "insecure"])]
+    pub(crate) fingerprint: Option<String>,
+    /// Certificates of the authorities that may vouch for it, in PEM
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Take any certificate
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// How many cameras there must be [default: at least one]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) cameras: Option<usize>,
+    /// The build id that must run, or its first 7 digits or more
+    #[arg(long, value_name = "ID")]
+    pub(crate) expect_build: Option<String>,
+    /// How many cameras to have a session with, spread over the list
+    #[arg(long, value_name = "NUMBER", default_value_t = VERIFY_SAMPLE_DEFAULT)]
+    pub(crate) sample: usize,
+    /// Have a session with every camera
+    #[arg(long, conflicts_with = "sample")]
+    pub(crate) all: bool,
+    /// How long each session lasts
+    #[arg(long, value_name = "SECONDS", default_value_t = VERIFY_SECONDS_DEFAULT,
+        value_parser = clap::value_parser!(u64).range(VERIFY_SECONDS_MIN..=VERIFY_SECONDS_MAX))]
+    pub(crate) seconds: u64,
+    /// Packets that may be lost [default: 0.1]
+    #[arg(long, value_name = "PERCENT")]
+    pub(crate) loss_percent: Option<f64>,
+    /// What 95 % of the round trips must keep [default: 100]
+    #[arg(long, value_name = "MS")]
+    pub(crate) latency_ms: Option<f64>,
+    /// Jitter between frames [default: 30]
+    #[arg(long, value_name = "MS")]
+    pub(crate) jitter_ms: Option<f64>,
+    /// What weir may use of one core [default: 80]
+    #[arg(long, value_name = "PERCENT")]
+    pub(crate) cpu_percent: Option<f64>,
+    /// Frames of each camera that must come whole [default: 80]
+    #[arg(long, value_name = "PERCENT")]
+    pub(crate) frames_percent: Option<f64>,
+    /// Look each minute for so long: 24h, 90m, 2d. Ends with a summary, by ^C too
+    #[arg(long, value_name = "TIME", value_parser = watch_duration)]
+    pub(crate) watch: Option<Duration>,
+    /// Where --watch keeps a line for each look; 1 MiB, and as much before it in FILE.1
+    #[arg(long, value_name = "FILE", default_value = "weir-verify.log")]
+    pub(crate) watch_file: PathBuf,
+    /// Print JSON in place of the table
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]

@@ -7,6 +7,7 @@ mod import;
 mod password;
 mod tls;
 mod typing;
+mod verify;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
             Ok(())
         }
         Command::Import(arguments) => import::import(&arguments),
+        Command::Verify(arguments) => verify::run(*arguments),
         Command::Demo => {
             journal::to_stderr();
             let started = Started::without_file(Config::demo(0));
