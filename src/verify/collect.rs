@@ -133,25 +133,22 @@ async fn look_at(
     seconds: u64,
 ) -> Result<Vec<SessionFacts>, String> {
     let certificate = Rc::new(generate_certificate().map_err(|error| error.to_string())?);
-    let mut left = names.iter().cloned();
+    let mut found = vec![SessionFacts::default(); names.len()];
+    let mut left = names.into_iter().enumerate();
     let mut running = JoinSet::new();
-    let mut found: Vec<SessionFacts> = Vec::new();
     loop {
         while running.len() < VERIFY_SESSIONS_AT_ONCE_MAX
-            && let Some(name) = left.next()
+            && let Some((at, name)) = left.next()
         {
             let (client, certificate) = (Rc::clone(client), Rc::clone(&certificate));
             running.spawn_local(async move {
-                session::look(&client, &name, seconds, &certificate).await
+                (at, session::look(&client, &name, seconds, &certificate).await)
             });
         }
-        match running.join_next().await {
-            Some(looked) => found.push(looked.map_err(|error| error.to_string())?),
-            None => break,
-        }
+        let Some(looked) = running.join_next().await else { return Ok(found) };
+        let (at, facts) = looked.map_err(|error| error.to_string())?;
+        found[at] = facts;
     }
-    found.sort_by_key(|session| names.iter().position(|name| *name == session.camera));
-    Ok(found)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -127,11 +128,13 @@ impl HttpClient {
         self.bearer.is_some()
     }
 
-    /// Asks once and reads the answer.
+    /// Asks once and reads the answer. The exchange is boxed, so that it is no part of every task
+    /// that waits for one.
     pub(super) async fn ask(&self, asked: Asked<'_>) -> Result<HttpAnswer, HttpFailure> {
+        let exchange: Pin<Box<dyn Future<Output = _> + '_>> = Box::pin(self.exchange(asked));
         let patience = Duration::from_millis(VERIFY_REQUEST_MS_MAX);
         let none = || HttpFailure::Unreachable(format!("no answer in {VERIFY_REQUEST_MS_MAX} ms"));
-        timeout(patience, self.exchange(asked)).await.unwrap_or_else(|_| Err(none()))
+        timeout(patience, exchange).await.unwrap_or_else(|_| Err(none()))
     }
 
     async fn exchange(&self, asked: Asked<'_>) -> Result<HttpAnswer, HttpFailure> {
