@@ -16,6 +16,8 @@ use crate::limits::VERIFY_SESSIONS_AT_ONCE_MAX;
 use crate::webrtc::provider::generate_certificate;
 
 const IDENTITY: &str = "/api/identity";
+const CAMERAS: &str = "/api/cameras";
+const STATUS: &str = "/api/status";
 
 /// Looks once. Needs a `LocalSet` around it.
 ///
@@ -30,23 +32,41 @@ pub(super) async fn collect(options: &VerifyOptions) -> Result<Facts, String> {
     let role = identity.as_ref().ok().map(|identity| identity.role.clone());
     facts.identity = Some(identity);
     let Some(role) = role else { return Ok(facts) };
-    let begin = client.ask(Asked::get("/api/cameras")).await;
-    let Some(listed) = good(begin) else { return Ok(facts) };
+    if let Err(why) = tell(client, &role, options, &mut facts).await {
+        facts.server = Some(Err(why));
+    }
+    Ok(facts)
+}
+
+/// What weir tells, before and after the sessions.
+///
+/// # Errors
+/// It does not answer any more, or this machine has no random bytes.
+async fn tell(
+    client: HttpClient,
+    role: &str,
+    options: &VerifyOptions,
+    facts: &mut Facts,
+) -> Result<(), String> {
+    let listed = get(&client, CAMERAS).await?;
     facts.configuration = configuration(&listed);
-    let Some(cameras) = CameraFacts::list(&listed) else { return Ok(facts) };
-    let status = if role == "operator" { status(&client).await } else { None };
+    let cameras = listed_cameras(&listed)?;
+    let before = if role == "operator" { Some(get(&client, STATUS).await?) } else { None };
     let begun_us = clock::now_us();
     let client = Rc::new(client);
     facts.sessions = look_at(&client, sample(&cameras, options.sample), options.seconds).await?;
     facts.apart_ms = clock::now_us().saturating_sub(begun_us) / 1_000;
-    if let Some(status) = status {
-        let after = self::status(&client).await;
-        facts.status = after.map(|after| [status, after]);
+    if let Some(before) = before {
+        let after = get(&client, STATUS).await?;
+        facts.status = Some([before, after].map(|status| StatusFacts::read(&status)));
     }
-    let end = good(client.ask(Asked::get("/api/cameras")).await);
-    let after = end.and_then(|listed| CameraFacts::list(&listed));
-    facts.cameras = after.map(|after| [cameras, after]);
-    Ok(facts)
+    let after = listed_cameras(&get(&client, CAMERAS).await?)?;
+    facts.cameras = Some([cameras, after]);
+    Ok(())
+}
+
+fn listed_cameras(listed: &Value) -> Result<Vec<CameraFacts>, String> {
+    CameraFacts::list(listed).ok_or_else(|| format!("{CAMERAS} has no list of cameras"))
 }
 
 /// Asks whether it is there, and follows the way to HTTPS. No token is sent before that is clear.
@@ -71,7 +91,13 @@ async fn reach(mut client: HttpClient, trust: &SiteTrust, facts: &mut Facts) -> 
     }
     if !client.site.is_https {
         facts.certificate = Certificate::Plain;
-        let asked = client.ask(without(IDENTITY)).await.ok()?;
+        let asked = match client.ask(without(IDENTITY)).await {
+            Ok(asked) => asked,
+            Err(error) => {
+                facts.server = Some(Err(format!("{IDENTITY}: {error}")));
+                return None;
+            }
+        };
         let leads_on = asked.status == StatusCode::PERMANENT_REDIRECT;
         let path = client.site.path(IDENTITY);
         let location = asked.location.as_deref().filter(|_| leads_on);
@@ -110,13 +136,13 @@ async fn identify(client: &HttpClient) -> Result<AskerFacts, String> {
     }
 }
 
-async fn status(client: &HttpClient) -> Option<StatusFacts> {
-    good(client.ask(Asked::get("/api/status")).await).map(|json| StatusFacts::read(&json))
-}
-
-fn good(answer: Result<HttpAnswer, HttpFailure>) -> Option<Value> {
-    let answer = answer.ok().filter(|answer| answer.status == StatusCode::OK)?;
-    Some(answer.json())
+/// The JSON at a path of the API.
+async fn get(client: &HttpClient, path: &str) -> Result<Value, String> {
+    match client.ask(Asked::get(path)).await {
+        Ok(answer) if answer.status == StatusCode::OK => Ok(answer.json()),
+        Ok(answer) => Err(format!("{path}: {}", answer.reason())),
+        Err(error) => Err(format!("{path}: {error}")),
+    }
 }
 
 /// The names of so many playing cameras, spread over the list.
@@ -153,7 +179,52 @@ async fn look_at(
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use super::super::site::SiteUrl;
     use super::*;
+
+    /// What the rules say of a server that gives these answers, by path, and 503 to all else.
+    fn missed_of(answers: &'static [(&'static str, &'static str)]) -> Vec<&'static str> {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut request = [0; 1024];
+                let bytes = stream.read(&mut request).unwrap_or(0);
+                let request = String::from_utf8_lossy(&request[..bytes]).into_owned();
+                let path = request.split(' ').nth(1).unwrap_or_default();
+                let known = answers.iter().find(|(of, _)| *of == path);
+                let (status, body) =
+                    known.map_or(("503 Full", "{}"), |(_, body)| ("200 OK", *body));
+                let length = body.len();
+                let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n");
+                let _ = stream.write_all(format!("{head}{body}").as_bytes());
+            }
+        });
+        let site = SiteUrl::parse(&format!("http://{address}")).expect("a URL");
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let options = VerifyOptions::of(site);
+        let look = crate::verify::verify(&options);
+        let report = runtime.expect("a runtime").block_on(look).expect("it can look");
+        report.missed().map(|finding| finding.rule).collect()
+    }
+
+    #[test]
+    fn an_api_that_does_not_answer_is_a_miss_wherever_it_ends() {
+        const HEALTH: (&str, &str) = ("/healthz", "{}");
+        const OPERATOR: (&str, &str) = (IDENTITY, "{\"name\":\"a\",\"role\":\"operator\"}");
+        const LIST: (&str, &str) =
+            (CAMERAS, "{\"configuration\":{\"state\":\"good\"},\"cameras\":[]}");
+        assert_eq!(missed_of(&[]), ["server"]);
+        assert_eq!(missed_of(&[HEALTH]), ["access"]);
+        assert_eq!(missed_of(&[HEALTH, OPERATOR]), ["server"], "no list");
+        assert_eq!(missed_of(&[HEALTH, OPERATOR, (CAMERAS, "no JSON")]), ["server"]);
+        assert_eq!(missed_of(&[HEALTH, OPERATOR, LIST]), ["server"], "no status");
+        const TOLD: (&str, &str) = (STATUS, "{\"uptime_s\":1}");
+        assert_eq!(missed_of(&[HEALTH, OPERATOR, LIST, TOLD]), ["cameras"], "there is none");
+    }
 
     #[test]
     fn a_sample_is_spread_over_the_cameras_that_play() {
