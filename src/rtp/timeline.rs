@@ -180,10 +180,15 @@ struct Drift {
     /// When lateness was last zero by definition.
     since_us: u64,
     window_us: u64,
-    /// The smallest lateness of the current window in ticks, and when that was.
-    least: i64,
-    least_us: u64,
+    /// The smallest lateness of the current window.
+    least: Option<Lateness>,
     rate: Rate,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Lateness {
+    ticks: i64,
+    now_us: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -194,8 +199,7 @@ struct Anchor {
 
 impl Drift {
     const fn new() -> Self {
-        let rate = Rate::new();
-        Self { anchor: None, since_us: 0, window_us: 0, least: i64::MAX, least_us: 0, rate }
+        Self { anchor: None, since_us: 0, window_us: 0, least: None, rate: Rate::new() }
     }
 
     /// Notes a timestamp. Returns by how many ticks timestamps must be moved forward from now on.
@@ -209,15 +213,15 @@ impl Drift {
         if late < 0 && self.rate.is_one() {
             return self.restart(timestamp, now_us);
         }
-        if late < self.least {
-            (self.least, self.least_us) = (late, now_us);
-        }
+        let least = self.least.filter(|least| least.ticks <= late);
+        let least = least.unwrap_or(Lateness { ticks: late, now_us });
+        self.least = Some(least);
         if now_us.saturating_sub(self.window_us) < DRIFT_WINDOW_US {
             return 0;
         }
         self.window_us = now_us;
-        let least = std::mem::replace(&mut self.least, i64::MAX);
-        if least.abs() > DRIFT_MAX {
+        self.least = None;
+        if least.ticks.abs() > DRIFT_MAX {
             return self.correct(least, late, timestamp, now_us);
         }
         if wall > ANCHOR_AGE_MAX {
@@ -230,20 +234,20 @@ impl Drift {
 
     /// Restarts the measurement with a timestamp that is on time by definition.
     fn restart(&mut self, timestamp: u32, now_us: u64) -> u32 {
-        (self.since_us, self.window_us, self.least) = (now_us, now_us, i64::MAX);
+        (self.since_us, self.window_us, self.least) = (now_us, now_us, None);
         self.set_anchor(timestamp, 0, now_us);
         0
     }
 
     /// Changes the rate by what media time has lost, or won since the rate was last changed. What
     /// was lost is made up at once; what was won is left, as time does not run back.
-    fn correct(&mut self, least: i64, late: i64, timestamp: u32, now_us: u64) -> u32 {
+    fn correct(&mut self, least: Lateness, late: i64, timestamp: u32, now_us: u64) -> u32 {
         // What is lost in less than a window is a stall, and no rate.
-        let elapsed_us = self.least_us.saturating_sub(self.since_us).max(DRIFT_WINDOW_US);
+        let elapsed_us = least.now_us.saturating_sub(self.since_us).max(DRIFT_WINDOW_US);
         let wall = ticks(elapsed_us).cast_signed();
-        self.rate.change(wall, wall.saturating_sub(least));
-        let after = ticks(now_us.saturating_sub(self.least_us)).cast_signed().min(wall);
-        let lost = least.saturating_add(after.saturating_mul(least) / wall);
+        self.rate.change(wall, wall.saturating_sub(least.ticks));
+        let after = ticks(now_us.saturating_sub(least.now_us)).cast_signed().min(wall);
+        let lost = least.ticks.saturating_add(after.saturating_mul(least.ticks) / wall);
         let forward = u32::try_from(lost).unwrap_or(0);
         self.since_us = now_us;
         self.set_anchor(timestamp.wrapping_add(forward), late - lost, now_us);
@@ -262,24 +266,24 @@ impl Drift {
 /// How much faster than the camera's timestamps the published ones run: one or more.
 #[derive(Debug)]
 struct Rate {
-    /// In units of 1 / [`RATE_ONE`].
-    parts: i64,
+    /// What it is above one, in units of 1 / [`RATE_ONE`].
+    excess: i64,
     /// What is left over of a tick, in the same units.
     rest: i64,
 }
 
 impl Rate {
     const fn new() -> Self {
-        Self { parts: RATE_ONE, rest: 0 }
+        Self { excess: 0, rest: 0 }
     }
 
     fn is_one(&self) -> bool {
-        self.parts == RATE_ONE
+        self.excess == 0
     }
 
     /// The ticks to add to a step of the camera's.
     fn added(&mut self, step: i32) -> u32 {
-        let parts = i64::from(step) * (self.parts - RATE_ONE) + self.rest;
+        let parts = i64::from(step) * self.excess + self.rest;
         self.rest = parts.rem_euclid(RATE_ONE);
         #[allow(clippy::cast_possible_truncation)] // timestamps wrap
         {
@@ -289,9 +293,10 @@ impl Rate {
 
     /// Has media time run so that `wall` ticks pass where `media` did.
     fn change(&mut self, wall: i64, media: i64) {
-        let parts = i128::from(self.parts) * i128::from(wall) / i128::from(media.max(1));
+        let parts =
+            i128::from(RATE_ONE + self.excess) * i128::from(wall) / i128::from(media.max(1));
         let parts = parts.clamp(i128::from(RATE_ONE), i128::from(RATE_MAX));
-        self.parts = i64::try_from(parts).unwrap_or(RATE_ONE);
+        self.excess = i64::try_from(parts).unwrap_or(RATE_ONE) - RATE_ONE;
     }
 }
 
@@ -414,14 +419,15 @@ mod tests {
             assert!((media - wall).abs() < 3 * DRIFT_MAX, "{fps}: {}", media - wall);
         }
         // A stall right after a correction is taken for a window's loss, not for that of a frame.
-        let Drift { since_us, rate: Rate { parts, .. }, .. } = timeline.drift;
+        let Drift { since_us, rate: Rate { excess, .. }, .. } = timeline.drift;
         at.1 += 3_000_000;
         while timeline.drift.since_us == since_us {
             feed(&mut timeline, &mut at, 1, 25);
         }
         at.1 += 400_000;
         feed(&mut timeline, &mut at, 25 * 3, 25);
-        assert!(timeline.drift.rate.parts < parts * 3 / 2, "{:?}", timeline.drift);
+        let bound = (RATE_ONE + excess) * 3 / 2 - RATE_ONE;
+        assert!(timeline.drift.rate.excess < bound, "{:?}", timeline.drift);
     }
 
     #[test]
@@ -429,14 +435,14 @@ mod tests {
         let mut timeline = Timeline::new();
         let mut at = (0, 0);
         feed(&mut timeline, &mut at, 100, 2);
-        assert_eq!(timeline.drift.rate.parts, RATE_MAX);
+        assert_eq!(timeline.drift.rate.excess, RATE_MAX - RATE_ONE);
         for _ in 0..100 {
             at.1 += FRAME_US;
             timeline.stamp(at.0, at.1);
         }
-        assert_eq!(timeline.drift.rate.parts, RATE_MAX);
+        assert_eq!(timeline.drift.rate.excess, RATE_MAX - RATE_ONE);
         feed(&mut timeline, &mut at, 25 * 30, 25);
-        assert!(timeline.drift.rate.parts < RATE_ONE * 101 / 100);
+        assert!(timeline.drift.rate.excess < RATE_ONE / 100);
     }
 
     #[test]

@@ -43,6 +43,7 @@ mod password;
 mod payload;
 mod privileges;
 mod profiles;
+mod program_file;
 mod proxies;
 mod reload;
 mod resend;
