@@ -81,6 +81,13 @@ pub const TIMESTAMP_BACK_S: u32 = 1;
 pub const TIMESTAMP_BACKS_MIN: u8 = 3;
 /// See [`TIMESTAMP_BACKS_MIN`].
 pub const TIMESTAMP_BACKS_UNITS: u8 = 100;
+/// Packets in a row with one sequence number, after which a camera's numbers count as fixed.
+pub const SEQUENCE_REPEATS_MIN: u8 = 16;
+/// How long a source may be silent and still count as the track's own, when there are two.
+pub const SOURCE_SILENCE_US_MAX: u64 = 3_000_000;
+/// How far a source's numbers may have advanced while another one sent: more than a key frame has
+/// packets.
+pub const SOURCE_RETURN_PACKETS_MAX: u16 = 3000;
 /// Jumps in a row after which the camera's new timeline is adopted.
 pub const TIMESTAMP_JUMPS_MAX: u8 = 3;
 /// How far media time may fall behind arrival before it is moved forward.

@@ -31,6 +31,7 @@ pub mod picture;
 pub mod receiver;
 pub mod sequence;
 pub mod sound;
+pub mod source;
 pub mod sps;
 #[cfg(any(test, fuzzing))]
 #[cfg_attr(fuzzing, allow(dead_code))] // the fuzz targets need a part of it

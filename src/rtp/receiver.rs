@@ -6,6 +6,7 @@ use super::depacketizer::Depacketizer;
 use super::header::{self, Malformed};
 use super::picture::Picture;
 use super::sequence::{Sequence, SequenceStep};
+use super::source::SourceFilter;
 use crate::codec::Codec;
 use crate::history::Ring;
 use crate::status::BreakReason;
@@ -14,6 +15,7 @@ use crate::status::BreakReason;
 #[derive(Debug)]
 pub struct Receiver {
     payload_type: u8,
+    sources: SourceFilter,
     sequence: Sequence,
     depacketizer: Depacketizer,
     units: AccessUnits,
@@ -29,6 +31,8 @@ pub enum Received {
     /// Ignored: not this track's payload type. Geovision sends such packets in between, with the
     /// sequence number of the packet before.
     OtherPayloadType(u8),
+    /// Ignored: a packet of another session of the camera, see [`SourceFilter`].
+    OtherSource,
 }
 
 impl Receiver {
@@ -36,6 +40,7 @@ impl Receiver {
     pub const fn new() -> Self {
         Self {
             payload_type: 0,
+            sources: SourceFilter::new(),
             sequence: Sequence::new(),
             depacketizer: Depacketizer::new(Codec::H264),
             units: AccessUnits::new(),
@@ -50,6 +55,7 @@ impl Receiver {
     /// The camera has connected or reconnected; the arguments come from its SDP.
     pub fn connect(&mut self, codec: Codec, payload_type: u8, sets: &[&[u8]]) {
         self.payload_type = payload_type;
+        self.sources = SourceFilter::new();
         self.sequence = Sequence::new();
         self.depacketizer = Depacketizer::new(codec);
         self.units.connect(codec, sets);
@@ -75,6 +81,9 @@ impl Receiver {
         let (header, payload) = header::parse(packet)?;
         if header.payload_type != self.payload_type {
             return Ok(Received::OtherPayloadType(header.payload_type));
+        }
+        if !self.sources.takes(&header, head.now_us) {
+            return Ok(Received::OtherSource);
         }
         let step = self.sequence.step(&header);
         if step != SequenceStep::Next {

@@ -2,9 +2,11 @@
 //!
 //! TCP neither reorders nor duplicates packets. So any step other than +1 is a loss or a restart of
 //! the numbers, and the packets after it cannot be decoded before the next IDR. Uniview cameras
-//! change their SSRC with every GOP; a new SSRC alone is not a loss.
+//! change their SSRC with every GOP; a new SSRC alone is not a loss. The numbers of a few cameras
+//! never change: after [`SEQUENCE_REPEATS_MIN`] of one number in a row it means nothing.
 
 use super::header::Header;
+use crate::limits::SEQUENCE_REPEATS_MIN;
 
 /// What a packet's sequence number shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +23,8 @@ pub enum SequenceStep {
 #[derive(Debug, Default)]
 pub struct Sequence {
     last: Option<Last>,
+    /// Packets in a row with the number of the one before.
+    repeats: u8,
 }
 
 #[derive(Debug)]
@@ -32,13 +36,18 @@ struct Last {
 impl Sequence {
     /// The state before the first packet.
     pub const fn new() -> Self {
-        Self { last: None }
+        Self { last: None, repeats: 0 }
     }
 
     /// Compares a packet with the one before it.
     pub fn step(&mut self, header: &Header) -> SequenceStep {
         let last = self.last.replace(Last { sequence: header.sequence, ssrc: header.ssrc });
+        let is_repeated = last
+            .as_ref()
+            .is_some_and(|last| last.sequence == header.sequence && last.ssrc == header.ssrc);
+        self.repeats = if is_repeated { self.repeats.saturating_add(1) } else { 0 };
         match last {
+            _ if self.repeats >= SEQUENCE_REPEATS_MIN => SequenceStep::Next,
             None => SequenceStep::Next,
             Some(last) if last.sequence.wrapping_add(1) == header.sequence => SequenceStep::Next,
             Some(last) if last.ssrc != header.ssrc => SequenceStep::NewSource,
@@ -71,5 +80,19 @@ mod tests {
         ] {
             assert_eq!(sequence.step(&header(number, ssrc)), step, "{number}");
         }
+    }
+
+    #[test]
+    fn a_number_that_never_changes_means_nothing_after_a_while() {
+        let mut sequence = Sequence::new();
+        sequence.step(&header(7, 1));
+        for _ in 1..SEQUENCE_REPEATS_MIN {
+            assert_eq!(sequence.step(&header(7, 1)), SequenceStep::Loss);
+        }
+        for _ in 0..1000 {
+            assert_eq!(sequence.step(&header(7, 1)), SequenceStep::Next);
+        }
+        assert_eq!(sequence.step(&header(8, 1)), SequenceStep::Next);
+        assert_eq!(sequence.step(&header(8, 1)), SequenceStep::Loss, "it counts again");
     }
 }

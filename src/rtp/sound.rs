@@ -12,12 +12,14 @@ use crate::sound::SoundCodec;
 
 use super::header::{self, Header};
 use super::sequence::{Sequence, SequenceStep};
+use super::source::SourceFilter;
 
 /// The receive side of one camera's sound; all zeros before the first connection.
 #[derive(Debug)]
 pub struct SoundReceiver {
     track: Option<Track>,
     payload_bytes: usize,
+    sources: SourceFilter,
     sequence: Sequence,
     /// The timestamp of the packet that is published next.
     next: u32,
@@ -42,6 +44,7 @@ impl SoundReceiver {
         Self {
             track: None,
             payload_bytes: 0,
+            sources: SourceFilter::new(),
             sequence: Sequence::new(),
             next: 0,
             expected: None,
@@ -58,6 +61,7 @@ impl SoundReceiver {
     /// A camera has connected with sound of this payload type and codec, or without.
     pub fn connect(&mut self, track: Option<(u8, SoundCodec)>) {
         self.track = track.map(|(payload_type, codec)| Track { payload_type, codec });
+        self.sources = SourceFilter::new();
         self.sequence = Sequence::new();
         self.expected = None;
     }
@@ -75,6 +79,9 @@ impl SoundReceiver {
         let Some(ticks) = ticks.filter(|_| header.payload_type == track.payload_type) else {
             return false;
         };
+        if !self.sources.takes(&header, now_us) {
+            return false;
+        }
         let pause = self.pause(&header, ticks, track.codec, now_us);
         let is_first = pause != Some(0);
         self.next = self.next.wrapping_add(pause.unwrap_or(0));

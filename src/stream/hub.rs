@@ -74,7 +74,7 @@ impl Stream {
         match self.receiver.packet(packet, &mut head) {
             Ok(Received::Taken) => {}
             Ok(Received::Lossy(why)) => self.figures.breaks[why as usize] += 1,
-            Ok(Received::OtherPayloadType(_)) | Err(_) => return,
+            Ok(Received::OtherPayloadType(_) | Received::OtherSource) | Err(_) => return,
         }
         self.figures.packets += 1;
         self.figures.bytes += packet.len() as u64;
