@@ -248,6 +248,14 @@ impl CameraSlot {
         self.habits.set(habits);
     }
 
+    /// Learns how long the camera could not be dialled after its connection was lost, if it was.
+    pub(super) fn returned(&self, lost_us: Option<u64>, was_busy: bool) {
+        let Some(lost_us) = lost_us else { return };
+        let mut habits = self.habits.get();
+        habits.returned(clock::now_us().saturating_sub(lost_us) / 1000, was_busy);
+        self.habits.set(habits);
+    }
+
     /// Waits until the slot is told something after its turn `turn`.
     pub(super) async fn changed_since(&self, turn: u64) {
         while self.turn.get() == turn {

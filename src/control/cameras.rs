@@ -131,6 +131,8 @@ impl Control {
         dials.reset(slot, url);
         camera.enter(SlotState::Connecting);
         let mut is_warned = false;
+        let mut lost_us = None;
+        let mut was_busy = false;
         loop {
             let permit = dials.begin(slot, url).await;
             camera.enter(SlotState::Connecting);
@@ -145,15 +147,18 @@ impl Control {
                         log::warn!("camera {name}: has its password sent in the clear (basic)");
                     }
                     let (began_us, timeout_s) = (clock::now_us(), ready.timeout_s);
+                    camera.returned(lost_us, std::mem::take(&mut was_busy));
                     let lost = self.play(slot, dialled).await;
                     let broken = camera.bridge_ended().await;
                     if lost == Lost::Stopped {
                         // weir ends, or the slot is told in a moment what comes next.
                         return std::future::pending().await;
                     }
-                    let after_us = clock::now_us() - began_us;
-                    dials.lost(slot, after_us);
+                    let now_us = clock::now_us();
+                    lost_us = Some(now_us);
+                    let after_us = now_us - began_us;
                     camera.learn(lost, after_us, timeout_s);
+                    dials.lost(slot, after_us, camera.habits().get().wait_ms());
                     let reason = broken.unwrap_or_else(|| lost.reason().to_owned());
                     camera.enter(SlotState::Waiting(reason));
                 }
@@ -163,7 +168,10 @@ impl Control {
                 Err(error) if seems_to_ban => {
                     camera.enter(SlotState::Waiting(format!("{error}; {SEEMS_TO_BAN}")));
                 }
-                Err(error) => camera.enter(SlotState::Waiting(error.to_string())),
+                Err(error) => {
+                    was_busy |= error.is_busy();
+                    camera.enter(SlotState::Waiting(error.to_string()));
+                }
             }
         }
     }

@@ -24,7 +24,9 @@ use crate::mem::accounts::{AccountKind, HeapAccount};
 use crate::net::names;
 use crate::net::reach::connect_to_first;
 use crate::net::udp::camera::{self, CameraSockets, Senders};
-use crate::rtsp::{CameraSound, CameraUrl, Delivery, Dialog, DialogStep, Habits, Ready, Transport};
+use crate::rtsp::{
+    CameraSound, CameraUrl, Delivery, Dialog, DialogStep, Forms, Habits, Ready, Transport,
+};
 use crate::tls::CameraPins;
 
 /// A camera that was dialled: PLAY is next.
@@ -59,7 +61,17 @@ async fn dial(
     let url = section.url.clone().ok_or(DialError::NoUrl)?;
     let limit = Duration::from_millis(CAMERA_DIAL_MS_MAX);
     let conversation = converse(url, section, habits, pins);
-    timeout(limit, conversation).await.map_err(|_| DialError::Timeout)?
+    let dialled = timeout(limit, conversation).await.map_err(|_| DialError::Timeout)?;
+    let forms = match &dialled {
+        Ok(dialled) => dialled.ready.forms,
+        // The camera may have been changed: it is asked as if for the first time.
+        Err(DialError::Camera(_)) => Forms::default(),
+        Err(_) => return dialled,
+    };
+    let mut known = habits.get();
+    known.asked_as(forms);
+    habits.set(known);
+    dialled
 }
 
 async fn converse(

@@ -59,6 +59,11 @@ impl DialError {
         }
     }
 
+    /// Whether the camera has as many clients as it can serve.
+    pub(super) fn is_busy(&self) -> bool {
+        matches!(self, Self::Camera(DialogError::Busy { .. }))
+    }
+
     /// What an error of the stream means.
     pub(super) fn of(error: io::Error) -> Self {
         match error.downcast() {

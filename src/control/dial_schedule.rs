@@ -96,9 +96,10 @@ impl DialSchedule {
         }
     }
 
-    /// The camera of `slot` was lost after it had played for `after_us`.
-    pub(super) fn lost(&self, slot: usize, after_us: u64) {
-        self.table.borrow_mut().lost(slot, after_us, clock::now_us());
+    /// The camera of `slot` was lost after it had played for `after_us`; it needs `wait_ms_min`
+    /// before it can be dialled again.
+    pub(super) fn lost(&self, slot: usize, after_us: u64, wait_ms_min: u64) {
+        self.table.borrow_mut().lost(slot, after_us, wait_ms_min, clock::now_us());
     }
 
     /// Tells hosts apart, with their ports: behind a router each port is another camera.

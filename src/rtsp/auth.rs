@@ -64,6 +64,17 @@ impl Auth {
         }
     }
 
+    /// Leaves out schemes that the camera is known to refuse.
+    pub(super) fn without(mut self, refused: Tried) -> Self {
+        self.refused = refused;
+        self
+    }
+
+    /// The schemes that the camera has refused.
+    pub(super) fn refused(&self) -> Tried {
+        self.refused
+    }
+
     pub(super) fn credentials(&self) -> Option<&CameraCredentials> {
         self.credentials.as_ref()
     }

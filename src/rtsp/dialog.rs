@@ -17,7 +17,7 @@ use super::control;
 use super::error::DialogError;
 use super::examine::{Examination, HeadScan, examine};
 use super::further::FurtherTracks;
-use super::habits::{Habits, Keepalive};
+use super::habits::{Forms, Habits, Keepalive};
 use super::message::{Head, MessageKind, RtspRequest, answer};
 use super::sdp::{self, Described, VideoTrack};
 use super::session::{Negotiated, Session};
@@ -26,12 +26,13 @@ use super::step::{DialogStep, Ready};
 use super::transmit::Transmit;
 use super::url::{CameraCredentials, CameraUrl, is_absolute};
 use crate::limits::{
-    RTSP_LEFTOVER_BYTES_MAX, RTSP_NOISE_BYTES_MAX, RTSP_REDIRECTS_MAX, RTSP_REQUEST_URL_BYTES_MAX,
+    RTSP_LEFTOVER_BYTES_MAX, RTSP_NOISE_BYTES_MAX, RTSP_REQUEST_URL_BYTES_MAX,
     RTSP_SESSION_ID_BYTES_MAX, RTSP_TRANSMIT_BYTES_MAX,
 };
 use crate::random::random;
 
 mod bounds;
+mod elsewhere;
 mod transport;
 
 use bounds::{check_bounds, refused, within};
@@ -44,6 +45,7 @@ pub struct Dialog {
     /// The IP address that this connection goes to.
     peer: IpAddr,
     keepalive: Keepalive,
+    forms: Forms,
     all_tracks: bool,
     wants_sound: bool,
     transports: Transports,
@@ -101,15 +103,19 @@ impl Dialog {
         wants_sound: bool,
     ) -> Self {
         let credentials = credentials.or_else(|| url.credentials().cloned());
+        let forms = habits.forms();
+        let request = url.request();
+        let path = control::path_only(&request).filter(|_| forms.is_path_only);
         let mut dialog = Self {
-            describe_uri: url.request(),
+            describe_uri: path.unwrap_or(&request).to_owned(),
+            forms,
             url,
             peer: peer.to_canonical(),
             keepalive: habits.keepalive(),
             all_tracks: habits.all_tracks(),
             wants_sound,
             transports: Transports::new(None, habits.transport()),
-            auth: Auth::new(credentials, habits.takes_digest()),
+            auth: Auth::new(credentials, habits.takes_digest()).without(forms.refused),
             cseq: 1,
             stage: Stage::Options,
             out: Transmit::new(),
@@ -343,44 +349,11 @@ impl Dialog {
             &self.url.request(),
         );
         within("url", base.len(), RTSP_REQUEST_URL_BYTES_MAX)?;
-        let uri = control::append(&base, described.control.as_deref());
-        self.stage = Stage::Setup(Box::new(Setup { described, base, uri, joined: false }));
+        let joined = self.forms.is_joined;
+        let url_of = if joined { control::join } else { control::append };
+        let uri = url_of(&base, described.control.as_deref());
+        self.stage = Stage::Setup(Box::new(Setup { described, base, uri, joined }));
         self.ask()
-    }
-
-    /// Handles 404: some servers need the path alone. If that fails too, the URL is wrong.
-    fn not_found(&mut self) -> Result<(), DialogError> {
-        match control::path_only(&self.describe_uri) {
-            Some(path) if is_absolute(&self.describe_uri) => {
-                self.describe_uri = path.to_owned();
-                self.ask()
-            }
-            _ => Err(DialogError::NotFound { url: self.url.clone() }),
-        }
-    }
-
-    fn redirected(&mut self, head: &Head<'_>) -> Result<(), DialogError> {
-        let location = head.text("Location");
-        let location =
-            location.ok_or(DialogError::Protocol("a redirect without a Location header"))?;
-        let url = CameraUrl::parse(location).map_err(DialogError::RedirectUrl)?;
-        self.redirects += 1;
-        if self.redirects > RTSP_REDIRECTS_MAX {
-            return Err(DialogError::Redirects);
-        }
-        // A camera configured by name often redirects to its own address.
-        let is_peer = url.host().parse().is_ok_and(|ip: IpAddr| ip.to_canonical() == self.peer);
-        if !is_peer && !url.host().eq_ignore_ascii_case(self.url.host()) {
-            return Err(DialogError::RedirectHost { url });
-        }
-        if url.scheme() != self.url.scheme() {
-            return Err(DialogError::RedirectScheme { url });
-        }
-        let credentials = self.auth.credentials().cloned();
-        self.auth = Auth::new(credentials, self.auth.takes_digest());
-        self.reconnected = false;
-        self.describe_uri = url.request();
-        self.connect_to(url)
     }
 
     fn set_up(&mut self, status: u16, head: &Head<'_>, after: &[u8]) -> Result<(), DialogError> {
@@ -412,7 +385,9 @@ impl Dialog {
         let Stage::Setup(setup) = std::mem::replace(&mut self.stage, Stage::Over) else {
             return Ok(());
         };
-        let Setup { described, base, .. } = *setup;
+        let Setup { described, base, joined: is_joined, .. } = *setup;
+        let is_path_only = !is_absolute(&self.describe_uri);
+        self.forms = Forms { is_path_only, is_joined, refused: self.auth.refused() };
         let wanted = (self.wants_sound, self.all_tracks);
         let further = FurtherTracks::of(&described, &base, wanted, granted);
         let video = described.video;
@@ -474,6 +449,7 @@ impl Dialog {
             sound,
             transport,
             delivery,
+            forms: self.forms,
             timeout_s,
             is_in_the_clear,
         }));

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::tests::{SDP, SETUP, Talk, URL, describe, status};
+use super::tests::{SDP, SETUP, Talk, URL, describe, status, viewer};
 use super::*;
 use crate::rtsp::sdp::CameraSound;
 use crate::rtsp::setup::{Delivery, Transport};
@@ -127,4 +127,37 @@ fn sound_is_left_out_by_udp_and_the_reason_is_said() {
     let ready = talk.ready.expect("ready");
     assert_eq!((ready.transport, &ready.sound), (Transport::Udp, &CameraSound::Datagrams));
     assert_eq!(ready.sound.problem().as_deref(), Some("its sound is not taken over UDP yet"));
+}
+
+#[test]
+fn the_forms_that_a_camera_wants_are_the_first_of_the_next_dialog() {
+    let (options, not_found) = (status("200 OK"), status("404 x"));
+    let described = describe("Content-Base: rtsp://192.0.2.7/a/b?c=1\r\n", SDP);
+    let mut talk = Talk::new(URL, None);
+    talk.answers(&[&options, &not_found, &described, &not_found, SETUP]).expect("set up");
+    let forms = talk.ready.expect("ready").forms;
+    assert!(forms.is_path_only && forms.is_joined);
+    let mut habits = Habits::default();
+    habits.asked_as(forms);
+    let mut talk = Talk::with(URL, None, &habits);
+    talk.answers(&[&options, &described, SETUP]).expect("set up");
+    let expected =
+        ["OPTIONS /stream1", "DESCRIBE /stream1", "SETUP rtsp://192.0.2.7/a/track1", "ready"];
+    assert_eq!(talk.lines(), expected);
+    assert_eq!(talk.ready.expect("ready").forms, forms);
+}
+
+#[test]
+fn a_scheme_that_a_camera_refuses_is_not_tried_by_the_next_dialog() {
+    let both = "RTSP/1.0 401 x\r\nWWW-Authenticate: Digest realm=\"c\", nonce=\"1\", \
+        algorithm=SHA-256\r\nWWW-Authenticate: Digest realm=\"c\", nonce=\"1\"\r\n\r\n";
+    let (options, described) = (status("200 OK"), describe("", SDP));
+    let mut talk = Talk::new(URL, viewer());
+    talk.answers(&[&options, both, both, &described, SETUP]).expect("set up");
+    assert!(talk.said[2].contains("algorithm=SHA-256"));
+    let mut habits = Habits::default();
+    habits.asked_as(talk.ready.expect("ready").forms);
+    let mut talk = Talk::with(URL, viewer(), &habits);
+    talk.answers(&[&options, both, &described, SETUP]).expect("set up");
+    assert!(talk.said.iter().all(|request| !request.contains("SHA-256")));
 }

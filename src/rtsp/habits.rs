@@ -2,19 +2,24 @@
 //! stay the same. Without I/O: the owner reports how sessions ended, and passes the habits to the
 //! next dialog.
 //!
-//! Five habits show only after a session or a dialog has suffered from them. Some servers do not
+//! Some habits show only after a session or a dialog has suffered from them. Some servers do not
 //! count OPTIONS as a sign of life and drop the session after its timeout (RFC 2326 section 10.1:
 //! it "does not influence server state"). Some send nothing before every track is set up, or
 //! nothing by one transport. And to a camera that accepts Digest, the plaintext password is not
 //! sent any more. A camera that hangs or closes the connection when its sound is to be set up is
-//! not asked for it again.
+//! not asked for it again. [`Forms`] are found out within a dialog; that they are kept saves the
+//! next one a refusal, of which some cameras count few. And a camera that is busy with a session
+//! that is lost is left alone for as long as that took before.
 
+use super::auth::Tried;
 use super::setup::Transport;
-use crate::limits::RTSP_SILENCE_US_MAX;
+use crate::limits::{CAMERA_RETRY_MS_MAX, RTSP_SILENCE_US_MAX};
 
 const TIMEOUT_S_DEFAULT: u32 = 60;
 /// Sessions in a row that ended at the timeout, after which the other keepalive is tried.
 const DEATHS: u8 = 2;
+/// Losses in a row after which the camera was busy, before its sessions are waited for.
+const BUSY_LOSSES: u8 = 2;
 /// A session that ends this long after its timeout did not end of it; servers check every few
 /// seconds.
 const LATE_US: u64 = 12_000_000;
@@ -31,6 +36,17 @@ pub enum Keepalive {
     GetParameter,
 }
 
+/// How a camera wants to be asked, where that is not how it is asked first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Forms {
+    /// DESCRIBE has the path alone.
+    pub is_path_only: bool,
+    /// The track's URL is the RFC 3986 reference, not the text behind the base.
+    pub is_joined: bool,
+    /// Schemes that the camera offers and refuses, while it takes another one.
+    pub refused: Tried,
+}
+
 /// What is known about a camera.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Habits {
@@ -42,6 +58,9 @@ pub struct Habits {
     takes_digest: bool,
     is_mute: bool,
     transport: Transport,
+    forms: Forms,
+    busy_losses: u8,
+    wait_ms: u64,
 }
 
 /// How a session ended: the input of [`Habits::learn`].
@@ -96,6 +115,36 @@ impl Habits {
     /// Notes that this camera has granted this transport.
     pub fn granted(&mut self, transport: Transport) {
         self.transport = transport;
+    }
+
+    /// How the camera wants to be asked.
+    pub fn forms(&self) -> Forms {
+        self.forms
+    }
+
+    /// Notes the forms with which a dialog came to its end; the default after one that did not.
+    pub fn asked_as(&mut self, forms: Forms) {
+        self.forms = forms;
+    }
+
+    /// How long the camera needs before it can be dialled again after a loss; 0 when that is not
+    /// known.
+    pub fn wait_ms(&self) -> u64 {
+        self.wait_ms
+    }
+
+    /// Notes that the camera was dialled again this long after it was lost, and whether it refused
+    /// before that because it was busy.
+    pub fn returned(&mut self, after_ms: u64, was_busy: bool) {
+        self.busy_losses = match was_busy {
+            true => self.busy_losses.saturating_add(1),
+            false if self.wait_ms > 0 => self.busy_losses,
+            false => 0,
+        };
+        if was_busy && self.busy_losses >= BUSY_LOSSES {
+            // A quarter more: the wait itself varies by a fifth.
+            self.wait_ms = (after_ms + after_ms / 4).min(CAMERA_RETRY_MS_MAX);
+        }
     }
 
     /// Learns from a session that the camera ended, or that brought no RTP.
@@ -204,6 +253,23 @@ mod tests {
         assert_eq!(after(&[nothing, nothing]).transport(), Transport::Udp, "perhaps datagrams");
         let fell_silent = SessionEnding { is_silent: true, ..closed(15) };
         assert!(!after(&[fell_silent]).all_tracks());
+    }
+
+    #[test]
+    fn a_camera_that_is_busy_with_its_lost_sessions_is_left_alone_for_as_long() {
+        let mut habits = Habits::default();
+        for _ in 0..3 {
+            habits.returned(7_000, true);
+            assert_eq!(habits.wait_ms(), 0, "others may have had the places");
+            habits.returned(1_000, false);
+        }
+        habits.returned(7_000, true);
+        habits.returned(8_000, true);
+        assert_eq!(habits.wait_ms(), 10_000);
+        habits.returned(10_000, false);
+        assert_eq!(habits.wait_ms(), 10_000, "that is why it was not busy");
+        habits.returned(400_000, true);
+        assert_eq!(habits.wait_ms(), CAMERA_RETRY_MS_MAX);
     }
 
     #[test]

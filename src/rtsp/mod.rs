@@ -46,7 +46,7 @@ pub use auth::Tried;
 pub use dialog::Dialog;
 pub use error::{DialogError, SessionError};
 pub use framing::Broken;
-pub use habits::{Habits, Keepalive, SessionEnding};
+pub use habits::{Forms, Habits, Keepalive, SessionEnding};
 pub use reorder::ReorderCounters;
 pub use rtcp::RtcpPacket;
 pub use scheme::UrlScheme;

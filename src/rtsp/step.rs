@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::habits::Forms;
 use super::sdp::{CameraSound, VideoTrack};
 use super::session::Session;
 use super::setup::{Delivery, Transport};
@@ -33,6 +34,8 @@ pub struct Ready {
     pub transport: Transport,
     /// Where its datagrams come from; `None` with TCP.
     pub delivery: Option<Delivery>,
+    /// How the camera wanted to be asked.
+    pub forms: Forms,
     /// The session's timeout in seconds, if the camera announced one.
     pub timeout_s: Option<u32>,
     /// Whether the password is sent in plaintext, since the camera asks for Basic. The dial, which

@@ -19,6 +19,8 @@ use crate::limits::{RTSP_PASSWORD_BYTES_MAX, RTSP_URL_BYTES_MAX, RTSP_USER_BYTES
 
 /// Shown instead of a part that may be secret.
 const HIDDEN: &str = "(hidden)";
+/// What UniFi Protect writes behind a URL whose media is then encrypted once more, within TLS.
+const SRTP_QUERY: &str = "?enableSrtp";
 /// The longest DNS name (RFC 1035 section 2.3.4), which also bounds an address with its zone.
 const HOST_BYTES_MAX: usize = 255;
 
@@ -124,9 +126,12 @@ impl CameraUrl {
         &self.text
     }
 
-    /// The URL for the request line of RTSP: the same, but in a tunnel with RTSP's own scheme.
+    /// The URL for the request line of RTSP: the same, but in a tunnel with RTSP's own scheme, and
+    /// without [`SRTP_QUERY`].
     pub(super) fn request(&self) -> String {
-        format!("{}{}", self.scheme.request_prefix(), self.after_scheme())
+        let rest = self.after_scheme();
+        let rest = rest.strip_suffix(SRTP_QUERY).unwrap_or(rest);
+        format!("{}{rest}", self.scheme.request_prefix())
     }
 
     /// Path and query; `/` if it has none.

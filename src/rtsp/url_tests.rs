@@ -22,6 +22,13 @@ fn the_request_text_is_verbatim_and_without_userinfo() {
 }
 
 #[test]
+fn srtp_within_tls_is_not_asked_for() {
+    let url = CameraUrl::parse("rtsps://192.0.2.7:7441/key?enableSrtp").expect("parses");
+    assert_eq!(url.request(), "rtsps://192.0.2.7:7441/key");
+    assert!(url.reveal().ends_with("?enableSrtp"), "as it was written");
+}
+
+#[test]
 fn userinfo_may_hold_any_of_its_delimiters() {
     assert_eq!(parts("rtsp://a:p@ss:w/rd@h:8554/x").3, pair("a", "p@ss:w/rd"));
     assert_eq!(parts("rtsp://a:p/s?s@h/x").3, pair("a", "p/s?s"));

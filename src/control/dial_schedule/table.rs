@@ -102,13 +102,14 @@ impl DialTable {
         seems_to_ban
     }
 
-    /// The camera of `slot` was lost after it had played for `after_us`.
-    pub(super) fn lost(&mut self, slot: usize, after_us: u64, now_us: u64) {
+    /// The camera of `slot` was lost after it had played for `after_us`; it needs `wait_ms_min`
+    /// before it can be dialled again.
+    pub(super) fn lost(&mut self, slot: usize, after_us: u64, wait_ms_min: u64, now_us: u64) {
         let tries = &mut self.slots[slot];
         if after_us > CAMERA_SETTLED_US {
             tries.retry_ms = CAMERA_RETRY_MS_MIN;
         }
-        let wait_us = (self.jitter)(tries.retry_ms);
+        let wait_us = (self.jitter)(tries.retry_ms.max(wait_ms_min));
         tries.wait(wait_us, now_us);
     }
 
@@ -220,10 +221,12 @@ mod tests {
             dial(&mut table, 0, HOST, DialEnding::NoAnswer);
         }
         let began_us = dial(&mut table, 0, HOST, DialEnding::Ready);
-        table.lost(0, S, began_us + S);
+        table.lost(0, S, 0, began_us + S);
         assert_eq!(table.due_us(0, HOST) - began_us, 33 * S);
-        table.lost(0, CAMERA_SETTLED_US + 1, began_us);
+        table.lost(0, CAMERA_SETTLED_US + 1, 0, began_us);
         assert_eq!(table.due_us(0, HOST), began_us + CAMERA_RETRY_MS_MIN * 1000);
+        table.lost(0, CAMERA_SETTLED_US + 1, 7_000, began_us);
+        assert_eq!(table.due_us(0, HOST), began_us + 7 * S, "it is busy for as long");
     }
 
     #[test]
@@ -271,7 +274,7 @@ mod tests {
         // A camera that was there all the time says nothing of others.
         dial(&mut table, 2, 3, DialEnding::NoAnswer);
         let due_us = table.due_us(2, 3);
-        table.lost(0, 60 * S, back_us);
+        table.lost(0, 60 * S, 0, back_us);
         dial(&mut table, 0, 1, DialEnding::Ready);
         assert_eq!(table.due_us(2, 3), due_us);
     }
