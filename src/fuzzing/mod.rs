@@ -66,7 +66,7 @@ pub const TARGETS: &[Target] = &[
     target("rtp_whole", rtp_whole, 512 * KIB, 64),
     target("rtsp_datagrams", rtsp_datagrams, 8 * KIB, 16),
     target("rtsp_dialog", rtsp_dialog, 8 * KIB, 32),
-    target("rtsp_framing", rtsp_framing, 8 * KIB, 16),
+    target("rtsp_framing", rtsp_framing, 12 * KIB, 16),
     target("rtsp_head", rtsp_head, 8 * KIB, 64),
     target("sdp", sdp, 2 * KIB, 20),
     target("sps", sps, KIB, 0),

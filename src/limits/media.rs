@@ -95,6 +95,9 @@ pub const TIMESTAMP_DRIFT_MS_MAX: u64 = 250;
 /// How many times as fast as a camera's timestamps media time may run, where frames come slower
 /// than they say: 6 frames a second that are stamped as 25.
 pub const TIMESTAMP_RATE_MAX: i64 = 4;
+/// The least distance between the timestamps of two pictures: enough that they differ when they are
+/// compressed by [`CATCH_UP_TIME_DIVISOR`].
+pub const TIMESTAMP_APART_MIN: u32 = CATCH_UP_TIME_DIVISOR.cast_unsigned();
 /// The least step between frames for timestamps that weir makes over a gap: 30 frames per second.
 pub const TIMESTAMP_STEP_MIN: u32 = VIDEO_CLOCK_HZ / 30;
 

@@ -3,14 +3,15 @@
 //! Published timestamps follow the camera's, at an offset. Single frames stamped far away
 //! (Intelbras), clocks that step (Wyze, Dahua after SNTP) and reconnects are bridged by the arrival
 //! time, so that viewers see the real distance. Access units of equal timestamp are moved apart by
-//! one tick. When media time falls steadily behind the arrival time, it is moved forward once, and
-//! runs faster from then on: each move is a freeze where a browser plays by the timestamps. Small
-//! steps back are passed on unchanged; several of them mean B-frames, which no browser shows well,
-//! so they are reported.
+//! [`TIMESTAMP_APART_MIN`]. When media time falls steadily behind the arrival time, it is moved
+//! forward once, and runs faster from then on: each move is a freeze where a browser plays by the
+//! timestamps. Small steps back are passed on unchanged; several of them mean B-frames, which no
+//! browser shows well, so they are reported.
 
 use crate::limits::{
-    TIMESTAMP_BACK_S, TIMESTAMP_BACKS_MIN, TIMESTAMP_BACKS_UNITS, TIMESTAMP_DRIFT_MS_MAX,
-    TIMESTAMP_JUMP_S, TIMESTAMP_JUMPS_MAX, TIMESTAMP_RATE_MAX, TIMESTAMP_STEP_MIN, VIDEO_CLOCK_HZ,
+    TIMESTAMP_APART_MIN, TIMESTAMP_BACK_S, TIMESTAMP_BACKS_MIN, TIMESTAMP_BACKS_UNITS,
+    TIMESTAMP_DRIFT_MS_MAX, TIMESTAMP_JUMP_S, TIMESTAMP_JUMPS_MAX, TIMESTAMP_RATE_MAX,
+    TIMESTAMP_STEP_MIN, VIDEO_CLOCK_HZ,
 };
 
 /// The longest step forward that is accepted, in 90 kHz ticks.
@@ -95,8 +96,9 @@ impl Timeline {
         self.offset = self.offset.wrapping_add(self.drift.rate.added(step));
         let mut timestamp = camera.wrapping_add(self.offset);
         if step >= 0 {
-            if timestamp.wrapping_sub(last.timestamp).cast_signed() <= 0 {
-                timestamp = last.timestamp.wrapping_add(1);
+            let least = last.timestamp.wrapping_add(TIMESTAMP_APART_MIN);
+            if timestamp.wrapping_sub(least).cast_signed() < 0 {
+                timestamp = least;
             }
             let late = self.drift.observe(timestamp, now_us);
             self.offset = self.offset.wrapping_add(late);
@@ -130,7 +132,7 @@ impl Timeline {
     /// Handles a timestamp far from the last: it is bridged, and after several in a row accepted.
     fn jump(&mut self, camera: u32, last: Last, now_us: u64) -> u32 {
         self.jumps += 1;
-        let timestamp = last.timestamp.wrapping_add(last.elapsed(now_us).max(1));
+        let timestamp = last.timestamp.wrapping_add(last.elapsed(now_us).max(TIMESTAMP_APART_MIN));
         if self.jumps >= TIMESTAMP_JUMPS_MAX {
             return self.adopt(camera, timestamp, now_us);
         }
@@ -361,8 +363,10 @@ mod tests {
     #[test]
     fn equal_stamps_are_nudged_and_small_steps_back_are_passed_on() {
         let (mut timeline, camera, now_us) = running();
-        assert_eq!(timeline.stamp(camera, now_us), camera.wrapping_add(1));
-        assert_eq!(timeline.stamp(camera, now_us), camera.wrapping_add(2));
+        for nudges in 1..=2 {
+            let nudged = camera.wrapping_add(nudges * TIMESTAMP_APART_MIN);
+            assert_eq!(timeline.stamp(camera, now_us), nudged);
+        }
         assert!(!timeline.b_frames());
         let third = camera.wrapping_add(3 * FRAME);
         assert_eq!(timeline.stamp(third, now_us + FRAME_US), third);

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::codec::Codec;
 use crate::history::Chunks;
-use crate::limits::PAYLOAD_BYTES_DEFAULT;
+use crate::limits::{PAYLOAD_BYTES_DEFAULT, TIMESTAMP_APART_MIN};
 use crate::mem::arena::Arena;
 use crate::rtp::testing::{Camera, PAYLOAD_TYPE, PPS, Random, SPS_1080, Viewer};
 use crate::status::CameraStats;
@@ -22,8 +22,8 @@ fn two_pictures_of_one_timestamp_are_told_apart() {
     camera.packet(&random.nal(0x41, 100, true), true);
     viewer.feed(&camera.packets);
     let stamps: Vec<u32> = viewer.out.iter().rev().map(|out| out.timestamp).collect();
-    assert_eq!(stamps[0].wrapping_sub(stamps[1]), 3599);
-    assert_eq!(stamps[1].wrapping_sub(stamps[2]), 1);
+    assert_eq!(stamps[1].wrapping_sub(stamps[2]), TIMESTAMP_APART_MIN);
+    assert_eq!(stamps[0].wrapping_sub(stamps[2]), 3600);
 }
 
 #[test]
