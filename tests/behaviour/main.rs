@@ -16,6 +16,7 @@ mod console;
 mod dialling;
 mod encrypted_cameras;
 mod evicted_connections;
+mod firmware;
 mod full_connections;
 mod giant_key_frame;
 mod heavy_cameras;

@@ -13,6 +13,7 @@
 //! - [`server`]: the weir program as a process, with its configuration, its log and its figures.
 //! - [`cable`]: a serial cable with somebody at its end.
 //! - [`camera`]: simulated RTSP cameras, well-behaved or not, all in one thread.
+//! - [`quirks`]: a camera with the habits of real ones.
 //! - [`raw_camera`]: a camera whose bytes are the test's once it was asked to play.
 //! - [`udp_camera`]: a camera that sends by UDP, through a network of the test's.
 //! - [`viewer`]: WHEP viewers; [`key_extractor`] takes the keys out of their handshake, [`srtp`]
@@ -49,6 +50,7 @@ pub mod openssl;
 pub mod pprof;
 pub mod process;
 pub mod ptrace;
+pub mod quirks;
 pub mod raw_camera;
 pub mod reassemble;
 pub mod reception;

@@ -37,7 +37,7 @@ pub struct Login {
 }
 
 /// A request's head.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Request {
     /// `DESCRIBE` and so on.
     pub method: String,

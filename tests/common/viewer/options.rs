@@ -65,6 +65,7 @@ pub(super) fn rtc(local: SocketAddr, codecs: &[Codec]) -> (Rtc, KeyExtractor) {
         .enable_h264(codecs.contains(&Codec::H264))
         .enable_h265(codecs.contains(&Codec::H265))
         .enable_pcma(true, false)
+        .enable_pcmu(true, false)
         .enable_opus(true, false)
         .set_extension_map(extensions)
         .set_rtp_mode(true);
