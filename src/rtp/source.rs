@@ -2,9 +2,9 @@
 //!
 //! Some servers go on with a session whose client has gone, and write its packets to a newer
 //! connection, between those that belong there (live555 before June 2017: Reolink, Foscam,
-//! Anjvision). A change of the SSRC alone means nothing, since some cameras change it with every key
-//! frame (Uniview). But a source that goes on with its numbers after another one came was there all
-//! the time. It is kept then, and the other one is passed over until the kept one falls silent.
+//! Anjvision). A change of the SSRC alone means nothing, since some cameras change it with every
+//! key frame (Uniview). But a source that goes on with its numbers after another one came was there
+//! all the time. It is kept then, and the other one is passed over until the kept one falls silent.
 
 use super::header::Header;
 use crate::limits::{SOURCE_RETURN_PACKETS_MAX, SOURCE_SILENCE_US_MAX};

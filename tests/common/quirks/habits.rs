@@ -1,5 +1,5 @@
-//! What a camera does otherwise than others. Texts may have `{host}`, the camera's address and port,
-//! `{sets}`, its parameter sets as `sprop-parameter-sets` has them, and `{nonce}`.
+//! What a camera does otherwise than others. Texts may have `{host}`, the camera's address and
+//! port, `{sets}`, its parameter sets as `sprop-parameter-sets` has them, and `{nonce}`.
 
 /// The habits of a camera; the default is a camera without any.
 #[derive(Debug, Clone, Copy, Default)]
