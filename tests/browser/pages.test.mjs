@@ -71,17 +71,33 @@ test('it waits for a key frame where the first was lost, and says how long that 
   await viewer.picture();
 });
 
-test('a key frame of which nothing follows is called still, until the next one', async (t) => {
-  const { relay, weir } = await slowBehindRelay(t);
-  for (const path of ['/slow/', '/']) {
+/**
+ * Opens a page whose viewer gets one key frame and no more; where its text stands once that is called
+ * still. Chromium on a busy machine now and then decodes that one frame and never shows it, as the page
+ * then says: not three times.
+ */
+async function openStill({ relay, weir }, path) {
+  for (let attempt = 1; ; attempt++) {
     // The one frame is not to go to the viewer before this one.
     await until('nobody watches', 12_000, async () => (await weir.metric('weir_sessions')) === 0);
     await keyFrameWentBy(weir, 800);
     relay.dropBehind(1);
     const viewer = await Viewer.open(browser, weir.http + path);
-    const still = path === '/' ? viewer.page.locator('.why') : viewer.page.locator('.bar');
-    await still.getByText(/^Still/).waitFor({ timeout: 8_000 });
-    const motion = still.getByText(new RegExp(`motion in about [1-${GOP_S}] s$`));
+    const text = viewer.page.locator(path === '/' ? '.why' : '.bar');
+    const unshown = viewer.page.getByText('The picture stands still').first();
+    await text.getByText(/^Still/).or(unshown).first().waitFor({ timeout: 12_000 });
+    if (attempt === 3 || !(await unshown.isVisible())) return { viewer, text };
+    console.log('the one frame was decoded and not shown: another viewer');
+    await viewer.close();
+    relay.dropBehind(Infinity);
+  }
+}
+
+test('a key frame of which nothing follows is called still, until the next one', async (t) => {
+  const { relay, weir } = await slowBehindRelay(t);
+  for (const path of ['/slow/', '/']) {
+    const { viewer, text } = await openStill({ relay, weir }, path);
+    const motion = text.getByText(new RegExp(`motion in about [1-${GOP_S}] s$`));
     await motion.waitFor({ timeout: 2_000 });
     assert.ok((await viewer.brightness()).deviation > 10, 'its picture is shown');
     // It moves with the next key frame; on a machine that was slow, with the one after that.
