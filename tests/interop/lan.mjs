@@ -1,15 +1,14 @@
 // A small network of namespaces for the tests: this process's own is the switch, with a bridge,
 // and each host is a namespace with one cable to it. Run the test file under `unshare`.
 
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
-import { until } from '../browser/weir.mjs';
-import { assertAlone } from './alone.mjs';
+import { assertAlone, openNamespace, run } from './alone.mjs';
 
 const PYTHON = '/usr/bin/python3';
 const V4 = '10.81.18';
@@ -19,7 +18,6 @@ const V6 = 'fd81:18:';
 export const v4 = (number) => `${V4}.${number}`;
 export const v6 = (number) => `${V6}:${number}`;
 
-const run = (program, ...args) => execFileSync(program, args, { encoding: 'utf8' });
 const script = (name) => fileURLToPath(new URL(name, import.meta.url));
 
 /** A namespace with the interface `eth0`. */
@@ -92,16 +90,9 @@ export class Lan {
 
   /** Plugs a host in; the cable's end at the switch has its name. */
   async host(name, ...numbers) {
-    const host = new Host();
-    const keeper = spawn('unshare', ['-n', 'sleep', '600'], { stdio: 'ignore' });
-    const command = ['nsenter', '-t', String(keeper.pid), '-n', '--'];
-    Object.assign(host, { name, keeper, command, folder: this.folder });
+    const host = Object.assign(new Host(), { name, folder: this.folder }, await openNamespace());
     this.hosts.push(host);
-    await until('the namespace is there', 5_000, () => {
-      const [ours, theirs] = ['self', keeper.pid].map((id) => readlinkSync(`/proc/${id}/ns/net`));
-      return ours !== theirs;
-    });
-    const peer = ['peer', 'name', 'eth0', 'netns', String(keeper.pid)];
+    const peer = ['peer', 'name', 'eth0', 'netns', String(host.keeper.pid)];
     run('ip', 'link', 'add', 'name', name, 'type', 'veth', ...peer);
     run('ip', 'link', 'set', name, 'master', 'switch', 'up');
     host.run('ip', 'link', 'set', 'lo', 'up');

@@ -4,7 +4,7 @@
 // this process, the camera and Chromium are one host of a small network, weir is the other.
 
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,39 +14,16 @@ import { after, before, test } from 'node:test';
 import { startCameras } from '../browser/cameras.mjs';
 import { Viewer, launchChromium } from '../browser/viewer.mjs';
 import { DEFAULT_PORTS, startWeir, until } from '../browser/weir.mjs';
-import { assertAlone } from './alone.mjs';
+import { run } from './alone.mjs';
+import { LAN, WEIR, WeirHost, routeByWeir } from './two_hosts.mjs';
 
-const LAN = '10.81.17.2';
-const WEIR = '10.81.17.1';
 const folder = mkdtempSync(join(tmpdir(), 'weir-capture-'));
 const capture = join(folder, 'any.pcapng');
 
-let host, inside, cameras, weir, browser, viewer, tshark;
-
-const run = (program, ...args) => execFileSync(program, args, { encoding: 'utf8' });
-const runInside = (...command) => run(inside[0], ...inside.slice(1), ...command);
-
-/** Two hosts on one cable: this namespace, and one for weir. */
-async function makeNetwork() {
-  host = spawn('unshare', ['-n', 'sleep', '600'], { stdio: 'ignore' });
-  inside = ['nsenter', '-t', String(host.pid), '-n', '--'];
-  run('ip', 'link', 'set', 'lo', 'up');
-  await until('the second namespace is there', 5_000, () => {
-    const [ours, theirs] = ['self', host.pid].map((id) => run('readlink', `/proc/${id}/ns/net`));
-    return ours !== theirs;
-  });
-  run('ip', 'link', 'add', 'lan', 'type', 'veth', 'peer', 'name', 'cam0', 'netns', `${host.pid}`);
-  run('ip', 'address', 'add', `${LAN}/24`, 'dev', 'lan');
-  run('ip', 'link', 'set', 'lan', 'up');
-  runInside('ip', 'link', 'set', 'lo', 'up');
-  runInside('ip', 'address', 'add', `${WEIR}/24`, 'dev', 'cam0');
-  runInside('ip', 'link', 'set', 'cam0', 'up');
-  // Chromium picks its address by the route to the world.
-  run('ip', 'route', 'add', 'default', 'via', WEIR);
-}
+let host, cameras, weir, browser, viewer, tshark;
 
 async function startCapture() {
-  const [program, ...args] = [...inside, 'tshark', '-q', '-i', 'any', '-w', capture];
+  const [program, ...args] = [...host.command, 'tshark', '-q', '-i', 'any', '-w', capture];
   tshark = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] });
   let said = '';
   tshark.stderr.on('data', (bytes) => (said += bytes));
@@ -54,8 +31,8 @@ async function startCapture() {
 }
 
 before(async () => {
-  assertAlone();
-  await makeNetwork();
+  host = await WeirHost.open();
+  routeByWeir();
   await startCapture();
   cameras = await startCameras([{ path: '/gate' }], { address: LAN });
   weir = await startWeir({
@@ -63,7 +40,7 @@ before(async () => {
     http: { open: true },
     ports: DEFAULT_PORTS,
     host: WEIR,
-    command: inside,
+    command: host.command,
   });
   browser = await launchChromium();
   await weir.ready('gate');
@@ -77,12 +54,12 @@ after(async () => {
   await weir?.stop();
   await cameras?.kill();
   tshark?.kill();
-  host?.kill();
+  host?.close();
   rmSync(folder, { recursive: true, force: true });
 });
 
 test('weir has one UDP port', () => {
-  const ours = runInside('ss', '-uapnH')
+  const ours = host.run('ss', '-uapnH')
     .split('\n')
     .filter((line) => line.includes('"weir"'));
   const ports = new Set(ours.map((line) => line.trim().split(/\s+/)[3].split(':').at(-1)));
@@ -116,6 +93,6 @@ test('weir sends from that port alone, and nothing to a multicast address', asyn
 });
 
 function linkLocal() {
-  const shown = runInside('ip', '-6', 'address', 'show', 'cam0');
+  const shown = host.run('ip', '-6', 'address', 'show', 'eth0');
   return /inet6 (fe80:[0-9a-f:]+)/.exec(shown)[1];
 }

@@ -4,41 +4,18 @@
 // this process is a stranger on the LAN, weir is another host of it.
 
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { after, before, test } from 'node:test';
 
-import { DEFAULT_PORTS, startWeir, until } from '../browser/weir.mjs';
-import { assertAlone } from './alone.mjs';
+import { DEFAULT_PORTS, startWeir } from '../browser/weir.mjs';
+import { run } from './alone.mjs';
+import { LAN, WEIR, WeirHost } from './two_hosts.mjs';
 
-const LAN = '10.81.18.2';
-const WEIR = '10.81.18.1';
 const TOKEN = 'a-token-for-the-figures';
 /** What else a camera gateway might be tempted to open. */
 const OTHER_UDP = [53, 67, 68, 123, 161, 500, 554, 1900, 3478, 3702, 5353, 8117, 8443, 9999];
 
-let host, inside, weir;
-
-const run = (program, ...args) => execFileSync(program, args, { encoding: 'utf8' });
-const runInside = (...command) => run(inside[0], ...inside.slice(1), ...command);
-
-async function makeNetwork() {
-  host = spawn('unshare', ['-n', 'sleep', '600'], { stdio: 'ignore' });
-  inside = ['nsenter', '-t', String(host.pid), '-n', '--'];
-  run('ip', 'link', 'set', 'lo', 'up');
-  await until('the second namespace is there', 5_000, () => {
-    const [ours, theirs] = ['self', host.pid].map((id) => run('readlink', `/proc/${id}/ns/net`));
-    return ours !== theirs;
-  });
-  run('ip', 'link', 'add', 'lan', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', `${host.pid}`);
-  run('ip', 'address', 'add', `${LAN}/24`, 'dev', 'lan');
-  run('ip', 'link', 'set', 'lan', 'up');
-  runInside('ip', 'link', 'set', 'lo', 'up');
-  runInside('ip', 'address', 'add', `${WEIR}/24`, 'dev', 'eth0');
-  runInside('ip', 'link', 'set', 'eth0', 'up');
-  // One "port unreachable" a second is what a host says else; nmap takes silence for open.
-  runInside('sysctl', '-qw', 'net.ipv4.icmp_ratelimit=0');
-}
+let host, weir;
 
 /** weir beside the stranger, with these tables. */
 function start(tables) {
@@ -47,24 +24,25 @@ function start(tables) {
     cameras: [camera],
     ports: DEFAULT_PORTS,
     host: WEIR,
-    command: inside,
+    command: host.command,
     ...tables,
   });
 }
 
 before(async () => {
-  assertAlone();
-  await makeNetwork();
+  host = await WeirHost.open();
+  // One "port unreachable" a second is what a host says else; nmap takes silence for open.
+  host.run('sysctl', '-qw', 'net.ipv4.icmp_ratelimit=0');
 });
 
 after(async () => {
   await weir?.stop();
-  host?.kill();
+  host?.close();
 });
 
 /** The ports that listen, as the box itself says: `tcp *:8117`. The media port has two sockets. */
 function listening() {
-  const rows = runInside('ss', '-lntuH').trim().split('\n');
+  const rows = host.run('ss', '-lntuH').trim().split('\n');
   const ports = rows.map((row) => row.split(/\s+/)).map(([kind, , , , at]) => `${kind} ${at}`);
   return [...new Set(ports)].sort();
 }
@@ -128,5 +106,5 @@ test('the figures are for loopback, and for others with the token alone', async 
   }
   assert.equal(await ask(`bearer ${TOKEN}`), 200);
   const local = `http://127.0.0.1:${DEFAULT_PORTS.diagnostics}/metrics`;
-  assert.match(runInside('curl', '-s', local), /weir_sessions 0/);
+  assert.match(host.run('curl', '-s', local), /weir_sessions 0/);
 });

@@ -5,16 +5,13 @@
 // this process, the cameras and Chromium are one host of a small network, weir is the other.
 
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
 import { after, before, test } from 'node:test';
 
 import { startCameras } from '../browser/cameras.mjs';
 import { Viewer, launchChromium } from '../browser/viewer.mjs';
-import { DEFAULT_PORTS, startWeir, until } from '../browser/weir.mjs';
-import { assertAlone } from './alone.mjs';
+import { DEFAULT_PORTS, startWeir } from '../browser/weir.mjs';
+import { LAN, WEIR, WeirHost, routeByWeir } from './two_hosts.mjs';
 
-const LAN = '10.81.18.2';
-const WEIR = '10.81.18.1';
 /** What a camera grants, what weir is told of it, and what comes of that. */
 const CAMERAS = [
   { name: 'tcp', grants: 'tcp+udp+multicast', comes: 'tcp' },
@@ -23,33 +20,11 @@ const CAMERAS = [
   { name: 'group', grants: 'multicast', transport: 'multicast', comes: 'multicast' },
 ];
 
-let host, inside, cameras, browser;
-
-const run = (program, ...args) => execFileSync(program, args, { encoding: 'utf8' });
-const runInside = (...command) => run(inside[0], ...inside.slice(1), ...command);
-
-/** Two hosts on one cable: this namespace, and one for weir. */
-async function makeNetwork() {
-  host = spawn('unshare', ['-n', 'sleep', '600'], { stdio: 'ignore' });
-  inside = ['nsenter', '-t', String(host.pid), '-n', '--'];
-  run('ip', 'link', 'set', 'lo', 'up');
-  await until('the second namespace is there', 5_000, () => {
-    const [ours, theirs] = ['self', host.pid].map((id) => run('readlink', `/proc/${id}/ns/net`));
-    return ours !== theirs;
-  });
-  run('ip', 'link', 'add', 'lan', 'type', 'veth', 'peer', 'name', 'eth0', 'netns', `${host.pid}`);
-  run('ip', 'address', 'add', `${LAN}/24`, 'dev', 'lan');
-  run('ip', 'link', 'set', 'lan', 'up');
-  runInside('ip', 'link', 'set', 'lo', 'up');
-  runInside('ip', 'address', 'add', `${WEIR}/24`, 'dev', 'eth0');
-  runInside('ip', 'link', 'set', 'eth0', 'up');
-  // Chromium picks its address by the route to the world; groups are sent there too.
-  run('ip', 'route', 'add', 'default', 'via', WEIR);
-}
+let host, cameras, browser;
 
 before(async () => {
-  assertAlone();
-  await makeNetwork();
+  host = await WeirHost.open();
+  routeByWeir();
   const mounts = CAMERAS.map(({ name, grants }) => ({ path: `/${name}`, transports: grants }));
   cameras = await startCameras(mounts, { address: LAN });
   browser = await launchChromium();
@@ -58,14 +33,14 @@ before(async () => {
 after(async () => {
   await browser?.close();
   await cameras?.kill();
-  host?.kill();
+  host?.close();
 });
 
 /** A weir with one camera, so that only one mount at a time keeps an encoder busy. */
 function startWith({ name, transport }) {
   const camera = { name, url: cameras.url(`/${name}`, LAN), ...(transport && { transport }) };
   const config = { cameras: [camera], http: { open: true } };
-  return startWeir({ ...config, ports: DEFAULT_PORTS, host: WEIR, command: inside });
+  return startWeir({ ...config, ports: DEFAULT_PORTS, host: WEIR, command: host.command });
 }
 
 for (const camera of CAMERAS) {
@@ -88,7 +63,7 @@ for (const camera of CAMERAS) {
 
 test('the group is joined once however many watch, and left in the end', async (t) => {
   const groups = () => {
-    const shown = runInside('ip', '-4', 'maddress', 'show', 'dev', 'eth0');
+    const shown = host.run('ip', '-4', 'maddress', 'show', 'dev', 'eth0');
     return shown.split('\n').filter((line) => /239\.81\.17\./.test(line));
   };
   const weir = await startWith(CAMERAS.find(({ name }) => name === 'group'));
