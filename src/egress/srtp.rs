@@ -115,11 +115,7 @@ impl SealKeys {
 
 impl Seal for SealKeys {
     fn seal(&self, ssrc: u32, number: u64, header: &[u8], payload: &mut [u8]) -> [u8; TAG_BYTES] {
-        let mut nonce = [0; SALT_BYTES];
-        nonce[2..6].copy_from_slice(&ssrc.to_be_bytes());
-        // Roll-over counter (32 bits) and sequence number (16 bits): the 48-bit number.
-        nonce[6..12].copy_from_slice(&number.to_be_bytes()[2..]);
-        let nonce = Nonce::assume_unique_for_key(xor(nonce, &self.rtp_salt));
+        let nonce = rtp_nonce(ssrc, number, &self.rtp_salt);
         let tag = self
             .rtp
             .seal_in_place_separate_tag(nonce, Aad::from(header), payload)
@@ -270,6 +266,14 @@ impl Window {
         self.highest = number;
         true
     }
+}
+
+fn rtp_nonce(ssrc: u32, number: u64, salt: &[u8; SALT_BYTES]) -> Nonce {
+    let mut nonce = [0; SALT_BYTES];
+    nonce[2..6].copy_from_slice(&ssrc.to_be_bytes());
+    // Roll-over counter (32 bits) and sequence number (16 bits): the 48-bit number.
+    nonce[6..12].copy_from_slice(&number.to_be_bytes()[2..]);
+    Nonce::assume_unique_for_key(xor(nonce, salt))
 }
 
 fn xor(mut nonce: [u8; SALT_BYTES], salt: &[u8; SALT_BYTES]) -> [u8; SALT_BYTES] {

@@ -1,9 +1,9 @@
 //! Opens the media of an SRTP sender. weir itself receives none; `weir verify` does, as a viewer.
 
-use ring::aead::{Aad, LessSafeKey, Nonce};
+use ring::aead::{Aad, LessSafeKey};
 use zeroize::Zeroizing;
 
-use super::{LABEL_RTP, RawKey, SALT_BYTES, TAG_BYTES, xor};
+use super::{LABEL_RTP, RawKey, SALT_BYTES, TAG_BYTES, rtp_nonce};
 
 /// The key that opens the RTP packets of one sender's direction.
 pub struct OpenMediaKey {
@@ -30,10 +30,8 @@ impl OpenMediaKey {
             return None;
         }
         let (header, sealed) = packet.split_at_mut(header_bytes);
-        let mut nonce = [0; SALT_BYTES];
-        nonce[2..6].copy_from_slice(&header[8..12]);
-        nonce[6..12].copy_from_slice(&number.to_be_bytes()[2..]);
-        let nonce = Nonce::assume_unique_for_key(xor(nonce, &self.salt));
+        let ssrc = u32::from_be_bytes([header[8], header[9], header[10], header[11]]);
+        let nonce = rtp_nonce(ssrc, number, &self.salt);
         self.key.open_in_place(nonce, Aad::from(&*header), sealed).ok().map(|plain| &*plain)
     }
 }
