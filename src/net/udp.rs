@@ -169,16 +169,8 @@ impl Socket {
         // On an IPv6 socket these options apply to mapped IPv4.
         set_option(fd, libc::IPPROTO_IP, libc::IP_RECVERR, 1)?;
         set_option(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_OMIT)?;
-        // The forced options need CAP_NET_ADMIN; without it net.core.*mem_max is the limit.
-        for (forced, plain, bytes) in [
-            (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF, send_bytes),
-            (libc::SO_RCVBUFFORCE, libc::SO_RCVBUF, receive_bytes),
-        ] {
-            let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
-            set_option(fd, libc::SOL_SOCKET, forced, bytes)
-                .or_else(|_| set_option(fd, libc::SOL_SOCKET, plain, bytes))?;
-        }
-        Ok(())
+        set_buffer(fd, (libc::SO_SNDBUFFORCE, libc::SO_SNDBUF), send_bytes)?;
+        set_buffer(fd, (libc::SO_RCVBUFFORCE, libc::SO_RCVBUF), receive_bytes)
     }
 
     /// Sends to `address` by the second socket for a while, if the ICMP error "host unreachable"
@@ -382,6 +374,14 @@ fn bind_two(listen: SocketAddr) -> io::Result<(UdpSocket, UdpSocket)> {
         SockRef::from(socket).set_reuse_address(false)?;
     }
     Ok((second, first))
+}
+
+/// Sets a socket's buffer. The forced option needs `CAP_NET_ADMIN`; without it the plain one is
+/// taken, whose limit is net.core.*mem_max.
+fn set_buffer(fd: RawFd, (forced, plain): (i32, i32), bytes: usize) -> io::Result<()> {
+    let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
+    set_option(fd, libc::SOL_SOCKET, forced, bytes)
+        .or_else(|_| set_option(fd, libc::SOL_SOCKET, plain, bytes))
 }
 
 fn set_option(fd: RawFd, level: i32, name: i32, value: i32) -> io::Result<()> {

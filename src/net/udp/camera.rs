@@ -14,7 +14,7 @@ use std::ptr;
 use socket2::{Domain, Protocol, SockRef, Type};
 
 use super::kernel::{address_of, socklen};
-use super::set_option;
+use super::set_buffer;
 use crate::limits::{CAMERA_DATAGRAMS_MAX, CAMERA_RTCP_BUFFER_BYTES, PROFILE};
 
 /// Pairs of ports that are tried until one has two free ones.
@@ -135,11 +135,8 @@ impl CameraSockets {
         let sizes = [PROFILE.camera_datagram_buffer_bytes, CAMERA_RTCP_BUFFER_BYTES];
         for (socket, bytes) in [&self.rtp, &self.rtcp].into_iter().zip(sizes) {
             socket.set_nonblocking(true)?;
-            let fd = socket.as_raw_fd();
-            let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
-            // The forced option needs CAP_NET_ADMIN; without it net.core.rmem_max is the limit.
-            set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, bytes)
-                .or_else(|_| set_option(fd, libc::SOL_SOCKET, libc::SO_RCVBUF, bytes))?;
+            let receive = (libc::SO_RCVBUFFORCE, libc::SO_RCVBUF);
+            set_buffer(socket.as_raw_fd(), receive, bytes)?;
             SockRef::from(socket).set_send_buffer_size(CAMERA_RTCP_BUFFER_BYTES)?;
         }
         Ok(self)
