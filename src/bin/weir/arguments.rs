@@ -9,7 +9,7 @@ use weir::limits::{
     CONSOLE_BAUD_DEFAULT, CONSOLE_BAUD_MAX, CONSOLE_BAUD_MIN, VERIFY_SAMPLE_DEFAULT,
     VERIFY_SECONDS_DEFAULT, VERIFY_SECONDS_MAX, VERIFY_SECONDS_MIN,
 };
-use weir::verify::{SiteUrl, watch_duration};
+use weir::verify::{SiteUrl, VerifyLimits, watch_duration};
 
 /// Camera-to-browser gateway: RTSP in, WebRTC out, in a fixed memory budget.
 #[derive(Parser)]
@@ -113,21 +113,21 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "SECONDS", default_value_t = VERIFY_SECONDS_DEFAULT,
         value_parser = clap::value_parser!(u64).range(VERIFY_SECONDS_MIN..=VERIFY_SECONDS_MAX))]
     pub(crate) seconds: u64,
-    /// Packets that may be lost [default: 0.1]
-    #[arg(long, value_name = "PERCENT")]
-    pub(crate) loss_percent: Option<f64>,
-    /// What 95 % of the round trips must keep [default: 100]
-    #[arg(long, value_name = "MS")]
-    pub(crate) latency_ms: Option<f64>,
-    /// Jitter between frames [default: 30]
-    #[arg(long, value_name = "MS")]
-    pub(crate) jitter_ms: Option<f64>,
-    /// What weir may use of one core [default: 80]
-    #[arg(long, value_name = "PERCENT")]
-    pub(crate) cpu_percent: Option<f64>,
-    /// Frames of each camera that must come whole [default: 80]
-    #[arg(long, value_name = "PERCENT")]
-    pub(crate) frames_percent: Option<f64>,
+    /// Packets that may be lost
+    #[arg(long, value_name = "PERCENT", default_value_t = VerifyLimits::default().loss_percent)]
+    pub(crate) loss_percent: f64,
+    /// What 95 % of the round trips must keep
+    #[arg(long, value_name = "MS", default_value_t = VerifyLimits::default().latency_ms)]
+    pub(crate) latency_ms: f64,
+    /// Jitter between frames
+    #[arg(long, value_name = "MS", default_value_t = VerifyLimits::default().jitter_ms)]
+    pub(crate) jitter_ms: f64,
+    /// What weir may use of one core
+    #[arg(long, value_name = "PERCENT", default_value_t = VerifyLimits::default().cpu_percent)]
+    pub(crate) cpu_percent: f64,
+    /// Frames of each camera that must come whole
+    #[arg(long, value_name = "PERCENT", default_value_t = VerifyLimits::default().frames_percent)]
+    pub(crate) frames_percent: f64,
     /// Look each minute for so long: 24h, 90m, 2d. Ends with a summary, by ^C too
     #[arg(long, value_name = "TIME", value_parser = watch_duration)]
     pub(crate) watch: Option<Duration>,

@@ -39,7 +39,6 @@ pub(crate) fn run(arguments: Verify) -> Result<(), u8> {
 }
 
 fn options(arguments: Verify) -> Result<VerifyOptions, String> {
-    let defaults = VerifyLimits::default();
     let token = match (arguments.token, arguments.token_file) {
         (Some(token), _) => Some(token),
         (None, Some(path)) => Some(verify::token_in(&path)?),
@@ -59,11 +58,11 @@ fn options(arguments: Verify) -> Result<VerifyOptions, String> {
     let limits = VerifyLimits {
         build_id: arguments.expect_build,
         cameras: arguments.cameras,
-        loss_percent: arguments.loss_percent.unwrap_or(defaults.loss_percent),
-        latency_ms: arguments.latency_ms.unwrap_or(defaults.latency_ms),
-        jitter_ms: arguments.jitter_ms.unwrap_or(defaults.jitter_ms),
-        cpu_percent: arguments.cpu_percent.unwrap_or(defaults.cpu_percent),
-        frames_percent: arguments.frames_percent.unwrap_or(defaults.frames_percent),
+        loss_percent: arguments.loss_percent,
+        latency_ms: arguments.latency_ms,
+        jitter_ms: arguments.jitter_ms,
+        cpu_percent: arguments.cpu_percent,
+        frames_percent: arguments.frames_percent,
     };
     let seconds = arguments.seconds;
     Ok(VerifyOptions { token, trust, sample, seconds, limits, ..VerifyOptions::of(arguments.url) })
