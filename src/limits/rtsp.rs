@@ -134,6 +134,11 @@ pub const CAMERA_RTCP_BUFFER_BYTES: usize = 4 * KIB;
 /// Kernel memory of a camera's two UDP sockets with all buffers full.
 pub const CAMERA_DATAGRAM_SOCKETS_BYTES: usize =
     2 * (PROFILE.camera_datagram_buffer_bytes + 3 * CAMERA_RTCP_BUFFER_BYTES);
+/// From this far ahead, a camera's sequence number starts a new sequence; below, it shows a gap.
+pub const RTP_GAP_PACKETS_MAX: u16 = 3000;
+/// Up to this far behind, a camera's packet is late or a duplicate; beyond, it starts a new
+/// sequence.
+pub const RTP_LATE_PACKETS_MAX: u16 = 100;
 /// Packets of one camera that may wait for an earlier one, of those that the profile has for all
 /// cameras: 0.1 s at 4 Mbit/s. Switches and access points that take two ways reorder by a few.
 pub const REORDER_PACKETS_MAX: usize = 32;

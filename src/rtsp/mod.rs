@@ -26,6 +26,7 @@ mod habits;
 mod message;
 mod reception;
 mod reorder;
+pub mod report_block;
 mod rtcp;
 mod schedule;
 mod scheme;

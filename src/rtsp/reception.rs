@@ -3,17 +3,15 @@
 //! Loss over TCP is loss inside the camera. A jump of the numbers or another SSRC restarts the
 //! statistics: cameras restart their numbers with every key frame (Uniview) or with their clock.
 
-/// From this far ahead, a sequence number starts a new sequence; below, it shows a gap.
-const GAP_MAX: u16 = 3000;
-/// From this far behind, a sequence number starts a new sequence; below, the packet is late.
-const LATE_MAX: u16 = 100;
+use crate::limits::{RTP_GAP_PACKETS_MAX, RTP_LATE_PACKETS_MAX};
+
+use super::report_block::{LastReport, REPORT_BLOCK_BYTES, ReportBlock, fraction_lost};
 
 /// The reception statistics of a camera's video track.
 #[derive(Debug, Default)]
 pub(super) struct Reception {
     source: Option<Source>,
-    /// The middle 32 bits of the last sender report's NTP time, and when it arrived (µs).
-    sender_report: Option<(u32, u64)>,
+    last_report: Option<LastReport>,
 }
 
 #[derive(Debug)]
@@ -46,7 +44,7 @@ impl Reception {
             }
             source => {
                 if source.as_ref().is_none_or(|source| source.ssrc != ssrc) {
-                    self.sender_report = None;
+                    self.last_report = None;
                 }
                 *source = Some(Source::new(ssrc, sequence, transit));
             }
@@ -55,12 +53,7 @@ impl Reception {
 
     /// Notes a compound RTCP packet, whose first part may be a sender report.
     pub(super) fn rtcp(&mut self, packet: &[u8], now_us: u64) {
-        const SENDER_REPORT: u8 = 200;
-        const MIDDLE_OF_NTP: std::ops::Range<usize> = 10..14;
-        let middle = packet.get(MIDDLE_OF_NTP).and_then(|bytes| bytes.try_into().ok());
-        if let (Some(&SENDER_REPORT), Some(middle)) = (packet.get(1), middle) {
-            self.sender_report = Some((u32::from_be_bytes(middle), now_us));
-        }
+        self.last_report = LastReport::read(packet, now_us).or(self.last_report);
     }
 
     /// The camera's SSRC; `None` before the first packet.
@@ -69,22 +62,17 @@ impl Reception {
     }
 
     /// The report block for the time since the last one; `None` before the first packet.
-    pub(super) fn report_block(&mut self, now_us: u64) -> Option<[u8; 24]> {
+    pub(super) fn report_block(&mut self, now_us: u64) -> Option<[u8; REPORT_BLOCK_BYTES]> {
         let source = self.source.as_mut()?;
-        let (fraction, lost) = source.losses();
-        let (last_report, delay) = match self.sender_report {
-            Some((middle, came_us)) => (middle, ntp_units(now_us.saturating_sub(came_us))),
-            None => (0, 0),
+        let (fraction_lost, lost) = source.losses();
+        let block = ReportBlock {
+            ssrc: source.ssrc,
+            fraction_lost,
+            lost,
+            highest: source.highest,
+            jitter: source.jitter_x16 >> 4,
         };
-        let mut block = [0; 24];
-        block[0..4].copy_from_slice(&source.ssrc.to_be_bytes());
-        block[4..8].copy_from_slice(&lost.to_be_bytes());
-        block[4] = fraction;
-        block[8..12].copy_from_slice(&source.highest.to_be_bytes());
-        block[12..16].copy_from_slice(&(source.jitter_x16 >> 4).to_be_bytes());
-        block[16..20].copy_from_slice(&last_report.to_be_bytes());
-        block[20..24].copy_from_slice(&delay.to_be_bytes());
-        Some(block)
+        Some(block.bytes(self.last_report, now_us))
     }
 }
 
@@ -107,12 +95,12 @@ impl Source {
 
     fn follows(&self, sequence: u16) -> bool {
         let ahead = self.ahead(sequence);
-        !(GAP_MAX..=u16::MAX - LATE_MAX).contains(&ahead)
+        !(RTP_GAP_PACKETS_MAX..=u16::MAX - RTP_LATE_PACKETS_MAX).contains(&ahead)
     }
 
     fn count(&mut self, sequence: u16, transit: u32) {
         let ahead = self.ahead(sequence);
-        if ahead < GAP_MAX {
+        if ahead < RTP_GAP_PACKETS_MAX {
             self.highest = self.highest.wrapping_add(u32::from(ahead));
         }
         self.received = self.received.wrapping_add(1);
@@ -122,32 +110,22 @@ impl Source {
             self.jitter_x16.saturating_add(moved).saturating_sub((self.jitter_x16 + 8) >> 4);
     }
 
-    /// The fraction lost since the last report, in 1/256, and the number lost in all, in 24 bits
-    /// (RFC 3550 appendix A.3).
+    /// The fraction lost since the last report, in 1/256, and the number lost in all (RFC 3550
+    /// appendix A.3).
     fn losses(&mut self) -> (u8, u32) {
-        const LOST_MAX: u32 = 0x7f_ffff;
         let expected = self.highest.wrapping_sub(self.base).wrapping_add(1);
         let (expected_before, received_before) = self.reported;
         self.reported = (expected, self.received);
         let expected_now = expected.wrapping_sub(expected_before);
         let received_now = self.received.wrapping_sub(received_before);
-        let lost_now = expected_now.saturating_sub(received_now);
-        let fraction = match lost_now {
-            0 => 0,
-            lost => u8::try_from((u64::from(lost) << 8) / u64::from(expected_now)).unwrap_or(255),
-        };
-        (fraction, expected.saturating_sub(self.received).min(LOST_MAX))
+        let fraction = fraction_lost(expected_now.into(), received_now.into());
+        (fraction, expected.saturating_sub(self.received))
     }
 }
 
 /// Converts µs to units of 1/90 000 s, modulo 2^32.
 fn timestamp_units(us: u64) -> u32 {
     low_u32(us.wrapping_mul(9) / 100)
-}
-
-/// Converts µs to units of 1/65 536 s.
-fn ntp_units(us: u64) -> u32 {
-    low_u32((us << 16) / 1_000_000)
 }
 
 fn low_u32(value: u64) -> u32 {

@@ -10,13 +10,11 @@
 //! SSRC then goes on, the other was a stranger's (a stale session, or a forger). After
 //! [`RETURNS_MAX`] of these a change is believed only when the camera is silent.
 
-use crate::limits::{REORDER_PACKETS_MAX, REORDER_US_MAX};
+use crate::limits::{
+    REORDER_PACKETS_MAX, REORDER_US_MAX, RTP_GAP_PACKETS_MAX, RTP_LATE_PACKETS_MAX,
+};
 use crate::mem::pool::ReorderPool;
 
-/// From this far ahead, a sequence number starts a new sequence; below, it shows a gap.
-const GAP_MAX: u16 = 3000;
-/// Up to this far behind, a packet is late or a duplicate; beyond, it starts a new sequence.
-const LATE_MAX: u16 = 100;
 /// A former SSRC that goes on within this time was the camera's.
 const RETURN_US: u64 = 1_000_000;
 /// See the module.
@@ -125,7 +123,9 @@ impl Reorder {
             last_us: now_us,
         });
         let ahead = sequence.wrapping_sub(source.next);
-        if source.ssrc != ssrc || (GAP_MAX..=u16::MAX - LATE_MAX).contains(&ahead) {
+        if source.ssrc != ssrc
+            || (RTP_GAP_PACKETS_MAX..=u16::MAX - RTP_LATE_PACKETS_MAX).contains(&ahead)
+        {
             return self.elsewhere(packet, (ssrc, sequence), pool, now_us, deliver);
         }
         source.last_us = now_us;
@@ -141,7 +141,7 @@ impl Reorder {
                 deliver(packet);
                 self.release_next(pool, deliver);
             }
-            1..GAP_MAX => self.early(packet, sequence, pool, now_us, deliver),
+            1..RTP_GAP_PACKETS_MAX => self.early(packet, sequence, pool, now_us, deliver),
             _ => self.behind(ahead.wrapping_neg()),
         }
         true

@@ -8,6 +8,7 @@ use crate::codec::Codec;
 use crate::limits::{VERIFY_REORDERED_PACKETS_MAX, VERIFY_SETTLE_MS, VERIFY_WINDOW_PACKETS};
 use crate::rtp::header::Header;
 use crate::rtp::nal::{NalHeader, NalRole};
+use crate::rtsp::report_block::{ReportBlock, fraction_lost};
 
 /// Ticks of a video's RTP clock in a millisecond.
 const TICKS_PER_MS: f64 = 90.0;
@@ -71,15 +72,6 @@ pub(super) struct MediaReception {
     /// Timestamp and arrival of the last unit's first packet.
     begun: Option<(u32, u64)>,
     reported: (u64, u64),
-}
-
-/// The values of a report block (RFC 3550 section 6.4.1).
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct BlockValues {
-    pub(super) fraction_lost: u8,
-    pub(super) lost: u32,
-    pub(super) highest: u32,
-    pub(super) jitter: u32,
 }
 
 impl MediaReception {
@@ -232,20 +224,16 @@ impl MediaReception {
     }
 
     /// The report that is due now; `None` before the first packet.
-    pub(super) fn report(&mut self) -> Option<BlockValues> {
-        if self.counts.packets == 0 {
-            return None;
-        }
+    pub(super) fn report(&mut self) -> Option<ReportBlock> {
+        let ssrc = self.ssrc?;
         let now = (self.counts.expected, self.counts.packets);
         let (expected, received) = std::mem::replace(&mut self.reported, now);
-        let interval = now.0 - expected;
-        let missing = interval.saturating_sub(now.1 - received);
-        let fraction = (missing * 256).checked_div(interval).unwrap_or(0);
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // positive and small
         let jitter = (self.counts.jitter_ms * TICKS_PER_MS) as u32;
-        Some(BlockValues {
-            fraction_lost: u8::try_from(fraction).unwrap_or(u8::MAX),
-            lost: u32::try_from(self.counts.lost().min(0x7f_ffff)).unwrap_or(0x7f_ffff),
+        Some(ReportBlock {
+            ssrc,
+            fraction_lost: fraction_lost(now.0 - expected, now.1 - received),
+            lost: u32::try_from(self.counts.lost()).unwrap_or(u32::MAX),
             highest: u32::try_from(self.highest & 0xffff_ffff).unwrap_or(0),
             jitter,
         })

@@ -15,7 +15,7 @@ use super::answer::{Answer, ViewerOffer};
 use super::checks::Checks;
 use super::http::{Asked, HttpClient};
 use super::reception::{MediaReception, ReceptionCounts};
-use super::reports::{LastReport, receiver_report};
+use super::reports::receiver_report;
 use crate::clock;
 use crate::config::CertificateFingerprint;
 use crate::egress::srtp::{OpenKeys, OpenMediaKey, Seal as _, SealKeys};
@@ -23,6 +23,7 @@ use crate::hex;
 use crate::limits::{VERIFY_CHECK_MS, VERIFY_CONNECT_MS_MAX, VERIFY_SOCKET_BYTES};
 use crate::random::random;
 use crate::rtp::header;
+use crate::rtsp::report_block::LastReport;
 use crate::webrtc::demux::DatagramKind;
 use crate::webrtc::provider::{self, MediaKeys, SrtpProfile};
 
@@ -229,18 +230,13 @@ impl Peer {
     }
 
     async fn report(&mut self, now_us: u64) {
-        let (Some(keys), Some(remote), Some(them)) =
-            (&mut self.keys, self.remote, self.reception.ssrc)
-        else {
-            return;
-        };
+        let (Some(keys), Some(remote)) = (&mut self.keys, self.remote) else { return };
         if now_us < self.next_report_us {
             return;
         }
         self.next_report_us = now_us + REPORT_US;
         let Some(block) = self.reception.report() else { return };
-        let (mut packet, length) =
-            receiver_report(self.ssrc, them, &block, self.last_report, now_us);
+        let (mut packet, length) = receiver_report(self.ssrc, &block, self.last_report, now_us);
         if let Some(length) = keys.seal.seal_rtcp(&mut packet, length) {
             self.send(remote, &packet[..length]).await;
         }
