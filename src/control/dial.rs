@@ -2,10 +2,9 @@
 //! may be encrypted or within HTTP ([`super::link`]).
 //!
 //! The time is bounded by [`CAMERA_DIAL_MS_MAX`], which includes the lookup of the name, all
-//! addresses ([`CAMERA_CONNECT_MS_MAX`]) and all redirects. One read is bounded by
-//! [`RTSP_LEFTOVER_BYTES_MAX`]. A redirect is followed only to another port of the address that was
-//! reached: a camera cannot make weir look up a name. Datagrams are sent to that address alone as
-//! well.
+//! addresses and all redirects. One read is bounded by [`RTSP_LEFTOVER_BYTES_MAX`]. A redirect is
+//! followed only to another port of the address that was reached: a camera cannot make weir look
+//! up a name. Datagrams are sent to that address alone as well.
 
 use std::cell::Cell;
 use std::io;
@@ -17,12 +16,11 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::dial_error::DialError;
-use super::link::{CameraLink, LinkTarget, with_no_delay};
+use super::link::{CameraLink, LinkTarget, connect};
 use crate::config;
-use crate::limits::{CAMERA_CONNECT_MS_MAX, CAMERA_DIAL_MS_MAX, RTSP_LEFTOVER_BYTES_MAX};
+use crate::limits::{CAMERA_DIAL_MS_MAX, RTSP_LEFTOVER_BYTES_MAX};
 use crate::mem::accounts::{AccountKind, HeapAccount};
 use crate::net::names;
-use crate::net::reach::connect_to_first;
 use crate::net::udp::camera::{self, CameraSockets, Senders};
 use crate::rtsp::{
     CameraSound, CameraUrl, Delivery, Dialog, DialogStep, Forms, Habits, Ready, Transport,
@@ -81,9 +79,7 @@ async fn converse(
     pins: &CameraPins,
 ) -> Result<Dialled, DialError> {
     let addresses = names::resolve(url.host(), url.port()).await.map_err(DialError::Name)?;
-    let limit = Duration::from_millis(CAMERA_CONNECT_MS_MAX);
-    let connecting = timeout(limit, connect_to_first(&addresses)).await;
-    let socket = with_no_delay(connecting.map_err(|_| DialError::NoConnection)?)?;
+    let socket = connect(&addresses).await?;
     let address = socket.peer_addr().map_err(DialError::Network)?;
     let credentials = section.credentials();
     let mut target = LinkTarget { url, section, pins, habits, address };

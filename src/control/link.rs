@@ -10,16 +10,18 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncWrite, AsyncWriteExt as _, BufReader, ReadBuf,
 };
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::carrier::{Carrier, TunnelStream};
 use super::dial_error::DialError;
 use crate::config::{self, CameraTrust, CertificateFingerprint};
-use crate::limits::TUNNEL_READ_BYTES;
+use crate::limits::{CAMERA_CONNECT_MS_MAX, TUNNEL_READ_BYTES};
 use crate::mem::accounts::{AccountKind, HeapAccount};
 use crate::net::reach::connect_to_first;
 use crate::rtsp::{CameraUrl, DialogError, Habits, Tunnel, TunnelStep};
@@ -139,12 +141,16 @@ impl LinkTarget<'_> {
 
     /// One more connection to the same address.
     pub(super) async fn connect(&self) -> Result<TcpStream, DialError> {
-        with_no_delay(connect_to_first(&[self.address]).await)
+        connect(&[self.address]).await
     }
 }
 
-/// A new connection without Nagle's delay.
-pub(super) fn with_no_delay(connected: io::Result<TcpStream>) -> Result<TcpStream, DialError> {
+/// Connects to the first of these addresses that answers, within [`CAMERA_CONNECT_MS_MAX`]; without
+/// Nagle's delay.
+pub(super) async fn connect(addresses: &[SocketAddr]) -> Result<TcpStream, DialError> {
+    let limit = Duration::from_millis(CAMERA_CONNECT_MS_MAX);
+    let connected = timeout(limit, connect_to_first(addresses)).await;
+    let connected = connected.map_err(|_| DialError::NoConnection)?;
     let connected = connected.and_then(|socket| socket.set_nodelay(true).map(|()| socket));
     connected.map_err(DialError::Network)
 }

@@ -55,7 +55,7 @@ impl DialTable {
     /// answer first.
     pub(super) fn due_us(&self, slot: usize, host: u64) -> u64 {
         let due_us = self.slots[slot].due_us;
-        match self.hosts.iter().find(|entry| entry.key == host) {
+        match self.known(host) {
             Some(Host { rests_until_us: Some(_), is_dialled: true, .. }) => u64::MAX,
             Some(Host { rests_until_us: Some(until_us), .. }) => due_us.max(*until_us),
             _ => due_us,
@@ -121,15 +121,17 @@ impl DialTable {
         }
     }
 
+    fn known(&self, host: u64) -> Option<&Host> {
+        self.hosts.iter().find(|entry| entry.key == host)
+    }
+
     fn find(&mut self, host: u64) -> Option<&mut Host> {
         self.hosts.iter_mut().find(|entry| entry.key == host)
     }
 
     fn refused_lately(&self, host: u64, now_us: u64) -> bool {
-        let entry = self.hosts.iter().find(|entry| entry.key == host);
-        entry
-            .and_then(|entry| entry.refused_us)
-            .is_some_and(|refused_us| now_us.saturating_sub(refused_us) < CAMERA_BAN_US)
+        let refused_us = self.known(host).and_then(|entry| entry.refused_us);
+        refused_us.is_some_and(|refused_us| now_us.saturating_sub(refused_us) < CAMERA_BAN_US)
     }
 
     fn note_host(&mut self, host: u64, ending: DialEnding, now_us: u64) {
