@@ -2,6 +2,7 @@
 //! bytes. A token goes to nobody whose certificate is not trusted.
 
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -21,6 +22,7 @@ use super::site::SiteUrl;
 use crate::config::{CameraTrust, CertificateFingerprint};
 use crate::limits::{VERIFY_ANSWER_BYTES_MAX, VERIFY_REQUEST_MS_MAX};
 use crate::net::names;
+use crate::net::reach::connect_to_first;
 use crate::tls::camera::{self, CameraTlsError};
 
 /// By what the certificate of a weir is judged.
@@ -172,17 +174,13 @@ impl HttpClient {
 
     async fn connect(&self) -> Result<(Box<dyn Stream>, SocketAddr), HttpFailure> {
         let SiteUrl { host, port, is_https, .. } = &self.site;
-        let found = names::resolve(host, *port).await;
-        let found = found.map_err(|error| HttpFailure::Unreachable(format!("{host}: {error}")))?;
-        let mut last = format!("{host}: no address");
-        for address in found {
-            match TcpStream::connect(address).await {
-                Ok(stream) if *is_https => return Ok((self.encrypt(stream).await?, address)),
-                Ok(stream) => return Ok((Box::new(stream), address)),
-                Err(error) => last = format!("{address}: {error}"),
-            }
-        }
-        Err(HttpFailure::Unreachable(last))
+        let of_host = |why: String| HttpFailure::Unreachable(format!("{host}: {why}"));
+        let of_io = |error: io::Error| of_host(error.to_string());
+        let found =
+            names::resolve(host, *port).await.map_err(|error| of_host(error.to_string()))?;
+        let stream = connect_to_first(&found).await.map_err(of_io)?;
+        let peer = stream.peer_addr().map_err(of_io)?;
+        Ok(if *is_https { (self.encrypt(stream).await?, peer) } else { (Box::new(stream), peer) })
     }
 
     async fn encrypt(&self, stream: TcpStream) -> Result<Box<dyn Stream>, HttpFailure> {
