@@ -186,7 +186,7 @@ impl Link {
                     check.filter(is_ours).is_some_and(|check| check.is_authentic(&credentials()));
                 let goes_on = verified && self.admission.check(from, local().ip(), self.now_us);
                 if goes_on {
-                    self.demux.learn(from, SLOT, self.admission.speaks_from());
+                    self.demux.learn(from, SLOT, [self.admission.speaks_from(), None]);
                     if !self.admitted.contains(&from) {
                         self.admitted.push(from);
                     }

@@ -96,18 +96,19 @@ impl EventLoop {
                 if !admission.check(path.to, path.from, self.now_us) {
                     return refuse();
                 }
-                demux.learn(path.to, slot, admission.speaks_from());
+                demux.learn(path.to, slot, [admission.speaks_from(), None]);
                 let session = SessionId { slot, generation: session.generation };
                 self.hand_over(session, index);
             }
             State::Live { live, .. } => {
-                demux.learn(path.to, slot, Some(live.path().to));
                 live.check(path, check.nominates(), self.now_us);
                 let mut buffer = [0; REPLY_BYTES_MAX];
                 if let Some(reply) = check.reply(credentials, path.to, &mut buffer) {
                     // A browser repeats a check without a reply, so a send error needs no handling.
                     let _ = self.socket.send_to(reply, path.to, path.from);
                 }
+                let kept = [Some(live.path().to), session.pairs.nominated()];
+                demux.learn(path.to, slot, kept);
             }
             State::Ended { close_notify } => {
                 let _ = self.socket.send_to(close_notify, path.to, path.from);
@@ -242,7 +243,7 @@ impl EventLoop {
             subscribers.admit(id.slot, stream, sound).ok()
         });
         let path = start.path;
-        demux.learn(path.to, id.slot, Some(path.to));
+        demux.learn(path.to, id.slot, [Some(path.to), None]);
         session.state = State::Live { live: Live::new(start, now_us), subscriber, sound };
         let slot = usize::from(stream);
         streams[slot].looked_at(now_us);

@@ -74,6 +74,11 @@ impl Pairs {
         next.map_or(&self.current, |next| &next.credentials)
     }
 
+    /// The address that the browser nominated with a new pair which it has not proven yet.
+    pub fn nominated(&self) -> Option<SocketAddr> {
+        self.next.as_ref()?.nominated
+    }
+
     /// Tells that the session's reports come from `address`. Drops the old pair if the browser
     /// nominated that address with the new one.
     pub fn prove(&mut self, address: SocketAddr) {

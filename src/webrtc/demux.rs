@@ -4,7 +4,9 @@
 //! An address belongs to the session of the newest verified check from it. A check does not prove
 //! where it came from, so a live session keeps the address that its media goes to as long as it
 //! shows life there ([`super::session::Live::holds`]). A session has at most
-//! `addresses_per_session`; a further one replaces its oldest.
+//! `addresses_per_session`; a further one replaces that whose last check is the longest ago, but
+//! neither the one in use nor the one that the browser has nominated, as its reports tell whether
+//! it moves there.
 
 use std::net::SocketAddr;
 
@@ -43,7 +45,7 @@ type Addresses = heapless::Vec<SocketAddr, { PROFILE.addresses_per_session }>;
 /// The addresses of all sessions, each with its slot.
 pub struct Demux {
     slots: FnvIndexMap<SocketAddr, u16, ADDRESSES_MAX>,
-    /// The addresses by slot, oldest first.
+    /// The addresses by slot, that with the newest check last.
     addresses: [Addresses; SESSIONS_MAX],
 }
 
@@ -61,17 +63,15 @@ impl Demux {
         self.slots.get(address).copied()
     }
 
-    /// Records that a verified check for `slot` came from `address`. `current` is the address that
-    /// the session's media goes to; it is never replaced.
-    pub fn learn(&mut self, address: SocketAddr, slot: u16, current: Option<SocketAddr>) {
-        match self.slots.get(&address) {
-            Some(known) if *known == slot => return,
-            Some(other) => self.addresses[usize::from(*other)].retain(|known| *known != address),
-            None => {}
+    /// Records that a verified check for `slot` came from `address`. Those `kept` are never
+    /// replaced: the address that the session's media goes to, and the one that it moves to.
+    pub fn learn(&mut self, address: SocketAddr, slot: u16, kept: [Option<SocketAddr>; 2]) {
+        if let Some(owner) = self.slots.get(&address) {
+            self.addresses[usize::from(*owner)].retain(|known| *known != address);
         }
         let addresses = &mut self.addresses[usize::from(slot)];
         if addresses.is_full() {
-            let oldest = addresses.iter().position(|known| Some(*known) != current);
+            let oldest = addresses.iter().position(|known| !kept.contains(&Some(*known)));
             let oldest = addresses.remove(oldest.unwrap_or(0));
             self.slots.remove(&oldest);
             TABLES.addresses.was_full();
@@ -130,8 +130,8 @@ mod tests {
     #[test]
     fn an_address_belongs_to_the_newest_check() {
         let mut demux = Demux::new();
-        demux.learn(address(1), 0, None);
-        demux.learn(address(1), 1, None);
+        demux.learn(address(1), 0, [None; 2]);
+        demux.learn(address(1), 1, [None; 2]);
         assert_eq!(demux.slot(&address(1)), Some(1));
         demux.forget(0);
         assert_eq!(demux.slot(&address(1)), Some(1), "it was the other's by then");
@@ -141,16 +141,31 @@ mod tests {
     }
 
     #[test]
-    fn one_address_too_many_takes_the_oldests_place_but_not_the_currents() {
+    fn one_address_too_many_takes_the_place_of_the_longest_unchecked() {
         let mut demux = Demux::new();
         let max = u16::try_from(PROFILE.addresses_per_session).unwrap();
+        let is_known = |demux: &Demux, number| demux.slot(&address(number)).is_some();
         for number in 0..max {
-            demux.learn(address(number), 0, Some(address(0)));
+            demux.learn(address(number), 0, [None; 2]);
         }
-        demux.learn(address(max), 0, Some(address(0)));
+        demux.learn(address(0), 0, [None; 2]);
+        demux.learn(address(max), 0, [None; 2]);
+        assert!(is_known(&demux, 0) && is_known(&demux, max));
+        assert!(!is_known(&demux, 1));
+        assert_eq!(demux.len(), usize::from(max));
+    }
+
+    /// A browser with many addresses restarts ICE: its checks from the others must not hide the
+    /// reports by which its session moves.
+    #[test]
+    fn the_address_in_use_and_the_nominated_one_are_kept() {
+        let mut demux = Demux::new();
+        let kept = [Some(address(0)), Some(address(1))];
+        for number in 0..100 {
+            demux.learn(address(number), 0, kept);
+        }
         assert_eq!(demux.slot(&address(0)), Some(0));
-        assert_eq!(demux.slot(&address(1)), None);
-        assert_eq!(demux.slot(&address(max)), Some(0));
+        assert_eq!(demux.slot(&address(1)), Some(0));
     }
 
     #[test]
@@ -159,7 +174,7 @@ mod tests {
         let mut number = 0;
         for slot in 0..u16::try_from(SESSIONS_MAX).unwrap() {
             for _ in 0..=PROFILE.addresses_per_session {
-                demux.learn(address(number), slot, None);
+                demux.learn(address(number), slot, [None; 2]);
                 number += 1;
             }
         }
