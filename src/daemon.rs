@@ -19,6 +19,7 @@ use crate::net::udp::Socket;
 use crate::plan;
 use crate::process::cpu;
 use crate::process::memory_limit;
+use crate::process::open_files;
 use crate::process::privileges::{self, Successor};
 use crate::process::sampling;
 use crate::status::tasks::{self, TASKS};
@@ -97,6 +98,7 @@ async fn serve(start: Start) -> Result<(), RunError> {
         web::bind(address).map_err(named)
     };
     log::info!("weir {}", process::version());
+    open_files::make_room();
     // Before weir can be seen to run: an unhandled SIGHUP would end the process.
     let hangup = signal(SignalKind::hangup()).map_err(refused)?;
     let successor = Successor::of(started.config.process.user.as_deref());

@@ -101,12 +101,11 @@ impl Dispatcher {
     pub(super) fn banner(&self, is_cable: bool) -> String {
         let control = &self.0.control;
         let report = control.report();
-        let cameras = control.cameras();
         let mut text = format!(
             "weir {} on {}: {}\n",
             report.version,
             control.host_name(),
-            screens::sentence(&report, &cameras)
+            screens::sentence(&report, control.camera_count())
         );
         for link in report.network.links.iter().filter(|link| link.name != "lo") {
             let addresses: Vec<String> = link.addresses.iter().map(ToString::to_string).collect();
@@ -212,7 +211,8 @@ impl Dispatcher {
         if json {
             return format!("{}\n", web::status_text(&report));
         }
-        screens::status(&report, &control.host_name(), &control.cameras())
+        let cameras = (control.camera_count(), control.cameras());
+        screens::status(&report, &control.host_name(), cameras)
     }
 
     fn cameras(&self, json: bool) -> Pieces {
@@ -237,7 +237,7 @@ impl Dispatcher {
     fn camera(&self, name: &str) -> Result<String, String> {
         let control = &self.0.control;
         let section = control.camera(name).ok_or("there is no camera of this name")?;
-        let status = control.cameras().into_iter().find(|camera| camera.name == name);
+        let status = control.cameras().find(|camera| camera.name == name);
         let status = status.ok_or("there is no camera of this name")?;
         let url =
             section.url.as_ref().map_or("none that can be used".to_owned(), ToString::to_string);

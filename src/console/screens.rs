@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::control::{CameraStatus, Reloaded, SessionStatus, StatusReport};
+use crate::control::{CameraCount, CameraStatus, Reloaded, SessionStatus, StatusReport};
 use crate::limits::PROFILE;
 
 /// Cameras on the `status` screen: four columns of 16 rows.
@@ -11,13 +11,18 @@ const CELLS: usize = 64;
 const COLUMNS: usize = 4;
 const CELL_CHARACTERS: usize = 19;
 
-/// The `status` screen. Fits 24 rows, with the command above it and the prompt below.
-pub(super) fn status(report: &StatusReport, host: &str, cameras: &[CameraStatus]) -> String {
+/// The `status` screen. Fits 24 rows, with the command above it and the prompt below. Holds no more
+/// cameras than it shows.
+pub(super) fn status(
+    report: &StatusReport,
+    host: &str,
+    (count, cameras): (CameraCount, impl Iterator<Item = CameraStatus>),
+) -> String {
     let mut text = String::new();
     let head = format!("weir {} ({}) on {host}", report.version, report.profile);
     let up = format!("up {}", duration(report.uptime_s));
     line(&mut text, &format!("{:<60.60} {up:>18}", head));
-    line(&mut text, &sentence(report, cameras));
+    line(&mut text, &sentence(report, count));
     let memory = &report.memory;
     let resident = memory.resident_bytes.map_or("?".to_owned(), mib);
     line(
@@ -31,21 +36,16 @@ pub(super) fn status(report: &StatusReport, host: &str, cameras: &[CameraStatus]
             report.warnings_total,
         ),
     );
-    if cameras.is_empty() {
+    let shown = chosen(cameras);
+    if shown.is_empty() {
         return text;
     }
-    let mut shown: Vec<&CameraStatus> = cameras.iter().collect();
-    let left_out = cameras.len().saturating_sub(CELLS);
-    if left_out > 0 {
-        // Playing cameras come last, and are left out first.
-        shown.sort_by_key(|camera| camera.state == "playing");
-        shown.truncate(CELLS);
-    }
+    let left_out = count.all.saturating_sub(CELLS);
     line(&mut text, "");
     let rows = shown.len().div_ceil(COLUMNS);
     for row in 0..rows {
         let cells: Vec<String> =
-            (row..shown.len()).step_by(rows).map(|at| cell(shown[at])).collect();
+            (row..shown.len()).step_by(rows).map(|at| cell(&shown[at])).collect();
         line(&mut text, cells.join(" ").trim_end());
     }
     line(&mut text, "");
@@ -62,16 +62,38 @@ pub(super) fn status(report: &StatusReport, host: &str, cameras: &[CameraStatus]
     text
 }
 
+/// The cameras that the screen has room for. Of more, those in trouble come first, and playing ones
+/// are left out.
+fn chosen(cameras: impl Iterator<Item = CameraStatus>) -> Vec<CameraStatus> {
+    let is_playing = |camera: &CameraStatus| camera.state == "playing";
+    let mut shown = Vec::new();
+    let mut is_cut = false;
+    for camera in cameras {
+        if shown.len() < CELLS {
+            shown.push(camera);
+            continue;
+        }
+        is_cut = true;
+        if !is_playing(&camera)
+            && let Some(last) = shown.iter().rposition(is_playing)
+        {
+            shown.remove(last);
+            shown.push(camera);
+        }
+    }
+    if is_cut {
+        shown.sort_by_key(is_playing);
+    }
+    shown
+}
+
 /// The overall state in one line.
-pub(super) fn sentence(report: &StatusReport, cameras: &[CameraStatus]) -> String {
-    let playing = cameras.iter().filter(|camera| camera.state == "playing").count();
+pub(super) fn sentence(report: &StatusReport, cameras: CameraCount) -> String {
+    let CameraCount { all, playing } = cameras;
     let sessions = report.tables.iter().find(|table| table.what == "sessions");
     let sessions = sessions.map_or(0, |table| table.used);
     let state = report.configuration.state;
-    format!(
-        "{playing} of {} cameras playing, {sessions} sessions, configuration: {state}",
-        cameras.len()
-    )
+    format!("{playing} of {all} cameras playing, {sessions} sessions, configuration: {state}")
 }
 
 fn cell(camera: &CameraStatus) -> String {

@@ -44,6 +44,13 @@ fn failed(name: &str) -> CameraStatus {
     }
 }
 
+/// The status screen with these cameras.
+fn status_of(host: &str, cameras: &[CameraStatus]) -> String {
+    let playing = cameras.iter().filter(|camera| camera.state == "playing").count();
+    let count = CameraCount { all: cameras.len(), playing };
+    status(&report(), host, (count, cameras.iter().cloned()))
+}
+
 fn assert_fits(text: &str) {
     for line in text.lines() {
         assert!(line.chars().count() < CONSOLE_COLUMNS, "{}: {line}", line.chars().count());
@@ -55,7 +62,7 @@ fn sixty_four_cameras_are_on_a_screen() {
     let mut cameras: Vec<_> =
         (0..63).map(|number| playing(&format!("building-{number:02}-north"))).collect();
     cameras.push(failed("building-63-north"));
-    let text = status(&report(), "gate-house.example", &cameras);
+    let text = status_of("gate-house.example", &cameras);
     assert_fits(&text);
     // The command itself is above it, the next prompt below.
     assert!(text.lines().count() + 2 <= CONSOLE_ROWS, "{text}");
@@ -72,7 +79,7 @@ fn sixty_four_cameras_are_on_a_screen() {
 fn of_more_those_in_trouble_are_shown() {
     let mut cameras: Vec<_> = (0..200).map(|number| playing(&format!("cam{number}"))).collect();
     cameras.push(failed("the-last"));
-    let text = status(&report(), "box", &cameras);
+    let text = status_of("box", &cameras);
     assert!(text.contains("# the-last") && text.contains("137 more"), "{text}");
     assert_fits(&text);
     assert!(text.lines().count() + 2 <= CONSOLE_ROWS);
@@ -80,9 +87,9 @@ fn of_more_those_in_trouble_are_shown() {
 
 #[test]
 fn few_cameras_take_few_rows() {
-    let text = status(&report(), "box", &[playing("gate"), playing("yard")]);
+    let text = status_of("box", &[playing("gate"), playing("yard")]);
     assert!(text.contains("+ gate         25.0 + yard         25.0"), "{text}");
-    assert!(status(&report(), "box", &[]).lines().count() < 5);
+    assert!(status_of("box", &[]).lines().count() < 5);
 }
 
 #[test]

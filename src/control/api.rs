@@ -1,5 +1,14 @@
 //! What the web and the console are told of cameras and of the configuration.
 
+/// How many cameras the configuration has.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct CameraCount {
+    /// All of them, the disabled ones too.
+    pub all: usize,
+    /// Those of them that play now.
+    pub playing: usize,
+}
+
 /// A camera as `/api/cameras` shows it.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct CameraStatus {

@@ -54,7 +54,7 @@ pub use crate::signalling::{
     IfMatch, ListPosition, OfferAnswer, OfferRefusal, OfferRequest, Patch, PatchRefusal, Patched,
     SessionStatus,
 };
-pub use api::{CameraStatus, Configuration, ReloadError, Reloaded};
+pub use api::{CameraCount, CameraStatus, Configuration, ReloadError, Reloaded};
 pub use console::Found;
 pub use report::StatusReport;
 
@@ -144,9 +144,19 @@ impl Control {
         self.0.media.borrow_mut().join();
     }
 
-    /// The status of the cameras in the configuration's order.
-    pub fn cameras(&self) -> Vec<CameraStatus> {
-        self.cameras_from(&mut 0, usize::MAX)
+    /// The status of the cameras in the configuration's order, each made as it is asked for:
+    /// together they take more than a connection may hold.
+    pub fn cameras(&self) -> impl Iterator<Item = CameraStatus> + use<> {
+        let (control, mut next) = (self.clone(), 0);
+        std::iter::from_fn(move || control.cameras_from(&mut next, 1).pop())
+    }
+
+    /// How many cameras there are, and how many of them play.
+    pub fn camera_count(&self) -> CameraCount {
+        self.cameras().fold(CameraCount::default(), |count, camera| CameraCount {
+            all: count.all + 1,
+            playing: count.playing + usize::from(camera.state == "playing"),
+        })
     }
 
     /// At most `max` cameras from index `next` on, and moves `next` behind them. Empty at the end.

@@ -19,7 +19,7 @@ use sd_notify::NotifyState;
 
 use crate::status::{GAUGES, TABLES};
 
-use super::Control;
+use super::{CameraCount, Control};
 
 /// How often to check the status line, and liveness if there is no watchdog.
 const EVERY: Duration = Duration::from_secs(5);
@@ -159,10 +159,9 @@ impl Control {
     }
 
     fn line(&self) -> String {
-        let cameras = self.cameras();
-        let playing = cameras.iter().filter(|camera| camera.state == "playing").count();
+        let CameraCount { all, playing } = self.camera_count();
         let sessions = TABLES.sessions.used();
-        format!("{playing} of {} cameras playing, {sessions} sessions", cameras.len())
+        format!("{playing} of {all} cameras playing, {sessions} sessions")
     }
 }
 

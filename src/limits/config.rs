@@ -4,14 +4,24 @@ use super::{KIB, PROFILE};
 
 /// Bytes of a camera's name.
 pub const CAMERA_NAME_BYTES_MAX: usize = 64;
-/// Bytes of `weir.toml`: 512 for every camera, and 16 KiB for all the rest.
-pub const CONFIG_BYTES_MAX: usize = 16 * KIB + 512 * PROFILE.cameras;
-/// TOML tokens of `weir.toml`. A line `key = "value"` has six, so a camera may have 16 lines. The
-/// memory to read a file depends on its tokens as well as on its bytes.
-pub const CONFIG_TOKENS_MAX: usize = 1024 + 96 * PROFILE.cameras;
+/// Cameras that may each have a table as long as any is. Where there are more, they are of few
+/// kinds and set up alike: the further ones have a name, a URL, a user and a password.
+const CONFIG_CAMERAS_LONG: usize = 64;
+/// A bound that is `all` for the file, `long` for each of its first cameras and `short` for each of
+/// the others.
+const fn of_cameras(all: usize, long: usize, short: usize) -> usize {
+    let further = PROFILE.cameras.saturating_sub(CONFIG_CAMERAS_LONG);
+    all + long * (PROFILE.cameras - further) + short * further
+}
+/// Bytes of `weir.toml`: 512 for each of 64 cameras, 192 for each further one, and 16 KiB for all
+/// the rest.
+pub const CONFIG_BYTES_MAX: usize = of_cameras(16 * KIB, 512, 192);
+/// TOML tokens of `weir.toml`. A line `key = "value"` has six, so a camera may have 16 lines, and a
+/// further one six. The memory to read a file depends on its tokens as well as on its bytes.
+pub const CONFIG_TOKENS_MAX: usize = of_cameras(1024, 96, 40);
 /// Tokens of `weir.toml` that begin a table, a list or a table within one: `.`, `[` and `{`. A
-/// camera has two in `[[camera]]`, and may have two more.
-pub const CONFIG_TABLES_MAX: usize = 256 + 4 * PROFILE.cameras;
+/// camera has two in `[[camera]]`, and one of the first 64 may have two more.
+pub const CONFIG_TABLES_MAX: usize = of_cameras(256, 4, 2);
 /// Depth of nested lists and tables, by brackets and braces: the parser recurses for each.
 pub const CONFIG_NESTING_MAX: u32 = 16;
 /// Library heap to read any file: the defaults, and the parts that double as they grow.

@@ -1,6 +1,6 @@
 //! Bounds of what is read from the system's own files and from DNS.
 
-use super::KIB;
+use super::{CAMERAS_DIALLED_MAX, HTTP_PLACELESS_SOCKETS_MAX, HTTP_SOCKETS_MAX, KIB, PROFILE};
 
 /// Bytes that are read of `/etc/passwd` and of `/etc/group`.
 pub const USER_DATABASE_BYTES_MAX: u64 = 256 * KIB as u64;
@@ -37,3 +37,12 @@ pub const OWN_NETWORKS_MAX: usize = 32;
 pub const OWN_NETWORKS_LOOK_US: u64 = 5_000_000;
 /// Bytes that are read of a table in `/proc/self/net`.
 pub const NET_FILE_BYTES_MAX: u64 = 64 * KIB as u64;
+
+/// Files that are open at once, at most: three sockets of each camera by UDP, the two ends within
+/// weir and the connection of each encrypted or tunnelled one, those of dials, of HTTP, and 64 for
+/// everything else: the media socket, listeners, consoles, DNS, files that are read.
+pub const OPEN_FILES_MAX: u64 = (3 * (PROFILE.cameras + PROFILE.bridged_cameras)
+    + 3 * CAMERAS_DIALLED_MAX
+    + HTTP_SOCKETS_MAX
+    + HTTP_PLACELESS_SOCKETS_MAX
+    + 64) as u64;

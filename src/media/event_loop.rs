@@ -305,11 +305,14 @@ impl EventLoop {
     /// Reads cameras whose last read filled the scratch buffer or used up the camera's read budget.
     fn read_what_was_left(&mut self, events: &Events) {
         for slot in 0..CAMERAS_MAX {
+            // Of most slots no more is looked at than this: their connections are far apart.
+            let unread_us = self.memory.cameras.unread_us(slot);
+            if unread_us.is_none_or(|at_us| at_us > self.now_us) {
+                continue;
+            }
             let kind = if self.memory.cameras.has_datagrams(slot) { CAMERAS_MAX } else { 0 };
             let token = Token(CAMERA_0 + kind + slot);
-            let is_new = || events.iter().any(|event| event.token() == token);
-            let unread_us = self.memory.cameras.unread_us(slot);
-            if unread_us.is_some_and(|at_us| at_us <= self.now_us) && !is_new() {
+            if !events.iter().any(|event| event.token() == token) {
                 self.read(slot);
             }
         }

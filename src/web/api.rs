@@ -7,7 +7,7 @@ use super::content::Content;
 use super::problem::{self, problem};
 use super::{Reply, empty, pages, reply};
 use crate::control::{
-    CameraStatus, Configuration, ReloadError, Reloaded, SessionStatus, StatusReport,
+    CameraCount, CameraStatus, Configuration, ReloadError, Reloaded, SessionStatus, StatusReport,
 };
 
 const SCHEMA: u32 = 1;
@@ -142,14 +142,13 @@ pub(crate) fn status_text(report: &StatusReport) -> String {
 }
 
 /// The reply to `/healthz`. That it is answered at all is the health; cameras come and go.
-pub(super) fn health(cameras: &[CameraStatus]) -> Reply {
-    let playing = cameras.iter().filter(|camera| camera.state == "playing");
+pub(super) fn health(cameras: CameraCount) -> Reply {
     json(&Health {
         schema: SCHEMA,
         status: "ok",
         version: crate::VERSION,
-        cameras: cameras.len(),
-        cameras_playing: playing.count(),
+        cameras: cameras.all,
+        cameras_playing: cameras.playing,
     })
 }
 

@@ -2,6 +2,7 @@
 //! of series is bounded by the profile; what belongs to one session is in `/api/sessions`.
 
 use std::fmt::{Display, Write as _};
+use std::ops::Range;
 
 use hyper::StatusCode;
 
@@ -23,29 +24,45 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 struct Label {
     slot: usize,
     is_playing: bool,
-    name: String,
+    name: Box<str>,
 }
 
-/// The whole page, made piece by piece as it is sent: with every camera it has 90 KiB.
-pub(super) fn reply(cameras: &[CameraStatus]) -> Reply {
-    let label = |camera: &CameraStatus| Label {
+/// The whole page, made piece by piece as it is sent: with 64 cameras it has 300 KiB.
+pub(super) fn reply(cameras: impl Iterator<Item = CameraStatus>) -> Reply {
+    let label = |camera: CameraStatus| Label {
         slot: camera.slot,
         is_playing: camera.state == "playing",
-        name: escaped(&camera.name),
+        name: escaped(camera.name),
     };
-    let labels: Vec<Label> = cameras.iter().map(label).collect();
-    let mut numbers = 0..OF_CAMERA_FROM + of_cameras().count();
+    let labels: Box<[Label]> = cameras.map(label).collect();
+    let mut pieces = pieces(labels.len());
     let mut reply = super::reply(StatusCode::OK, CONTENT_TYPE, "");
     *reply.body_mut() = Content::Pieces(Box::new(move || {
+        let (number, cameras) = pieces.next()?;
+        let is_first = cameras.start == 0;
         let mut text = String::new();
-        piece(&mut text, numbers.next()?, &labels).expect("writing to a string does not fail");
+        piece(&mut text, number, is_first, &labels[cameras])
+            .expect("writing to a string does not fail");
         Some(text.into())
     }));
     reply
 }
 
-/// Pieces before those of cameras; then one for each number of their figures.
-const OF_CAMERA_FROM: usize = 5;
+/// Pieces before those of cameras; then those of each number of their figures.
+const OF_CAMERA_FROM: usize = 4;
+/// Cameras in one piece, with up to 128 bytes each.
+const PIECE_CAMERAS: usize = 64;
+
+/// The pieces of the page with so many cameras: the number of each, and the cameras that it is of.
+fn pieces(cameras: usize) -> impl Iterator<Item = (usize, Range<usize>)> {
+    let last = OF_CAMERA_FROM + 1 + of_cameras().count();
+    let of_weir = (0..OF_CAMERA_FROM).map(|number| (number, 0..0));
+    let of_each = (OF_CAMERA_FROM..last).flat_map(move |number| {
+        let parts = (0..cameras.max(1)).step_by(PIECE_CAMERAS);
+        parts.map(move |from| (number, from..cameras.min(from + PIECE_CAMERAS)))
+    });
+    of_weir.chain(of_each)
+}
 
 /// The figures of cameras, as often as they have numbers, each with the number's place.
 fn of_cameras() -> impl Iterator<Item = (&'static Metric<CameraStats>, usize)> {
@@ -53,7 +70,8 @@ fn of_cameras() -> impl Iterator<Item = (&'static Metric<CameraStats>, usize)> {
     figures.flat_map(|figure| (0..figure.numbers()).map(move |at| (figure, at)))
 }
 
-fn piece(text: &mut String, number: usize, labels: &[Label]) -> std::fmt::Result {
+/// A piece of the page. One of cameras has the metric's head if it `is_first`.
+fn piece(text: &mut String, number: usize, is_first: bool, labels: &[Label]) -> std::fmt::Result {
     match number {
         0 => {
             build(text)?;
@@ -75,32 +93,36 @@ fn piece(text: &mut String, number: usize, labels: &[Label]) -> std::fmt::Result
             }
             Ok(())
         }
-        4 => {
+        OF_CAMERA_FROM => {
             let name = "weir_camera_playing";
-            head(text, name, "gauge", "1 while the camera plays.")?;
+            if is_first {
+                head(text, name, "gauge", "1 while the camera plays.")?;
+            }
             for Label { name: label, is_playing, .. } in labels {
                 writeln!(text, "{name}{{camera=\"{label}\"}} {}", u8::from(*is_playing))?;
             }
             Ok(())
         }
-        _ => match of_cameras().nth(number - OF_CAMERA_FROM) {
-            Some((figure, at)) => of_camera(text, figure, at, labels),
+        _ => match of_cameras().nth(number - OF_CAMERA_FROM - 1) {
+            Some((figure, at)) => {
+                if is_first && at == 0 {
+                    head(text, figure.name, figure.kind, figure.help)?;
+                }
+                of_camera(text, figure, at, labels)
+            }
             None => Ok(()),
         },
     }
 }
 
-/// One number of a figure, of each camera.
+/// One number of a figure, of these cameras.
 fn of_camera(
     text: &mut String,
     figure: &Metric<CameraStats>,
     at: usize,
     labels: &[Label],
 ) -> std::fmt::Result {
-    let Metric { name, kind, help, by, .. } = figure;
-    if at == 0 {
-        head(text, name, kind, help)?;
-    }
+    let Metric { name, by, .. } = figure;
     let told_apart = by.map(|by| format!(",{}=\"{}\"", by.name, by.values[at]));
     let told_apart = told_apart.unwrap_or_default();
     for label in labels {
@@ -231,8 +253,11 @@ fn head(text: &mut String, name: &str, kind: &str, help: &str) -> std::fmt::Resu
 }
 
 /// A label's value; cameras with a bad name are shown too.
-fn escaped(name: &str) -> String {
-    name.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+fn escaped(name: String) -> Box<str> {
+    if !name.contains(['\\', '"', '\n']) {
+        return name.into();
+    }
+    name.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n").into()
 }
 
 #[cfg(test)]

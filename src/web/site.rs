@@ -190,8 +190,8 @@ async fn perform(control: &Control, action: Action) -> Reply {
         }
         Action::Reload => api::reloaded(control.reload().await),
         Action::Status => api::status(&control.report()),
-        Action::Health => api::health(&control.cameras()),
-        Action::Metrics => metrics::reply(&control.cameras()),
+        Action::Health => api::health(control.camera_count()),
+        Action::Metrics => metrics::reply(control.cameras()),
         Action::CpuProfile { seconds } => pprof::cpu::reply(seconds).await,
         Action::HeapProfile => pprof::heap::reply(),
         Action::Tasks { is_text: false } => pprof::tasks::reply(),

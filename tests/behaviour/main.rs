@@ -39,6 +39,7 @@ mod many_addresses;
 mod many_checks;
 mod mixed_viewers;
 mod offers_at_once;
+mod open_files;
 mod owners;
 mod password;
 mod payload;

@@ -35,11 +35,14 @@ export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
 /**
  * A port that nobody listens on, below those that the kernel gives to connections: between the look
- * and its use, a browser's connection cannot take it.
+ * and its use, a browser's connection cannot take it. Each is for one caller, and test processes that
+ * run at once look in places of their own.
  */
+const [FIRST_PORT, PORTS] = [10_000, 22_000];
+let nextPort = (process.pid * 677) % PORTS;
 async function freePort(listen) {
   for (;;) {
-    const port = 10_000 + Math.floor(Math.random() * 22_000);
+    const port = FIRST_PORT + (nextPort++ % PORTS);
     if (await new Promise((done) => listen(port, done))) return port;
   }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-/// Above the longest that an offer may wait for its slot.
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// Above the longest that an answer may take: that of a password, which waits for up to 12 s.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// An answer.
 #[derive(Debug, Clone)]

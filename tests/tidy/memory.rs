@@ -45,10 +45,13 @@ fn readme_has_the_memory_table() {
 fn readme_has_the_memory_profiles() {
     const KIB: usize = 1024;
     const MIB: usize = 1024 * KIB;
-    const PROFILES: [Profile; 3] = [
+    const PROFILES: [Profile; 6] = [
         include!("../../memory-profiles/lean-64.rs"),
         include!("../../memory-profiles/edge-64.rs"),
         include!("../../memory-profiles/full-64.rs"),
+        include!("../../memory-profiles/edge-256.rs"),
+        include!("../../memory-profiles/lean-512.rs"),
+        include!("../../memory-profiles/edge-512.rs"),
     ];
     let mut table = String::from(
         "| profile | cameras | sessions | ring chunks | total | `MemoryMax` |\n\

@@ -28,7 +28,7 @@ fn metrics_page() -> String {
         viewers: 0,
         ready: true,
     };
-    let reply = reply(&[camera]);
+    let reply = reply(std::iter::once(camera));
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let body = http_body_util::BodyExt::collect(reply.into_body());
     let body = runtime.block_on(body).expect("no error").to_bytes();

@@ -36,8 +36,8 @@ async fn perform_canned(action: Action) -> Reply {
             place: Some((2, 3)),
         })),
         Action::Status => api::status(&StatusReport::now(Configuration::default(), 8118)),
-        Action::Health => api::health(&[]),
-        Action::Metrics => metrics::reply(&[]),
+        Action::Health => api::health(crate::control::CameraCount::default()),
+        Action::Metrics => metrics::reply(std::iter::empty()),
         Action::CpuProfile { .. } | Action::HeapProfile | Action::Tasks { .. } => {
             unreachable!("on the diagnostics port alone")
         }
