@@ -18,10 +18,12 @@ use tokio::time::timeout;
 use super::dial_error::DialError;
 use super::link::{CameraLink, LinkTarget, connect};
 use crate::config;
-use crate::limits::{CAMERA_DIAL_MS_MAX, RTSP_LEFTOVER_BYTES_MAX};
+use crate::limits::{
+    CAMERA_DIAL_MS_MAX, CAMERA_SOUND_BUFFER_BYTES, PROFILE, RTSP_LEFTOVER_BYTES_MAX,
+};
 use crate::mem::accounts::{AccountKind, HeapAccount};
 use crate::net::names;
-use crate::net::udp::camera::{self, CameraSockets, Senders};
+use crate::net::udp::camera::{self, CameraSockets, DatagramSockets, Senders};
 use crate::rtsp::{
     CameraSound, CameraUrl, Delivery, Dialog, DialogStep, Forms, Habits, Ready, Transport,
 };
@@ -32,7 +34,7 @@ pub(super) struct Dialled {
     pub(super) link: CameraLink,
     pub(super) ready: Box<Ready>,
     /// Where its RTP comes, unless that is the connection.
-    pub(super) datagrams: Option<CameraSockets>,
+    pub(super) datagrams: Option<DatagramSockets>,
 }
 
 /// [`dial`] with a heap account of its own. The account covers the dial only: the result is
@@ -92,7 +94,7 @@ async fn converse(
     if let Some(transport) = if is_bridged { Some(Transport::Tcp) } else { section.transport } {
         dialog.fix_transport(transport);
     }
-    let mut ports = None;
+    let mut ports = TrackPorts::default();
     let mut buffer = vec![0; RTSP_LEFTOVER_BYTES_MAX];
     loop {
         match dialog.poll() {
@@ -109,7 +111,10 @@ async fn converse(
             },
             DialogStep::OpenPorts => {
                 let (pair, port) = open_ports(&link).map_err(DialError::Datagrams)?;
-                ports = Some(pair);
+                match dialog.awaits_sound() {
+                    true => ports.sound = Some(pair),
+                    false => ports.picture = Some(pair),
+                }
                 dialog.ports_opened(port)?;
             }
             DialogStep::Connect(port) => {
@@ -126,12 +131,19 @@ async fn converse(
                 let mut known = habits.get();
                 known.granted(ready.transport);
                 habits.set(known);
-                let opened = ready.delivery.map(|delivery| open_datagrams(delivery, &link, ports));
-                let datagrams = opened.transpose().map_err(DialError::Datagrams)?;
+                let datagrams = open_datagrams(&ready, &link, ports);
+                let datagrams = datagrams.map_err(DialError::Datagrams)?;
                 return Ok(Dialled { link, ready, datagrams });
             }
         }
     }
+}
+
+/// Pairs of ports that were opened for a camera's datagrams.
+#[derive(Default)]
+struct TrackPorts {
+    picture: Option<(UdpSocket, UdpSocket)>,
+    sound: Option<(UdpSocket, UdpSocket)>,
 }
 
 /// Two UDP ports for a camera, and the number of the even one.
@@ -141,23 +153,40 @@ fn open_ports(link: &CameraLink) -> io::Result<((UdpSocket, UdpSocket), u16)> {
     Ok((pair, port))
 }
 
-/// The sockets that a camera's datagrams come to, as it has granted them on `link`.
+/// The sockets that a camera's datagrams come to, as it has granted them on `link`; `None` if its
+/// RTP comes on the connection.
 fn open_datagrams(
+    ready: &Ready,
+    link: &CameraLink,
+    ports: TrackPorts,
+) -> io::Result<Option<DatagramSockets>> {
+    let Some(delivery) = ready.delivery else { return Ok(None) };
+    let buffer_bytes = PROFILE.camera_datagram_buffer_bytes;
+    let picture = open_track(delivery, link, ports.picture, buffer_bytes)?;
+    let sound = ready
+        .sound_delivery
+        .map(|delivery| open_track(delivery, link, ports.sound, CAMERA_SOUND_BUFFER_BYTES));
+    Ok(Some(DatagramSockets { picture, sound: sound.transpose()? }))
+}
+
+/// The sockets for one track.
+fn open_track(
     delivery: Delivery,
     link: &CameraLink,
     ports: Option<(UdpSocket, UdpSocket)>,
+    buffer_bytes: usize,
 ) -> io::Result<CameraSockets> {
     let connection = connection(link)?;
     let (peer, local) = (connection.peer_addr()?, connection.local_addr()?);
     let senders = Senders { peer: peer.ip().to_canonical(), source: delivery.source };
     match (delivery.group, local.ip().to_canonical()) {
         (Some((group, rtp, rtcp)), IpAddr::V4(local)) => {
-            CameraSockets::multicast(group, (rtp, rtcp), local, senders)
+            CameraSockets::multicast(group, (rtp, rtcp), local, senders, buffer_bytes)
         }
         (Some(_), IpAddr::V6(_)) => Err(io::ErrorKind::Unsupported.into()),
         (None, _) => {
             let ports = ports.ok_or(io::ErrorKind::NotConnected)?;
-            CameraSockets::unicast(ports, senders, peer, delivery.server)
+            CameraSockets::unicast(ports, senders, peer, delivery.server, buffer_bytes)
         }
     }
 }

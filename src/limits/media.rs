@@ -171,6 +171,11 @@ pub const NAL_ZEROS_MAX: usize = 1024;
 pub const CAMERA_BITS_PER_S_MAX: u64 = 64_000_000;
 /// Bytes of a camera that may come at once after a pause of the network: one or more key frames.
 pub const CAMERA_BURST_BYTES: usize = 2 << 20;
+/// The same of sound that comes as datagrams: eight times the heaviest Opus. With what a datagram
+/// costs at least that is 2000 per second.
+pub const CAMERA_SOUND_BITS_PER_S_MAX: u64 = 4_000_000;
+/// Bytes of such sound that may come at once.
+pub const CAMERA_SOUND_BURST_BYTES: usize = 64 << 10;
 /// A camera over its rate is read again once it may send this much, not byte by byte.
 pub const CAMERA_READ_BYTES_MIN: usize = 24 << 10;
 
@@ -180,6 +185,7 @@ const SLICE_PACKET_BYTES_MIN: usize = 4 + 12 + 4;
 const _: () = {
     assert!(CAMERA_BURST_BYTES >= PROFILE.read_scratch_bytes);
     assert!(CAMERA_READ_BYTES_MIN <= PROFILE.read_scratch_bytes);
+    assert!(CAMERA_READ_BYTES_MIN <= CAMERA_SOUND_BURST_BYTES);
     assert!(
         PROFILE.read_scratch_bytes / SLICE_PACKET_BYTES_MIN
             <= READ_CUT_CHUNKS_BEHIND * CHUNK_PACKETS_MAX,

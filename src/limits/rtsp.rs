@@ -131,9 +131,15 @@ pub const CAMERA_RTCP_BYTES_MAX: usize = 128;
 /// `SO_RCVBUF` of a camera's RTCP socket, and `SO_SNDBUF` of both its UDP sockets. The kernel
 /// takes twice this.
 pub const CAMERA_RTCP_BUFFER_BYTES: usize = 4 * KIB;
-/// Kernel memory of a camera's two UDP sockets with all buffers full.
-pub const CAMERA_DATAGRAM_SOCKETS_BYTES: usize =
-    2 * (PROFILE.camera_datagram_buffer_bytes + 3 * CAMERA_RTCP_BUFFER_BYTES);
+/// `SO_RCVBUF` of the socket for a camera's sound: some 0.25 s of packets of 20 ms. The kernel
+/// takes twice this.
+pub const CAMERA_SOUND_BUFFER_BYTES: usize = 16 * KIB;
+/// Kernel memory of a camera's four UDP sockets, two each for picture and sound, with all buffers
+/// full.
+pub const CAMERA_DATAGRAM_SOCKETS_BYTES: usize = 2
+    * (PROFILE.camera_datagram_buffer_bytes
+        + CAMERA_SOUND_BUFFER_BYTES
+        + 6 * CAMERA_RTCP_BUFFER_BYTES);
 /// From this far ahead, a camera's sequence number starts a new sequence; below, it shows a gap.
 pub const RTP_GAP_PACKETS_MAX: u16 = 3000;
 /// Up to this far behind, a camera's packet is late or a duplicate; beyond, it starts a new
@@ -145,6 +151,11 @@ pub const REORDER_PACKETS_MAX: usize = 32;
 /// How long packets wait for an earlier one before it counts as lost. Wi-Fi repeats a frame for
 /// some 20 ms; after a loss nothing is shown before the next key frame anyway.
 pub const REORDER_US_MAX: u64 = 100_000;
+/// The same of its sound: 0.16 s of packets of 20 ms.
+pub const REORDER_SOUND_PACKETS_MAX: usize = 8;
+/// How long sound waits for an earlier packet. A browser hides the loss of one, while each wait
+/// makes it play all that follows later.
+pub const REORDER_SOUND_US_MAX: u64 = 60_000;
 /// With `transport = "auto"`, how long a camera that has accepted PLAY may send nothing by UDP
 /// before another transport is tried: then a firewall is on the way.
 pub const RTSP_UDP_SILENCE_US_MAX: u64 = 3_000_000;
@@ -154,6 +165,8 @@ const _: () = {
     assert!(CAMERA_DATAGRAMS_MAX * CAMERA_DATAGRAM_BYTES <= scratch, "one call has room");
     assert!(CAMERA_LARGE_DATAGRAM_BYTES <= CAMERA_READ_BYTES_MIN, "a read has room for one");
     assert!(CAMERA_DATAGRAM_COST_BYTES_MIN * CAMERA_DATAGRAMS_MAX <= CAMERA_READ_BYTES_MIN);
+    assert!(REORDER_SOUND_PACKETS_MAX <= REORDER_PACKETS_MAX);
+    assert!(REORDER_SOUND_US_MAX <= REORDER_US_MAX);
     assert!(
         REORDER_PACKETS_MAX * CAMERA_DATAGRAM_BYTES <= CARRY_LARGE_BYTES,
         "packets that waited are cut with a read, as a frame that it completes is"

@@ -1,27 +1,43 @@
 //! The read rate of one camera: [`CAMERA_BITS_PER_S_MAX`], with a burst of [`CAMERA_BURST_BYTES`].
+//! Sound that comes as datagrams has a smaller one of its own, so that a flood at its port does not
+//! take from the picture.
 
-use crate::limits::{CAMERA_BITS_PER_S_MAX, CAMERA_BURST_BYTES, CAMERA_READ_BYTES_MIN};
+use crate::limits::{
+    CAMERA_BITS_PER_S_MAX, CAMERA_BURST_BYTES, CAMERA_READ_BYTES_MIN, CAMERA_SOUND_BITS_PER_S_MAX,
+    CAMERA_SOUND_BURST_BYTES,
+};
 
 /// How much may be read from one camera now.
 #[derive(Debug)]
 pub(super) struct ReadBudget {
     bytes: usize,
     refilled_us: u64,
+    bits_per_s: u64,
+    burst_bytes: usize,
 }
 
 impl ReadBudget {
     /// The budget of a new connection: a full burst.
     pub(super) const fn new(now_us: u64) -> Self {
-        Self { bytes: CAMERA_BURST_BYTES, refilled_us: now_us }
+        Self::of(CAMERA_BITS_PER_S_MAX, CAMERA_BURST_BYTES, now_us)
+    }
+
+    /// The same for the datagrams of its sound.
+    pub(super) const fn of_sound(now_us: u64) -> Self {
+        Self::of(CAMERA_SOUND_BITS_PER_S_MAX, CAMERA_SOUND_BURST_BYTES, now_us)
+    }
+
+    const fn of(bits_per_s: u64, burst_bytes: usize, now_us: u64) -> Self {
+        Self { bytes: burst_bytes, refilled_us: now_us, bits_per_s, burst_bytes }
     }
 
     /// Bytes that may be read now: 0, or at least [`CAMERA_READ_BYTES_MIN`].
     pub(super) fn room(&mut self, now_us: u64) -> usize {
         let elapsed_us = now_us.saturating_sub(self.refilled_us);
-        let due = elapsed_us.saturating_mul(CAMERA_BITS_PER_S_MAX) / 8_000_000;
+        let due = elapsed_us.saturating_mul(self.bits_per_s) / 8_000_000;
         let due = usize::try_from(due).unwrap_or(usize::MAX);
         if due > 0 {
-            self.bytes = self.bytes.saturating_add(due).min(CAMERA_BURST_BYTES);
+            self.bytes = self.bytes.saturating_add(due).min(self.burst_bytes);
             self.refilled_us = now_us;
         }
         if self.bytes < CAMERA_READ_BYTES_MIN { 0 } else { self.bytes }
@@ -35,7 +51,7 @@ impl ReadBudget {
     /// The time at which [`Self::room`] is above 0 again, if nothing more is read.
     pub(super) fn due_us(&self) -> u64 {
         let missing = CAMERA_READ_BYTES_MIN.saturating_sub(self.bytes) as u64;
-        self.refilled_us + (missing * 8_000_000).div_ceil(CAMERA_BITS_PER_S_MAX)
+        self.refilled_us + (missing * 8_000_000).div_ceil(self.bits_per_s)
     }
 }
 
@@ -69,6 +85,15 @@ mod tests {
         let most = CAMERA_BITS_PER_S_MAX / 8;
         assert!((most - most / 50..=most + most / 50).contains(&read), "{read} of {most}");
         assert!(reads <= read / CAMERA_READ_BYTES_MIN as u64, "{reads} reads");
+    }
+
+    #[test]
+    fn a_flood_of_sound_is_read_at_a_rate_of_its_own() {
+        let mut budget = ReadBudget::of_sound(0);
+        let (read, _) = flood(&mut budget, 0, 1);
+        let most = CAMERA_SOUND_BURST_BYTES as u64 + CAMERA_SOUND_BITS_PER_S_MAX / 8;
+        assert!((most - most / 10..=most).contains(&read), "{read} of {most}");
+        assert_eq!(budget.room(3600 * SECOND_US), CAMERA_SOUND_BURST_BYTES);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use socket2::Socket;
 use crate::history::Chunks;
 use crate::limits::CAMERAS_MAX;
 use crate::mem::pool::{CarryPool, ReorderPool};
-use crate::net::udp::camera::CameraSockets;
+use crate::net::udp::camera::DatagramSockets;
 use crate::rtsp::{self, SessionError};
 use crate::status::{BreakReason, CameraStats};
 use crate::stream::{Sound, Stream};
@@ -116,7 +116,7 @@ impl Cameras {
     pub(super) fn play(
         &mut self,
         slot: usize,
-        (socket, sockets): (Socket, Option<CameraSockets>),
+        (socket, sockets): (Socket, Option<DatagramSockets>),
         mut session: rtsp::Session,
         registry: &Registry,
         tokens: Tokens,
@@ -126,7 +126,7 @@ impl Cameras {
         let registered = registry.register(&mut source, tokens.connection, Interest::READABLE);
         registered.map_err(|_| Lost::Broken)?;
         let datagrams = match sockets {
-            Some(sockets) => Some(Datagrams::register(sockets, registry, tokens)?),
+            Some(sockets) => Some(Datagrams::register(sockets, registry, tokens, now_us)?),
             None => None,
         };
         session.play(now_us);

@@ -15,7 +15,7 @@ use crate::clock;
 use crate::limits::{CAMERAS_MAX, PARAMETER_SETS_MAX};
 use crate::mem::heap;
 use crate::net::udp::Socket;
-use crate::rtsp::Ready;
+use crate::rtsp::{CameraTrack, Ready};
 use crate::status::{self, TABLES};
 use crate::stream::store::{self, make_room};
 use crate::webrtc::ended::Ended;
@@ -28,9 +28,11 @@ use super::{Command, HandshakeDatagram, Lost, Play, Settings};
 /// The token of control's wake-ups.
 pub(super) const WAKER: Token = Token(0);
 const SOCKET: Token = Token(1);
-/// The camera in slot n has the token n + 2, and as many further on those of its RTP and RTCP
-/// sockets.
+/// The camera in slot n has the token n + 2, and as many further on those of the sockets of its
+/// datagrams: RTP and RTCP of the picture, RTP and RTCP of the sound.
 const CAMERA_0: usize = 2;
+/// Tokens of a camera.
+const CAMERA_TOKENS: usize = 5;
 
 /// Time between two reviews of time-outs and statistics.
 const REVIEW_US: u64 = 100_000;
@@ -118,7 +120,7 @@ impl EventLoop {
 
     /// Runs until a shutdown is complete.
     pub(super) fn run(&mut self) {
-        let mut events = Events::with_capacity(3 * CAMERAS_MAX + CAMERA_0);
+        let mut events = Events::with_capacity(CAMERA_TOKENS * CAMERAS_MAX + CAMERA_0);
         // Allocations are counted from here on, and none is expected.
         heap::count_this_thread();
         while !self.is_done() {
@@ -155,7 +157,9 @@ impl EventLoop {
                             self.read(slot);
                         }
                         1 => self.read(slot),
-                        _ => self.memory.cameras.read_rtcp(slot, self.now_us),
+                        2 => self.read_rtcp(slot, CameraTrack::Picture),
+                        3 => self.read_sound(slot),
+                        _ => self.read_rtcp(slot, CameraTrack::Sound),
                     }
                 }
             }
@@ -188,7 +192,8 @@ impl EventLoop {
         let cameras = &self.memory.cameras;
         let readable = cameras.unread().filter(|slot| !self.is_held(*slot) && !self.is_short);
         let unread_us = readable.filter_map(|slot| cameras.unread_us(slot));
-        let due_us = unread_us.min().unwrap_or(u64::MAX).min(self.review_us);
+        let sound_us = (0..CAMERAS_MAX).map(|slot| cameras.sound_due_us(slot));
+        let due_us = unread_us.chain(sound_us).min().unwrap_or(u64::MAX).min(self.review_us);
         let review = Duration::from_micros(due_us.saturating_sub(self.now_us));
         if self.is_short && !self.is_blocked {
             return review.min(Duration::from_millis(1));
@@ -232,7 +237,8 @@ impl EventLoop {
         streams[slot].connect(video.codec, video.payload_type, &sets);
         status::CAMERAS[slot].lost.store(0, Release);
         let token = |kind: usize| Token(CAMERA_0 + kind * CAMERAS_MAX + slot);
-        let tokens = Tokens { connection: token(0), rtp: token(1), rtcp: token(2) };
+        let (picture, sound) = ([token(1), token(2)], [token(3), token(4)]);
+        let tokens = Tokens { connection: token(0), picture, sound };
         let (sockets, registry) = ((socket, datagrams), self.poll.registry());
         let played = cameras.play(slot, sockets, session, registry, tokens, self.now_us);
         if let Err(why) = played {
@@ -294,6 +300,30 @@ impl EventLoop {
         }
     }
 
+    /// Reads the datagrams of one camera's sound and serves its viewers, whatever the picture waits
+    /// for.
+    fn read_sound(&mut self, slot: usize) {
+        let now_us = self.now_us;
+        let Memory { streams, sounds, chunks, reorder, read_scratch, cameras, .. } =
+            &mut *self.memory;
+        let (stream, sound) = (&mut streams[slot], &mut sounds[slot]);
+        let mut sink = RingSink { stream, sound, chunks, stats: &status::CAMERAS[slot], now_us };
+        match cameras.read_sound(slot, read_scratch, reorder, &mut sink) {
+            Ok(true) => self.serve(slot),
+            Ok(false) => {}
+            Err(why) => self.lose(slot, why),
+        }
+    }
+
+    /// Reads the reports that a camera sent as datagrams to the port of a track.
+    fn read_rtcp(&mut self, slot: usize, track: CameraTrack) {
+        let now_us = self.now_us;
+        let Memory { streams, sounds, chunks, cameras, .. } = &mut *self.memory;
+        let (stream, sound) = (&mut streams[slot], &mut sounds[slot]);
+        let mut sink = RingSink { stream, sound, chunks, stats: &status::CAMERAS[slot], now_us };
+        cameras.read_rtcp(slot, track, &mut sink);
+    }
+
     /// Reads what a camera whose RTP comes as datagrams says on its connection.
     fn read_messages(&mut self, slot: usize) {
         let Memory { carry, read_scratch, cameras, .. } = &mut *self.memory;
@@ -314,6 +344,9 @@ impl EventLoop {
             let token = Token(CAMERA_0 + kind + slot);
             if !events.iter().any(|event| event.token() == token) {
                 self.read(slot);
+            }
+            if self.memory.cameras.sound_due_us(slot) <= self.now_us {
+                self.read_sound(slot);
             }
         }
     }

@@ -31,7 +31,7 @@ use crate::egress::sound::SoundParams;
 use crate::egress::subscription::RtpParams;
 use crate::limits::{COMMANDS_BEHIND, DATAGRAM_BYTES_MAX, PROFILE};
 use crate::net::udp::Socket;
-use crate::net::udp::camera::CameraSockets;
+use crate::net::udp::camera::DatagramSockets;
 use crate::process::sampling;
 use crate::rtsp;
 use crate::status::TABLES;
@@ -77,7 +77,7 @@ pub struct Play {
     /// a bridged camera, the end of a socket pair.
     pub socket: socket2::Socket,
     /// Where its RTP comes as datagrams; `None` if it comes on the connection.
-    pub datagrams: Option<CameraSockets>,
+    pub datagrams: Option<DatagramSockets>,
     /// The RTSP session after SETUP, before PLAY.
     pub ready: Box<rtsp::Ready>,
 }

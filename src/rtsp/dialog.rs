@@ -77,7 +77,7 @@ enum Stage {
     Describe,
     Setup(Box<Setup>),
     /// The video is set up; the other tracks follow, for a camera that waits for them.
-    Others(Box<Negotiated>, VideoTrack, FurtherTracks),
+    Others(Box<Negotiated>, VideoTrack, Box<FurtherTracks>),
     /// The handshake is complete or has been given up.
     Over,
 }
@@ -270,14 +270,14 @@ impl Dialog {
         let (uri, extra) = match &self.stage {
             Stage::Options => (self.describe_uri.as_str(), None),
             Stage::Describe => (self.describe_uri.as_str(), Some("Accept: application/sdp")),
-            Stage::Setup(_) if self.transports.needs_ports() => return Ok(()),
+            Stage::Setup(_) | Stage::Others(..) if self.waits_for_ports() => return Ok(()),
             Stage::Setup(setup) => {
-                transport = self.transports.header(0);
+                transport = self.transports.header(0, false);
                 (setup.uri.as_str(), Some(transport.as_str()))
             }
             Stage::Others(negotiated, _, further) => {
                 let Some((uri, channel)) = further.next() else { return Ok(()) };
-                transport = self.transports.header(channel);
+                transport = self.transports.header(channel, further.is_sound_next());
                 session = negotiated.session_id.as_deref();
                 (uri, Some(transport.as_str()))
             }
@@ -389,7 +389,7 @@ impl Dialog {
         let is_path_only = !is_absolute(&self.describe_uri);
         self.forms = Forms { is_path_only, is_joined, refused: self.auth.refused() };
         let wanted = (self.wants_sound, self.all_tracks);
-        let further = FurtherTracks::of(&described, &base, wanted, granted);
+        let further = FurtherTracks::of(&described, &base, is_joined, wanted, granted);
         let video = described.video;
         let negotiated = Box::new(Negotiated {
             base,
@@ -402,7 +402,7 @@ impl Dialog {
             keepalive: self.keepalive,
             leftover: Vec::new(),
         });
-        self.stage = Stage::Others(negotiated, video, further);
+        self.stage = Stage::Others(negotiated, video, Box::new(further));
         self.set_up_next(after)
     }
 
@@ -416,7 +416,8 @@ impl Dialog {
         if let Stage::Others(negotiated, _, further) = &mut self.stage
             && let Some((_, first)) = further.next()
         {
-            let granted = self.transports.granted(head.text("Transport"), first, None);
+            let group = further.group();
+            let granted = self.transports.granted(head.text("Transport"), first, group);
             let granted = granted.filter(|_| (200..300).contains(&status));
             further.answered(granted, &mut negotiated.route);
         }
@@ -430,11 +431,12 @@ impl Dialog {
             _ => {}
         }
         within("early data", after.len(), RTSP_LEFTOVER_BYTES_MAX)?;
-        let Stage::Others(mut negotiated, video, FurtherTracks { sound, .. }) =
+        let Stage::Others(mut negotiated, video, further) =
             std::mem::replace(&mut self.stage, Stage::Over)
         else {
             return Ok(());
         };
+        let FurtherTracks { sound, delivery: of_sound, .. } = *further;
         let takes_digest = self.auth.takes_digest();
         negotiated.auth = std::mem::replace(&mut self.auth, Auth::new(None, takes_digest));
         negotiated.cseq = self.cseq;
@@ -449,6 +451,7 @@ impl Dialog {
             sound,
             transport,
             delivery,
+            sound_delivery: of_sound,
             forms: self.forms,
             timeout_s,
             is_in_the_clear,

@@ -72,7 +72,8 @@ impl Talk {
                 DialogStep::Read => return,
                 DialogStep::Send(bytes) => String::from_utf8(bytes).expect("ascii"),
                 DialogStep::OpenPorts => {
-                    self.dialog.ports_opened(5000).expect("a request that fits");
+                    let port = if self.dialog.awaits_sound() { 5002 } else { 5000 };
+                    self.dialog.ports_opened(port).expect("a request that fits");
                     "ports".to_owned()
                 }
                 DialogStep::Connect(port) => format!("!{port}"),

@@ -100,7 +100,7 @@ fn multicast_is_the_last_resort_and_needs_a_group() {
 }
 
 #[test]
-fn further_tracks_get_the_same_ports() {
+fn tracks_that_are_discarded_get_the_ports_of_the_video() {
     let sdp = format!("{SDP}m=audio 0 RTP/AVP 0\r\na=control:track2\r\n");
     let mut habits = Habits::default();
     habits.granted(Transport::Udp);
@@ -117,16 +117,103 @@ fn further_tracks_get_the_same_ports() {
     assert!(talk.ready.is_some());
 }
 
-#[test]
-fn sound_is_left_out_by_udp_and_the_reason_is_said() {
-    let sdp = format!("{SDP}m=audio 0 RTP/AVP 8\r\na=control:track2\r\n");
+const SOUND: &str = "m=audio 0 RTP/AVP 8\r\na=control:track2\r\n";
+
+/// A dialog that wants the sound, after TCP was refused and these answers to SETUP.
+fn set_up_with_sound(sdp: &str, answers: &[&str]) -> Talk {
     let mut talk = Talk::with_sound(URL, &Habits::default());
     let refused = status("461 x");
-    talk.answers(&[&status("200 OK"), &describe("", &sdp), &refused, UDP]).expect("set up");
-    assert_eq!(asked(&talk).len(), 2, "the picture alone");
+    talk.answers(&[&status("200 OK"), &describe("", sdp), &refused]).expect("described");
+    talk.answers(answers).expect("set up");
+    talk
+}
+
+#[test]
+fn sound_gets_ports_of_its_own_by_udp() {
+    let sound = UDP.replace("5000-5001", "5002-5003").replace("6000-6001", "6002-6003");
+    let talk = set_up_with_sound(&format!("{SDP}{SOUND}"), &[UDP, &sound]);
+    let expected =
+        ["RTP/AVP;unicast;client_port=5000-5001", "RTP/AVP;unicast;client_port=5002-5003"];
+    assert_eq!(asked(&talk)[1..], expected);
+    assert_eq!(talk.said.iter().filter(|said| *said == "ports").count(), 2);
     let ready = talk.ready.expect("ready");
-    assert_eq!((ready.transport, &ready.sound), (Transport::Udp, &CameraSound::Datagrams));
-    assert_eq!(ready.sound.problem().as_deref(), Some("its sound is not taken over UDP yet"));
+    assert_eq!(ready.transport, Transport::Udp);
+    assert_eq!(ready.sound.track().map(|track| track.payload_type), Some(8));
+    let server = |delivery: Option<Delivery>| delivery.and_then(|delivery| delivery.server);
+    assert_eq!(server(ready.delivery), Some((6000, 6001)));
+    assert_eq!(server(ready.sound_delivery), Some((6002, 6003)));
+    assert_eq!(ready.sound.problem(), None);
+}
+
+#[test]
+fn answers_that_come_at_once_wait_for_the_ports_of_the_sound() {
+    let talk = set_up_with_sound(&format!("{SDP}{SOUND}"), &[&(UDP.to_owned() + UDP)]);
+    assert_eq!(asked(&talk).len(), 3);
+    assert!(talk.ready.expect("ready").sound_delivery.is_some());
+}
+
+#[test]
+fn sound_that_is_refused_by_udp_costs_no_picture() {
+    for answer in [status("461 x"), status("404 x"), SETUP.to_owned()] {
+        let ready = set_up_with_sound(&format!("{SDP}{SOUND}"), &[UDP, &answer]).ready;
+        let ready = ready.expect("ready");
+        assert_eq!((&ready.sound, ready.sound_delivery), (&CameraSound::Refused, None));
+        assert!(ready.delivery.is_some() && ready.session.has_datagrams());
+    }
+    // Without wanting it there is no SETUP for it.
+    let talk = set_up(None, &format!("{SDP}{SOUND}"), &[&status("461 x"), UDP]).expect("set up");
+    assert_eq!(asked(&talk).len(), 2);
+}
+
+#[test]
+fn the_sound_is_asked_for_in_the_form_that_the_video_was_set_up_by() {
+    let described =
+        describe("Content-Base: rtsp://192.0.2.7/a/b?c=1\r\n", &format!("{SDP}{SOUND}"));
+    let sound = SETUP.replace("0-1", "2-3");
+    for (refusals, expected) in [(0, "a/b?c=1/track2"), (1, "a/track2")] {
+        let mut talk = Talk::with_sound(URL, &Habits::default());
+        talk.answers(&[&status("200 OK"), &described]).expect("described");
+        for _ in 0..refusals {
+            talk.answer(&status("404 x")).expect("another form");
+        }
+        talk.answers(&[SETUP, &sound]).expect("set up");
+        let lines = talk.lines();
+        assert_eq!(lines[lines.len() - 2], format!("SETUP rtsp://192.0.2.7/{expected}"));
+        assert!(talk.ready.expect("ready").sound.track().is_some());
+    }
+}
+
+#[test]
+fn sound_by_multicast_has_the_group_of_its_answer_or_of_the_sdp() {
+    let video = "RTP/AVP;multicast;destination=239.1.2.3;port=7000-7001";
+    let answer = |transport: &str| {
+        format!("RTSP/1.0 200 OK\r\nSession: 1\r\nTransport: {transport}\r\n\r\n")
+    };
+    let own = "m=audio 7002 RTP/AVP 8\r\nc=IN IP4 239.1.2.4/16\r\na=control:track2\r\n";
+    let of_video = "m=audio 7000 RTP/AVP 8\r\na=control:track2\r\n";
+    let same_type = "m=audio 7000 RTP/AVP 96\r\na=rtpmap:96 PCMU/8000\r\na=control:track2\r\n";
+    let (first, second) = (Ipv4Addr::new(239, 1, 2, 3), Ipv4Addr::new(239, 1, 2, 4));
+    for (section, transport, group, is_heard) in [
+        (
+            own,
+            "RTP/AVP;multicast;destination=239.1.2.3;port=7004-7005",
+            Some((first, 7004, 7005)),
+            true,
+        ),
+        (own, "RTP/AVP;multicast", Some((second, 7002, 7003)), true),
+        // With the video: its sockets are enough, unless nothing tells both apart.
+        (of_video, "RTP/AVP;multicast", None, true),
+        (same_type, "RTP/AVP;multicast", None, false),
+    ] {
+        let sdp = format!("{GROUP_SDP}{section}");
+        let refused = status("461 x");
+        let answers = [refused, answer(video), answer(transport)];
+        let answers = answers.each_ref().map(String::as_str);
+        let ready = set_up_with_sound(&sdp, &answers).ready.expect("ready");
+        assert_eq!(ready.transport, Transport::Multicast);
+        assert_eq!(ready.sound_delivery.and_then(|delivery| delivery.group), group, "{section}");
+        assert_eq!(ready.sound.track().is_some(), is_heard, "{section}");
+    }
 }
 
 #[test]

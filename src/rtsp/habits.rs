@@ -151,7 +151,7 @@ impl Habits {
     pub fn learn(&mut self, ending: SessionEnding) {
         if ending.is_silent && ending.after_us < RTSP_SILENCE_US_MAX + NOTICED_US {
             // No RTP came. Datagrams may not get through, so TCP is next. With TCP, all tracks are
-            // set up next time; if that was tried, UDP is next, with the video alone.
+            // set up next time; if that was tried, UDP is next, with the usual tracks.
             match ending.transport {
                 Transport::Tcp if self.all_tracks => {
                     self.all_tracks = false;

@@ -52,7 +52,7 @@ pub use reorder::ReorderCounters;
 pub use rtcp::RtcpPacket;
 pub use scheme::UrlScheme;
 pub use sdp::{CameraSound, SoundTrack, VideoTrack};
-pub use session::{FramingCounters, Session, Sink};
+pub use session::{CameraTrack, FramingCounters, Session, Sink};
 pub use setup::{Delivery, Transport};
 pub use step::{DialogStep, Ready};
 pub use tunnel::{Tunnel, TunnelStep};

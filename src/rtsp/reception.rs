@@ -7,9 +7,11 @@ use crate::limits::{RTP_GAP_PACKETS_MAX, RTP_LATE_PACKETS_MAX};
 
 use super::report_block::{LastReport, REPORT_BLOCK_BYTES, ReportBlock, fraction_lost};
 
-/// The reception statistics of a camera's video track.
-#[derive(Debug, Default)]
+/// The reception statistics of one track of a camera.
+#[derive(Debug)]
 pub(super) struct Reception {
+    /// The rate of the track's RTP clock; a multiple of 1000.
+    clock_hz: u32,
     source: Option<Source>,
     last_report: Option<LastReport>,
 }
@@ -30,13 +32,19 @@ struct Source {
 }
 
 impl Reception {
+    /// The statistics before the first packet, of a track whose timestamps count at `clock_hz`.
+    pub(super) const fn new(clock_hz: u32) -> Self {
+        Self { clock_hz, source: None, last_report: None }
+    }
+
     /// Counts a packet of at least 12 bytes.
     pub(super) fn packet(&mut self, packet: &[u8], now_us: u64) {
         let [_, _, s0, s1, t0, t1, t2, t3, c0, c1, c2, c3, ..] = *packet else {
             return;
         };
         let sequence = u16::from_be_bytes([s0, s1]);
-        let transit = timestamp_units(now_us).wrapping_sub(u32::from_be_bytes([t0, t1, t2, t3]));
+        let arrival = timestamp_units(now_us, self.clock_hz);
+        let transit = arrival.wrapping_sub(u32::from_be_bytes([t0, t1, t2, t3]));
         let ssrc = u32::from_be_bytes([c0, c1, c2, c3]);
         match &mut self.source {
             Some(source) if source.ssrc == ssrc && source.follows(sequence) => {
@@ -56,7 +64,7 @@ impl Reception {
         self.last_report = LastReport::read(packet, now_us).or(self.last_report);
     }
 
-    /// The camera's SSRC; `None` before the first packet.
+    /// The track's SSRC; `None` before the first packet.
     pub(super) fn ssrc(&self) -> Option<u32> {
         Some(self.source.as_ref()?.ssrc)
     }
@@ -123,9 +131,9 @@ impl Source {
     }
 }
 
-/// Converts µs to units of 1/90 000 s, modulo 2^32.
-fn timestamp_units(us: u64) -> u32 {
-    low_u32(us.wrapping_mul(9) / 100)
+/// Converts µs to units of an RTP clock, modulo 2^32.
+fn timestamp_units(us: u64, clock_hz: u32) -> u32 {
+    low_u32(us.wrapping_mul(u64::from(clock_hz / 1000)) / 1000)
 }
 
 fn low_u32(value: u64) -> u32 {
@@ -136,6 +144,7 @@ fn low_u32(value: u64) -> u32 {
 mod tests {
     use super::super::testing::rtp;
     use super::*;
+    use crate::limits::VIDEO_CLOCK_HZ;
 
     fn word(block: &[u8; 24], at: usize) -> u32 {
         u32::from_be_bytes(block[at..at + 4].try_into().expect("4 bytes"))
@@ -143,7 +152,7 @@ mod tests {
 
     #[test]
     fn losses_and_the_wrap_of_sequence_numbers_are_reported() {
-        let mut reception = Reception::default();
+        let mut reception = Reception::new(VIDEO_CLOCK_HZ);
         assert_eq!(reception.report_block(0), None);
         for sequence in [65_534, 65_535, 0, 1, 3, 4, 5, 6_u16] {
             reception.packet(&rtp(sequence, 0, &[]), 0);
@@ -160,7 +169,7 @@ mod tests {
 
     #[test]
     fn another_sequence_or_source_begins_anew() {
-        let mut reception = Reception::default();
+        let mut reception = Reception::new(VIDEO_CLOCK_HZ);
         reception.packet(&rtp(100, 0, &[]), 0);
         reception.packet(&rtp(20_000, 0, &[]), 0);
         let block = reception.report_block(0).expect("packets came");
@@ -174,7 +183,7 @@ mod tests {
 
     #[test]
     fn jitter_is_that_of_the_arrivals() {
-        let mut reception = Reception::default();
+        let mut reception = Reception::new(VIDEO_CLOCK_HZ);
         for index in 0..1000_u32 {
             let late_us = if index % 2 == 0 { 0 } else { 10_000 };
             let now_us = u64::from(index) * 40_000 + late_us;
@@ -185,8 +194,20 @@ mod tests {
     }
 
     #[test]
+    fn jitter_counts_in_the_tracks_own_clock() {
+        let mut reception = Reception::new(8_000);
+        for index in 0..1000_u32 {
+            let late_us = if index % 2 == 0 { 0 } else { 10_000 };
+            let now_us = u64::from(index) * 20_000 + late_us;
+            reception.packet(&rtp(u16::try_from(index).expect("small"), index * 160, &[]), now_us);
+        }
+        let jitter = word(&reception.report_block(0).expect("packets came"), 12);
+        assert!((75..=80).contains(&jitter), "{jitter} of 80");
+    }
+
+    #[test]
     fn the_last_sender_report_and_its_age_are_told() {
-        let mut reception = Reception::default();
+        let mut reception = Reception::new(VIDEO_CLOCK_HZ);
         reception.packet(&rtp(1, 0, &[]), 0);
         let mut report = vec![0x80, 200, 0, 6, 1, 2, 3, 4];
         report.extend([0xaa, 0xbb, 0xcc, 0xdd, 0xee, 0xff, 0, 0]);

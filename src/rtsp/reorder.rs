@@ -3,15 +3,19 @@
 //! A packet that comes in order is handed on where it lies: neither copied nor delayed. One that
 //! comes before its time is copied to a slot of the pool that all cameras share, and waits: until
 //! the missing ones have come, for [`REORDER_US_MAX`], or until [`REORDER_PACKETS_MAX`] numbers
-//! have passed or the pool has no more slots for this camera. What is still missing then is lost.
+//! have passed or the pool has no more slots for this track. What is still missing then is lost.
+//! Sound waits for less ([`ReorderWindow::SOUND`]).
 //!
 //! A camera may change its SSRC (Uniview: with every key frame) or its numbers. Two consecutive
 //! packets of another sequence are believed; the first of them waits for the second. If the former
 //! SSRC then goes on, the other was a stranger's (a stale session, or a forger). After
 //! [`RETURNS_MAX`] of these a change is believed only when the camera is silent.
 
+use std::ops::Add;
+
 use crate::limits::{
-    REORDER_PACKETS_MAX, REORDER_US_MAX, RTP_GAP_PACKETS_MAX, RTP_LATE_PACKETS_MAX,
+    REORDER_PACKETS_MAX, REORDER_SOUND_PACKETS_MAX, REORDER_SOUND_US_MAX, REORDER_US_MAX,
+    RTP_GAP_PACKETS_MAX, RTP_LATE_PACKETS_MAX,
 };
 use crate::mem::pool::ReorderPool;
 
@@ -21,6 +25,22 @@ const RETURN_US: u64 = 1_000_000;
 const RETURNS_MAX: u8 = 3;
 const PLACES: u16 = 32;
 const _: () = assert!(REORDER_PACKETS_MAX == PLACES as usize && 65_536 % REORDER_PACKETS_MAX == 0);
+
+/// How many packets of a track may wait for an earlier one, and for how long.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ReorderWindow {
+    packets: u16,
+    wait_us: u64,
+}
+
+impl ReorderWindow {
+    /// That of the picture.
+    pub(super) const PICTURE: Self = Self { packets: PLACES, wait_us: REORDER_US_MAX };
+    /// That of the sound.
+    #[allow(clippy::cast_possible_truncation)] // it is at most PLACES
+    pub(super) const SOUND: Self =
+        Self { packets: REORDER_SOUND_PACKETS_MAX as u16, wait_us: REORDER_SOUND_US_MAX };
+}
 
 /// What happened to the packets of a session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,8 +57,23 @@ pub struct ReorderCounters {
     pub foreign: u64,
 }
 
-/// The order of one session's packets.
+impl Add for ReorderCounters {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            lost: self.lost + other.lost,
+            reordered: self.reordered + other.reordered,
+            late: self.late + other.late,
+            duplicates: self.duplicates + other.duplicates,
+            foreign: self.foreign + other.foreign,
+        }
+    }
+}
+
+/// The order of the packets of one track.
 pub(super) struct Reorder {
+    window: ReorderWindow,
     source: Option<Source>,
     /// Packets that wait, each in the place of its number modulo [`PLACES`].
     held: [Held; PLACES as usize],
@@ -91,8 +126,9 @@ impl std::fmt::Debug for Reorder {
 }
 
 impl Reorder {
-    pub(super) const fn new() -> Self {
+    pub(super) const fn new(window: ReorderWindow) -> Self {
         Self {
+            window,
             source: None,
             held: [Held { slot: 0, bytes: 0, came_us: 0 }; PLACES as usize],
             count: 0,
@@ -154,14 +190,14 @@ impl Reorder {
         now_us: u64,
         deliver: &mut impl FnMut(&[u8]),
     ) {
-        while self.count > 0 && now_us >= self.oldest_us + REORDER_US_MAX {
+        while self.count > 0 && now_us >= self.oldest_us + self.window.wait_us {
             self.give_up_gap(pool, deliver);
         }
     }
 
     /// When [`Reorder::expire`] must be called; `u64::MAX` while no packet waits.
     pub(super) fn deadline_us(&self) -> u64 {
-        if self.count == 0 { u64::MAX } else { self.oldest_us + REORDER_US_MAX }
+        if self.count == 0 { u64::MAX } else { self.oldest_us + self.window.wait_us }
     }
 
     /// Drops what waits and gives its slots back.
@@ -186,7 +222,8 @@ impl Reorder {
         now_us: u64,
         deliver: &mut impl FnMut(&[u8]),
     ) {
-        while self.count > 0 && self.ahead(sequence) >= PLACES {
+        let most = self.window.packets;
+        while self.count > 0 && self.ahead(sequence) >= most {
             self.give_up_gap(pool, deliver);
         }
         let ahead = self.ahead(sequence);
@@ -197,7 +234,7 @@ impl Reorder {
                 return self.release_next(pool, deliver);
             }
             // No more packets than these can wait, so the first of the numbers are given up.
-            PLACES.. => (0..=ahead - PLACES).for_each(|_| self.passed(false)),
+            _ if ahead >= most => (0..=ahead - most).for_each(|_| self.passed(false)),
             _ => {}
         }
         let place = usize::from(sequence % PLACES);

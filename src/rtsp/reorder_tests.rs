@@ -16,7 +16,11 @@ struct Line {
 
 impl Line {
     fn new() -> Self {
-        Self { reorder: Reorder::new(), pool: reorder_pool(), now_us: 7, out: Vec::new() }
+        Self::of_window(ReorderWindow::PICTURE)
+    }
+
+    fn of_window(window: ReorderWindow) -> Self {
+        Self { reorder: Reorder::new(window), pool: reorder_pool(), now_us: 7, out: Vec::new() }
     }
 
     fn packet(&mut self, packet: &[u8]) -> bool {
@@ -65,7 +69,7 @@ fn sequence(packet: &[u8]) -> u16 {
 
 #[test]
 fn packets_in_order_are_handed_on_where_they_lie() {
-    let mut reorder = Reorder::new();
+    let mut reorder = Reorder::new(ReorderWindow::PICTURE);
     let mut pool = reorder_pool();
     for number in [65_534, 65_535, 0, 1] {
         let packet = rtp(number, 0, &[1; 3000]);
@@ -141,6 +145,26 @@ fn no_more_packets_wait_than_the_window_or_the_pool_has() {
     assert_eq!(line.counted()[0], 1 + 200 - 3 - u64::from(PLACES - 1));
     assert_eq!(line.wait(100 * MS).taken(), [200]);
     assert_eq!(line.counted()[0], 198);
+}
+
+#[test]
+fn sound_waits_for_less_than_the_picture() {
+    let mut line = Line::of_window(ReorderWindow::SOUND);
+    line.send(&[1, 3]);
+    assert_eq!(line.reorder.deadline_us(), 7 + REORDER_SOUND_US_MAX);
+    assert_eq!(line.wait(REORDER_SOUND_US_MAX).taken(), [1, 3]);
+    assert_eq!(line.counted(), [1, 0, 0, 0, 0]);
+    let most = u16::try_from(REORDER_SOUND_PACKETS_MAX).expect("few");
+    // One at a time, for the smallest pool's sake: the first is given up for the last.
+    let mut line = Line::of_window(ReorderWindow::SOUND);
+    line.send(&[0, 2, 1 + most]);
+    assert_eq!(line.taken(), [0, 2]);
+    assert_eq!(line.counted(), [1, 0, 0, 0, 0]);
+    let mut line = Line::of_window(ReorderWindow::SOUND);
+    line.send(&[0, 2, most]);
+    assert_eq!(line.taken(), [0], "both may still wait");
+    line.reorder.clear(&mut line.pool);
+    assert_eq!(line.pool.counts().used, 0);
 }
 
 #[test]

@@ -85,6 +85,7 @@ mod tests {
     use super::super::reception::Reception;
     use super::super::testing::rtp;
     use super::*;
+    use crate::limits::VIDEO_CLOCK_HZ;
 
     /// The types and counts of the parts of a compound packet, whose lengths must add up to its
     /// own.
@@ -119,7 +120,7 @@ mod tests {
     }
     #[test]
     fn an_independent_reader_finds_what_was_written() {
-        let mut reception = Reception::default();
+        let mut reception = Reception::new(VIDEO_CLOCK_HZ);
         for sequence in [65_534, 65_535, 1_u16] {
             reception.packet(&rtp(sequence, 0, &[]), 0);
         }

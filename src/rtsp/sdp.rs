@@ -48,6 +48,8 @@ pub(super) struct Described {
     pub sound: CameraSound,
     /// The control of the sound that can be passed on.
     pub sound_control: Option<String>,
+    /// The multicast group of that, as `group`.
+    pub sound_group: Option<(Ipv4Addr, u16)>,
     /// Controls of the other tracks that the camera sends: metadata, further sound.
     pub others: Bounded<String, RTSP_OTHER_TRACKS_MAX>,
 }
@@ -111,6 +113,7 @@ pub(super) fn describe(body: &[u8]) -> Result<Described, DialogError> {
         control: track.attribute("control").map(str::to_owned),
         group: group(session, track),
         session_control: values(session, "control").next().map(str::to_owned),
+        sound_group: sound_section.and_then(|sound| group(session, sound)),
         sound_control: sound_section
             .and_then(|sound| sound.attribute("control"))
             .map(str::to_owned),

@@ -13,14 +13,18 @@ use super::framing::{Broken, Framer, Item};
 use super::habits;
 use super::message::{Head, MessageKind, RtspRequest, answer};
 use super::reception::Reception;
-use super::reorder::Reorder;
+use super::reorder::{Reorder, ReorderWindow};
 use super::rtcp::{KeyFrameRequest, RtcpPacket};
 use super::schedule::Schedule;
+use super::sdp::SoundTrack;
 use super::transmit::Transmit;
-use crate::limits::RTSP_KEY_FRAME_INTERVAL_US;
+use crate::limits::{RTSP_KEY_FRAME_INTERVAL_US, VIDEO_CLOCK_HZ};
 use crate::mem::pool::{CarryPool, ReorderPool};
 
 mod datagrams;
+
+pub use datagrams::CameraTrack;
+use datagrams::DatagramSound;
 
 /// Receives a session's packets; called by [`Session::receive`] and [`Session::datagram`].
 pub trait Sink {
@@ -61,6 +65,7 @@ pub struct Session {
     framer: Framer,
     play: PlayState,
     reorder: Reorder,
+    sound_reorder: Reorder,
 }
 
 /// How a session's RTP comes.
@@ -72,6 +77,8 @@ pub(super) enum RtpRoute {
     Datagrams {
         /// The payload type of the video track.
         payload_type: u8,
+        /// The sound, if it was set up.
+        sound: Option<SoundTrack>,
         /// How long after PLAY was accepted there may be none; if not given, as long as the camera
         /// may be silent anyway.
         silence_us: Option<u64>,
@@ -97,14 +104,15 @@ pub(super) struct Negotiated {
 
 impl Session {
     pub(super) fn new(negotiated: Negotiated) -> Self {
-        let channels = match negotiated.route {
-            RtpRoute::Interleaved(channels) => Some(channels),
-            RtpRoute::Datagrams { .. } => None,
+        let (channels, sound) = match negotiated.route {
+            RtpRoute::Interleaved(channels) => (Some(channels), None),
+            RtpRoute::Datagrams { sound, .. } => (None, sound),
         };
         Self {
             leftover: negotiated.leftover,
             framer: Framer::new(channels),
-            reorder: Reorder::new(),
+            reorder: Reorder::new(ReorderWindow::PICTURE),
+            sound_reorder: Reorder::new(ReorderWindow::SOUND),
             play: PlayState {
                 base: negotiated.base,
                 session_id: negotiated.session_id,
@@ -120,7 +128,8 @@ impl Session {
                 rtcp: RtcpPacket::new(),
                 unheard_until_us: u64::MAX,
                 schedule: Schedule::new(0, None),
-                reception: Reception::default(),
+                reception: Reception::new(VIDEO_CLOCK_HZ),
+                sound: sound.map(DatagramSound::new),
                 key_frame_us: None,
                 key_frame_requests: 0,
                 counters: FramingCounters::default(),
@@ -135,6 +144,7 @@ impl Session {
         self.play.ask(Method::Play);
         if self.has_datagrams() {
             self.play.report(None, now_us);
+            self.play.report_sound(now_us);
         }
     }
 
@@ -218,6 +228,7 @@ impl Session {
     pub fn release(&mut self, carry: &mut CarryPool, reorder: &mut ReorderPool) {
         self.framer.release(carry);
         self.reorder.clear(reorder);
+        self.sound_reorder.clear(reorder);
     }
 
     /// The counters of unusual events so far.
@@ -266,6 +277,8 @@ struct PlayState {
     unheard_until_us: u64,
     schedule: Schedule,
     reception: Reception,
+    /// With datagrams: the sound's side.
+    sound: Option<DatagramSound>,
     key_frame_us: Option<u64>,
     key_frame_requests: u8,
     counters: FramingCounters,
@@ -426,6 +439,7 @@ impl PlayState {
         if due.report {
             // Without room, the camera does not read; the next report follows in 5 s.
             self.report(None, now_us);
+            self.report_sound(now_us);
         }
         Ok(())
     }

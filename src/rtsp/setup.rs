@@ -55,8 +55,10 @@ pub(super) struct Transports {
     left: heapless::Vec<Transport, 2>,
     /// The operator chose one.
     is_fixed: bool,
-    /// The even port of weir's pair, once it is open.
+    /// The even port of weir's pair for the video, once it is open.
     pub(super) client_port: Option<u16>,
+    /// The same for the sound.
+    pub(super) sound_port: Option<u16>,
     /// What the camera granted for the video, if not the connection.
     pub(super) delivery: Option<Delivery>,
 }
@@ -72,13 +74,19 @@ impl Transports {
             left,
             is_fixed: fixed.is_some(),
             client_port: None,
+            sound_port: None,
             delivery: None,
         }
     }
 
-    /// Whether weir's ports must be opened before the next SETUP.
-    pub(super) fn needs_ports(&self) -> bool {
-        self.now == Transport::Udp && self.client_port.is_none()
+    /// Whether weir's ports must be opened before the next SETUP, which is that of the sound or of
+    /// another track.
+    pub(super) fn needs_ports(&self, is_sound: bool) -> bool {
+        self.now == Transport::Udp && self.port(is_sound).is_none()
+    }
+
+    fn port(&self, is_sound: bool) -> Option<u16> {
+        if is_sound { self.sound_port } else { self.client_port }
     }
 
     /// Whether another transport can be tried if this one brings nothing.
@@ -98,10 +106,11 @@ impl Transports {
     }
 
     /// The Transport header for SETUP. Interleaved, the track gets two channels from `first` on;
-    /// with UDP all tracks get the same ports. It has no `mode`, which breaks some servers, and
-    /// says `unicast`, without which VLC answers multicast.
-    pub(super) fn header(&self, first: u8) -> String {
-        let port = self.client_port.unwrap_or_default();
+    /// with UDP the sound has ports of its own, and tracks that are discarded get the video's. It
+    /// has no `mode`, which breaks some servers, and says `unicast`, without which VLC answers
+    /// multicast.
+    pub(super) fn header(&self, first: u8, is_sound: bool) -> String {
+        let port = self.port(is_sound).unwrap_or_default();
         match self.now {
             Transport::Tcp => format!(
                 "Transport: RTP/AVP/TCP;unicast;interleaved={first}-{}",

@@ -13,7 +13,8 @@ pub enum DialogStep {
     Send(Vec<u8>),
     /// Read from the connection, and call [`super::Dialog::receive`] or [`super::Dialog::closed`].
     Read,
-    /// Open two neighbouring UDP ports, and call [`super::Dialog::ports_opened`].
+    /// Open two neighbouring UDP ports, for the sound if [`super::Dialog::awaits_sound`] and for
+    /// the video otherwise, and call [`super::Dialog::ports_opened`].
     OpenPorts,
     /// Close the connection, open one to this port of the same address, and poll again.
     Connect(u16),
@@ -34,6 +35,8 @@ pub struct Ready {
     pub transport: Transport,
     /// Where its datagrams come from; `None` with TCP.
     pub delivery: Option<Delivery>,
+    /// The same of the sound; `None` where it comes to the video's sockets, or not at all.
+    pub sound_delivery: Option<Delivery>,
     /// How the camera wanted to be asked.
     pub forms: Forms,
     /// The session's timeout in seconds, if the camera announced one.

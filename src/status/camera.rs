@@ -78,9 +78,12 @@ figures! {
         => "weir_camera_sound_bytes_total", "counter";
     sound_packets_out: AtomicU64, reset, "Packets of sound for viewers."
         => "weir_camera_sound_packets_out_total", "counter";
-    lost_packets: AtomicU64, reset, "RTP packets of a UDP camera that did not come in time."
+    lost_packets: AtomicU64, reset,
+        "RTP packets of a UDP camera, picture and sound, that did not come in time."
         => "weir_camera_udp_lost_total", "counter";
-    late: AtomicU64, reset, "Of these, the ones that came later."
+    lost_sound_packets: AtomicU64, reset, "Of the lost ones, those of its sound."
+        => "weir_camera_udp_sound_lost_total", "counter";
+    late: AtomicU64, reset, "Of the lost ones, those that came later."
         => "weir_camera_udp_late_total", "counter";
     reordered: AtomicU64, reset, "RTP packets of a UDP camera that came out of order, and in time."
         => "weir_camera_udp_reordered_total", "counter";

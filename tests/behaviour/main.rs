@@ -57,6 +57,7 @@ mod tls_crowd;
 mod tls_files;
 mod tunnelled_cameras;
 mod udp_cameras;
+mod udp_sound;
 mod unread_answers;
 mod verify;
 mod whep;

@@ -10,9 +10,11 @@ use std::time::Duration;
 use weir::clock;
 use weir::codec::Codec;
 
+use super::camera::Microphone;
 use super::camera::packets::{PAYLOAD_TYPE, Packetizer};
 use super::camera::picture::{Noise, Picture};
-use super::camera::rtsp::{Next, Request, description, next};
+use super::camera::rtsp::{Next, Request, SOUND_TRACK, description, next};
+use super::rtcp::{self, SenderReport};
 
 /// Takes each datagram that the camera sends, and adds those that arrive now.
 pub type Network = Box<dyn FnMut(Vec<u8>, &mut Vec<Vec<u8>>) + Send>;
@@ -32,6 +34,19 @@ pub struct Quirks {
     pub frames: Option<u32>,
     /// RTP payload bytes, at most; 0 for 1400.
     pub payload_bytes: usize,
+    /// Its sound, G.711 in packets of 20 ms; none without.
+    pub sound: Option<Hearing>,
+}
+
+/// What a camera does with its sound.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Hearing {
+    /// It is set up, and none is sent.
+    pub is_mute: bool,
+    /// Without its SETUP no picture is sent by UDP.
+    pub is_needed: bool,
+    /// It is sent so much later than the picture of the same time.
+    pub late_us: u64,
 }
 
 /// What happened at the camera.
@@ -49,6 +64,12 @@ pub struct Seen {
     pub reports: AtomicU64,
     /// Where it sends RTP to.
     pub target: Mutex<Option<SocketAddr>>,
+    /// The same as `punches` for the sound.
+    pub sound_punches: AtomicU64,
+    /// The last report on the sound.
+    pub sound_report: Mutex<Vec<u8>>,
+    /// Where it sends the sound to.
+    pub sound_target: Mutex<Option<SocketAddr>>,
     stop: AtomicBool,
 }
 
@@ -65,13 +86,19 @@ const PICTURE: Picture =
     Picture { frames_per_s: 25, gop: 10, bits_per_s: 2_000_000, idr_weight: 4, slices: 2 };
 
 impl UdpCamera {
-    /// A camera behind a network.
+    /// A camera behind a network, which its sound passes unharmed.
     pub fn open(quirks: Quirks, network: Network) -> Self {
+        Self::open_with_sound(quirks, network, perfect())
+    }
+
+    /// The same with a network of its own for the sound.
+    pub fn open_with_sound(quirks: Quirks, network: Network, sound_network: Network) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         listener.set_nonblocking(true).expect("a socket");
         let url = format!("rtsp://{}/udp", listener.local_addr().expect("bound"));
         let seen = Arc::new(Seen::default());
-        let mut camera = Camera { quirks, network, seen: seen.clone(), dials: 0 };
+        let networks = [network, sound_network];
+        let mut camera = Camera { quirks, networks, seen: seen.clone(), dials: 0 };
         let thread = thread::spawn(move || {
             while !camera.seen.stop.load(Relaxed) {
                 match listener.accept() {
@@ -104,12 +131,33 @@ impl Drop for UdpCamera {
 /// How a client wants its RTP.
 enum Wanted {
     Interleaved,
-    Datagrams(Box<[UdpSocket; 2]>, SocketAddr),
+    Datagrams(Way),
 }
+
+/// The sockets for RTP and RTCP of a track, and where RTP is sent to.
+struct Way {
+    sockets: [UdpSocket; 2],
+    to: SocketAddr,
+}
+
+/// What a client has set up.
+#[derive(Default)]
+struct Tracks {
+    picture: Option<Wanted>,
+    sound: Option<Way>,
+}
+
+/// The SSRC of the sound.
+pub const SOUND_SSRC: u32 = 0x50d0;
+const SOUND_PACKET_US: u64 = 20_000;
+const SOUND_BYTES: usize = 160;
+const SOUND_TICK_US: u64 = 125;
+const REPORT_US: u64 = 500_000;
 
 struct Camera {
     quirks: Quirks,
-    network: Network,
+    /// Of the picture and of the sound.
+    networks: [Network; 2],
     seen: Arc<Seen>,
     dials: u64,
 }
@@ -119,14 +167,18 @@ impl Camera {
         self.dials += 1;
         connection.set_read_timeout(Some(Duration::from_millis(2)))?;
         connection.set_nodelay(true)?;
-        let (mut inbox, mut wanted, mut is_playing) = (Vec::new(), None, false);
+        let (mut inbox, mut tracks, mut is_playing) = (Vec::new(), Tracks::default(), false);
         let mut stream = Stream::new(&self.quirks);
         while !self.seen.stop.load(Relaxed) {
             if is_playing && self.quirks.frames.is_some_and(|frames| stream.frame >= frames) {
                 return Ok(());
             }
-            if let (true, Some(wanted)) = (is_playing && stream.is_due(), &wanted) {
-                self.frame(&mut stream, wanted, &mut connection)?;
+            if let (true, Some(wanted)) = (is_playing && stream.is_due(), &tracks.picture) {
+                if let Some(way) = &tracks.sound {
+                    self.hear(&mut stream, way);
+                }
+                let needed = self.quirks.sound.is_some_and(|sound| sound.is_needed);
+                self.frame(&mut stream, wanted, needed && tracks.sound.is_none(), &mut connection)?;
             }
             let mut bytes = [0; 4096];
             match connection.read(&mut bytes) {
@@ -140,7 +192,7 @@ impl Camera {
                 match next(&mut inbox) {
                     Next::Request(request) => {
                         let peer = connection.peer_addr()?.ip();
-                        let answer = self.answer(&request, peer, &mut wanted);
+                        let answer = self.answer(&request, peer, &mut tracks);
                         connection.write_all(&answer)?;
                         is_playing |= request.method == "PLAY";
                     }
@@ -152,9 +204,12 @@ impl Camera {
         Ok(())
     }
 
-    fn answer(&self, request: &Request, peer: IpAddr, wanted: &mut Option<Wanted>) -> Vec<u8> {
+    fn answer(&self, request: &Request, peer: IpAddr, tracks: &mut Tracks) -> Vec<u8> {
+        let microphone = self.quirks.sound.map(|_| Microphone::PCMA);
         match request.method.as_str() {
-            "DESCRIBE" => return request.answer("200 OK", &[], &description(None)),
+            "DESCRIBE" => {
+                return request.answer("200 OK", &[], &description(microphone.as_ref()));
+            }
             "SETUP" => {}
             _ => return request.answer("200 OK", &[], ""),
         }
@@ -166,7 +221,7 @@ impl Camera {
             if self.dials <= self.quirks.refuses_tcp {
                 return refused();
             }
-            *wanted = Some(Wanted::Interleaved);
+            tracks.picture = Some(Wanted::Interleaved);
             let granted = [("Transport", asked.as_str()), ("Session", "7;timeout=60")];
             return request.answer("200 OK", &granted, "");
         };
@@ -174,7 +229,9 @@ impl Camera {
             return refused();
         }
         let to = SocketAddr::new(peer, port);
-        *self.seen.target.lock().expect("whole") = Some(to);
+        let is_sound = request.uri.ends_with(SOUND_TRACK);
+        let target = if is_sound { &self.seen.sound_target } else { &self.seen.target };
+        *target.lock().expect("whole") = Some(to);
         let sockets = [(); 2].map(|()| {
             let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
             socket.set_nonblocking(true).expect("a socket");
@@ -185,7 +242,11 @@ impl Camera {
             true => String::new(),
             false => format!(";server_port={rtp}-{rtcp}"),
         };
-        *wanted = Some(Wanted::Datagrams(Box::new(sockets), to));
+        let way = Way { sockets, to };
+        match is_sound {
+            true => tracks.sound = Some(way),
+            false => tracks.picture = Some(Wanted::Datagrams(way)),
+        }
         let granted = format!("RTP/AVP;unicast;client_port={port}-{}{own}", port + 1);
         let headers = [("Transport", granted.as_str()), ("Session", "7;timeout=60")];
         request.answer("200 OK", &headers, "")
@@ -196,14 +257,15 @@ impl Camera {
         &mut self,
         stream: &mut Stream,
         wanted: &Wanted,
+        is_held_back: bool,
         connection: &mut TcpStream,
     ) -> std::io::Result<()> {
         let (nals, bytes) = stream.next();
         let slices = nals.into_iter().filter(|nal| matches!(nal[0] & 0x1f, 1 | 5));
         self.seen.slices.lock().expect("whole").extend(slices);
-        let (sockets, to) = match wanted {
+        let Way { sockets, to } = match wanted {
             Wanted::Interleaved => return connection.write_all(&bytes),
-            Wanted::Datagrams(sockets, to) => (sockets, to),
+            Wanted::Datagrams(way) => way,
         };
         let mut buffer = [0; 256];
         for (socket, count) in sockets.iter().zip([&self.seen.punches, &self.seen.reports]) {
@@ -211,48 +273,80 @@ impl Camera {
                 count.fetch_add(1, Relaxed);
             }
         }
-        if self.quirks.is_mute {
+        if self.quirks.is_mute || is_held_back {
             return Ok(());
         }
-        let mut rest = bytes.as_slice();
-        let mut arriving = Vec::new();
-        while let [_, _, high, low, after @ ..] = rest {
-            let (packet, after) = after.split_at(usize::from(u16::from_be_bytes([*high, *low])));
-            rest = after;
-            self.seen.packets.fetch_add(1, Relaxed);
-            (self.network)(packet.to_vec(), &mut arriving);
-        }
-        for datagram in arriving {
-            // A full buffer loses it, as it should.
-            let _ = sockets[0].send_to(&datagram, to);
+        let packets = send(&bytes, &mut self.networks[0], &sockets[0], *to);
+        self.seen.packets.fetch_add(packets, Relaxed);
+        if let Some(report) = stream.report_on_picture() {
+            let _ = sockets[1].send_to(&report, SocketAddr::new(to.ip(), to.port() + 1));
         }
         Ok(())
     }
+
+    /// Sends the sound that is due, and notes what came back.
+    fn hear(&mut self, stream: &mut Stream, Way { sockets, to }: &Way) {
+        let mut buffer = [0; 256];
+        while sockets[0].recv(&mut buffer).is_ok() {
+            self.seen.sound_punches.fetch_add(1, Relaxed);
+        }
+        while let Ok(bytes) = sockets[1].recv(&mut buffer) {
+            *self.seen.sound_report.lock().expect("whole") = buffer[..bytes].to_vec();
+        }
+        let Some(Hearing { is_mute: false, late_us, .. }) = self.quirks.sound else { return };
+        let (bytes, report) = stream.next_sound(late_us);
+        send(&bytes, &mut self.networks[1], &sockets[0], *to);
+        if let Some(report) = report {
+            let _ = sockets[1].send_to(&report, SocketAddr::new(to.ip(), to.port() + 1));
+        }
+    }
+}
+
+/// Sends the packets of interleaved bytes through a network, each as a datagram; how many.
+fn send(bytes: &[u8], network: &mut Network, socket: &UdpSocket, to: SocketAddr) -> u64 {
+    let (mut rest, mut arriving, mut count) = (bytes, Vec::new(), 0);
+    while let [_, _, high, low, after @ ..] = rest {
+        let (packet, after) = after.split_at(usize::from(u16::from_be_bytes([*high, *low])));
+        rest = after;
+        count += 1;
+        network(packet.to_vec(), &mut arriving);
+    }
+    for datagram in arriving {
+        // A full buffer loses it, as it should.
+        let _ = socket.send_to(&datagram, to);
+    }
+    count
 }
 
 /// The frames of one connection.
 struct Stream {
     noise: Noise,
     packetizer: Packetizer,
+    sound: Packetizer,
     frame: u32,
     began_us: u64,
+    /// When the next reports on picture and sound are due.
+    report_us: [u64; 2],
 }
 
 impl Stream {
     fn new(quirks: &Quirks) -> Self {
         let payload_bytes = if quirks.payload_bytes == 0 { 1400 } else { quirks.payload_bytes };
-        let packetizer = Packetizer {
+        let packetizer = |payload_type, ssrc| Packetizer {
             codec: Codec::H264,
             channel: 0,
-            payload_type: PAYLOAD_TYPE,
+            payload_type,
             payload_bytes,
             marker: true,
             sequence: 65_500,
-            ssrc: 0x5eed,
+            ssrc,
             packets: 0,
             bytes: 0,
         };
-        Self { noise: Noise::new(11), packetizer, frame: 0, began_us: clock::now_us() }
+        let sound = packetizer(Microphone::PCMA.payload_type, SOUND_SSRC);
+        let packetizer = packetizer(PAYLOAD_TYPE, 0x5eed);
+        let began_us = clock::now_us();
+        Self { noise: Noise::new(11), packetizer, sound, frame: 0, began_us, report_us: [0; 2] }
     }
 
     fn is_due(&self) -> bool {
@@ -267,6 +361,38 @@ impl Stream {
         self.packetizer.frame(&nals, self.frame * 3600, &mut bytes);
         self.frame += 1;
         (nals, bytes)
+    }
+
+    /// The packets of the sound that was captured up to `late_us` ago, with a report if one is due.
+    /// Each begins with its number.
+    fn next_sound(&mut self, late_us: u64) -> (Vec<u8>, Option<Vec<u8>>) {
+        let elapsed_us = (clock::now_us() - self.began_us).saturating_sub(late_us);
+        let mut bytes = Vec::new();
+        while u64::from(self.sound.packets + 1) * SOUND_PACKET_US <= elapsed_us {
+            let number = self.sound.packets;
+            let payload = [&number.to_be_bytes()[..], &[0xd5; SOUND_BYTES - 4]].concat();
+            let timestamp = number * 160;
+            self.sound.packet(&[&payload], timestamp, number == 0, &mut bytes);
+        }
+        let ticks = (clock::now_us() - self.began_us) / SOUND_TICK_US;
+        (bytes, self.report(1, u32::try_from(ticks).expect("a short test")))
+    }
+
+    fn report_on_picture(&mut self) -> Option<Vec<u8>> {
+        let ticks = (clock::now_us() - self.began_us) * 9 / 100;
+        self.report(0, u32::try_from(ticks).expect("a short test"))
+    }
+
+    /// A sender report, if one is due: what is captured now has this timestamp.
+    fn report(&mut self, track: usize, rtp_timestamp: u32) -> Option<Vec<u8>> {
+        let now_us = clock::now_us();
+        if now_us < self.report_us[track] {
+            return None;
+        }
+        self.report_us[track] = now_us + REPORT_US;
+        let Packetizer { ssrc, packets, bytes, .. } = *[&self.packetizer, &self.sound][track];
+        let ntp = clock::ntp(now_us);
+        Some(rtcp::sender_report(&SenderReport { ssrc, ntp, rtp_timestamp, packets, bytes }))
     }
 }
 

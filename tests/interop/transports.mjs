@@ -1,5 +1,5 @@
-// GStreamer's RTSP server by UDP and by multicast, over a cable: Chromium shows each frame, and the
-// multicast group is joined once however many watch, and left in the end.
+// GStreamer's RTSP server by UDP and by multicast, over a cable: Chromium shows each frame and hears the
+// sound beside it, and the multicast group is joined once however many watch, and left in the end.
 //
 // Run as `unshare -n` (root) or `unshare -Urn` (anybody) `node --test tests/interop/transports.mjs`:
 // this process, the cameras and Chromium are one host of a small network, weir is the other.
@@ -9,7 +9,7 @@ import { after, before, test } from 'node:test';
 
 import { startCameras } from '../browser/cameras.mjs';
 import { Viewer, launchChromium } from '../browser/viewer.mjs';
-import { DEFAULT_PORTS, startWeir } from '../browser/weir.mjs';
+import { DEFAULT_PORTS, sleep, startWeir, until } from '../browser/weir.mjs';
 import { LAN, WEIR, WeirHost, routeByWeir } from './two_hosts.mjs';
 
 /** What a camera grants, what weir is told of it, and what comes of that. */
@@ -18,6 +18,16 @@ const CAMERAS = [
   { name: 'udp', grants: 'udp', comes: 'udp' },
   { name: 'chosen', grants: 'tcp+udp', transport: 'udp', comes: 'udp' },
   { name: 'group', grants: 'multicast', transport: 'multicast', comes: 'multicast' },
+  { name: 'mulaw', grants: 'udp', comes: 'udp', sound: 'mulaw', codec: 'PCMU' },
+  { name: 'opus', grants: 'udp', comes: 'udp', sound: 'opus', codec: 'opus' },
+  {
+    name: 'loud',
+    grants: 'multicast',
+    transport: 'multicast',
+    comes: 'multicast',
+    sound: 'alaw',
+    codec: 'PCMA',
+  },
 ];
 
 let host, cameras, browser;
@@ -25,7 +35,9 @@ let host, cameras, browser;
 before(async () => {
   host = await WeirHost.open();
   routeByWeir();
-  const mounts = CAMERAS.map(({ name, grants }) => ({ path: `/${name}`, transports: grants }));
+  const mounts = CAMERAS.map(({ name, grants, sound = '' }) => {
+    return { path: `/${name}`, transports: grants, sound };
+  });
   cameras = await startCameras(mounts, { address: LAN });
   browser = await launchChromium();
 });
@@ -43,8 +55,37 @@ function startWith({ name, transport }) {
   return startWeir({ ...config, ports: DEFAULT_PORTS, host: WEIR, command: host.command });
 }
 
+/** The figures of what Chromium receives of one kind, `audio` or `video`. */
+function received(viewer, kind) {
+  return viewer.page.evaluate(async (kind) => {
+    const newest = window.connectionsMade.filter((c) => c.connectionState === 'connected').at(-1);
+    const report = [...(await newest.getStats()).values()];
+    return report.find((figures) => figures.type === 'inbound-rtp' && figures.kind === kind);
+  }, kind);
+}
+
+/** The sound is decoded as it comes, while nothing of it is lost. */
+async function hears(t, viewer, weir, { name, codec }) {
+  const camera = await weir.camera(name);
+  assert.deepEqual([camera.sound, camera.sound_problem ?? null], [codec, null]);
+  await viewer.page.getByRole('button', { name: 'Sound' }).click();
+  await until('a tone is heard', 8_000, async () => (await received(viewer, 'audio'))?.audioLevel > 0.05);
+  const [first, picture] = [await received(viewer, 'audio'), await received(viewer, 'video')];
+  await sleep(3_000);
+  const [later, pictureLater] = [await received(viewer, 'audio'), await received(viewer, 'video')];
+  const more = (figure) => later[figure] - first[figure];
+  const [samples, concealed] = [more('totalSamplesReceived'), more('concealedSamples')];
+  const frames = pictureLater.framesDecoded - picture.framesDecoded;
+  t.diagnostic(`${samples} samples, ${concealed} concealed, ${frames} frames in 3 s`);
+  assert.ok(samples > 20_000 && more('packetsLost') === 0, `${samples} samples in 3 s`);
+  assert.ok(concealed < samples / 5, `${concealed} of ${samples} samples were made up`);
+  assert.ok(frames > 60, `${frames} frames beside the sound`);
+  const lost = await weir.metric(`weir_camera_udp_sound_lost_total{camera="${name}"}`);
+  assert.equal(lost, 0);
+}
+
 for (const camera of CAMERAS) {
-  const { name, comes } = camera;
+  const { name, comes, codec } = camera;
   test(`${name}: ${comes}`, async (t) => {
     const weir = await startWith(camera);
     t.after(() => weir.stop());
@@ -55,6 +96,7 @@ for (const camera of CAMERAS) {
     await viewer.picture();
     const { framesPerS } = await viewer.watchEachFrame(5, { weir, name }, 25);
     t.diagnostic(`${framesPerS.toFixed(2)} frames/s`);
+    if (codec) await hears(t, viewer, weir, camera);
     const lost = await weir.metric(`weir_camera_udp_lost_total{camera="${name}"}`);
     assert.equal(lost, 0);
     assert.equal(await weir.metric('weir_media_thread_allocations_total'), 0);

@@ -4,8 +4,8 @@ use std::fs;
 use std::process::Command;
 
 use weir::limits::{
-    BRIDGE_SOCKET_BYTES, CAMERA_RTCP_BUFFER_BYTES, CAMERA_SOCKET_BYTES, HTTP_PLACELESS_SOCKETS_MAX,
-    HTTP_SOCKETS_MAX, PROFILE, Profile, TCP_BUFFER_BYTES,
+    BRIDGE_SOCKET_BYTES, CAMERA_RTCP_BUFFER_BYTES, CAMERA_SOCKET_BYTES, CAMERA_SOUND_BUFFER_BYTES,
+    HTTP_PLACELESS_SOCKETS_MAX, HTTP_SOCKETS_MAX, PROFILE, Profile, TCP_BUFFER_BYTES,
 };
 
 use crate::sources::repository;
@@ -79,7 +79,8 @@ fn memory_max_mib(profile: &Profile) -> usize {
     assert_eq!(profile.http_connections, PROFILE.http_connections, "{}", profile.name);
     let http = (4 * HTTP_SOCKETS_MAX + 2 * HTTP_PLACELESS_SOCKETS_MAX) * TCP_BUFFER_BYTES;
     let bridges = profile.bridged_cameras * BRIDGE_SOCKET_BYTES;
-    let datagrams = 2 * (profile.camera_datagram_buffer_bytes + 3 * CAMERA_RTCP_BUFFER_BYTES);
+    let buffers = profile.camera_datagram_buffer_bytes + CAMERA_SOUND_BUFFER_BYTES;
+    let datagrams = 2 * (buffers + 6 * CAMERA_RTCP_BUFFER_BYTES);
     let sockets = profile.cameras * (CAMERA_SOCKET_BYTES + datagrams) + bridges + http;
     let kernel = 2 * profile.udp_socket_buffer_bytes + sockets + (8 << 20);
     (profile.total_bytes + kernel).div_ceil(1 << 20)

@@ -52,7 +52,8 @@ fn a_camera_that_is_not_read_is_not_silent() {
     let poll = Poll::new().expect("an epoll descriptor");
     let mut cameras = Cameras::new();
     cameras.prepare();
-    let tokens = Tokens { connection: Token(0), rtp: Token(1), rtcp: Token(2) };
+    let tokens =
+        Tokens { connection: Token(0), picture: [Token(1), Token(2)], sound: [Token(3), Token(4)] };
     let played = cameras.play(0, (socket.into(), None), session(), poll.registry(), tokens, S);
     played.expect("it is asked to play");
     camera.write_all(b"RTSP/1.0 200 OK\r\nCSeq: 4\r\n\r\n").expect("it is open");

@@ -1,5 +1,5 @@
-//! A camera's two UDP sockets, for RTP and RTCP: unicast to a pair of ports of weir's own, or a
-//! multicast group.
+//! Two UDP sockets of a camera, for the RTP and RTCP of its picture or its sound: unicast to a pair
+//! of ports of weir's own, or a multicast group.
 //!
 //! They are bound to the address that the RTSP connection has, or to the group, and every datagram
 //! is checked for its sender. They are not connected: cameras send from other ports than they name.
@@ -15,12 +15,21 @@ use socket2::{Domain, Protocol, SockRef, Type};
 
 use super::kernel::{address_of, socklen};
 use super::set_buffer;
-use crate::limits::{CAMERA_DATAGRAMS_MAX, CAMERA_RTCP_BUFFER_BYTES, PROFILE};
+use crate::limits::{CAMERA_DATAGRAMS_MAX, CAMERA_RTCP_BUFFER_BYTES};
 
 /// Pairs of ports that are tried until one has two free ones.
 const PAIRS_TRIED_MAX: usize = 32;
 
-/// The sockets of one camera.
+/// The sockets of a camera that sends datagrams.
+#[derive(Debug)]
+pub struct DatagramSockets {
+    /// Those of its picture.
+    pub picture: CameraSockets,
+    /// Those of its sound, if that does not come to the same ones.
+    pub sound: Option<CameraSockets>,
+}
+
+/// The sockets of one track of a camera.
 #[derive(Debug)]
 pub struct CameraSockets {
     rtp: UdpSocket,
@@ -89,7 +98,7 @@ pub fn open_pair(local: SocketAddr) -> io::Result<(UdpSocket, UdpSocket)> {
 
 impl CameraSockets {
     /// The sockets of [`open_pair`], for a camera that sends to them. `server` are the ports that
-    /// the camera receives on.
+    /// the camera receives on, `buffer_bytes` is the `SO_RCVBUF` of that for RTP.
     ///
     /// # Errors
     /// Those of `setsockopt(2)`; not expected.
@@ -98,6 +107,7 @@ impl CameraSockets {
         senders: Senders,
         peer: SocketAddr,
         server: Option<(u16, u16)>,
+        buffer_bytes: usize,
     ) -> io::Result<Self> {
         let at = |port| {
             let mut address = peer;
@@ -105,11 +115,11 @@ impl CameraSockets {
             address
         };
         let server = server.map(|(rtp, rtcp)| (at(rtp), at(rtcp)));
-        Self { rtp, rtcp, senders, server }.prepared()
+        Self { rtp, rtcp, senders, server }.prepared(buffer_bytes)
     }
 
     /// Joins a multicast group on the interface that has the address `local`. It is left when the
-    /// sockets are closed.
+    /// sockets are closed. `buffer_bytes` as for [`CameraSockets::unicast`].
     ///
     /// # Errors
     /// Those of `socket(2)`, `bind(2)` and `setsockopt(2)`, for example without a route.
@@ -118,6 +128,7 @@ impl CameraSockets {
         (rtp, rtcp): (u16, u16),
         local: Ipv4Addr,
         senders: Senders,
+        buffer_bytes: usize,
     ) -> io::Result<Self> {
         let join = |port| {
             let socket = socket2::Socket::new(Domain::IPV4, Type::DGRAM, Some(Protocol::UDP))?;
@@ -128,11 +139,12 @@ impl CameraSockets {
             socket.join_multicast_v4(&group, &local)?;
             Ok::<UdpSocket, io::Error>(socket.into())
         };
-        Self { rtp: join(rtp)?, rtcp: join(rtcp)?, senders, server: None }.prepared()
+        let (rtp, rtcp) = (join(rtp)?, join(rtcp)?);
+        Self { rtp, rtcp, senders, server: None }.prepared(buffer_bytes)
     }
 
-    fn prepared(self) -> io::Result<Self> {
-        let sizes = [PROFILE.camera_datagram_buffer_bytes, CAMERA_RTCP_BUFFER_BYTES];
+    fn prepared(self, buffer_bytes: usize) -> io::Result<Self> {
+        let sizes = [buffer_bytes, CAMERA_RTCP_BUFFER_BYTES];
         for (socket, bytes) in [&self.rtp, &self.rtcp].into_iter().zip(sizes) {
             socket.set_nonblocking(true)?;
             let receive = (libc::SO_RCVBUFFORCE, libc::SO_RCVBUF);
@@ -220,12 +232,13 @@ mod tests {
     use super::*;
 
     const HERE: Ipv4Addr = Ipv4Addr::LOCALHOST;
+    const BUFFER: usize = 64 << 10;
 
     fn open(senders: Senders) -> (CameraSockets, SocketAddr) {
         let pair = open_pair((HERE, 0).into()).expect("two ports");
         let (rtp, rtcp) = (pair.0.local_addr().unwrap(), pair.1.local_addr().unwrap());
         assert_eq!((rtp.port() % 2, rtcp.port()), (0, rtp.port() + 1));
-        (CameraSockets::unicast(pair, senders, (HERE, 554).into(), None).unwrap(), rtp)
+        (CameraSockets::unicast(pair, senders, (HERE, 554).into(), None, BUFFER).unwrap(), rtp)
     }
 
     fn received(sockets: &CameraSockets, scratch: &mut [u8], room: usize) -> Vec<Option<usize>> {
@@ -279,7 +292,8 @@ mod tests {
         let to = pair.1.local_addr().unwrap();
         let senders = Senders { peer: HERE.into(), source: None };
         let server = Some((port, port + 1));
-        let sockets = CameraSockets::unicast(pair, senders, (HERE, 554).into(), server).unwrap();
+        let peer = (HERE, 554).into();
+        let sockets = CameraSockets::unicast(pair, senders, peer, server, BUFFER).unwrap();
         sockets.punch(b"rtp");
         sockets.send_rtcp(b"rtcp");
         let mut buffer = [0; 16];
@@ -297,7 +311,8 @@ mod tests {
         let group = Ipv4Addr::new(239, 81, 17, 1);
         let port = open_pair((HERE, 0).into()).unwrap().0.local_addr().unwrap().port();
         let senders = Senders { peer: HERE.into(), source: None };
-        let join = || CameraSockets::multicast(group, (port, port + 1), HERE, senders).unwrap();
+        let ports = (port, port + 1);
+        let join = || CameraSockets::multicast(group, ports, HERE, senders, BUFFER).unwrap();
         let (first, second) = (join(), join());
         let sender = UdpSocket::bind((HERE, 0)).unwrap();
         SockRef::from(&sender).set_multicast_if_v4(&HERE).unwrap();
@@ -306,6 +321,6 @@ mod tests {
         for sockets in [first, second] {
             assert_eq!(received(&sockets, &mut scratch, 16), [Some(3)]);
         }
-        assert!(CameraSockets::multicast(HERE, (port, port + 1), HERE, senders).is_err());
+        assert!(CameraSockets::multicast(HERE, ports, HERE, senders, BUFFER).is_err());
     }
 }

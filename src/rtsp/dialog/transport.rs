@@ -17,7 +17,10 @@ impl Dialog {
     /// # Errors
     /// As those of [`Dialog::receive`].
     pub fn ports_opened(&mut self, port: u16) -> Result<(), DialogError> {
-        self.transports.client_port = Some(port);
+        match self.awaits_sound() {
+            true => self.transports.sound_port = Some(port),
+            false => self.transports.client_port = Some(port),
+        }
         self.ask()?;
         // What came after the answer before.
         self.receive(&[])
@@ -25,7 +28,11 @@ impl Dialog {
 
     /// Whether it is the caller's turn to open ports.
     pub(super) fn waits_for_ports(&self) -> bool {
-        matches!(self.stage, Stage::Setup(_)) && self.transports.needs_ports()
+        match &self.stage {
+            Stage::Setup(_) => self.transports.needs_ports(false),
+            Stage::Others(..) => self.awaits_sound() && self.transports.needs_ports(true),
+            Stage::Options | Stage::Describe | Stage::Over => false,
+        }
     }
 
     /// How the video comes, as the camera has granted it.
@@ -37,7 +44,7 @@ impl Dialog {
             Granted::Datagrams(delivery) => {
                 self.transports.delivery = Some(delivery);
                 let silence_us = self.transports.is_free().then_some(RTSP_UDP_SILENCE_US_MAX);
-                RtpRoute::Datagrams { payload_type, silence_us }
+                RtpRoute::Datagrams { payload_type, sound: None, silence_us }
             }
         }
     }

@@ -25,8 +25,6 @@ pub enum CameraSound {
     Unsupported(String),
     /// It was not set up: the camera refused that, or did not answer.
     Refused,
-    /// It was not set up, since the camera's packets come as datagrams.
-    Datagrams,
 }
 
 impl CameraSound {
@@ -46,7 +44,6 @@ impl CameraSound {
                 "its sound is {codec}, which browsers do not take here: set the camera to G.711"
             )),
             Self::Refused => Some("the camera does not let its sound be set up".to_owned()),
-            Self::Datagrams => Some("its sound is not taken over UDP yet".to_owned()),
         }
     }
 }
@@ -151,6 +148,9 @@ mod tests {
         assert_eq!(both.sound, track(98, SoundCodec::Opus), "the one that browsers take");
         assert_eq!(both.sound_control.as_deref(), Some("3"));
         assert_eq!(both.others, ["2"]);
+        assert_eq!(both.sound_group, None);
+        let group = "m=audio 7002 RTP/AVP 8\r\nc=IN IP4 239.1.2.4/16\r\na=control:2\r\n";
+        assert_eq!(described(group).sound_group, Some(([239, 1, 2, 4].into(), 7002)));
     }
 
     #[test]

@@ -1,11 +1,83 @@
 //! A session whose RTP and RTCP come as datagrams: the RTSP connection only keeps it alive.
+//!
+//! Picture and sound have sockets of their own, and each its order, statistics and reports. At the
+//! picture's socket the payload type decides, since a camera may send both to one multicast group;
+//! at the sound's the picture is never taken.
 
-use super::{RtpRoute, Session, Sink};
+use super::{PlayState, RtpRoute, Session, Sink};
 use crate::mem::pool::ReorderPool;
+use crate::rtsp::reception::Reception;
 use crate::rtsp::reorder::ReorderCounters;
 use crate::rtsp::rtcp::RtcpPacket;
+use crate::rtsp::sdp::SoundTrack;
 
 const RTP_HEADER_BYTES: usize = 12;
+
+/// A track of a camera that sends datagrams, by whose sockets they come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CameraTrack {
+    /// The video.
+    Picture,
+    /// The sound.
+    Sound,
+}
+
+/// The sound's part of a session.
+#[derive(Debug)]
+pub(super) struct DatagramSound {
+    track: SoundTrack,
+    reception: Reception,
+    /// What is to be sent to its RTCP port.
+    rtcp: RtcpPacket,
+}
+
+/// What a datagram is by its first bytes.
+enum TrackDatagram {
+    /// RTP of this payload type.
+    Rtp(u8),
+    Rtcp,
+    Other,
+}
+
+impl TrackDatagram {
+    /// RTCP may come to the RTP port (RFC 5761 section 4).
+    fn of(bytes: &[u8]) -> Self {
+        match bytes {
+            [first, 200..=204, ..] if first >> 6 == 2 => Self::Rtcp,
+            [first, second, ..] if first >> 6 == 2 && bytes.len() >= RTP_HEADER_BYTES => {
+                Self::Rtp(second & 0x7f)
+            }
+            _ => Self::Other,
+        }
+    }
+}
+
+impl DatagramSound {
+    pub(super) const fn new(track: SoundTrack) -> Self {
+        let reception = Reception::new(track.codec.clock_hz());
+        Self { track, reception, rtcp: RtcpPacket::new() }
+    }
+}
+
+impl PlayState {
+    /// Queues a receiver report on the sound, if that comes as datagrams.
+    pub(super) fn report_sound(&mut self, now_us: u64) {
+        if let Some(sound) = &mut self.sound {
+            sound.rtcp = RtcpPacket::report(self.ssrc, sound.reception.report_block(now_us), None);
+        }
+    }
+
+    /// The track whose SSRC a report has; `None` if neither has it, or both.
+    fn reported(&self, report: &[u8]) -> Option<CameraTrack> {
+        let ssrc = Some(u32::from_be_bytes(report.get(4..8)?.try_into().ok()?));
+        let of_sound = self.sound.as_ref().and_then(|sound| sound.reception.ssrc());
+        match (self.reception.ssrc() == ssrc, of_sound == ssrc) {
+            (true, false) => Some(CameraTrack::Picture),
+            (false, true) => Some(CameraTrack::Sound),
+            _ => None,
+        }
+    }
+}
 
 impl Session {
     /// Whether RTP comes as datagrams, for [`Session::datagram`].
@@ -13,56 +85,104 @@ impl Session {
         matches!(self.play.route, RtpRoute::Datagrams { .. })
     }
 
-    /// Takes one datagram that came to the RTP port, and calls `sink` for the packets that are in
-    /// order now.
+    /// Takes one datagram that came to a track's RTP port, and calls `sink` for the packets that
+    /// are in order now.
     pub fn datagram(
         &mut self,
+        track: CameraTrack,
         bytes: &[u8],
         pool: &mut ReorderPool,
         now_us: u64,
         sink: &mut impl Sink,
     ) {
         let RtpRoute::Datagrams { payload_type, .. } = self.play.route else { return };
-        match bytes {
-            [first, 200..=204, ..] if first >> 6 == 2 => self.rtcp_datagram(bytes, now_us),
-            [first, second, ..]
-                if first >> 6 == 2
-                    && second & 0x7f == payload_type
-                    && bytes.len() >= RTP_HEADER_BYTES =>
-            {
+        match TrackDatagram::of(bytes) {
+            TrackDatagram::Rtcp => self.rtcp_datagram(track, bytes, now_us, sink),
+            TrackDatagram::Rtp(other) if track == CameraTrack::Picture && other == payload_type => {
                 let (reorder, deliver) = (&mut self.reorder, &mut |packet: &_| sink.rtp(packet));
                 if reorder.packet(bytes, pool, now_us, deliver) {
                     self.play.rtp_came(bytes, now_us);
                 }
             }
-            _ => self.play.counters.unknown_content += 1,
+            kind => match (kind, &mut self.play.sound) {
+                (TrackDatagram::Rtp(other), Some(sound)) if other == sound.track.payload_type => {
+                    let deliver = &mut |packet: &_| sink.sound(packet);
+                    // Only the picture shows that the camera plays.
+                    if self.sound_reorder.packet(bytes, pool, now_us, deliver) {
+                        sound.reception.packet(bytes, now_us);
+                    }
+                }
+                _ => self.play.counters.unknown_content += 1,
+            },
         }
     }
 
-    /// Takes one datagram that came to the RTCP port.
-    pub fn rtcp_datagram(&mut self, bytes: &[u8], now_us: u64) {
-        self.play.reception.rtcp(bytes, now_us);
+    /// Takes one datagram that came to a track's RTCP port. Its SSRC decides which track it is
+    /// about, and the port where that is not known.
+    pub fn rtcp_datagram(
+        &mut self,
+        track: CameraTrack,
+        bytes: &[u8],
+        now_us: u64,
+        sink: &mut impl Sink,
+    ) {
+        let track = self.play.reported(bytes).unwrap_or(track);
+        match (track, &mut self.play.sound) {
+            (CameraTrack::Picture, _) => {
+                self.play.reception.rtcp(bytes, now_us);
+                sink.report(bytes);
+            }
+            (CameraTrack::Sound, Some(sound)) => {
+                sound.reception.rtcp(bytes, now_us);
+                sink.sound_report(bytes);
+            }
+            (CameraTrack::Sound, None) => {}
+        }
     }
 
-    /// Gives up packets that were waited for long enough, and calls `sink` for those after them.
-    pub fn release_due(&mut self, pool: &mut ReorderPool, now_us: u64, sink: &mut impl Sink) {
-        self.reorder.expire(pool, now_us, &mut |packet| sink.rtp(packet));
+    /// Gives up packets of a track that were waited for long enough, and calls `sink` for those
+    /// after them.
+    pub fn release_due(
+        &mut self,
+        track: CameraTrack,
+        pool: &mut ReorderPool,
+        now_us: u64,
+        sink: &mut impl Sink,
+    ) {
+        match track {
+            CameraTrack::Picture => {
+                self.reorder.expire(pool, now_us, &mut |packet| sink.rtp(packet));
+            }
+            CameraTrack::Sound => {
+                self.sound_reorder.expire(pool, now_us, &mut |packet| sink.sound(packet));
+            }
+        }
     }
 
-    /// When [`Session::release_due`] must be called; `u64::MAX` while no packet waits.
-    pub fn release_us(&self) -> u64 {
-        self.reorder.deadline_us()
+    /// When [`Session::release_due`] must be called for a track; `u64::MAX` while no packet waits.
+    pub fn release_us(&self, track: CameraTrack) -> u64 {
+        match track {
+            CameraTrack::Picture => self.reorder.deadline_us(),
+            CameraTrack::Sound => self.sound_reorder.deadline_us(),
+        }
     }
 
-    /// What happened to the datagrams so far.
-    pub fn reorder_counters(&self) -> ReorderCounters {
-        self.reorder.counters
+    /// What happened to the datagrams of a track so far.
+    pub fn reorder_counters(&self, track: CameraTrack) -> ReorderCounters {
+        match track {
+            CameraTrack::Picture => self.reorder.counters,
+            CameraTrack::Sound => self.sound_reorder.counters,
+        }
     }
 
-    /// A compound RTCP packet to send to the camera's RTCP port; empty for none. Together with it,
-    /// [`Session::punch`] is to be sent to the RTP port.
-    pub fn take_rtcp(&mut self) -> RtcpPacket {
-        std::mem::take(&mut self.play.rtcp)
+    /// A compound RTCP packet to send to a track's RTCP port at the camera; empty for none.
+    /// Together with it, [`Session::punch`] is to be sent to the RTP port.
+    pub fn take_rtcp(&mut self, track: CameraTrack) -> RtcpPacket {
+        match (track, &mut self.play.sound) {
+            (CameraTrack::Picture, _) => std::mem::take(&mut self.play.rtcp),
+            (CameraTrack::Sound, Some(sound)) => std::mem::take(&mut sound.rtcp),
+            (CameraTrack::Sound, None) => RtcpPacket::new(),
+        }
     }
 
     /// An RTP packet without payload, for the firewalls on the way from the camera's RTP port.
@@ -74,106 +194,5 @@ impl Session {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::limits::{REORDER_US_MAX, RTSP_REPORT_INTERVAL_US, RTSP_SILENCE_US_MAX};
-    use crate::rtsp::SessionError;
-    use crate::rtsp::auth::Auth;
-    use crate::rtsp::framing::Broken;
-    use crate::rtsp::habits::Keepalive;
-    use crate::rtsp::session::Negotiated;
-    use crate::rtsp::testing::{carry_pool, frame, reorder_pool, rtp};
-
-    const S: u64 = 1_000_000;
-
-    #[derive(Default)]
-    struct Packets(Vec<Vec<u8>>);
-
-    impl Sink for Packets {
-        fn rtp(&mut self, packet: &[u8]) {
-            self.0.push(packet.to_vec());
-        }
-
-        fn sound(&mut self, _: &[u8]) {
-            panic!("there is none");
-        }
-
-        fn broken(&mut self, _: Broken) {}
-    }
-
-    /// A session that was asked to play at time 0, and accepted.
-    fn playing(silence_us: Option<u64>) -> Session {
-        let mut session = Session::new(Negotiated {
-            base: "rtsp://192.0.2.7/live".to_owned(),
-            session_id: None,
-            timeout_s: None,
-            route: RtpRoute::Datagrams { payload_type: 96, silence_us },
-            auth: Auth::new(None, false),
-            cseq: 4,
-            ssrc: 99,
-            keepalive: Keepalive::Options,
-            leftover: Vec::new(),
-        });
-        session.play(0);
-        let answer = b"RTSP/1.0 200 OK\r\nCSeq: 4\r\n\r\n";
-        session.receive(answer, &mut carry_pool(), 0, &mut Packets::default()).expect("plays");
-        session
-    }
-
-    #[test]
-    fn video_is_handed_on_in_order_and_other_things_are_not() {
-        let (mut session, mut pool) = (playing(None), reorder_pool());
-        let mut packets = Packets::default();
-        let [one, two, three] = [1, 2, 3].map(|number| rtp(number, 0, &[0x41, 0x9a]));
-        let mut sound = rtp(1, 0, &[0x41]);
-        sound[1] = 97;
-        for datagram in [&one, &sound, &three, &vec![], &vec![0x80], &vec![0xff; 40]] {
-            session.datagram(datagram, &mut pool, S, &mut packets);
-        }
-        assert_eq!(packets.0, [one]);
-        assert_eq!(session.counters().unknown_content, 4);
-        session.datagram(&two, &mut pool, S, &mut packets);
-        assert_eq!(packets.0[1..], [two, three]);
-        session.datagram(&rtp(5, 0, &[1]), &mut pool, S, &mut packets);
-        session.release_due(&mut pool, session.release_us(), &mut packets);
-        assert_eq!((packets.0.len(), session.reorder_counters().lost), (4, 1));
-        assert!(session.release_us() == u64::MAX && REORDER_US_MAX < S);
-    }
-
-    #[test]
-    fn the_way_is_opened_before_play_and_with_each_report() {
-        let mut session = playing(None);
-        let first = session.take_rtcp();
-        assert_eq!(first.bytes()[..4], [0x80, 201, 0, 1], "a report without a block");
-        assert!(session.take_rtcp().bytes().is_empty(), "once");
-        assert_eq!(session.punch(), [0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 99]);
-        let mut packets = Packets::default();
-        session.datagram(&rtp(1, 0, &[1]), &mut reorder_pool(), S, &mut packets);
-        session.timeout(RTSP_REPORT_INTERVAL_US).expect("it plays");
-        assert_eq!(session.take_rtcp().bytes()[..4], [0x81, 201, 0, 7]);
-        let text = String::from_utf8(session.transmit().to_vec()).expect("ascii");
-        assert!(!text.contains('$'), "nothing interleaved: {text}");
-    }
-
-    #[test]
-    fn a_camera_that_sends_nothing_is_given_up_early_if_there_is_another_way() {
-        let mut session = playing(Some(3 * S));
-        assert_eq!(session.deadline_us(), 3 * S);
-        session.timeout(3 * S - 1).expect("not yet");
-        assert_eq!(session.timeout(3 * S), Err(SessionError::NoDatagrams));
-        let mut session = playing(Some(3 * S));
-        session.datagram(&rtp(1, 0, &[1]), &mut reorder_pool(), 2 * S, &mut Packets::default());
-        session.timeout(4 * S).expect("it plays");
-        let mut session = playing(None);
-        session.timeout(9 * S).expect("it may begin late");
-        assert_eq!(session.timeout(RTSP_SILENCE_US_MAX), Err(SessionError::Silent));
-    }
-
-    #[test]
-    fn frames_on_the_connection_are_no_video() {
-        let (mut session, mut packets) = (playing(None), Packets::default());
-        let frame = frame(0, &rtp(1, 0, &[1; 20]));
-        session.receive(&frame, &mut carry_pool(), 0, &mut packets).expect("passed over");
-        assert!(packets.0.is_empty());
-    }
-}
+#[path = "datagrams_tests.rs"]
+mod tests;
