@@ -115,7 +115,7 @@ async fn serve(start: Start) -> Result<(), RunError> {
         let listener = demo::bind().await.map_err(refused)?;
         let port = listener.local_addr().map_err(refused)?.port();
         started = Started::without_file(Config::demo(port));
-        tasks::spawn(&TASKS.demo, demo::serve(listener, demo::CLIP));
+        tasks::spawn(&TASKS.demo, demo::serve(listener, demo::DemoStream::clip()));
     }
     let identity = DtlsIdentity::new().map_err(|error| RunError::Start(error.to_string()))?;
     let webrtc = &started.config.webrtc;

@@ -8,42 +8,42 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 use super::FRAMES_PER_S;
-use super::clip::Clip;
-use super::packetizer::Packetizer;
+use super::packetizer::{FRAMED_BYTES_MAX, OpenUnit, Packetizer};
 use super::requests::{CLOCK_HZ, DemoAnswers, DemoPhase, PAYLOAD_TYPE};
+use super::stream::{DemoStream, FRAME_US};
 use crate::clock;
-use crate::limits::RTSP_HEAD_BYTES_MAX;
+use crate::limits::{DEMO_OUTPUT_BYTES, RTSP_HEAD_BYTES_MAX};
 
-const FRAME_US: u64 = 1_000_000 / FRAMES_PER_S as u64;
 const FRAME_TICKS: u32 = CLOCK_HZ / FRAMES_PER_S;
 /// Limit for a viewer to accept bytes, or to send a request before it plays; then it is
 /// disconnected.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-struct Viewer<'c> {
-    stream: TcpStream,
-    clip: &'c Clip,
+struct Viewer<'s> {
+    socket: TcpStream,
+    stream: &'s DemoStream,
     packetizer: Packetizer,
     answers: DemoAnswers,
     received: Vec<u8>,
     out: Vec<u8>,
-    /// When frame 0 was due, in microseconds; `None` until PLAY.
+    /// When the first frame was due, in microseconds; `None` until PLAY.
     started_us: Option<u64>,
+    /// Frames that were sent.
     frame: u64,
 }
 
 /// Serves a connection until it ends.
-pub(super) async fn serve(stream: TcpStream, clip: &Clip) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let port = stream.peer_addr()?.port();
+pub(super) async fn serve(socket: TcpStream, stream: &DemoStream) -> io::Result<()> {
+    socket.set_nodelay(true)?;
+    let port = socket.peer_addr()?.port();
     let ssrc = 0x5745_0000 | u32::from(port);
     let mut viewer = Viewer {
+        socket,
         stream,
-        clip,
         packetizer: Packetizer { payload_type: PAYLOAD_TYPE, ssrc, sequence: port },
-        answers: DemoAnswers::new(clip, ssrc),
+        answers: DemoAnswers::new(&stream.clip, ssrc),
         received: Vec::with_capacity(RTSP_HEAD_BYTES_MAX),
-        out: Vec::new(),
+        out: Vec::with_capacity(DEMO_OUTPUT_BYTES),
         started_us: None,
         frame: 0,
     };
@@ -63,7 +63,7 @@ impl Viewer<'_> {
             }
         };
         tokio::select! {
-            read = self.stream.read_buf(&mut self.received) => {
+            read = self.socket.read_buf(&mut self.received) => {
                 let phase = match read? {
                     0 => DemoPhase::TornDown,
                     _ => self.answers.take(&mut self.received, &mut self.out)?,
@@ -71,7 +71,8 @@ impl Viewer<'_> {
                 match phase {
                     DemoPhase::Asking => {}
                     DemoPhase::Playing => {
-                        self.started_us.get_or_insert_with(clock::now_us);
+                        let first_us = || clock::now_us() + self.stream.phase_us % FRAME_US;
+                        self.started_us.get_or_insert_with(first_us);
                     }
                     DemoPhase::TornDown => {
                         self.flush().await?;
@@ -83,7 +84,7 @@ impl Viewer<'_> {
                 if self.started_us.is_none() {
                     return Ok(false);
                 }
-                self.next_frame();
+                self.next_frame().await?;
             }
         }
         self.flush().await?;
@@ -91,19 +92,31 @@ impl Viewer<'_> {
     }
 
     async fn flush(&mut self) -> io::Result<()> {
-        timeout(PATIENCE, self.stream.write_all(&self.out)).await??;
+        timeout(PATIENCE, self.socket.write_all(&self.out)).await??;
         self.out.clear();
         Ok(())
     }
 
-    fn next_frame(&mut self) {
-        let frames = self.clip.len() as u64;
-        let index = usize::try_from(self.frame % frames).expect("less than the clip's frames");
+    /// Sends the next frame, as much at a time as the buffer has room for; the end of it is left
+    /// there.
+    async fn next_frame(&mut self) -> io::Result<()> {
+        let stream = self.stream;
+        let (frames, first) = (stream.clip.len() as u64, stream.phase_us / FRAME_US);
+        let index = (first + self.frame) % frames;
+        let index = usize::try_from(index).expect("less than the clip's frames");
+        if let Some(sent) = &stream.sent {
+            sent.note(index, clock::now_us());
+        }
         // RTP timestamps wrap (RFC 3550 section 5.1).
         let timestamp = (self.frame * u64::from(FRAME_TICKS)) & u64::from(u32::MAX);
         let timestamp = u32::try_from(timestamp).expect("masked");
-        let nals = self.clip.access_unit(index);
-        self.packetizer.access_unit(nals, timestamp, &mut self.out);
         self.frame += 1;
+        let mut unit = OpenUnit::new(stream.clip.access_unit(index), timestamp);
+        while self.packetizer.next(&mut unit, &mut self.out) {
+            if self.out.len() + FRAMED_BYTES_MAX > DEMO_OUTPUT_BYTES {
+                self.flush().await?;
+            }
+        }
+        Ok(())
     }
 }

@@ -4,11 +4,16 @@
 //! the RTSP connection, a clock per viewer, and timestamps that continue where the clip begins
 //! again. Bounded by [`DEMO_CONNECTIONS_MAX`]; a further connection is closed at once. No UDP, no
 //! sound, no login. `scripts/make-clip` makes the clip.
+//!
+//! `weir selftest` has many of them, of a higher bit rate ([`DemoStream::filled`]), whose pictures
+//! are known again at a viewer ([`SentPictures`]).
 
 mod clip;
 mod connection;
 mod packetizer;
 mod requests;
+mod sent;
+mod stream;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,9 +23,10 @@ use log::debug;
 use tokio::net::TcpListener;
 
 use crate::limits::DEMO_CONNECTIONS_MAX;
-use clip::Clip;
 #[cfg(any(test, fuzzing))]
 pub(crate) use requests::fuzz;
+pub use sent::SentPictures;
+pub use stream::DemoStream;
 
 /// 10 s of 1280x720 at [`FRAMES_PER_S`], Constrained Baseline, an IDR every 2 s; Annex B.
 pub static CLIP: &[u8] = include_bytes!("clip.h264");
@@ -35,23 +41,21 @@ pub async fn bind() -> io::Result<TcpListener> {
     TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await
 }
 
-/// Serves `clip` (Annex B, one slice or more per picture) to every client, without end. Runs on a
-/// [`tokio::task::LocalSet`].
+/// Serves `stream` to every client, without end. Runs on a [`tokio::task::LocalSet`].
 ///
 /// # Errors
-/// `clip` holds no picture, or the listener fails.
-pub async fn serve(listener: TcpListener, clip: &'static [u8]) -> io::Result<()> {
-    let clip = Rc::new(Clip::parse(clip).ok_or(io::ErrorKind::InvalidData)?);
+/// The listener fails.
+pub async fn serve(listener: TcpListener, stream: DemoStream) -> io::Result<()> {
     let open = Rc::new(());
     loop {
-        let (stream, peer) = listener.accept().await?;
+        let (socket, peer) = listener.accept().await?;
         if Rc::strong_count(&open) > DEMO_CONNECTIONS_MAX {
             debug!("demo camera: connections full, max {DEMO_CONNECTIONS_MAX}");
             continue;
         }
-        let (clip, held) = (Rc::clone(&clip), Rc::clone(&open));
+        let (stream, held) = (stream.clone(), Rc::clone(&open));
         tokio::task::spawn_local(async move {
-            if let Err(error) = connection::serve(stream, &clip).await {
+            if let Err(error) = connection::serve(socket, &stream).await {
                 debug!("demo camera, {peer}: {error}");
             }
             drop(held);

@@ -1,9 +1,14 @@
 //! NAL units as RTP packets in interleaved frames (RFC 6184 single NAL unit and FU-A, RFC 2326
 //! section 10.12).
 
+use std::iter::Peekable;
+
 /// RTP payload bytes of a packet, at most.
 const PAYLOAD_BYTES_MAX: usize = 1400;
 const FU_A: u8 = 28;
+/// Bytes of a packet, at most, with its RTP header and that of the interleaved frame.
+pub(super) const FRAMED_BYTES_MAX: usize = 4 + RTP_HEADER_BYTES + PAYLOAD_BYTES_MAX;
+const RTP_HEADER_BYTES: usize = 12;
 
 /// Numbers the packets of one stream; `sequence` is the next number.
 #[derive(Debug)]
@@ -13,32 +18,49 @@ pub(super) struct Packetizer {
     pub(super) sequence: u16,
 }
 
+/// An access unit on its way into packets.
+pub(super) struct OpenUnit<'n, N: Iterator<Item = &'n [u8]>> {
+    nals: Peekable<N>,
+    timestamp: u32,
+    /// A NAL unit that takes several packets: its header, what is left of it, and the start bit.
+    pieces: Option<(u8, &'n [u8], u8)>,
+}
+
+impl<'n, N: Iterator<Item = &'n [u8]>> OpenUnit<'n, N> {
+    pub(super) fn new(nals: N, timestamp: u32) -> Self {
+        Self { nals: nals.peekable(), timestamp, pieces: None }
+    }
+}
+
 impl Packetizer {
-    /// Appends one access unit to `out`, as interleaved frames for channel 0; the last packet has
-    /// the marker bit.
-    pub(super) fn access_unit<'n>(
+    /// Appends the next packet of an access unit to `out`, as an interleaved frame for channel 0;
+    /// the last one has the marker bit. False when there is none left.
+    pub(super) fn next<'n, N: Iterator<Item = &'n [u8]>>(
         &mut self,
-        nals: impl Iterator<Item = &'n [u8]>,
-        timestamp: u32,
+        unit: &mut OpenUnit<'n, N>,
         out: &mut Vec<u8>,
-    ) {
-        let mut nals = nals.peekable();
-        while let Some(nal) = nals.next() {
-            let ends_unit = nals.peek().is_none();
-            if nal.len() <= PAYLOAD_BYTES_MAX {
-                self.packet(&[], nal, timestamp, ends_unit, out);
-                continue;
-            }
-            let mut pieces = nal[1..].chunks(PAYLOAD_BYTES_MAX - 2).peekable();
-            let mut start = 0x80;
-            while let Some(piece) = pieces.next() {
-                let end = if pieces.peek().is_none() { 0x40 } else { 0 };
-                let header = [nal[0] & 0xe0 | FU_A, nal[0] & 0x1f | start | end];
-                let marker = ends_unit && end != 0;
-                self.packet(&header, piece, timestamp, marker, out);
-                start = 0;
-            }
+    ) -> bool {
+        let (header, left, start) = match unit.pieces.take() {
+            Some(pieces) => pieces,
+            None => match unit.nals.next() {
+                None => return false,
+                Some(nal) if nal.len() <= PAYLOAD_BYTES_MAX => {
+                    let ends_unit = unit.nals.peek().is_none();
+                    self.packet(&[], nal, unit.timestamp, ends_unit, out);
+                    return true;
+                }
+                Some(nal) => (nal[0], &nal[1..], 0x80),
+            },
+        };
+        let (piece, left) = left.split_at(left.len().min(PAYLOAD_BYTES_MAX - 2));
+        let end = if left.is_empty() { 0x40 } else { 0 };
+        if !left.is_empty() {
+            unit.pieces = Some((header, left, 0));
         }
+        let head = [header & 0xe0 | FU_A, header & 0x1f | start | end];
+        let ends_unit = left.is_empty() && unit.nals.peek().is_none();
+        self.packet(&head, piece, unit.timestamp, ends_unit, out);
+        true
     }
 
     fn packet(
@@ -49,7 +71,6 @@ impl Packetizer {
         marker: bool,
         out: &mut Vec<u8>,
     ) {
-        const RTP_HEADER_BYTES: usize = 12;
         let bytes = RTP_HEADER_BYTES + head.len() + body.len();
         let length = u16::try_from(bytes).expect("a payload is at most 1400 bytes");
         out.extend([b'$', 0]);
@@ -75,7 +96,8 @@ mod tests {
             .collect();
         let mut packetizer = Packetizer { payload_type: 96, ssrc: 7, sequence: u16::MAX };
         let mut out = Vec::new();
-        packetizer.access_unit([&[0x67, 1][..], &long].into_iter(), 90, &mut out);
+        let mut unit = OpenUnit::new([&[0x67, 1][..], &long].into_iter(), 90);
+        while packetizer.next(&mut unit, &mut out) {}
         let mut rest = &out[..];
         let mut rebuilt = vec![0x65];
         let mut markers = Vec::new();

@@ -12,7 +12,7 @@ fn beside_camera<F: Future<Output = ()>>(test: impl FnOnce(SocketAddr) -> F) {
     tokio::task::LocalSet::new().block_on(&runtime, async {
         let listener = bind().await.expect("loopback");
         let address = listener.local_addr().expect("address");
-        let camera = tokio::task::spawn_local(serve(listener, CLIP));
+        let camera = tokio::task::spawn_local(serve(listener, DemoStream::clip()));
         test(address).await;
         camera.abort();
     });

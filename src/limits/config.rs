@@ -53,3 +53,5 @@ pub const CONFIG_PROBLEM_CHARS_MAX: usize = 240;
 pub const CONFIG_PROBLEMS_SHOWN: usize = 16;
 /// Connections to the demo camera's RTSP server; weir itself is one.
 pub const DEMO_CONNECTIONS_MAX: usize = 4;
+/// Bytes that a demo camera writes at once: most frames fit, a key frame takes several.
+pub const DEMO_OUTPUT_BYTES: usize = 16 * KIB;
