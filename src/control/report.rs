@@ -108,6 +108,10 @@ pub(crate) struct NetworkReport {
     /// Datagrams that the kernel dropped because they came faster than they were read.
     pub(crate) udp_receive_dropped: u64,
     pub(crate) udp_packets_sent: u64,
+    /// Calls of the kernel that sent them.
+    pub(crate) udp_calls: u64,
+    /// Whether the kernel cuts them out of larger messages (GSO).
+    pub(crate) udp_gso: bool,
     /// Messages that the kernel refused for good.
     pub(crate) udp_refused: u64,
     /// Times the socket was full; no packet is lost by it.
@@ -212,6 +216,8 @@ fn network(udp_port: u16) -> NetworkReport {
         udp_port,
         udp_receive_dropped: links::udp_dropped(udp_port),
         udp_packets_sent: gauges.udp_packets.load(Relaxed),
+        udp_calls: gauges.udp_calls.load(Relaxed),
+        udp_gso: gauges.gso.load(Relaxed) == 1,
         udp_refused: gauges.udp_refused.load(Relaxed),
         udp_blocked: gauges.udp_blocked.load(Relaxed),
         icmp_errors: gauges.icmp_errors.load(Relaxed),
