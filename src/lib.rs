@@ -13,8 +13,8 @@
 //! [`access`] decides who is admitted, and [`tls`] adds HTTPS. [`limits`] holds every bound,
 //! [`plan`] adds them up and [`mem`] allocates. [`net`] has the sockets, [`clock`] the time,
 //! [`journal`] the log, and [`process`] what the kernel and the service manager see. [`verify`]
-//! looks at a weir from outside. The cores of `rtsp`, `rtp`, `signalling`, `webrtc` and `egress`
-//! are sans-IO.
+//! looks at a weir from outside, and [`selftest`] at one that it starts on this box. The cores of
+//! `rtsp`, `rtp`, `signalling`, `webrtc` and `egress` are sans-IO.
 
 pub mod access;
 pub mod clock;
@@ -41,6 +41,7 @@ pub mod process;
 mod random;
 pub mod rtp;
 pub mod rtsp;
+pub mod selftest;
 pub mod signalling;
 pub mod sound;
 pub mod status;

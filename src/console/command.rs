@@ -56,6 +56,8 @@ pub enum ConsoleCommand {
         /// Print JSON for a script.
         json: bool,
     },
+    /// `selftest`: what this box can carry, measured with a small load beside what it does.
+    Selftest,
     /// `report`: everything that a helper needs to know, without secrets.
     Report,
     /// `reboot`: restarts the box, after a confirmation.
@@ -87,6 +89,7 @@ password reset [USER]          a new password for this console, or for a user
 config show                    the configuration, without secrets
 config reload                  reads the configuration again (--json)
 report                         all of this for support, without secrets
+selftest                       loads this box for 20 s: what can it carry
 reboot                         restarts the box
 version                        which build this is
 exit                           leaves (^D)
@@ -147,6 +150,7 @@ impl ConsoleCommand {
             ["config", "reload", "--json"] => Self::ConfigReload { json: true },
             ["config", ..] => return Err("config show or config reload".to_owned()),
             ["report"] => Self::Report,
+            ["selftest"] => Self::Selftest,
             ["reboot"] => Self::Reboot,
             ["version"] => Self::Version,
             ["help" | "?", ..] => Self::Help,

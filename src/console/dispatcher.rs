@@ -6,6 +6,7 @@ use std::rc::Rc;
 use super::command::{ConsoleCommand, HELP};
 use super::password::{self, PasswordDialog, Verdict};
 use super::screens;
+use super::selftest;
 use crate::config::{Camera, Edit, NewCamera};
 use crate::control::{Control, ListPosition};
 use crate::journal::lines::{self, LogLine};
@@ -175,6 +176,7 @@ impl Dispatcher {
                 )
             }
             ConsoleCommand::Report => Response::of(self.bundle().await, Then::Next),
+            ConsoleCommand::Selftest => Response::result(selftest::selftest().await),
             ConsoleCommand::Reboot => Response::of(whole(""), Then::Ask(Prompt::Reboot)),
             ConsoleCommand::Version => Response::text(format!("weir {}\n", process::version())),
             ConsoleCommand::Help => Response::text(format!("{HELP}\n")),

@@ -21,6 +21,7 @@ pub mod login;
 pub mod output;
 mod password;
 mod screens;
+mod selftest;
 mod serve;
 mod session;
 pub mod terminal;

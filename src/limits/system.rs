@@ -38,9 +38,9 @@ pub const OWN_NETWORKS_LOOK_US: u64 = 5_000_000;
 /// Bytes that are read of a table in `/proc/self/net`.
 pub const NET_FILE_BYTES_MAX: u64 = 64 * KIB as u64;
 
-/// Files that are open at once, at most: five sockets of each camera by UDP with sound, the two ends
-/// within weir and the connection of each encrypted or tunnelled one, those of dials, of HTTP, and
-/// 64 for everything else: the media socket, listeners, consoles, DNS, files that are read.
+/// Files that are open at once, at most: five sockets of each camera by UDP with sound, the two
+/// ends within weir and the connection of each encrypted or tunnelled one, those of dials, of HTTP,
+/// and 64 for everything else: the media socket, listeners, consoles, DNS, files that are read.
 pub const OPEN_FILES_MAX: u64 = (5 * PROFILE.cameras
     + 3 * PROFILE.bridged_cameras
     + 5 * CAMERAS_DIALLED_MAX

@@ -21,3 +21,16 @@ pub fn features() -> impl Iterator<Item = (&'static str, bool)> {
     let features: [(&str, bool); 0] = [];
     features.into_iter()
 }
+
+/// What AES-GCM is done with on this CPU by ring, in words: its own instructions, if it has those
+/// for AES and for GCM's multiplication both.
+pub fn sealing() -> (&'static str, bool) {
+    let has = |wanted: &str| features().any(|(name, has)| has && name == wanted);
+    if has("aes-ni") && has("pclmulqdq") {
+        ("AES-NI and PCLMULQDQ", true)
+    } else if has("aes") && has("pmull") {
+        ("AES and PMULL", true)
+    } else {
+        ("no instructions of its own", false)
+    }
+}

@@ -3,7 +3,9 @@
 use std::ffi::CString;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
+use std::process::Command;
 
 /// How long a last message waits for stderr to become writable.
 const WRITE_WAIT_MS: i32 = 1000;
@@ -63,6 +65,24 @@ pub(super) fn forbid_new_privileges() -> bool {
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0
             && libc::prctl(libc::PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1
     }
+}
+
+/// Has the kernel send SIGTERM to the program that is about to be started when this thread ends.
+pub(super) fn end_with_this_thread(command: &mut Command) {
+    // The lossless cast is that of a small positive number.
+    const SIGNAL: libc::c_ulong = libc::SIGTERM as libc::c_ulong;
+    // SAFETY: between fork and exec the closure makes one system call, of numbers, and reads the
+    // error that it left; it allocates nothing and takes no lock.
+    unsafe {
+        command.pre_exec(|| checked(libc::prctl(libc::PR_SET_PDEATHSIG, SIGNAL, 0, 0, 0)));
+    }
+}
+
+/// Sends SIGTERM to a child that was not waited for yet.
+pub(super) fn terminate(child: u32) -> io::Result<()> {
+    let pid = libc::pid_t::try_from(child).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // SAFETY: numbers go in and an error comes out.
+    checked(unsafe { libc::kill(pid, libc::SIGTERM) })
 }
 
 /// Writes to stderr without locks and buffers. Gives up if stderr is not writable.

@@ -60,6 +60,7 @@ tasks! {
     console_socket: "console listener", "a connection to the console's socket";
     console: "console", "a line, or what it asked for";
     cable: "serial console", "a line";
+    selftest: "selftest", "the program that runs it";
     demo: "demo camera", "a connection";
 }
 

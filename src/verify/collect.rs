@@ -11,6 +11,7 @@ use super::http::{Asked, HttpAnswer, HttpClient, HttpFailure, SiteTrust};
 use super::options::VerifyOptions;
 use super::printable;
 use super::session::{self, SessionFacts};
+use super::together::SessionPlan;
 use crate::clock;
 use crate::limits::VERIFY_SESSIONS_AT_ONCE_MAX;
 use crate::webrtc::provider::generate_certificate;
@@ -167,8 +168,9 @@ async fn look_at(
             && let Some((at, name)) = left.next()
         {
             let (client, certificate) = (Rc::clone(client), Rc::clone(&certificate));
+            let plan = SessionPlan::of_seconds(seconds);
             running.spawn_local(async move {
-                (at, session::look(&client, &name, seconds, &certificate).await)
+                (at, session::look(&client, &name, &plan, &certificate).await)
             });
         }
         let Some(looked) = running.join_next().await else { return Ok(found) };

@@ -9,26 +9,26 @@ use crate::clock;
 
 /// Everything that the rules judge; `None` is what was not reached.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Facts {
+pub(crate) struct Facts {
     /// Its version by `/healthz`, or why there is no answer.
-    pub(super) server: Option<Result<String, String>>,
+    pub(crate) server: Option<Result<String, String>>,
     /// What was found about the certificate: fine, not fine, or that there is no TLS.
-    pub(super) certificate: Certificate,
+    pub(crate) certificate: Certificate,
     /// Who we are there, or why we are nobody.
-    pub(super) identity: Option<Result<AskerFacts, String>>,
-    pub(super) configuration: Option<(String, String)>,
+    pub(crate) identity: Option<Result<AskerFacts, String>>,
+    pub(crate) configuration: Option<(String, String)>,
     /// The cameras at the begin and at the end.
-    pub(super) cameras: Option<[Vec<CameraFacts>; 2]>,
+    pub(crate) cameras: Option<[Vec<CameraFacts>; 2]>,
     /// Its own report at the begin and at the end; an operator is told.
-    pub(super) status: Option<[StatusFacts; 2]>,
+    pub(crate) status: Option<[StatusFacts; 2]>,
     /// Milliseconds between these two.
-    pub(super) apart_ms: u64,
-    pub(super) sessions: Vec<SessionFacts>,
+    pub(crate) apart_ms: u64,
+    pub(crate) sessions: Vec<SessionFacts>,
 }
 
 /// What is known of the certificate.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) enum Certificate {
+pub(crate) enum Certificate {
     /// Not so far.
     #[default]
     Unseen,
@@ -44,7 +44,7 @@ pub(super) enum Certificate {
 
 /// Who asks, as weir sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct AskerFacts {
+pub(crate) struct AskerFacts {
     pub(super) name: String,
     pub(super) role: String,
 }
@@ -57,7 +57,7 @@ impl AskerFacts {
 
 /// A camera of `/api/cameras`.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct CameraFacts {
+pub(crate) struct CameraFacts {
     pub(super) name: String,
     pub(super) state: String,
     pub(super) reason: String,
@@ -85,24 +85,24 @@ impl CameraFacts {
 
 /// What weir reports of itself in `/api/status`.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct StatusFacts {
-    pub(super) build_id: String,
-    pub(super) profile: String,
-    pub(super) uptime_s: u64,
-    pub(super) cpu_ms: Option<u64>,
-    pub(super) resident_most_bytes: Option<u64>,
-    pub(super) plan_bytes: Option<u64>,
-    pub(super) udp_port: Option<u64>,
+pub(crate) struct StatusFacts {
+    pub(crate) build_id: String,
+    pub(crate) profile: String,
+    pub(crate) uptime_s: u64,
+    pub(crate) cpu_ms: Option<u64>,
+    pub(crate) resident_most_bytes: Option<u64>,
+    pub(crate) plan_bytes: Option<u64>,
+    pub(crate) udp_port: Option<u64>,
     /// Tables that were found full, and how often.
-    pub(super) full_tables: Vec<(String, u64)>,
-    pub(super) errors_total: u64,
+    pub(crate) full_tables: Vec<(String, u64)>,
+    pub(crate) errors_total: u64,
     /// The last warnings and errors, the newest last.
-    pub(super) events: Vec<LoggedEvent>,
+    pub(crate) events: Vec<LoggedEvent>,
 }
 
 /// A warning or an error of weir's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct LoggedEvent {
+pub(crate) struct LoggedEvent {
     pub(super) is_error: bool,
     pub(super) text: String,
     pub(super) count: u64,
@@ -111,7 +111,7 @@ pub(super) struct LoggedEvent {
 }
 
 impl StatusFacts {
-    pub(super) fn read(json: &Value) -> Self {
+    pub(crate) fn read(json: &Value) -> Self {
         let uptime_s = json["uptime_s"].as_u64().unwrap_or(0);
         let started_s = json["started_at"].as_str().and_then(clock::unix_of);
         let now_s = started_s.map(|started_s| started_s + uptime_s);

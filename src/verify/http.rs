@@ -41,7 +41,7 @@ pub enum SiteTrust {
 
 /// Why there is no answer.
 #[derive(Debug, Clone)]
-pub(super) enum HttpFailure {
+pub(crate) enum HttpFailure {
     /// The certificate is not trusted.
     Untrusted(String),
     /// There is no connection, or it broke.
@@ -57,8 +57,8 @@ impl fmt::Display for HttpFailure {
 }
 
 /// An answer that was read whole.
-pub(super) struct HttpAnswer {
-    pub(super) status: StatusCode,
+pub(crate) struct HttpAnswer {
+    pub(crate) status: StatusCode,
     pub(super) location: Option<String>,
     pub(super) body: Bytes,
     /// The address that answered.
@@ -67,12 +67,12 @@ pub(super) struct HttpAnswer {
 
 impl HttpAnswer {
     /// The body as JSON; null for anything else.
-    pub(super) fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
     /// The status with the reason that weir gives, which is text of the network.
-    pub(super) fn reason(&self) -> String {
+    pub(crate) fn reason(&self) -> String {
         let detail = self.json()["detail"].as_str().map(super::printable);
         match detail {
             Some(detail) => format!("HTTP {}: {detail}", self.status.as_u16()),
@@ -82,7 +82,7 @@ impl HttpAnswer {
 }
 
 /// One request, without what each has.
-pub(super) struct Asked<'a> {
+pub(crate) struct Asked<'a> {
     pub(super) method: Method,
     pub(super) path: &'a str,
     /// An SDP offer, or nothing.
@@ -92,13 +92,13 @@ pub(super) struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    pub(super) fn get(path: &'a str) -> Self {
+    pub(crate) fn get(path: &'a str) -> Self {
         Self { method: Method::GET, path, offer: None, with_token: true }
     }
 }
 
 /// A client of one weir.
-pub(super) struct HttpClient {
+pub(crate) struct HttpClient {
     pub(super) site: SiteUrl,
     trust: SiteTrust,
     /// The value of `Authorization`.
@@ -111,7 +111,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 impl HttpClient {
     /// # Errors
     /// The token has characters that no header may have.
-    pub(super) fn new(
+    pub(crate) fn new(
         site: SiteUrl,
         trust: SiteTrust,
         token: Option<&str>,
@@ -132,7 +132,7 @@ impl HttpClient {
 
     /// Asks once and reads the answer. The exchange is boxed, so that it is no part of every task
     /// that waits for one.
-    pub(super) async fn ask(&self, asked: Asked<'_>) -> Result<HttpAnswer, HttpFailure> {
+    pub(crate) async fn ask(&self, asked: Asked<'_>) -> Result<HttpAnswer, HttpFailure> {
         let exchange: Pin<Box<dyn Future<Output = _> + '_>> = Box::pin(self.exchange(asked));
         let patience = Duration::from_millis(VERIFY_REQUEST_MS_MAX);
         let none = || HttpFailure::Unreachable(format!("no answer in {VERIFY_REQUEST_MS_MAX} ms"));

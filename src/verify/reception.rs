@@ -4,7 +4,11 @@
 //! judged some packets later, as packets may come in another order. Nothing is asked for again:
 //! what the network loses stays lost, and so is seen.
 
+use std::rc::Rc;
+
+use super::latency::LatencyCounts;
 use crate::codec::Codec;
+use crate::demo::SentPictures;
 use crate::limits::{VERIFY_REORDERED_PACKETS_MAX, VERIFY_SETTLE_MS, VERIFY_WINDOW_PACKETS};
 use crate::rtp::header::Header;
 use crate::rtp::nal::{NalHeader, NalRole};
@@ -18,28 +22,28 @@ const WORDS: usize = VERIFY_WINDOW_PACKETS / 64;
 
 /// The sums of one session.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct ReceptionCounts {
+pub(crate) struct ReceptionCounts {
     /// Packets that came and were authentic.
-    pub(super) packets: u64,
+    pub(crate) packets: u64,
     /// Packets from the first to the last that should have come.
-    pub(super) expected: u64,
+    pub(crate) expected: u64,
     /// Packets that came later than one behind them.
-    pub(super) late: u64,
+    pub(crate) late: u64,
     /// Packets whose tag did not match.
-    pub(super) forged: u64,
-    pub(super) whole_units: u64,
-    pub(super) broken_units: u64,
+    pub(crate) forged: u64,
+    pub(crate) whole_units: u64,
+    pub(crate) broken_units: u64,
     /// Whole units since the first second, and the milliseconds that they took.
-    pub(super) settled_units: u64,
-    pub(super) settled_ms: u64,
+    pub(crate) settled_units: u64,
+    pub(crate) settled_ms: u64,
     /// From the first offer's post to the last packet of a whole key frame.
-    pub(super) picture_ms: Option<u64>,
+    pub(crate) picture_ms: Option<u64>,
     /// RFC 3550 section 6.4.1, of the units' first packets.
-    pub(super) jitter_ms: f64,
+    pub(crate) jitter_ms: f64,
 }
 
 impl ReceptionCounts {
-    pub(super) fn lost(&self) -> u64 {
+    pub(crate) fn lost(&self) -> u64 {
         self.expected.saturating_sub(self.packets)
     }
 }
@@ -51,12 +55,18 @@ struct Unit {
     last: u64,
     is_key: bool,
     arrival_us: u64,
+    /// When its camera sent it, where that is known and counts.
+    sent_us: Option<u64>,
 }
 
 /// The reception of one session's media.
 pub(super) struct MediaReception {
     pub(super) counts: ReceptionCounts,
+    /// Of each whole unit whose camera says when it sent it.
+    pub(super) latencies: LatencyCounts,
     pub(super) ssrc: Option<u32>,
+    /// What the camera notes, if it is in this process.
+    sent: Option<Rc<SentPictures>>,
     codec: Codec,
     posted_us: u64,
     first_us: u64,
@@ -76,10 +86,12 @@ pub(super) struct MediaReception {
 
 impl MediaReception {
     /// Nothing received yet, for an offer that was posted then.
-    pub(super) fn new(codec: Codec, posted_us: u64) -> Self {
+    pub(super) fn new(codec: Codec, posted_us: u64, sent: Option<Rc<SentPictures>>) -> Self {
         Self {
             counts: ReceptionCounts::default(),
+            latencies: LatencyCounts::default(),
             ssrc: None,
+            sent,
             codec,
             posted_us,
             first_us: 0,
@@ -137,7 +149,8 @@ impl MediaReception {
         self.saw_key |= is_key(self.codec, payload);
         self.time(header.timestamp, now_us);
         if header.marker {
-            self.close(number, now_us);
+            let sent_us = self.sent.as_ref().and_then(|sent| sent.sent_in_window_us(payload));
+            self.close(number, now_us, sent_us);
         }
         self.judge(self.highest.saturating_sub(VERIFY_REORDERED_PACKETS_MAX));
     }
@@ -163,7 +176,7 @@ impl MediaReception {
     }
 
     /// A marker came: a unit ends here.
-    fn close(&mut self, last: u64, arrival_us: u64) {
+    fn close(&mut self, last: u64, arrival_us: u64, sent_us: Option<u64>) {
         let first = self.next_unit.replace(last + 1).unwrap_or(self.first);
         let is_key = std::mem::take(&mut self.saw_key);
         // A marker that came behind a later one: its unit was taken for a part of that one's.
@@ -174,7 +187,7 @@ impl MediaReception {
         if self.open.is_full() {
             self.judge_first();
         }
-        let _ = self.open.push_back(Unit { first, last, is_key, arrival_us });
+        let _ = self.open.push_back(Unit { first, last, is_key, arrival_us, sent_us });
     }
 
     /// Judges the units that end at or before `number`.
@@ -192,6 +205,10 @@ impl MediaReception {
             return;
         }
         self.counts.whole_units += 1;
+        if let Some(sent_us) = unit.sent_us {
+            let took_us = unit.arrival_us.saturating_sub(sent_us);
+            self.latencies.add(u32::try_from(took_us).unwrap_or(u32::MAX));
+        }
         if unit.is_key && self.counts.picture_ms.is_none() {
             let waited_us = unit.arrival_us.saturating_sub(self.posted_us);
             self.counts.picture_ms = Some(waited_us / 1_000);

@@ -11,7 +11,7 @@ struct Stream(MediaReception);
 
 impl Stream {
     fn new() -> Self {
-        Self(MediaReception::new(Codec::H264, 0))
+        Self(MediaReception::new(Codec::H264, 0, None))
     }
 
     fn packet(&mut self, number: u64) {

@@ -6,7 +6,7 @@ use super::facts::Facts;
 use super::options::VerifyLimits;
 use super::rules::{Finding, RuleVerdict, judge};
 use super::session::SessionFacts;
-use super::session_rules::percentile_95;
+use super::session_rules::percentile;
 use crate::clock;
 
 pub(super) const SCHEMA: u32 = 1;
@@ -40,67 +40,95 @@ impl VerifyReport {
 
     /// The rules that were missed, in their order.
     pub fn missed(&self) -> impl Iterator<Item = &Finding> {
-        self.findings.iter().filter(|finding| finding.verdict == RuleVerdict::Missed)
+        missed(&self.findings)
     }
 
     /// The look as a table, each miss below it with what to try.
     pub fn table(&self) -> String {
-        let headings = ["rule", "", "found", "limit"].map(str::to_owned);
-        let row = |finding: &Finding| {
-            let Finding { rule, verdict, found, limit, .. } = finding;
-            [(*rule).to_owned(), verdict.word().to_owned(), found.clone(), limit.clone()]
-        };
-        let rows = std::iter::once(headings).chain(self.findings.iter().map(row));
-        let mut text = format!("{} at {}\n\n{}", self.site, self.at, aligned(rows.collect()));
+        let mut text = format!("{} at {}\n\n{}", self.site, self.at, rules_table(&self.findings));
         if !self.sessions.is_empty() {
             let headings = HEADINGS.map(str::to_owned);
             let rows = std::iter::once(headings).chain(self.sessions.iter().map(session_row));
             text += &format!("\n{}", aligned(rows.collect()));
         }
-        for Finding { rule, found, limit, advice, .. } in self.missed() {
-            text += &format!(
-                "\n{rule}: MISSED\n  found: {found}\n  limit: {limit}\n  try:   {advice}\n"
-            );
-        }
-        let unknown = self.findings.iter().filter(|one| one.verdict == RuleVerdict::Unknown);
-        for (at, Finding { rule, found, advice, .. }) in unknown.enumerate() {
-            let gap = if at == 0 { "\n" } else { "" };
-            text += &format!("{gap}{rule}: unknown, {found}; {advice}\n");
-        }
-        text + &format!("\n{}\n", self.sentence())
+        format!("{text}{}\n{}\n", misses(&self.findings), self.sentence())
     }
 
     /// The sum of it: how many rules are good, missed and unknown.
     pub fn sentence(&self) -> String {
-        let count = |verdict| self.findings.iter().filter(|one| one.verdict == verdict).count();
-        let missed: Vec<&str> = self.missed().map(|finding| finding.rule).collect();
-        let (good, all, unknown) =
-            (count(RuleVerdict::Good), self.findings.len(), count(RuleVerdict::Unknown));
-        match missed.len() {
-            0 => format!("{good} of {all} rules good, none missed, {unknown} unknown"),
-            many => {
-                let missed = missed.join(", ");
-                format!("{good} of {all} rules good, {many} missed ({missed}), {unknown} unknown")
-            }
-        }
+        sentence(&self.findings)
     }
 
     /// The look as one JSON object.
     pub fn json(&self) -> Value {
-        let rule = |finding: &Finding| {
-            let Finding { rule, verdict, found, limit, advice } = finding;
-            let verdict = verdict.word().to_ascii_lowercase();
-            let advice = (!advice.is_empty()).then_some(advice);
-            json!({ "rule": rule, "verdict": verdict, "found": found, "limit": limit,
-                "advice": advice })
-        };
-        let verdict = if self.missed().next().is_none() { "good" } else { "missed" };
         json!({
-            "schema": SCHEMA, "url": self.site, "at": self.at, "verdict": verdict,
-            "rules": self.findings.iter().map(rule).collect::<Vec<_>>(),
+            "schema": SCHEMA, "url": self.site, "at": self.at, "verdict": verdict(&self.findings),
+            "rules": rules_json(&self.findings),
             "sessions": self.sessions.iter().map(session_json).collect::<Vec<_>>(),
         })
     }
+}
+
+/// The rules that were missed, in their order.
+pub(crate) fn missed(findings: &[Finding]) -> impl Iterator<Item = &Finding> {
+    findings.iter().filter(|finding| finding.verdict == RuleVerdict::Missed)
+}
+
+/// `good` unless a rule was missed.
+pub(crate) fn verdict(findings: &[Finding]) -> &'static str {
+    if missed(findings).next().is_none() { "good" } else { "missed" }
+}
+
+/// A line for each rule.
+pub(crate) fn rules_table(findings: &[Finding]) -> String {
+    let headings = ["rule", "", "found", "limit"].map(str::to_owned);
+    let row = |finding: &Finding| {
+        let Finding { rule, verdict, found, limit, .. } = finding;
+        [(*rule).to_owned(), verdict.word().to_owned(), found.clone(), limit.clone()]
+    };
+    aligned(std::iter::once(headings).chain(findings.iter().map(row)).collect())
+}
+
+/// Each miss with what to try, then what is unknown and why; empty where all is good.
+pub(crate) fn misses(findings: &[Finding]) -> String {
+    let mut text = String::new();
+    for Finding { rule, found, limit, advice, .. } in missed(findings) {
+        text +=
+            &format!("\n{rule}: MISSED\n  found: {found}\n  limit: {limit}\n  try:   {advice}\n");
+    }
+    let unknown = findings.iter().filter(|one| one.verdict == RuleVerdict::Unknown);
+    for (at, Finding { rule, found, advice, .. }) in unknown.enumerate() {
+        let gap = if at == 0 { "\n" } else { "" };
+        text += &format!("{gap}{rule}: unknown, {found}; {advice}\n");
+    }
+    text
+}
+
+/// How many rules are good, missed and unknown, and which are missed.
+pub(crate) fn sentence(findings: &[Finding]) -> String {
+    let count = |verdict| findings.iter().filter(|one| one.verdict == verdict).count();
+    let missed: Vec<&str> = missed(findings).map(|finding| finding.rule).collect();
+    let (good, all, unknown) =
+        (count(RuleVerdict::Good), findings.len(), count(RuleVerdict::Unknown));
+    match missed.len() {
+        0 => format!("{good} of {all} rules good, none missed, {unknown} unknown"),
+        many => {
+            let missed = missed.join(", ");
+            format!("{good} of {all} rules good, {many} missed ({missed}), {unknown} unknown")
+        }
+    }
+}
+
+/// The rules for programs.
+pub(crate) fn rules_json(findings: &[Finding]) -> Value {
+    let rule = |finding: &Finding| {
+        let Finding { rule, verdict, found, limit, advice } = finding;
+        let verdict = verdict.word().to_ascii_lowercase();
+        let advice = (!advice.is_empty()).then_some(advice);
+        json!({ "rule": rule, "verdict": verdict, "found": found, "limit": limit,
+            "advice": advice })
+    };
+    findings.iter().map(rule).collect()
 }
 
 fn session_row(session: &SessionFacts) -> [String; 8] {
@@ -120,7 +148,7 @@ fn session_row(session: &SessionFacts) -> [String; 8] {
 
 fn session_json(session: &SessionFacts) -> Value {
     let counts = &session.counts;
-    let round_trip_ms = percentile_95(session.round_trips_us.clone());
+    let round_trip_ms = percentile(95, session.round_trips_us.clone());
     let round_trip_ms = round_trip_ms.map(|us| f64::from(us) / 1_000.0);
     json!({
         "camera": session.camera, "failure": session.failure, "cipher": session.cipher,
@@ -132,7 +160,7 @@ fn session_json(session: &SessionFacts) -> Value {
 }
 
 /// Columns as wide as their widest cell, the last one excepted.
-fn aligned<const N: usize>(rows: Vec<[String; N]>) -> String {
+pub(crate) fn aligned<const N: usize>(rows: Vec<[String; N]>) -> String {
     let width = |column: usize| {
         rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()
     };

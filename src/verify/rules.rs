@@ -54,7 +54,7 @@ pub struct Finding {
 
 /// What a rule returns: a [`Finding`] without its name.
 #[derive(Debug, PartialEq)]
-pub(super) struct Judgement {
+pub(crate) struct Judgement {
     verdict: RuleVerdict,
     found: String,
     limit: String,
@@ -87,31 +87,40 @@ const RULES: [(&str, Rule); 18] = [
 
 /// Judges a look by every rule.
 pub(super) fn judge(facts: &Facts, limits: &VerifyLimits) -> Vec<Finding> {
-    let judge = |(rule, check): &(&'static str, Rule)| {
-        let Judgement { verdict, found, limit, advice } = check(facts, limits);
-        Finding { rule, verdict, found, limit, advice }
-    };
-    RULES.iter().map(judge).collect()
+    RULES.iter().map(|(rule, check)| check(facts, limits).of_rule(rule)).collect()
+}
+
+/// Judges a look by the rules with these names, in their usual order.
+pub(crate) fn judge_by(names: &[&str], facts: &Facts, limits: &VerifyLimits) -> Vec<Finding> {
+    let mut findings = judge(facts, limits);
+    findings.retain(|finding| names.contains(&finding.rule));
+    findings
 }
 
 impl Judgement {
-    pub(super) fn of(is_good: bool, found: String, limit: String, advice: &str) -> Self {
+    /// The finding of the rule with this name.
+    pub(crate) fn of_rule(self, rule: &'static str) -> Finding {
+        let Self { verdict, found, limit, advice } = self;
+        Finding { rule, verdict, found, limit, advice }
+    }
+
+    pub(crate) fn of(is_good: bool, found: String, limit: String, advice: &str) -> Self {
         let (verdict, advice) =
             if is_good { (RuleVerdict::Good, "") } else { (RuleVerdict::Missed, advice) };
         Self { verdict, found, limit, advice: advice.to_owned() }
     }
 
-    pub(super) fn missed(found: String, limit: &str, advice: &str) -> Self {
+    pub(crate) fn missed(found: String, limit: &str, advice: &str) -> Self {
         Self::of(false, found, limit.to_owned(), advice)
     }
 
-    pub(super) fn unknown(found: &str, limit: &str, advice: &str) -> Self {
+    pub(crate) fn unknown(found: &str, limit: &str, advice: &str) -> Self {
         let [found, limit, advice] = [found, limit, advice].map(str::to_owned);
         Self { verdict: RuleVerdict::Unknown, found, limit, advice }
     }
 
     /// The rule needs what was not reached; another rule says why.
-    pub(super) fn not_reached(limit: &str) -> Self {
+    pub(crate) fn not_reached(limit: &str) -> Self {
         Self::unknown("not looked at", limit, "what the rules above say comes first")
     }
 }

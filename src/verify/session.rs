@@ -14,8 +14,10 @@ use tokio::time::timeout;
 use super::answer::{Answer, ViewerOffer};
 use super::checks::Checks;
 use super::http::{Asked, HttpClient};
+use super::latency::LatencyCounts;
 use super::reception::{MediaReception, ReceptionCounts};
 use super::reports::receiver_report;
+use super::together::SessionPlan;
 use crate::clock;
 use crate::config::CertificateFingerprint;
 use crate::egress::srtp::{OpenKeys, OpenMediaKey, Seal as _, SealKeys};
@@ -31,39 +33,44 @@ const REPORT_US: u64 = 1_000_000;
 const DATAGRAM_BYTES_MAX: usize = 2048;
 /// As large as any certificate that dimpl hands out.
 const DTLS_BYTES_MAX: usize = 4096;
+/// Datagrams that are read in one go before what else is due is looked at.
+const DATAGRAMS_AT_ONCE_MAX: usize = 64;
 /// The longest wait for a datagram: DTLS has timers of its own.
 const WAIT_US_MAX: u64 = 50_000;
 
 /// What was found in one session.
 #[derive(Debug, Clone, Default)]
-pub(super) struct SessionFacts {
-    pub(super) camera: String,
+pub(crate) struct SessionFacts {
+    pub(crate) camera: String,
     /// Why it came to no end, or how it ended early.
-    pub(super) failure: Option<String>,
+    pub(crate) failure: Option<String>,
     /// The name of the SRTP profile.
-    pub(super) cipher: Option<&'static str>,
+    pub(crate) cipher: Option<&'static str>,
     /// Whether that is AES-GCM.
-    pub(super) is_gcm: bool,
+    pub(crate) is_gcm: bool,
     /// The candidates, and where media came from.
-    pub(super) addresses: Vec<SocketAddr>,
+    pub(crate) addresses: Vec<SocketAddr>,
     /// Whether RTP and RTCP share a port by the answer.
-    pub(super) has_rtcp_mux: bool,
-    pub(super) counts: ReceptionCounts,
-    pub(super) round_trips_us: Vec<u32>,
+    pub(crate) has_rtcp_mux: bool,
+    pub(crate) counts: ReceptionCounts,
+    pub(crate) round_trips_us: Vec<u32>,
+    /// Of each whole picture whose camera says when it was sent: until its last packet came.
+    pub(crate) latencies: LatencyCounts,
 }
 
-/// Looks at a camera for so many seconds of media.
-pub(super) async fn look(
+/// Looks at a camera as long as the plan says.
+pub(crate) async fn look(
     client: &HttpClient,
     camera: &str,
-    seconds: u64,
+    plan: &SessionPlan,
     certificate: &DtlsCertificate,
 ) -> SessionFacts {
     let mut facts = SessionFacts { camera: camera.to_owned(), ..SessionFacts::default() };
     let mut location = None;
-    let looked = play(client, camera, seconds, certificate, &mut facts, &mut location).await;
+    let looked = play(client, camera, plan, certificate, &mut facts, &mut location).await;
     facts.failure = looked.err();
     if let Some(location) = location {
+        let _permit = plan.permit().await;
         let delete =
             Asked { method: Method::DELETE, path: &location, offer: None, with_token: true };
         match client.ask(delete).await {
@@ -82,11 +89,12 @@ pub(super) async fn look(
 async fn play(
     client: &HttpClient,
     camera: &str,
-    seconds: u64,
+    plan: &SessionPlan,
     certificate: &DtlsCertificate,
     facts: &mut SessionFacts,
     location: &mut Option<String>,
 ) -> Result<(), String> {
+    let permit = plan.permit().await;
     let posted_us = clock::now_us();
     let us = ViewerOffer {
         ufrag: hex::text(&random::<4>()),
@@ -113,10 +121,10 @@ async fn play(
     let dtls = provider::client(certificate, now).map_err(|error| error.to_string())?;
     let mut peer = Peer {
         checks: Checks::new(&answer.ufrag, &us.ufrag, &answer.password),
-        reception: MediaReception::new(answer.codec, posted_us),
+        reception: MediaReception::new(answer.codec, posted_us, plan.sent.clone()),
         socket,
         answer,
-        dtls,
+        dtls: Some(dtls),
         remote: None,
         keys: None,
         ssrc: u32::from_le_bytes(random()),
@@ -125,9 +133,18 @@ async fn play(
         next_report_us: u64::MAX,
         is_proven: false,
     };
-    let played = peer.run(seconds * 1_000_000, facts).await;
+    let connected = peer.run(facts, |begun_us, _| begun_us.is_some()).await;
+    drop(permit);
+    let played = match connected {
+        Ok(()) => {
+            let _playing = plan.playing();
+            peer.run(facts, |begun_us, now_us| plan.is_over(begun_us, now_us)).await
+        }
+        Err(why) => Err(why),
+    };
     peer.reception.finish();
     facts.counts = peer.reception.counts;
+    facts.latencies = peer.reception.latencies;
     facts.round_trips_us = peer.checks.round_trips_us;
     played
 }
@@ -157,7 +174,8 @@ struct Peer {
     socket: UdpSocket,
     answer: Answer,
     checks: Checks,
-    dtls: Dtls,
+    /// Until the keys are there: it takes more memory than all the rest.
+    dtls: Option<Dtls>,
     /// The first candidate that answered a check: it is nominated.
     remote: Option<SocketAddr>,
     keys: Option<Keys>,
@@ -172,23 +190,29 @@ struct Peer {
 }
 
 impl Peer {
-    /// Runs until there were so many microseconds of media.
-    async fn run(&mut self, media_us: u64, facts: &mut SessionFacts) -> Result<(), String> {
+    /// Runs until `is_over` says so, by when media began and by the time now.
+    async fn run(
+        &mut self,
+        facts: &mut SessionFacts,
+        is_over: impl Fn(Option<u64>, u64) -> bool,
+    ) -> Result<(), String> {
         let begun_us = clock::now_us();
         let mut buffer = [0; DATAGRAM_BYTES_MAX];
         loop {
             let now_us = clock::now_us();
-            match self.reception.begun_us() {
-                Some(first_us) if now_us >= first_us + media_us => return Ok(()),
-                None if now_us >= begun_us + VERIFY_CONNECT_MS_MAX * 1_000 => {
-                    return Err(self.what_lacks());
-                }
-                _ => {}
+            let media_us = self.reception.begun_us();
+            if is_over(media_us, now_us) {
+                return Ok(());
+            }
+            if media_us.is_none() && now_us >= begun_us + VERIFY_CONNECT_MS_MAX * 1_000 {
+                return Err(self.what_lacks());
             }
             self.check(now_us).await;
             self.report(now_us).await;
-            if self.remote.is_some() && self.keys.is_none() {
-                let ticked = self.dtls.handle_timeout(clock::instant(now_us));
+            if self.remote.is_some()
+                && let Some(dtls) = &mut self.dtls
+            {
+                let ticked = dtls.handle_timeout(clock::instant(now_us));
                 ticked.map_err(|error| format!("DTLS: {error}"))?;
                 self.drain(facts).await?;
             }
@@ -199,6 +223,10 @@ impl Peer {
             // An error is of a candidate that nobody listens at.
             let Ok(Ok((bytes, from))) = received else { continue };
             self.read(&mut buffer[..bytes], from, facts).await?;
+            for _ in 1..DATAGRAMS_AT_ONCE_MAX {
+                let Ok((bytes, from)) = self.socket.try_recv_from(&mut buffer) else { break };
+                self.read(&mut buffer[..bytes], from, facts).await?;
+            }
         }
     }
 
@@ -263,11 +291,12 @@ impl Peer {
                     self.next_check_us = 0;
                 }
             }
-            DatagramKind::Dtls(_) if self.keys.is_none() && self.remote == Some(from) => {
-                let now = clock::instant(now_us);
-                let taken = self.dtls.handle_timeout(now);
-                let taken = taken.and_then(|()| self.dtls.handle_packet(datagram));
-                taken.map_err(|error| format!("DTLS: {error}"))?;
+            DatagramKind::Dtls(_) if self.dtls.is_some() && self.remote == Some(from) => {
+                if let Some(dtls) = &mut self.dtls {
+                    let taken = dtls.handle_timeout(clock::instant(now_us));
+                    let taken = taken.and_then(|()| dtls.handle_packet(datagram));
+                    taken.map_err(|error| format!("DTLS: {error}"))?;
+                }
                 self.drain(facts).await?;
             }
             DatagramKind::Dtls(21) => {
@@ -318,10 +347,10 @@ impl Peer {
 
     /// Sends what DTLS has to say, and takes the keys.
     async fn drain(&mut self, facts: &mut SessionFacts) -> Result<(), String> {
-        let Some(remote) = self.remote else { return Ok(()) };
+        let (Some(remote), Some(dtls)) = (self.remote, &mut self.dtls) else { return Ok(()) };
         let mut buffer = [0; DTLS_BYTES_MAX];
         loop {
-            match self.dtls.poll_output(&mut buffer) {
+            match dtls.poll_output(&mut buffer) {
                 // Not by `send`: the packet is in a buffer of its own.
                 Output::Packet(packet) => drop(self.socket.send_to(packet, remote).await),
                 Output::PeerCert(certificate) => {
@@ -341,6 +370,9 @@ impl Peer {
         }
         if self.keys.is_some() && !self.is_proven {
             return Err("DTLS: the certificate is not that of the answer".to_owned());
+        }
+        if self.keys.is_some() {
+            self.dtls = None;
         }
         Ok(())
     }

@@ -142,7 +142,7 @@ pub(super) fn loss(facts: &Facts, limits: &VerifyLimits) -> Judgement {
 pub(super) fn latency(facts: &Facts, limits: &VerifyLimits) -> Judgement {
     let limit = format!("95 % of round trips under {} ms", limits.latency_ms);
     let trips = facts.sessions.iter().flat_map(|session| &session.round_trips_us).copied();
-    let Some(p95_us) = percentile_95(trips.collect()) else {
+    let Some(p95_us) = percentile(95, trips.collect()) else {
         return Judgement::not_reached(&limit);
     };
     let p95_ms = f64::from(p95_us) / 1_000.0;
@@ -174,9 +174,9 @@ pub(super) fn jitter(facts: &Facts, limits: &VerifyLimits) -> Judgement {
     )
 }
 
-/// The value that 95 % of the others do not pass; `None` of none.
-pub(super) fn percentile_95(mut values: Vec<u32>) -> Option<u32> {
+/// The value that so many percent of the others do not pass; `None` of none.
+pub(super) fn percentile(percent: usize, mut values: Vec<u32>) -> Option<u32> {
     values.sort_unstable();
-    let at = (values.len() * 95).div_ceil(100).checked_sub(1)?;
+    let at = (values.len() * percent).div_ceil(100).checked_sub(1)?;
     values.get(at).copied()
 }

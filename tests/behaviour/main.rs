@@ -49,6 +49,7 @@ mod program_file;
 mod proxies;
 mod reload;
 mod resend;
+mod selftest;
 mod session_life;
 mod slow_hashes;
 mod sound;

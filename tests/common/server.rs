@@ -346,7 +346,8 @@ fn ports() -> impl Iterator<Item = u32> {
     (0..COUNT).map(move |_| FIRST + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % COUNT)
 }
 
-fn fresh_directory() -> PathBuf {
+/// A new folder; whoever asked for it removes it.
+pub fn fresh_directory() -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let name = format!("weir-{}-{number}", std::process::id());

@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use weir::console::Device;
 use weir::limits::{
-    CONSOLE_BAUD_DEFAULT, CONSOLE_BAUD_MAX, CONSOLE_BAUD_MIN, VERIFY_SAMPLE_DEFAULT,
+    CONSOLE_BAUD_DEFAULT, CONSOLE_BAUD_MAX, CONSOLE_BAUD_MIN, SELFTEST_CAMERAS_MAX,
+    SELFTEST_SECONDS_DEFAULT, SELFTEST_SECONDS_MAX, SELFTEST_SECONDS_MIN, VERIFY_SAMPLE_DEFAULT,
     VERIFY_SECONDS_DEFAULT, VERIFY_SECONDS_MAX, VERIFY_SECONDS_MIN,
 };
 use weir::verify::{SiteUrl, VerifyLimits, watch_duration};
@@ -40,6 +41,8 @@ pub(crate) enum Command {
     Import(Import),
     /// Look at a weir over the network, with real sessions, and say which rules it keeps
     Verify(Box<Verify>),
+    /// Measure what this box can carry, with cameras and viewers of weir's own on loopback
+    Selftest(Selftest),
     /// Serve a camera of weir's own at http://127.0.0.1:8117/
     Demo,
 }
@@ -135,6 +138,21 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "FILE", default_value = "weir-verify.log")]
     pub(crate) watch_file: PathBuf,
     /// Print JSON in place of the table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Selftest {
+    /// How many cameras, each with one viewer
+    #[arg(long, value_name = "NUMBER", default_value_t = SELFTEST_CAMERAS_MAX as u64,
+        value_parser = clap::value_parser!(u64).range(1..=SELFTEST_CAMERAS_MAX as u64))]
+    pub(crate) cameras: u64,
+    /// How long to measure
+    #[arg(long, value_name = "SECONDS", default_value_t = SELFTEST_SECONDS_DEFAULT,
+        value_parser = clap::value_parser!(u64).range(SELFTEST_SECONDS_MIN..=SELFTEST_SECONDS_MAX))]
+    pub(crate) seconds: u64,
+    /// Print JSON in place of the tables
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -5,6 +5,7 @@ mod arguments;
 mod console;
 mod import;
 mod password;
+mod selftest;
 mod tls;
 mod typing;
 mod verify;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         }
         Command::Import(arguments) => import::import(&arguments),
         Command::Verify(arguments) => verify::run(*arguments),
+        Command::Selftest(arguments) => selftest::run(&arguments),
         Command::Demo => {
             journal::to_stderr();
             let started = Started::without_file(Config::demo(0));
