@@ -96,6 +96,19 @@ test('the box has most of its memory left', async (t) => {
   assert.match(await box.run('sysctl -n net.core.wmem_max'), /2097152/);
 });
 
+test('a selftest has a verdict, whatever its figures are here', async (t) => {
+  const said = await box.run('weir selftest --cameras 2 --seconds 2 --json', 180_000);
+  const selftest = JSON.parse(/^\{.*\}/m.exec(said)[0]);
+  t.diagnostic(JSON.stringify(selftest.window));
+  assert.equal(selftest.cpu.architecture, 'aarch64');
+  assert.ok(selftest.cpu.seal_ns > 0);
+  assert.equal(selftest.verdict, selftest.rules.some((rule) => rule.verdict === 'missed') ? 'missed' : 'good');
+  const run = selftest.rules.find((rule) => rule.rule === 'run');
+  assert.equal(run.verdict, 'good', run.found);
+  assert.ok(selftest.window.frames.sent > 0);
+  assert.doesNotMatch(await box.run('ls /tmp'), /weir-selftest/);
+});
+
 test('it keeps what it was told over a restart, and starts again when asked to', async () => {
   await viewer.close();
   await box.run('kill -9 $(pidof weir)');

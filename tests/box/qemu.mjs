@@ -65,10 +65,10 @@ export class Box {
   }
 
   /** What a command says in the box itself. */
-  async run(command) {
+  async run(command, limitMs) {
     // The shell's echo of the line, which it may break, has the mark in two.
     this.shell.types(`${command}; echo the-''end`);
-    return (await this.shell.sees('the-end')).replace('the-end', '');
+    return (await this.shell.sees('the-end', limitMs)).replace('the-end', '');
   }
 
   async stop() {
