@@ -80,6 +80,8 @@ pub const RTSP_REDIRECTS_MAX: u32 = 3;
 pub const RTSP_SDP_MEDIA_MAX: usize = 16;
 /// Formats of a media section that are read; cameras have one.
 pub const RTSP_SDP_FORMATS_MAX: usize = 16;
+/// Frames per second that the SDP of a camera may say; more is no rate of a camera.
+pub const RTSP_SDP_FRAMES_PER_S_MAX: f64 = 240.0;
 /// Tracks besides the video that are set up, for a camera that plays only then.
 pub const RTSP_OTHER_TRACKS_MAX: usize = 3;
 /// PPS taken from an SDP; two are the most seen.

@@ -169,7 +169,7 @@ impl Cameras {
             connection.throttle(sink.stats);
             return Ok(false);
         }
-        connection.tell_put_off(now_us);
+        connection.tell_put_off(sink.stats, now_us);
         connection.put_off_us = None;
         let was_throttled = std::mem::take(&mut connection.is_throttled);
         let bytes = match connection.socket.read(&mut scratch[..room]) {
@@ -208,12 +208,17 @@ impl Cameras {
     }
 
     /// Handles time for one camera: keepalive, receiver reports, silence, the TEARDOWN time-out.
-    pub(super) fn timeout(&mut self, slot: usize, now_us: u64) -> Result<(), Lost> {
+    pub(super) fn timeout(
+        &mut self,
+        slot: usize,
+        stats: &CameraStats,
+        now_us: u64,
+    ) -> Result<(), Lost> {
         let Some(connection) = self.slots[slot].as_mut() else { return Ok(()) };
         if connection.leaves_by_us.is_some_and(|by_us| now_us >= by_us) {
             return Err(Lost::Stopped);
         }
-        connection.tell_put_off(now_us);
+        connection.tell_put_off(stats, now_us);
         if now_us >= connection.session.deadline_us() {
             connection.session.timeout(now_us).map_err(|error| lost(&error))?;
         }
@@ -285,10 +290,13 @@ impl Cameras {
 
 impl Connection {
     /// Tells the session how long weir itself put off reading: that is not the camera's silence.
-    fn tell_put_off(&mut self, now_us: u64) {
+    /// The statistics are told too.
+    fn tell_put_off(&mut self, stats: &CameraStats, now_us: u64) {
         if let Some(since_us) = &mut self.put_off_us {
             let since_us = std::mem::replace(since_us, now_us);
-            self.session.was_not_read(now_us.saturating_sub(since_us));
+            let unread_us = now_us.saturating_sub(since_us);
+            self.session.was_not_read(unread_us);
+            stats.unread_us.fetch_add(unread_us, Relaxed);
         }
     }
 

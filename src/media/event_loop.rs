@@ -375,7 +375,7 @@ impl EventLoop {
     fn review(&mut self) {
         self.review_us = self.now_us + REVIEW_US;
         for slot in 0..CAMERAS_MAX {
-            let silent = self.memory.cameras.timeout(slot, self.now_us);
+            let silent = self.memory.cameras.timeout(slot, &status::CAMERAS[slot], self.now_us);
             let Memory { streams, sounds, chunks, .. } = &mut *self.memory;
             sounds[slot].report(&status::CAMERAS[slot]);
             match status::CAMERAS[slot].viewers.load(Relaxed) {

@@ -19,6 +19,16 @@ pub struct Receiver {
     sequence: Sequence,
     depacketizer: Depacketizer,
     units: AccessUnits,
+    losses: ReceiverLosses,
+}
+
+/// What was missing by the numbers of the packets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ReceiverLosses {
+    /// Gaps in the numbers; a restart of the numbers is none.
+    pub gaps: u32,
+    /// The packets missing in them.
+    pub packets: u64,
 }
 
 /// The result of receiving a packet.
@@ -44,6 +54,7 @@ impl Receiver {
             sequence: Sequence::new(),
             depacketizer: Depacketizer::new(Codec::H264),
             units: AccessUnits::new(),
+            losses: ReceiverLosses { gaps: 0, packets: 0 },
         }
     }
 
@@ -70,6 +81,7 @@ impl Receiver {
     /// its last picture was.
     pub fn renew(&mut self) {
         self.sequence = Sequence::new();
+        self.losses = ReceiverLosses::default();
         self.units.renew();
     }
 
@@ -97,7 +109,9 @@ impl Receiver {
         }
         self.units.packet_ends(header.marker, head);
         let overflowed = self.units.take_overflowed();
-        Ok(if step == SequenceStep::Loss {
+        Ok(if let SequenceStep::Loss { missing } = step {
+            self.losses.gaps += u32::from(missing > 0);
+            self.losses.packets += u64::from(missing);
             Received::Lossy(BreakReason::Gap)
         } else if overflowed {
             Received::Lossy(BreakReason::Overflow)
@@ -123,6 +137,23 @@ impl Receiver {
     /// held until the next one begins.
     pub fn holds_back(&self) -> bool {
         self.units.habit.holds_back()
+    }
+
+    /// What was missing by the numbers of the packets, since the slot got its camera.
+    pub fn losses(&self) -> ReceiverLosses {
+        self.losses
+    }
+
+    /// How often the camera's timestamps jumped; see [`Timeline::jump_count`].
+    ///
+    /// [`Timeline::jump_count`]: super::timeline::Timeline::jump_count
+    pub fn clock_jumps(&self) -> u32 {
+        self.units.timeline.jump_count()
+    }
+
+    /// The camera's last timestamp that was believed, and when its access unit came (µs).
+    pub fn camera_clock(&self) -> Option<(u32, u64)> {
+        self.units.timeline.camera_clock()
     }
 
     /// Whether the camera was seen to send B-frames.

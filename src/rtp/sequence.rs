@@ -6,7 +6,7 @@
 //! never change: after [`SEQUENCE_REPEATS_MIN`] of one number in a row it means nothing.
 
 use super::header::Header;
-use crate::limits::SEQUENCE_REPEATS_MIN;
+use crate::limits::{RTP_GAP_PACKETS_MAX, SEQUENCE_REPEATS_MIN};
 
 /// What a packet's sequence number shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +14,10 @@ pub enum SequenceStep {
     /// The expected number, or the first packet.
     Next,
     /// Packets are missing, or the camera restarted its numbers.
-    Loss,
+    Loss {
+        /// How many packets are missing; 0 where the numbers were restarted.
+        missing: u16,
+    },
     /// Another SSRC with its own numbers.
     NewSource,
 }
@@ -51,8 +54,17 @@ impl Sequence {
             None => SequenceStep::Next,
             Some(last) if last.sequence.wrapping_add(1) == header.sequence => SequenceStep::Next,
             Some(last) if last.ssrc != header.ssrc => SequenceStep::NewSource,
-            Some(_) => SequenceStep::Loss,
+            Some(last) => SequenceStep::Loss { missing: last.missing_before(header.sequence) },
         }
+    }
+}
+
+impl Last {
+    /// The packets between it and one with the number `sequence`; 0 for a number so far away, or so
+    /// far back, that it is of a new sequence.
+    fn missing_before(&self, sequence: u16) -> u16 {
+        let missing = sequence.wrapping_sub(self.sequence).wrapping_sub(1);
+        if missing < RTP_GAP_PACKETS_MAX { missing } else { 0 }
     }
 }
 
@@ -70,10 +82,10 @@ mod tests {
         for (number, ssrc, step) in [
             (65_535, 1, SequenceStep::Next),
             (0, 1, SequenceStep::Next),
-            (2, 1, SequenceStep::Loss),
+            (2, 1, SequenceStep::Loss { missing: 1 }),
             (3, 1, SequenceStep::Next),
-            (3, 1, SequenceStep::Loss),
-            (40_000, 1, SequenceStep::Loss),
+            (3, 1, SequenceStep::Loss { missing: 0 }),
+            (40_000, 1, SequenceStep::Loss { missing: 0 }),
             (40_001, 2, SequenceStep::Next),
             (7, 3, SequenceStep::NewSource),
             (8, 3, SequenceStep::Next),
@@ -87,12 +99,16 @@ mod tests {
         let mut sequence = Sequence::new();
         sequence.step(&header(7, 1));
         for _ in 1..SEQUENCE_REPEATS_MIN {
-            assert_eq!(sequence.step(&header(7, 1)), SequenceStep::Loss);
+            assert_eq!(sequence.step(&header(7, 1)), SequenceStep::Loss { missing: 0 });
         }
         for _ in 0..1000 {
             assert_eq!(sequence.step(&header(7, 1)), SequenceStep::Next);
         }
         assert_eq!(sequence.step(&header(8, 1)), SequenceStep::Next);
-        assert_eq!(sequence.step(&header(8, 1)), SequenceStep::Loss, "it counts again");
+        assert_eq!(
+            sequence.step(&header(8, 1)),
+            SequenceStep::Loss { missing: 0 },
+            "it counts again"
+        );
     }
 }

@@ -111,7 +111,7 @@ impl SoundReceiver {
         codec: SoundCodec,
         now_us: u64,
     ) -> Option<u32> {
-        let is_loss = self.sequence.step(header) == SequenceStep::Loss;
+        let is_loss = matches!(self.sequence.step(header), SequenceStep::Loss { .. });
         let expected = self.expected.replace(header.timestamp.wrapping_add(ticks));
         let of_arrival = || {
             let us = now_us.saturating_sub(self.arrival_us);

@@ -36,7 +36,10 @@ pub struct Timeline {
     reconnected: bool,
     /// Added to the camera's timestamps to get the published ones.
     offset: u32,
+    /// Jumps in a row.
     jumps: u8,
+    /// Runs of such jumps since another camera took over the slot.
+    jump_count: u32,
     /// Steps back, and access units, since their count last began.
     backs: u8,
     units: u8,
@@ -60,6 +63,7 @@ impl Timeline {
             reconnected: false,
             offset: 0,
             jumps: 0,
+            jump_count: 0,
             backs: 0,
             units: 0,
             b_frames: false,
@@ -76,6 +80,7 @@ impl Timeline {
     pub fn renewed(&mut self) {
         self.reconnected = true;
         self.b_frames = false;
+        self.jump_count = 0;
     }
 
     /// The published timestamp for a new access unit with the camera's timestamp `camera`.
@@ -112,6 +117,16 @@ impl Timeline {
         self.last.map(|last| (last.timestamp, last.arrival_us))
     }
 
+    /// The camera's last timestamp that was believed, and when its access unit came (µs).
+    pub fn camera_clock(&self) -> Option<(u32, u64)> {
+        self.last.map(|last| (last.camera, last.arrival_us))
+    }
+
+    /// How often the camera's timestamps jumped, be it for one frame or for good.
+    pub fn jump_count(&self) -> u32 {
+        self.jump_count
+    }
+
     /// Whether the camera was seen to send B-frames.
     pub fn b_frames(&self) -> bool {
         self.b_frames
@@ -131,6 +146,7 @@ impl Timeline {
 
     /// Handles a timestamp far from the last: it is bridged, and after several in a row accepted.
     fn jump(&mut self, camera: u32, last: Last, now_us: u64) -> u32 {
+        self.jump_count = self.jump_count.saturating_add(u32::from(self.jumps == 0));
         self.jumps += 1;
         let timestamp = last.timestamp.wrapping_add(last.elapsed(now_us).max(TIMESTAMP_APART_MIN));
         if self.jumps >= TIMESTAMP_JUMPS_MAX {
@@ -331,7 +347,7 @@ mod tests {
             assert_eq!(timeline.stamp(away, now_us + FRAME_US), camera.wrapping_add(FRAME));
             let next = camera.wrapping_add(2 * FRAME);
             assert_eq!(timeline.stamp(next, now_us + 2 * FRAME_US), next);
-            assert!(!timeline.b_frames());
+            assert_eq!((timeline.b_frames(), timeline.jump_count()), (false, 1));
         }
     }
 
@@ -346,6 +362,8 @@ mod tests {
         // Adopted: the timestamps no longer contain the jitter of arrival.
         let stamp = timeline.stamp(3_000_360_000, now_us + 100 * FRAME_US + 7_000);
         assert_eq!(stamp, camera.wrapping_add(100 * FRAME));
+        assert_eq!(timeline.jump_count(), 1, "three frames of one jump");
+        assert_eq!(timeline.camera_clock(), Some((3_000_360_000, now_us + 100 * FRAME_US + 7_000)));
     }
 
     #[test]

@@ -16,7 +16,8 @@ use super::error::DialogError;
 use super::sprop;
 use crate::codec::Codec;
 use crate::limits::{
-    RTSP_OTHER_TRACKS_MAX, RTSP_REQUEST_URL_BYTES_MAX, RTSP_SDP_FORMATS_MAX, RTSP_SDP_MEDIA_MAX,
+    RTSP_OTHER_TRACKS_MAX, RTSP_REQUEST_URL_BYTES_MAX, RTSP_SDP_FORMATS_MAX,
+    RTSP_SDP_FRAMES_PER_S_MAX, RTSP_SDP_MEDIA_MAX,
 };
 
 mod sound;
@@ -32,6 +33,8 @@ pub struct VideoTrack {
     pub payload_type: u8,
     /// The parameter sets that the SDP has: whole NAL units.
     pub parameter_sets: Vec<Vec<u8>>,
+    /// The frames per second, times 100, that the SDP says (RFC 8866 section 6.13).
+    pub frames_per_s_x100: Option<u32>,
 }
 
 /// The parts of an SDP that a dialog uses.
@@ -109,7 +112,12 @@ pub(super) fn describe(body: &[u8]) -> Result<Described, DialogError> {
         .map(str::to_owned)
         .collect();
     Ok(Described {
-        video: VideoTrack { codec, payload_type, parameter_sets },
+        video: VideoTrack {
+            codec,
+            payload_type,
+            parameter_sets,
+            frames_per_s_x100: frame_rate(track),
+        },
         control: track.attribute("control").map(str::to_owned),
         group: group(session, track),
         session_control: values(session, "control").next().map(str::to_owned),
@@ -120,6 +128,13 @@ pub(super) fn describe(body: &[u8]) -> Result<Described, DialogError> {
         sound,
         others,
     })
+}
+
+/// The frames per second, times 100, that a section says. What no camera has is not believed.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // within its bounds
+fn frame_rate(track: &Media) -> Option<u32> {
+    let rate: f64 = track.attribute("framerate")?.parse().ok()?;
+    (1.0..=RTSP_SDP_FRAMES_PER_S_MAX).contains(&rate).then_some((rate * 100.0).round() as u32)
 }
 
 /// The session-level lines, the media sections that can be parsed, and the number of sections seen.
@@ -399,6 +414,19 @@ mod tests {
         let error = describe(sdp.as_bytes()).expect_err("it needs sorting");
         assert_eq!(error, DialogError::OutOfOrder { max_don_diff: 3 });
         assert!(error.needs_person());
+    }
+
+    #[test]
+    fn the_frame_rate_is_the_tracks_own_where_a_camera_may_have_it() {
+        let rate = |text: &str| {
+            let sdp = format!("m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n{text}\r\n");
+            describe(sdp.as_bytes()).expect("h264").video.frames_per_s_x100
+        };
+        assert_eq!(rate("a=framerate:25"), Some(2500));
+        assert_eq!(rate("a=framerate: 29.970000"), Some(2997));
+        for nothing in ["", "a=framerate:0", "a=framerate:90000", "a=framerate:0-30", "a=x:25"] {
+            assert_eq!(rate(nothing), None, "{nothing}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The statistics of a camera slot.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64};
 
 use super::figures::figures;
@@ -66,11 +67,22 @@ figures! {
     breaks: [AtomicU32; BreakReason::NAMES.len()], reset,
         "Times the stream had to wait for its next IDR."
         => "weir_camera_breaks_total", "counter" by "reason" BreakReason::NAMES;
+    gaps: AtomicU32, reset, "Gaps in the numbers of its RTP packets; a restart of them is none.";
+    missing: AtomicU64, reset, "RTP packets that are missing by their numbers."
+        => "weir_camera_missing_packets_total", "counter";
     skips: SkipFigures, reset, "Times a viewer skipped to a later key frame."
         => "weir_camera_skips_total", "counter" by "reason" SkipReason::NAMES;
     throttled: AtomicU64, reset,
         "Times it sent more than weir reads of one camera, and had to wait."
         => "weir_camera_throttled_total", "counter";
+    unread_us: AtomicU64, reset,
+        "Time for which weir had no room for what it had sent, and did not read it."
+        => "weir_camera_unread_seconds_total", "counter", 1_000_000;
+    clock_jumps: AtomicU32, reset, "Times that its timestamps jumped."
+        => "weir_camera_clock_jumps_total", "counter";
+    clock: AtomicU64, reset,
+        "Its last timestamp that was believed, in the upper 32 bits, and when that came, in \
+         milliseconds, in the lower; 0 before one.";
     sound: AtomicU8, reset, "The codec of its sound: the number of a `sound::SoundCodec`; 0 for none.";
     sound_packets: AtomicU64, reset, "RTP packets of sound received."
         => "weir_camera_sound_packets_total", "counter";
@@ -116,10 +128,22 @@ figures! {
     b_frames: AtomicBool, reset, "The camera sends B-frames, which no browser shows smoothly.";
 }
 
+impl CameraStats {
+    /// Notes a timestamp of the camera's and when it came, on [`crate::clock`].
+    pub fn set_clock(&self, timestamp: u32, at_us: u64) {
+        let at_ms = (at_us / 1000) & u64::from(u32::MAX);
+        self.clock.store(u64::from(timestamp) << 32 | at_ms, Relaxed);
+    }
+
+    /// The same: the timestamp, and the milliseconds, which wrap.
+    pub fn clock(&self) -> (u32, u32) {
+        let [m0, m1, m2, m3, t0, t1, t2, t3] = self.clock.load(Relaxed).to_le_bytes();
+        (u32::from_le_bytes([t0, t1, t2, t3]), u32::from_le_bytes([m0, m1, m2, m3]))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::Ordering::Relaxed;
-
     use super::*;
 
     #[test]
@@ -135,5 +159,7 @@ mod tests {
         stats.lost.store(1, Relaxed);
         stats.reset();
         assert_eq!((stats.viewers.load(Relaxed), stats.lost.load(Relaxed)), (2, 1));
+        stats.set_clock(u32::MAX, (1 << 32) * 1000 + 7_999);
+        assert_eq!(stats.clock(), (u32::MAX, 7), "2^32 ms and 7.999 ms");
     }
 }

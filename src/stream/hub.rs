@@ -176,6 +176,13 @@ impl Stream {
         stats.last_idr_us.store(idrs.last_us, Relaxed);
         stats.holds_back.store(self.receiver.holds_back(), Relaxed);
         stats.b_frames.store(self.receiver.b_frames(), Relaxed);
+        let losses = self.receiver.losses();
+        stats.gaps.store(losses.gaps, Relaxed);
+        stats.missing.store(losses.packets, Relaxed);
+        stats.clock_jumps.store(self.receiver.clock_jumps(), Relaxed);
+        if let Some((timestamp, at_us)) = self.receiver.camera_clock() {
+            stats.set_clock(timestamp, at_us);
+        }
         if let Some(picture) = self.receiver.picture() {
             stats.width.store(picture.width, Relaxed);
             stats.height.store(picture.height, Relaxed);

@@ -174,7 +174,7 @@ impl Connection {
             *has_more = false;
             return Ok(false);
         }
-        self.tell_put_off(now_us);
+        self.tell_put_off(sink.stats, now_us);
         self.put_off_us = None;
         let is_full = self.receive(scratch, reorder, sink)?;
         self.session.release_due(CameraTrack::Picture, reorder, now_us, sink);

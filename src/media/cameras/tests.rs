@@ -60,10 +60,10 @@ fn a_camera_that_is_not_read_is_not_silent() {
     while read(&mut cameras, S) == Ok(false) {}
     for now_us in (2 * S..40 * S).step_by(100_000) {
         cameras.put_off(0, now_us);
-        assert_eq!(cameras.timeout(0, now_us + 50_000), Ok(()), "{now_us} us");
+        assert_eq!(cameras.timeout(0, &CARD, now_us + 50_000), Ok(()), "{now_us} us");
     }
     // It is read again and has sent nothing: the silence counts from here, with the second before.
     assert_eq!(read(&mut cameras, 40 * S), Ok(false));
-    assert_eq!(cameras.timeout(0, 48 * S), Ok(()));
-    assert_eq!(cameras.timeout(0, 49 * S), Err(Lost::Silent));
+    assert_eq!(cameras.timeout(0, &CARD, 48 * S), Ok(()));
+    assert_eq!(cameras.timeout(0, &CARD, 49 * S), Err(Lost::Silent));
 }
