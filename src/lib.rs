@@ -12,9 +12,10 @@
 //! [`media`] is the thread that moves packets and [`control`] the one that does everything else.
 //! [`access`] decides who is admitted, and [`tls`] adds HTTPS. [`limits`] holds every bound,
 //! [`plan`] adds them up and [`mem`] allocates. [`net`] has the sockets, [`clock`] the time,
-//! [`journal`] the log, and [`process`] what the kernel and the service manager see. [`verify`]
-//! looks at a weir from outside, and [`selftest`] at one that it starts on this box. The cores of
-//! `rtsp`, `rtp`, `signalling`, `webrtc` and `egress` are sans-IO.
+//! [`journal`] the log, and [`process`] what the kernel and the service manager see. [`diagnosis`]
+//! says what is wrong with a camera or a viewer. [`verify`] looks at a weir from outside, and
+//! [`selftest`] at one that it starts on this box. The cores of `rtsp`, `rtp`, `signalling`,
+//! `webrtc` and `egress` are sans-IO.
 
 pub mod access;
 pub mod clock;
@@ -25,6 +26,7 @@ pub mod control;
 pub mod daemon;
 pub mod demo;
 mod der;
+pub mod diagnosis;
 pub mod egress;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;

@@ -6,6 +6,7 @@
 mod access;
 mod config;
 mod console;
+mod diagnosis;
 mod heap;
 mod http;
 mod journal;
@@ -20,6 +21,7 @@ mod webrtc;
 pub use access::*;
 pub use config::*;
 pub use console::*;
+pub use diagnosis::*;
 pub use heap::*;
 pub use http::*;
 pub use journal::*;

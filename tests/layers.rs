@@ -9,7 +9,7 @@ use std::path::Path;
 const LAYERS: [&[&str]; 13] = [
     &["clock", "codec", "der", "hex", "limits", "random", "sound", "storage"],
     &["demo", "journal", "net", "status"],
-    &["history", "mem"],
+    &["diagnosis", "history", "mem"],
     &["access", "egress", "process", "rtp", "rtsp"],
     &["config", "stream", "webrtc"],
     &["import", "media", "tls"],

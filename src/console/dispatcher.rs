@@ -17,7 +17,7 @@ use crate::web::{self, Pieces};
 use crate::{clock, plan, process};
 
 /// Cameras or sessions in one piece of an answer.
-const PIECE_ITEMS: usize = 4;
+const PIECE_ITEMS: usize = 2;
 
 /// Answers commands. Cheap to clone; stays on one thread.
 #[derive(Clone)]
@@ -298,6 +298,7 @@ impl Dispatcher {
         if let Some(certificate) = found.certificate {
             text += &format!("certificate SHA-256 {certificate}\n");
         }
+        text += &screens::findings(found.findings.iter());
         Response::text(text)
     }
 

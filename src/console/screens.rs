@@ -4,12 +4,14 @@
 use std::fmt::Write as _;
 
 use crate::control::{CameraCount, CameraStatus, Reloaded, SessionStatus, StatusReport};
+use crate::diagnosis::{CameraFinding, Diagnosis, FindingSeverity};
 use crate::limits::PROFILE;
 
 /// Cameras on the `status` screen: four columns of 16 rows.
 const CELLS: usize = 64;
 const COLUMNS: usize = 4;
 const CELL_CHARACTERS: usize = 19;
+const SIGNS: &str = "+ plays  * see cameras  ~ connects  ! waits  # needs you  - disabled";
 
 /// The `status` screen. Fits 24 rows, with the command above it and the prompt below. Holds no more
 /// cameras than it shows.
@@ -52,11 +54,8 @@ pub(super) fn status(
     line(
         &mut text,
         &match left_out {
-            0 => "+ playing, frames/s  ~ connecting  ! waiting  # needs a person  - disabled"
-                .to_owned(),
-            more => format!(
-                "+ playing  ~ connecting  ! waiting  # needs a person  - disabled; {more} more"
-            ),
+            0 => SIGNS.to_owned(),
+            more => format!("{SIGNS}; {more} more"),
         },
     );
     text
@@ -97,15 +96,17 @@ pub(super) fn sentence(report: &StatusReport, cameras: CameraCount) -> String {
 }
 
 fn cell(camera: &CameraStatus) -> String {
-    let sign = sign(camera.state);
+    let sign = sign(camera);
     match camera.frames_per_s {
         Some(rate) => format!("{sign} {:<11} {rate:>5.1}", short(&camera.name, 11)),
         None => format!("{sign} {:<17}", short(&camera.name, CELL_CHARACTERS - 2)),
     }
 }
 
-fn sign(state: &str) -> char {
-    match state {
+fn sign(camera: &CameraStatus) -> char {
+    let is_found = |found: &CameraFinding| found.severity() < FindingSeverity::Note;
+    match camera.state {
+        "playing" if camera.findings.iter().any(is_found) => '*',
         "playing" => '+',
         "connecting" => '~',
         "waiting" => '!',
@@ -129,7 +130,7 @@ fn short(name: &str, characters: usize) -> String {
 pub(super) const CAMERA_HEAD: &str =
     "camera             state      picture      fps    kbit/s  key frame  viewers\n";
 
-/// One camera's row, and a second line with the reason, or with what is wrong with its sound.
+/// One camera's row, then the reason, or what is wrong with its sound, then what is found of it.
 pub(super) fn camera_row(camera: &CameraStatus) -> String {
     let picture = match (camera.width, camera.height) {
         (Some(width), Some(height)) => format!("{width}x{height}"),
@@ -143,10 +144,19 @@ pub(super) fn camera_row(camera: &CameraStatus) -> String {
         "{name:<18} {:<10} {picture:<9} {rate:>6} {kbit:>9}  {gop:>9}  {:>7}\n",
         camera.state, camera.viewers
     );
-    match camera.reason.as_ref().or(camera.sound_problem.as_ref()) {
+    let of_sound = camera.sound_problem.as_ref();
+    let is_said = |reason: &&String| camera.findings.iter().any(|one| one.to_string() == **reason);
+    let row = match camera.reason.as_ref().filter(|reason| !is_said(reason)).or(of_sound) {
         Some(reason) => format!("{row}    {reason}\n"),
         None => row,
-    }
+    };
+    let others = camera.findings.iter().filter(|found| **found != CameraFinding::SoundNotTaken);
+    row + &findings(others)
+}
+
+/// What was found, two lines each: the words, and what to do.
+pub(super) fn findings<'f, F: Diagnosis + 'f>(found: impl Iterator<Item = &'f F>) -> String {
+    found.map(|found| format!("    {found}\n      {}\n", found.advice())).collect()
 }
 
 /// The `camera NAME` screen; `url` comes without its login.
@@ -180,6 +190,10 @@ pub(super) fn camera(camera: &CameraStatus, url: &str, user: Option<&str>) -> St
     }
     row("viewers", camera.viewers.to_string());
     row("ready", if camera.ready { "yes" } else { "no" }.to_owned());
+    for found in camera.findings.iter() {
+        row("found", found.to_string());
+        row("", found.advice().to_owned());
+    }
     text
 }
 
@@ -199,10 +213,11 @@ pub(super) fn session_row(session: &SessionStatus) -> String {
         duration(session.age_ms / 1000),
         session.loss_percent,
     );
-    match &session.reason {
+    let row = match &session.reason {
         Some(reason) => format!("{row}       {reason}\n"),
         None => row,
-    }
+    };
+    row + &findings(session.findings.iter())
 }
 
 /// The `memory` screen: memory against the plan, and how full each table is.

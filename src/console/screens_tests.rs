@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::control::Configuration;
+use crate::diagnosis::{CameraFindings, SessionFindings};
 use crate::limits::{CONSOLE_COLUMNS, CONSOLE_ROWS};
 
 fn report() -> StatusReport {
@@ -28,6 +29,7 @@ fn playing(name: &str) -> CameraStatus {
         sound_packets: 0,
         viewers: 512,
         ready: true,
+        findings: CameraFindings::new(),
     }
 }
 
@@ -120,10 +122,28 @@ fn every_table_fits() {
         skips_by_reason: crate::signalling::SkipsByReason::default(),
         loss_percent: 100.0,
         round_trip_ms: Some(12.3),
+        findings: SessionFindings::new(),
     };
     assert_fits(&session_row(&session));
     assert_fits(&net(&report(), &["https://192.168.100.200:8443/".to_owned()]));
     assert!(camera_row(&failed("gate")).ends_with("    the camera refuses user admin\n"));
     assert_eq!(duration(93_784), "1 d 02:03");
     assert_eq!(duration(3_784), "01:03:04");
+}
+
+#[test]
+fn what_is_found_of_a_camera_is_below_its_row_and_marks_it() {
+    let findings = [CameraFinding::H265, CameraFinding::BFrames].into_iter().collect();
+    let camera = CameraStatus { findings, ..playing("gate") };
+    let row = camera_row(&camera);
+    assert_fits(&row);
+    let lines: Vec<&str> = row.lines().collect();
+    assert!(lines[1].starts_with("    b-frames") && lines[2].starts_with("      turn them off"));
+    assert!(lines[3].starts_with("    H.265") && lines.len() == 5, "{row}");
+    let text = status(&report(), "box", &[camera, playing("yard")]);
+    assert!(text.contains("* gate") && text.contains("+ yard"), "{text}");
+    assert_fits(&text);
+    let findings = [CameraFinding::H265].into_iter().collect();
+    let note = CameraStatus { findings, ..playing("gate") };
+    assert!(status(&report(), "box", &[note]).contains("+ gate"), "good to know, and no more");
 }

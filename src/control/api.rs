@@ -1,5 +1,7 @@
 //! What the web and the console are told of cameras and of the configuration.
 
+use crate::diagnosis::CameraFindings;
+
 /// How many cameras the configuration has.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CameraCount {
@@ -47,6 +49,8 @@ pub struct CameraStatus {
     pub viewers: u32,
     /// Whether a POST would be answered.
     pub ready: bool,
+    /// What is wrong with it, or good to know.
+    pub findings: CameraFindings,
 }
 
 /// How the configuration in force and its file stand to each other.

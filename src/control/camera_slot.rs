@@ -16,9 +16,11 @@ use tokio::sync::Notify;
 use crate::clock;
 use crate::codec::{Codec, CodecProfile};
 use crate::config;
-use crate::limits::{CAMERA_PICTURELESS_US, MARKER_PROBE_ACCESS_UNITS};
+use crate::diagnosis::{
+    CameraFigures, CameraFinding, CameraFindings, CameraSamples, Diagnosis as _,
+};
 use crate::media::Lost;
-use crate::rtsp::{Habits, Ready, SessionEnding, Transport};
+use crate::rtsp::{CameraSound, Habits, Ready, SessionEnding, Transport};
 use crate::sound::SoundCodec;
 use crate::status::{self, CameraStats};
 
@@ -41,10 +43,16 @@ pub(super) struct CameraSlot {
     codec: Cell<Option<Codec>>,
     /// Between the media thread and an encrypted or tunnelled camera.
     bridge: RefCell<Option<Bridge>>,
-    /// Why there is no sound although the camera has some.
-    sound_problem: RefCell<Option<String>>,
-    /// When the media thread was last given a connection, in [`clock::now_us`] microseconds.
-    played_us: Cell<u64>,
+    /// What becomes of its sound, since the last connection.
+    sound: RefCell<CameraSound>,
+    /// What is found of a camera that cannot be dialled.
+    undialled: Cell<Option<CameraFinding>>,
+    /// Its counters as they were, since the media thread was last given a connection.
+    samples: Cell<CameraSamples>,
+    /// What its SDP says of the frames per second, times 100.
+    says_frames_x100: Cell<Option<u32>>,
+    /// Its password went over the network as it is, when the last connection was made.
+    is_in_the_clear: Cell<bool>,
     /// How the connection that was made last brings RTP.
     transport: Cell<Transport>,
     /// Counts what the slot was told: see [`CameraSlot::changed_since`].
@@ -87,8 +95,11 @@ impl CameraSlot {
             stats_of: Cell::new(StatsOf::This),
             codec: Cell::new(None),
             bridge: RefCell::default(),
-            sound_problem: RefCell::new(None),
-            played_us: Cell::new(0),
+            sound: RefCell::default(),
+            undialled: Cell::new(None),
+            samples: Cell::default(),
+            says_frames_x100: Cell::new(None),
+            is_in_the_clear: Cell::new(false),
             transport: Cell::new(Transport::Tcp),
             turn: Cell::new(0),
             told: Notify::new(),
@@ -99,7 +110,7 @@ impl CameraSlot {
     /// The camera the slot is for from now on.
     pub(super) fn assign(&self, section: Option<config::Camera>) {
         self.habits.set(Habits::default());
-        self.sound_problem.replace(None);
+        self.sound.replace(CameraSound::None);
         let section = section.map(Rc::new);
         let former = self.section.replace(section.clone());
         let name = |section: &Option<Rc<config::Camera>>| {
@@ -163,13 +174,14 @@ impl CameraSlot {
                 if let Some(profile) = profile.filter(|_| stats.ready.load(Relaxed)) {
                     return Ok(profile);
                 }
-                let missing =
-                    self.missing(slot).unwrap_or("the camera has not shown its video yet");
-                (missing.to_owned(), 1)
+                let missing = self.missing(slot);
+                let not_yet = || "the camera has not shown its video yet".to_owned();
+                (missing.map_or_else(not_yet, |missing| missing.sentence()), 1)
             }
             SlotState::Connecting => ("connecting to the camera".to_owned(), 1),
-            SlotState::Waiting(reason) => (reason.clone(), 2),
-            SlotState::Failed(reason) | SlotState::Disabled(reason) => (reason.clone(), 30),
+            SlotState::Waiting(reason) => (self.explained(reason), 2),
+            SlotState::Failed(reason) => (self.explained(reason), 30),
+            SlotState::Disabled(reason) => (reason.clone(), 30),
             SlotState::Free => return Err(OfferRefusal::UnknownCamera),
         };
         Err(OfferRefusal::NotReady { reason, retry_after_s })
@@ -198,17 +210,24 @@ impl CameraSlot {
 
     /// The media thread is given a connection now. Why that has no sound although the camera has
     /// some is logged when it is news. Returns whether the codec is that of the connection before.
-    pub(super) fn plays(&self, ready: &Ready) -> bool {
-        let (codec, sound_problem) = (ready.video.codec, ready.sound.problem());
+    pub(super) fn plays(&self, ready: &Ready, stats: &CameraStats) -> bool {
+        let Ready { video, sound, .. } = ready;
         self.transport.set(ready.transport);
-        self.played_us.set(clock::now_us());
-        let former = self.sound_problem.replace(sound_problem.clone());
-        if let Some(problem) = sound_problem.filter(|problem| former.as_ref() != Some(problem)) {
+        self.says_frames_x100.set(video.frames_per_s_x100);
+        self.is_in_the_clear.set(ready.is_in_the_clear);
+        self.samples.set(CameraSamples::begun(stats, clock::now_us()));
+        let former = self.sound.replace(sound.clone());
+        if let Some(problem) = sound.problem().filter(|_| former != *sound) {
             let section = self.section.borrow();
             let name = section.as_ref().map_or("", |section| &section.name);
             log::info!("camera {name}: {problem}");
         }
-        self.codec.replace(Some(codec)) == Some(codec)
+        self.codec.replace(Some(video.codec)) == Some(video.codec)
+    }
+
+    /// What is found of the camera by the end of a dial or of a connection, until the next.
+    pub(super) fn ended(&self, undialled: Option<CameraFinding>) {
+        self.undialled.set(undialled);
     }
 
     /// The media thread has forgotten the slot's former camera: the statistics are of this one.
@@ -296,15 +315,55 @@ impl CameraSlot {
         bridge.end().await
     }
 
+    /// Takes a sample of the camera's counters if one is due; called once a second.
+    pub(super) fn sample(&self, slot: usize) {
+        if self.is_playing_itself() {
+            let mut samples = self.samples.get();
+            samples.take(&status::CAMERAS[slot], clock::now_us());
+            self.samples.set(samples);
+        }
+    }
+
     /// What a camera does not send whose video has come for some time without a picture.
-    pub(super) fn missing(&self, slot: usize) -> Option<&'static str> {
-        let is_playing = *self.state.borrow() == SlotState::Playing;
-        let is_own = is_playing && self.stats_of.get() == StatsOf::This;
-        let played_us = self.played_us.get();
-        let lasted_us = clock::now_us().saturating_sub(played_us);
-        (is_own && lasted_us > CAMERA_PICTURELESS_US)
-            .then(|| missing(&status::CAMERAS[slot], played_us))
-            .flatten()
+    pub(super) fn missing(&self, slot: usize) -> Option<CameraFinding> {
+        let found = self.of_figures(slot, |figures| figures.pictureless(clock::now_us()))?;
+        found.filter(CameraFinding::is_pictureless)
+    }
+
+    /// Why it could not be dialled, and what to do where there is a finding.
+    fn explained(&self, reason: &str) -> String {
+        self.undialled.get().map_or(reason.to_owned(), |found| found.explained(reason))
+    }
+
+    /// Everything that is found of the camera now.
+    pub(super) fn findings(&self, slot: usize) -> CameraFindings {
+        match &*self.state.borrow() {
+            SlotState::Waiting(_) | SlotState::Failed(_) => {
+                self.undialled.get().into_iter().collect()
+            }
+            _ => {
+                let found = self.of_figures(slot, |figures| figures.findings(clock::now_us()));
+                found.unwrap_or_default()
+            }
+        }
+    }
+
+    /// What `read` makes of the camera's figures while it plays.
+    fn of_figures<R>(&self, slot: usize, read: impl FnOnce(&CameraFigures) -> R) -> Option<R> {
+        let has_foreign_sound = matches!(&*self.sound.borrow(), CameraSound::Unsupported(_));
+        let figures = CameraFigures {
+            stats: &status::CAMERAS[slot],
+            samples: &self.samples.get(),
+            says_frames_x100: self.says_frames_x100.get(),
+            is_in_the_clear: self.is_in_the_clear.get(),
+            has_foreign_sound,
+        };
+        self.is_playing_itself().then(|| read(&figures))
+    }
+
+    /// Whether it plays, and the slot's statistics are of it.
+    fn is_playing_itself(&self) -> bool {
+        *self.state.borrow() == SlotState::Playing && self.stats_of.get() == StatsOf::This
     }
 
     /// As `/api/cameras` shows it; `None` without a camera.
@@ -318,7 +377,9 @@ impl CameraSlot {
         };
         let (state, reason) = match &*self.state.borrow() {
             SlotState::Free | SlotState::Connecting => ("connecting", None),
-            SlotState::Playing => ("playing", self.missing(slot).map(str::to_owned)),
+            SlotState::Playing => {
+                ("playing", self.missing(slot).map(|missing| missing.to_string()))
+            }
             SlotState::Waiting(reason) => ("waiting", Some(reason.clone())),
             SlotState::Failed(reason) => ("failed", Some(reason.clone())),
             SlotState::Disabled(reason) => ("disabled", Some(reason.clone())),
@@ -346,51 +407,11 @@ impl CameraSlot {
             key_frame_age_ms: (last_idr_us > 0)
                 .then(|| clock::now_us().saturating_sub(last_idr_us) / 1000),
             sound: SoundCodec::from_number(stats.sound.load(Relaxed)).map(SoundCodec::name),
-            sound_problem: self.sound_problem.borrow().clone().filter(|_| is_playing),
+            sound_problem: self.sound.borrow().problem().filter(|_| is_playing),
             sound_packets: stats.sound_packets.load(Relaxed),
             viewers,
             ready: is_playing && stats.ready.load(Relaxed),
+            findings: self.findings(slot),
         })
-    }
-}
-
-/// What no picture can be made without, and has not come in a connection that began at `played_us`.
-fn missing(stats: &CameraStats, played_us: u64) -> Option<&'static str> {
-    // While fewer have come the stream may only be waiting to know its markers.
-    let is_watched = stats.frames.load(Relaxed) > 2 * u64::from(MARKER_PROBE_ACCESS_UNITS);
-    if !is_watched || stats.last_rtp_us.load(Relaxed) < played_us {
-        None
-    } else if stats.profile.load(Relaxed) == 0 {
-        Some("no picture: the camera sends video without an SPS (sequence parameter set)")
-    } else if !stats.ready.load(Relaxed) {
-        Some("no picture: the camera sends video without a PPS or VPS (parameter sets)")
-    } else if stats.last_idr_us.load(Relaxed) < played_us {
-        Some("no picture yet: the camera has sent no key frame (IDR)")
-    } else {
-        None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_missing_of_a_picture_is_named() {
-        let stats = CameraStats::new();
-        let said = || missing(&stats, 100).unwrap_or_default();
-        assert_eq!(said(), "", "nothing came yet");
-        stats.frames.store(100, Relaxed);
-        stats.last_rtp_us.store(99, Relaxed);
-        assert_eq!(said(), "", "nothing of this connection");
-        stats.last_rtp_us.store(200, Relaxed);
-        assert!(said().contains("SPS"));
-        stats.profile.store(CodecProfile::H264(0x42_e01f).to_number(), Relaxed);
-        assert!(said().contains("PPS"));
-        stats.ready.store(true, Relaxed);
-        stats.last_idr_us.store(99, Relaxed);
-        assert!(said().contains("key frame"));
-        stats.last_idr_us.store(150, Relaxed);
-        assert_eq!(said(), "");
     }
 }

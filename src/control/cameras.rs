@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::clock;
 use crate::codec::CodecProfile;
 use crate::config;
+use crate::diagnosis::{CameraFinding, Diagnosis as _};
 use crate::limits::CAMERAS_MAX;
 use crate::media::{Command, Lost, Play};
 use crate::status;
@@ -22,10 +23,6 @@ use super::dial::{Dialled, dial_charged};
 use super::dial_error::DialError;
 use super::dial_schedule::{DialEnding, DialSchedule};
 use super::{CameraStatus, Control, OfferRefusal};
-
-/// Added to why a camera does not answer that has refused a login.
-const SEEMS_TO_BAN: &str = "it refused weir's login before, and seems to ban weir now: check user \
-                            and password, and wait or restart the camera";
 
 /// All camera slots, and which of them have a camera.
 pub(super) struct CameraSlots {
@@ -130,7 +127,6 @@ impl Control {
         let Some(url) = &section.url else { return std::future::pending().await };
         dials.reset(slot, url);
         camera.enter(SlotState::Connecting);
-        let mut is_warned = false;
         let mut lost_us = None;
         let mut was_busy = false;
         loop {
@@ -141,12 +137,7 @@ impl Control {
             let seems_to_ban = permit.ended(ending);
             match dialled {
                 Ok(dialled) => {
-                    let ready = &dialled.ready;
-                    if ready.is_in_the_clear && !std::mem::replace(&mut is_warned, true) {
-                        let name = &section.name;
-                        log::warn!("camera {name}: has its password sent in the clear (basic)");
-                    }
-                    let (began_us, timeout_s) = (clock::now_us(), ready.timeout_s);
+                    let (began_us, timeout_s) = (clock::now_us(), dialled.ready.timeout_s);
                     camera.returned(lost_us, std::mem::take(&mut was_busy));
                     let lost = self.play(slot, dialled).await;
                     let broken = camera.bridge_ended().await;
@@ -160,16 +151,21 @@ impl Control {
                     camera.learn(lost, after_us, timeout_s);
                     dials.lost(slot, after_us, camera.habits().get().wait_ms());
                     let reason = broken.unwrap_or_else(|| lost.reason().to_owned());
+                    camera.ended(None);
                     camera.enter(SlotState::Waiting(reason));
                 }
                 Err(error) if error.needs_person() => {
+                    camera.ended(error.finding());
                     camera.enter(SlotState::Failed(error.to_string()));
                 }
                 Err(error) if seems_to_ban => {
-                    camera.enter(SlotState::Waiting(format!("{error}; {SEEMS_TO_BAN}")));
+                    let ban = CameraFinding::SeemsToBan;
+                    camera.ended(Some(ban));
+                    camera.enter(SlotState::Waiting(format!("{error}; {}", ban.sentence())));
                 }
                 Err(error) => {
                     was_busy |= error.is_busy();
+                    camera.ended(error.finding());
                     camera.enter(SlotState::Waiting(error.to_string()));
                 }
             }
@@ -183,7 +179,7 @@ impl Control {
         let Ok(socket) = camera.socket(link) else { return Lost::Broken };
         let stats = &status::CAMERAS[slot];
         stats.lost.store(0, Relaxed);
-        if !camera.plays(&ready) {
+        if !camera.plays(&ready, stats) {
             // The answers of its sessions name the former codec.
             let watching = self.0.signalling.borrow().sessions().of(number(slot));
             for session in watching {

@@ -11,9 +11,10 @@ use tokio::task::spawn_blocking;
 
 use crate::codec::Codec;
 use crate::config::{self, Camera, CameraTrust, CertificateFingerprint, Config, Edit, TlsMode};
+use crate::diagnosis::{CameraFinding, CameraFindings, Diagnosis as _};
 use crate::net::interfaces;
 use crate::rtp::picture::Picture;
-use crate::rtsp::VideoTrack;
+use crate::rtsp::{CameraSound, VideoTrack};
 use crate::tls::{self, CertificateInfo};
 use crate::{clock, net};
 
@@ -33,6 +34,8 @@ pub struct Found {
     pub picture: Option<Picture>,
     /// The certificate of an encrypted camera.
     pub certificate: Option<CertificateFingerprint>,
+    /// What can be found before it plays.
+    pub findings: CameraFindings,
 }
 
 impl Control {
@@ -89,7 +92,10 @@ impl Control {
         let habits = Cell::new(known.unwrap_or_default());
         let dialled = dial_charged(camera, &habits, self.0.cameras.pins()).await;
         let took_ms = (clock::now_us() - began_us) / 1000;
-        let Dialled { mut link, mut ready, .. } = dialled.map_err(|error| error.to_string())?;
+        let Dialled { mut link, mut ready, .. } = dialled.map_err(|error| {
+            let reason = error.to_string();
+            error.finding().map_or(reason.clone(), |found| found.explained(&reason))
+        })?;
         ready.session.teardown();
         // If the camera misses the TEARDOWN, it notices the closed connection.
         let _ = link.write_all(ready.session.transmit()).await;
@@ -99,7 +105,14 @@ impl Control {
         let VideoTrack { codec, parameter_sets, .. } = &ready.video;
         let picture = parameter_sets.iter().find_map(|nal| Picture::read(*codec, nal));
         let transport = ready.transport.name();
-        Ok(Found { took_ms, transport, codec: *codec, picture, certificate })
+        let found = [
+            ready.is_in_the_clear.then_some(CameraFinding::PasswordInTheClear),
+            (*codec == Codec::H265).then_some(CameraFinding::H265),
+            matches!(ready.sound, CameraSound::Unsupported(_))
+                .then_some(CameraFinding::SoundNotTaken),
+        ];
+        let findings = found.into_iter().flatten().collect();
+        Ok(Found { took_ms, transport, codec: *codec, picture, certificate, findings })
     }
 
     /// Forgets the certificate that a camera showed first, and dials it at once: the next one

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use super::dial_schedule::DialEnding;
+use crate::diagnosis::CameraFinding;
 use crate::limits::{CAMERA_CONNECT_MS_MAX, CAMERA_DIAL_MS_MAX};
 use crate::mem::accounts::{OverBudget, Refused};
 use crate::net::names::NameError;
@@ -56,6 +57,18 @@ impl DialError {
             | Self::NoUrl
             | Self::Refused(_)
             | Self::OverBudget(_) => DialEnding::Failed,
+        }
+    }
+
+    /// What it says of the camera, where there is a code for it.
+    pub(super) fn finding(&self) -> Option<CameraFinding> {
+        let Self::Camera(error) = self else { return None };
+        match error {
+            DialogError::WrongCredentials { .. } => Some(CameraFinding::WrongPassword),
+            DialogError::NoCredentials => Some(CameraFinding::NoLogin),
+            DialogError::NoScheme => Some(CameraFinding::UnknownLogin),
+            DialogError::Downgrade => Some(CameraFinding::OnlyBasic),
+            _ => None,
         }
     }
 

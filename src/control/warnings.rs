@@ -4,21 +4,22 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use crate::limits::CAMERA_BITS_PER_S_MAX;
+use crate::diagnosis::{CameraFinding, Diagnosis as _, FindingSeverity};
 use crate::status;
 
 use super::Control;
+use super::camera_slot::CameraSlot;
 
 const EVERY: Duration = Duration::from_secs(1);
 
-/// The warnings that were logged for one camera.
+/// What was logged for one camera.
 #[derive(Debug, Default)]
 struct Said {
     camera: String,
     holds_back: bool,
-    b_frames: bool,
+    /// Codes of findings.
+    codes: Vec<&'static str>,
     missing: Option<&'static str>,
-    throttled: bool,
 }
 
 impl Control {
@@ -30,39 +31,39 @@ impl Control {
             let cameras = self.0.cameras.slots();
             said.resize_with(cameras.len(), Said::default);
             for (slot, (camera, said)) in cameras.iter().zip(&mut said).enumerate() {
-                let stats = &status::CAMERAS[slot];
                 let Some(section) = camera.section() else { continue };
-                let name = &section.name;
-                if said.camera != *name {
-                    *said = Said { camera: name.clone(), ..Said::default() };
+                if said.camera != section.name {
+                    *said = Said { camera: section.name.clone(), ..Said::default() };
                 }
-                let missing = camera.missing(slot);
-                if let Some(missing) = missing.filter(|_| missing != said.missing) {
-                    log::warn!("camera {name}: {missing}");
-                }
-                said.missing = missing;
-                if stats.holds_back.load(Relaxed) && !std::mem::replace(&mut said.holds_back, true)
-                {
-                    log::info!(
-                        "camera {name}: no or odd rtp markers, each picture waits for the next \
-                         one's start"
-                    );
-                }
-                if stats.throttled.load(Relaxed) > 0
-                    && !std::mem::replace(&mut said.throttled, true)
-                {
-                    let most = CAMERA_BITS_PER_S_MAX / 1_000_000;
-                    log::warn!(
-                        "camera {name}: sends more than {most} Mbit/s and is read no faster; lower \
-                         its bit rate"
-                    );
-                }
-                if stats.b_frames.load(Relaxed) && !std::mem::replace(&mut said.b_frames, true) {
-                    log::warn!(
-                        "camera {name}: b-frames, which no browser shows smoothly; turn them off \
-                         in the camera"
-                    );
-                }
+                camera.sample(slot);
+                said.log_new(camera, slot);
+            }
+        }
+    }
+}
+
+impl Said {
+    /// Logs what is found for the first time.
+    fn log_new(&mut self, camera: &CameraSlot, slot: usize) {
+        let name = &self.camera;
+        let stats = &status::CAMERAS[slot];
+        if stats.holds_back.load(Relaxed) && !std::mem::replace(&mut self.holds_back, true) {
+            log::info!(
+                "camera {name}: no or odd rtp markers, each picture waits for the next one's start"
+            );
+        }
+        let missing = camera.missing(slot);
+        let code = missing.map(|missing| missing.code());
+        if let Some(missing) = missing.filter(|_| code != self.missing) {
+            log::warn!("camera {name}: {missing}");
+        }
+        self.missing = code;
+        // Why a dial failed is logged where it does.
+        let is_news = |found: &&CameraFinding| found.severity() == FindingSeverity::Warning;
+        for found in camera.findings(slot).iter().filter(is_news) {
+            if !self.codes.contains(&found.code()) {
+                log::warn!("camera {name}: {}", found.sentence());
+                self.codes.push(found.code());
             }
         }
     }

@@ -21,9 +21,6 @@ pub const CAMERA_RETRY_MS_MAX: u64 = 60_000;
 pub const CAMERA_BAN_US: u64 = 30 * 60 * 1_000_000;
 /// A camera that has played this long is dialled again as if for the first time.
 pub const CAMERA_SETTLED_US: u64 = 10_000_000;
-/// If video has come for this long without a picture, the reason is shown. Key frames of a camera
-/// are seldom further apart.
-pub const CAMERA_PICTURELESS_US: u64 = 10_000_000;
 
 /// Bytes of an RTSP message head.
 pub const RTSP_HEAD_BYTES_MAX: usize = 8 * KIB;

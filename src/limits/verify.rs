@@ -2,7 +2,8 @@
 
 use super::{KIB, MIB};
 
-/// Bytes of an answer over HTTP: 64 cameras of `/api/cameras` take 30 KiB, `/api/status` 40 KiB.
+/// Bytes of an answer over HTTP: 64 cameras of `/api/cameras` take 30 KiB, and 120 with all that
+/// can be found of them; `/api/status` takes 40 KiB.
 /// The worst JSON of this length takes 4 MiB of the library heap.
 pub const VERIFY_ANSWER_BYTES_MAX: usize = 128 * KIB;
 /// How long one request may take, in milliseconds: longer than an offer waits for a handshake slot.

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::access::Owner;
+use crate::diagnosis::SessionFindings;
 use crate::status::SkipReason;
 
 /// What a browser's POST asks for.
@@ -166,6 +167,8 @@ pub struct SessionStatus {
     pub loss_percent: f64,
     /// Round-trip time by the last receiver report.
     pub round_trip_ms: Option<f64>,
+    /// What is wrong with it.
+    pub findings: SessionFindings,
 }
 
 /// How often a viewer skipped to a later key frame, for each reason that there is.

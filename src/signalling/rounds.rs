@@ -21,6 +21,7 @@ impl<H: BrowserHandshake> Signalling<H> {
         now_us: u64,
     ) {
         let Some(at) = self.handshakes.position(datagram.session) else { return };
+        self.sessions.checked(datagram.session);
         self.handshakes.active[at].receive(datagram, now_us);
         self.handshakes.begin_held(&self.identity, now_us);
         self.advance_one(at, link, now_us);

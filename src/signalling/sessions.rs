@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::access::{LoginHash, Owner, Policy};
+use crate::diagnosis::SessionFigures;
 use crate::limits::{ENDED_SESSIONS_SHOWN, SESSION_RESTART_US, SESSIONS_MAX};
 use crate::media::SessionId;
 use crate::mem::Full;
@@ -61,6 +62,8 @@ pub(super) struct SessionRecord {
     restarted_us: Option<u64>,
     since_us: u64,
     is_live: bool,
+    /// A check of its browser came.
+    is_checked: bool,
     /// It has a second subscription, for the sound.
     has_sound: bool,
     cipher: Option<&'static str>,
@@ -92,6 +95,7 @@ impl Sessions {
             restarted_us: None,
             since_us: now_us,
             is_live: false,
+            is_checked: false,
             has_sound: false,
             cipher: None,
         };
@@ -273,6 +277,14 @@ impl Sessions {
         }
     }
 
+    /// A datagram of the session's browser came: a check with the right password, or what followed
+    /// one.
+    pub(super) fn checked(&mut self, session: SessionId) {
+        if let Some(record) = self.record(session) {
+            record.is_checked = true;
+        }
+    }
+
     /// The number of sessions with sound.
     pub(super) fn with_sound(&self) -> usize {
         self.table.iter().filter(|(_, record)| record.has_sound).count()
@@ -341,6 +353,20 @@ impl SessionRecord {
     fn status(&self, stats: &SessionStats, now_us: u64) -> SessionStatus {
         let round_trip_us = stats.round_trip_us.load(Relaxed);
         let skips = SkipsByReason(stats.skips.each_ref().map(|skips| skips.load(Relaxed)));
+        let age_ms = now_us.saturating_sub(self.since_us) / 1000;
+        let packets = stats.packets.load(Relaxed);
+        let [resends, resends_refused] =
+            [&stats.resends, &stats.resends_refused].map(|figure| figure.load(Relaxed));
+        let fraction_lost = stats.fraction_lost.load(Relaxed);
+        let figures = SessionFigures {
+            was_live: self.is_live,
+            was_checked: self.is_checked,
+            age_ms,
+            packets,
+            asked_again: resends + resends_refused,
+            fraction_lost,
+            skips: skips.sum(),
+        };
         SessionStatus {
             id: self.id,
             camera: self.name.clone(),
@@ -348,18 +374,19 @@ impl SessionRecord {
             reason: None,
             address: stats.address.shown().map(|address| address.to_string()),
             cipher: self.cipher,
-            age_ms: now_us.saturating_sub(self.since_us) / 1000,
-            packets: stats.packets.load(Relaxed),
+            age_ms,
+            packets,
             bytes: stats.bytes.load(Relaxed),
             sound_packets: stats.sound_packets.load(Relaxed),
             sound_bytes: stats.sound_bytes.load(Relaxed),
-            resends: stats.resends.load(Relaxed),
-            resends_refused: stats.resends_refused.load(Relaxed),
+            resends,
+            resends_refused,
             key_frame_requests: stats.key_frame_requests.load(Relaxed),
             skips: skips.sum(),
             skips_by_reason: skips,
-            loss_percent: f64::from(stats.fraction_lost.load(Relaxed)) * 100.0 / 256.0,
+            loss_percent: f64::from(fraction_lost) * 100.0 / 256.0,
             round_trip_ms: (round_trip_us > 0).then(|| f64::from(round_trip_us) / 1000.0),
+            findings: figures.findings(),
         }
     }
 }

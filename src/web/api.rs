@@ -187,7 +187,10 @@ fn text(value: &impl Serialize) -> String {
 mod tests {
     use http_body_util::BodyExt as _;
 
+    use super::super::content::PIECE_ITEMS;
     use super::*;
+    use crate::diagnosis::CameraFinding;
+    use crate::limits::VERIFY_ANSWER_BYTES_MAX;
 
     fn whole(mut pieces: Vec<Vec<u32>>) -> serde_json::Value {
         pieces.reverse();
@@ -196,6 +199,53 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("runtime");
         let body = runtime.block_on(reply.into_body().collect()).expect("no error").to_bytes();
         serde_json::from_slice(&body).expect("JSON")
+    }
+
+    /// A camera of which as much is said as can be.
+    fn talkative() -> CameraStatus {
+        let why = "camera redirects to another host, rtsp://".to_owned() + &"h".repeat(255);
+        CameraStatus {
+            slot: 0,
+            name: "n".repeat(64),
+            state: "waiting",
+            reason: Some(why),
+            transport: Some("multicast"),
+            codec: Some("H265"),
+            width: Some(3840),
+            height: Some(2160),
+            frames_per_s: Some(25.25),
+            bits_per_s: Some(16_013_984),
+            gop_ms: Some(20_000),
+            key_frame_age_ms: Some(20_000),
+            sound: Some("PCMA"),
+            sound_problem: Some("s".repeat(100)),
+            sound_packets: u64::from(u32::MAX),
+            viewers: 512,
+            ready: false,
+            findings: [
+                CameraFinding::NoKeyFrame { for_s: 999, had_one: true },
+                CameraFinding::NoRoom { unread_percent: 100, dropped: u16::MAX },
+                CameraFinding::ClockSlow { per_mille: 999 },
+                CameraFinding::SlowerThanItSays { comes: 100, says: 120 },
+            ]
+            .into_iter()
+            .collect(),
+        }
+    }
+
+    #[test]
+    fn with_all_that_is_found_a_piece_is_small_and_the_list_is_one_that_verify_reads() {
+        let bytes = text(&talkative()).len();
+        assert!(bytes * PIECE_ITEMS <= 4 << 10, "{bytes}");
+        assert!(bytes * 64 <= VERIFY_ANSWER_BYTES_MAX, "{bytes}");
+        let shown: serde_json::Value = serde_json::from_str(&text(&talkative())).expect("JSON");
+        let first = &shown["findings"][0];
+        assert_eq!(
+            (&first["code"], &first["severity"]),
+            (&"no_key_frame".into(), &"warning".into())
+        );
+        assert_eq!(first["words"], "no key frame (IDR) for 999 s");
+        assert!(first["advice"].as_str().is_some_and(|advice| advice.contains("1 or 2 s")));
     }
 
     #[test]

@@ -11,8 +11,9 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
-/// Cameras or sessions in one piece: about 2 KiB. hyper takes pieces until it has 8 KiB.
-pub(super) const PIECE_ITEMS: usize = 4;
+/// Cameras or sessions in one piece: about 1 KiB, and 4 with all that can be found of them. hyper
+/// takes pieces until it has 8 KiB.
+pub(super) const PIECE_ITEMS: usize = 2;
 
 /// The body of an answer.
 pub(crate) enum Content {

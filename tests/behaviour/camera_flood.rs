@@ -64,6 +64,10 @@ fn it_is_read_at_a_bounded_rate_and_others_lose_nothing() {
     assert!(server.metric("weir_camera_throttled_total").is_some_and(|times| times > 10.0));
     let warning = "camera wild: sends more than 64 Mbit/s and is read no faster";
     assert!(server.log().contains(warning), "{}", server.log());
+    let cameras = server.get("/api/cameras").json()["cameras"].clone();
+    assert_eq!(cameras[0]["findings"], serde_json::json!([]), "{cameras}");
+    let codes = cameras[1]["findings"].as_array().expect("findings").iter();
+    assert!(codes.clone().any(|found| found["code"] == "over_rate"), "{cameras}");
     // It hangs up while it is kept waiting: that is met behind what it had sent.
     wild.behave("wild", Behaviour::Close);
     // What it has not read makes its end a reset.

@@ -90,6 +90,11 @@ fn a_frame_without_a_carry_slot_costs_its_own_stream_alone() {
         let labels = format!("{{camera=\"{name}\",reason=\"no carry slot\"}} ");
         assert_eq!(counted(&fixture, &labels), *abandoned);
     }
+    let cameras = fixture.server.get("/api/cameras").json()["cameras"].clone();
+    for (camera, name) in cameras.as_array().expect("a list").iter().zip(&names) {
+        let has_no_room = camera["findings"][0]["code"] == "no_room";
+        assert_eq!(has_no_room, abandoned(&fixture, name, "large") > 0, "{camera}");
+    }
     for tier in ["small", "medium"] {
         assert!(names.iter().all(|name| abandoned(&fixture, name, tier) == 0));
     }

@@ -138,6 +138,7 @@ fn a_host_that_refused_a_login_and_then_takes_no_connection_seems_to_ban_weir() 
     server.configure(&with(RIGHT));
     assert_eq!(server.reload().status, 200);
     let waiting = wait_for_state(&server, "gate", "waiting", PATIENCE_US);
+    assert_eq!(waiting["findings"][0]["code"], "seems_to_ban", "{waiting}");
     let reason = waiting["reason"].as_str().expect("a reason");
     assert!(
         reason.contains("refuses the connection") && reason.contains("seems to ban"),

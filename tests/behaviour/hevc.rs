@@ -62,6 +62,8 @@ fn a_viewer_decodes_the_h265_clips_own_pictures() {
     let fixture = Fixture::of(vec![mount(&clip)], |_| {});
     let shown = camera(&fixture.server);
     assert_eq!((&shown["codec"], &shown["width"]), (&"H265".into(), &640.into()), "{shown}");
+    let findings = shown["findings"].as_array().expect("findings");
+    assert!(findings.len() == 1 && findings[0]["code"] == "h265", "{shown}");
     let viewer = fixture.viewer_with(&hevc());
     let answer = viewer.answer.clone();
     assert!(answer.contains(" H265/90000\r\n") && !answer.contains("H264"), "{answer}");

@@ -125,6 +125,7 @@ fn who_answers_in_a_cameras_place_is_not_told_the_password() {
     let server = Server::start(&Setup { cameras, ..Setup::default() });
     let failed = wait_for_reason(&server, "gate", "took digest before", PATIENCE_US);
     assert_eq!(failed["state"], "failed", "{failed}");
+    assert_eq!(failed["findings"][0]["code"], "only_basic", "{failed}");
     let heard = stub.heard();
     assert!(heard.contains("Digest username=\"viewer\""), "{heard}");
     let told = BASE64.encode(format!("{USER}:{PASSWORD}"));

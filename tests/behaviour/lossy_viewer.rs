@@ -87,6 +87,7 @@ fn a_lossy_viewer_pauses_and_a_healthy_one_does_not_notice() {
     assert_eq!((counts.lost(), counts.broken_frames, counts.forged), (0, 0, 0));
     let session = fixture.session(healthy.local());
     assert_eq!((&session["skips"], &session["loss_percent"]), (&0.into(), &0.0.into()));
+    assert_eq!(session["findings"], serde_json::json!([]));
 
     let network = network.lock().unwrap();
     let share = network.dropped as f64 / network.packets as f64;
@@ -95,6 +96,9 @@ fn a_lossy_viewer_pauses_and_a_healthy_one_does_not_notice() {
     let pauses = network.pauses.len();
     let skips = session["skips"].as_u64().expect("a number");
     assert!(session["skips_by_reason"]["loss"].as_u64() > Some(0), "{session}");
+    assert_eq!(session["findings"][0]["code"], "slow_link", "{session}");
+    let camera = fixture.server.get("/api/cameras").json()["cameras"][0].clone();
+    assert_eq!(camera["findings"], serde_json::json!([]), "the camera's side is whole");
     // What the session shows is 0.1 s old.
     let of_camera = fixture.server.metric("weir_camera_skips_total").expect("a metric");
     let newer = of_camera - skips as f64;

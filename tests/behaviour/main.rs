@@ -13,6 +13,7 @@ mod ciphers;
 mod clip_md5;
 mod compare;
 mod console;
+mod diagnosis;
 mod dialling;
 mod encrypted_cameras;
 mod evicted_connections;

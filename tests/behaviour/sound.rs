@@ -127,6 +127,7 @@ fn the_picture_plays_where_the_sound_cannot() {
     let problem = status(&aac)["sound_problem"].to_string();
     assert!(problem.contains("its sound is AAC") && problem.contains("G.711"), "{problem}");
     assert_eq!(status(&aac)["sound"], Value::Null);
+    assert_eq!(status(&aac)["findings"][0]["code"], "sound_not_taken");
     let log = aac.server.log();
     assert!(log.contains("its sound is AAC"), "{log}");
 

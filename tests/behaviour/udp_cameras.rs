@@ -151,6 +151,9 @@ fn lost_datagrams_cost_pictures_and_tear_none() {
         assert!(pictures >= least, "{pictures} pictures at {per_mille}/1000");
         assert!(pictures < 150, "some must be missing");
         assert!(lost.abs_diff(gone) <= 3 && late == 0, "{lost} of {gone}, {late} late");
+        assert!(metric(&server, "missing_packets").abs_diff(gone) <= 3, "of {gone}");
+        let camera = server.get("/api/cameras").json()["cameras"][0].clone();
+        assert_eq!(camera["findings"][0]["code"], "lost_before_weir", "{camera}");
         assert_eq!(server.metric("weir_media_thread_allocations_total"), Some(0.0));
     }
 }

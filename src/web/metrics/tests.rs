@@ -27,6 +27,7 @@ fn metrics_page() -> String {
         sound_packets: 0,
         viewers: 0,
         ready: true,
+        findings: crate::diagnosis::CameraFindings::new(),
     };
     let reply = reply(std::iter::once(camera));
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");

@@ -242,6 +242,8 @@ pub enum Stamps {
     Shared,
     /// They begin at 0 with each connection.
     FromZero,
+    /// Of three frames the first is shown last: the two behind it are B-frames.
+    BFrames,
 }
 
 /// The sequence numbers.

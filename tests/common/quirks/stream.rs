@@ -105,6 +105,8 @@ impl Stream {
             Stamps::FarAway | Stamps::SetBack => steady,
             Stamps::Shared => 900 + self.frame / 2 * 2 * TICKS,
             Stamps::FromZero => self.frame * TICKS,
+            Stamps::BFrames if self.frame.is_multiple_of(3) => steady.wrapping_add(2 * TICKS),
+            Stamps::BFrames => steady.wrapping_sub(TICKS),
         }
     }
 
