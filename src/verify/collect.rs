@@ -235,6 +235,7 @@ mod tests {
             state: if number == 5 { "waiting" } else { "playing" }.to_owned(),
             reason: String::new(),
             frames_per_s: None,
+            findings: Vec::new(),
         };
         let cameras: Vec<CameraFacts> = (0..11).map(camera).collect();
         assert_eq!(sample(&cameras, Some(3)), ["cam0", "cam3", "cam7"]);

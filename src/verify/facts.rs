@@ -62,6 +62,15 @@ pub(crate) struct CameraFacts {
     pub(super) state: String,
     pub(super) reason: String,
     pub(super) frames_per_s: Option<f64>,
+    /// What weir finds of it and calls an error or a warning, the gravest first.
+    pub(super) findings: Vec<CameraTrouble>,
+}
+
+/// A finding of `/api/cameras`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct CameraTrouble {
+    pub(super) words: String,
+    pub(super) advice: String,
 }
 
 impl CameraFacts {
@@ -72,6 +81,7 @@ impl CameraFacts {
             state: text(&camera["state"]),
             reason: text(&camera["reason"]),
             frames_per_s: camera["frames_per_s"].as_f64(),
+            findings: CameraTrouble::list(&camera["findings"]),
         });
         Some(cameras.collect())
     }
@@ -80,6 +90,18 @@ impl CameraFacts {
     pub(super) fn is_playing(&self) -> bool {
         let is_sign = |sign: char| sign.is_ascii_alphanumeric() || "._-".contains(sign);
         self.state == "playing" && !self.name.is_empty() && self.name.chars().all(is_sign)
+    }
+}
+
+impl CameraTrouble {
+    fn list(json: &Value) -> Vec<Self> {
+        let findings = json.as_array().into_iter().flatten();
+        let grave = findings.filter(|finding| finding["severity"] != "note");
+        let read = |finding: &Value| Self {
+            words: text(&finding["words"]),
+            advice: text(&finding["advice"]),
+        };
+        grave.map(read).collect()
     }
 }
 
@@ -181,13 +203,19 @@ mod tests {
     #[test]
     fn only_playing_cameras_with_a_name_for_a_path_are_asked_for() {
         let list = json!({"cameras": [
-            {"name": "gate", "state": "playing", "frames_per_s": 25.0},
+            {"name": "gate", "state": "playing", "frames_per_s": 25.0, "findings": [
+                {"severity": "note", "words": "n"},
+                {"severity": "warning", "words": "odd\u{1b}[2J", "advice": "look"}
+            ]},
             {"name": "../x", "state": "playing"},
             {"name": "yard", "state": "waiting", "reason": "no route"}
         ]});
         let cameras = CameraFacts::list(&list).expect("a list");
         let playing: Vec<bool> = cameras.iter().map(CameraFacts::is_playing).collect();
         assert_eq!(playing, [true, false, false]);
+        let [words, advice] = ["odd [2J", "look"].map(str::to_owned);
+        assert_eq!(cameras[0].findings, [CameraTrouble { words, advice }], "a note is no trouble");
+        assert!(cameras[1].findings.is_empty());
         assert_eq!(CameraFacts::list(&json!({})), None);
     }
 }

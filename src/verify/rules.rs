@@ -64,7 +64,7 @@ pub(crate) struct Judgement {
 type Rule = fn(&Facts, &VerifyLimits) -> Judgement;
 
 /// Every rule, in the order in which a person would look.
-const RULES: [(&str, Rule); 18] = [
+const RULES: [(&str, Rule); 19] = [
     ("server", server),
     ("certificate", certificate),
     ("access", access),
@@ -72,6 +72,7 @@ const RULES: [(&str, Rule); 18] = [
     ("configuration", configuration),
     ("cameras", cameras),
     ("playing", playing),
+    ("findings", findings),
     ("sessions", sessions::sessions),
     ("cipher", sessions::cipher),
     ("udp port", sessions::udp_port),
@@ -274,12 +275,30 @@ fn playing(facts: &Facts, _: &VerifyLimits) -> Judgement {
     } else {
         format!("{} of {} do not: {}", down.len(), after.len(), names(&down))
     };
-    Judgement::of(
-        down.is_empty(),
-        found,
-        limit.to_owned(),
+    let is_down = |camera: &&CameraFacts| camera.state != "playing";
+    let known = after.iter().filter(is_down).find_map(|camera| camera.findings.first());
+    let advice = known.map_or(
         "power and network of that camera, its URL and its login; `weir console camera test NAME` \
          says what it answers",
+        |finding| &finding.advice,
+    );
+    Judgement::of(down.is_empty(), found, limit.to_owned(), advice)
+}
+
+fn findings(facts: &Facts, _: &VerifyLimits) -> Judgement {
+    let limit = "weir finds nothing wrong with a camera that plays";
+    let Some([_, cameras]) = &facts.cameras else { return Judgement::not_reached(limit) };
+    let playing = cameras.iter().filter(|camera| camera.state == "playing");
+    let found = playing
+        .flat_map(|camera| camera.findings.iter().map(move |finding| (&camera.name, finding)));
+    let found: Vec<_> = found.collect();
+    let words = found.iter().map(|(name, finding)| format!("{name}: {}", finding.words));
+    let words: Vec<String> = words.collect();
+    Judgement::of(
+        words.is_empty(),
+        if words.is_empty() { "nothing".to_owned() } else { names(&words) },
+        limit.to_owned(),
+        found.first().map_or("", |(_, finding)| &finding.advice),
     )
 }
 

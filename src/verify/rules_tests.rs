@@ -1,13 +1,13 @@
 //! Every rule, with facts by hand: a weir that is well, and one change to it at a time.
 
 use super::*;
-use crate::verify::facts::{AskerFacts, LoggedEvent};
+use crate::verify::facts::{AskerFacts, CameraTrouble, LoggedEvent};
 use crate::verify::reception::ReceptionCounts;
 use crate::verify::session::SessionFacts;
 
 fn camera(name: &str) -> CameraFacts {
     let [name, state, reason] = [name, "playing", ""].map(str::to_owned);
-    CameraFacts { name, state, reason, frames_per_s: Some(25.0) }
+    CameraFacts { name, state, reason, frames_per_s: Some(25.0), findings: Vec::new() }
 }
 
 fn session(camera: &str) -> SessionFacts {
@@ -216,4 +216,26 @@ fn of_many_names_the_first_are_listed() {
     let all: Vec<String> = (0..6).map(|number| format!("cam{number}")).collect();
     assert_eq!(names(&all), "cam0; cam1; cam2; cam3; and 2 more");
     assert_eq!(names(&all[..1]), "cam0");
+}
+
+#[test]
+fn what_weir_finds_of_a_camera_is_quoted_with_its_advice() {
+    let trouble = |words: &str, advice: &str| {
+        let [words, advice] = [words, advice].map(str::to_owned);
+        vec![CameraTrouble { words, advice }]
+    };
+    let quoted = |state: &str| {
+        let mut facts = healthy();
+        let [_, cameras] = facts.cameras.as_mut().expect("they are there");
+        cameras[1].state = state.to_owned();
+        cameras[1].findings = trouble("it is odd", "look at it");
+        let findings = judge(&facts, &VerifyLimits::default());
+        let missed: Vec<Finding> =
+            findings.into_iter().filter(|one| one.verdict == RuleVerdict::Missed).collect();
+        let [missed] = &missed[..] else { panic!("{missed:?}") };
+        assert_eq!(missed.advice, "look at it");
+        (missed.rule, missed.found.clone())
+    };
+    assert_eq!(quoted("playing"), ("findings", "yard: it is odd".to_owned()));
+    assert_eq!(quoted("failed"), ("playing", "1 of 2 do not: yard: failed".to_owned()));
 }
