@@ -11,15 +11,21 @@ import { freeTcpPort, startWeir, until } from './weir.mjs';
 const GOP_S = 4;
 const SLOW = { path: '/slow', width: 320, height: 240, fps: 25, gop: 25 * GOP_S, deaf: 1 };
 
-let cameras, weir, browser;
+const LOGIN = { user: 'viewer', password: 'sesame' };
+const LOCKED = { path: '/locked', width: 320, height: 240, fps: 25, gop: 25 };
+
+let cameras, locked, weir, browser;
 
 before(async () => {
   cameras = await startCameras([SLOW]);
+  locked = await startCameras([LOCKED], { auth: { method: 'basic', ...LOGIN } });
   const nobody = await freeTcpPort();
   weir = await startWeir({
     cameras: [
       { name: 'slow', url: cameras.url('/slow') },
       { name: 'down', url: `rtsp://127.0.0.1:${nobody}/` },
+      { name: 'locked', url: locked.url('/locked'), ...LOGIN },
+      { name: 'wrong', url: locked.url('/locked'), ...LOGIN, password: 'battery' },
     ],
   });
   browser = await launchChromium();
@@ -30,6 +36,7 @@ after(async () => {
   await browser?.close();
   await weir?.stop();
   await cameras?.kill();
+  await locked?.kill();
 });
 
 /** Opens a camera's page in a browser that `prepare` has made as it is. */
@@ -128,6 +135,23 @@ test('a camera that is down has its reason on its page', async (t) => {
   const viewer = await open(t, 'down');
   await says(viewer, 'No picture from the camera');
   await says(viewer, 'The camera refuses the connection: is its RTSP port right?');
+});
+
+test('what weir finds of a camera is on its page and in the table, with what to do', async (t) => {
+  await weir.ready('locked');
+  const wrong = await open(t, 'wrong');
+  await says(wrong, /^Camera refuses user viewer: .*; correct user and password of its section$/);
+  const viewer = await open(t, 'locked');
+  await viewer.playing();
+  await viewer.page.getByRole('button', { name: 'Details' }).click();
+  const found = 'Has its password sent in the clear (basic); set its login to digest, or use rtsps';
+  await says(viewer, `${found}.`);
+  await viewer.page.goto(`${weir.http}/?table`);
+  const row = (name) => viewer.page.locator('#rows tr', { has: viewer.page.getByText(name, { exact: true }) });
+  await row('locked').getByText(found, { exact: true }).waitFor();
+  await row('wrong').getByText('; correct user and password of its section').waitFor();
+  await row('slow').waitFor();
+  assert.equal(await row('slow').locator('.reason').innerText(), '', 'nothing is found of it');
 });
 
 test('a camera that is not there', async (t) => {

@@ -43,6 +43,14 @@ const STATES = {
   disabled: ["Disabled", "off"],
 };
 
+/** Why a camera has no picture, or what spoils it, with what to do where weir knows that. */
+export function remarkOf({ reason, findings = [], sound_problem: soundProblem }) {
+  const found = findings.find(({ severity }) => severity !== "note");
+  if (!found) return reason || soundProblem || "";
+  const words = reason || found.words;
+  return words.endsWith(found.advice) ? words : `${words}; ${found.advice}`;
+}
+
 /** A camera's state as a word and a tone for its colour. */
 export function stateOf(camera) {
   if (camera.state === "playing" && !camera.ready) return ["Starting", "wait"];

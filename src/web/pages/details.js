@@ -3,6 +3,8 @@
 import { bitRate, frameRate, sentence } from "./cameras.js";
 
 const UPDATE_MS = 1000;
+/** Updates from one question to weir to the next. */
+const LOOK_UPDATES = 10;
 
 /** Shows figures of `peerConnection()` in `list` while it is switched on. */
 export class Details {
@@ -10,22 +12,31 @@ export class Details {
   #list;
   #timer = 0;
   #last = null;
-  /** Why there is no sound although the camera sends some; empty for none. */
-  soundProblem = "";
+  #look;
+  #camera = null;
+  #updates = 0;
 
-  constructor(peerConnection, list) {
+  /** `look` asks weir how the camera is. */
+  constructor(peerConnection, list, look) {
     this.#peerConnection = peerConnection;
     this.#list = list;
+    this.#look = look;
   }
 
   set isOn(on) {
     clearInterval(this.#timer);
     if (!on) return;
+    this.#updates = 0;
     this.#timer = setInterval(() => this.#update(), UPDATE_MS);
     this.#update();
   }
 
   async #update() {
+    this.#updates += 1;
+    // The figures do not wait for it.
+    if (this.#updates % LOOK_UPDATES === 1) {
+      this.#look().then((camera) => (this.#camera = camera), () => {});
+    }
     const connection = this.#peerConnection();
     const figures = connection ? this.#figures(await connection.getStats()) : [];
     const shown = figures.length ? figures : [["Connection", "none"]];
@@ -53,12 +64,19 @@ export class Details {
       ["Delay", delay(since, video, pair)],
       ["Packets lost", `${Math.max(0, video.packetsLost ?? 0)} of ${video.packetsReceived}`],
       ["Frames dropped", String(video.framesDropped ?? 0)],
-      ["Sound", audio ? codec(stats.get(audio.codecId)) : sentence(this.soundProblem)],
+      ["Sound", audio ? codec(stats.get(audio.codecId)) : sentence(this.#camera?.sound_problem)],
       ["Freezes", video.freezeCount == null ? "" : String(video.freezeCount)],
       ["SRTP cipher", (transport?.srtpCipher ?? "").replace(/^SRTP_/, "")],
       ["From", remote?.address ? `${remote.address}, port ${remote.port}` : ""],
+      ["Camera", found(this.#camera)],
     ].filter(([, value]) => value);
   }
+}
+
+/** What weir finds of the camera; of its sound there is a line already. */
+function found(camera) {
+  const findings = camera?.findings.filter(({ code }) => code !== "sound_not_taken") ?? [];
+  return findings.map(({ words, advice }) => `${sentence(words)}; ${advice}.`).join(" ");
 }
 
 function cell(tag, text) {

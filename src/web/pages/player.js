@@ -63,14 +63,10 @@ const sound = new Sound(video, {
 });
 
 /** The camera's sound came, or it did not: then the details say why. */
-async function onSound(hasSound) {
-  sound.show(hasSound);
-  const shown = hasSound ? null : await fetchCamera(camera).catch(() => null);
-  details.soundProblem = shown?.sound_problem ?? "";
-}
-
+const onSound = (hasSound) => sound.show(hasSound);
 const viewer = new Viewer(camera, video, show, { onSound });
-const details = new Details(() => viewer.peerConnection, element("figures"));
+const look = () => fetchCamera(camera);
+const details = new Details(() => viewer.peerConnection, element("figures"), look);
 
 // For tests and for a person at the console.
 window.weir = {

@@ -1,6 +1,7 @@
 // Who watches, for operators: the sessions that live, each with a button that ends it.
 
 import { base, request } from "./account.js";
+import { sentence } from "./cameras.js";
 import { ANSWER_MS_MAX, deadline } from "./trouble.js";
 
 const UPDATE_MS = 2000;
@@ -37,6 +38,8 @@ function show(sessions) {
   for (const session of sessions) {
     const shown = rows.get(session.id) ?? element("session-rows").appendChild(row(session));
     shown.querySelector(".address").textContent = session.address ?? "connecting";
+    const found = session.findings.map(({ words, advice }) => `${sentence(words)}; ${advice}`);
+    shown.querySelector(".reason").textContent = found.join("; ");
     shown.querySelector(".age").textContent = duration(session.age_ms);
     shown.querySelector(".loss").textContent = `${session.loss_percent.toFixed(1)} %`;
   }

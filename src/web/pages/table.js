@@ -1,7 +1,16 @@
 // The cameras' figures, a row each.
 
 import { withToken } from "./account.js";
-import { bitRate, frameRate, picture, seconds, sentence, stateOf, write } from "./cameras.js";
+import {
+  bitRate,
+  frameRate,
+  picture,
+  remarkOf,
+  seconds,
+  sentence,
+  stateOf,
+  write,
+} from "./cameras.js";
 
 const element = (id) => document.getElementById(id);
 
@@ -15,8 +24,7 @@ function fill(row, camera) {
   const pill = row.querySelector(".pill");
   write(pill, word);
   pill.dataset.tone = tone;
-  const remark = isPlaying ? camera.sound_problem : camera.reason;
-  write(row.querySelector(".reason"), sentence(remark ?? ""));
+  write(row.querySelector(".reason"), sentence(remarkOf(camera)));
   write(row.querySelector(".picture"), picture(camera));
   write(row.querySelector(".frames"), frameRate(camera.frames_per_s));
   write(row.querySelector(".bits"), bitRate(camera.bits_per_s));

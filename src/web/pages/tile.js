@@ -2,7 +2,7 @@
 // picture.
 
 import { withToken } from "./account.js";
-import { sentence, write } from "./cameras.js";
+import { remarkOf, sentence, write } from "./cameras.js";
 import { Viewer } from "./viewer.js";
 
 // A tile that comes back so soon keeps its session.
@@ -87,15 +87,15 @@ export class Tile {
 
   /** Whether there is to be a session. A camera without a picture is not asked for one: it says why. */
   #decide() {
-    const { state, reason } = this.#camera;
-    const hasPicture = state === "playing";
+    const hasPicture = this.#camera.state === "playing";
     const isUnderWay = this.#viewer?.peerConnection || LASTING.includes(this.#viewer?.state);
     if (!this.#isOnScreen) this.#release();
     else if (this.#viewer && (hasPicture || isUnderWay)) return;
     else if (hasPicture) this.#watch();
     else {
       this.#release();
-      this.#show({ state: "camera", headline: "No picture from the camera", explanation: reason });
+      const explanation = remarkOf(this.#camera);
+      this.#show({ state: "camera", headline: "No picture from the camera", explanation });
     }
   }
 

@@ -2,7 +2,7 @@
 // missing frame is worth a new connection or only patience.
 
 import { base, isLetIn } from "./account.js";
-import { fetchCamera, keyFrameProgress, motionIn } from "./cameras.js";
+import { fetchCamera, keyFrameProgress, motionIn, remarkOf } from "./cameras.js";
 import { decodedFrames, shownSoFar } from "./frames.js";
 import { eachTick } from "./ticks.js";
 import { HOPELESS_MS, troubleOf } from "./trouble.js";
@@ -335,7 +335,7 @@ export class Viewer {
     this.#stallMs = Math.max(STALL_MS, 3000 / (camera.frames_per_s || 25));
     if (camera.state !== "playing") {
       this.#trouble = null;
-      this.#tell("camera", "No picture from the camera", camera.reason ?? "");
+      this.#tell("camera", "No picture from the camera", remarkOf(camera));
     } else if (camera.key_frame_age_ms !== null && camera.key_frame_age_ms + STALL_MS < waited) {
       // A key frame went by while we waited, and it did not show.
       const explanation =
