@@ -40,7 +40,7 @@ Profile {
     heap_reserve_bytes: 448 * KIB,
     threads: 2,
     stack_bytes: 256 * KIB,
-    program_bytes: 6144 * KIB,
+    program_bytes: 6400 * KIB,
     udp_socket_buffer_bytes: 2 * MIB,
     camera_datagram_buffer_bytes: 192 * KIB,
     total_bytes: 31 * MIB,

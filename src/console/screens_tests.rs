@@ -140,10 +140,10 @@ fn what_is_found_of_a_camera_is_below_its_row_and_marks_it() {
     let lines: Vec<&str> = row.lines().collect();
     assert!(lines[1].starts_with("    b-frames") && lines[2].starts_with("      turn them off"));
     assert!(lines[3].starts_with("    H.265") && lines.len() == 5, "{row}");
-    let text = status(&report(), "box", &[camera, playing("yard")]);
+    let text = status_of("box", &[camera, playing("yard")]);
     assert!(text.contains("* gate") && text.contains("+ yard"), "{text}");
     assert_fits(&text);
     let findings = [CameraFinding::H265].into_iter().collect();
     let note = CameraStatus { findings, ..playing("gate") };
-    assert!(status(&report(), "box", &[note]).contains("+ gate"), "good to know, and no more");
+    assert!(status_of("box", &[note]).contains("+ gate"), "good to know, and no more");
 }
