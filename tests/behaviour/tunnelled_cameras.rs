@@ -119,7 +119,8 @@ fn a_tunnel_that_wants_a_login_gets_it_with_a_warning() {
     let url = format!("rtsp+http://viewer:sesame@{}/gate", tunnelling.address);
     let server = Server::start(&Setup::of([("gate".to_owned(), url)]));
     assert!(server.wait_until_ready(1, PATIENCE_US), "{}", server.log());
-    assert!(server.log().contains("has its password sent in the clear"), "{}", server.log());
+    let is_warned = || server.log().contains("has its password sent in the clear");
+    assert!(wait_for(PATIENCE_US, is_warned), "{}", server.log());
     let heads = tunnelling.heads.lock().expect("not poisoned").clone();
     let methods: Vec<_> = heads.iter().filter_map(|head| head.split(' ').next()).collect();
     assert_eq!(methods, ["GET", "GET", "POST"]);
