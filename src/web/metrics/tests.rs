@@ -7,11 +7,10 @@ use std::process::{Command, Stdio};
 
 use super::*;
 
-/// `/metrics` with one camera.
-fn metrics_page() -> String {
-    let camera = crate::control::CameraStatus {
+fn playing(name: &str) -> CameraStatus {
+    CameraStatus {
         slot: 1,
-        name: "a\"b".to_owned(),
+        name: name.to_owned(),
         state: "playing",
         reason: None,
         transport: Some("tcp"),
@@ -28,12 +27,36 @@ fn metrics_page() -> String {
         viewers: 0,
         ready: true,
         findings: crate::diagnosis::CameraFindings::new(),
+    }
+}
+
+/// The pieces of `/metrics` with these cameras.
+fn pieces_of(cameras: impl Iterator<Item = CameraStatus>) -> Vec<String> {
+    let Content::Pieces(next) = std::mem::take(reply(cameras).body_mut()) else {
+        panic!("it is made as it is read");
     };
-    let reply = reply(std::iter::once(camera));
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let body = http_body_util::BodyExt::collect(reply.into_body());
-    let body = runtime.block_on(body).expect("no error").to_bytes();
-    String::from_utf8(body.to_vec()).expect("text")
+    std::iter::from_fn(next).map(|piece| String::from_utf8(piece.to_vec()).expect("text")).collect()
+}
+
+/// `/metrics` with one camera.
+fn metrics_page() -> String {
+    pieces_of(std::iter::once(playing("a\"b"))).concat()
+}
+
+#[test]
+fn many_cameras_make_more_pieces_and_no_larger_ones() {
+    const CAMERAS: usize = 512;
+    let names = (0..CAMERAS).map(|number| format!("camera-{number}"));
+    let pieces = pieces_of(names.map(|name| playing(&name)));
+    let largest = pieces.iter().map(String::len).max();
+    assert!(largest.is_some_and(|bytes| bytes <= 8 << 10), "{largest:?} bytes");
+    let page = pieces.concat();
+    for name in ["weir_camera_playing", "weir_camera_viewers"] {
+        let heads = page.matches(&format!("# TYPE {name} ")).count();
+        let samples = page.matches(&format!("\n{name}{{camera=")).count();
+        assert_eq!((heads, samples), (1, CAMERAS), "{name}");
+    }
+    promtool(&["check", "metrics"], &page);
 }
 
 #[test]
