@@ -7,6 +7,7 @@
 mod camera;
 pub mod figures;
 mod process;
+mod send_delay;
 mod session;
 pub mod tasks;
 mod usage;
@@ -15,11 +16,15 @@ use crate::limits::{CAMERAS_MAX, SESSIONS_MAX};
 
 pub use camera::{BreakReason, CameraStats, SkipFigures, SkipReason};
 pub use process::Gauges;
+pub use send_delay::{SEND_DELAY_BOUNDS_US, SendDelayCounts, SendDelays};
 pub use session::{SessionStats, StatsAddress};
 pub use usage::{Counts, TABLES, Tables, Usage};
 
 /// The process's own figures.
 pub static GAUGES: Gauges = Gauges::new();
+
+/// How long packets take from the media thread's wake-up to their send.
+pub static SEND_DELAYS: SendDelays = SendDelays::new();
 
 /// The statistics of each camera slot.
 pub static CAMERAS: [CameraStats; CAMERAS_MAX] = [const { CameraStats::new() }; CAMERAS_MAX];

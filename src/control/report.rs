@@ -10,7 +10,7 @@ use crate::mem::{AccountFigures, heap};
 use crate::net::links::{self, Link};
 use crate::plan;
 use crate::process::{self, build_id};
-use crate::status::{GAUGES, TABLES};
+use crate::status::{GAUGES, SEND_DELAY_BOUNDS_US, SEND_DELAYS, TABLES};
 use crate::{clock, journal};
 
 use super::{Configuration, Control};
@@ -99,6 +99,14 @@ pub(crate) struct RefusalsReport {
     pub(crate) count: u64,
 }
 
+/// Packets whose delay is up to a bound, and above the bound before it.
+#[derive(Debug, Clone, serde::Serialize)]
+pub(crate) struct SendDelayReport {
+    /// `None` for those above all bounds.
+    pub(crate) up_to_us: Option<u64>,
+    pub(crate) packets: u64,
+}
+
 /// Network counters, as far as the kernel shows them to this process.
 #[derive(Debug, Clone, serde::Serialize)]
 pub(crate) struct NetworkReport {
@@ -116,6 +124,8 @@ pub(crate) struct NetworkReport {
     pub(crate) udp_refused: u64,
     /// Times the socket was full; no packet is lost by it.
     pub(crate) udp_blocked: u64,
+    /// How many of those packets took how long from the media thread's wake-up to their send.
+    pub(crate) send_delays: Vec<SendDelayReport>,
     pub(crate) icmp_errors: u64,
 }
 
@@ -211,6 +221,8 @@ fn refusals() -> Vec<RefusalsReport> {
 
 fn network(udp_port: u16) -> NetworkReport {
     let gauges = &GAUGES;
+    let bounds_us = SEND_DELAY_BOUNDS_US.into_iter().map(Some).chain([None]);
+    let delays = bounds_us.zip(SEND_DELAYS.counts().packets);
     NetworkReport {
         links: links::all(),
         udp_port,
@@ -220,6 +232,9 @@ fn network(udp_port: u16) -> NetworkReport {
         udp_gso: gauges.gso.load(Relaxed) == 1,
         udp_refused: gauges.udp_refused.load(Relaxed),
         udp_blocked: gauges.udp_blocked.load(Relaxed),
+        send_delays: delays
+            .map(|(up_to_us, packets)| SendDelayReport { up_to_us, packets })
+            .collect(),
         icmp_errors: gauges.icmp_errors.load(Relaxed),
     }
 }

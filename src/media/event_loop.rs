@@ -70,6 +70,8 @@ pub(super) struct EventLoop {
     pub(super) icmp_errors: u64,
     /// The monotonic time of this iteration.
     pub(super) now_us: u64,
+    /// The time of the iteration in which the batch was sealed, while it waits for the socket.
+    pub(super) sealed_us: Option<u64>,
     review_us: u64,
     reads: usize,
     /// Set by a shutdown: the time at which the thread ends at the latest.
@@ -112,6 +114,7 @@ impl EventLoop {
             has_errors: false,
             icmp_errors: 0,
             now_us: clock::now_us(),
+            sealed_us: None,
             review_us: 0,
             reads: 0,
             goodbye_us: None,

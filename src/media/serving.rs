@@ -113,7 +113,14 @@ impl EventLoop {
 
     /// Sends the batch. A full socket pauses all sending until it is writable.
     pub(super) fn flush(&mut self) {
+        let before = self.memory.batch.counters.packets;
+        let since_us = self.sealed_us.take().unwrap_or(self.now_us);
         let is_blocked = self.memory.batch.flush(&*self.socket) == Flushed::Blocked;
+        let packets = self.memory.batch.counters.packets - before;
+        if packets > 0 {
+            status::SEND_DELAYS.add(packets, clock::now_us().saturating_sub(since_us));
+        }
+        self.sealed_us = is_blocked.then_some(since_us);
         if is_blocked != self.is_awaiting_room {
             self.await_room(is_blocked);
         }

@@ -115,6 +115,9 @@ pub(crate) struct StatusFacts {
     pub(crate) resident_most_bytes: Option<u64>,
     pub(crate) plan_bytes: Option<u64>,
     pub(crate) udp_port: Option<u64>,
+    /// Packets by how long they took within weir, each with the bound in microseconds; `None` for
+    /// those above all.
+    pub(crate) send_delays: Vec<(Option<u64>, u64)>,
     /// Tables that were found full, and how often.
     pub(crate) full_tables: Vec<(String, u64)>,
     pub(crate) errors_total: u64,
@@ -151,6 +154,11 @@ impl StatusFacts {
                 .map(|(now_s, last_s)| now_s.saturating_sub(last_s)),
         });
         let memory = &json["memory"];
+        let network = &json["network"];
+        let delays = list(&network["send_delays"]).into_iter();
+        let read = |part: serde_json::Value| {
+            (part["up_to_us"].as_u64(), part["packets"].as_u64().unwrap_or(0))
+        };
         Self {
             build_id: text(&json["build_id"]),
             profile: text(&json["profile"]),
@@ -158,7 +166,8 @@ impl StatusFacts {
             cpu_ms: json["cpu_ms"].as_u64(),
             resident_most_bytes: memory["resident_most_bytes"].as_u64(),
             plan_bytes: memory["plan_bytes"].as_u64(),
-            udp_port: json["network"]["udp_port"].as_u64(),
+            udp_port: network["udp_port"].as_u64(),
+            send_delays: delays.map(read).collect(),
             full_tables: full_tables.collect(),
             errors_total: json["errors_total"].as_u64().unwrap_or(0),
             events: events.collect(),

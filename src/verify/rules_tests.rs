@@ -40,9 +40,11 @@ fn healthy() -> Facts {
         cpu_ms: Some(5_000),
         resident_most_bytes: Some(20 << 20),
         plan_bytes: Some(30 << 20),
+        send_delays: vec![(Some(1_000), 50_000), (None, 2_000)],
         ..StatusFacts::default()
     };
-    let after = StatusFacts { cpu_ms: Some(6_000), ..status.clone() };
+    let send_delays = vec![(Some(1_000), 59_500), (None, 2_500)];
+    let after = StatusFacts { cpu_ms: Some(6_000), send_delays, ..status.clone() };
     let cameras = vec![camera("gate"), camera("yard")];
     Facts {
         server: Some(Ok("weir 0.1.0".to_owned())),
@@ -209,6 +211,14 @@ fn what_a_session_shows_breaks_one_rule_each() {
     assert!(first(|session| session.counts.packets -= 19).is_empty());
     assert_eq!(first(|session| session.counts.jitter_ms = 30.0), ["jitter"]);
     assert_eq!(first(|session| session.round_trips_us = vec![100_000; 20]), ["latency"]);
+    let mut slow = healthy();
+    let [_, after] = slow.status.as_mut().expect("it is told");
+    after.send_delays = vec![(Some(1_000), 59_400), (None, 2_600)];
+    assert_eq!(
+        of(&slow, &VerifyLimits::default(), RuleVerdict::Missed),
+        ["latency"],
+        "6 % are slower than any bound"
+    );
 }
 
 #[test]

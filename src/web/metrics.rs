@@ -16,7 +16,10 @@ use crate::process::usage::{self, ProcessUsage};
 use crate::process::{build_id, cpu, resident_bytes};
 use crate::status::figures::Metric;
 use crate::status::tasks::TASKS;
-use crate::status::{CAMERAS, CameraStats, GAUGES, Gauges, TABLES, Usage};
+use crate::status::{
+    CAMERAS, CameraStats, GAUGES, Gauges, SEND_DELAY_BOUNDS_US, SEND_DELAYS, SendDelayCounts,
+    TABLES, Usage,
+};
 
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -27,7 +30,7 @@ struct Label {
     name: Box<str>,
 }
 
-/// The whole page, made piece by piece as it is sent: with 64 cameras it has 300 KiB.
+/// The whole page, made piece by piece as it is sent: with many cameras it has hundreds of KiB.
 pub(super) fn reply(cameras: impl Iterator<Item = CameraStatus>) -> Reply {
     let label = |camera: CameraStatus| Label {
         slot: camera.slot,
@@ -91,7 +94,7 @@ fn piece(text: &mut String, number: usize, is_first: bool, labels: &[Label]) -> 
                 head(text, name, "gauge", help)?;
                 writeln!(text, "{name} {}", table.used())?;
             }
-            Ok(())
+            send_delays(text)
         }
         OF_CAMERA_FROM => {
             let name = "weir_camera_playing";
@@ -183,6 +186,22 @@ fn process(text: &mut String) -> std::fmt::Result {
     let features = cpu::features().filter(|(_, has)| *has).map(|(name, _)| name);
     let (arch, features) = (cpu::ARCHITECTURE, features.collect::<Vec<_>>().join(" "));
     writeln!(text, "{name}{{arch=\"{arch}\",features=\"{features}\"}} 1")
+}
+
+/// How long packets take within weir, as Prometheus has its histograms: each part with all below.
+#[allow(clippy::cast_precision_loss)] // microseconds of years are below 2^53
+fn send_delays(text: &mut String) -> std::fmt::Result {
+    let name = "weir_send_delay_seconds";
+    let SendDelayCounts { packets, sum_us } = SEND_DELAYS.counts();
+    head(text, name, "histogram", "From the media thread's wake-up to the send, of each packet.")?;
+    let mut sum = 0;
+    for (bound_us, packets) in SEND_DELAY_BOUNDS_US.iter().zip(packets) {
+        sum += packets;
+        writeln!(text, "{name}_bucket{{le=\"{}\"}} {sum}", *bound_us as f64 / 1e6)?;
+    }
+    let all: u64 = packets.iter().sum();
+    writeln!(text, "{name}_bucket{{le=\"+Inf\"}} {all}")?;
+    writeln!(text, "{name}_sum {}\n{name}_count {all}", sum_us as f64 / 1e6)
 }
 
 /// How full each table is.

@@ -96,4 +96,7 @@ fn the_media_thread_allocates_nothing_once_it_runs() {
     // The gauge is refreshed twice a second.
     std::thread::sleep(Duration::from_millis(1_100));
     assert_eq!(metric(&fixture, "weir_media_thread_allocations_total"), 0.0);
+    let [timed, sent] = ["weir_send_delay_seconds_count", "weir_udp_packets_total"]
+        .map(|name| metric(&fixture, name));
+    assert!(timed > PACKETS && sent > PACKETS, "{timed} packets have a delay, of {sent}");
 }
