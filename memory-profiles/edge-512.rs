@@ -8,6 +8,7 @@ Profile {
     carry_small: 512,
     commands: 5200,
     library_heap_bytes: 17 * MIB + 256 * KIB,
+    diagnostics_connection_heap_bytes: 120 * KIB, // the names of all cameras
     shared_heap_bytes: 2560 * KIB,
     total_bytes: 60 * MIB,
     ..include!("edge-64.rs")

@@ -10,6 +10,7 @@ Profile {
     carry_small: 512,
     commands: 3648,
     library_heap_bytes: 17 * MIB + 256 * KIB,
+    diagnostics_connection_heap_bytes: 120 * KIB, // the names of all cameras
     shared_heap_bytes: 2560 * KIB,
     total_bytes: 45 * MIB,
     ..include!("edge-64.rs")
