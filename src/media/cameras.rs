@@ -30,6 +30,8 @@ pub struct Cameras {
     /// Slots whose last read left data in the socket, or may have. Every iteration looks at all of
     /// them, so they are kept together.
     has_more: [bool; CAMERAS_MAX],
+    /// Slots whose sound must be read again without an event, kept together likewise.
+    has_sound_due: [bool; CAMERAS_MAX],
 }
 
 struct Connection {
@@ -104,7 +106,11 @@ impl rtsp::Sink for RingSink<'_> {
 
 impl Cameras {
     pub(super) const fn new() -> Self {
-        Self { slots: heapless::Vec::new(), has_more: [false; CAMERAS_MAX] }
+        Self {
+            slots: heapless::Vec::new(),
+            has_more: [false; CAMERAS_MAX],
+            has_sound_due: [false; CAMERAS_MAX],
+        }
     }
 
     /// Creates every slot, empty. Called once, before the first use.
@@ -158,7 +164,10 @@ impl Cameras {
         let Some(connection) = self.slots[slot].as_mut() else { return Ok(false) };
         let has_more = &mut self.has_more[slot];
         if connection.datagrams.is_some() {
-            return connection.read_datagrams(scratch, reorder, sink, has_more);
+            let read = connection.read_datagrams(scratch, reorder, sink, has_more);
+            // A camera may send its sound to the same multicast group and port.
+            self.has_sound_due[slot] = connection.sound_due_us() < u64::MAX;
+            return read;
         }
         let now_us = sink.now_us;
         let room = connection.budget.room(now_us).min(scratch.len());
@@ -280,6 +289,7 @@ impl Cameras {
         (carry, reorder): (&mut CarryPool, &mut ReorderPool),
     ) {
         self.has_more[slot] = false;
+        self.has_sound_due[slot] = false;
         if let Some(mut connection) = self.slots[slot].take() {
             connection.session.release(carry, reorder);
             // Closing the socket removes it from the readiness queue as well.

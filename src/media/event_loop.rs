@@ -336,22 +336,24 @@ impl EventLoop {
     }
 
     /// Reads cameras whose last read filled the scratch buffer or used up the camera's read budget.
+    /// Of most slots only a mark is looked at: their connections are far apart.
     fn read_what_was_left(&mut self, events: &Events) {
         for slot in 0..CAMERAS_MAX {
-            // Of most slots no more is looked at than this: their connections are far apart.
             let unread_us = self.memory.cameras.unread_us(slot);
-            if unread_us.is_none_or(|at_us| at_us > self.now_us) {
-                continue;
-            }
-            let kind = if self.memory.cameras.has_datagrams(slot) { CAMERAS_MAX } else { 0 };
-            let token = Token(CAMERA_0 + kind + slot);
-            if !events.iter().any(|event| event.token() == token) {
+            if unread_us.is_some_and(|at_us| at_us <= self.now_us) && !self.is_new(slot, events) {
                 self.read(slot);
             }
             if self.memory.cameras.sound_due_us(slot) <= self.now_us {
                 self.read_sound(slot);
             }
         }
+    }
+
+    /// Whether a camera's picture was read in this iteration already, for an event.
+    fn is_new(&self, slot: usize, events: &Events) -> bool {
+        let kind = if self.memory.cameras.has_datagrams(slot) { CAMERAS_MAX } else { 0 };
+        let token = Token(CAMERA_0 + kind + slot);
+        events.iter().any(|event| event.token() == token)
     }
 
     /// Gives up a connection. The camera gets a TEARDOWN if it still listens.

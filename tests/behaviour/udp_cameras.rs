@@ -13,7 +13,7 @@ use weir::clock;
 use crate::common::reassemble::access_units;
 use crate::common::reception::Packet;
 use crate::common::server::{Server, Setup, wait_for};
-use crate::common::udp_camera::{Network, Quirks, UdpCamera, perfect};
+use crate::common::udp_camera::{Network, Quirks, UdpCamera, perfect, rough};
 use crate::common::viewer::{Viewer, wall};
 
 const S: u64 = 1_000_000;
@@ -160,22 +160,7 @@ fn lost_datagrams_cost_pictures_and_tear_none() {
 
 #[test]
 fn datagrams_out_of_order_or_twice_cost_nothing() {
-    let mut held: Option<Vec<u8>> = None;
-    let mut count = 0_u32;
-    let network: Network = Box::new(move |datagram, arriving| {
-        count += 1;
-        // Every fifth waits for the next one, every seventh comes twice.
-        if count.is_multiple_of(7) {
-            arriving.push(datagram.clone());
-        }
-        match count % 5 {
-            0 => held = Some(datagram),
-            _ => {
-                arriving.push(datagram);
-                arriving.extend(held.take());
-            }
-        }
-    });
+    let network = rough(u64::MAX, Arc::default());
     let quirks = Quirks { refuses_tcp: u64::MAX, hides_ports: true, ..Quirks::default() };
     let camera = UdpCamera::open(quirks, network);
     let server = serve(&camera, "");

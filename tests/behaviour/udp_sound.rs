@@ -5,13 +5,14 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::common::reassemble::access_units;
 use crate::common::reception::{Packet, Reception};
 use crate::common::server::{Server, Setup, wait_for};
-use crate::common::udp_camera::{Hearing, Network, Quirks, SOUND_SSRC, UdpCamera, perfect};
+use crate::common::udp_camera::{Hearing, Network, Quirks, SOUND_SSRC, UdpCamera, perfect, rough};
 use crate::common::viewer::{Options, Viewer, wall};
 
 const S: u64 = 1_000_000;
@@ -68,29 +69,6 @@ fn ntp_s(reception: &Reception, timestamp: u32, clock_hz: f64) -> f64 {
     let (report, _) = reception.sender_reports.last().expect("a sender report");
     let ahead = f64::from(timestamp.wrapping_sub(report.rtp_timestamp).cast_signed());
     report.ntp as f64 / 2_f64.powi(32) + ahead / clock_hz
-}
-
-/// A network that loses every `nth` datagram, has every fifth wait for the next one, and repeats
-/// every seventh.
-fn rough(nth: u64, dropped: Arc<AtomicU64>) -> Network {
-    let (mut count, mut held) = (0_u64, None);
-    Box::new(move |datagram, arriving| {
-        count += 1;
-        if count.is_multiple_of(nth) {
-            dropped.fetch_add(1, Relaxed);
-            return;
-        }
-        if count.is_multiple_of(7) {
-            arriving.push(datagram.clone());
-        }
-        match count % 5 {
-            0 => held = Some(datagram),
-            _ => {
-                arriving.push(datagram);
-                arriving.extend(held.take());
-            }
-        }
-    })
 }
 
 #[test]
@@ -150,6 +128,30 @@ fn lost_sound_costs_no_picture() {
     assert!(metric(&server, "udp_reordered") >= 30 && metric(&server, "udp_duplicates") >= 20);
     assert_eq!((metric(&server, "udp_late"), metric(&server, "breaks")), (0, 0));
     assert_eq!(server.metric("weir_media_thread_allocations_total"), Some(0.0));
+}
+
+/// Nothing comes behind it, so that only the time can end the wait.
+#[test]
+fn sound_that_waits_for_a_lost_packet_is_sent_in_time_whatever_follows() {
+    const BEFORE: u64 = 150;
+    let mut count = 0;
+    let network: Network = Box::new(move |datagram, arriving| {
+        count += 1;
+        if count <= BEFORE || count == BEFORE + 2 {
+            arriving.push(datagram);
+        }
+    });
+    let camera = UdpCamera::open_with_sound(HEARD, perfect(), network);
+    let server = serve(&camera);
+    let cpu_s = || server.metric("process_cpu_seconds_total").expect("a Linux with /proc");
+    let viewer = listen(&server, 4);
+    let before_s = cpu_s();
+    thread::sleep(Duration::from_secs(2));
+    let spent_s = cpu_s() - before_s;
+    let [.., last_but_one, last] = &sound(&viewer).packets[..] else { panic!("no sound") };
+    assert_eq!(number(last), number(last_but_one) + 2, "that behind the lost one");
+    assert_eq!(metric(&server, "udp_sound_lost"), 1);
+    assert!(spent_s < 1.0, "{spent_s} s of CPU in 2 s: the event loop does not wait");
 }
 
 #[test]

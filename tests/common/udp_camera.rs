@@ -400,3 +400,26 @@ impl Stream {
 pub fn perfect() -> Network {
     Box::new(|datagram, arriving| arriving.push(datagram))
 }
+
+/// A network that loses every `nth` datagram, has every fifth wait for the next one, and repeats
+/// every seventh.
+pub fn rough(nth: u64, dropped: Arc<AtomicU64>) -> Network {
+    let (mut count, mut held) = (0_u64, None);
+    Box::new(move |datagram, arriving| {
+        count += 1;
+        if count.is_multiple_of(nth) {
+            dropped.fetch_add(1, Relaxed);
+            return;
+        }
+        if count.is_multiple_of(7) {
+            arriving.push(datagram.clone());
+        }
+        match count % 5 {
+            0 => held = Some(datagram),
+            _ => {
+                arriving.push(datagram);
+                arriving.extend(held.take());
+            }
+        }
+    })
+}

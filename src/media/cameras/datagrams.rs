@@ -209,7 +209,7 @@ impl Connection {
 
     /// When the sound must be read again: for datagrams that are left, as far as its budget allows,
     /// or for a packet that was waited for long enough.
-    fn sound_due_us(&self) -> u64 {
+    pub(super) fn sound_due_us(&self) -> u64 {
         if self.leaves_by_us.is_some() {
             return u64::MAX;
         }
@@ -310,15 +310,18 @@ impl Cameras {
         reorder: &mut ReorderPool,
         sink: &mut RingSink<'_>,
     ) -> Result<bool, Lost> {
-        match self.slots[slot].as_mut() {
-            Some(connection) => connection.read_sound(scratch, reorder, sink),
-            None => Ok(false),
-        }
+        let Some(connection) = self.slots[slot].as_mut() else { return Ok(false) };
+        let read = connection.read_sound(scratch, reorder, sink);
+        self.has_sound_due[slot] = connection.sound_due_us() < u64::MAX;
+        read
     }
 
     /// When [`Cameras::read_sound`] must be called for a slot without an event; `u64::MAX` for
     /// never.
     pub(in crate::media) fn sound_due_us(&self, slot: usize) -> u64 {
+        if !self.has_sound_due[slot] {
+            return u64::MAX;
+        }
         self.slots[slot].as_ref().map_or(u64::MAX, Connection::sound_due_us)
     }
 
