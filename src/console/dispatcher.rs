@@ -13,11 +13,8 @@ use crate::journal::lines::{self, LogLine};
 use crate::limits::RTSP_PASSWORD_BYTES_MAX;
 use crate::rtp::picture::Picture;
 use crate::storage::Secret;
-use crate::web::{self, Pieces};
+use crate::web::{self, PIECE_ITEMS, Pieces};
 use crate::{clock, plan, process};
-
-/// Cameras or sessions in one piece of an answer.
-const PIECE_ITEMS: usize = 2;
 
 /// Answers commands. Cheap to clone; stays on one thread.
 #[derive(Clone)]

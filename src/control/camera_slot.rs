@@ -361,9 +361,14 @@ impl CameraSlot {
         self.is_playing_itself().then(|| read(&figures))
     }
 
+    /// Whether the camera plays.
+    pub(super) fn is_playing(&self) -> bool {
+        *self.state.borrow() == SlotState::Playing
+    }
+
     /// Whether it plays, and the slot's statistics are of it.
     fn is_playing_itself(&self) -> bool {
-        *self.state.borrow() == SlotState::Playing && self.stats_of.get() == StatsOf::This
+        self.is_playing() && self.stats_of.get() == StatsOf::This
     }
 
     /// As `/api/cameras` shows it; `None` without a camera.

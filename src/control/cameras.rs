@@ -22,7 +22,7 @@ use super::camera_slot::{CameraSlot, SlotState};
 use super::dial::{Dialled, dial_charged};
 use super::dial_error::DialError;
 use super::dial_schedule::{DialEnding, DialSchedule};
-use super::{CameraStatus, Control, OfferRefusal};
+use super::{CameraCount, CameraStatus, Control, OfferRefusal};
 
 /// All camera slots, and which of them have a camera.
 pub(super) struct CameraSlots {
@@ -91,6 +91,13 @@ impl CameraSlots {
         let slot = self.slot_of(name).ok_or(OfferRefusal::UnknownCamera)?;
         let profile = self.slots[slot].admits(slot)?;
         Ok((number(slot), profile))
+    }
+
+    /// How many cameras there are, and how many of them play.
+    pub(super) fn count(&self) -> CameraCount {
+        let order = self.order.borrow();
+        let playing = order.iter().filter(|slot| self.slots[usize::from(**slot)].is_playing());
+        CameraCount { all: order.len(), playing: playing.count() }
     }
 
     /// At most `max` cameras from index `next` on, and moves `next` behind them. Empty at the end.

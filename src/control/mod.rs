@@ -153,10 +153,7 @@ impl Control {
 
     /// How many cameras there are, and how many of them play.
     pub fn camera_count(&self) -> CameraCount {
-        self.cameras().fold(CameraCount::default(), |count, camera| CameraCount {
-            all: count.all + 1,
-            playing: count.playing + usize::from(camera.state == "playing"),
-        })
+        self.0.cameras.count()
     }
 
     /// At most `max` cameras from index `next` on, and moves `next` behind them. Empty at the end.

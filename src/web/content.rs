@@ -13,7 +13,7 @@ use hyper::body::{Body, Frame, SizeHint};
 
 /// Cameras or sessions in one piece: about 1 KiB, and 4 with all that can be found of them. hyper
 /// takes pieces until it has 8 KiB.
-pub(super) const PIECE_ITEMS: usize = 2;
+pub(crate) const PIECE_ITEMS: usize = 2;
 
 /// The body of an answer.
 pub(crate) enum Content {

@@ -47,6 +47,7 @@ use hyper::Response;
 
 pub(crate) use api::{Pieces, cameras_text, reloaded_text, sessions_text, status_text};
 use content::Content;
+pub(crate) use content::PIECE_ITEMS;
 pub use listener::bind;
 pub use site::{Listeners, serve, serve_diagnostics};
 
