@@ -18,6 +18,7 @@
 //! `webrtc` and `egress` are sans-IO.
 
 pub mod access;
+pub mod appliance;
 pub mod clock;
 pub mod codec;
 pub mod config;

@@ -4,6 +4,7 @@
 //! [`crate::plan`] adds them up.
 
 mod access;
+mod appliance;
 mod config;
 mod console;
 mod diagnosis;
@@ -19,6 +20,7 @@ mod verify;
 mod webrtc;
 
 pub use access::*;
+pub use appliance::*;
 pub use config::*;
 pub use console::*;
 pub use diagnosis::*;

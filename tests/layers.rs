@@ -12,7 +12,7 @@ const LAYERS: [&[&str]; 13] = [
     &["diagnosis", "history", "mem"],
     &["access", "egress", "process", "rtp", "rtsp"],
     &["config", "stream", "webrtc"],
-    &["import", "media", "tls"],
+    &["appliance", "import", "media", "tls"],
     &["plan", "signalling", "verify"],
     &["selftest"],
     &["control"],
