@@ -38,7 +38,7 @@ const SLOT: &str = "slot.img";
 /// The box that a bundle is to be installed on.
 #[derive(Debug)]
 pub struct UpdateTarget<'b> {
-    /// Its board.
+    /// Name of its board.
     pub board: &'b str,
     /// The oldest version that may be installed over the slot that runs.
     pub oldest: DottedVersion,

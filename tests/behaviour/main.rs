@@ -61,6 +61,7 @@ mod tunnelled_cameras;
 mod udp_cameras;
 mod udp_sound;
 mod unread_answers;
+mod update_bundles;
 mod verify;
 mod whep;
 mod whole_frames;
