@@ -56,7 +56,7 @@ pub enum NoRollBack {
 // BOOT_ORDER=A B, BOOT_A_LEFT=3 and B, UPDATE=A, UPDATE_PLAYED=4294967295, WHY_A= and WHY_B=, with
 // the checksum, a zero byte behind each and one at the end.
 const _: () = assert!(
-    4 + 15 + 2 * 14 + 9 + 25 + 2 * (7 + SLOT_WHY_BYTES_MAX) + 1 <= STATE_BLOCK_BYTES,
+    4 + 15 + 2 * 14 + 9 + 25 + 2 * (7 + SLOT_WHY_BYTES_MAX) < STATE_BLOCK_BYTES,
     "a state block holds two reasons of any length"
 );
 
@@ -136,11 +136,8 @@ impl BootOrder {
         if !self.was_rolled_back(running) {
             return self;
         }
-        let usual = if was_watchdog {
-            "the box was reset by its watchdog"
-        } else {
-            "it did not come up"
-        };
+        let usual =
+            if was_watchdog { "the box was reset by its watchdog" } else { "it did not come up" };
         let why = self.why(running.other()).unwrap_or(usual).to_owned();
         let mut order = self.give_up(running.other(), &why);
         order.update = None;
@@ -181,9 +178,9 @@ impl BootOrder {
     pub(crate) fn read(block: &StateBlock) -> Option<Self> {
         let environment = Environment::read(block).ok()?;
         let slot = |text: &str| text.parse::<SlotName>().ok();
-        let first = environment.value("BOOT_ORDER").and_then(|order| {
-            order.split_ascii_whitespace().find_map(slot)
-        });
+        let first = environment
+            .value("BOOT_ORDER")
+            .and_then(|order| order.split_ascii_whitespace().find_map(slot));
         let record = |left: &str, why: &str| SlotRecord {
             tries_left: environment
                 .value(left)
@@ -244,7 +241,8 @@ impl BootOrder {
 fn shown(why: &str) -> Option<String> {
     let sign = |sign: char| if matches!(sign, ' '..='~') { sign } else { '?' };
     let why: String = why.trim().chars().map(sign).take(SLOT_WHY_BYTES_MAX).collect();
-    (!why.is_empty()).then_some(why)
+    let why = why.trim_end();
+    (!why.is_empty()).then(|| why.to_owned())
 }
 
 impl fmt::Display for NoRollBack {
@@ -403,5 +401,8 @@ mod tests {
         let odd = BootOrder::default().give_up(B, " zwölf\nBOOT_ORDER=B A\0 ");
         assert_eq!(odd.why(B), Some("zw?lf?BOOT_ORDER=B A?"));
         assert_eq!(BootOrder::default().give_up(B, " \n").why(B), None);
+        let cut = format!("{} y", "x".repeat(SLOT_WHY_BYTES_MAX - 1));
+        let cut = BootOrder::default().give_up(B, &cut);
+        assert_eq!(BootOrder::read(&cut.block()), Some(cut), "no space is left at its end");
     }
 }

@@ -117,7 +117,7 @@ pub fn install(
     target: &UpdateTarget<'_>,
     progress: &mut impl FnMut(UpdateProgress),
 ) -> Result<(Manifest, BootOrder), InstallError> {
-    let mut source = source.take(bytes);
+    let mut source = source.by_ref().take(bytes);
     let (manifest, order) = admit(&mut source, bytes, target)?;
     let order = order.begin_update(target.running);
     target.state.store(&order).map_err(InstallFailure::State)?;
@@ -157,13 +157,15 @@ fn write(
 ) -> Result<(), InstallFailure> {
     let mut pieces = Pieces::of(manifest);
     while let Some((at, piece)) = pieces.next_piece() {
-        source.read_exact(piece).map_err(|error| InstallFailure::Source(UstarError::Source(error)))?;
+        source
+            .read_exact(piece)
+            .map_err(|error| InstallFailure::Source(UstarError::Source(error)))?;
         standby.write_all_at(piece, at).map_err(InstallFailure::Device)?;
-        let bytes = pieces.hash();
+        let bytes = pieces.add_piece();
         progress(UpdateProgress { bytes, of: 2 * manifest.slot_bytes });
     }
     standby.sync_all().map_err(InstallFailure::Device)?;
-    if pieces.is_as_signed(manifest) { Ok(()) } else { Err(InstallFailure::Hash) }
+    if pieces.have_hash_of(manifest) { Ok(()) } else { Err(InstallFailure::Hash) }
 }
 
 /// Reads the slot from the disk itself, and not from memory, and compares its hash.
@@ -178,10 +180,10 @@ fn read_back(
     let mut pieces = Pieces::of(manifest);
     while let Some((at, piece)) = pieces.next_piece() {
         standby.read_exact_at(piece, at).map_err(InstallFailure::Device)?;
-        let bytes = manifest.slot_bytes + pieces.hash();
+        let bytes = manifest.slot_bytes + pieces.add_piece();
         progress(UpdateProgress { bytes, of: 2 * manifest.slot_bytes });
     }
-    if pieces.is_as_signed(manifest) { Ok(()) } else { Err(InstallFailure::ReadBack) }
+    if pieces.have_hash_of(manifest) { Ok(()) } else { Err(InstallFailure::ReadBack) }
 }
 
 /// A slot in pieces, of which one is in memory, and the hash of those before.
@@ -209,13 +211,13 @@ impl Pieces {
     }
 
     /// Adds the piece to the hash; returns how many bytes are in it now.
-    fn hash(&mut self) -> u64 {
+    fn add_piece(&mut self) -> u64 {
         self.hash.update(&self.buffer[..self.count]);
         self.at += self.count as u64;
         self.at
     }
 
-    fn is_as_signed(self, manifest: &Manifest) -> bool {
+    fn have_hash_of(self, manifest: &Manifest) -> bool {
         self.hash.finish().as_ref() == manifest.slot_sha256
     }
 }

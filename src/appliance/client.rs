@@ -310,10 +310,8 @@ mod tests {
     #[test]
     fn answers_are_taken_out_of_pieces_of_any_length() {
         let text = b"{\"progress\":{\"bytes\":1,\"of\":2}}\n{\"done\":{}}\n";
-        let answers = [
-            BoxAnswer::Progress(UpdateProgress { bytes: 1, of: 2 }),
-            BoxAnswer::Done(json!({})),
-        ];
+        let answers =
+            [BoxAnswer::Progress(UpdateProgress { bytes: 1, of: 2 }), BoxAnswer::Done(json!({}))];
         for length in 1..=text.len() {
             let mut lines = AnswerLines::default();
             let mut taken = Vec::new();

@@ -145,9 +145,8 @@ fn head(data: &[u8]) -> Option<(BundleHead, u64)> {
     let whole = BundleHead::read(&mut rest).ok();
     let mut bytes = Bytewise(data);
     let cut = BundleHead::read(&mut bytes).ok();
-    let content = |head: &BundleHead| {
-        (head.manifest.clone(), head.signature.clone(), head.slot_bytes)
-    };
+    let content =
+        |head: &BundleHead| (head.manifest.clone(), head.signature.clone(), head.slot_bytes);
     assert_eq!(whole.as_ref().map(content), cut.as_ref().map(content));
     let whole = whole?;
     assert_eq!(rest.len(), bytes.0.len());

@@ -212,7 +212,7 @@ mod tests {
         let foreign = "it is signed by another key than this box knows";
         assert_eq!(signed(SIGNED, FOREIGN), Err(foreign.to_owned()));
         let legacy = signed(SIGNED, LEGACY).expect_err("not prehashed");
-        assert_eq!(legacy, "its signature is not good: Unexpected algorithm");
+        assert_eq!(legacy, "its signature is not good: Unexpected signature algorithm");
         for none in ["", "untrusted comment: x\n", "a\nb\nc\nd\n", KEY] {
             let said = signed(SIGNED, none).expect_err("none");
             assert!(said.starts_with("its signature is not in minisign's format"), "{said}");

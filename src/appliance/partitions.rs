@@ -13,7 +13,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::limits::{PARTITIONS_MAX, SLOT_BLOCK_BYTES, UEVENT_BYTES_MAX};
-use crate::storage::file_text;
+use crate::storage::file_content;
 
 use super::slot::SlotName;
 use super::state_blocks::StateBlocks;
@@ -136,7 +136,7 @@ struct FoundPartition {
 }
 
 fn read(path: &Path, dev: &Path) -> Option<FoundPartition> {
-    let text = file_text(&path.join("uevent"), UEVENT_BYTES_MAX).ok()?;
+    let text = attribute(&path.join("uevent"))?;
     let value = |key: &str| {
         let of_key = |line: &str| line.strip_prefix(key)?.strip_prefix('=').map(str::to_owned);
         text.lines().find_map(of_key)
@@ -147,15 +147,19 @@ fn read(path: &Path, dev: &Path) -> Option<FoundPartition> {
         return None;
     }
     let number = value("PARTN")?.parse().ok()?;
-    // A number and a line end.
-    let blocks = file_text(&path.join("size"), UEVENT_BYTES_MAX).ok()?;
-    let blocks: u64 = blocks.trim_end().parse().ok()?;
+    let blocks: u64 = attribute(&path.join("size"))?.trim_end().parse().ok()?;
     // The folder is a link; a partition's own one lies in that of its disk.
     let folder = fs::canonicalize(path).ok()?;
     let disk = folder.parent()?.file_name()?.to_str()?.to_owned();
     let bytes = blocks.checked_mul(SLOT_BLOCK_BYTES)?;
     let partition = BoxPartition { device: dev.join(&name), name, number, bytes };
     Some(FoundPartition { disk, label, partition })
+}
+
+/// Text of a file of the kernel's, whose length is not the one that it shows.
+fn attribute(path: &Path) -> Option<String> {
+    let bytes = file_content(File::open(path).ok()?, UEVENT_BYTES_MAX).ok()?;
+    String::from_utf8(bytes).ok()
 }
 
 impl fmt::Display for PartitionError {
@@ -241,8 +245,12 @@ mod tests {
         assert_eq!(disk.disk, "vda");
         let slot = disk.slot(SlotName::B).expect("there");
         let device = sys.0.join("vdap5");
-        let expected =
-            BoxPartition { device: device.clone(), name: "vdap5".into(), number: 5, bytes: 1 << 20 };
+        let expected = BoxPartition {
+            device: device.clone(),
+            name: "vdap5".into(),
+            number: 5,
+            bytes: 1 << 20,
+        };
         assert_eq!(*slot, expected);
         let missing = disk.partition("swap").expect_err("none").to_string();
         assert_eq!(missing, "the disk has no partition swap");

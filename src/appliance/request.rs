@@ -11,7 +11,7 @@
 //! [`super::client`] asks; [`read_request`] and [`write_answer`] are for weir-init.
 
 use std::fmt;
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read as _, Write};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -183,7 +183,7 @@ pub fn request_line(request: &BoxRequest) -> Result<Vec<u8>, RequestError> {
 pub fn read_request(source: &mut impl BufRead) -> Result<BoxRequest, RequestError> {
     let mut line = Vec::new();
     let max = BOX_REQUEST_BYTES_MAX as u64;
-    source.take(max).read_until(b'\n', &mut line).map_err(RequestError::Connection)?;
+    source.by_ref().take(max).read_until(b'\n', &mut line).map_err(RequestError::Connection)?;
     if line.pop_if(|end| *end == b'\n').is_some() {
         meaning(&line)
     } else if line.len() < BOX_REQUEST_BYTES_MAX {

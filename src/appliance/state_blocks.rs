@@ -64,9 +64,8 @@ fn store(
 ) -> io::Result<()> {
     let is_first_valid = held[0].as_ref().is_some_and(|block| BootOrder::read(block).is_some());
     let order = if is_first_valid { [1, 0] } else { [0, 1] };
-    let results = order.map(|copy| {
-        if held[copy].as_ref() == Some(wanted) { Ok(()) } else { write(copy, wanted) }
-    });
+    let results = order
+        .map(|copy| if held[copy].as_ref() == Some(wanted) { Ok(()) } else { write(copy, wanted) });
     results.into_iter().collect()
 }
 

@@ -54,12 +54,12 @@ pub fn run(name: &str, data: &[u8]) {
 /// Every target; each has a file in `fuzz/fuzz_targets` and a folder in `fuzz/corpus`. The bounds
 /// are one and a half times the highest peaks seen with the corpora and the fuzzer.
 pub const TARGETS: &[Target] = &[
-    target("bundle_head", bundle_head, 32 * KIB, 32),
+    target("bundle_head", bundle_head, 8 * KIB, 20),
     target("challenge", challenge, 8 * KIB, 16),
     target("config", config, 768 * KIB, 160),
     target("console", console, 32 * KIB, 512),
     target("dtls_demux", dtls_demux, 768 * KIB, 64),
-    target("environment_block", environment_block, 8 * KIB, 16),
+    target("environment_block", environment_block, 4 * KIB, 12),
     target("hevc_cut", hevc_cut, 64 * KIB, 256),
     target("hevc_sps", hevc_sps, KIB, 0),
     target("hevc_whole", hevc_whole, 512 * KIB, 64),
@@ -71,7 +71,7 @@ pub const TARGETS: &[Target] = &[
     target("rtsp_framing", rtsp_framing, 12 * KIB, 16),
     target("rtsp_head", rtsp_head, 8 * KIB, 64),
     target("sdp", sdp, 2 * KIB, 20),
-    target("slot_header", slot_header, 8 * KIB, 16),
+    target("slot_header", slot_header, 2 * KIB, 16),
     target("sps", sps, KIB, 0),
     target("srtcp", srtcp, 4 * KIB, 16),
     target("stun", stun, 2 * KIB, 8),

@@ -63,7 +63,7 @@ impl Folder {
             let mut state = seed;
             let mut next = || {
                 state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (state >> 24) as u8
+                state.to_be_bytes()[0]
             };
             (0..bytes).map(|_| next()).collect()
         };

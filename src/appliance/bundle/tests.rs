@@ -14,6 +14,8 @@ const FOREIGN: &[u8] = include_bytes!("../../../tests/data/update/foreign.minisi
 const IMAGE: &[u8] = include_bytes!("../../../tests/data/update/slot.img");
 
 const PARTITION_BYTES: usize = 16 * 1024;
+/// What stands behind the slot.
+const END_BYTES: usize = 1024;
 
 fn entry(name: &str, content: &[u8]) -> Vec<u8> {
     let padding = vec![0; content.len().next_multiple_of(512) - content.len()];
@@ -22,7 +24,7 @@ fn entry(name: &str, content: &[u8]) -> Vec<u8> {
 
 fn bundle_of(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let entries = entries.iter().flat_map(|(name, content)| entry(name, content));
-    entries.chain([0; ustar::END_BYTES as usize]).collect()
+    entries.chain([0; END_BYTES]).collect()
 }
 
 fn bundle() -> Vec<u8> {
@@ -53,7 +55,8 @@ impl Disk {
         };
         let standby = open("slotB", vec![0xb0; partition_bytes]);
         drop(open("slotA", vec![0xa0; partition_bytes]));
-        let state = StateBlocks::new([open("state0", vec![0; 4096]), open("state1", vec![0; 4096])]);
+        let state =
+            StateBlocks::new([open("state0", vec![0; 4096]), open("state1", vec![0; 4096])]);
         state.store(&BootOrder::default()).expect("stored");
         Self { folder, state, standby }
     }
@@ -93,7 +96,11 @@ impl Disk {
 
     /// Asserts that what failed has left the standby slot closed, everything else as it was, and
     /// returns what was said.
-    fn failed(self, result: Result<(Manifest, BootOrder), InstallError>, before: &[Vec<u8>; 4]) -> String {
+    fn failed(
+        self,
+        result: Result<(Manifest, BootOrder), InstallError>,
+        before: &[Vec<u8>; 4],
+    ) -> String {
         let Err(InstallError::Failed(failure)) = result else { panic!("{result:?}") };
         let order = self.state.load();
         assert_eq!(order, BootOrder::default().begin_update(SlotName::A));
@@ -128,7 +135,9 @@ fn a_good_bundle_is_in_the_standby_slot_and_started_next() {
     assert_eq!(disk.state.load(), order);
     let after = disk.bytes();
     assert!(after[0] == before[0], "the running slot");
-    assert!(after[1][..IMAGE.len()] == *IMAGE && after[1][IMAGE.len()..] == before[1][IMAGE.len()..]);
+    assert!(
+        after[1][..IMAGE.len()] == *IMAGE && after[1][IMAGE.len()..] == before[1][IMAGE.len()..]
+    );
     let header = SlotHeader::of(&disk.standby).expect("whole");
     assert_eq!((&*header.board, header.bytes), ("test-board", IMAGE.len() as u64));
 }
@@ -212,8 +221,7 @@ fn what_is_not_for_this_box_changes_nothing() {
 fn what_is_larger_than_the_slot_changes_nothing() {
     refused(&Disk::with("small", IMAGE.len() - 512), &bundle());
     let said = refused(&Disk::with("smaller", 4096), &bundle());
-    let expected =
-        format!("the update's slot has {} bytes, and this box's have 4096", IMAGE.len());
+    let expected = format!("the update's slot has {} bytes, and this box's have 4096", IMAGE.len());
     assert_eq!(said, expected);
     Disk::with("exact", IMAGE.len()).install(&bundle()).expect("it fits exactly");
 }
@@ -239,7 +247,7 @@ fn a_cut_off_or_longer_file_changes_nothing() {
 
 /// The part of a bundle before the slot.
 fn head_bytes() -> usize {
-    bundle().len() - IMAGE.len() - ustar::END_BYTES as usize
+    bundle().len() - IMAGE.len() - END_BYTES
 }
 
 #[test]
