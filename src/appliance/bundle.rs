@@ -6,10 +6,10 @@
 //! large, or not of the length that the manifest makes it.
 //!
 //! Afterwards, in this order: the standby slot is closed to U-Boot, the slot is written in pieces
-//! of [`UPDATE_PIECE_BYTES`] and brought to the disk, its hash is compared, it is read back from
-//! the disk and hashed again, and its header is compared with the manifest. Only then is it the
-//! slot that U-Boot tries next. Whatever fails or is cut off before that leaves the running slot
-//! first and the standby slot closed.
+//! of [`UPDATE_PIECE_BYTES`] and brought to the disk each [`UPDATE_SYNC_BYTES`], its hash is
+//! compared, it is read back from the disk and hashed again, and its header is compared with the
+//! manifest. Only then is it the slot that U-Boot tries next. Whatever fails or is cut off before
+//! that leaves the running slot first and the standby slot closed.
 //!
 //! Nothing is held of a slot but one piece. Time limits are the source's own.
 
@@ -20,7 +20,9 @@ use std::os::unix::fs::FileExt as _;
 use ring::digest::{Context, SHA256};
 use rustix::fs::{Advice, fadvise};
 
-use crate::limits::{UPDATE_MANIFEST_BYTES_MAX, UPDATE_PIECE_BYTES, UPDATE_SIGNATURE_BYTES_MAX};
+use crate::limits::{
+    UPDATE_MANIFEST_BYTES_MAX, UPDATE_PIECE_BYTES, UPDATE_SIGNATURE_BYTES_MAX, UPDATE_SYNC_BYTES,
+};
 
 use super::boot_order::BootOrder;
 use super::install_error::{BundleRefusal, InstallError, InstallFailure};
@@ -107,7 +109,7 @@ impl BundleHead {
 
 /// Installs the bundle that `source` has in its next `bytes` bytes, and returns what was installed
 /// and the boot order that is in force now. Of a longer source nothing more is read. `progress` is
-/// called after each piece.
+/// called after each piece, which is seconds apart at most on a disk that works.
 ///
 /// # Errors
 /// The bundle is refused or cannot be installed; [`InstallError`] has both apart.
@@ -162,6 +164,9 @@ fn write(
             .map_err(|error| InstallFailure::Source(UstarError::Source(error)))?;
         standby.write_all_at(piece, at).map_err(InstallFailure::Device)?;
         let bytes = pieces.add_piece();
+        if bytes.is_multiple_of(UPDATE_SYNC_BYTES) {
+            standby.sync_data().map_err(InstallFailure::Device)?;
+        }
         progress(UpdateProgress { bytes, of: 2 * manifest.slot_bytes });
     }
     standby.sync_all().map_err(InstallFailure::Device)?;

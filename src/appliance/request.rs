@@ -113,7 +113,7 @@ pub struct SlotReport {
     /// Starts that it has left.
     pub tries_left: u8,
     /// What it is to the box at present.
-    pub state: SlotState,
+    pub state: BoxSlotState,
     /// Why it was given up, or why its update was rolled back.
     pub why: Option<String>,
 }
@@ -121,7 +121,7 @@ pub struct SlotReport {
 /// What a slot is to the box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum SlotState {
+pub enum BoxSlotState {
     /// The box was started from it.
     Running,
     /// The box can be started from it.
@@ -369,7 +369,7 @@ mod tests {
             "reset_by_watchdog": false, "bytes_written": 0, "network": {"mode": "dhcp"},
         });
         let report: SlotsReport = serde_json::from_value(shown.clone()).expect("good");
-        assert_eq!(report.slots[1].state, SlotState::GivenUp);
+        assert_eq!(report.slots[1].state, BoxSlotState::GivenUp);
         assert_eq!(serde_json::to_value(report).expect("JSON"), shown);
     }
 }

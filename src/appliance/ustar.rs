@@ -73,7 +73,7 @@ pub(super) fn entry(
     Ok(content)
 }
 
-/// Reads `bytes` zeros.
+/// Reads what has to be zeros.
 pub(super) fn empty(source: &mut impl Read, bytes: u64) -> Result<(), UstarError> {
     let mut read = [0; BLOCK];
     let mut left = bytes;

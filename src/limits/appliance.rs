@@ -31,6 +31,10 @@ pub const UPDATE_SIGNATURE_BYTES_MAX: usize = KIB;
 pub const UPDATE_KEY_BYTES_MAX: usize = KIB;
 /// Bytes that an update reads and writes in one piece, all that it holds of a slot in memory.
 pub const UPDATE_PIECE_BYTES: usize = 64 * KIB;
+/// Bytes of a slot that are written until they are brought to the disk: a card of 1 MB/s takes 4 s
+/// for them, less than the shortest watchdog of a board (15 s).
+pub const UPDATE_SYNC_BYTES: u64 = 4 * MIB as u64;
+const _: () = assert!(UPDATE_SYNC_BYTES.is_multiple_of(UPDATE_PIECE_BYTES as u64));
 
 /// Bytes of a request to weir-init, and of each of its answers.
 pub const BOX_REQUEST_BYTES_MAX: usize = 8 * KIB;

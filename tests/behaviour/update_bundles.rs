@@ -1,5 +1,5 @@
-//! Slots and update bundles as `scripts/slot`, minisign and tar make them, installed into files that
-//! stand for partitions; and state blocks that libubootenv reads and writes.
+//! Slots and update bundles as `scripts/slot`, minisign and tar make them, installed into files
+//! that stand for partitions; and what libubootenv reads and writes of them.
 
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use weir::appliance::manifest::{Manifest, UpdateKey};
 use weir::appliance::slot::{SlotHeader, SlotName};
 use weir::appliance::state_blocks::StateBlocks;
 
-const PARTITION_BYTES: usize = 1 << 20;
+const PARTITION_BYTES: usize = 10 << 20;
 
 fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -75,7 +75,7 @@ impl Folder {
             &[
                 &["--board", "test-board", "--version", version, "--build", "0123456789ab"][..],
                 &["--oldest", "0.1.0", "--kernel", "kernel.gz", "--initrd", "initrd"],
-                &["--dtb", "board.dtb", "--slot-bytes", "1048576", "--output", "slot.img"],
+                &["--dtb", "board.dtb", "--slot-bytes", "104857600", "--output", "slot.img"],
             ]
             .concat(),
         )
@@ -112,8 +112,8 @@ impl<'f> Partitions<'f> {
             let path = folder.write(name, bytes);
             OpenOptions::new().read(true).write(true).open(path).expect("there")
         };
-        drop(open("slotA", &[0xa0; PARTITION_BYTES]));
-        let standby = open("slotB", &[0xb0; PARTITION_BYTES]);
+        drop(open("slotA", &vec![0xa0; PARTITION_BYTES]));
+        let standby = open("slotB", &vec![0xb0; PARTITION_BYTES]);
         let state = StateBlocks::new([open("state0", &[0; 4096]), open("state1", &[0; 4096])]);
         Self { folder, state, standby }
     }
@@ -172,22 +172,27 @@ fn a_slot_of_the_script_is_read_and_its_sections_are_where_it_says() {
     }
     folder.slot("0.2.0", 200_003);
     assert!(fs::read(folder.path("slot.img")).expect("again") == image, "the same bytes");
+    let line = format!("{} 0x0 0x1000\n", folder.path("slot.img").display());
+    folder.write("fw_env.config", line.as_bytes());
+    let printed = folder.succeed("fw_printenv", &["-c", "fw_env.config"]);
+    let kernel = format!("kernel_crc={:x}", header.kernel.crc);
+    assert!(printed.lines().any(|line| line == kernel), "{printed}");
 }
 
 #[test]
 fn a_slot_larger_than_its_partition_is_not_made() {
     let folder = Folder::new("large");
-    let made = folder.slot("0.2.0", 900_000);
+    let made = folder.slot("0.2.0", 10_400_000);
     let said = String::from_utf8_lossy(&made.stderr).into_owned();
     assert!(!made.status.success());
-    assert!(said.contains(", max 1048576"), "{said}");
+    assert!(said.contains(", max 10485760"), "{said}");
     assert!(!folder.path("slot.img").exists());
 }
 
 #[test]
 fn a_bundle_of_the_script_is_installed_and_is_checked_by_hand() {
     let folder = Folder::new("bundle");
-    folder.slot("0.2.0", 300_000);
+    folder.slot("0.2.0", 9_000_000);
     let bundle = folder.bundle(&test_key("secret"), "a.weirbundle");
     assert!(folder.bundle(&test_key("secret"), "b.weirbundle") == bundle, "the same bytes");
     let partitions = Partitions::new(&folder);
