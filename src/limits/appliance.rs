@@ -41,7 +41,7 @@ pub const BOX_REQUEST_BYTES_MAX: usize = 8 * KIB;
 /// Progress answers of one update. More could fill the socket while the other side still sends.
 pub const BOX_PROGRESS_ANSWERS_MAX: u64 = 64;
 /// Seconds without a byte in either direction until a request to weir-init has failed. An update
-/// is silent while a slow card writes 16 MiB from its cache.
+/// is silent while a card writes [`UPDATE_SYNC_BYTES`], and once more at its end.
 pub const BOX_SILENCE_S_MAX: u64 = 60;
 
 /// Partitions and disks that are looked at; a box has one disk with seven, and a few of its flash.

@@ -75,7 +75,7 @@ impl Folder {
             &[
                 &["--board", "test-board", "--version", version, "--build", "0123456789ab"][..],
                 &["--oldest", "0.1.0", "--kernel", "kernel.gz", "--initrd", "initrd"],
-                &["--dtb", "board.dtb", "--slot-bytes", "104857600", "--output", "slot.img"],
+                &["--dtb", "board.dtb", "--slot-bytes", "10485760", "--output", "slot.img"],
             ]
             .concat(),
         )
