@@ -2,10 +2,16 @@
 
 use super::{KIB, MIB};
 
-/// Bytes of an answer over HTTP: 64 cameras of `/api/cameras` take 30 KiB, and 120 with all that
-/// can be found of them; `/api/status` takes 40 KiB.
-/// The worst JSON of this length takes 4 MiB of the library heap.
-pub const VERIFY_ANSWER_BYTES_MAX: usize = 128 * KIB;
+/// Bytes of an answer over HTTP: 512 cameras of `/api/cameras` take 240 KiB, and 960 with all that
+/// can be found of them; `/api/status` takes 40 KiB. What is kept of the cameras is less than that.
+pub const VERIFY_ANSWER_BYTES_MAX: usize = 1024 * KIB;
+/// Bytes of an answer that is read as a tree of JSON, of which the worst takes 4 MiB of the library
+/// heap.
+pub const VERIFY_TREE_BYTES_MAX: usize = 128 * KIB;
+/// Cameras that are read of a list: those of the largest profile.
+pub const VERIFY_CAMERAS_MAX: usize = 512;
+/// Findings that are read of a camera: twice as many as weir tells.
+pub const VERIFY_FINDINGS_MAX: usize = 2 * super::CAMERA_FINDINGS_MAX;
 /// How long one request may take, in milliseconds: longer than an offer waits for a handshake slot.
 pub const VERIFY_REQUEST_MS_MAX: u64 = 10_000;
 /// Sessions that are looked at side by side: half of the handshake slots, so that others find some.

@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use serde_json::Value;
 use tokio::task::JoinSet;
 
-use super::facts::{AskerFacts, CameraFacts, Certificate, Facts, StatusFacts, configuration};
+use super::facts::{AskerFacts, CameraFacts, CameraList, Certificate, Facts, StatusFacts};
 use super::http::{Asked, HttpAnswer, HttpClient, HttpFailure, SiteTrust};
 use super::options::VerifyOptions;
 use super::printable;
@@ -49,9 +49,8 @@ async fn tell(
     options: &VerifyOptions,
     facts: &mut Facts,
 ) -> Result<(), String> {
-    let listed = get(&client, CAMERAS).await?;
-    facts.configuration = configuration(&listed);
-    let cameras = listed_cameras(&listed)?;
+    let (configuration, cameras) = listed_cameras(&client).await?;
+    facts.configuration = configuration;
     let before = if role == "operator" { Some(get(&client, STATUS).await?) } else { None };
     let begun_us = clock::now_us();
     let client = Rc::new(client);
@@ -61,13 +60,19 @@ async fn tell(
         let after = get(&client, STATUS).await?;
         facts.status = Some([before, after].map(|status| StatusFacts::read(&status)));
     }
-    let after = listed_cameras(&get(&client, CAMERAS).await?)?;
+    let (_, after) = listed_cameras(&client).await?;
     facts.cameras = Some([cameras, after]);
     Ok(())
 }
 
-fn listed_cameras(listed: &Value) -> Result<Vec<CameraFacts>, String> {
-    CameraFacts::list(listed).ok_or_else(|| format!("{CAMERAS} has no list of cameras"))
+/// State and message of the configuration, and the cameras.
+async fn listed_cameras(
+    client: &HttpClient,
+) -> Result<(Option<(String, String)>, Vec<CameraFacts>), String> {
+    let answer = got(client, CAMERAS).await?;
+    let list = CameraList::read(&answer.body);
+    let list = list.ok_or_else(|| format!("{CAMERAS} has no list of cameras"))?;
+    Ok((list.configuration(), list.cameras()))
 }
 
 /// Asks whether it is there, and follows the way to HTTPS. No token is sent before that is clear.
@@ -139,8 +144,12 @@ async fn identify(client: &HttpClient) -> Result<AskerFacts, String> {
 
 /// The JSON at a path of the API.
 async fn get(client: &HttpClient, path: &str) -> Result<Value, String> {
+    Ok(got(client, path).await?.json())
+}
+
+async fn got(client: &HttpClient, path: &str) -> Result<HttpAnswer, String> {
     match client.ask(Asked::get(path)).await {
-        Ok(answer) if answer.status == StatusCode::OK => Ok(answer.json()),
+        Ok(answer) if answer.status == StatusCode::OK => Ok(answer),
         Ok(answer) => Err(format!("{path}: {}", answer.reason())),
         Err(error) => Err(format!("{path}: {error}")),
     }

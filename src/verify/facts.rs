@@ -1,11 +1,18 @@
 //! What is known of a weir after a look: facts and no judgement. Those that weir tells are read
 //! from its API; a field that is missing there is missing here.
 
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
 use serde_json::Value;
 
 use super::printable;
 use super::session::SessionFacts;
 use crate::clock;
+use crate::limits::{VERIFY_CAMERAS_MAX, VERIFY_FINDINGS_MAX};
 
 /// Everything that the rules judge; `None` is what was not reached.
 #[derive(Debug, Clone, Default)]
@@ -74,18 +81,6 @@ pub(super) struct CameraTrouble {
 }
 
 impl CameraFacts {
-    /// Those of `/api/cameras`; their names are checked, as they become paths.
-    pub(super) fn list(json: &Value) -> Option<Vec<Self>> {
-        let cameras = json["cameras"].as_array()?.iter().map(|camera| Self {
-            name: text(&camera["name"]),
-            state: text(&camera["state"]),
-            reason: text(&camera["reason"]),
-            frames_per_s: camera["frames_per_s"].as_f64(),
-            findings: CameraTrouble::list(&camera["findings"]),
-        });
-        Some(cameras.collect())
-    }
-
     /// Whether a session with it can be asked for.
     pub(super) fn is_playing(&self) -> bool {
         let is_sign = |sign: char| sign.is_ascii_alphanumeric() || "._-".contains(sign);
@@ -93,13 +88,107 @@ impl CameraFacts {
     }
 }
 
-impl CameraTrouble {
-    fn list(json: &Value) -> Vec<Self> {
-        let findings = json.as_array().into_iter().flatten();
-        let grave = findings.filter(|finding| finding["severity"] != "note");
-        let read = |finding: &Value| Self {
-            words: text(&finding["words"]),
-            advice: text(&finding["advice"]),
+/// What is read of `/api/cameras`, which is long where there are hundreds of cameras: nothing else
+/// of it is kept, and its texts stay where they are until then.
+#[derive(Deserialize)]
+pub(super) struct CameraList<'j> {
+    #[serde(borrow)]
+    configuration: Option<ListedConfiguration<'j>>,
+    #[serde(borrow, deserialize_with = "at_most::<_, _, VERIFY_CAMERAS_MAX>")]
+    cameras: Vec<ListedCamera<'j>>,
+}
+
+#[derive(Deserialize)]
+struct ListedConfiguration<'j> {
+    #[serde(borrow)]
+    state: Cow<'j, str>,
+    #[serde(borrow)]
+    message: Option<Cow<'j, str>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ListedCamera<'j> {
+    #[serde(borrow)]
+    name: Cow<'j, str>,
+    #[serde(borrow)]
+    state: Cow<'j, str>,
+    #[serde(borrow)]
+    reason: Option<Cow<'j, str>>,
+    frames_per_s: Option<f64>,
+    #[serde(borrow, deserialize_with = "at_most::<_, _, VERIFY_FINDINGS_MAX>")]
+    findings: Vec<ListedFinding<'j>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ListedFinding<'j> {
+    #[serde(borrow)]
+    severity: Cow<'j, str>,
+    #[serde(borrow)]
+    words: Cow<'j, str>,
+    #[serde(borrow)]
+    advice: Cow<'j, str>,
+}
+
+/// A list that is refused once it has more than `MAX` items: three bytes of JSON may become a
+/// hundred of memory.
+fn at_most<'j, D: Deserializer<'j>, T: Deserialize<'j>, const MAX: usize>(
+    json: D,
+) -> Result<Vec<T>, D::Error> {
+    struct Items<T, const MAX: usize>(PhantomData<T>);
+    impl<'j, T: Deserialize<'j>, const MAX: usize> Visitor<'j> for Items<T, MAX> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "a list of at most {MAX}")
+        }
+
+        fn visit_seq<A: SeqAccess<'j>>(self, mut list: A) -> Result<Vec<T>, A::Error> {
+            let mut items = Vec::new();
+            while let Some(item) = list.next_element()? {
+                if items.len() == MAX {
+                    return Err(de::Error::invalid_length(MAX + 1, &self));
+                }
+                items.push(item);
+            }
+            Ok(items)
+        }
+    }
+    json.deserialize_seq(Items::<T, MAX>(PhantomData))
+}
+
+impl<'j> CameraList<'j> {
+    /// Reads the answer; `None` if it is another one.
+    pub(super) fn read(json: &'j [u8]) -> Option<Self> {
+        serde_json::from_slice(json).ok()
+    }
+
+    /// State and message of the configuration.
+    pub(super) fn configuration(&self) -> Option<(String, String)> {
+        let ListedConfiguration { state, message } = self.configuration.as_ref()?;
+        Some((printable(state), message.as_deref().map(printable).unwrap_or_default()))
+    }
+
+    /// The cameras; their names are checked when they become paths.
+    pub(super) fn cameras(&self) -> Vec<CameraFacts> {
+        let read = |camera: &ListedCamera| CameraFacts {
+            name: printable(&camera.name),
+            state: printable(&camera.state),
+            reason: camera.reason.as_deref().map(printable).unwrap_or_default(),
+            frames_per_s: camera.frames_per_s,
+            findings: camera.troubles(),
+        };
+        self.cameras.iter().map(read).collect()
+    }
+}
+
+impl ListedCamera<'_> {
+    fn troubles(&self) -> Vec<CameraTrouble> {
+        let grave = self.findings.iter().filter(|finding| finding.severity != "note");
+        let read = |finding: &ListedFinding| CameraTrouble {
+            words: printable(&finding.words),
+            advice: printable(&finding.advice),
         };
         grave.map(read).collect()
     }
@@ -175,13 +264,6 @@ impl StatusFacts {
     }
 }
 
-/// State and message of the configuration, of `/api/cameras`.
-pub(super) fn configuration(json: &Value) -> Option<(String, String)> {
-    let configuration = &json["configuration"];
-    let state = configuration["state"].as_str()?;
-    Some((printable(state), text(&configuration["message"])))
-}
-
 /// A text of the network, without what a terminal would obey; empty for anything else.
 fn text(value: &Value) -> String {
     value.as_str().map(printable).unwrap_or_default()
@@ -192,6 +274,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::limits::VERIFY_ANSWER_BYTES_MAX;
 
     #[test]
     fn errors_have_an_age_by_weirs_own_clock() {
@@ -219,12 +302,52 @@ mod tests {
             {"name": "../x", "state": "playing"},
             {"name": "yard", "state": "waiting", "reason": "no route"}
         ]});
-        let cameras = CameraFacts::list(&list).expect("a list");
+        let list = list.to_string();
+        let list = CameraList::read(list.as_bytes()).expect("a list");
+        let cameras = list.cameras();
         let playing: Vec<bool> = cameras.iter().map(CameraFacts::is_playing).collect();
         assert_eq!(playing, [true, false, false]);
         let [words, advice] = ["odd [2J", "look"].map(str::to_owned);
         assert_eq!(cameras[0].findings, [CameraTrouble { words, advice }], "a note is no trouble");
         assert!(cameras[1].findings.is_empty());
-        assert_eq!(CameraFacts::list(&json!({})), None);
+        assert_eq!(list.configuration(), None);
+        assert!(CameraList::read(b"{}").is_none());
+    }
+
+    #[test]
+    fn a_list_of_all_cameras_of_the_largest_profile_is_within_the_bound() {
+        let finding =
+            json!({"severity": "error", "words": "w".repeat(160), "advice": "a".repeat(160)});
+        let camera = json!({
+            "name": "n".repeat(64), "state": "playing", "reason": "r".repeat(160),
+            "frames_per_s": 25.0, "of a later version": [1, {"2": null}],
+            "findings": [finding, finding, finding],
+        });
+        let text = json!({
+            "configuration": {"state": "good", "message": null},
+            "cameras": vec![camera; VERIFY_CAMERAS_MAX],
+        })
+        .to_string();
+        assert!(text.len() <= VERIFY_ANSWER_BYTES_MAX, "{} bytes", text.len());
+        let list = CameraList::read(text.as_bytes()).expect("a list");
+        assert_eq!(list.configuration(), Some(("good".to_owned(), String::new())));
+        assert_eq!(list.cameras().len(), VERIFY_CAMERAS_MAX);
+        let list = |cameras: usize, findings: usize| {
+            let findings = vec![json!({}); findings];
+            let camera = json!({ "findings": findings });
+            json!({"cameras": vec![camera; cameras]}).to_string()
+        };
+        for (cameras, findings, is_read) in [
+            (VERIFY_CAMERAS_MAX, VERIFY_FINDINGS_MAX, true),
+            (VERIFY_CAMERAS_MAX + 1, 0, false),
+            (1, VERIFY_FINDINGS_MAX + 1, false),
+        ] {
+            let text = list(cameras, findings);
+            assert_eq!(
+                CameraList::read(text.as_bytes()).is_some(),
+                is_read,
+                "{cameras}, {findings}"
+            );
+        }
     }
 }

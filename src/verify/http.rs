@@ -20,7 +20,7 @@ use tokio::time::timeout;
 
 use super::site::SiteUrl;
 use crate::config::{CameraTrust, CertificateFingerprint};
-use crate::limits::{VERIFY_ANSWER_BYTES_MAX, VERIFY_REQUEST_MS_MAX};
+use crate::limits::{VERIFY_ANSWER_BYTES_MAX, VERIFY_REQUEST_MS_MAX, VERIFY_TREE_BYTES_MAX};
 use crate::net::names;
 use crate::net::reach::connect_to_first;
 use crate::tls::camera::{self, CameraTlsError};
@@ -66,8 +66,11 @@ pub(crate) struct HttpAnswer {
 }
 
 impl HttpAnswer {
-    /// The body as JSON; null for anything else.
+    /// The body as JSON; null for anything else, and beyond [`VERIFY_TREE_BYTES_MAX`].
     pub(crate) fn json(&self) -> serde_json::Value {
+        if self.body.len() > VERIFY_TREE_BYTES_MAX {
+            return serde_json::Value::Null;
+        }
         serde_json::from_slice(&self.body).unwrap_or_default()
     }
 
