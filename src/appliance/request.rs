@@ -34,6 +34,11 @@ pub enum BoxRequest {
         /// Length of the bundle.
         bytes: u64,
     },
+    /// Installs a bundle that lies on the partition for presets, and restarts the box.
+    UpdateFrom {
+        /// Name of its file there.
+        name: String,
+    },
     /// Starts the other slot from now on, and restarts the box.
     Rollback,
     /// Changes the network, for now and for later starts.

@@ -1,5 +1,5 @@
-//! What the console does to the box itself, on a box of weir's own image: weir-init is asked for it,
-//! after a confirmation where pictures stop or something is lost.
+//! What the console does to the box itself, on a box of weir's own image: weir-init is asked for
+//! it, after a confirmation where pictures stop or something is lost.
 
 use super::command::{BoxChange, BoxCommand};
 use super::response::Response;

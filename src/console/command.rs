@@ -1,6 +1,8 @@
 //! Parses commands as they are typed: words separated by blanks, with `"…"` around a word that
 //! contains blanks.
 
+use serde_json::json;
+
 use crate::config::NewCamera;
 use crate::storage::Secret;
 
@@ -60,14 +62,63 @@ pub enum ConsoleCommand {
     Selftest,
     /// `report`: everything that a helper needs to know, without secrets.
     Report,
-    /// `reboot`: restarts the box, after a confirmation.
-    Reboot,
+    /// A command for the box itself.
+    Box(BoxCommand),
     /// `version`: which build this is.
     Version,
     /// `help`: the list of commands.
     Help,
+    /// `help box`: the list of those for a box of weir's image.
+    HelpBox,
     /// `exit`: leaves the console.
     Exit,
+}
+
+/// A command for the box itself, on a box of weir's image; `reboot` anywhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BoxCommand {
+    /// `slots`: the box's slots and its state.
+    Slots,
+    /// `update FILE`: installs a bundle that lies on the partition for presets.
+    Update(String),
+    /// `net set …`: the settings of the network, as JSON.
+    NetSet(serde_json::Value),
+    /// `hostname NAME`: the box's name.
+    HostName(String),
+    /// `rollback`, `factory-reset`, `reboot`, `power-off`.
+    Confirm(BoxChange),
+}
+
+/// What is done to the box only after a confirmation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BoxChange {
+    /// Restarts it.
+    Reboot,
+    /// Switches it off.
+    PowerOff,
+    /// Starts its other slot.
+    Rollback,
+    /// Forgets everything; asked once, the second question follows.
+    FactoryReset,
+    /// Forgets everything, asked twice.
+    FactoryResetIndeed,
+}
+
+impl BoxChange {
+    /// What the person is asked.
+    pub(super) fn question(self) -> &'static str {
+        match self {
+            Self::Reboot | Self::PowerOff => "the pictures stop; type yes: ",
+            Self::Rollback => "the box restarts into the other slot; type yes: ",
+            Self::FactoryReset => "cameras, users, network and name are forgotten; type yes: ",
+            Self::FactoryResetIndeed => "there is no way back; type forget: ",
+        }
+    }
+
+    /// The only answer that confirms it.
+    pub(super) fn word(self) -> &'static str {
+        if self == Self::FactoryResetIndeed { "forget" } else { "yes" }
+    }
 }
 
 /// The text of `help`, which fits one screen.
@@ -92,8 +143,20 @@ report                         all of this for support, without secrets
 selftest                       loads this box for 20 s: what can it carry
 reboot                         restarts the box
 version                        which build this is
+help box                       the commands for the box itself
 exit                           leaves (^D)
-Keys: cursor keys, ^A ^E begin and end, ^U ^K ^W delete, ^L redraws, ^C ends a command.";
+Keys: Tab completes, ^A ^E begin and end, ^U ^K ^W delete, ^L redraws, ^C ends.";
+
+/// The text of `help box`.
+pub(super) const BOX_HELP: &str = "\
+slots                          the slots, and what was tried with them
+update FILE                    installs an update from the partition WEIR
+rollback                       starts the other slot
+net set dhcp                   an address from the network
+net set ADDRESS [GATEWAY] [DNS]  a fixed one, as 192.0.2.7/24
+hostname NAME                  the box's name
+factory-reset                  forgets everything; asks twice
+power-off                      switches the box off";
 
 impl ConsoleCommand {
     /// Parses a typed line.
@@ -139,6 +202,8 @@ impl ConsoleCommand {
             }
             ["memory"] => Self::Memory,
             ["net"] => Self::Net,
+            ["net", "set", ref words @ ..] => Self::Box(BoxCommand::NetSet(network(words)?)),
+            ["net", ..] => return Err(NET_SET.to_owned()),
             ["log"] => Self::Log { follow: false },
             ["log", "follow"] => Self::Log { follow: true },
             ["tls"] => Self::Tls,
@@ -151,14 +216,38 @@ impl ConsoleCommand {
             ["config", ..] => return Err("config show or config reload".to_owned()),
             ["report"] => Self::Report,
             ["selftest"] => Self::Selftest,
-            ["reboot"] => Self::Reboot,
+            ["slots"] => Self::Box(BoxCommand::Slots),
+            ["update", file] => Self::Box(BoxCommand::Update(file.to_owned())),
+            ["update", ..] => return Err("update FILE, a bundle on the partition WEIR".to_owned()),
+            ["hostname", name] => Self::Box(BoxCommand::HostName(name.to_owned())),
+            ["hostname", ..] => return Err("hostname NAME".to_owned()),
+            ["rollback"] => Self::Box(BoxCommand::Confirm(BoxChange::Rollback)),
+            ["factory-reset"] => Self::Box(BoxCommand::Confirm(BoxChange::FactoryReset)),
+            ["power-off"] => Self::Box(BoxCommand::Confirm(BoxChange::PowerOff)),
+            ["reboot"] => Self::Box(BoxCommand::Confirm(BoxChange::Reboot)),
             ["version"] => Self::Version,
+            ["help", "box"] => Self::HelpBox,
             ["help" | "?", ..] => Self::Help,
             ["exit" | "logout" | "quit"] => Self::Exit,
             // The line is not repeated: it may be a password typed at the wrong prompt.
             _ => return Err("unknown command; `help` names them".to_owned()),
         })
     }
+}
+
+const NET_SET: &str = "net set dhcp, or net set ADDRESS/BITS [GATEWAY] [DNS]";
+
+/// The settings that `net set` has, as weir-init takes and judges them.
+fn network(words: &[&str]) -> Result<serde_json::Value, String> {
+    Ok(match *words {
+        ["dhcp"] => json!({ "mode": "dhcp" }),
+        [address] => json!({ "mode": "static", "address": address }),
+        [address, gateway] => json!({ "mode": "static", "address": address, "gateway": gateway }),
+        [address, gateway, dns] => {
+            json!({ "mode": "static", "address": address, "gateway": gateway, "dns": [dns] })
+        }
+        _ => return Err(NET_SET.to_owned()),
+    })
 }
 
 fn new_camera(name: &str, url: &str, user: Option<String>) -> NewCamera {
@@ -188,7 +277,8 @@ mod tests {
 
     #[test]
     fn commands_are_what_help_says() {
-        for line in HELP.lines().filter(|line| !line.starts_with("Keys:")) {
+        let lines = HELP.lines().chain(BOX_HELP.lines());
+        for line in lines.filter(|line| !line.starts_with("Keys:")) {
             let usage = line.split("  ").next().unwrap_or_default();
             for form in [
                 usage.replace("NAME|URL", "NAME").replace(" ID", " 17"),

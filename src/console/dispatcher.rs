@@ -3,18 +3,20 @@
 
 use std::rc::Rc;
 
-use super::command::{ConsoleCommand, HELP};
+use super::appliance;
+use super::command::{BOX_HELP, ConsoleCommand, HELP};
 use super::password::{self, PasswordDialog, Verdict};
+use super::response::{Prompt, Response, Then};
 use super::screens;
 use super::selftest;
 use crate::config::{Camera, Edit, NewCamera};
 use crate::control::{Control, ListPosition};
 use crate::journal::lines::{self, LogLine};
 use crate::limits::RTSP_PASSWORD_BYTES_MAX;
+use crate::process;
 use crate::rtp::picture::Picture;
 use crate::storage::Secret;
-use crate::web::{self, PIECE_ITEMS, Pieces};
-use crate::{clock, plan, process};
+use crate::web::{self, PIECE_ITEMS, Pieces, one_after_another, whole};
 
 /// Answers commands. Cheap to clone; stays on one thread.
 #[derive(Clone)]
@@ -23,69 +25,6 @@ pub(super) struct Dispatcher(Rc<Inner>);
 struct Inner {
     control: Control,
     password: PasswordDialog,
-}
-
-/// The answer to a command.
-pub(super) struct Response {
-    /// The text, piece by piece until `None`.
-    pub(super) pieces: Pieces,
-    /// Whether the command failed.
-    pub(super) is_failure: bool,
-    /// What the console does after the text.
-    pub(super) then: Then,
-}
-
-/// What the console does after an answer.
-#[derive(Debug)]
-pub(super) enum Then {
-    /// Prompts for the next command.
-    Next,
-    /// Shows the log from the line of this number on, until the person ends it.
-    Follow(u64),
-    /// Asks the person a question.
-    Ask(Prompt),
-    /// Ends the session; on a serial line, asks for the password again.
-    Leave,
-}
-
-/// What a command asks the person before it goes on.
-#[derive(Debug, Clone)]
-pub(super) enum Prompt {
-    /// The password of the new camera's user.
-    CameraPassword(NewCamera),
-    /// A confirmation: only `yes` reboots the box.
-    Reboot,
-}
-
-impl Prompt {
-    /// The prompt, and whether the typed answer may be shown.
-    pub(super) fn prompt(&self) -> (String, bool) {
-        match self {
-            Self::CameraPassword(camera) => {
-                let user = camera.user.as_deref().unwrap_or_default();
-                (format!("password of {user:.24}: "), false)
-            }
-            Self::Reboot => ("the pictures stop; type yes: ".to_owned(), true),
-        }
-    }
-}
-
-impl Response {
-    fn of(pieces: Pieces, then: Then) -> Self {
-        Self { pieces, is_failure: false, then }
-    }
-
-    fn text(text: impl Into<String>) -> Self {
-        Self::of(whole(text), Then::Next)
-    }
-
-    pub(super) fn failure(why: &str) -> Self {
-        Self { is_failure: true, ..Self::text(format!("{why}\n")) }
-    }
-
-    fn result(result: Result<String, String>) -> Self {
-        result.map_or_else(|why| Self::failure(&why), Self::text)
-    }
 }
 
 impl Dispatcher {
@@ -172,9 +111,10 @@ impl Dispatcher {
                         .map_err(|error| error.to_string()),
                 )
             }
-            ConsoleCommand::Report => Response::of(self.bundle().await, Then::Next),
+            ConsoleCommand::Report => Response::of(web::report(&control).await, Then::Next),
             ConsoleCommand::Selftest => Response::result(selftest::selftest().await),
-            ConsoleCommand::Reboot => Response::of(whole(""), Then::Ask(Prompt::Reboot)),
+            ConsoleCommand::Box(command) => appliance::answer(&control, command).await,
+            ConsoleCommand::HelpBox => Response::text(format!("{BOX_HELP}\n")),
             ConsoleCommand::Version => Response::text(format!("weir {}\n", process::version())),
             ConsoleCommand::Help => Response::text(format!("{HELP}\n")),
             ConsoleCommand::Exit => Response::of(whole(""), Then::Leave),
@@ -193,14 +133,10 @@ impl Dispatcher {
                 }
                 self.add(NewCamera { password: answer, ..camera }).await
             }
-            Prompt::Reboot if answer.reveal() == "yes" => {
-                log::warn!("restarting the box, as asked at the console");
-                let error = process::reboot();
-                Response::failure(&format!(
-                    "weir cannot restart this box ({error}): it needs CAP_SYS_BOOT"
-                ))
+            Prompt::Confirm(change) if answer.reveal() == change.word() => {
+                appliance::change(&self.0.control, change).await
             }
-            Prompt::Reboot => Response::failure("nothing was done"),
+            Prompt::Confirm(_) => Response::failure("nothing was done"),
         }
     }
 
@@ -316,58 +252,11 @@ impl Dispatcher {
         log::warn!("user {user} has a new password, as was asked for at the console");
         Ok(format!("the password of {user} is now {}\n", password.reveal()))
     }
-
-    /// The answer to `report`: everything that a helper needs to know, without secrets.
-    async fn bundle(&self) -> Pieces {
-        let control = &self.0.control;
-        let configuration = control.configuration_text().await.unwrap_or_else(|why| why + "\n");
-        let report = control.report();
-        let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-        let head = format!(
-            "report of weir {}\nat {}, linux {}\n",
-            process::version(),
-            clock::utc(clock::now_us()),
-            kernel.trim()
-        );
-        let title = |title: &str| whole(format!("\n--- {title}\n"));
-        let parts = vec![
-            whole(head),
-            title("status"),
-            whole(self.status(true)),
-            title("cameras"),
-            self.cameras(true),
-            title("sessions"),
-            self.sessions(true),
-            title("net"),
-            whole(screens::net(&report, &control.urls())),
-            title("memory"),
-            whole(screens::memory(&report)),
-            whole(plan::table()),
-            title("configuration, without secrets"),
-            whole(configuration),
-            title("log"),
-            log(lines::since(0).lines),
-            whole("--- end of the report\n"),
-        ];
-        one_after_another(parts)
-    }
-}
-
-/// A log line as the console shows it, on one line: time (UTC), level, text.
-pub(super) fn log_line(line: &LogLine) -> String {
-    let at = clock::utc(line.at_us);
-    let text = line.text.as_str().replace('\n', " ");
-    format!("{at} {} {text}", line.level.as_str().to_lowercase())
 }
 
 fn log(lines: Vec<LogLine>) -> Pieces {
     let mut lines = lines.into_iter();
-    Box::new(move || lines.next().map(|line| log_line(&line) + "\n"))
-}
-
-fn whole(text: impl Into<String>) -> Pieces {
-    let mut text = Some(text.into());
-    Box::new(move || text.take())
+    Box::new(move || lines.next().map(|line| format!("{line}\n")))
 }
 
 /// `pieces`, followed by a line's end.
@@ -383,19 +272,5 @@ fn rows(head: &str, mut more: impl FnMut() -> Vec<String> + 'static) -> Pieces {
             let rows = more();
             (!rows.is_empty()).then(|| rows.concat())
         })
-    })
-}
-
-fn one_after_another(parts: Vec<Pieces>) -> Pieces {
-    let mut parts = parts.into_iter();
-    let mut current = parts.next();
-    Box::new(move || {
-        while let Some(pieces) = &mut current {
-            if let Some(piece) = pieces() {
-                return Some(piece);
-            }
-            current = parts.next();
-        }
-        None
     })
 }

@@ -9,6 +9,8 @@ pub enum Key {
     Char(char),
     /// Return or line feed: the line is finished.
     Enter,
+    /// Completes a command; elsewhere as good as a space.
+    Tab,
     /// Deletes the character before the cursor.
     Backspace,
     /// Deletes the character under the cursor.
@@ -129,8 +131,7 @@ impl KeyReader {
             0x10 => Key::Up,
             0x15 => Key::TakeBefore,
             0x17 => Key::TakeWord,
-            // A tab between words is as good as a space.
-            b'\t' => Key::Char(' '),
+            b'\t' => Key::Tab,
             0x1b => {
                 self.state = State::Escape;
                 return None;

@@ -42,6 +42,11 @@ impl LineEditor {
         &self.text
     }
 
+    /// Whether the cursor is behind the last character.
+    pub fn is_at_end(&self) -> bool {
+        self.cursor == self.text.len()
+    }
+
     /// Empties the line without drawing it.
     pub fn forget(&mut self) {
         self.text.clear();
@@ -62,6 +67,7 @@ impl LineEditor {
     pub fn press(&mut self, key: Key, output: &mut Output) {
         match key {
             Key::Char(character) => self.insert(character, output),
+            Key::Tab => self.insert(' ', output),
             Key::Backspace => {
                 let before = self.before();
                 self.take(before, self.cursor, output);

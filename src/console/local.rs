@@ -15,7 +15,8 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::time::{sleep, timeout};
 
 use super::command::ConsoleCommand;
-use super::dispatcher::{Dispatcher, Response, Then, log_line};
+use super::dispatcher::Dispatcher;
+use super::response::{Response, Then};
 use super::session::run_session;
 use super::terminal::{Terminal, Way};
 use super::wire::ConsoleWire;
@@ -158,7 +159,7 @@ async fn follow(wire: &ConsoleWire, mut next: u64) -> io::Result<()> {
             send(wire, &format!("({} lines missed)\n", since.missed)).await?;
         }
         for line in &since.lines {
-            send(wire, &shown(&(log_line(line) + "\n"))).await?;
+            send(wire, &shown(&format!("{line}\n"))).await?;
         }
         tokio::select! {
             read = wire.read(&mut bytes) => if read? == 0 { return Ok(()) },

@@ -2,8 +2,8 @@
 //! network is dead.
 //!
 //! [`terminal`] is a sans-IO terminal: keys ([`keys`]), the line being typed ([`mod@line`]),
-//! earlier lines ([`history`]), password tries ([`login`]) and the output queue ([`output`]). All
-//! of it has a fixed size, whatever a cable at the wrong speed sends.
+//! earlier lines ([`history`]), what Tab adds (`completion`), password tries ([`login`]) and the
+//! output queue ([`output`]). All of it has a fixed size, whatever a cable at the wrong speed sends.
 //!
 //! A typed line is parsed into a [`command::ConsoleCommand`] and answered by `dispatcher`, whose
 //! texts (`screens`) come from the same data as `/api/status`, `/api/cameras` and `/api/sessions`.
@@ -11,7 +11,9 @@
 //! the socket in the state folder), at most [`crate::limits::CONSOLES_MAX`] of them. None blocks on
 //! a wire that is not read. The media thread is not involved.
 
+mod appliance;
 pub mod command;
+mod completion;
 mod dispatcher;
 pub mod history;
 pub mod keys;
@@ -20,6 +22,7 @@ mod local;
 pub mod login;
 pub mod output;
 mod password;
+mod response;
 mod screens;
 mod selftest;
 mod serve;

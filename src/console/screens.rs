@@ -3,9 +3,11 @@
 
 use std::fmt::Write as _;
 
+use crate::appliance::request::{BoxSlotState, SlotsReport, WatchdogReport};
 use crate::control::{CameraCount, CameraStatus, Reloaded, SessionStatus, StatusReport};
 use crate::diagnosis::{CameraFinding, Diagnosis, FindingSeverity};
 use crate::limits::PROFILE;
+use crate::process::machine::{Disk, MachineMemory};
 
 /// Cameras on the `status` screen: four columns of 16 rows.
 const CELLS: usize = 64;
@@ -238,6 +240,18 @@ pub(super) fn memory(report: &StatusReport) -> String {
     let [used, most, region] =
         [heap.used_bytes, heap.most_bytes, heap.region_bytes].map(|bytes| mib(bytes as u64));
     line(&mut text, &format!("library heap {used} MiB, at most {most}, of {region}"));
+    if let Some(MachineMemory { total_bytes, available_bytes }) = report.machine.memory {
+        let (used, total) = (mib(total_bytes.saturating_sub(available_bytes)), mib(total_bytes));
+        line(
+            &mut text,
+            &format!("this machine uses {used} of {total} MiB, weir and its files included"),
+        );
+    }
+    for Disk { name, written_bytes, life_used_percent } in &report.machine.disks {
+        let life = life_used_percent.map(|percent| format!(", up to {percent} % of its life used"));
+        let (kib, life) = (written_bytes / 1024, life.unwrap_or_default());
+        line(&mut text, &format!("{name:.16} was written {kib} KiB since the start{life}"));
+    }
     line(&mut text, "");
     line(&mut text, "what                           used     most      max  times full");
     for table in &report.tables {
@@ -248,6 +262,48 @@ pub(super) fn memory(report: &StatusReport) -> String {
         line(&mut text, &row);
     }
     text
+}
+
+/// The `slots` screen: the slots of the box, and how it came to run this one.
+pub(super) fn slots(report: &SlotsReport) -> String {
+    let mut text = String::new();
+    line(&mut text, "slot  version      build         starts left  state     why");
+    for slot in &report.slots {
+        let of = |text: &Option<String>| text.clone().unwrap_or("-".to_owned());
+        let row = format!(
+            "{:<5} {:<12.12} {:<13.13} {:>11}  {:<9} {}",
+            slot.slot,
+            of(&slot.version),
+            of(&slot.build),
+            slot.tries_left,
+            slot_state(slot.state),
+            slot.why.as_deref().unwrap_or_default()
+        );
+        line(&mut text, row.trim_end());
+    }
+    let next = report.order[0];
+    let trial = match (&report.update, report.good) {
+        (Some(update), _) => format!("the update in slot {} is on trial", update.slot),
+        (None, true) => "what runs has carried media and is good".to_owned(),
+        (None, false) => "what runs has not carried media yet".to_owned(),
+    };
+    line(&mut text, &format!("board {}; slot {next} is started next; {trial}", report.board));
+    if let Some(WatchdogReport { identity, timeout_s }) = &report.watchdog {
+        line(&mut text, &format!("watchdog {identity:.40}, {timeout_s} s"));
+    }
+    if report.reset_by_watchdog {
+        line(&mut text, "the watchdog has reset the box before this start");
+    }
+    text
+}
+
+fn slot_state(state: BoxSlotState) -> &'static str {
+    match state {
+        BoxSlotState::Running => "running",
+        BoxSlotState::Standby => "standby",
+        BoxSlotState::GivenUp => "given up",
+        BoxSlotState::Empty => "empty",
+    }
 }
 
 /// The `net` screen: links, addresses and the media port.

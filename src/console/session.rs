@@ -11,8 +11,9 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::command::ConsoleCommand;
-use super::dispatcher::{Dispatcher, Prompt, Response, Then, log_line};
+use super::dispatcher::Dispatcher;
 use super::password::Verdict;
+use super::response::{Prompt, Response, Then};
 use super::terminal::{Terminal, TerminalEvent, Way};
 use super::wire::ConsoleWire;
 use crate::clock;
@@ -214,7 +215,7 @@ impl ConsoleSession<'_> {
                 self.terminal.line(&format!("({} lines missed)", since.missed));
             }
             for line in &since.lines {
-                self.terminal.line(&log_line(line));
+                self.terminal.line(&line.to_string());
             }
             self.follow = Some(since.next);
         }

@@ -5,12 +5,13 @@
 //! command runs, typed bytes wait, at most [`CONSOLE_TYPED_AHEAD_BYTES`] of them. `^C` ends a
 //! command. All of it has a fixed size; nothing grows with the input.
 
+use super::completion::{self, Completion};
 use super::history::History;
 use super::keys::{Key, KeyReader};
 use super::line::LineEditor;
 use super::login::Tries;
 use super::output::Output;
-use crate::limits::{CONSOLE_IDLE_US_MAX, CONSOLE_TYPED_AHEAD_BYTES};
+use crate::limits::{CONSOLE_COLUMNS, CONSOLE_IDLE_US_MAX, CONSOLE_TYPED_AHEAD_BYTES};
 use crate::storage::Secret;
 
 /// The byte that `^C` sends.
@@ -256,6 +257,7 @@ impl Terminal {
         let is_inside = self.state == State::LoggedIn;
         match key {
             Key::Enter => self.enter(now_us),
+            Key::Tab if is_inside && self.line.is_at_end() => self.complete(),
             Key::Up if is_inside => {
                 if let Some(line) = self.history.back(self.line.text()) {
                     self.line.replace(line, &mut self.output);
@@ -282,6 +284,29 @@ impl Terminal {
                 self.event = Some(TerminalEvent::Leave);
             }
             key => self.line.press(key, &mut self.output),
+        }
+    }
+
+    fn complete(&mut self) {
+        match completion::of(self.line.text()) {
+            Completion::Add(more) => {
+                for letter in more.chars() {
+                    self.line.press(Key::Char(letter), &mut self.output);
+                }
+            }
+            Completion::Show(words) => {
+                self.output.draw("\r\n");
+                let mut row = String::new();
+                for word in words {
+                    if row.len() + 2 + word.len() >= CONSOLE_COLUMNS {
+                        self.output.line(&std::mem::take(&mut row));
+                    }
+                    row += if row.is_empty() { "" } else { "  " };
+                    row += word;
+                }
+                self.output.line(&row);
+                self.line.redraw(&mut self.output);
+            }
         }
     }
 

@@ -7,10 +7,12 @@
 //! that is encrypted or tunnelled ([`link`]) stays here, with a [`bridge`] to the media thread.
 //! [`offers`] passes on what players ask for, [`media_events`] what the media thread tells.
 //! [`reload`] applies a new configuration. [`report`] and [`supervisor`] report weir's own status.
-//! [`console`] is the part that only [`crate::console`] needs.
+//! [`console`] is the part that only [`crate::console`] needs, and [`appliance`] what weir asks of
+//! weir-init on a box of its own image.
 
 mod active_config;
 mod api;
+mod appliance;
 mod bridge;
 mod camera_slot;
 mod cameras;
@@ -55,6 +57,7 @@ pub use crate::signalling::{
     SessionStatus,
 };
 pub use api::{CameraCount, CameraStatus, Configuration, ReloadError, Reloaded};
+pub use appliance::BoxConversation;
 pub use console::Found;
 pub use report::StatusReport;
 

@@ -9,6 +9,7 @@ use crate::mem::accounts::{AccountKind, Demand};
 use crate::mem::{AccountFigures, heap};
 use crate::net::links::{self, Link};
 use crate::plan;
+use crate::process::machine::{self, Disk, MachineMemory};
 use crate::process::{self, build_id};
 use crate::status::{GAUGES, SEND_DELAY_BOUNDS_US, SEND_DELAYS, TABLES};
 use crate::{clock, journal};
@@ -31,6 +32,7 @@ pub struct StatusReport {
     pub(crate) tables: Vec<TableReport>,
     pub(crate) memory: MemoryReport,
     pub(crate) network: NetworkReport,
+    pub(crate) machine: MachineReport,
     pub(crate) errors_total: u64,
     pub(crate) warnings_total: u64,
     pub(crate) log_lines_left_out: u64,
@@ -129,6 +131,14 @@ pub(crate) struct NetworkReport {
     pub(crate) icmp_errors: u64,
 }
 
+/// The machine, with all that runs on it.
+#[derive(Debug, Clone, serde::Serialize)]
+pub(crate) struct MachineReport {
+    /// What all programs share; `None` without `/proc`.
+    pub(crate) memory: Option<MachineMemory>,
+    pub(crate) disks: Vec<Disk>,
+}
+
 /// A warning or an error, and how often it was logged.
 #[derive(Debug, Clone, serde::Serialize)]
 pub(crate) struct EventReport {
@@ -163,6 +173,7 @@ impl StatusReport {
             tables: tables(),
             memory: memory(),
             network: network(udp_port),
+            machine: MachineReport { memory: machine::memory(), disks: machine::disks() },
             errors_total: totals.errors,
             warnings_total: totals.warnings,
             log_lines_left_out: journal::lines_left_out(),

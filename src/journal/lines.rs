@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard};
 use log::Level;
 
 use super::Text;
+use crate::clock;
 use crate::limits::{EVENT_BYTES_MAX, LOG_LINES_KEPT};
 
 /// A line of the log.
@@ -18,6 +19,15 @@ pub struct LogLine {
     pub level: Level,
     /// The text, cut to [`EVENT_BYTES_MAX`] bytes.
     pub text: Text<EVENT_BYTES_MAX>,
+}
+
+/// On one line: time (UTC), level, text.
+impl fmt::Display for LogLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.text.as_str().replace('\n', " ");
+        let level = self.level.as_str().to_lowercase();
+        write!(f, "{} {level} {text}", clock::utc(self.at_us))
+    }
 }
 
 /// What was written since a reader last asked.

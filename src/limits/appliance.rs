@@ -36,6 +36,14 @@ pub const UPDATE_PIECE_BYTES: usize = 64 * KIB;
 pub const UPDATE_SYNC_BYTES: u64 = 4 * MIB as u64;
 const _: () = assert!(UPDATE_SYNC_BYTES.is_multiple_of(UPDATE_PIECE_BYTES as u64));
 
+/// Bytes of a whole bundle: the largest slot, and what stands before and behind it.
+pub const UPDATE_BYTES_MAX: u64 = SLOT_BYTES_MAX + 64 * KIB as u64;
+/// Milliseconds without a byte until an upload of a bundle is given up.
+pub const UPDATE_SILENCE_MS_MAX: u64 = 30_000;
+/// Milliseconds for which the rest of a refused upload is still taken: most clients read no reply
+/// before they have sent everything.
+pub const UPDATE_DRAIN_MS_MAX: u64 = 30_000;
+
 /// Bytes of a request to weir-init, and of each of its answers.
 pub const BOX_REQUEST_BYTES_MAX: usize = 8 * KIB;
 /// Progress answers of one update. More could fill the socket while the other side still sends.

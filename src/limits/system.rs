@@ -30,6 +30,8 @@ pub const HOSTS_BYTES_MAX: u64 = 16 * KIB as u64;
 
 /// Network interfaces that `/api/status` and the console show, and the most addresses of each.
 pub const LINKS_MAX: usize = 16;
+/// Disks of which `/metrics`, `/api/status` and the console say what they were written.
+pub const DISKS_MAX: usize = 8;
 /// Networks of this box in which a client is counted by its whole IPv6 address; 8 bytes each. In
 /// further networks all hosts of a /64 are counted together.
 pub const OWN_NETWORKS_MAX: usize = 32;

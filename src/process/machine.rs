@@ -10,7 +10,7 @@ use crate::limits::DISKS_MAX;
 /// The kernel counts sectors of this size, whatever those of the disk are.
 const SECTOR_BYTES: u64 = 512;
 
-/// The machine's memory.
+/// The machine's memory, which all programs share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct MachineMemory {
     /// All that the kernel manages.

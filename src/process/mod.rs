@@ -1,7 +1,8 @@
 //! The process as the kernel and the service manager see it: its build ([`build_id`]), its CPU
 //! ([`cpu`]), its user ([`privileges`]), its limits ([`memory_limit`], [`open_files`]), what it
-//! uses ([`usage`]), where it spends its time ([`sampling`], [`call_tree`], [`symbols`]), a program
-//! that it starts ([`child`]), and its last message when it cannot go on ([`panic_report`]).
+//! uses ([`usage`]), the machine around it ([`machine`]), where it spends its time ([`sampling`],
+//! [`call_tree`], [`symbols`]), a program that it starts ([`child`]), and its last message when it
+//! cannot go on ([`panic_report`]).
 //!
 //! System calls that no safe crate offers are in `kernel`, a few lines each, and in [`sampling`].
 
@@ -10,6 +11,7 @@ pub mod call_tree;
 pub mod child;
 pub mod cpu;
 mod kernel;
+pub mod machine;
 pub mod memory_limit;
 pub mod open_files;
 pub mod panic_report;

@@ -1,11 +1,13 @@
 //! The JSON replies. Each is an object with `schema`, so that fields can be added for ever.
 
 use hyper::StatusCode;
+use hyper::header::{self, HeaderValue};
 use serde::Serialize;
 
 use super::content::Content;
 use super::problem::{self, problem};
 use super::{Reply, empty, pages, reply};
+use crate::appliance::request::{RequestError, SlotsReport};
 use crate::control::{
     CameraCount, CameraStatus, Configuration, ReloadError, Reloaded, SessionStatus, StatusReport,
 };
@@ -58,6 +60,35 @@ struct Health {
 
 /// A JSON text that is made as it is read: each call gives the next piece, `None` after the last.
 pub(crate) type Pieces = Box<dyn FnMut() -> Option<String>>;
+
+/// A text in one piece.
+pub(crate) fn whole(text: impl Into<String>) -> Pieces {
+    let mut text = Some(text.into());
+    Box::new(move || text.take())
+}
+
+/// Several texts as one.
+pub(crate) fn one_after_another(parts: Vec<Pieces>) -> Pieces {
+    let mut parts = parts.into_iter();
+    let mut current = parts.next();
+    Box::new(move || {
+        while let Some(pieces) = &mut current {
+            if let Some(piece) = pieces() {
+                return Some(piece);
+            }
+            current = parts.next();
+        }
+        None
+    })
+}
+
+/// The reply to `/api/report`: a file to keep.
+pub(super) fn report(pieces: Pieces) -> Reply {
+    let mut reply = of_pieces("text/plain; charset=utf-8", pieces);
+    let disposition = HeaderValue::from_static("attachment; filename=\"weir-report.txt\"");
+    reply.headers_mut().insert(header::CONTENT_DISPOSITION, disposition);
+    reply
+}
 
 /// The reply to `/api/cameras`; `more` gives the next cameras, and none after the last.
 pub(super) fn cameras(
@@ -125,8 +156,12 @@ fn list<T: Serialize>(
     })
 }
 
-fn in_pieces(mut pieces: Pieces) -> Reply {
-    let mut reply = reply(StatusCode::OK, JSON, "");
+fn in_pieces(pieces: Pieces) -> Reply {
+    of_pieces(JSON, pieces)
+}
+
+fn of_pieces(content_type: &'static str, mut pieces: Pieces) -> Reply {
+    let mut reply = reply(StatusCode::OK, content_type, "");
     *reply.body_mut() = Content::Pieces(Box::new(move || pieces().map(Into::into)));
     reply
 }
@@ -139,6 +174,45 @@ pub(super) fn status(report: &StatusReport) -> Reply {
 /// The JSON of `/api/status`, also for the console.
 pub(crate) fn status_text(report: &StatusReport) -> String {
     text(&Status { schema: SCHEMA, report })
+}
+
+#[derive(Serialize)]
+struct BoxStatus<'r> {
+    schema: u32,
+    #[serde(flatten)]
+    report: &'r SlotsReport,
+}
+
+/// The reply to `/api/box`.
+pub(super) fn slots(report: Result<SlotsReport, RequestError>) -> Reply {
+    match report {
+        Ok(report) => json(&BoxStatus { schema: SCHEMA, report: &report }),
+        Err(error) => not_done(&error),
+    }
+}
+
+/// The reply to what was asked of weir-init, which has done it.
+pub(super) fn done(answer: &serde_json::Value) -> Reply {
+    json(&serde_json::json!({ "schema": SCHEMA, "done": answer }))
+}
+
+/// The reply to what was asked of weir-init.
+pub(super) fn asked(answer: Result<serde_json::Value, RequestError>) -> Reply {
+    match answer {
+        Ok(answer) => done(&answer),
+        Err(error) => not_done(&error),
+    }
+}
+
+/// The reply to what weir-init did not do: 404 where there is none, 422 for what it refused, 502
+/// for what came in between.
+pub(super) fn not_done(error: &RequestError) -> Reply {
+    let status = match error {
+        RequestError::Connect(_) => StatusCode::NOT_FOUND,
+        RequestError::Refused(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        _ => StatusCode::BAD_GATEWAY,
+    };
+    problem(status, &error.to_string())
 }
 
 /// The reply to `/healthz`. That it is answered at all is the health; cameras come and go.
@@ -237,7 +311,7 @@ mod tests {
     fn with_all_that_is_found_a_piece_is_small_and_the_list_is_one_that_verify_reads() {
         let bytes = text(&talkative()).len();
         assert!(bytes * PIECE_ITEMS <= 4 << 10, "{bytes}");
-        assert!(bytes * 64 <= VERIFY_ANSWER_BYTES_MAX, "{bytes}");
+        assert!(bytes * 512 <= VERIFY_ANSWER_BYTES_MAX, "{bytes}");
         let shown: serde_json::Value = serde_json::from_str(&text(&talkative())).expect("JSON");
         let first = &shown["findings"][0];
         assert_eq!(

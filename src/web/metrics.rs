@@ -12,6 +12,7 @@ use crate::control::CameraStatus;
 use crate::limits::PROFILE;
 use crate::mem::accounts::{AccountKind, Demand};
 use crate::mem::heap;
+use crate::process::machine::{self, MachineMemory};
 use crate::process::usage::{self, ProcessUsage};
 use crate::process::{build_id, cpu, resident_bytes};
 use crate::status::figures::Metric;
@@ -176,6 +177,7 @@ fn process(text: &mut String) -> std::fmt::Result {
             writeln!(text, "{name} {value:.2}")?;
         }
     }
+    machine(text)?;
     let name = "weir_tasks";
     head(text, name, "gauge", "Tasks of the control thread.")?;
     for task in TASKS.all() {
@@ -186,6 +188,29 @@ fn process(text: &mut String) -> std::fmt::Result {
     let features = cpu::features().filter(|(_, has)| *has).map(|(name, _)| name);
     let (arch, features) = (cpu::ARCHITECTURE, features.collect::<Vec<_>>().join(" "));
     writeln!(text, "{name}{{arch=\"{arch}\",features=\"{features}\"}} 1")
+}
+
+/// The machine's memory, and what its disks were written.
+fn machine(text: &mut String) -> std::fmt::Result {
+    if let Some(MachineMemory { total_bytes, available_bytes }) = machine::memory() {
+        for (name, help, bytes) in [
+            ("weir_machine_memory_bytes", "The machine's memory.", total_bytes),
+            ("weir_machine_memory_available_bytes", "What of it is left.", available_bytes),
+        ] {
+            head(text, name, "gauge", help)?;
+            writeln!(text, "{name} {bytes}")?;
+        }
+    }
+    let disks = machine::disks();
+    let written_bytes: u64 = disks.iter().map(|disk| disk.written_bytes).sum();
+    let name = "weir_machine_disk_written_bytes_total";
+    head(text, name, "counter", "Written to the machine's disks since it started.")?;
+    writeln!(text, "{name} {written_bytes}")?;
+    let worst = disks.iter().filter_map(|disk| disk.life_used_percent).max();
+    let ratio = worst.map_or(f64::NAN, |percent| f64::from(percent) / 100.0);
+    let name = "weir_machine_disk_life_used_ratio";
+    head(text, name, "gauge", "Of its life, what the worst disk has used; NaN where none tells.")?;
+    writeln!(text, "{name} {ratio}")
 }
 
 /// How long packets take within weir, as Prometheus has its histograms: each part with all below.

@@ -36,19 +36,24 @@ mod pages;
 mod pending;
 mod pprof;
 mod problem;
+mod report;
 mod request_credentials;
 mod route;
 mod server;
 mod site;
+mod update;
 mod whep;
 
 use bytes::Bytes;
 use hyper::Response;
 
-pub(crate) use api::{Pieces, cameras_text, reloaded_text, sessions_text, status_text};
+pub(crate) use api::{
+    Pieces, cameras_text, one_after_another, reloaded_text, sessions_text, status_text, whole,
+};
 use content::Content;
 pub(crate) use content::PIECE_ITEMS;
 pub use listener::bind;
+pub(crate) use report::report;
 pub use site::{Listeners, serve, serve_diagnostics};
 
 /// An HTTP reply, with its body as [`Content`].

@@ -66,11 +66,13 @@ macro_rules! page {
     };
 }
 
-static PAGES: [Page; 25] = [
+static PAGES: [Page; 27] = [
     page!("/", "index.html", "text/html; charset=utf-8"),
     page!("/-/style.css", "style.css", "text/css; charset=utf-8"),
     page!("/-/icon.svg", "icon.svg", "image/svg+xml"),
     page!("/-/account.js", "account.js", "text/javascript; charset=utf-8"),
+    page!("/-/box", "box.html", "text/html; charset=utf-8"),
+    page!("/-/box.js", "box.js", "text/javascript; charset=utf-8"),
     page!("/-/cameras.js", "cameras.js", "text/javascript; charset=utf-8"),
     page!("/-/details.js", "details.js", "text/javascript; charset=utf-8"),
     page!("/-/frames.js", "frames.js", "text/javascript; charset=utf-8"),

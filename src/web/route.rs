@@ -12,8 +12,10 @@ use super::cookie::{self, Cookie};
 use super::pages::{self, Page, Terms};
 use super::problem::{elsewhere, method_not_allowed, problem};
 use super::server::Client;
+use super::update::Upload;
 use super::{Reply, empty, form, pprof, whep};
 use crate::access::{Names, Owner, Role, TokenHash};
+use crate::appliance::request::BoxRequest;
 use crate::config::name_problem;
 use crate::control::{OfferRequest, Patch};
 
@@ -33,6 +35,12 @@ pub(super) enum Action {
     /// Read the configuration file again.
     Reload,
     Status,
+    /// The slots of the box and its state.
+    Box,
+    Update(Upload),
+    Report,
+    /// What weir-init is asked for and answers at once.
+    AskBox(BoxRequest),
     Health,
     Metrics,
     /// A CPU profile of so many seconds.
@@ -107,6 +115,12 @@ pub(super) enum Route<'p> {
     SessionById(u64),
     Reload,
     Status,
+    /// `/api/box`, and what changes it.
+    Box,
+    Update,
+    Rollback,
+    Reboot,
+    Report,
     Health,
     Whep(&'p str),
     Session(&'p str),
@@ -126,6 +140,11 @@ impl<'p> Route<'p> {
             "/api/sessions" => return Some(Self::Sessions),
             "/api/reload" => return Some(Self::Reload),
             "/api/status" => return Some(Self::Status),
+            "/api/box" => return Some(Self::Box),
+            "/api/update" => return Some(Self::Update),
+            "/api/rollback" => return Some(Self::Rollback),
+            "/api/report" => return Some(Self::Report),
+            "/api/reboot" => return Some(Self::Reboot),
             "/api/identity" => return Some(Self::Identity),
             "/-/login" => return Some(Self::Login),
             "/-/logout" => return Some(Self::Logout),
@@ -153,7 +172,8 @@ impl<'p> Route<'p> {
 
     pub(super) fn methods(self) -> &'static str {
         match self {
-            Self::Reload => "POST",
+            Self::Reload | Self::Rollback | Self::Reboot => "POST",
+            Self::Update => "PUT",
             Self::Whep(_) => "GET, HEAD, OPTIONS, POST",
             Self::Session(_) => "DELETE, GET, HEAD, OPTIONS, PATCH",
             Self::SessionById(_) => "DELETE",
@@ -195,9 +215,15 @@ impl<'p> Route<'p> {
             | Self::Cameras
             | Self::Identity
             | Self::Whep(_) => Some(Role::Viewer),
-            Self::Sessions | Self::SessionById(_) | Self::Status | Self::Reload => {
-                Some(Role::Operator)
-            }
+            Self::Sessions
+            | Self::SessionById(_)
+            | Self::Status
+            | Self::Reload
+            | Self::Box
+            | Self::Update
+            | Self::Rollback
+            | Self::Reboot
+            | Self::Report => Some(Role::Operator),
         }
     }
 
@@ -251,6 +277,11 @@ pub(super) async fn read(
         (Route::SessionById(id), _) => Action::EndById { id },
         (Route::Reload, _) => Action::Reload,
         (Route::Status, _) => Action::Status,
+        (Route::Box, _) => Action::Box,
+        (Route::Update, _) => Action::Update(Upload::of(&head, body)?),
+        (Route::Report, _) => Action::Report,
+        (Route::Rollback, _) => Action::AskBox(BoxRequest::Rollback),
+        (Route::Reboot, _) => Action::AskBox(BoxRequest::Reboot),
         (Route::Health, _) => Action::Health,
         (Route::Whep(_), &Method::OPTIONS) => Action::Options { is_endpoint: true },
         (Route::Whep(camera), &Method::POST) => {

@@ -17,6 +17,7 @@ use super::content::PIECE_ITEMS;
 use super::https_redirect::HttpsRedirect;
 use super::listener::{self, Entrance};
 use super::pages::{PLAYER, Terms};
+use super::report::report;
 use super::route::{self, Action, Route, Wanted};
 use super::server::Client;
 use super::{Reply, api, login, metrics, pprof, whep};
@@ -190,6 +191,10 @@ async fn perform(control: &Control, action: Action) -> Reply {
         }
         Action::Reload => api::reloaded(control.reload().await),
         Action::Status => api::status(&control.report()),
+        Action::Box => api::slots(control.slots().await),
+        Action::Report => api::report(report(control).await),
+        Action::Update(upload) => upload.install().await,
+        Action::AskBox(request) => api::asked(control.ask_box(&request).await),
         Action::Health => api::health(control.camera_count()),
         Action::Metrics => metrics::reply(control.cameras()),
         Action::CpuProfile { seconds } => pprof::cpu::reply(seconds).await,

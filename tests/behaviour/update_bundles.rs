@@ -74,7 +74,16 @@ impl Folder {
             "slot",
             &[
                 &["--board", "test-board", "--version", version, "--build", "0123456789ab"][..],
-                &["--oldest", "0.1.0", "--kernel", "kernel.gz", "--initrd", "initrd"],
+                &[
+                    "--load",
+                    "46000000",
+                    "--oldest",
+                    "0.1.0",
+                    "--kernel",
+                    "kernel.gz",
+                    "--initrd",
+                    "initrd",
+                ],
                 &["--dtb", "board.dtb", "--slot-bytes", "10485760", "--output", "slot.img"],
             ]
             .concat(),

@@ -10,7 +10,7 @@ use crate::sources::repository;
 /// with how far it got.
 #[test]
 fn boards_are_described_whole() {
-    const KEYS: [&str; 15] = [
+    const KEYS: [&str; 18] = [
         "name",
         "target",
         "profile",
@@ -23,6 +23,9 @@ fn boards_are_described_whole() {
         "boot",
         "firmware",
         "firmware_at",
+        "u_boot",
+        "slot_address",
+        "scratch_address",
         "device_tree",
         "kernel",
         "cpu_aes",

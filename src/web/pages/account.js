@@ -16,13 +16,16 @@ export const view = ["kiosk", "table"].find((name) => query.has(name)) ?? "wall"
 /** Nobody stands before it to log in: it asks again until its token is good. */
 const waitsForToken = view === "kiosk" && token !== null;
 
+/** The headers that a request of this page has by its token. */
+export const authorization = () => (token ? [["Authorization", `Bearer ${token}`]] : []);
+
 /**
  * fetch, with the token if there is one; throws `Unanswered` where there is no answer. Without a
  * right to look it leads to the login page.
  */
 export async function request(url, options = {}) {
   const headers = new Headers(options.headers);
-  if (token) headers.set("Authorization", `Bearer ${token}`);
+  for (const [name, value] of authorization()) headers.set(name, value);
   const response = await fetch(url, { ...options, headers }).catch(unanswered);
   if (response.status === 401 && !waitsForToken) location.assign(loginPage());
   return response;
@@ -30,8 +33,7 @@ export async function request(url, options = {}) {
 
 /** Whether weir still lets this page look; asks without being led away. */
 export async function isLetIn() {
-  const headers = token ? { Authorization: `Bearer ${token}` } : {};
-  const options = { headers, cache: "no-store", signal: deadline(ANSWER_MS_MAX) };
+  const options = { headers: authorization(), cache: "no-store", signal: deadline(ANSWER_MS_MAX) };
   const response = await fetch(`${base}api/identity`, options).catch(unanswered);
   return response.status !== 401;
 }

@@ -57,6 +57,13 @@ function listenToColumns() {
   wall.onLayOut = showColumns;
 }
 
+/** What only operators have: the box, and with the figures who watches. */
+function showOperators() {
+  element("box").href = withToken("-/box");
+  element("box").hidden = false;
+  if (isTable) showSessions();
+}
+
 document.body.dataset.view = view;
 element("unstarted").remove();
 element("home").href = withToken("");
@@ -70,7 +77,7 @@ else {
   listenToKeys(shown, { find, leave });
   if (wall) listenToColumns();
   showAccount(element("account"))
-    .then((role) => isTable && role === "operator" && showSessions())
+    .then((role) => role === "operator" && showOperators())
     .catch(() => {});
 }
 poll.update();

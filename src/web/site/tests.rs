@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use super::*;
 use crate::access::Guard;
+use crate::appliance::request::RequestError;
 use crate::control::{
     Configuration, OfferAnswer, PatchRefusal, Patched, ReloadError, StatusReport,
 };
 use crate::limits::HTTP_BODY_BYTES_MAX;
 use crate::limits::HTTP_EVICTABLE_US;
 use crate::storage::StateFolder;
+use crate::web::whole;
 
 const SECRET: &str = "00112233445566778899aabbccddeeff";
 const BOUNDS: Bounds = Bounds {
@@ -36,6 +38,11 @@ async fn perform_canned(action: Action) -> Reply {
             place: Some((2, 3)),
         })),
         Action::Status => api::status(&StatusReport::now(Configuration::default(), 8118)),
+        Action::Box | Action::AskBox(_) => {
+            api::not_done(&RequestError::Refused("the other slot is empty".to_owned()))
+        }
+        Action::Update(upload) => upload.install().await,
+        Action::Report => api::report(whole("report")),
         Action::Health => api::health(crate::control::CameraCount::default()),
         Action::Metrics => metrics::reply(std::iter::empty()),
         Action::CpuProfile { .. } | Action::HeapProfile | Action::Tasks { .. } => {
