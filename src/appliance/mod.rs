@@ -8,19 +8,34 @@
 //! [`request`] is what weir, which is no root, asks of weir-init, which is, and [`client`] the
 //! asking.
 //!
+//! The rest is what weir-init itself decides by: [`box_file`] and [`network`] are the settings that
+//! it owns, and [`preset`] how they come with a disk; [`dhcp`] and [`sntp`] are its clients;
+//! [`partition_table`] plans how the disk's last partition grows; [`life_signs`], [`crashes`] and,
+//! by [`health`], [`trial`] judge weir and with it the slot. They have no clock and no socket.
+//!
 //! Everything that comes from a disk, a file or a socket is bounded before it is looked at.
 
 pub mod boot_order;
+pub mod box_file;
 pub mod bundle;
 pub mod client;
+pub mod crashes;
+pub mod dhcp;
 mod environment;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+pub mod health;
 pub mod install_error;
+pub mod life_signs;
 pub mod manifest;
+pub mod network;
+pub mod partition_table;
 pub mod partitions;
+pub mod preset;
 pub mod request;
 pub mod slot;
+pub mod sntp;
 pub mod state_blocks;
+pub mod trial;
 mod ustar;
 pub mod version;

@@ -33,4 +33,5 @@ mod testing;
 mod wire;
 
 pub use local::{SOCKET, TERMINAL};
+pub use password::CONSOLE_PASSWORD_FILE;
 pub use serve::{Cable, Device, end, serve};

@@ -10,7 +10,9 @@ use crate::control::Control;
 use crate::random::random;
 use crate::storage::{Secret, StateFolder};
 
-const FILE: &str = "weir-console-password";
+/// The file of the state folder with the hash of weir's own password, which a preset may bring.
+pub const CONSOLE_PASSWORD_FILE: &str = "weir-console-password";
+const FILE: &str = CONSOLE_PASSWORD_FILE;
 /// Bound of the file: twice a line with a hash.
 const FILE_BYTES_MAX: usize = 512;
 /// Characters that are not mistaken for one another, on paper or by telephone.

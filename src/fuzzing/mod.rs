@@ -11,6 +11,7 @@ mod configuration;
 mod console;
 mod handshake;
 mod http;
+mod init;
 mod media;
 mod offer;
 #[cfg(test)]
@@ -58,12 +59,14 @@ pub const TARGETS: &[Target] = &[
     target("challenge", challenge, 8 * KIB, 16),
     target("config", config, 768 * KIB, 160),
     target("console", console, 32 * KIB, 512),
+    target("dhcp", dhcp, 4 * KIB, 4),
     target("dtls_demux", dtls_demux, 768 * KIB, 64),
     target("environment_block", environment_block, 4 * KIB, 12),
     target("hevc_cut", hevc_cut, 64 * KIB, 256),
     target("hevc_sps", hevc_sps, KIB, 0),
     target("hevc_whole", hevc_whole, 512 * KIB, 64),
     target("http_connection", http_connection, 96 * KIB, 64),
+    target("preset", preset, 64 * KIB, 160),
     target("rtp_cut", rtp_cut, 64 * KIB, 256),
     target("rtp_whole", rtp_whole, 512 * KIB, 64),
     target("rtsp_datagrams", rtsp_datagrams, 8 * KIB, 16),
@@ -72,6 +75,7 @@ pub const TARGETS: &[Target] = &[
     target("rtsp_head", rtsp_head, 8 * KIB, 64),
     target("sdp", sdp, 2 * KIB, 20),
     target("slot_header", slot_header, 2 * KIB, 16),
+    target("sntp", sntp, KIB, 4),
     target("sps", sps, KIB, 0),
     target("srtcp", srtcp, 4 * KIB, 16),
     target("stun", stun, 2 * KIB, 8),
@@ -90,5 +94,6 @@ pub use configuration::config;
 pub use console::console;
 pub use handshake::dtls_demux;
 pub use http::http_connection;
+pub use init::{dhcp, preset, sntp};
 pub use media::{srtcp, stun};
 pub use offer::{whep_fragment, whep_offer};

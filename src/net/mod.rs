@@ -1,6 +1,6 @@
 //! Sockets: UDP with features that no single safe crate offers (GSO, `sendmmsg`, `recvmmsg`,
-//! `IP_PKTINFO`), listening and connecting with TCP, and the serial line. Apart from `mem`, this is
-//! the only module with `unsafe`.
+//! `IP_PKTINFO`), listening and connecting with TCP, the serial line, and a box's own addresses and
+//! routes. Apart from `mem` and `process`, this is the only module with `unsafe`.
 //!
 //! IPv4 addresses that the kernel reports mapped into IPv6 are unmapped here, so no other module
 //! sees them.
@@ -10,6 +10,7 @@ pub(crate) mod ending;
 pub mod interfaces;
 pub mod links;
 pub mod names;
+pub mod netlink;
 pub mod reach;
 pub mod serial;
 pub mod udp;

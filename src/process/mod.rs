@@ -2,14 +2,17 @@
 //! ([`cpu`]), its user ([`privileges`]), its limits ([`memory_limit`], [`open_files`]), what it
 //! uses ([`usage`]), the machine around it ([`machine`]), where it spends its time ([`sampling`],
 //! [`call_tree`], [`symbols`]), a program that it starts ([`child`]), and its last message when it
-//! cannot go on ([`panic_report`]).
+//! cannot go on ([`panic_report`]). [`devices`] is what the first process of a box asks of its
+//! devices.
 //!
-//! System calls that no safe crate offers are in `kernel`, a few lines each, and in [`sampling`].
+//! System calls that no safe crate offers are in `kernel`, a few lines each, in [`sampling`] and in
+//! [`devices`].
 
 pub mod build_id;
 pub mod call_tree;
 pub mod child;
 pub mod cpu;
+pub mod devices;
 mod kernel;
 pub mod machine;
 pub mod memory_limit;
@@ -40,6 +43,15 @@ pub fn version() -> &'static str {
 pub fn reboot() -> io::Error {
     rustix::fs::sync();
     match rustix::system::reboot(rustix::system::RebootCommand::Restart) {
+        Ok(()) => io::ErrorKind::Other.into(),
+        Err(error) => error.into(),
+    }
+}
+
+/// Syncs the disks and switches the box off. Returns only if that is not permitted or fails.
+pub fn power_off() -> io::Error {
+    rustix::fs::sync();
+    match rustix::system::reboot(rustix::system::RebootCommand::PowerOff) {
         Ok(()) => io::ErrorKind::Other.into(),
         Err(error) => error.into(),
     }
