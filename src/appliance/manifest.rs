@@ -9,8 +9,12 @@ use std::fmt;
 use minisign_verify::{PublicKey, Signature};
 use serde::Deserialize;
 
+use crate::config::is_cheap;
 use crate::hex;
-use crate::limits::{SLOT_BLOCK_BYTES, SLOT_BYTES_MAX, SLOT_HEADER_BYTES, UPDATE_KEY_BYTES_MAX};
+use crate::limits::{
+    SLOT_BLOCK_BYTES, SLOT_BYTES_MAX, SLOT_HEADER_BYTES, UPDATE_KEY_BYTES_MAX,
+    UPDATE_MANIFEST_TABLES_MAX,
+};
 
 use super::slot::{SlotHeader, is_word};
 use super::version::DottedVersion;
@@ -49,7 +53,7 @@ pub enum ManifestError {
     /// It is not of this manifest, was changed, or is not prehashed.
     Signature(minisign_verify::Error),
     /// It is signed, but not the TOML that was agreed on.
-    Toml(toml::de::Error),
+    Toml(String),
     /// Its format is another one.
     Format(u64),
     /// The value of this name cannot be.
@@ -107,7 +111,12 @@ impl Manifest {
 
     /// Reads a manifest whose signature is known to be right.
     pub(super) fn read(manifest: &[u8]) -> Result<Self, ManifestError> {
-        let file: ManifestFile = toml::from_slice(manifest).map_err(ManifestError::Toml)?;
+        let no_toml = || ManifestError::Toml("a syntax mistake, or too many tables".to_owned());
+        let text = std::str::from_utf8(manifest)
+            .ok()
+            .filter(|text| is_cheap(text, UPDATE_MANIFEST_TABLES_MAX));
+        let file: ManifestFile = toml::from_str(text.ok_or_else(no_toml)?)
+            .map_err(|error| ManifestError::Toml(error.message().to_owned()))?;
         if file.format != FORMAT {
             return Err(ManifestError::Format(file.format));
         }
@@ -157,9 +166,7 @@ impl fmt::Display for ManifestError {
             }
             Self::ForeignKey => f.write_str("it is signed by another key than this box knows"),
             Self::Signature(error) => write!(f, "its signature is not good: {error}"),
-            Self::Toml(error) => {
-                write!(f, "its manifest is not what this weir reads: {}", error.message())
-            }
+            Self::Toml(what) => write!(f, "its manifest is not what this weir reads: {what}"),
             Self::Format(format) => {
                 write!(f, "its manifest has format {format}, this weir reads {FORMAT}")
             }
@@ -272,6 +279,13 @@ mod tests {
     #[test]
     fn a_later_manifest_may_have_more_in_it() {
         read("format = 1\n", "format = 1\nnotes = \"new\"\n").expect("it means nothing to this");
+        let lists = |count: usize| {
+            let lists = format!("format = 1\nnotes = [{}]\n", "[],".repeat(count - 1));
+            read("format = 1\n", &lists)
+        };
+        lists(UPDATE_MANIFEST_TABLES_MAX).expect("at the bound");
+        let said = lists(UPDATE_MANIFEST_TABLES_MAX + 1).expect_err("beyond it");
+        assert!(said.ends_with("a syntax mistake, or too many tables"), "{said}");
     }
 
     #[test]

@@ -36,6 +36,7 @@ pub use read::{Loaded, load, parse};
 pub use source::{ConfigFile, ConfigOrigin, ConfigStatus, Started, Unusable, Usable};
 #[cfg(any(test, fuzzing))]
 pub(crate) use syntax::Extent;
+pub(crate) use syntax::is_cheap;
 
 use crate::access::{Policy, TokenHash};
 use crate::limits::PAYLOAD_BYTES_DEFAULT;

@@ -78,6 +78,13 @@ pub(super) fn first_mistake(text: &str) -> Option<At<String>> {
     Some(At { value: message(&mistake), offset })
 }
 
+/// Whether `toml` may be given a text of another file than a weir.toml: it has no syntax mistake,
+/// and at most `tables_max` tables, lists and dots in keys, each of which costs a KiB.
+pub(crate) fn is_cheap(text: &str, tables_max: usize) -> bool {
+    let extent = Extent::of(text);
+    extent.excess().is_none() && extent.tables <= tables_max && first_mistake(text).is_none()
+}
+
 /// What is wrong and what was expected. Never quotes the text, which may be a password.
 fn message(mistake: &ParseError) -> String {
     let mut message = mistake.description().to_owned();

@@ -55,7 +55,7 @@ pub fn run(name: &str, data: &[u8]) {
 /// Every target; each has a file in `fuzz/fuzz_targets` and a folder in `fuzz/corpus`. The bounds
 /// are one and a half times the highest peaks seen with the corpora and the fuzzer.
 pub const TARGETS: &[Target] = &[
-    target("bundle_head", bundle_head, 8 * KIB, 20),
+    target("bundle_head", bundle_head, 32 * KIB, 80),
     target("challenge", challenge, 8 * KIB, 16),
     target("config", config, 768 * KIB, 160),
     target("console", console, 32 * KIB, 512),

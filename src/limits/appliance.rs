@@ -25,6 +25,8 @@ pub const ENVIRONMENT_VARIABLES_MAX: usize = 64;
 
 /// Bytes of a bundle's manifest: ten times what it needs.
 pub const UPDATE_MANIFEST_BYTES_MAX: usize = 4 * KIB;
+/// Tables, lists and dots in keys of a manifest: it has none, and a later one may have some.
+pub const UPDATE_MANIFEST_TABLES_MAX: usize = 16;
 /// Bytes of a bundle's signature in minisign's format: it has 300, and a comment.
 pub const UPDATE_SIGNATURE_BYTES_MAX: usize = KIB;
 /// Bytes of a public key in minisign's format, with its comment.
