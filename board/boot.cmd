@@ -14,8 +14,9 @@ setenv header_names load blocks kernel_address kernel_bytes initrd_address initr
 
 # The first copy whose checksum is right counts.
 setenv is_read no
+setenv is_first no
 if ${devtype} read @STATE@ ${state0_block} 1; then
-    if env import -c @STATE@ 200 ${state_names}; then setenv is_read yes; fi
+    if env import -c @STATE@ 200 ${state_names}; then setenv is_read yes; setenv is_first yes; fi
 fi
 if test ${is_read} = no; then
     echo "weir: the first copy of the state block is damaged"
@@ -27,7 +28,14 @@ if test -z "${BOOT_ORDER}"; then setenv BOOT_ORDER A B; fi
 if test -z "${BOOT_A_LEFT}"; then setenv BOOT_A_LEFT 3; fi
 if test -z "${BOOT_B_LEFT}"; then setenv BOOT_B_LEFT 3; fi
 
-setenv save 'env export -c -s 200 @STATE@ ${state_names}; ${devtype} write @STATE@ ${state0_block} 1; ${devtype} write @STATE@ ${state1_block} 1'
+# The copy that does not count is written first: a power cut then leaves the old or the new, and
+# never what was before the old.
+setenv write0 '${devtype} write @STATE@ ${state0_block} 1'
+setenv write1 '${devtype} write @STATE@ ${state1_block} 1'
+setenv save 'env export -c -s 200 @STATE@ ${state_names}; run write0; run write1'
+if test ${is_first} = yes; then
+    setenv save 'env export -c -s 200 @STATE@ ${state_names}; run write1; run write0'
+fi
 setenv give_up 'echo "weir: slot ${slot} is given up: ${why}"; if test ${slot} = A; then setenv BOOT_A_LEFT 0; setenv WHY_A ${why}; else setenv BOOT_B_LEFT 0; setenv WHY_B ${why}; fi; run save'
 
 for slot in ${BOOT_ORDER}; do
