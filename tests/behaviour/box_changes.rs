@@ -5,7 +5,7 @@
 use std::io::{BufReader, Read as _};
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
 
 use serde_json::json;
@@ -24,7 +24,7 @@ fn box_with(name: &str) -> (Server, String, Asked) {
     let path: PathBuf = std::env::temp_dir().join(format!("weir-{}-{name}", std::process::id()));
     let _ = std::fs::remove_file(&path);
     let listener = UnixListener::bind(&path).expect("a socket");
-    let (tell, asked) = channel();
+    let (tell, asked) = sync_channel(16);
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let mut source = BufReader::new(&stream);
