@@ -123,9 +123,14 @@ export class Machine {
     return this.serial.sees('password: ', limitMs);
   }
 
-  /** Logs in at the serial line; the banner has the first password unless one is given. */
-  async login(password, limitMs) {
-    const banner = await this.banner(limitMs);
+  /** Logs in at the serial line; the banner has the first password unless one is given. Of a box
+   * that is up, as it may have started several times, the banner is asked for anew. */
+  async login({ password, isUp = false } = {}) {
+    if (isUp) {
+      this.serial.seen = this.serial.shown.length;
+      this.serial.types('');
+    }
+    const banner = await this.banner();
     const word = password ?? /the first password is ([^ ,]+),/.exec(banner)[1];
     this.serial.types(word);
     await this.serial.sees('weir> ', 60_000);

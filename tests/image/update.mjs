@@ -41,7 +41,6 @@ before(async () => {
   cameras = await startCameras([{ path: '/gate' }]);
   disk = new Disk(process.env.WEIR_IMAGE);
   disk.preset('weir.toml', CONFIG.replace('PORT', new URL(cameras.url('/gate', '10.0.2.2')).port));
-  disk.preset('box.toml', 'password = "console"\n');
   machine = await Machine.start(disk, { address: ADDRESS });
   // A slot that has not shown yet that it is good is not left for another one.
   await up((report) => report.good);
@@ -129,9 +128,9 @@ for (const [name, why] of [
     const given = back.slots.find(({ slot }) => slot === other);
     assert.equal(given.state, 'given up');
     assert.match(given.why, why);
-    await machine.login('console');
+    await machine.login({ isUp: true });
     assert.match(await machine.serial.asks('slots'), new RegExp(`${other} .*given up.*${given.why.slice(0, 10)}`));
-    machine.serial.types('exit');
+    await machine.serial.asks('exit', 'password: ');
   });
 }
 

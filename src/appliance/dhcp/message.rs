@@ -349,6 +349,28 @@ mod tests {
     }
 
     #[test]
+    fn real_servers_are_understood() {
+        let own = |name: &[u8]| {
+            let answer = DhcpAnswer::read(name).expect("a server's");
+            assert_eq!(answer.transaction, u32::from_be_bytes(*b"weir"));
+            assert_eq!((answer.hardware, answer.server), (HARDWARE, Some([192, 0, 2, 1].into())));
+            answer
+        };
+        let offer = own(include_bytes!("../../../tests/data/dhcp/dnsmasq-offer.bin"));
+        let acknowledged = own(include_bytes!("../../../tests/data/dhcp/dnsmasq-ack.bin"));
+        let refused = own(include_bytes!("../../../tests/data/dhcp/dnsmasq-nak.bin"));
+        assert_eq!(offer.kind, DhcpKind::Offer);
+        assert_eq!(acknowledged, DhcpAnswer { kind: DhcpKind::Acknowledged, ..offer });
+        assert_eq!(refused.kind, DhcpKind::Refused);
+        let times = (acknowledged.lease_s, acknowledged.renewal_s, acknowledged.rebinding_s);
+        assert_eq!(times, (Some(3600), Some(1800), Some(3150)));
+        assert_eq!(acknowledged.router, Some([192, 0, 2, 254].into()));
+        assert_eq!(acknowledged.dns, [[192, 0, 2, 53], [192, 0, 2, 54]].map(Ipv4Addr::from));
+        assert_eq!(acknowledged.ntp, [Ipv4Addr::new(192, 0, 2, 123)]);
+        assert_eq!(acknowledged.domain.as_deref(), Some("lan"));
+    }
+
+    #[test]
     fn lists_are_cut_at_their_bounds() {
         let mut options = vec![53, 1, 2, 6, 20];
         options.extend((1..=5).flat_map(|host| [192, 0, 2, host]));

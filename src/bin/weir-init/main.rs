@@ -1,4 +1,4 @@
-//! The first process of a box: it brings up what weir needs, starts it, and sees to it that it runs.
+//! The first process of a box: it brings up what weir needs, starts it, and sees that it runs.
 //!
 //! There is no shell, no service manager and no other program than weir. What belongs to a box that
 //! heals itself is here: the hardware watchdog, the two slots, updates, presets, the network, the
@@ -46,8 +46,8 @@ fn main() -> ExitCode {
         eprintln!("weir-init is the first process of a box, and nothing else");
         return ExitCode::from(2);
     }
-    panic_report::prepare();
     mounts::early();
+    panic_report::prepare();
     messages::to_the_kernel();
     log::info!("weir-init {}", weir::process::version());
     let init = boot::boot();

@@ -21,6 +21,8 @@ pub(crate) fn early() {
         ("tmpfs", "/tmp", safe, 0o1777),
     ];
     rustix::process::umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
+    // Whatever the archive says that it was unpacked from: weir is another user.
+    let _ = fs::set_permissions("/", fs::Permissions::from_mode(0o755));
     for (kind, place, flags, mode) in table {
         let _ = fs::create_dir_all(place);
         let _ = mount(kind, place, kind, flags, None::<&CStr>);

@@ -1,7 +1,7 @@
 //! Applies the presets of the partition `WEIR` at the start, and finds its update bundles.
 //!
-//! What is wrong with one is said on the serial line and in the file `preset-errors` of weir's state
-//! folder; the other one is applied nevertheless. Nothing here stops the start.
+//! What is wrong with one is said on the serial line and in the file `preset-errors` of weir's
+//! state folder; the other one is applied nevertheless. Nothing here stops the start.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};

@@ -8,7 +8,9 @@ use weir::appliance::crashes::{AfterCrash, Crashes};
 use weir::appliance::life_signs::{LifeSigns, Overdue};
 use weir::appliance::trial::{Trial, TrialVerdict};
 use weir::clock;
-use weir::limits::{LAST_LINES_KEPT_IN_A_ROW, LAST_LINES_US, TRIAL_LOOK_GAP_US_MAX};
+use weir::limits::{
+    LAST_LINES_KEPT_IN_A_ROW, LAST_LINES_US, RESTART_PAUSE_US_MAX, TRIAL_LOOK_GAP_US_MAX,
+};
 
 use super::data::LastLinesFile;
 use super::health::{self, Sight};
@@ -162,7 +164,11 @@ impl Supervisor {
         let after = self.crashes.note(now_us, is_other_bootable());
         self.keep_last_lines(&why, now_us);
         match after {
-            AfterCrash::GiveUp => SlotVerdict::GiveUp(format!("{why}, again and again")),
+            AfterCrash::GiveUp => {
+                // Not at once: the box is about to be restarted.
+                self.start_us = now_us + RESTART_PAUSE_US_MAX;
+                SlotVerdict::GiveUp(format!("{why}, again and again"))
+            }
             AfterCrash::Restart { pause_us } => {
                 self.start_us = now_us + pause_us;
                 SlotVerdict::Same

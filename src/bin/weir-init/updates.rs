@@ -2,7 +2,7 @@
 //! thread of its own. The loop says whether one may begin, and restarts the box after it.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read as _};
+use std::io::{self, BufReader, Read};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::thread;
@@ -52,7 +52,7 @@ pub(crate) fn serve(
         }
     };
     let installed = match patient {
-        Ok(()) => job.install(source, bytes, &mut progress),
+        Ok(()) => job.install(&mut Patient(source), bytes, &mut progress),
         Err(error) => Err(error.to_string()),
     };
     let (answer, order) = match installed {
@@ -106,6 +106,21 @@ fn install_file(
     let mut file = File::open(mounted.path().join(name)).map_err(read)?;
     let bytes = file.metadata().map_err(read)?.len();
     job.install(&mut file, bytes, progress)
+}
+
+/// A connection whose silence has a sentence of its own.
+struct Patient<'s, 'c>(&'s mut BufReader<&'c UnixStream>);
+
+impl Read for Patient<'_, '_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.0.read(bytes).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => {
+                let silence_s = INIT_UPDATE_IDLE_MS_MAX / 1000;
+                io::Error::new(io::ErrorKind::TimedOut, format!("nothing came for {silence_s} s"))
+            }
+            _ => error,
+        })
+    }
 }
 
 /// Tries the bundles of the preset partition, each once, until one is installed.
