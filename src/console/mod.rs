@@ -3,7 +3,8 @@
 //!
 //! [`terminal`] is a sans-IO terminal: keys ([`keys`]), the line being typed ([`mod@line`]),
 //! earlier lines ([`history`]), what Tab adds (`completion`), password tries ([`login`]) and the
-//! output queue ([`output`]). All of it has a fixed size, whatever a cable at the wrong speed sends.
+//! output queue ([`output`]). All of it has a fixed size, whatever a cable at the wrong speed
+//! sends.
 //!
 //! A typed line is parsed into a [`command::ConsoleCommand`] and answered by `dispatcher`, whose
 //! texts (`screens`) come from the same data as `/api/status`, `/api/cameras` and `/api/sessions`.

@@ -123,8 +123,8 @@ export class Machine {
     return this.serial.sees('password: ', limitMs);
   }
 
-  /** Logs in at the serial line; the banner has the first password unless one is given. Of a box
-   * that is up, as it may have started several times, the banner is asked for anew. */
+  /** Logs in at the serial line; the banner has the first password unless one is given. A box that
+   * is up may have shown several banners, so it is asked for another one. */
   async login({ password, isUp = false } = {}) {
     if (isUp) {
       this.serial.seen = this.serial.shown.length;
