@@ -1,5 +1,6 @@
 // An emulated box that starts from its disk, by U-Boot as a board does: serial line, network, and a
-// disk that tests look into, write into and cut the power of.
+// disk that tests look into, write into and cut the power of. A box that runs can be kept as it is, and
+// gone on with again and again.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from 'node:fs';
@@ -12,6 +13,13 @@ import { Cable } from '../interop/cable.mjs';
 
 const FIRMWARE = '/usr/lib/u-boot/qemu_arm64/u-boot.bin';
 const MIB = 1 << 20;
+
+/** What a test that ends early would leave behind: folders, and emulators. */
+const leftovers = new Set();
+export function removeLeftovers() {
+  for (const remove of leftovers) remove();
+}
+process.on('exit', removeLeftovers);
 
 /** Where partitions lie, in MiB: as scripts/image makes them. */
 const PARTITIONS = {
@@ -31,7 +39,7 @@ export class Disk {
     this.path = join(this.folder, 'disk.img');
     run('cp', '--sparse=always', image, this.path);
     if (mib) run('truncate', `--size=${mib}M`, this.path);
-    process.on('exit', () => this.remove());
+    leftovers.add((this.leftover = () => this.remove()));
   }
 
   read(name, offset, length) {
@@ -69,6 +77,18 @@ export class Disk {
     return {};
   }
 
+  /** The sectors of each partition, by the disk's own table. */
+  partitions() {
+    const { partitions } = JSON.parse(run('sfdisk', '--json', this.path)).partitiontable;
+    return Object.fromEntries(partitions.map(({ name, size }) => [name, size]));
+  }
+
+  /** How large the file system of `data` is, by its superblock. */
+  dataMib() {
+    const block = this.read('data', 1024, 64);
+    return (block.readUInt32LE(4) * 2 ** (10 + block.readUInt32LE(24))) / MIB;
+  }
+
   /** Puts a file onto the partition for presets. */
   preset(name, content) {
     const at = `${this.path}@@${PARTITIONS.weir[0]}M`;
@@ -77,29 +97,36 @@ export class Disk {
   }
 
   remove() {
+    leftovers.delete(this.leftover);
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
 
 function run(...command) {
-  const { status, stderr } = spawnSync(command[0], command.slice(1));
+  const { status, stdout, stderr } = spawnSync(command[0], command.slice(1));
   if (status !== 0) throw new Error(`${command.join(' ')}: ${stderr}`);
+  return stdout;
 }
 
 export class Machine {
-  /** Switches a box on that has `disk`; its ports are at `address` of this namespace. */
-  static async start(disk, { ramMib = 256, address = '127.0.0.1', reboots = true } = {}) {
+  /**
+   * Switches a box on that has `disk`; its ports are at `address` of this namespace. `from` is a file of
+   * `keep`: the box goes on from there. With `debugs` its CPU can be held by a debugger.
+   */
+  static async start(disk, options = {}) {
+    const { ramMib = 256, address = '127.0.0.1', reboots = true, from, debugs } = options;
     const machine = new Machine();
     machine.folder = mkdtempSync(join(tmpdir(), 'weir-machine-'));
-    const serial = join(machine.folder, 'serial');
-    const ports = ['tcp::8117', 'tcp::8443', 'udp::8118', 'tcp::9999'].map((port) => {
+    const ports = ['tcp::8117', 'tcp::8443', 'udp::8118', 'tcp::9999', 'tcp::9998'].map((port) => {
       const [protocol, , number] = port.split(':');
       return `hostfwd=${protocol}:${address}:${number}-:${number}`;
     });
     machine.log = '';
     machine.child = spawn('qemu-system-aarch64', [
       ...['-M', 'virt', '-cpu', 'cortex-a72', '-m', String(ramMib), '-nographic'],
-      ...['-monitor', 'none', '-serial', `unix:${serial},server=on,wait=off`],
+      ...['-monitor', machine.socket('monitor'), '-serial', machine.socket('serial')],
+      ...(debugs ? ['-gdb', machine.socket('debugger')] : []),
+      ...(from ? ['-incoming', `exec:cat ${from}`] : []),
       ...['-bios', FIRMWARE, '-device', 'i6300esb', ...(reboots ? [] : ['-no-reboot'])],
       ...['-drive', `file=${disk.path},format=raw,if=none,id=disk,cache=writethrough`],
       ...['-device', 'virtio-blk-pci,drive=disk', '-device', 'virtio-net-pci,netdev=lan,romfile='],
@@ -109,13 +136,50 @@ export class Machine {
       stream.on('data', (bytes) => (machine.log += bytes));
     }
     machine.ended = new Promise((done) => machine.child.on('exit', done));
-    process.on('exit', () => machine.child.kill('SIGKILL'));
+    leftovers.add((machine.leftover = () => machine.child.kill('SIGKILL')));
     machine.serial = await until('the emulator takes the cable', 5_000, async () => {
-      const socket = connect(serial);
-      await new Promise((done, failed) => socket.on('connect', done).on('error', failed));
+      const socket = await machine.connect('serial');
       return new Cable(socket, socket, () => socket.destroy());
     });
+    if (from) {
+      await until('the box is as it was kept', 30_000, async () => {
+        return /paused(?! \(inmigrate)/.test(await machine.tell('info status'));
+      });
+      await machine.tell('cont');
+    }
     return machine;
+  }
+
+  socket(name) {
+    return `unix:${join(this.folder, name)},server=on,wait=off`;
+  }
+
+  /** One of the emulator's own sockets. */
+  async connect(name) {
+    const socket = connect(join(this.folder, name));
+    await new Promise((done, failed) => socket.on('connect', done).on('error', failed));
+    return socket;
+  }
+
+  /** Has the emulator do something; what it says. */
+  async tell(command, limitMs = 60_000) {
+    const socket = await this.connect('monitor');
+    const monitor = new Cable(socket, socket, () => socket.destroy());
+    await monitor.sees('(qemu) ', limitMs);
+    // It shows what is typed with a prompt for each letter, up to the end of the line.
+    monitor.types(command);
+    await monitor.sees('\r\n', limitMs);
+    const said = await monitor.sees('(qemu) ', limitMs);
+    monitor.close();
+    return said;
+  }
+
+  /** Halts the box, and writes to a file all that it is but its disk. */
+  async keep(file) {
+    await this.tell('stop');
+    await this.tell(`migrate "exec:cat > ${file}"`);
+    const said = await this.tell('info migrate');
+    if (!said.includes('completed')) throw new Error(said);
   }
 
   /** Waits for the console's banner and its question for the password; the banner. */
@@ -132,15 +196,21 @@ export class Machine {
     }
     const banner = await this.banner();
     const word = password ?? /the first password is ([^ ,]+),/.exec(banner)[1];
-    this.serial.types(word);
-    await this.serial.sees('weir> ', 60_000);
+    await this.enters(word);
     return word;
+  }
+
+  /** Answers the question for the password. */
+  async enters(password) {
+    this.serial.types(password);
+    await this.serial.sees('weir> ', 60_000);
   }
 
   /** The power is cut. */
   async cut() {
     this.child.kill('SIGKILL');
     await this.ended;
+    leftovers.delete(this.leftover);
     this.serial?.close();
     rmSync(this.folder, { recursive: true, force: true });
   }

@@ -1,5 +1,4 @@
-// An operator of an emulated box, who asks it by HTTP with a token, and the configuration that lets
-// that token in.
+// The operator of an emulated box: somebody with a token, who asks it over HTTP and sends it updates.
 
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -8,46 +7,59 @@ import { join } from 'node:path';
 import { until } from '../browser/weir.mjs';
 
 const TOKEN = 'the-operators-token-of-this-test';
-const HASH = `sha256$${createHash('sha256').update(TOKEN).digest('hex')}`;
+const HASH = createHash('sha256').update(TOKEN).digest('hex');
 
-/** A whole weir.toml with one camera, at the path `/gate` of `cameras` on this machine. */
-export const configuration = (cameras) => `config_version = 1
+/** The password at the console of a box that has `BOX_FILE`. */
+export const PASSWORD = 'console-of-porch';
+export const BOX_FILE = `hostname = "porch"\npassword = "${PASSWORD}"\n`;
+
+/** A weir.toml that lets the operator in, with cameras by name and URL. */
+export function configuration(cameras = {}, more = '') {
+  const sections = Object.entries(cameras).map(
+    ([name, url]) => `[[camera]]\nname = "${name}"\nurl = "${url}"\n`,
+  );
+  return `config_version = 1
 [http]
 listen = "[::]:8117"
 [https]
 tls = "off"
-[[token]]
+${more}[[token]]
 name = "fleet"
 role = "operator"
-hash = "${HASH}"
-[[camera]]
-name = "gate"
-url = "${cameras.url('/gate', '10.0.2.2')}"
-`;
+hash = "sha256$${HASH}"
+${sections.join('')}`;
+}
 
-/** An update that tests/image/bundles made. */
+/** One of $WEIR_BUNDLES. */
 export const bundle = (name) => readFileSync(join(process.env.WEIR_BUNDLES, `${name}.weirbundle`));
 
 export class Operator {
-  /** Of the box whose ports are at `address`. */
   constructor(address) {
-    this.address = address;
+    this.origin = `http://${address}:8117`;
+    this.headers = { Authorization: `Bearer ${TOKEN}` };
   }
 
   ask(path, options = {}) {
-    const headers = { Authorization: `Bearer ${TOKEN}` };
-    return fetch(`http://${this.address}:8117${path}`, { headers, ...options });
+    const { headers } = this;
+    return fetch(this.origin + path, { headers, signal: AbortSignal.timeout(60_000), ...options });
+  }
+
+  async json(path) {
+    const answer = await this.ask(path, { signal: AbortSignal.timeout(5_000) });
+    if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+    return answer.json();
   }
 
   /** Waits until the box answers, and then that `is` is true of what it says of itself. */
-  up(is = () => true, limitMs = 400_000) {
-    return until('the box is up', limitMs, async () => {
-      const report = await (await this.ask('/api/box')).json();
+  sees(what, is, limitMs = 120_000) {
+    return until(what, limitMs, async () => {
+      const report = await this.json('/api/box');
       return report.slots && is(report) && report;
     });
   }
 
-  async put(bytes) {
+  /** Sends an update; whether it was taken and what was said. */
+  async sends(bytes) {
     const answer = await this.ask('/api/update', { method: 'PUT', body: bytes });
     return { status: answer.status, said: await answer.json() };
   }

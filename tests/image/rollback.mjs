@@ -12,6 +12,9 @@ import { assertAlone, run } from '../interop/alone.mjs';
 import { Disk, Machine } from './machine.mjs';
 import { Operator, bundle, configuration } from './operator.mjs';
 
+/** A start takes half a minute beside other work, a trial longer. */
+const UP_MS = 400_000;
+
 let cameras;
 
 before(async () => {
@@ -27,17 +30,17 @@ async function leaves(t, number, name, why) {
   const address = `127.0.0.${number}`;
   const disk = new Disk(process.env.WEIR_IMAGE);
   t.after(() => disk.remove());
-  disk.preset('weir.toml', configuration(cameras));
+  disk.preset('weir.toml', configuration({ gate: cameras.url('/gate', '10.0.2.2') }));
   const machine = await Machine.start(disk, { address });
   t.after(() => machine.cut());
   const operator = new Operator(address);
-  const before = await operator.up((report) => report.good);
+  const before = await operator.sees('the box is as it should be', (report) => report.good, UP_MS);
   assert.equal(before.running, 'A');
   const begun = Date.now();
-  const { status, said } = await operator.put(bundle(name));
+  const { status, said } = await operator.sends(bundle(name));
   assert.equal(status, 200, JSON.stringify(said));
   await sleep(5_000);
-  const back = await operator.up((report) => report.running === 'A');
+  const back = await operator.sees('the box is as it should be', (report) => report.running === 'A', UP_MS);
   t.diagnostic(`back after ${((Date.now() - begun) / 1000).toFixed(0)} s`);
   const [, given] = back.slots;
   assert.equal(given.state, 'given up');

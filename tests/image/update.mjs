@@ -17,6 +17,9 @@ import { Operator, bundle, configuration } from './operator.mjs';
 const digest = (bytes) => createHash('sha256').update(bytes).digest('hex');
 const operator = new Operator('127.0.0.1');
 
+/** A start takes half a minute beside other work, a trial longer. */
+const UP_MS = 400_000;
+
 let cameras, disk, machine;
 
 before(async () => {
@@ -24,10 +27,10 @@ before(async () => {
   run('ip', 'link', 'set', 'lo', 'up');
   cameras = await startCameras([{ path: '/gate' }]);
   disk = new Disk(process.env.WEIR_IMAGE);
-  disk.preset('weir.toml', configuration(cameras));
+  disk.preset('weir.toml', configuration({ gate: cameras.url('/gate', '10.0.2.2') }));
   machine = await Machine.start(disk);
   // A slot that has not shown yet that it is good is not left for another one.
-  await operator.up((report) => report.good);
+  await operator.sees('the box is as it should be', (report) => report.good, UP_MS);
 });
 
 after(async () => {
@@ -52,22 +55,22 @@ test('what is not an update for this box changes no byte of a slot', async (t) =
     cases[`cut at ${at}`] = [good.subarray(0, at), /./];
   }
   for (const [name, [bytes, why]] of Object.entries(cases)) {
-    const { status, said } = await operator.put(bytes);
+    const { status, said } = await operator.sends(bytes);
     assert.equal(status, 422, `${name}: ${status} ${JSON.stringify(said)}`);
     assert.match(said.detail, why, name);
   }
   t.diagnostic(`${Object.keys(cases).length} refused`);
   assert.deepEqual(slots(), before);
-  assert.equal((await operator.up()).running, 'A');
+  assert.equal((await operator.sees('the box is up', () => true)).running, 'A');
 });
 
 test('a good update runs, and is made good once it has carried media', async (t) => {
-  const { status, said } = await operator.put(bundle('good'));
+  const { status, said } = await operator.sends(bundle('good'));
   assert.equal(status, 200, JSON.stringify(said));
-  const trial = await operator.up((report) => report.running === 'B');
+  const trial = await operator.sees('the box is as it should be', (report) => report.running === 'B', UP_MS);
   assert.equal(trial.slots[1].build, 'good');
   const begun = Date.now();
-  const good = await operator.up((report) => report.running === 'B' && report.good);
+  const good = await operator.sees('the box is as it should be', (report) => report.running === 'B' && report.good, UP_MS);
   t.diagnostic(`good after ${Date.now() - begun} ms more`);
   assert.equal(good.update, null);
   assert.equal(disk.state().BOOT_ORDER, 'B A');
@@ -75,10 +78,10 @@ test('a good update runs, and is made good once it has carried media', async (t)
 });
 
 test('an update whose kernel is damaged on the flash is not started', async () => {
-  const { status } = await operator.put(bundle('good'));
+  const { status } = await operator.sends(bundle('good'));
   assert.equal(status, 200);
   disk.flip('slotA', 1_000_000);
   await sleep(3_000);
-  const back = await operator.up((report) => report.running === 'B' && report.update === null);
+  const back = await operator.sees('the box is as it should be', (report) => report.running === 'B' && report.update === null, UP_MS);
   assert.match(back.slots[0].why, /kernel-crc/);
 });
