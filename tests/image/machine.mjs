@@ -189,7 +189,7 @@ export class Machine {
 
   /** Logs in at the serial line; the banner has the first password unless one is given. A box that
    * is up may have shown several banners, so it is asked for another one. */
-  async login({ password, isUp = false } = {}) {
+  async login(password, { isUp = false } = {}) {
     if (isUp) {
       this.serial.seen = this.serial.shown.length;
       this.serial.types('');

@@ -34,18 +34,19 @@ async function leaves(t, number, name, why) {
   const machine = await Machine.start(disk, { address });
   t.after(() => machine.cut());
   const operator = new Operator(address);
-  const before = await operator.sees('the box is as it should be', (report) => report.good, UP_MS);
+  const up = (is) => operator.sees('the box is as it should be', is, UP_MS);
+  const before = await up((report) => report.good);
   assert.equal(before.running, 'A');
   const begun = Date.now();
   const { status, said } = await operator.sends(bundle(name));
   assert.equal(status, 200, JSON.stringify(said));
   await sleep(5_000);
-  const back = await operator.sees('the box is as it should be', (report) => report.running === 'A', UP_MS);
+  const back = await up((report) => report.running === 'A');
   t.diagnostic(`back after ${((Date.now() - begun) / 1000).toFixed(0)} s`);
   const [, given] = back.slots;
   assert.equal(given.state, 'given up');
   assert.match(given.why, why);
-  await machine.login({ isUp: true });
+  await machine.login(undefined, { isUp: true });
   const shown = await machine.serial.asks('slots');
   assert.ok(shown.includes(given.why.slice(0, 20)), shown);
 }

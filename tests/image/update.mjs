@@ -22,6 +22,8 @@ const UP_MS = 400_000;
 
 let cameras, disk, machine;
 
+const up = (is) => operator.sees('the box is as it should be', is, UP_MS);
+
 before(async () => {
   assertAlone();
   run('ip', 'link', 'set', 'lo', 'up');
@@ -30,7 +32,7 @@ before(async () => {
   disk.preset('weir.toml', configuration({ gate: cameras.url('/gate', '10.0.2.2') }));
   machine = await Machine.start(disk);
   // A slot that has not shown yet that it is good is not left for another one.
-  await operator.sees('the box is as it should be', (report) => report.good, UP_MS);
+  await up((report) => report.good);
 });
 
 after(async () => {
@@ -61,16 +63,16 @@ test('what is not an update for this box changes no byte of a slot', async (t) =
   }
   t.diagnostic(`${Object.keys(cases).length} refused`);
   assert.deepEqual(slots(), before);
-  assert.equal((await operator.sees('the box is up', () => true)).running, 'A');
+  assert.equal((await up(() => true)).running, 'A');
 });
 
 test('a good update runs, and is made good once it has carried media', async (t) => {
   const { status, said } = await operator.sends(bundle('good'));
   assert.equal(status, 200, JSON.stringify(said));
-  const trial = await operator.sees('the box is as it should be', (report) => report.running === 'B', UP_MS);
+  const trial = await up((report) => report.running === 'B');
   assert.equal(trial.slots[1].build, 'good');
   const begun = Date.now();
-  const good = await operator.sees('the box is as it should be', (report) => report.running === 'B' && report.good, UP_MS);
+  const good = await up((report) => report.running === 'B' && report.good);
   t.diagnostic(`good after ${Date.now() - begun} ms more`);
   assert.equal(good.update, null);
   assert.equal(disk.state().BOOT_ORDER, 'B A');
@@ -82,6 +84,6 @@ test('an update whose kernel is damaged on the flash is not started', async () =
   assert.equal(status, 200);
   disk.flip('slotA', 1_000_000);
   await sleep(3_000);
-  const back = await operator.sees('the box is as it should be', (report) => report.running === 'B' && report.update === null, UP_MS);
+  const back = await up((report) => report.running === 'B' && report.update === null);
   assert.match(back.slots[0].why, /kernel-crc/);
 });
