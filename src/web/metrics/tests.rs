@@ -131,11 +131,14 @@ fn promtool(arguments: &[&str], input: &str) {
 }
 
 #[test]
-fn prometheus_takes_the_page_and_the_rules() {
+fn prometheus_takes_the_page_the_rules_and_the_configuration() {
     const RULES: &str = "packaging/prometheus/weir.rules";
     promtool(&["check", "metrics"], &metrics_page());
     promtool(&["check", "rules", &format!("{RULES}.yml")], "");
     promtool(&["test", "rules", &format!("{RULES}.test.yml")], "");
+    // The token's file is there on machines that have one.
+    let configuration = "packaging/prometheus/prometheus.yml";
+    promtool(&["check", "config", "--syntax-only", configuration], "");
 }
 
 #[test]
