@@ -145,10 +145,10 @@ fn to(location: &str, cookies: &[String]) -> Reply {
     reply
 }
 
-/// Where a login may lead: the first page, one of its views, or a camera's page. Users open no
-/// other pages, and nothing that a browser could read as another site gets through.
+/// Where a login may lead: the first page, one of its views, the box's page, or a camera's page.
+/// Users open no other pages, and nothing that a browser could read as another site gets through.
 fn local(next: &str) -> Option<&str> {
-    if next == "/" || pages::VIEWS.contains(&next) {
+    if next == "/" || next == pages::BOX || pages::VIEWS.contains(&next) {
         return Some(next);
     }
     let name = next.strip_prefix('/')?;
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn a_login_leads_only_to_pages_of_our_own() {
-        for next in ["/", "/?kiosk", "/?table", "/gate/", "/gate", "/yard-2.sub/"] {
+        for next in ["/", "/?kiosk", "/?table", "/-/box", "/gate/", "/gate", "/yard-2.sub/"] {
             assert_eq!(local(next), Some(next));
         }
         for next in [
@@ -174,6 +174,8 @@ mod tests {
             "/%2fevil",
             "/../",
             "/-/login",
+            "/-/box/",
+            "/-/box?token=x",
             "/api/sessions",
             "/gate//",
             "https://evil.example/",

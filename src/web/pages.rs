@@ -210,6 +210,9 @@ impl Page {
 /// The addresses of the first page's other views; docs/api.md describes them.
 pub(super) const VIEWS: [&str; 2] = ["/?kiosk", "/?table"];
 
+/// The address of the page of the box itself.
+pub(super) const BOX: &str = "/-/box";
+
 /// The view that an address of the first page asks for, without the rest of its query.
 pub(super) fn view(uri: &Uri) -> Option<&'static str> {
     let query = uri.query().filter(|_| uri.path() == "/")?;

@@ -7,10 +7,18 @@ const UPDATE_MS = 3000;
 
 const element = (id) => document.getElementById(id);
 let isSending = false;
+/** Whether the notice is of a look at the box, which the next one takes back: what was done or refused stays. */
+let isPassing = true;
 
 function say(text, tone = "") {
   element("notice").textContent = text;
   element("notice").dataset.tone = tone;
+  isPassing = false;
+}
+
+function sayOfLook(text, tone) {
+  say(text, tone);
+  isPassing = true;
 }
 
 function row(slot) {
@@ -18,7 +26,7 @@ function row(slot) {
   const row = document.createElement("tr");
   for (const text of cells) row.insertCell().textContent = text;
   row.cells[4].className = "figure";
-  row.cells[5].className = "reason";
+  row.cells[5].className = "why";
   return row;
 }
 
@@ -45,16 +53,18 @@ async function look() {
   const response = await request(`${base}api/box`, options);
   if (response.ok) {
     show(await response.json());
-    if (!isSending && element("notice").dataset.tone !== "bad") say("");
+    if (isPassing) sayOfLook("");
     return;
   }
   const { status, message } = await refusal(response);
-  if (status === 404) say("This weir runs beside other programs: its machine is updated as they are.");
-  else say(message, "bad");
+  if (status === 404) sayOfLook("This weir runs beside other programs: its machine is updated as they are.");
+  else sayOfLook(message, "bad");
 }
 
 async function keepLooking() {
-  await look().catch(() => say("weir does not answer. A box that restarts is back within a minute."));
+  await look().catch(() => {
+    if (!isSending) sayOfLook("weir does not answer. A box that restarts is back within a minute.");
+  });
   setTimeout(keepLooking, UPDATE_MS);
 }
 
