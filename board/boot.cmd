@@ -81,7 +81,7 @@ for slot in ${BOOT_ORDER}; do
             fi
         fi
         if test ${why} = start; then
-            setenv bootargs weir.slot=${slot} panic=1 quiet
+            setenv bootargs weir.slot=${slot} gpt panic=1 quiet
             if unzip ${kernel_address} ${kernel_addr_r}; then
                 booti ${kernel_addr_r} ${initrd_address}:${initrd_bytes} ${tree}
             fi
