@@ -12,6 +12,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import { sleep } from '../browser/weir.mjs';
+import { assertAlone, run } from '../interop/alone.mjs';
 
 const TOKEN = 'the operators of the test';
 const WHY = 'carried no media';
@@ -94,6 +95,8 @@ async function boxesOf(t, ...ends) {
 }
 
 before(() => {
+  assertAlone();
+  run('ip', 'link', 'set', 'lo', 'up');
   folder = mkdtempSync(join(tmpdir(), 'weir-rollout-'));
   writeFileSync(join(folder, 'token'), `${TOKEN}\n`);
   const manifest = 'format = 1\nboard = "rock64"\nversion = "0.2.0"\nbuild = "new"\noldest = "0.1.0"\n';
