@@ -41,7 +41,10 @@ impl Init {
         let (disk, is_updating) = (&self.disk, self.updates.is_running());
         let other = || !is_updating && disk.as_ref().is_some_and(SlotDisk::is_other_bootable);
         let verdict = self.supervisor.turn(now_us, other);
-        self.judge(verdict, now_us);
+        // An end that is under way is not decided on once more.
+        if self.ending.is_none() {
+            self.judge(verdict, now_us);
+        }
         self.network.turn(now_us);
         for Job { question, reply } in self.requests.turn() {
             let answer = self.answer(question, now_us);
@@ -204,6 +207,7 @@ impl Init {
     fn end(&mut self, then: Then, now_us: u64) -> Value {
         if self.ending.is_none() {
             self.ending = Some(Ending::new(then, now_us));
+            self.supervisor.hold();
         }
         json!({})
     }

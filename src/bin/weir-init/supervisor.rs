@@ -125,6 +125,11 @@ impl Supervisor {
         }
     }
 
+    /// Starts weir no more: the box is about to end.
+    pub(crate) fn hold(&mut self) {
+        self.start_us = u64::MAX;
+    }
+
     /// Tells weir to end for good.
     pub(crate) fn stop(&mut self, now_us: u64) {
         self.is_stopping = true;
