@@ -5,8 +5,8 @@
 //! itself, and [`boot_order`] which slot U-Boot starts, how often it tries, and why one was given
 //! up; [`state_blocks`] keeps that in two places, so that a power cut leaves the old or the new.
 //! [`bundle`] judges an update and writes it, and [`partitions`] finds the places on the disk.
-//! [`request`] is what weir, which is no root, asks of weir-init, which is, and [`client`] the
-//! asking.
+//! [`request`] is what weir, which is no root, asks of weir-init, which is, and [`answers`] takes
+//! what that says out of a connection.
 //!
 //! The rest is what weir-init itself decides by: [`box_file`] and [`network`] are the settings that
 //! it owns, and [`preset`] how they come with a disk; [`dhcp`] and [`sntp`] are its clients;
@@ -15,10 +15,10 @@
 //!
 //! Everything that comes from a disk, a file or a socket is bounded before it is looked at.
 
+pub mod answers;
 pub mod boot_order;
 pub mod box_file;
 pub mod bundle;
-pub mod client;
 pub mod crashes;
 pub mod dhcp;
 mod environment;

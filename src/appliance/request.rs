@@ -8,7 +8,8 @@
 //! while the asking side still sends. weir-init may answer before it has read all of an update: it
 //! refuses after the first KiB what it refuses.
 //!
-//! [`super::client`] asks; [`read_request`] and [`write_answer`] are for weir-init.
+//! [`request_line`] and [`super::answers`] are for weir, [`read_request`] and [`write_answer`] for
+//! weir-init.
 
 use std::fmt;
 use std::io::{self, BufRead, Read as _, Write};
@@ -22,6 +23,8 @@ use super::slot::SlotName;
 
 /// The socket of weir-init on a box.
 pub const BOX_SOCKET: &str = "/run/weir-init.sock";
+/// The variable in which weir-init names its socket to the weir that it starts.
+pub const BOX_SOCKET_VARIABLE: &str = "WEIR_INIT_SOCKET";
 
 /// What weir-init can be asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -161,8 +164,6 @@ pub enum RequestError {
     Connect(io::Error),
     /// The connection failed, or was silent for [`crate::limits::BOX_SILENCE_S_MAX`].
     Connection(io::Error),
-    /// What is to be sent could not be read.
-    Source(io::Error),
     /// A line is longer than [`BOX_REQUEST_BYTES_MAX`].
     TooLong,
     /// A line is not what the protocol knows.
@@ -246,7 +247,6 @@ impl fmt::Display for RequestError {
                 write!(f, "this is no box that changes itself, weir-init is not there: {error}")
             }
             Self::Connection(error) => write!(f, "the connection to weir-init: {error}"),
-            Self::Source(error) => write!(f, "the update cannot be read: {error}"),
             Self::TooLong => {
                 write!(f, "more than {BOX_REQUEST_BYTES_MAX} bytes in a line, which is the limit")
             }

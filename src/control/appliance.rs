@@ -7,6 +7,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::path::Path;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -15,17 +16,17 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::Control;
-use crate::appliance::client::AnswerLines;
-use crate::appliance::request::{BoxAnswer, BoxRequest, RequestError, SlotsReport, request_line};
+use crate::appliance::answers::AnswerLines;
+use crate::appliance::request::{
+    BOX_SOCKET_VARIABLE, BoxAnswer, BoxRequest, RequestError, SlotsReport, request_line,
+};
 use crate::limits::BOX_SILENCE_S_MAX;
 
-/// Where weir-init says that its socket is.
-const SOCKET_VARIABLE: &str = "WEIR_INIT_SOCKET";
 /// Bytes of an answer that are read at once: a progress line has 60.
 const READ_BYTES: usize = 512;
 
 fn socket() -> Option<OsString> {
-    env::var_os(SOCKET_VARIABLE)
+    env::var_os(BOX_SOCKET_VARIABLE)
 }
 
 impl Control {
@@ -67,6 +68,10 @@ impl BoxConversation {
     /// This is no box, or weir-init cannot be reached.
     pub async fn open(request: &BoxRequest) -> Result<Self, RequestError> {
         let path = socket().ok_or_else(|| RequestError::Connect(no_box()))?;
+        Self::open_at(Path::new(&path), request).await
+    }
+
+    async fn open_at(path: &Path, request: &BoxRequest) -> Result<Self, RequestError> {
         let stream = UnixStream::connect(path).await.map_err(RequestError::Connect)?;
         let mut conversation = Self { stream, lines: AnswerLines::default() };
         conversation.send(&request_line(request)?).await?;
@@ -126,5 +131,167 @@ fn silent() -> std::io::Error {
 }
 
 fn no_box() -> std::io::Error {
-    std::io::Error::other(format!("${SOCKET_VARIABLE} is not set"))
+    std::io::Error::other(format!("${BOX_SOCKET_VARIABLE} is not set"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::{self, BufReader, Read as _};
+    use std::os::unix::net::{UnixListener, UnixStream};
+    use std::path::PathBuf;
+    use std::thread::{self, JoinHandle};
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::appliance::request::{ProgressSteps, UpdateProgress, read_request, write_answer};
+
+    /// A weir-init that serves one connection by `serve`.
+    struct Served {
+        path: PathBuf,
+        thread: JoinHandle<()>,
+    }
+
+    impl Served {
+        fn new(name: &str, serve: fn(BufReader<UnixStream>)) -> Self {
+            let name = format!("weir-init-{}-{name}", std::process::id());
+            let path = std::env::temp_dir().join(name);
+            let _ = fs::remove_file(&path);
+            let listener = UnixListener::bind(&path).expect("a socket");
+            let thread = thread::spawn(move || {
+                let (stream, _) = listener.accept().expect("a client");
+                serve(BufReader::new(stream));
+            });
+            Self { path, thread }
+        }
+
+        fn ask(&self, request: &BoxRequest) -> Result<Value, RequestError> {
+            ask_at(&self.path, request)
+        }
+
+        /// Sends an update of so many bytes; how many were sent, and what became of it.
+        fn update(&self, bytes: u64) -> (u64, Result<Value, RequestError>) {
+            let piece = [7; 10_000];
+            block_on(async {
+                let request = BoxRequest::Update { bytes };
+                let opened = BoxConversation::open_at(&self.path, &request).await;
+                let mut conversation = opened.expect("it listens");
+                let mut sent = 0;
+                while sent < bytes {
+                    if let Err(error) = conversation.give(&piece).await {
+                        return (sent, Err(error));
+                    }
+                    sent += piece.len() as u64;
+                }
+                (sent, conversation.end().await)
+            })
+        }
+
+        fn end(self) {
+            self.thread.join().expect("it was asked what it expected");
+            let _ = fs::remove_file(self.path);
+        }
+    }
+
+    fn ask_at(path: &Path, request: &BoxRequest) -> Result<Value, RequestError> {
+        block_on(async { BoxConversation::open_at(path, request).await?.end().await })
+    }
+
+    fn block_on<T>(future: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("a runtime").block_on(future)
+    }
+
+    fn answer(stream: &mut BufReader<UnixStream>, answer: &BoxAnswer) {
+        write_answer(stream.get_mut(), answer).expect("a client");
+    }
+
+    #[test]
+    fn a_request_is_answered() {
+        let init = Served::new("asked", |mut stream| {
+            assert_eq!(read_request(&mut stream).expect("good"), BoxRequest::Reboot);
+            answer(&mut stream, &BoxAnswer::Done(json!({})));
+        });
+        assert_eq!(init.ask(&BoxRequest::Reboot).expect("done"), json!({}));
+        init.end();
+    }
+
+    #[test]
+    fn a_refusal_is_an_error_with_its_text() {
+        let init = Served::new("refused", |mut stream| {
+            read_request(&mut stream).expect("good");
+            answer(&mut stream, &BoxAnswer::Refused("slot B was given up".to_owned()));
+        });
+        let error = init.ask(&BoxRequest::Rollback).expect_err("refused");
+        assert_eq!(error.to_string(), "slot B was given up");
+        init.end();
+    }
+
+    #[test]
+    fn an_update_is_sent_whole_while_its_progress_is_told() {
+        const BYTES: u64 = 3_000_000;
+        let init = Served::new("update", |mut stream| {
+            let BoxRequest::Update { bytes } = read_request(&mut stream).expect("good") else {
+                panic!("another request");
+            };
+            let mut steps = ProgressSteps::default();
+            let mut piece = [0; 4096];
+            let mut got = 0;
+            while got < bytes {
+                let count = stream.read(&mut piece).expect("a client");
+                assert!(count > 0 && piece[..count].iter().all(|byte| *byte == 7));
+                got += count as u64;
+                let made = UpdateProgress { bytes: got, of: bytes };
+                if steps.is_due(made) {
+                    answer(&mut stream, &BoxAnswer::Progress(made));
+                }
+            }
+            answer(&mut stream, &BoxAnswer::Done(json!({"slot": "B"})));
+        });
+        let (sent, done) = init.update(BYTES);
+        assert_eq!((sent, done.expect("done")), (BYTES, json!({"slot": "B"})));
+        init.end();
+    }
+
+    #[test]
+    fn an_update_that_is_refused_at_its_head_is_not_sent_to_its_end() {
+        let init = Served::new("head", |mut stream| {
+            read_request(&mut stream).expect("good");
+            stream.read_exact(&mut [0; 1024]).expect("a client");
+            answer(&mut stream, &BoxAnswer::Refused("the bundle is not signed".to_owned()));
+        });
+        let (sent, refused) = init.update(1 << 30);
+        assert_eq!(refused.expect_err("refused").to_string(), "the bundle is not signed");
+        assert!(sent < 1 << 29, "{sent} bytes sent");
+        init.end();
+    }
+
+    #[test]
+    fn a_connection_that_ends_early_and_one_that_never_was_are_told_apart() {
+        let init = Served::new("gone", |mut stream| {
+            read_request(&mut stream).expect("good");
+        });
+        let error = init.ask(&BoxRequest::Slots).expect_err("gone");
+        assert!(matches!(error, RequestError::Ended), "{error}");
+        init.end();
+        let nowhere = ask_at(Path::new("/nonexistent/socket"), &BoxRequest::Slots);
+        let nowhere = nowhere.expect_err("nothing");
+        assert!(nowhere.to_string().starts_with("this is no box"), "{nowhere}");
+    }
+
+    #[test]
+    fn an_update_that_is_given_up_ends_the_connection() {
+        let init = Served::new("short", |mut stream| {
+            read_request(&mut stream).expect("good");
+            let came = io::copy(&mut stream, &mut io::sink()).expect("until the end");
+            assert_eq!(came, 10_000);
+        });
+        block_on(async {
+            let request = BoxRequest::Update { bytes: 10_001 };
+            let opened = BoxConversation::open_at(&init.path, &request).await;
+            opened.expect("it listens").give(&[7; 10_000]).await.expect("there is room");
+        });
+        init.end();
+    }
 }

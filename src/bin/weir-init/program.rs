@@ -11,7 +11,7 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{ChildStderr, Command, Stdio};
 
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, WaitStatus, wait};
-use weir::appliance::request::BOX_SOCKET;
+use weir::appliance::request::{BOX_SOCKET, BOX_SOCKET_VARIABLE};
 use weir::limits::{
     LAST_LINES_BYTES_MAX, LOG_PIPE_BYTES, NOTIFY_BYTES_MAX, NOTIFY_MESSAGES_MAX,
     WEIR_LOG_BYTES_MAX, WEIR_SIGN_US_MAX,
@@ -81,7 +81,7 @@ impl WeirProgram {
         command.env_clear().env("NOTIFY_SOCKET", NOTIFY).current_dir("/");
         command.env("WATCHDOG_USEC", WEIR_SIGN_US_MAX.to_string());
         // So weir knows that it is on a box, and whom to ask.
-        command.env("WEIR_INIT_SOCKET", BOX_SOCKET);
+        command.env(BOX_SOCKET_VARIABLE, BOX_SOCKET);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         // A signal to its group does not come here, and one reaches what it started.
         command.process_group(0);
