@@ -12,7 +12,6 @@ use crate::storage::{Secret, StateFolder};
 
 /// The file of the state folder with the hash of weir's own password, which a preset may bring.
 pub const CONSOLE_PASSWORD_FILE: &str = "weir-console-password";
-const FILE: &str = CONSOLE_PASSWORD_FILE;
 /// Bound of the file: twice a line with a hash.
 const FILE_BYTES_MAX: usize = 512;
 /// Characters that are not mistaken for one another, on paper or by telephone.
@@ -41,15 +40,15 @@ pub(super) enum Verdict {
 impl PasswordDialog {
     /// Reads the hash in the folder; without a usable one, makes a new password.
     pub(super) fn read(folder: &StateFolder) -> Self {
-        let kept = folder.read(FILE, FILE_BYTES_MAX).unwrap_or_else(|error| {
-            log::warn!("{FILE}: {error}; the console's password is a new one");
+        let kept = folder.read(CONSOLE_PASSWORD_FILE, FILE_BYTES_MAX).unwrap_or_else(|error| {
+            log::warn!("{CONSOLE_PASSWORD_FILE}: {error}; the console's password is a new one");
             None
         });
         let hash = kept.and_then(|bytes| {
             let hash = String::from_utf8(bytes).ok().map(|text| PasswordHash::parse(text.trim()));
             let hash = hash.and_then(Result::ok);
             if hash.is_none() {
-                log::warn!("{FILE} is no hash of a password; the console's password is a new one");
+                log::warn!("{CONSOLE_PASSWORD_FILE} is no hash of a password; the console's password is a new one");
             }
             hash
         });
@@ -107,7 +106,7 @@ impl PasswordDialog {
     async fn keep(&self, control: &Control, hash: PasswordHash) {
         let text = format!("{hash}\n");
         self.0.replace(Own::Kept(hash));
-        control.guard().write_file(FILE, text).await;
+        control.guard().write_file(CONSOLE_PASSWORD_FILE, text).await;
     }
 }
 

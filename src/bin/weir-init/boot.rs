@@ -26,7 +26,7 @@ use super::{kernel, presets};
 pub(crate) fn boot() -> Init {
     let began_us = clock::now_us();
     let board = Board::read();
-    kernel::load_modules(|| {});
+    kernel::load_modules();
     let mut watchdog = HardwareWatchdog::arm(board.watchdog_s);
     let mut feed = || {
         if let Some(watchdog) = &mut watchdog {

@@ -13,14 +13,13 @@ const SETTINGS: &str = "/etc/sysctl.conf";
 const COMMAND_LINE: &str = "/proc/cmdline";
 
 /// Loads the modules that `/etc/modules` lists, in its order. One that is in the kernel already, or
-/// whose hardware is not there, is passed over; `between` is called before each.
-pub(crate) fn load_modules(mut between: impl FnMut()) {
+/// whose hardware is not there, is passed over.
+pub(crate) fn load_modules() {
     let list = text(Path::new(MODULES)).unwrap_or_default();
     let mut loaded = 0;
     for path in
         list.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
     {
-        between();
         match load_module(Path::new(path)) {
             Ok(()) => loaded += 1,
             Err(error) => match error.kind() {

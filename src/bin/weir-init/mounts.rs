@@ -40,33 +40,36 @@ pub(crate) fn data(device: &Path, place: &str) -> io::Result<()> {
     Ok(mount(device, place, "ext4", flags, Some(c"errors=remount-ro"))?)
 }
 
-/// A partition of presets that is mounted as long as this lives.
+/// Where the partition of presets is while it is looked at.
+const PRESETS: &str = "/run/preset";
+
+/// The partition of presets, which is mounted as long as this lives.
 #[derive(Debug)]
-pub(crate) struct PresetMount(&'static str);
+pub(crate) struct PresetMount(());
 
 impl PresetMount {
     /// Mounts it, to be read alone.
     ///
     /// # Errors
     /// It holds no FAT, or a broken one.
-    pub(crate) fn new(device: &Path, place: &'static str) -> io::Result<Self> {
-        fs::create_dir_all(place)?;
+    pub(crate) fn new(device: &Path) -> io::Result<Self> {
+        fs::create_dir_all(PRESETS)?;
         let flags =
             MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-        mount(device, place, "vfat", flags, None::<&CStr>)?;
-        Ok(Self(place))
+        mount(device, PRESETS, "vfat", flags, None::<&CStr>)?;
+        Ok(Self(()))
     }
 
     /// Where it is.
     pub(crate) fn path(&self) -> &'static Path {
-        Path::new(self.0)
+        Path::new(PRESETS)
     }
 }
 
 impl Drop for PresetMount {
     fn drop(&mut self) {
-        if let Err(error) = unmount(self.0, UnmountFlags::DETACH) {
-            log::warn!("{}: cannot be unmounted: {error}", self.0);
+        if let Err(error) = unmount(PRESETS, UnmountFlags::DETACH) {
+            log::warn!("{PRESETS}: cannot be unmounted: {error}");
         }
     }
 }

@@ -22,8 +22,6 @@ use super::data::DataFolder;
 use super::disk::SlotDisk;
 use super::mounts::PresetMount;
 
-/// Where the partition is while it is looked at.
-pub(crate) const PLACE: &str = "/run/preset";
 const RECORD: &str = "preset";
 const ERRORS: &str = "preset-errors";
 const BUNDLE: &str = "weirbundle";
@@ -41,9 +39,9 @@ pub(crate) struct FoundPresets {
 ///
 /// # Errors
 /// There is none, or it holds no FAT.
-pub(crate) fn mount(disk: &SlotDisk) -> Result<PresetMount, String> {
+fn mount(disk: &SlotDisk) -> Result<PresetMount, String> {
     let device = disk.device("weir").map_err(|error| error.to_string())?;
-    PresetMount::new(&device, PLACE).map_err(|error| format!("{}: {error}", device.display()))
+    PresetMount::new(&device).map_err(|error| format!("{}: {error}", device.display()))
 }
 
 /// Applies what was not applied yet.

@@ -102,7 +102,7 @@ impl UpdateJob {
         &self,
         source: &mut impl Read,
         bytes: u64,
-        progress: &mut impl FnMut(UpdateProgress),
+        mut progress: &mut dyn FnMut(UpdateProgress),
     ) -> Result<(BootOrder, Manifest), String> {
         let key = kernel::text(KEY.as_ref()).map_err(|error| format!("{KEY}: {error}"))?;
         let key = UpdateKey::read(&key).map_err(|error| format!("{KEY}: {error}"))?;
@@ -115,7 +115,7 @@ impl UpdateJob {
             state: &self.state,
             played: health::look().map_or(0, |health| health.playing),
         };
-        let installed = install(source, bytes, &target, progress);
+        let installed = install(source, bytes, &target, &mut progress);
         installed.map(|(manifest, order)| (order, manifest)).map_err(|error| error.to_string())
     }
 

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -22,11 +22,13 @@ use super::data::DataFolder;
 use super::disk::SlotDisk;
 use super::jobs::{Jobs, Question, Reply};
 use super::mounts::PresetMount;
-use super::presets;
 use super::update_job::UpdateJob;
 
 /// The hashes of the bundles of the preset partition that were tried.
 const TRIED: &str = "bundles";
+
+/// What was installed, with the boot order that is in force now.
+type Installed = (BootOrder, Manifest);
 
 /// Serves the rest of an update's connection.
 ///
@@ -37,13 +39,41 @@ pub(crate) fn serve(
     bytes: u64,
     jobs: &Jobs,
 ) -> io::Result<()> {
-    let mut sink = *source.get_ref();
+    let sink = *source.get_ref();
+    carry_out(sink, "an update", jobs, |job, progress| {
+        let patience = Duration::from_millis(INIT_UPDATE_IDLE_MS_MAX);
+        sink.set_read_timeout(Some(patience)).map_err(|error| error.to_string())?;
+        job.install(&mut Patient(source), bytes, progress)
+    })
+}
+
+/// Installs a bundle of the preset partition by its name, as a person asked at the console.
+///
+/// # Errors
+/// The client is gone.
+pub(crate) fn serve_file(sink: &UnixStream, name: &str, jobs: &Jobs) -> io::Result<()> {
+    carry_out(sink, name, jobs, |job, progress| {
+        // One name of a file, and no path to elsewhere.
+        if name.contains('/') || name.starts_with('.') {
+            return Err("the name of a file on the partition WEIR, without a path".to_owned());
+        }
+        let read = |error: io::Error| format!("{name} on the partition WEIR: {error}");
+        let mounted = PresetMount::new(&job.presets).map_err(read)?;
+        install_file(job, &mounted.path().join(name), progress)
+    })
+}
+
+/// Begins an update, installs it, and tells the client of its progress and its end.
+fn carry_out(
+    mut sink: &UnixStream,
+    what: &str,
+    jobs: &Jobs,
+    install: impl FnOnce(&UpdateJob, &mut dyn FnMut(UpdateProgress)) -> Result<Installed, String>,
+) -> io::Result<()> {
     let job = match jobs.ask(Question::BeginUpdate) {
         Reply::Begin(job) => job,
         Reply::Answer(answer) => return write_answer(&mut sink, &answer),
     };
-    let patience = Duration::from_millis(INIT_UPDATE_IDLE_MS_MAX);
-    let patient = sink.set_read_timeout(Some(patience));
     let mut steps = ProgressSteps::default();
     let mut progress = |made: UpdateProgress| {
         if steps.is_due(made) {
@@ -51,40 +81,10 @@ pub(crate) fn serve(
             let _ = write_answer(&mut sink, &BoxAnswer::Progress(made));
         }
     };
-    let installed = match patient {
-        Ok(()) => job.install(&mut Patient(source), bytes, &mut progress),
-        Err(error) => Err(error.to_string()),
-    };
-    let (answer, order) = match installed {
+    let (answer, order) = match install(&job, &mut progress) {
         Ok((order, manifest)) => (BoxAnswer::Done(job.said(&manifest)), Some(order)),
         Err(why) => {
-            log::error!("an update was not installed: {why}");
-            (BoxAnswer::Refused(why), None)
-        }
-    };
-    jobs.ask(Question::EndUpdate(order));
-    write_answer(&mut sink, &answer)
-}
-
-/// Installs a bundle of the preset partition by its name, as a person asked at the console.
-///
-/// # Errors
-/// The client is gone.
-pub(crate) fn serve_file(mut sink: &UnixStream, name: &str, jobs: &Jobs) -> io::Result<()> {
-    let job = match jobs.ask(Question::BeginUpdate) {
-        Reply::Begin(job) => job,
-        Reply::Answer(answer) => return write_answer(&mut sink, &answer),
-    };
-    let mut steps = ProgressSteps::default();
-    let mut progress = |made: UpdateProgress| {
-        if steps.is_due(made) {
-            let _ = write_answer(&mut sink, &BoxAnswer::Progress(made));
-        }
-    };
-    let (answer, order) = match install_file(&job, name, &mut progress) {
-        Ok((order, manifest)) => (BoxAnswer::Done(job.said(&manifest)), Some(order)),
-        Err(why) => {
-            log::error!("{name}: {why}");
+            log::error!("{what} was not installed: {why}");
             (BoxAnswer::Refused(why), None)
         }
     };
@@ -94,17 +94,11 @@ pub(crate) fn serve_file(mut sink: &UnixStream, name: &str, jobs: &Jobs) -> io::
 
 fn install_file(
     job: &UpdateJob,
-    name: &str,
-    progress: &mut impl FnMut(UpdateProgress),
-) -> Result<(BootOrder, Manifest), String> {
-    // One name of a file, and no path to elsewhere.
-    if name.contains('/') || name.starts_with('.') {
-        return Err("the name of a file on the partition WEIR, without a path".to_owned());
-    }
-    let read = |error: io::Error| format!("{name} on the partition WEIR: {error}");
-    let mounted = PresetMount::new(&job.presets, presets::PLACE).map_err(read)?;
-    let mut file = File::open(mounted.path().join(name)).map_err(read)?;
-    let bytes = file.metadata().map_err(read)?.len();
+    path: &Path,
+    progress: &mut dyn FnMut(UpdateProgress),
+) -> Result<Installed, String> {
+    let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
+    let (bytes, mut file) = opened.map_err(|error| format!("{}: {error}", path.display()))?;
     job.install(&mut file, bytes, progress)
 }
 
@@ -141,11 +135,10 @@ pub(crate) fn try_bundles(names: Vec<String>, disk: &SlotDisk, data: &DataFolder
 }
 
 fn bundles(names: &[String], device: PathBuf, data: &DataFolder, jobs: &Jobs) -> io::Result<()> {
-    let mounted = PresetMount::new(&device, presets::PLACE)?;
+    let mounted = PresetMount::new(&device)?;
     for name in names {
-        let mut file = File::open(mounted.path().join(name))?;
-        let bytes = file.metadata()?.len();
-        let hash = hash(&mut file)?;
+        let path = mounted.path().join(name);
+        let hash = hash(&mut File::open(&path)?)?;
         if !is_new(data, hash)? {
             continue;
         }
@@ -157,8 +150,7 @@ fn bundles(names: &[String], device: PathBuf, data: &DataFolder, jobs: &Jobs) ->
                 continue;
             }
         };
-        let mut file = File::open(mounted.path().join(name))?;
-        match job.install(&mut file, bytes, &mut |_| ()) {
+        match install_file(&job, &path, &mut |_| ()) {
             Ok((order, manifest)) => {
                 log::info!("{name}: version {} is installed", manifest.version);
                 jobs.ask(Question::EndUpdate(Some(order)));
