@@ -7,6 +7,8 @@ use std::path::Path;
 
 use crate::limits::DISKS_MAX;
 
+/// A folder for each block device.
+const BLOCK_DEVICES: &str = "/sys/block";
 /// The kernel counts sectors of this size, whatever those of the disk are.
 const SECTOR_BYTES: u64 = 512;
 
@@ -48,30 +50,36 @@ fn parse_memory(text: &str) -> Option<MachineMemory> {
 /// The machine's disks by name, at most [`DISKS_MAX`]: those with a device behind them, so neither
 /// loops nor RAM disks.
 pub fn disks() -> Vec<Disk> {
-    disks_of(Path::new("/sys/block"))
+    disks_of(Path::new(BLOCK_DEVICES))
+}
+
+/// The disk of this name; `None` if there is none.
+pub fn disk(name: &str) -> Option<Disk> {
+    disk_at(&Path::new(BLOCK_DEVICES).join(name))
 }
 
 fn disks_of(folder: &Path) -> Vec<Disk> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
-    let disk = |path: &Path| {
-        let device = path.join("device");
-        if !device.exists() {
-            return None;
-        }
-        let stat = fs::read_to_string(path.join("stat")).ok()?;
-        // The field of sectors written (Documentation/block/stat.rst).
-        let sectors: u64 = stat.split_whitespace().nth(6)?.parse().ok()?;
-        let life = fs::read_to_string(device.join("life_time")).ok();
-        Some(Disk {
-            name: path.file_name()?.to_str()?.to_owned(),
-            written_bytes: sectors.saturating_mul(SECTOR_BYTES),
-            life_used_percent: life.as_deref().and_then(life_used_percent),
-        })
-    };
-    let mut disks: Vec<Disk> =
-        entries.filter_map(|entry| disk(&entry.ok()?.path())).take(DISKS_MAX).collect();
+    let disks = entries.filter_map(|entry| disk_at(&entry.ok()?.path()));
+    let mut disks: Vec<Disk> = disks.take(DISKS_MAX).collect();
     disks.sort_by(|a, b| a.name.cmp(&b.name));
     disks
+}
+
+fn disk_at(path: &Path) -> Option<Disk> {
+    let device = path.join("device");
+    if !device.exists() {
+        return None;
+    }
+    let stat = fs::read_to_string(path.join("stat")).ok()?;
+    // The field of sectors written (Documentation/block/stat.rst).
+    let sectors: u64 = stat.split_whitespace().nth(6)?.parse().ok()?;
+    let life = fs::read_to_string(device.join("life_time")).ok();
+    Some(Disk {
+        name: path.file_name()?.to_str()?.to_owned(),
+        written_bytes: sectors.saturating_mul(SECTOR_BYTES),
+        life_used_percent: life.as_deref().and_then(life_used_percent),
+    })
 }
 
 /// Reads an eMMC's `life_time`: two bytes, for its two kinds of memory, each 1 to 10 for so many

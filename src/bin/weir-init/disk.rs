@@ -1,19 +1,18 @@
 //! The box's disk: its slots, its boot order, and the partitions that are mounted. A box without
 //! one, started over the network or by a test, runs from memory.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::Duration;
 
 use weir::appliance::boot_order::BootOrder;
-use weir::appliance::partition_table;
 use weir::appliance::partitions::{BoxDisk, PartitionError};
 use weir::appliance::slot::{SlotHeader, SlotName};
 use weir::appliance::state_blocks::StateBlocks;
 use weir::clock;
 use weir::limits::DISK_WAIT_US_MAX;
+use weir::process::machine;
 
 use super::board::Board;
 use super::tables;
@@ -142,10 +141,6 @@ impl SlotDisk {
 
     /// Bytes that were written to the disk since the box was started.
     pub(crate) fn bytes_written(&self) -> u64 {
-        // Documentation/admin-guide/iostats.rst: the seventh field, in sectors of 512 bytes.
-        let path = Path::new("/sys/class/block").join(&self.disk.disk).join("stat");
-        let text = fs::read_to_string(path).unwrap_or_default();
-        let sectors = text.split_whitespace().nth(6).and_then(|word| word.parse().ok());
-        sectors.unwrap_or(0_u64).saturating_mul(partition_table::SECTOR_BYTES)
+        machine::disk(&self.disk.disk).map_or(0, |disk| disk.written_bytes)
     }
 }
