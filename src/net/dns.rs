@@ -17,7 +17,6 @@ use heapless::Vec;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
-use crate::clock;
 use crate::limits::{
     NAME_ADDRESSES_MAX, NAME_ANSWER_BYTES_MAX, NAME_DATAGRAMS_MAX, NAME_ONLY_KIND_MS,
     NAME_OTHER_KIND_MS, NAME_SERVERS_MAX,
@@ -61,74 +60,17 @@ pub(super) async fn addresses(servers: &Servers, name: &str) -> io::Result<Addre
     Err(why)
 }
 
-/// As [`addresses`], for a thread that may wait.
-///
-/// # Errors
-/// As [`addresses`].
-pub(super) fn addresses_waiting(servers: &Servers, name: &str) -> io::Result<Addresses> {
-    let not_a_name = |_| io::Error::new(io::ErrorKind::InvalidInput, "no name");
-    let name: Name<std::vec::Vec<u8>> = name.parse().map_err(not_a_name)?;
-    let mut why = io::Error::new(io::ErrorKind::NotFound, "there is none");
-    for _ in 0..servers.attempts {
-        for server in &servers.addresses {
-            match ask_waiting(*server, &name, servers.timeout) {
-                Ok(found) => return Ok(found),
-                Err(error) => why = error,
-            }
-        }
-    }
-    Err(why)
-}
-
-fn ask_waiting(
-    server: SocketAddr,
-    name: &Name<std::vec::Vec<u8>>,
-    patience: Duration,
-) -> io::Result<Addresses> {
-    let socket = std::net::UdpSocket::bind((any(server), 0))?;
-    socket.connect(server)?;
-    let mut heard = Heard { name, questions: questions() };
-    for question in &heard.questions {
-        socket.send(&question.text(name)?)?;
-    }
-    let mut until = clock::instant(clock::now_us()) + patience;
-    let mut bytes = [0; NAME_ANSWER_BYTES_MAX];
-    for _ in 0..NAME_DATAGRAMS_MAX {
-        let left = until.saturating_duration_since(clock::instant(clock::now_us()));
-        if heard.is_complete() || left.is_zero() {
-            break;
-        }
-        socket.set_read_timeout(Some(left))?;
-        match socket.recv(&mut bytes) {
-            Ok(len) => heard.take(&bytes[..len]),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-            Err(error) => return Err(error),
-        }
-        if heard.known().next().is_some() {
-            // The other answer may not come at all.
-            let wait = Duration::from_millis(NAME_ONLY_KIND_MS);
-            until = until.min(clock::instant(clock::now_us()) + wait);
-        }
-    }
-    let found = heard.addresses();
-    if found.is_empty() && !heard.is_nowhere() { Err(heard.failure()) } else { Ok(found) }
-}
-
-/// The unspecified address of a server's family.
-fn any(server: SocketAddr) -> IpAddr {
-    match server {
-        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
-    }
-}
-
 async fn ask(
     server: SocketAddr,
     name: &Name<std::vec::Vec<u8>>,
     patience: Duration,
 ) -> io::Result<Addresses> {
+    let own: IpAddr = match server {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
     // The kernel chooses a random port, and passes on only datagrams from the server.
-    let socket = UdpSocket::bind((any(server), 0)).await?;
+    let socket = UdpSocket::bind((own, 0)).await?;
     socket.connect(server).await?;
     let mut heard = Heard { name, questions: questions() };
     for question in &heard.questions {

@@ -8,6 +8,7 @@ use domain::base::message_builder::AnswerBuilder;
 use domain::rdata::Cname;
 
 use super::*;
+use crate::clock;
 
 type Octets = std::vec::Vec<u8>;
 
@@ -238,30 +239,4 @@ async fn a_server_that_fails_or_is_gone_is_passed_over() {
     assert_eq!(texts(&found), ["192.0.2.7"]);
     let error = addresses(&servers(&[gone, failing]), NAME).await.expect_err("neither");
     assert_eq!(error.to_string(), "it says SERVFAIL");
-}
-
-#[tokio::test(flavor = "current_thread")]
-async fn a_thread_that_waits_learns_the_same() {
-    let lookup = |server: SocketAddr| {
-        let servers = servers(&[server]);
-        tokio::task::spawn_blocking(move || addresses_waiting(&servers, NAME))
-    };
-    let (both, asked) = serve(|question| vec![with(question, 1..=2)]).await;
-    let found = lookup(both).await.expect("no panic").expect("addresses");
-    assert_eq!(texts(&found), ["192.0.2.1", "192.0.2.2"]);
-    assert_eq!(asked.load(Relaxed), 2);
-    let (none, _) = serve(|question| vec![begin(question, Rcode::NXDOMAIN).finish()]).await;
-    assert!(lookup(none).await.expect("no panic").expect("an answer").is_empty());
-    let (silent, _) = serve(|_| vec![]).await;
-    let (refused, took_ms) = timed(lookup(silent)).await;
-    let error = refused.expect("no panic").expect_err("nothing came");
-    assert_eq!(error.kind(), io::ErrorKind::TimedOut);
-    assert!((350..2000).contains(&took_ms), "{took_ms} ms");
-    let (only, _) = serve(|question| match kind(question) {
-        Rtype::A => vec![with(question, 1..=1)],
-        _ => vec![],
-    })
-    .await;
-    let found = lookup(only).await.expect("no panic").expect("an address");
-    assert_eq!(texts(&found), ["192.0.2.1"], "though the other question is not answered");
 }

@@ -76,41 +76,21 @@ pub async fn resolve(
     host: &str,
     port: u16,
 ) -> Result<Vec<SocketAddr, NAME_ADDRESSES_MAX>, NameError> {
-    if let Some(known) = known(host, port)? {
-        return Ok(known);
-    }
-    let found = resolver(&read(Path::new(RESOLV_CONF))).find(host).await?;
-    Ok(found.iter().map(|address| SocketAddr::new(*address, port)).collect())
-}
-
-/// As [`resolve`], for a thread that may wait: at most as long as `/etc/resolv.conf` says.
-///
-/// # Errors
-/// As [`resolve`].
-pub fn resolve_waiting(
-    host: &str,
-    port: u16,
-) -> Result<Vec<SocketAddr, NAME_ADDRESSES_MAX>, NameError> {
-    if let Some(known) = known(host, port)? {
-        return Ok(known);
-    }
-    let found = resolver(&read(Path::new(RESOLV_CONF))).find_waiting(host)?;
-    Ok(found.iter().map(|address| SocketAddr::new(*address, port)).collect())
-}
-
-/// The addresses of a host that no server has to be asked for.
-fn known(host: &str, port: u16) -> Result<Option<Vec<SocketAddr, NAME_ADDRESSES_MAX>>, NameError> {
     if let Some((address, zone)) = host.split_once('%') {
         let address: Ipv6Addr = address.parse().map_err(|_| NameError::NotAName)?;
         let scope = zone.parse().ok().or_else(|| interfaces::index(zone)).ok_or(NameError::Zone)?;
-        return Ok(Some(Vec::from_iter([SocketAddrV6::new(address, port, 0, scope).into()])));
+        return Ok(Vec::from_iter([SocketAddrV6::new(address, port, 0, scope).into()]));
     }
     let at = |address: &IpAddr| SocketAddr::new(*address, port);
     if let Ok(address) = host.parse() {
-        return Ok(Some(Vec::from_iter([at(&address)])));
+        return Ok(Vec::from_iter([at(&address)]));
     }
     let known = in_hosts(&read(Path::new(HOSTS)), host);
-    Ok((!known.is_empty()).then(|| known.iter().map(at).collect()))
+    if !known.is_empty() {
+        return Ok(known.iter().map(at).collect());
+    }
+    let found = resolver(&read(Path::new(RESOLV_CONF))).find(host).await?;
+    Ok(found.iter().map(at).collect())
 }
 
 /// A text file, up to [`HOSTS_BYTES_MAX`] bytes; empty if it cannot be read.
@@ -217,32 +197,12 @@ impl Resolver {
                 Err(error) => silent = Some(error),
             }
         }
-        Err(not_found(host, silent))
-    }
-
-    fn find_waiting(&self, host: &str) -> Result<Addresses, NameError> {
-        if !dns::is_name(host.strip_suffix('.').unwrap_or(host)) {
-            return Err(NameError::NotAName);
-        }
-        let mut silent = None;
-        for name in self.names(host) {
-            match dns::addresses_waiting(&self.servers, &name) {
-                Ok(found) if !found.is_empty() => return Ok(found),
-                Ok(_) => {}
-                Err(error) => silent = Some(error),
-            }
-        }
-        Err(not_found(host, silent))
-    }
-}
-
-/// Why there is no address, after the last server's failure if one failed.
-fn not_found(host: &str, silent: Option<io::Error>) -> NameError {
-    let is_local = host.trim_end_matches('.').to_ascii_lowercase().ends_with(".local");
-    match silent {
-        _ if is_local => NameError::Local,
-        Some(error) => NameError::Server(error),
-        None => NameError::Unknown,
+        let is_local = host.trim_end_matches('.').to_ascii_lowercase().ends_with(".local");
+        Err(match silent {
+            _ if is_local => NameError::Local,
+            Some(error) => NameError::Server(error),
+            None => NameError::Unknown,
+        })
     }
 }
 
@@ -307,14 +267,6 @@ mod tests {
             let refused = resolver("").find(host).await;
             assert!(matches!(refused, Err(NameError::NotAName)), "{host}");
         }
-    }
-
-    #[test]
-    fn who_may_wait_learns_the_same() {
-        let found = resolve_waiting("192.0.2.7", 123).expect("an address");
-        assert_eq!(found.as_slice(), ["192.0.2.7:123".parse::<SocketAddr>().expect("one")]);
-        assert!(matches!(resolve_waiting("two..dots", 123), Err(NameError::NotAName)));
-        assert!(matches!(resolve_waiting("fe80::7%nowhere0", 123), Err(NameError::Zone)));
     }
 
     #[tokio::test(flavor = "current_thread")]

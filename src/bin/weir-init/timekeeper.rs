@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use rustix::time::{ClockId, Timespec, clock_gettime, clock_settime};
+use tokio::runtime::Builder;
 use weir::appliance::sntp::{SNTP_PORT, SntpAnswer, SntpProblem, SntpQuestion, SntpSchedule};
 use weir::clock;
 use weir::limits::{CLOCK_STEP_US_MIN, INIT_STACK_BYTES, SNTP_DELAY_US_MAX};
@@ -141,7 +142,10 @@ fn adjust(answer: SntpAnswer, name: &str, was_right: bool) {
 
 /// Asks the first address of a server that answers.
 fn ask(name: &str, built_s: u64) -> Result<SntpAnswer, String> {
-    let addresses = names::resolve_waiting(name, SNTP_PORT).map_err(|error| error.to_string())?;
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let found =
+        runtime.map_err(|error| error.to_string())?.block_on(names::resolve(name, SNTP_PORT));
+    let addresses = found.map_err(|error| error.to_string())?;
     let mut why = "it has no address".to_owned();
     for address in &addresses {
         match ask_at(*address, built_s) {
