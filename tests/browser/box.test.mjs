@@ -8,9 +8,9 @@ import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { pbkdf2Sync, randomBytes } from 'node:crypto';
 import { after, before, beforeEach, test } from 'node:test';
 
+import { twoUsers } from './users.mjs';
 import { launchChromium } from './viewer.mjs';
 import { startWeir, until } from './weir.mjs';
 
@@ -96,16 +96,7 @@ class Init {
   }
 }
 
-function passwordHash(password) {
-  const salt = randomBytes(16);
-  const hash = pbkdf2Sync(password, salt, 600_000, 32, 'sha256');
-  return ['pbkdf2-sha256', 600_000, salt.toString('base64'), hash.toString('base64')].join('$');
-}
-
-const users = [
-  { name: 'anna', role: 'operator', password: passwordHash(PASSWORD) },
-  { name: 'bert', role: 'viewer', password: passwordHash(PASSWORD) },
-];
+const users = twoUsers(PASSWORD);
 
 let init, bundle, weir, browser;
 

@@ -6,26 +6,18 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { createHash, pbkdf2Sync, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { after, before, test } from 'node:test';
 
 import { startCameras } from './cameras.mjs';
+import { twoUsers } from './users.mjs';
 import { Viewer, launchChromium } from './viewer.mjs';
 import { freeTcpPort, startWeir, until } from './weir.mjs';
 
 const PASSWORD = 'correct horse';
 const TOKEN = 'a token for the wall';
 
-function passwordHash(password) {
-  const salt = randomBytes(16);
-  const hash = pbkdf2Sync(password, salt, 600_000, 32, 'sha256');
-  return ['pbkdf2-sha256', 600_000, salt.toString('base64'), hash.toString('base64')].join('$');
-}
-
-const users = [
-  { name: 'anna', role: 'operator', password: passwordHash(PASSWORD) },
-  { name: 'bert', role: 'viewer', password: passwordHash(PASSWORD) },
-];
+const users = twoUsers(PASSWORD);
 const hash = `sha256$${createHash('sha256').update(TOKEN).digest('hex')}`;
 const tokens = [{ name: 'wall', role: 'viewer', hash }];
 const withToken = `?token=${encodeURIComponent(TOKEN)}`;

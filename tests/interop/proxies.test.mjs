@@ -3,21 +3,18 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { pbkdf2Sync, randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { text } from 'node:stream/consumers';
 
 import { startCameras } from '../browser/cameras.mjs';
+import { passwordHash } from '../browser/users.mjs';
 import { Viewer, launchChromium } from '../browser/viewer.mjs';
 import { startWeir } from '../browser/weir.mjs';
 import { startFront } from './fronts.mjs';
 
 const PASSWORD = 'correct horse';
-const salt = randomBytes(16);
-const hash = pbkdf2Sync(PASSWORD, salt, 600_000, 32, 'sha256');
-const password = `pbkdf2-sha256$600000$${salt.toString('base64')}$${hash.toString('base64')}`;
-const users = [{ name: 'anna', role: 'operator', password }];
+const users = [{ name: 'anna', role: 'operator', password: passwordHash(PASSWORD) }];
 const NAMES = ['nginx', 'haproxy', 'caddy'];
 
 // The proxy's certificate is one that no browser knows.

@@ -82,16 +82,20 @@ impl Disk {
         oldest: &str,
         key: &str,
     ) -> Result<(Manifest, BootOrder), InstallError> {
-        let target = UpdateTarget {
+        let key = UpdateKey::read(key).expect("a key");
+        install(source, bytes, &self.target(board, oldest, &key), &mut |_| ())
+    }
+
+    fn target<'t>(&'t self, board: &'t str, oldest: &str, key: &'t UpdateKey) -> UpdateTarget<'t> {
+        UpdateTarget {
             board,
             oldest: oldest.parse().expect("a version"),
-            key: &UpdateKey::read(key).expect("a key"),
+            key,
             running: SlotName::A,
             standby: &self.standby,
             state: &self.state,
             played: 16,
-        };
-        install(source, bytes, &target, &mut |_| ())
+        }
     }
 
     /// Asserts that what failed has left the standby slot closed, everything else as it was, and
@@ -158,15 +162,7 @@ fn progress_goes_from_the_first_piece_to_the_end() {
     let disk = Disk::new("progress");
     let bundle = bundle();
     let key = UpdateKey::read(KEY).expect("a key");
-    let target = UpdateTarget {
-        board: "test-board",
-        oldest: "0.2.0".parse().expect("a version"),
-        key: &key,
-        running: SlotName::A,
-        standby: &disk.standby,
-        state: &disk.state,
-        played: 0,
-    };
+    let target = disk.target("test-board", "0.2.0", &key);
     let mut told = Vec::new();
     let progress = &mut |made| told.push(made);
     install(&mut &bundle[..], bundle.len() as u64, &target, progress).expect("good");
@@ -329,15 +325,7 @@ fn what_the_disk_does_not_keep_is_not_started() {
     let before = disk.bytes();
     let bundle = bundle();
     let key = UpdateKey::read(KEY).expect("a key");
-    let target = UpdateTarget {
-        board: "test-board",
-        oldest: "0.1.0".parse().expect("a version"),
-        key: &key,
-        running: SlotName::A,
-        standby: &disk.standby,
-        state: &disk.state,
-        played: 0,
-    };
+    let target = disk.target("test-board", "0.1.0", &key);
     let other = OpenOptions::new().write(true).open(disk.path("slotB")).expect("there");
     // When the last piece is written, and before it is read back.
     let mut flip = |made: UpdateProgress| {
