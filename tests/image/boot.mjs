@@ -78,3 +78,11 @@ test('a camera is added at the serial line, and a browser outside shows its pict
   assert.ok(deviation > 20, 'there is something in it');
   await viewer.close();
 });
+
+test('the box has most of its memory left', async (t) => {
+  const shown = await machine.serial.asks('memory');
+  const [line, used] = /this machine uses ([\d.]+) of [\d.]+ MiB/.exec(shown);
+  const [resident] = /resident .*/.exec(shown);
+  t.diagnostic(`${line}; ${resident.trim()}`);
+  assert.ok(Number(used) * 1024 < USED_KIB_MAX, line);
+});

@@ -117,8 +117,8 @@ export class Machine {
     const { ramMib = 256, address = '127.0.0.1', reboots = true, from, debugs } = options;
     const machine = new Machine();
     machine.folder = mkdtempSync(join(tmpdir(), 'weir-machine-'));
-    const ports = ['tcp::8117', 'tcp::8443', 'udp::8118', 'tcp::9999', 'tcp::9998'].map((port) => {
-      const [protocol, , number] = port.split(':');
+    const ports = ['tcp 8117', 'tcp 8443', 'udp 8118', 'tcp 9999', 'tcp 9998'].map((port) => {
+      const [protocol, number] = port.split(' ');
       return `hostfwd=${protocol}:${address}:${number}-:${number}`;
     });
     machine.log = '';
