@@ -18,6 +18,7 @@ use crate::stream::{Sound, Stream};
 
 use super::Lost;
 use super::budget::ReadBudget;
+use super::slot_set::SlotSet;
 
 mod datagrams;
 
@@ -27,11 +28,10 @@ pub(super) use datagrams::Tokens;
 /// The camera connections, at most one per slot.
 pub struct Cameras {
     slots: heapless::Vec<Option<Connection>, CAMERAS_MAX>,
-    /// Slots whose last read left data in the socket, or may have. Every iteration looks at all of
-    /// them, so they are kept together.
-    has_more: [bool; CAMERAS_MAX],
-    /// Slots whose sound must be read again without an event, kept together likewise.
-    has_sound_due: [bool; CAMERAS_MAX],
+    /// Slots whose last read left data in the socket, or may have.
+    has_more: SlotSet,
+    /// Slots whose sound must be read again without an event.
+    has_sound_due: SlotSet,
 }
 
 struct Connection {
@@ -108,8 +108,8 @@ impl Cameras {
     pub(super) const fn new() -> Self {
         Self {
             slots: heapless::Vec::new(),
-            has_more: [false; CAMERAS_MAX],
-            has_sound_due: [false; CAMERAS_MAX],
+            has_more: SlotSet::EMPTY,
+            has_sound_due: SlotSet::EMPTY,
         }
     }
 
@@ -162,11 +162,11 @@ impl Cameras {
         sink: &mut RingSink<'_>,
     ) -> Result<bool, Lost> {
         let Some(connection) = self.slots[slot].as_mut() else { return Ok(false) };
-        let has_more = &mut self.has_more[slot];
         if connection.datagrams.is_some() {
-            let read = connection.read_datagrams(scratch, reorder, sink, has_more);
+            let read = connection.read_datagrams(scratch, reorder, sink);
+            self.has_more.set(slot, connection.has_datagrams_due());
             // A camera may send its sound to the same multicast group and port.
-            self.has_sound_due[slot] = connection.sound_due_us() < u64::MAX;
+            self.has_sound_due.set(slot, connection.sound_due_us() < u64::MAX);
             return read;
         }
         let now_us = sink.now_us;
@@ -174,7 +174,7 @@ impl Cameras {
         if room == 0 {
             // The data stays in the socket; when that is full, TCP flow control slows the camera
             // down.
-            *has_more = true;
+            self.has_more.set(slot, true);
             connection.throttle(sink.stats);
             return Ok(false);
         }
@@ -186,14 +186,14 @@ impl Cameras {
             Ok(bytes) => bytes,
             Err(error) if is_passing(error.kind()) => {
                 // An interrupted read does not use up the readiness event: there may be more data.
-                *has_more = error.kind() == ErrorKind::Interrupted;
+                self.has_more.set(slot, error.kind() == ErrorKind::Interrupted);
                 return Ok(false);
             }
             Err(_) => return Err(Lost::Broken),
         };
         // After a short read the socket is empty, and the next byte causes an event. The exception
         // is an end of stream whose event came already, for example while throttled.
-        *has_more = bytes == room || was_throttled || connection.has_end;
+        self.has_more.set(slot, bytes == room || was_throttled || connection.has_end);
         connection.budget.spend(bytes);
         let Connection { session, .. } = connection;
         if connection.leaves_by_us.is_some() {
@@ -210,7 +210,7 @@ impl Cameras {
     /// Notes that a slot's data stays in its socket for now.
     pub(super) fn put_off(&mut self, slot: usize, now_us: u64) {
         if let Some(connection) = self.slots[slot].as_mut() {
-            self.has_more[slot] = true;
+            self.has_more.set(slot, true);
             connection.is_unread = true;
             connection.put_off_us.get_or_insert(now_us);
         }
@@ -264,15 +264,20 @@ impl Cameras {
         }
     }
 
-    /// Slots that must be read again, now or later: see [`Self::unread_us`].
-    pub(super) fn unread(&self) -> impl Iterator<Item = usize> + use<'_> {
-        (0..CAMERAS_MAX).filter(|slot| self.has_more[*slot])
+    /// Slots whose picture must be read again, now or later: see [`Self::unread_us`].
+    pub(super) fn unread(&self) -> &SlotSet {
+        &self.has_more
+    }
+
+    /// Slots whose sound must be read again, now or later: see [`Self::sound_due_us`].
+    pub(super) fn sound_due(&self) -> &SlotSet {
+        &self.has_sound_due
     }
 
     /// When a slot must be read again because the last read left data; `None` when the next byte
     /// causes an event.
     pub(super) fn unread_us(&self, slot: usize) -> Option<u64> {
-        let connection = self.has_more[slot].then(|| self.slots[slot].as_ref())??;
+        let connection = self.has_more.has(slot).then(|| self.slots[slot].as_ref())??;
         Some(connection.unread_us())
     }
 
@@ -288,8 +293,8 @@ impl Cameras {
         registry: &Registry,
         (carry, reorder): (&mut CarryPool, &mut ReorderPool),
     ) {
-        self.has_more[slot] = false;
-        self.has_sound_due[slot] = false;
+        self.has_more.set(slot, false);
+        self.has_sound_due.set(slot, false);
         if let Some(mut connection) = self.slots[slot].take() {
             connection.session.release(carry, reorder);
             // Closing the socket removes it from the readiness queue as well.

@@ -193,9 +193,10 @@ impl EventLoop {
             return Duration::ZERO;
         }
         let cameras = &self.memory.cameras;
-        let readable = cameras.unread().filter(|slot| !self.is_held(*slot) && !self.is_short);
+        let readable =
+            cameras.unread().iter().filter(|slot| !self.is_held(*slot) && !self.is_short);
         let unread_us = readable.filter_map(|slot| cameras.unread_us(slot));
-        let sound_us = (0..CAMERAS_MAX).map(|slot| cameras.sound_due_us(slot));
+        let sound_us = cameras.sound_due().iter().map(|slot| cameras.sound_due_us(slot));
         let due_us = unread_us.chain(sound_us).min().unwrap_or(u64::MAX).min(self.review_us);
         let review = Duration::from_micros(due_us.saturating_sub(self.now_us));
         if self.is_short && !self.is_blocked {
@@ -336,9 +337,9 @@ impl EventLoop {
     }
 
     /// Reads cameras whose last read filled the scratch buffer or used up the camera's read budget.
-    /// Of most slots only a mark is looked at: their connections are far apart.
     fn read_what_was_left(&mut self, events: &Events) {
-        for slot in 0..CAMERAS_MAX {
+        let left = self.memory.cameras.unread().or(self.memory.cameras.sound_due());
+        for slot in left.iter() {
             let unread_us = self.memory.cameras.unread_us(slot);
             if unread_us.is_some_and(|at_us| at_us <= self.now_us) && !self.is_new(slot, events) {
                 self.read(slot);

@@ -16,6 +16,7 @@ mod memory;
 mod pending;
 mod serving;
 mod sessions;
+mod slot_set;
 mod subscribers;
 mod viewers;
 

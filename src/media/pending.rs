@@ -3,23 +3,25 @@
 use crate::egress::context::Served;
 use crate::limits::CAMERAS_MAX;
 
+use super::slot_set::SlotSet;
+
 /// The streams on which some viewer is behind.
 pub(super) struct PendingStreams {
     /// Per stream, the state of the viewer that is furthest behind.
     streams: [Served; CAMERAS_MAX],
-    /// The number of streams on which some viewer is behind.
-    count: usize,
+    /// The streams on which some viewer is behind.
+    behind: SlotSet,
     /// The stream with which the next round begins.
     pub(super) start: usize,
 }
 
 impl PendingStreams {
     pub(super) const fn new() -> Self {
-        Self { streams: [Served::UpToDate; CAMERAS_MAX], count: 0, start: 0 }
+        Self { streams: [Served::UpToDate; CAMERAS_MAX], behind: SlotSet::EMPTY, start: 0 }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.count == 0
+        self.behind.is_empty()
     }
 
     /// Whether the stream's camera must not be read now, because packets that a viewer which was up
@@ -29,9 +31,9 @@ impl PendingStreams {
         self.streams[stream] >= Served::Behind
     }
 
-    /// Whether some viewer is behind on a stream.
-    pub(super) fn has(&self, stream: usize) -> bool {
-        self.streams[stream] > Served::UpToDate
+    /// The streams on which some viewer is behind.
+    pub(super) fn behind(&self) -> SlotSet {
+        self.behind
     }
 
     /// Records that some viewer is at least this far behind.
@@ -41,8 +43,7 @@ impl PendingStreams {
 
     /// Sets the state of the viewer that is furthest behind.
     pub(super) fn set(&mut self, stream: usize, served: Served) {
-        self.count -= usize::from(self.has(stream));
         self.streams[stream] = served;
-        self.count += usize::from(self.has(stream));
+        self.behind.set(stream, served > Served::UpToDate);
     }
 }

@@ -98,15 +98,12 @@ impl EventLoop {
     /// Serves the streams with a viewer that is behind, round robin from where the last call
     /// stopped.
     pub(super) fn serve_pending(&mut self) {
-        let start = self.pending.start;
-        for offset in 0..CAMERAS_MAX {
-            let slot = (start + offset) % CAMERAS_MAX;
-            if self.pending.has(slot) {
-                self.serve(slot);
-                self.pending.start = slot;
-                if self.is_blocked {
-                    return;
-                }
+        let behind = self.pending.behind();
+        for slot in behind.round_from(self.pending.start) {
+            self.serve(slot);
+            self.pending.start = slot;
+            if self.is_blocked {
+                return;
             }
         }
     }

@@ -167,24 +167,27 @@ impl Connection {
         scratch: &mut [u8],
         reorder: &mut ReorderPool,
         sink: &mut RingSink<'_>,
-        has_more: &mut bool,
     ) -> Result<bool, Lost> {
         let now_us = sink.now_us;
         if self.leaves_by_us.is_some() {
-            *has_more = false;
             return Ok(false);
         }
         self.tell_put_off(sink.stats, now_us);
         self.put_off_us = None;
-        let is_full = self.receive(scratch, reorder, sink)?;
+        self.is_unread = self.receive(scratch, reorder, sink)?;
         self.session.release_due(CameraTrack::Picture, reorder, now_us, sink);
-        self.is_unread = is_full;
-        *has_more = is_full || self.session.release_us(CameraTrack::Picture) < u64::MAX;
         if self.tell_counters(sink.stats) {
             self.session.request_key_frame(now_us);
         }
         self.write()?;
         Ok(true)
+    }
+
+    /// Whether the picture's datagrams must be read again without an event: some were left, or a
+    /// packet waits for an earlier one.
+    pub(super) fn has_datagrams_due(&self) -> bool {
+        let waits = self.session.release_us(CameraTrack::Picture) < u64::MAX;
+        self.leaves_by_us.is_none() && (self.is_unread || waits)
     }
 
     /// Reads a batch of the sound's datagrams, and gives up packets of it that were waited for long
@@ -312,14 +315,14 @@ impl Cameras {
     ) -> Result<bool, Lost> {
         let Some(connection) = self.slots[slot].as_mut() else { return Ok(false) };
         let read = connection.read_sound(scratch, reorder, sink);
-        self.has_sound_due[slot] = connection.sound_due_us() < u64::MAX;
+        self.has_sound_due.set(slot, connection.sound_due_us() < u64::MAX);
         read
     }
 
     /// When [`Cameras::read_sound`] must be called for a slot without an event; `u64::MAX` for
     /// never.
     pub(in crate::media) fn sound_due_us(&self, slot: usize) -> u64 {
-        if !self.has_sound_due[slot] {
+        if !self.has_sound_due.has(slot) {
             return u64::MAX;
         }
         self.slots[slot].as_ref().map_or(u64::MAX, Connection::sound_due_us)
