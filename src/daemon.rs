@@ -28,7 +28,7 @@ use crate::tls::Tls;
 use crate::webrtc::handshake::DtlsIdentity;
 use crate::{demo, process, status, web};
 
-use crate::control::{Control, Supervisor};
+use crate::control::{Control, Supervisor, warn_of_presets};
 
 /// Why weir could not start.
 #[derive(Debug)]
@@ -130,6 +130,7 @@ async fn serve(start: Start) -> Result<(), RunError> {
     // Everything that may need root is bound and read by now, and this is the only thread.
     successor.become_it().map_err(|error| RunError::Start(error.to_string()))?;
     privileges::warn_of_closed(started.source.as_ref().map(ConfigFile::path), &state);
+    warn_of_presets(&state);
     let media = Media::start(socket, settings).map_err(refused)?;
     announce(&started.config, &media, &http, https.as_ref().map(|(listener, _)| listener));
     // Kept as the last good configuration now that weir runs with it.

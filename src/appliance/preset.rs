@@ -18,6 +18,9 @@ use crate::limits::{CONFIG_BYTES_MAX, PRESET_PROBLEMS_MAX};
 pub const BOX_PRESET: &str = "box.toml";
 /// Name of the preset for weir.
 pub const CONFIG_PRESET: &str = "weir.toml";
+/// The file of weir's state folder with what was wrong with presets, a line each; there is none
+/// when nothing was.
+pub const PRESET_ERRORS: &str = "preset-errors";
 
 /// The hashes of the presets that were applied last; `None` for one that never was.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

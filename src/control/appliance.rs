@@ -17,10 +17,12 @@ use tokio::time::timeout;
 
 use super::Control;
 use crate::appliance::answers::AnswerLines;
+use crate::appliance::preset::PRESET_ERRORS;
 use crate::appliance::request::{
     BOX_SOCKET_VARIABLE, BoxAnswer, BoxRequest, RequestError, SlotsReport, request_line,
 };
-use crate::limits::BOX_SILENCE_S_MAX;
+use crate::limits::{BOX_METRICS_WAIT_MS, BOX_SILENCE_S_MAX, INIT_FILE_BYTES_MAX};
+use crate::storage::StateFolder;
 
 /// Bytes of an answer that are read at once: a progress line has 60.
 const READ_BYTES: usize = 512;
@@ -50,6 +52,27 @@ impl Control {
     pub async fn slots(&self) -> Result<SlotsReport, RequestError> {
         let answer = self.ask_box(&BoxRequest::Slots).await?;
         serde_json::from_value(answer).map_err(|error| RequestError::Meaning(error.to_string()))
+    }
+
+    /// The slots of the box, if this is one and weir-init tells them within
+    /// [`BOX_METRICS_WAIT_MS`].
+    pub async fn slots_at_once(&self) -> Option<SlotsReport> {
+        let slots = self.is_box().then(|| self.slots())?;
+        timeout(Duration::from_millis(BOX_METRICS_WAIT_MS), slots).await.ok()?.ok()
+    }
+}
+
+/// Writes to the log what was wrong with the presets of this box, which weir-init has left in the
+/// state folder; without one nothing is there.
+pub fn warn_of_presets(state: &StateFolder) {
+    match state.read(PRESET_ERRORS, INIT_FILE_BYTES_MAX) {
+        Ok(found) => {
+            let text = found.unwrap_or_default();
+            for line in String::from_utf8_lossy(&text).lines() {
+                log::warn!("presets: {line}; nothing of the file is applied");
+            }
+        }
+        Err(error) => log::warn!("{PRESET_ERRORS}: {error}"),
     }
 }
 

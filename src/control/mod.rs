@@ -57,7 +57,7 @@ pub use crate::signalling::{
     SessionStatus,
 };
 pub use api::{CameraCount, CameraStatus, Configuration, ReloadError, Reloaded};
-pub use appliance::BoxConversation;
+pub use appliance::{BoxConversation, warn_of_presets};
 pub use console::Found;
 pub use report::StatusReport;
 

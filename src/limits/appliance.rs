@@ -53,6 +53,9 @@ pub const BOX_PROGRESS_ANSWERS_MAX: u64 = 64;
 /// Seconds without a byte in either direction until a request to weir-init has failed. An update
 /// is silent while a card writes [`UPDATE_SYNC_BYTES`], and once more at its end.
 pub const BOX_SILENCE_S_MAX: u64 = 60;
+/// Milliseconds that `/metrics` waits for weir-init: a page that is asked for each few seconds goes
+/// without its figures rather than come late.
+pub const BOX_METRICS_WAIT_MS: u64 = 2_000;
 
 /// Partitions and disks that are looked at; a box has one disk with seven, and a few of its flash.
 pub const PARTITIONS_MAX: usize = 256;

@@ -8,6 +8,7 @@ use hyper::StatusCode;
 
 use super::Reply;
 use super::content::Content;
+use crate::appliance::request::SlotsReport;
 use crate::control::CameraStatus;
 use crate::limits::PROFILE;
 use crate::mem::accounts::{AccountKind, Demand};
@@ -22,6 +23,8 @@ use crate::status::{
     TABLES, Usage,
 };
 
+mod slots;
+
 const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// A camera as the page names it.
@@ -31,8 +34,12 @@ struct Label {
     name: Box<str>,
 }
 
-/// The whole page, made piece by piece as it is sent: with many cameras it has hundreds of KiB.
-pub(super) fn reply(cameras: impl Iterator<Item = CameraStatus>) -> Reply {
+/// The whole page, made piece by piece as it is sent: with many cameras it has hundreds of KiB. A
+/// box has figures of its slots.
+pub(super) fn reply(
+    cameras: impl Iterator<Item = CameraStatus>,
+    of_box: Option<SlotsReport>,
+) -> Reply {
     let label = |camera: CameraStatus| Label {
         slot: camera.slot,
         is_playing: camera.state == "playing",
@@ -45,7 +52,7 @@ pub(super) fn reply(cameras: impl Iterator<Item = CameraStatus>) -> Reply {
         let (number, cameras) = pieces.next()?;
         let is_first = cameras.start == 0;
         let mut text = String::new();
-        piece(&mut text, number, is_first, &labels[cameras])
+        piece(&mut text, number, is_first, &labels[cameras], of_box.as_ref())
             .expect("writing to a string does not fail");
         Some(text.into())
     }));
@@ -53,7 +60,7 @@ pub(super) fn reply(cameras: impl Iterator<Item = CameraStatus>) -> Reply {
 }
 
 /// Pieces before those of cameras; then those of each number of their figures.
-const OF_CAMERA_FROM: usize = 4;
+const OF_CAMERA_FROM: usize = 5;
 /// Cameras in one piece, with up to 128 bytes each.
 const PIECE_CAMERAS: usize = 64;
 
@@ -75,7 +82,13 @@ fn of_cameras() -> impl Iterator<Item = (&'static Metric<CameraStats>, usize)> {
 }
 
 /// A piece of the page. One of cameras has the metric's head if it `is_first`.
-fn piece(text: &mut String, number: usize, is_first: bool, labels: &[Label]) -> std::fmt::Result {
+fn piece(
+    text: &mut String,
+    number: usize,
+    is_first: bool,
+    labels: &[Label],
+    of_box: Option<&SlotsReport>,
+) -> std::fmt::Result {
     match number {
         0 => {
             build(text)?;
@@ -97,6 +110,7 @@ fn piece(text: &mut String, number: usize, is_first: bool, labels: &[Label]) -> 
             }
             send_delays(text)
         }
+        4 => of_box.map_or(Ok(()), |report| slots::write(text, report)),
         OF_CAMERA_FROM => {
             let name = "weir_camera_playing";
             if is_first {

@@ -196,7 +196,7 @@ async fn perform(control: &Control, action: Action) -> Reply {
         Action::Update(upload) => upload.install().await,
         Action::AskBox(request) => api::asked(control.ask_box(&request).await),
         Action::Health => api::health(control.camera_count()),
-        Action::Metrics => metrics::reply(control.cameras()),
+        Action::Metrics => metrics::reply(control.cameras(), control.slots_at_once().await),
         Action::CpuProfile { seconds } => pprof::cpu::reply(seconds).await,
         Action::HeapProfile => pprof::heap::reply(),
         Action::Tasks { is_text: false } => pprof::tasks::reply(),

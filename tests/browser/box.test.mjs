@@ -162,6 +162,19 @@ test('the wall leads an operator there, and a viewer not', async (t) => {
   await viewers.goto(`${weir.http}/-/box`);
   await viewers.locator('#notice[data-tone="bad"]').waitFor();
   assert.ok(await viewers.locator('#slots').isHidden());
+  assert.ok(await viewers.locator('#report').isHidden(), 'what would be refused is not offered');
+});
+
+test('its metrics tell what lies in each slot', async () => {
+  init.giveUp('carried no media');
+  const page = await (await fetch(`http://127.0.0.1:${weir.ports.diagnostics}/metrics`)).text();
+  for (const line of [
+    'weir_box_info{board="rock64",running="A"} 1',
+    'weir_box_slot{slot="B",version="0.1.0",build="8e41c0d2b5f7",state="given up"} 1',
+    'weir_box_good 1',
+  ]) {
+    assert.ok(page.includes(`\n${line}\n`), line);
+  }
 });
 
 test('it shows the slots as they are, and as they become', async (t) => {

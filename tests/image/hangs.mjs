@@ -2,21 +2,16 @@
 // init or kernel does.
 //
 // Run as `unshare -n node --test tests/image/hangs.mjs`. $WEIR_IMAGE is what scripts/image made,
-// $WEIR_BUNDLES the folder that tests/image/bundles filled. The slots hold `stoppable`, in which a
-// program beside weir stops threads (stoppable.c).
+// $WEIR_BUNDLES the folder that tests/image/bundles filled.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { connect } from 'node:net';
-import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { after, before, test } from 'node:test';
 
 import { until } from '../browser/weir.mjs';
 import { Lan, v4 } from '../interop/lan.mjs';
 import { hangKernel } from './debugger.mjs';
 import { Disk, Machine } from './machine.mjs';
-import { BOX_FILE, Operator, PASSWORD, configuration } from './operator.mjs';
+import { BOX_FILE, Operator, PASSWORD, configuration, makeStoppable, stop } from './operator.mjs';
 
 const ADDRESS = v4(254);
 const operator = new Operator(ADDRESS);
@@ -26,10 +21,7 @@ let lan, disk, machine;
 before(async () => {
   lan = await Lan.open();
   disk = new Disk(process.env.WEIR_IMAGE);
-  const bundle = join(process.env.WEIR_BUNDLES, 'stoppable.weirbundle');
-  const slot = execFileSync('tar', ['xOf', bundle, 'slot.img'], { maxBuffer: 1 << 26 });
-  disk.write('slotA', 0, slot);
-  disk.write('slotB', 0, slot);
+  makeStoppable(disk);
   disk.preset('weir.toml', configuration());
   disk.preset('box.toml', BOX_FILE);
   machine = await Machine.start(disk, { address: ADDRESS, debugs: true });
@@ -46,13 +38,6 @@ after(async () => {
   lan?.close();
 });
 
-/** Stops these threads. */
-async function stop(which) {
-  const socket = connect(9998, ADDRESS);
-  socket.write(`${which}\n`);
-  assert.equal(await text(socket), 'stopped\n');
-}
-
 const startedAt = async () => (await operator.json('/api/status')).started_at;
 
 for (const [which, what] of [
@@ -62,7 +47,7 @@ for (const [which, what] of [
   test(`${what} hangs: init ends it and starts it again`, async (t) => {
     const before = await startedAt();
     const begun = Date.now();
-    await stop(which);
+    await stop(ADDRESS, which);
     await until('another weir runs', 90_000, async () => (await startedAt()) !== before);
     t.diagnostic(`another weir after ${((Date.now() - begun) / 1000).toFixed(1)} s`);
     assert.match(machine.serial.shown.slice(machine.serial.seen), /weir gave no sign of life/);
@@ -74,8 +59,8 @@ for (const [which, what] of [
 }
 
 for (const [what, hang] of [
-  ['a weir that cannot be ended', () => stop('held')],
-  ["init's loop", () => stop('init')],
+  ['a weir that cannot be ended', () => stop(ADDRESS, 'held')],
+  ["init's loop", () => stop(ADDRESS, 'init')],
   ['the kernel', () => hangKernel(machine)],
 ]) {
   test(`${what} hangs: the watchdog resets the box, which says so`, async (t) => {

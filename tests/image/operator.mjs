@@ -1,8 +1,12 @@
 // The operator of an emulated box: somebody with a token, who asks it over HTTP and sends it updates.
 
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 
 import { until } from '../browser/weir.mjs';
 
@@ -30,8 +34,24 @@ hash = "sha256$${HASH}"
 ${sections.join('')}`;
 }
 
+const path = (name) => join(process.env.WEIR_BUNDLES, `${name}.weirbundle`);
+
 /** One of $WEIR_BUNDLES. */
-export const bundle = (name) => readFileSync(join(process.env.WEIR_BUNDLES, `${name}.weirbundle`));
+export const bundle = (name) => readFileSync(path(name));
+
+/** A disk whose slots both hold `stoppable`, in which a program beside weir stops threads. */
+export function makeStoppable(disk) {
+  const slot = execFileSync('tar', ['xOf', path('stoppable'), 'slot.img'], { maxBuffer: 1 << 26 });
+  disk.write('slotA', 0, slot);
+  disk.write('slotB', 0, slot);
+}
+
+/** Asks that program of a box: stoppable.c has the words. */
+export async function stop(address, word) {
+  const socket = connect(9998, address);
+  socket.write(`${word}\n`);
+  assert.equal(await text(socket), 'stopped\n');
+}
 
 export class Operator {
   constructor(address) {

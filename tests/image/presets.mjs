@@ -78,7 +78,9 @@ test('a damaged weir.toml is named with its place, and the box.toml is taken', a
   const line = damaged.slice(0, damaged.indexOf('rtsp')).split('\n').length;
   const disk = diskWith(t, { 'weir.toml': damaged, 'box.toml': BOX_FILE });
   await started(disk, async (serial) => {
-    assert.match(serial.shown, new RegExp(`presets: weir\\.toml: line ${line}, column \\d+: `));
+    const told = new RegExp(`presets: weir\\.toml: line ${line}, column \\d+: `);
+    assert.match(serial.shown, told);
+    assert.match(await serial.asks('log'), told, 'whoever comes later reads it in the log');
     assert.match(serial.shown, /on porch: 0 of 0 cameras playing, .*configuration: good/);
     assert.deepEqual(await cameras(serial), []);
     assert.doesNotMatch(await serial.asks('config show'), /fleet/);

@@ -1,7 +1,9 @@
-// Nothing wears the flash: while cameras play and somebody watches, no byte of the disk is written.
+// A box at work. Nothing wears the flash: while cameras play and somebody watches, no byte of the disk is
+// written. And a weir that ends under that load is soon there again.
 //
 // Run as `unshare -n node --test tests/image/quiet.mjs`. $WEIR_IMAGE is what scripts/image made,
-// $WEIR_QUIET_S says for how long, $WEIR_QUIET_CAMERAS and $WEIR_QUIET_VIEWERS with how many of them.
+// $WEIR_BUNDLES the folder that tests/image/bundles filled, $WEIR_QUIET_S says for how long,
+// $WEIR_QUIET_CAMERAS and $WEIR_QUIET_VIEWERS with how many of them.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -14,7 +16,7 @@ import { Viewer, launchChromium } from '../browser/viewer.mjs';
 import { sleep, until } from '../browser/weir.mjs';
 import { Lan, v4 } from '../interop/lan.mjs';
 import { Disk, Machine } from './machine.mjs';
-import { BOX_FILE, Operator, configuration } from './operator.mjs';
+import { BOX_FILE, Operator, configuration, makeStoppable, stop } from './operator.mjs';
 
 const QUIET_S = Number(process.env.WEIR_QUIET_S ?? 120);
 const CAMERAS = Number(process.env.WEIR_QUIET_CAMERAS ?? 2);
@@ -28,12 +30,14 @@ announce = ["${ADDRESS}:8118"]
 
 let lan, cameras, browser, disk, machine;
 const operator = new Operator(ADDRESS);
+const viewers = [];
 
 before(async () => {
   lan = await Lan.open();
   cameras = await startCameras(NAMES.map((name) => ({ path: `/${name}` })));
   browser = await launchChromium();
   disk = new Disk(process.env.WEIR_IMAGE, { mib: 512 });
+  makeStoppable(disk);
   const urls = Object.fromEntries(NAMES.map((name) => [name, cameras.url(`/${name}`, '10.0.2.2')]));
   disk.preset('weir.toml', configuration(urls, MORE));
   disk.preset('box.toml', BOX_FILE);
@@ -71,7 +75,6 @@ test('cameras play, somebody watches, and the disk stays as it is', async (t) =>
   // Its slot becomes good once, which is written down, and its data partition has grown.
   await operator.sees('the slot is good', (report) => report.good, 240_000);
   await until('all cameras play', 60_000, async () => (await playing()) === CAMERAS);
-  const viewers = [];
   for (let number = 0; number < VIEWERS; number++) {
     const url = `${operator.origin}/${NAMES[number % CAMERAS]}/`;
     const viewer = await Viewer.open(browser, url, (context) => {
@@ -102,4 +105,20 @@ test('cameras play, somebody watches, and the disk stays as it is', async (t) =>
   const played = `${QUIET_S} s of ${CAMERAS} cameras and ${VIEWERS} viewers`;
   t.diagnostic(`${played}: ${after.init - before.init} bytes written`);
   assert.deepEqual(after, before);
+});
+
+test('a weir that ends under load is there again within 3 s, and the pictures go on', async (t) => {
+  const { started_at: before } = await operator.json('/api/status');
+  const begun = Date.now();
+  await stop(ADDRESS, 'killed');
+  await until('another weir answers', 30_000, async () => {
+    return (await operator.json('/api/status')).started_at !== before;
+  });
+  const answeredMs = Date.now() - begun;
+  await until('all cameras play again', 60_000, async () => (await playing()) === CAMERAS);
+  const playedMs = Date.now() - begun;
+  for (const viewer of viewers) await viewer.playing(60_000);
+  const shownMs = Date.now() - begun;
+  t.diagnostic(`answers after ${answeredMs} ms, cameras after ${playedMs} ms, all pictures after ${shownMs} ms`);
+  assert.ok(answeredMs < 3000, `${answeredMs} ms`);
 });

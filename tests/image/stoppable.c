@@ -4,6 +4,7 @@
  *   media   weir's media thread alone
  *   held    the same, and weir cannot be ended, as if a thread of it hung in the kernel
  *   init    the first process's own thread, its loop
+ *   killed  nothing: weir is ended at once, as by a crash
  * A thread is stopped as a debugger does it, since the kernel lets nobody send SIGSTOP to the first
  * process; it stays so as long as this one lives. */
 #include <dirent.h>
@@ -70,6 +71,7 @@ static const char *stop(int thread) {
 
 static const char *act(const char *word) {
     if (!strcmp(word, "weir")) return weir() && !kill(weir(), SIGSTOP) ? "stopped\n" : "not stopped\n";
+    if (!strcmp(word, "killed")) return weir() && !kill(weir(), SIGKILL) ? "stopped\n" : "not ended\n";
     signal(SIGCHLD, SIG_DFL);
     if (!strcmp(word, "held")) return stop(thread_of(weir(), "media"));
     if (!strcmp(word, "media")) {
@@ -78,7 +80,7 @@ static const char *act(const char *word) {
         return said;
     }
     if (!strcmp(word, "init")) return stop(1);
-    return "weir, media, held or init\n";
+    return "weir, media, held, init or killed\n";
 }
 
 static void serve(void) {

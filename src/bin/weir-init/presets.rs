@@ -1,7 +1,7 @@
 //! Applies the presets of the partition `WEIR` at the start, and finds its update bundles.
 //!
-//! What is wrong with one is said on the serial line and in the file `preset-errors` of weir's
-//! state folder; the other one is applied nevertheless. Nothing here stops the start.
+//! What is wrong with one is said on the serial line, and by a file in weir's log
+//! ([`PRESET_ERRORS`]); the other one is applied nevertheless. Nothing here stops the start.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use weir::access::PasswordHash;
 use weir::appliance::box_file::BoxPreset;
 use weir::appliance::preset::{
-    BOX_PRESET, CONFIG_PRESET, ContentHash, PresetRecord, judge_box, judge_config,
+    BOX_PRESET, CONFIG_PRESET, ContentHash, PRESET_ERRORS, PresetRecord, judge_box, judge_config,
 };
 use weir::config::{self, ConfigFile, Edit, EditError};
 use weir::console::CONSOLE_PASSWORD_FILE;
@@ -23,7 +23,6 @@ use super::disk::SlotDisk;
 use super::mounts::PresetMount;
 
 const RECORD: &str = "preset";
-const ERRORS: &str = "preset-errors";
 const BUNDLE: &str = "weirbundle";
 /// The user whom a preset's password is for besides the console.
 const ADMINISTRATOR: &str = "admin";
@@ -170,7 +169,7 @@ impl Presets<'_> {
         self.data.hand_over(&path).map_err(|error| error.to_string())
     }
 
-    /// Says what is wrong, and leaves it for weir's pages; or removes what was left before.
+    /// Says what is wrong, and leaves it for weir's log; or removes what was left before.
     fn tell(&self) {
         for error in &self.errors {
             log::error!("presets: {error}; nothing of the file is applied");
@@ -178,13 +177,13 @@ impl Presets<'_> {
         let state = self.data.state();
         if !self.errors.is_empty() {
             let text = self.errors.join("\n") + "\n";
-            if let Err(error) = state.write(ERRORS, text.as_bytes()) {
-                log::warn!("{ERRORS}: {error}");
+            if let Err(error) = state.write(PRESET_ERRORS, text.as_bytes()) {
+                log::warn!("{PRESET_ERRORS}: {error}");
             }
-        } else if let Some(path) = state.path(ERRORS).filter(|path| path.exists())
+        } else if let Some(path) = state.path(PRESET_ERRORS).filter(|path| path.exists())
             && let Err(error) = fs::remove_file(path)
         {
-            log::warn!("{ERRORS}: {error}");
+            log::warn!("{PRESET_ERRORS}: {error}");
         }
     }
 }

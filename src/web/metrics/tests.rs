@@ -30,9 +30,25 @@ fn playing(name: &str) -> CameraStatus {
     }
 }
 
-/// The pieces of `/metrics` with these cameras.
+/// A box that left an update.
+fn report() -> SlotsReport {
+    serde_json::from_value(serde_json::json!({
+        "board": "rock64", "running": "A", "order": ["A", "B"],
+        "slots": [
+            {"slot": "A", "version": "0.1.0", "build": "0ca38150ca38", "tries_left": 3,
+             "state": "running", "why": null},
+            {"slot": "B", "version": "0.2.0", "build": "ced0f31ced0f", "tries_left": 0,
+             "state": "given up", "why": "carried no media"},
+        ],
+        "update": null, "good": true, "watchdog": null, "reset_by_watchdog": false,
+        "bytes_written": 8192,
+    }))
+    .expect("a report")
+}
+
+/// The pieces of `/metrics` with these cameras, of a box.
 fn pieces_of(cameras: impl Iterator<Item = CameraStatus>) -> Vec<String> {
-    let Content::Pieces(next) = std::mem::take(reply(cameras).body_mut()) else {
+    let Content::Pieces(next) = std::mem::take(reply(cameras, Some(report())).body_mut()) else {
         panic!("it is made as it is read");
     };
     std::iter::from_fn(next).map(|piece| String::from_utf8(piece.to_vec()).expect("text")).collect()
@@ -77,6 +93,10 @@ fn metrics_hold_the_gauges_and_every_camera() {
         "weir_camera_frames_abandoned_total{camera=\"a\\\"b\",tier=\"large\"} ",
         "weir_camera_breaks_total{camera=\"a\\\"b\",reason=\"no carry slot\"} ",
         "weir_camera_skips_total{camera=\"a\\\"b\",reason=\"resends\"} ",
+        "weir_box_info{board=\"rock64\",running=\"A\"} 1",
+        "weir_box_slot{slot=\"B\",version=\"0.2.0\",build=\"ced0f31ced0f\",state=\"given up\"} 1",
+        "weir_box_slot_tries_left{slot=\"A\"} 3",
+        "weir_box_update_on_trial 0",
     ] {
         assert!(body.contains(name), "{name} is not in {body}");
     }
@@ -86,6 +106,15 @@ fn metrics_hold_the_gauges_and_every_camera() {
     helps.sort_unstable();
     helps.dedup();
     assert_eq!(helps.len(), metrics, "each is described once");
+}
+
+#[test]
+fn a_weir_beside_other_programs_has_no_figures_of_slots() {
+    let Content::Pieces(next) = std::mem::take(reply(std::iter::empty(), None).body_mut()) else {
+        panic!("it is made as it is read");
+    };
+    let page: Vec<u8> = std::iter::from_fn(next).flatten().collect();
+    assert!(!String::from_utf8(page).expect("text").contains("weir_box_"));
 }
 
 #[test]

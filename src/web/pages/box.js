@@ -51,6 +51,8 @@ function show(box) {
 async function look() {
   const options = { cache: "no-store", signal: deadline(ANSWER_MS_MAX) };
   const response = await request(`${base}api/box`, options);
+  // What a viewer may not ask for is not offered.
+  element("report").hidden = response.status === 403;
   if (response.ok) {
     show(await response.json());
     if (isPassing) sayOfLook("");

@@ -44,7 +44,7 @@ async fn perform_canned(action: Action) -> Reply {
         Action::Update(upload) => upload.install().await,
         Action::Report => api::report(whole("report")),
         Action::Health => api::health(crate::control::CameraCount::default()),
-        Action::Metrics => metrics::reply(std::iter::empty()),
+        Action::Metrics => metrics::reply(std::iter::empty(), None),
         Action::CpuProfile { .. } | Action::HeapProfile | Action::Tasks { .. } => {
             unreachable!("on the diagnostics port alone")
         }
