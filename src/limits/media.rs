@@ -24,6 +24,12 @@ pub const GSO_BYTES_MAX: usize = 65_507;
 /// dropped.
 pub const DATAGRAM_BYTES_MAX: usize = 1500;
 
+/// Wake-ups of the media thread between two reviews (0.1 s) from which on they keep a distance: a
+/// wake-up costs as much as a packet.
+pub const WAKEUPS_AT_ONCE_MAX: u32 = 200;
+/// That distance: the most that it adds to a packet's way. A frame lasts 33 ms.
+pub const WAKEUP_DISTANCE_US: u64 = 700;
+
 /// Bytes of a small carry slot. An interleaved frame has at most 4 + 65 535 bytes.
 pub const CARRY_SMALL_BYTES: usize = 2 * KIB;
 /// See [`CARRY_SMALL_BYTES`].

@@ -5,6 +5,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 use std::sync::mpsc::{Receiver, SyncSender};
+use std::thread;
 use std::time::Duration;
 
 use mio::unix::SourceFd;
@@ -23,6 +24,7 @@ use crate::webrtc::ended::Ended;
 use super::cameras::{GOODBYE_US, RingSink, Tokens};
 use super::memory::Memory;
 use super::pending::PendingStreams;
+use super::wakeups::Wakeups;
 use super::{Command, HandshakeDatagram, Lost, Play, Settings};
 
 /// The token of control's wake-ups.
@@ -74,6 +76,7 @@ pub(super) struct EventLoop {
     pub(super) sealed_us: Option<u64>,
     review_us: u64,
     reads: usize,
+    wakeups: Wakeups,
     /// Set by a shutdown: the time at which the thread ends at the latest.
     goodbye_us: Option<u64>,
 }
@@ -117,6 +120,7 @@ impl EventLoop {
             sealed_us: None,
             review_us: 0,
             reads: 0,
+            wakeups: Wakeups::default(),
             goodbye_us: None,
         })
     }
@@ -133,7 +137,11 @@ impl EventLoop {
                 continue;
             }
             self.now_us = clock::now_us();
+            self.wakeups.count(events.iter().count());
             self.iterate(&events);
+            if self.wakeups.keep_distance() && !self.has_datagrams && !self.has_errors {
+                thread::sleep(Wakeups::rest(self.now_us, clock::now_us()));
+            }
         }
     }
 
@@ -380,6 +388,7 @@ impl EventLoop {
     /// Checks time-outs and copies the statistics, every [`REVIEW_US`].
     fn review(&mut self) {
         self.review_us = self.now_us + REVIEW_US;
+        self.wakeups.review();
         for slot in 0..CAMERAS_MAX {
             let silent = self.memory.cameras.timeout(slot, &status::CAMERAS[slot], self.now_us);
             let Memory { streams, sounds, chunks, .. } = &mut *self.memory;

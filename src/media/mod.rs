@@ -19,6 +19,7 @@ mod sessions;
 mod slot_set;
 mod subscribers;
 mod viewers;
+mod wakeups;
 
 use std::io;
 use std::net::SocketAddr;
