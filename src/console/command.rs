@@ -273,7 +273,15 @@ fn words(line: &str) -> Result<Vec<String>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::{CONSOLE_COLUMNS, CONSOLE_ROWS};
+    use crate::limits::{CONSOLE_COLUMNS, CONSOLE_PROMPT_COLUMNS_MAX, CONSOLE_ROWS};
+
+    #[test]
+    fn questions_are_shown_to_their_end() {
+        use BoxChange::{FactoryReset, FactoryResetIndeed, PowerOff, Reboot, Rollback};
+        for change in [Reboot, PowerOff, Rollback, FactoryReset, FactoryResetIndeed] {
+            assert!(change.question().len() <= CONSOLE_PROMPT_COLUMNS_MAX, "{change:?}");
+        }
+    }
 
     #[test]
     fn commands_are_what_help_says() {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::keys::Key;
 use super::output::Output;
-use crate::limits::{CONSOLE_COLUMNS, CONSOLE_LINE_BYTES_MAX};
+use crate::limits::{CONSOLE_COLUMNS, CONSOLE_LINE_BYTES_MAX, CONSOLE_PROMPT_COLUMNS_MAX};
 
 /// Text of a typed line.
 pub(super) type Typed = heapless::String<CONSOLE_LINE_BYTES_MAX>;
@@ -28,7 +28,7 @@ impl LineEditor {
     /// false for a password.
     pub fn begin(&mut self, prompt: &str, is_shown: bool, output: &mut Output) {
         self.prompt.clear();
-        for character in prompt.chars().take(CONSOLE_COLUMNS / 2) {
+        for character in prompt.chars().take(CONSOLE_PROMPT_COLUMNS_MAX) {
             // Fails only for a long prompt of multi-byte characters, which then loses its end.
             let _ = self.prompt.push(character);
         }
@@ -231,6 +231,20 @@ mod tests {
             let expected = (text.to_owned(), format!("weir> {text}").trim_end().to_owned(), column);
             assert_eq!(shown, expected, "{}", String::from_utf8_lossy(bytes));
         }
+    }
+
+    #[test]
+    fn of_a_long_prompt_the_beginning_is_shown() {
+        let shown = |prompt: &str| {
+            let (mut line, mut output) = (LineEditor::default(), Output::default());
+            let mut screen = Screen::default();
+            line.begin(prompt, true, &mut output);
+            screen.receive(output.waiting());
+            screen.row()
+        };
+        let longest = "p".repeat(CONSOLE_PROMPT_COLUMNS_MAX);
+        assert_eq!(shown(&longest), longest);
+        assert_eq!(shown(&format!("{longest}q")), longest);
     }
 
     #[test]

@@ -44,6 +44,9 @@ const _: () = assert!(
 );
 /// Columns that are assumed of every terminal.
 pub const CONSOLE_COLUMNS: usize = 80;
+/// Columns of a row that a prompt may take; what is typed behind it has the rest. The longest
+/// question has 58.
+pub const CONSOLE_PROMPT_COLUMNS_MAX: usize = 60;
 /// Rows that are assumed of every terminal.
 pub const CONSOLE_ROWS: usize = 24;
 /// A console on a cable is logged out if nothing is typed for this long, as a cable does not tell
