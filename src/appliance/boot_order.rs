@@ -1,9 +1,9 @@
-//! Which slot U-Boot starts: their order, how many tries each has left, the update under trial, and
-//! why a slot was given up.
+//! Which slot the boot loader starts: their order, how many tries each has left, the update under
+//! trial, and why a slot was given up.
 //!
 //! A value, changed as a whole by transitions that have names; [`super::state_blocks`] keeps it on
-//! the disk. The variables' names are RAUC's, and U-Boot's boot script changes them too: it takes
-//! the first slot of the order with tries left, counts one down, and writes a slot off whose
+//! the disk. The variables' names are RAUC's, and the script of U-Boot or GRUB changes them too: it
+//! takes the first slot of the order with tries left, counts one down, and writes a slot off whose
 //! checksums are wrong, with the reason. When none is left it gives both their tries again, so that
 //! a box never stops for good.
 //!
@@ -19,7 +19,7 @@ use super::slot::SlotName;
 /// Bytes of a state block, as it stands on the disk.
 pub type StateBlock = [u8; STATE_BLOCK_BYTES];
 
-/// What U-Boot and weir-init know of the two slots.
+/// What the boot loader and weir-init know of the two slots.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BootOrder {
     first: SlotName,
@@ -173,52 +173,63 @@ impl BootOrder {
         Ok(self)
     }
 
-    /// Reads a state block. What is missing or cannot be is as in the default: the checksum was
-    /// right, so somebody wrote it so, and a box has to start.
+    /// Reads a state block of U-Boot's.
     pub(crate) fn read(block: &StateBlock) -> Option<Self> {
         let environment = Environment::read(block).ok()?;
-        let slot = |text: &str| text.parse::<SlotName>().ok();
-        let first = environment
-            .value("BOOT_ORDER")
-            .and_then(|order| order.split_ascii_whitespace().find_map(slot));
-        let record = |left: &str, why: &str| SlotRecord {
-            tries_left: environment
-                .value(left)
-                .and_then(|text| text.parse().ok())
-                .map_or(SLOT_TRIES_MAX, |tries: u8| tries.min(SLOT_TRIES_MAX)),
-            why: environment.value(why).and_then(shown),
-        };
-        let played = environment.value("UPDATE_PLAYED").and_then(|text| text.parse().ok());
-        Some(Self {
-            first: first.unwrap_or(SlotName::A),
-            a: record("BOOT_A_LEFT", "WHY_A"),
-            b: record("BOOT_B_LEFT", "WHY_B"),
-            update: environment
-                .value("UPDATE")
-                .and_then(slot)
-                .map(|slot| UpdateTrial { slot, played: played.unwrap_or(0) }),
-        })
+        Some(Self::of_variables(|name| environment.value(name)))
     }
 
-    /// The state block that says this.
+    /// The state block of U-Boot's that says this.
     pub(crate) fn block(&self) -> StateBlock {
         let mut environment = Environment::default();
-        let [first, second] = self.order();
-        environment.add("BOOT_ORDER", &format!("{first} {second}"));
-        environment.add("BOOT_A_LEFT", &self.a.tries_left.to_string());
-        environment.add("BOOT_B_LEFT", &self.b.tries_left.to_string());
-        if let Some(UpdateTrial { slot, played }) = self.update {
-            environment.add("UPDATE", &slot.to_string());
-            environment.add("UPDATE_PLAYED", &played.to_string());
-        }
-        for (name, record) in [("WHY_A", &self.a), ("WHY_B", &self.b)] {
-            if let Some(why) = &record.why {
-                environment.add(name, why);
+        for (name, value) in self.variables() {
+            // GRUB's has all names in their places, and U-Boot's those alone that say something.
+            if !value.is_empty() {
+                environment.add(name, &value);
             }
         }
         let mut block = [0; STATE_BLOCK_BYTES];
         environment.write(&mut block).expect("asserted above: any value fits");
         block
+    }
+
+    /// What a whole block's variables say. What is missing or cannot be is as in the default:
+    /// somebody wrote it so, and a box has to start.
+    pub(super) fn of_variables<'v>(value: impl Fn(&str) -> Option<&'v str>) -> Self {
+        let slot = |text: &str| text.parse::<SlotName>().ok();
+        let first =
+            value("BOOT_ORDER").and_then(|order| order.split_ascii_whitespace().find_map(slot));
+        let record = |left: &str, why: &str| SlotRecord {
+            tries_left: value(left)
+                .and_then(|text| text.parse().ok())
+                .map_or(SLOT_TRIES_MAX, |tries: u8| tries.min(SLOT_TRIES_MAX)),
+            why: value(why).and_then(shown),
+        };
+        let played = value("UPDATE_PLAYED").and_then(|text| text.parse().ok());
+        Self {
+            first: first.unwrap_or(SlotName::A),
+            a: record("BOOT_A_LEFT", "WHY_A"),
+            b: record("BOOT_B_LEFT", "WHY_B"),
+            update: value("UPDATE")
+                .and_then(slot)
+                .map(|slot| UpdateTrial { slot, played: played.unwrap_or(0) }),
+        }
+    }
+
+    /// The variables of a block, in their order; empty ones say nothing.
+    pub(super) fn variables(&self) -> [(&'static str, String); 7] {
+        let [first, second] = self.order();
+        let update = |said: fn(UpdateTrial) -> String| self.update.map(said).unwrap_or_default();
+        let why = |record: &SlotRecord| record.why.clone().unwrap_or_default();
+        [
+            ("BOOT_ORDER", format!("{first} {second}")),
+            ("BOOT_A_LEFT", self.a.tries_left.to_string()),
+            ("BOOT_B_LEFT", self.b.tries_left.to_string()),
+            ("UPDATE", update(|update| update.slot.to_string())),
+            ("UPDATE_PLAYED", update(|update| update.played.to_string())),
+            ("WHY_A", why(&self.a)),
+            ("WHY_B", why(&self.b)),
+        ]
     }
 
     fn record(&self, slot: SlotName) -> &SlotRecord {
@@ -236,10 +247,12 @@ impl BootOrder {
     }
 }
 
-/// A reason as it may stand in a state block and be shown by U-Boot: printable ASCII, cut off at
-/// [`SLOT_WHY_BYTES_MAX`]. `None` for an empty one.
+/// A reason as it may stand in a state block and be shown by a boot loader: printable ASCII, but
+/// for the backslash, which GRUB would double, cut off at [`SLOT_WHY_BYTES_MAX`]. `None` for an
+/// empty one.
 fn shown(why: &str) -> Option<String> {
-    let sign = |sign: char| if matches!(sign, ' '..='~') { sign } else { '?' };
+    let is_shown = |sign| matches!(sign, ' '..='~') && sign != '\\';
+    let sign = |sign: char| if is_shown(sign) { sign } else { '?' };
     let why: String = why.trim().chars().map(sign).take(SLOT_WHY_BYTES_MAX).collect();
     let why = why.trim_end();
     (!why.is_empty()).then(|| why.to_owned())
@@ -398,8 +411,8 @@ mod tests {
             .give_up(A, &longest);
         assert_eq!(both.why(A), Some(&*longest));
         assert_eq!(BootOrder::read(&both.block()), Some(both), "it fits and is read again");
-        let odd = BootOrder::default().give_up(B, " zwölf\nBOOT_ORDER=B A\0 ");
-        assert_eq!(odd.why(B), Some("zw?lf?BOOT_ORDER=B A?"));
+        let odd = BootOrder::default().give_up(B, " zwölf\nBOOT_ORDER=B\\A\0 ");
+        assert_eq!(odd.why(B), Some("zw?lf?BOOT_ORDER=B?A?"));
         assert_eq!(BootOrder::default().give_up(B, " \n").why(B), None);
         let cut = format!("{} y", "x".repeat(SLOT_WHY_BYTES_MAX - 1));
         let cut = BootOrder::default().give_up(B, &cut);

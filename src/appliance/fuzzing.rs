@@ -13,6 +13,7 @@ use super::bundle::BundleHead;
 use super::environment::Environment;
 use super::manifest::{Manifest, UpdateKey};
 use super::slot::{SlotHeader, SlotName, is_word};
+use super::state_format::StateFormat;
 use super::ustar;
 
 /// A key that signed one manifest of the corpora.
@@ -36,6 +37,7 @@ fn with_checksum<const N: usize>(mut block: [u8; N]) -> [u8; N] {
 /// A state block: whatever its variables say, they are within bounds, are the same when written
 /// and read again, and stay so through every transition.
 pub fn environment_block(data: &[u8]) {
+    grub_state(data);
     // As it comes: the checksum keeps nearly everything out.
     let _ = Environment::read(data);
     let block: [u8; STATE_BLOCK_BYTES] = block(data);
@@ -64,8 +66,24 @@ pub fn environment_block(data: &[u8]) {
     }
 }
 
+/// A state block with this content, as GRUB has it: what it says is within bounds, and is the same
+/// when written over it and read again.
+fn grub_state(data: &[u8]) {
+    let mut block = StateFormat::Grub.block(&BootOrder::default(), None);
+    let begin = block.iter().position(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let count = data.len().min(block.len() - begin);
+    block[begin..begin + count].copy_from_slice(&data[..count]);
+    if let Some(order) = StateFormat::Grub.read(&block) {
+        check_order(&order);
+        let written = StateFormat::Grub.block(&order, Some(&block));
+        assert_eq!(StateFormat::Grub.read(&written), Some(order));
+    }
+}
+
 fn check_order(order: &BootOrder) {
-    assert_eq!(BootOrder::read(&order.block()).as_ref(), Some(order));
+    for format in [StateFormat::UBoot, StateFormat::Grub] {
+        assert_eq!(format.read(&format.block(order, None)).as_ref(), Some(order));
+    }
     for slot in SlotName::ALL {
         assert!(order.tries_left(slot) <= SLOT_TRIES_MAX);
         let is_shown = |why: &str| {

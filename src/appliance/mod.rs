@@ -2,8 +2,9 @@
 //!
 //! The disk has two slots, each a raw partition with a kernel and an initramfs in which weir is.
 //! One runs, the other stands by and is overwritten by updates. [`slot`] reads what a slot says of
-//! itself, and [`boot_order`] which slot U-Boot starts, how often it tries, and why one was given
-//! up; [`state_blocks`] keeps that in two places, so that a power cut leaves the old or the new.
+//! itself, and [`boot_order`] which slot U-Boot or GRUB starts, how often it tries, and why one was
+//! given up; [`state_blocks`] keeps that in two places, in the one's [`state_format`] or the
+//! other's, so that a power cut leaves the old or the new.
 //! [`bundle`] judges an update and writes it, and [`partitions`] finds the places on the disk.
 //! [`request`] is what weir, which is no root, asks of weir-init, which is, and [`answers`] takes
 //! what that says out of a connection.
@@ -24,6 +25,7 @@ pub mod dhcp;
 mod environment;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod grub_block;
 pub mod health;
 pub mod install_error;
 pub mod life_signs;
@@ -36,6 +38,7 @@ pub mod request;
 pub mod slot;
 pub mod sntp;
 pub mod state_blocks;
+pub mod state_format;
 pub mod trial;
 mod ustar;
 pub mod version;

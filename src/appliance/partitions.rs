@@ -17,6 +17,7 @@ use crate::storage::file_content;
 
 use super::slot::SlotName;
 use super::state_blocks::StateBlocks;
+use super::state_format::StateFormat;
 
 /// Names of the partitions without which a disk is not the box's.
 pub const NEEDED: [&str; 4] = ["state0", "state1", "slotA", "slotB"];
@@ -100,13 +101,13 @@ impl BoxDisk {
         self.partition(slot.partition())
     }
 
-    /// Opens both state blocks, for reading and writing.
+    /// Opens both state blocks, for reading and writing in the board's format.
     ///
     /// # Errors
     /// One of their devices cannot be opened.
-    pub fn state_blocks(&self) -> io::Result<StateBlocks> {
+    pub fn state_blocks(&self, format: StateFormat) -> io::Result<StateBlocks> {
         let open = |name| self.partition(name).map_err(io::Error::other)?.open_to_write();
-        Ok(StateBlocks::new([open("state0")?, open("state1")?]))
+        Ok(StateBlocks::new(format, [open("state0")?, open("state1")?]))
     }
 }
 
@@ -305,14 +306,14 @@ mod tests {
         let sys = Sys::new("state");
         sys.disk("vda", &NAMES);
         let disk = sys.find(None).expect("one disk");
-        disk.state_blocks().expect_err("no device");
+        disk.state_blocks(StateFormat::UBoot).expect_err("no device");
         for name in ["state0", "state1"] {
             let device = &disk.partition(name).expect("there").device;
             fs::write(device, vec![0; 1 << 20]).expect("a file");
         }
-        let blocks = disk.state_blocks().expect("both are there");
+        let blocks = disk.state_blocks(StateFormat::UBoot).expect("both are there");
         let order = blocks.load().begin_update(SlotName::A);
         blocks.store(&order).expect("stored");
-        assert_eq!(disk.state_blocks().expect("again").load(), order);
+        assert_eq!(disk.state_blocks(StateFormat::UBoot).expect("again").load(), order);
     }
 }

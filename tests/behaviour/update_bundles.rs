@@ -11,6 +11,7 @@ use weir::appliance::install_error::InstallError;
 use weir::appliance::manifest::{Manifest, UpdateKey};
 use weir::appliance::slot::{SlotHeader, SlotName};
 use weir::appliance::state_blocks::StateBlocks;
+use weir::appliance::state_format::StateFormat;
 
 const PARTITION_BYTES: usize = 10 << 20;
 
@@ -123,7 +124,10 @@ impl<'f> Partitions<'f> {
         };
         drop(open("slotA", &vec![0xa0; PARTITION_BYTES]));
         let standby = open("slotB", &vec![0xb0; PARTITION_BYTES]);
-        let state = StateBlocks::new([open("state0", &[0; 4096]), open("state1", &[0; 4096])]);
+        let state = StateBlocks::new(
+            StateFormat::UBoot,
+            [open("state0", &[0; 4096]), open("state1", &[0; 4096])],
+        );
         Self { folder, state, standby }
     }
 

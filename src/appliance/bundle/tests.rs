@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::path::PathBuf;
 
+use super::super::state_format::StateFormat;
 use super::*;
 
 const KEY: &str = include_str!("../../../tests/data/update/test-key.pub");
@@ -55,8 +56,10 @@ impl Disk {
         };
         let standby = open("slotB", vec![0xb0; partition_bytes]);
         drop(open("slotA", vec![0xa0; partition_bytes]));
-        let state =
-            StateBlocks::new([open("state0", vec![0; 4096]), open("state1", vec![0; 4096])]);
+        let state = StateBlocks::new(
+            StateFormat::UBoot,
+            [open("state0", vec![0; 4096]), open("state1", vec![0; 4096])],
+        );
         state.store(&BootOrder::default()).expect("stored");
         Self { folder, state, standby }
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use weir::appliance::slot::SlotName;
+use weir::appliance::state_format::StateFormat;
 use weir::limits::{CONSOLE_BAUD_DEFAULT, TRIAL_US_MAX, WATCHDOG_S_DEFAULT};
 
 use super::kernel;
@@ -21,9 +22,11 @@ pub(crate) struct Board {
     pub(crate) trial_us: u64,
     /// Seconds since 1970 of the commit that this was built from.
     pub(crate) built_s: u64,
-    /// The slot that U-Boot started; `None` where something else started the kernel.
+    /// The format in which its boot loader keeps the boot order.
+    pub(crate) state_format: StateFormat,
+    /// The slot that the boot loader started; `None` where something else started the kernel.
     pub(crate) slot: Option<SlotName>,
-    /// The disk that U-Boot started from, where there are several.
+    /// The disk to take, where several have a box's partitions.
     pub(crate) disk: Option<String>,
 }
 
@@ -52,6 +55,7 @@ impl Board {
                 .unwrap_or(WATCHDOG_S_DEFAULT),
             trial_us: number(&facts, "trial_s")
                 .map_or(TRIAL_US_MAX, |seconds| seconds.saturating_mul(1_000_000)),
+            state_format: StateFormat::of_boot(facts.get("boot").map_or("", |boot| boot)),
             built_s: number(&build, "epoch").unwrap_or(0),
             slot: kernel::argument("weir.slot").and_then(|slot| slot.parse().ok()),
             disk: kernel::argument("weir.disk"),

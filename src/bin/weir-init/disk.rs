@@ -10,6 +10,7 @@ use weir::appliance::boot_order::BootOrder;
 use weir::appliance::partitions::{BoxDisk, PartitionError};
 use weir::appliance::slot::{SlotHeader, SlotName};
 use weir::appliance::state_blocks::StateBlocks;
+use weir::appliance::state_format::StateFormat;
 use weir::clock;
 use weir::limits::DISK_WAIT_US_MAX;
 use weir::process::machine;
@@ -23,7 +24,8 @@ const LOOK: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct SlotDisk {
     pub(crate) disk: BoxDisk,
-    /// The slot that runs; `None` where U-Boot did not start the kernel.
+    format: StateFormat,
+    /// The slot that runs; `None` where no boot loader of ours started the kernel.
     pub(crate) running: Option<SlotName>,
     /// The boot order as it is on the disk.
     pub(crate) order: BootOrder,
@@ -54,8 +56,18 @@ impl SlotDisk {
             sleep(LOOK);
         };
         log::info!("the disk is {}", disk.disk);
-        let order = match disk.state_blocks() {
-            Ok(blocks) => blocks.load(),
+        let format = board.state_format;
+        let order = match disk.state_blocks(format) {
+            Ok(blocks) => {
+                match blocks.repair() {
+                    Ok(false) => {}
+                    Ok(true) => {
+                        log::error!("a copy of the boot order was damaged, and is repaired")
+                    }
+                    Err(error) => log::error!("the boot order cannot be repaired: {error}"),
+                }
+                blocks.load()
+            }
             Err(error) => {
                 log::error!("the boot order cannot be read: {error}");
                 BootOrder::default()
@@ -64,10 +76,10 @@ impl SlotDisk {
         if board.slot.is_none() {
             log::warn!("the kernel's command line names no slot: there are no updates");
         }
-        Some(Self { disk, running: board.slot, order })
+        Some(Self { disk, format, running: board.slot, order })
     }
 
-    /// Makes a rollback last that U-Boot decided on, and says it.
+    /// Makes a rollback last that the boot loader decided on, and says it.
     pub(crate) fn notice_rollback(&mut self, was_watchdog: bool) {
         let Some(running) = self.running else { return };
         if self.order.was_rolled_back(running) {
@@ -80,7 +92,7 @@ impl SlotDisk {
 
     /// Stores another boot order; what the disk refuses is said.
     pub(crate) fn store(&mut self, order: BootOrder) {
-        let stored = self.disk.state_blocks().and_then(|blocks| blocks.store(&order));
+        let stored = self.state_blocks().and_then(|blocks| blocks.store(&order));
         if let Err(error) = stored {
             log::error!("the boot order cannot be stored: {error}");
         }
@@ -89,7 +101,7 @@ impl SlotDisk {
 
     /// Reads the boot order again, after an update's thread stored it.
     pub(crate) fn reload(&mut self) {
-        match self.disk.state_blocks() {
+        match self.state_blocks() {
             Ok(blocks) => self.order = blocks.load(),
             Err(error) => log::error!("the boot order cannot be read: {error}"),
         }
@@ -118,7 +130,7 @@ impl SlotDisk {
         }
     }
 
-    /// Whether U-Boot would start the other slot if this one were given up.
+    /// Whether the boot loader would start the other slot if this one were given up.
     pub(crate) fn is_other_bootable(&self) -> bool {
         let Some(other) = self.running.map(SlotName::other) else { return false };
         self.order.tries_left(other) > 0 && self.header(other).is_some()
@@ -131,7 +143,7 @@ impl SlotDisk {
 
     /// The state blocks, for an update to store the order itself.
     pub(crate) fn state_blocks(&self) -> io::Result<StateBlocks> {
-        self.disk.state_blocks()
+        self.disk.state_blocks(self.format)
     }
 
     /// Path of the device of a partition.
