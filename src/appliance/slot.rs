@@ -5,8 +5,11 @@
 //! [`SLOT_TEXT_BYTES_MAX`], each section's CRC-32 stands twice, big and little endian: U-Boot's
 //! `crc32 addr len dest` writes the one on some boards and the other on others.
 //!
-//! `scripts/slot` writes slots. This reads headers; U-Boot compares the checksums of the sections
-//! before each start, and [`super::bundle`] the hash of all bytes when it installs one.
+//! For GRUB, which reads neither, the same places and checksums stand once more between the text
+//! and those, in its own forms; nothing here reads them.
+//!
+//! `scripts/slot` writes slots. This reads headers; the boot loader compares the checksums of the
+//! sections before each start, and [`super::bundle`] the hash of all bytes when it installs one.
 
 use std::fmt;
 use std::fs::File;

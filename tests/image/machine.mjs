@@ -1,4 +1,4 @@
-// An emulated box that starts from its disk, by U-Boot as a board does: serial line, network, and a
+// An emulated box that starts from its disk, by U-Boot or UEFI as a board does: serial line, network, and a
 // disk that tests look into, write into and cut the power of. A box that runs can be kept as it is, and
 // gone on with again and again.
 
@@ -11,7 +11,10 @@ import { join } from 'node:path';
 import { until } from '../browser/weir.mjs';
 import { Cable } from '../interop/cable.mjs';
 
-const FIRMWARE = '/usr/lib/u-boot/qemu_arm64/u-boot.bin';
+const FIRMWARE = {
+  'u-boot': '/usr/lib/u-boot/qemu_arm64/u-boot.bin',
+  uefi: '/usr/share/qemu-efi-aarch64/QEMU_EFI.fd',
+};
 const MIB = 1 << 20;
 
 /** What a test that ends early would leave behind: folders, and emulators. */
@@ -69,9 +72,12 @@ export class Disk {
   /** The variables of the state block, of its first copy that is right. */
   state() {
     for (const name of ['state0', 'state1']) {
-      const text = this.read(name, 4, 508).toString('latin1');
-      if (text[0] === '\0') continue;
-      const lines = text.slice(0, text.indexOf('\0\0')).split('\0');
+      // Behind U-Boot's checksum, or the first line of GRUB's.
+      const text = this.read(name, 0, 512).toString('latin1');
+      const [, grub] = /^070701.*?# GRUB Environment Block\n([^#]*)#*$/s.exec(text) ?? [];
+      const ours = grub ?? text.slice(4, text.indexOf('\0\0', 4)).replaceAll('\0', '\n');
+      if (!ours) continue;
+      const lines = ours.trimEnd().split('\n');
       return Object.fromEntries(lines.map((line) => line.split(/=(.*)/s, 2)));
     }
     return {};
@@ -108,29 +114,40 @@ function run(...command) {
   return stdout;
 }
 
+/**
+ * QEMU's virt machine with its ports at `address` of this namespace. Its firmware is U-Boot, or Debian's
+ * build of EDK II with `firmware: 'uefi'`.
+ */
+function virt(disk, { ramMib = 256, address = '127.0.0.1', firmware = 'u-boot' }) {
+  const ports = ['tcp 8117', 'tcp 8443', 'udp 8118', 'tcp 9999', 'tcp 9998'].map((port) => {
+    const [protocol, number] = port.split(' ');
+    return `hostfwd=${protocol}:${address}:${number}-:${number}`;
+  });
+  return [
+    ...['-M', 'virt', '-cpu', 'cortex-a72', '-m', String(ramMib)],
+    ...['-bios', FIRMWARE[firmware], '-device', 'i6300esb'],
+    ...['-drive', `file=${disk.path},format=raw,if=none,id=disk,cache=writethrough`],
+    ...['-device', 'virtio-blk-pci,drive=disk,bootindex=0'],
+    ...['-device', 'virtio-net-pci,netdev=lan,romfile='],
+    ...['-netdev', ['user', 'id=lan', ...ports].join(',')],
+  ];
+}
+
 export class Machine {
   /**
-   * Switches a box on that has `disk`; its ports are at `address` of this namespace. `from` is a file of
-   * `keep`: the box goes on from there. With `debugs` its CPU can be held by a debugger.
+   * Switches a box on that has `disk`, of QEMU's virt or other `hardware`. `from` is a file of `keep`: the
+   * box goes on from there. With `debugs` its CPU can be held by a debugger.
    */
   static async start(disk, options = {}) {
-    const { ramMib = 256, address = '127.0.0.1', reboots = true, from, debugs } = options;
+    const { hardware = virt, reboots = true, from, debugs } = options;
     const machine = new Machine();
     machine.folder = mkdtempSync(join(tmpdir(), 'weir-machine-'));
-    const ports = ['tcp 8117', 'tcp 8443', 'udp 8118', 'tcp 9999', 'tcp 9998'].map((port) => {
-      const [protocol, number] = port.split(' ');
-      return `hostfwd=${protocol}:${address}:${number}-:${number}`;
-    });
     machine.log = '';
     machine.child = spawn('qemu-system-aarch64', [
-      ...['-M', 'virt', '-cpu', 'cortex-a72', '-m', String(ramMib), '-nographic'],
+      ...['-nographic', ...hardware(disk, options), ...(reboots ? [] : ['-no-reboot'])],
       ...['-monitor', machine.socket('monitor'), '-serial', machine.socket('serial')],
       ...(debugs ? ['-gdb', machine.socket('debugger')] : []),
       ...(from ? ['-incoming', `exec:cat ${from}`] : []),
-      ...['-bios', FIRMWARE, '-device', 'i6300esb', ...(reboots ? [] : ['-no-reboot'])],
-      ...['-drive', `file=${disk.path},format=raw,if=none,id=disk,cache=writethrough`],
-      ...['-device', 'virtio-blk-pci,drive=disk', '-device', 'virtio-net-pci,netdev=lan,romfile='],
-      ...['-netdev', ['user', 'id=lan', ...ports].join(',')],
     ]);
     for (const stream of [machine.child.stdout, machine.child.stderr]) {
       stream.on('data', (bytes) => (machine.log += bytes));
