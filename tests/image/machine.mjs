@@ -95,11 +95,18 @@ export class Disk {
     return (block.readUInt32LE(4) * 2 ** (10 + block.readUInt32LE(24))) / MIB;
   }
 
-  /** Puts a file onto the partition for presets. */
-  preset(name, content) {
-    const at = `${this.path}@@${PARTITIONS.weir[0]}M`;
+  /** Puts a file onto the partition for presets, or another FAT. */
+  preset(name, content, partition = 'weir') {
+    const at = `${this.path}@@${PARTITIONS[partition][0]}M`;
     const { status, stderr } = spawnSync('mcopy', ['-o', '-i', at, '-', `::${name}`], { input: content });
     if (status !== 0) throw new Error(`mcopy: ${stderr}`);
+  }
+
+  /** Copies a file of the boot partition to this machine; where it is then. */
+  bootFile(name) {
+    const copy = join(this.folder, name);
+    run('mcopy', '-n', '-i', `${this.path}@@${PARTITIONS.boot[0]}M`, `::${name}`, copy);
+    return copy;
   }
 
   remove() {
@@ -130,6 +137,18 @@ function virt(disk, { ramMib = 256, address = '127.0.0.1', firmware = 'u-boot' }
     ...['-device', 'virtio-blk-pci,drive=disk,bootindex=0'],
     ...['-device', 'virtio-net-pci,netdev=lan,romfile='],
     ...['-netdev', ['user', 'id=lan', ...ports].join(',')],
+  ];
+}
+
+/**
+ * A Raspberry Pi 3 with `disk` as its card, from where its own loader has started U-Boot. QEMU does not
+ * have its network. The serial line outside is its second one.
+ */
+export function raspberryPi3(disk) {
+  return [
+    ...['-M', 'raspi3b', '-kernel', disk.bootFile('u-boot.bin')],
+    ...['-dtb', disk.bootFile('bcm2837-rpi-3-b.dtb'), '-serial', 'null'],
+    ...['-drive', `file=${disk.path},format=raw,if=sd,cache=writethrough`],
   ];
 }
 
