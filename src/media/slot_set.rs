@@ -12,7 +12,7 @@ pub(super) struct SlotSet {
 }
 
 impl SlotSet {
-    /// No slot.
+    /// The set without any slot.
     pub(super) const EMPTY: Self = Self { words: [0; WORDS] };
 
     /// Whether no slot is in it.
