@@ -109,7 +109,7 @@ before(() => {
 after(() => rmSync(folder, { recursive: true }));
 
 /** Runs a program; its exit code and what it said. */
-async function run(t, program, args, env = {}) {
+async function runs(t, program, args, env = {}) {
   const child = spawn(program, args, { cwd: folder, env: { ...process.env, ...env } });
   let said = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => (said += bytes));
@@ -121,7 +121,7 @@ async function run(t, program, args, env = {}) {
 function rollout(t, boxes, ...options) {
   writeFileSync(join(folder, 'boxes'), `# all\n\n${boxes.map(({ url }) => `${url}  # one\n`).join('')}`);
   const script = join(repository, 'scripts/rollout');
-  return run(t, script, ['--token-file', 'token', ...options, 'new.weirbundle', 'boxes']);
+  return runs(t, script, ['--token-file', 'token', ...options, 'new.weirbundle', 'boxes']);
 }
 
 function play(t, boxes, ...options) {
@@ -129,7 +129,7 @@ function play(t, boxes, ...options) {
   writeFileSync(join(folder, 'inventory.yml'), JSON.stringify({ all: { hosts } }));
   const playbook = join(repository, 'packaging/ansible/update.yml');
   const values = `bundle=${join(folder, 'new.weirbundle')} token_file=${join(folder, 'token')}`;
-  return run(t, PLAYBOOK, ['--inventory', 'inventory.yml', '--extra-vars', values, ...options, playbook], {
+  return runs(t, PLAYBOOK, ['--inventory', 'inventory.yml', '--extra-vars', values, ...options, playbook], {
     ANSIBLE_NOCOLOR: '1',
     ANSIBLE_LOCAL_TEMP: join(folder, 'ansible'),
   });
