@@ -7,9 +7,9 @@ Profile {
     subscriptions: 1024,
     carry_small: 256,
     commands: 2640,
-    library_heap_bytes: (11232 + 17 * 88) * KIB,
+    library_heap_bytes: (11456 + 17 * 88) * KIB,
     diagnostics_connection_heap_bytes: 80 * KIB, // the names of all cameras
     shared_heap_bytes: 1472 * KIB,
-    total_bytes: 36 * MIB,
+    total_bytes: 36 * MIB + 256 * KIB,
     ..include!("edge-64.rs")
 }

@@ -4,7 +4,7 @@ Profile {
     name: "lean-64",
     bridged_cameras: 8,
     ring_chunks: 512, // 4 MiB
-    library_heap_bytes: (9344 + 9 * 88) * KIB,
+    library_heap_bytes: (9568 + 9 * 88) * KIB,
     total_bytes: 24 * MIB,
     ..include!("edge-64.rs")
 }

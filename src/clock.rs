@@ -52,7 +52,8 @@ pub fn utc(at_us: u64) -> String {
     utc_of(now.saturating_sub(ago).as_secs())
 }
 
-fn utc_of(seconds: u64) -> String {
+/// Seconds since 1970 as a date and time in UTC (RFC 3339).
+pub fn utc_of(seconds: u64) -> String {
     let (day, second) = (seconds / 86_400, seconds % 86_400);
     // Years begin in March here, so that the leap day is the last of its year; 400 of them have
     // 146 097 days, and 1970-01-01 is day 719 468 of year 0.

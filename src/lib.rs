@@ -39,6 +39,7 @@ pub mod limits;
 pub mod media;
 pub mod mem;
 pub mod net;
+pub mod onvif;
 pub mod plan;
 pub mod process;
 mod random;

@@ -50,7 +50,7 @@ const fn item(
     Item { tier, what, holder, count, bytes }
 }
 
-const ITEMS: [Item; 38] = [
+const ITEMS: [Item; 39] = [
     item(Tier::Arena, "history ring chunks", "history", CHUNKS_MAX, sizes::CHUNKS / CHUNKS_MAX),
     item(Tier::Arena, "streams", "stream", CAMERAS_MAX, sizes::STREAM),
     item(Tier::Arena, "sound", "stream", CAMERAS_MAX, sizes::SOUND),
@@ -92,6 +92,7 @@ const ITEMS: [Item; 38] = [
     heap("handshakes", AccountKind::Handshake),
     heap("cameras being dialled", AccountKind::CameraDial),
     heap("encrypted and tunnelled cameras", AccountKind::BridgedCamera),
+    heap("conversations by ONVIF", AccountKind::Onvif),
     heap("consoles", AccountKind::Console),
     item(Tier::LibraryHeap, "shared", "all", 1, PROFILE.shared_heap_bytes),
     item(Tier::LibraryHeap, "reserve", "what is under way", 1, PROFILE.heap_reserve_bytes),

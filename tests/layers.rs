@@ -10,7 +10,7 @@ const LAYERS: [&[&str]; 13] = [
     &["clock", "codec", "der", "hex", "limits", "random", "sound", "storage"],
     &["demo", "journal", "net", "status"],
     &["diagnosis", "history", "mem"],
-    &["access", "egress", "process", "rtp", "rtsp"],
+    &["access", "egress", "onvif", "process", "rtp", "rtsp"],
     &["config", "stream", "webrtc"],
     &["appliance", "import", "media", "tls"],
     &["plan", "signalling", "verify"],

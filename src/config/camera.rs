@@ -87,6 +87,8 @@ pub(super) fn read(
         password: password.unwrap_or_default(),
     });
     let sound = section.switch("sound", true, problems);
+    let onvif_port = section.count("onvif_port", 1..=usize::from(u16::MAX), 0, problems);
+    let onvif_port = u16::try_from(onvif_port).ok().filter(|port| *port > 0);
     section.finish(problems);
     for At { value, offset } in &mistakes {
         problems.note(*offset, Severity::Camera, format!("camera {name}: {value}"));
@@ -99,6 +101,7 @@ pub(super) fn read(
         trust: trust.unwrap_or_default(),
         sound,
         transport,
+        onvif_port,
         problem: mistakes.first().map(|mistake| reason(mistake, problems)),
     }
 }
@@ -298,6 +301,22 @@ mod tests {
             assert_eq!((camera.sound, camera.problem), (expected, None), "{line}");
         }
         assert!(camera("url = \"rtsp://h/1\"\nsound = 1").sound, "a mistake is a warning");
+    }
+
+    #[test]
+    fn onvif_is_at_the_host_of_the_url() {
+        let of = |rest: &str| camera(&format!("url = \"rtsps://192.0.2.7:322/1\"\n{rest}"));
+        let url = of("onvif_port = 8000").onvif_url().expect("one");
+        assert_eq!(
+            (url.host(), url.port(), url.scheme().is_encrypted()),
+            ("192.0.2.7", 8000, true)
+        );
+        for (rest, problem) in [("", None), ("onvif_port = 0", None), ("onvif_port = 65536", None)]
+        {
+            let camera = of(rest);
+            assert_eq!((camera.onvif_url(), camera.problem), (None, problem), "{rest}");
+        }
+        assert_eq!(of("onvif_port = 65535").onvif_port, Some(65535));
     }
 
     #[test]

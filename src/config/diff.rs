@@ -19,7 +19,8 @@ pub struct CameraChanges {
 pub enum CameraChange {
     /// No old camera has this name.
     Added,
-    /// What reaches it, its trust, `sound`, `transport` and enabled state are the same: it stays.
+    /// What reaches it, its trust, `sound`, `transport`, `onvif_port` and enabled state are the
+    /// same: it stays.
     Same(usize),
     /// One of them differs.
     Changed(usize),
@@ -49,6 +50,7 @@ fn is_reached_alike(old: &Camera, new: &Camera) -> bool {
         && old.trust == new.trust
         && old.sound == new.sound
         && old.transport == new.transport
+        && old.onvif_port == new.onvif_port
         && old.problem.is_some() == new.problem.is_some()
 }
 
@@ -139,6 +141,7 @@ mod tests {
             ("url = \"rtsp://u:p@h/1\"\nunknown = 1", CameraChange::Same(0)),
             ("url = \"rtsp://u:p@h/1\"\nsound = true", CameraChange::Same(0)),
             ("url = \"rtsp://u:p@h/1\"\nsound = false", CameraChange::Changed(0)),
+            ("url = \"rtsp://u:p@h/1\"\nonvif_port = 80", CameraChange::Changed(0)),
         ] {
             assert_eq!(changes(&old, &of(&[("a", rest)])).per_camera, [expected], "{rest}");
         }

@@ -108,6 +108,7 @@ impl NewCamera {
             trust: CameraTrust::default(),
             sound: true,
             transport: None,
+            onvif_port: None,
             problem: Some(
                 added.map_or_else(|error| error.to_string(), |()| "no camera".to_owned()),
             ),

@@ -120,6 +120,8 @@ pub struct Camera {
     pub sound: bool,
     /// How RTP is to come; `None` for what works.
     pub transport: Option<Transport>,
+    /// The port of its ONVIF services, by which it is asked for key frames; `None` for not at all.
+    pub onvif_port: Option<u16>,
     /// Why the camera is disabled; `None` when it is enabled.
     pub problem: Option<String>,
 }
@@ -129,6 +131,11 @@ impl Camera {
     pub fn credentials(&self) -> Option<CameraCredentials> {
         let password = self.password.reveal().to_owned();
         self.user.clone().map(|user| CameraCredentials { user, password })
+    }
+
+    /// Where its ONVIF services are: at the host of its URL, and encrypted if that is.
+    pub fn onvif_url(&self) -> Option<CameraUrl> {
+        Some(self.url.as_ref()?.at_port(self.onvif_port?))
     }
 }
 
@@ -167,6 +174,7 @@ impl Config {
                 trust: CameraTrust::default(),
                 sound: true,
                 transport: None,
+                onvif_port: None,
                 problem: None,
             }],
             ..Self::default()

@@ -257,6 +257,7 @@ fn read_camera(
                 trust: super::CameraTrust::default(),
                 sound: true,
                 transport: None,
+                onvif_port: None,
                 problem: Some(reason),
             }
         }

@@ -9,7 +9,7 @@ use crate::rtsp::CameraUrl;
 const HIDDEN: &str = "(hidden)";
 const UNKNOWN: &str = "(unknown)";
 /// Keys whose value is shown.
-const OPEN: [&str; 27] = [
+const OPEN: [&str; 28] = [
     "announce",
     "baud",
     "cameras",
@@ -22,6 +22,7 @@ const OPEN: [&str; 27] = [
     "login_hours",
     "name",
     "names",
+    "onvif_port",
     "open",
     "origins",
     "password_file",

@@ -187,6 +187,15 @@ pub(super) fn camera(camera: &CameraStatus, url: &str, user: Option<&str>) -> St
     if let Some(ms) = camera.gop_ms {
         row("key frames", format!("every {:.1} s", f64::from(ms) / 1000.0));
     }
+    let requests = &camera.key_frame_requests;
+    if let Some(onvif) = requests.onvif {
+        row("on demand", format!("by RTCP: {}, by ONVIF: {onvif}", requests.rtcp));
+    } else {
+        row("on demand", format!("by RTCP: {}", requests.rtcp));
+    }
+    if let Some(problem) = &requests.onvif_problem {
+        row("", format!("ONVIF: {problem}"));
+    }
     if let Some(sound) = camera.sound.map(str::to_owned).or(camera.sound_problem.clone()) {
         row("sound", sound);
     }

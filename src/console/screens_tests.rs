@@ -1,7 +1,7 @@
 //! The screens: none is wider than 80 columns, and the longest list of cameras fits 24 rows.
 
 use super::*;
-use crate::control::Configuration;
+use crate::control::{Configuration, KeyFrameStatus};
 use crate::diagnosis::{CameraFindings, SessionFindings};
 use crate::limits::{CONSOLE_COLUMNS, CONSOLE_ROWS};
 
@@ -25,6 +25,12 @@ fn playing(name: &str) -> CameraStatus {
         gop_ms: Some(2000),
         key_frame_age_ms: Some(100),
         sound: None,
+        key_frame_requests: KeyFrameStatus {
+            asked: 0,
+            rtcp: "untried",
+            onvif: None,
+            onvif_problem: None,
+        },
         sound_problem: None,
         sound_packets: 0,
         viewers: 512,

@@ -39,6 +39,8 @@ pub struct CameraStatus {
     pub gop_ms: Option<u32>,
     /// Age of the newest key frame.
     pub key_frame_age_ms: Option<u64>,
+    /// How it is asked for key frames, and what came of it.
+    pub key_frame_requests: KeyFrameStatus,
     /// The codec of its sound; absent while it has none that is passed on.
     pub sound: Option<&'static str>,
     /// Why it has none although the camera sends some.
@@ -51,6 +53,20 @@ pub struct CameraStatus {
     pub ready: bool,
     /// What is wrong with it, or good to know.
     pub findings: CameraFindings,
+}
+
+/// How a camera is asked for key frames. Of each way: `untried`, `works`, `unanswered` (lately) or
+/// `given up`.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct KeyFrameStatus {
+    /// How often it was asked, at most once per second.
+    pub asked: u64,
+    /// What is known of requests by RTCP.
+    pub rtcp: &'static str,
+    /// What is known of requests by ONVIF; absent without a port for it.
+    pub onvif: Option<&'static str>,
+    /// Why the last request by ONVIF failed, if it did.
+    pub onvif_problem: Option<String>,
 }
 
 /// How the configuration in force and its file stand to each other.

@@ -25,8 +25,9 @@ use crate::sound::SoundCodec;
 use crate::status::{self, CameraStats};
 
 use super::bridge::Bridge;
+use super::key_frame_ways::KeyFrameWays;
 use super::link::CameraLink;
-use super::{CameraStatus, OfferRefusal};
+use super::{CameraStatus, KeyFrameStatus, OfferRefusal};
 
 /// What is shown of a camera while its slot's statistics are still those of another.
 static BLANK: CameraStats = CameraStats::new();
@@ -55,6 +56,10 @@ pub(super) struct CameraSlot {
     is_in_the_clear: Cell<bool>,
     /// How the connection that was made last brings RTP.
     transport: Cell<Transport>,
+    /// How it is asked for key frames; forgotten with each change of its section.
+    key_frames: RefCell<KeyFrameWays>,
+    /// When the media thread last asked it for one, as far as that was heard.
+    key_frame_asked_us: Cell<u64>,
     /// Counts what the slot was told: see [`CameraSlot::changed_since`].
     turn: Cell<u64>,
     told: Notify,
@@ -101,6 +106,8 @@ impl CameraSlot {
             says_frames_x100: Cell::new(None),
             is_in_the_clear: Cell::new(false),
             transport: Cell::new(Transport::Tcp),
+            key_frames: RefCell::default(),
+            key_frame_asked_us: Cell::new(0),
             turn: Cell::new(0),
             told: Notify::new(),
             lost: Notify::new(),
@@ -133,6 +140,9 @@ impl CameraSlot {
 
     /// Has the task end its connection and dial at once.
     pub(super) fn begin_again(&self) {
+        let section = self.section();
+        let has_onvif = section.is_some_and(|section| section.onvif_url().is_some());
+        self.key_frames.replace(KeyFrameWays::new(has_onvif));
         self.turn.set(self.turn.get() + 1);
         self.told.notify_one();
     }
@@ -203,6 +213,21 @@ impl CameraSlot {
         &self.habits
     }
 
+    /// How it is asked for key frames.
+    pub(super) fn key_frames(&self) -> &RefCell<KeyFrameWays> {
+        &self.key_frames
+    }
+
+    /// Hears of a key frame that the media thread asked for; whether there was one.
+    pub(super) fn hears_request(&self, stats: &CameraStats) -> bool {
+        let asked_us = stats.key_frame_asked_us.load(Relaxed);
+        let is_new = self.key_frame_asked_us.replace(asked_us) != asked_us && asked_us > 0;
+        if is_new {
+            self.key_frames.borrow_mut().asked(asked_us);
+        }
+        is_new
+    }
+
     /// What the slot was told so far: see [`CameraSlot::changed_since`].
     pub(super) fn turn(&self) -> u64 {
         self.turn.get()
@@ -213,6 +238,7 @@ impl CameraSlot {
     pub(super) fn plays(&self, ready: &Ready, stats: &CameraStats) -> bool {
         let Ready { video, sound, .. } = ready;
         self.transport.set(ready.transport);
+        self.key_frames.borrow_mut().plays();
         self.says_frames_x100.set(video.frames_per_s_x100);
         self.is_in_the_clear.set(ready.is_in_the_clear);
         self.samples.set(CameraSamples::begun(stats, clock::now_us()));
@@ -411,6 +437,7 @@ impl CameraSlot {
             gop_ms: known(stats.gop_ms.load(Relaxed)),
             key_frame_age_ms: (last_idr_us > 0)
                 .then(|| clock::now_us().saturating_sub(last_idr_us) / 1000),
+            key_frame_requests: self.key_frame_status(stats),
             sound: SoundCodec::from_number(stats.sound.load(Relaxed)).map(SoundCodec::name),
             sound_problem: self.sound.borrow().problem().filter(|_| is_playing),
             sound_packets: stats.sound_packets.load(Relaxed),
@@ -418,5 +445,12 @@ impl CameraSlot {
             ready: is_playing && stats.ready.load(Relaxed),
             findings: self.findings(slot),
         })
+    }
+
+    fn key_frame_status(&self, stats: &CameraStats) -> KeyFrameStatus {
+        let ways = self.key_frames.borrow();
+        let (rtcp, onvif) = ways.names();
+        let asked = stats.key_frames_asked.load(Relaxed);
+        KeyFrameStatus { asked, rtcp, onvif, onvif_problem: ways.problem().map(str::to_owned) }
     }
 }

@@ -73,7 +73,9 @@ impl CameraSlots {
 
     fn configure_pins(&self) {
         let sections: Vec<_> = self.slots.iter().filter_map(CameraSlot::section).collect();
-        self.pins.configure(sections.iter().filter_map(|section| section.url.as_ref()));
+        let onvif: Vec<_> = sections.iter().filter_map(|section| section.onvif_url()).collect();
+        let urls = sections.iter().filter_map(|section| section.url.as_ref());
+        self.pins.configure(urls.chain(&onvif));
     }
 
     /// The certificates that encrypted cameras showed first.
@@ -196,6 +198,7 @@ impl Control {
         let play = Play { camera: number(slot), socket, ready, datagrams };
         self.0.media.borrow().send(Command::Play(Box::new(play)));
         camera.enter(SlotState::Playing);
+        self.0.key_frames.told.notify_one();
         camera.answered(stats, |_| true).await
     }
 

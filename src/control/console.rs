@@ -123,7 +123,10 @@ impl Control {
     pub fn trust_camera(&self, name: &str) -> Result<CertificateFingerprint, String> {
         let section = self.camera(name).ok_or("there is no camera of this name")?;
         let url = section.url.as_ref().filter(|_| section.trust == CameraTrust::FirstUse);
-        let forgotten = url.and_then(|url| self.0.cameras.pins().forget(url));
+        let pins = self.0.cameras.pins();
+        let of_onvif = section.onvif_url().filter(|_| url.is_some());
+        let of_onvif = of_onvif.and_then(|url| pins.forget(&url));
+        let forgotten = url.and_then(|url| pins.forget(url)).or(of_onvif);
         let forgotten = forgotten.ok_or("no certificate of this camera is kept")?;
         if let Some(slot) = self.0.cameras.slot_of(name) {
             self.0.cameras.slot(slot).begin_again();

@@ -2,7 +2,8 @@
 //! handshakes.
 //!
 //! The media thread wakes the first with `wakeup`: datagrams of handshakes go to signalling, and so
-//! do sessions that it ended; a camera's slot is told that its connection was given up. Whatever
+//! do sessions that it ended; a camera's slot is told that its connection was given up, or that the
+//! camera was asked for a key frame. Whatever
 //! changes signalling notifies `signalled`, which wakes the second for a round.
 
 use std::sync::atomic::Ordering::Relaxed;
@@ -68,10 +69,15 @@ impl State {
             signalling.receive(&datagram, &*media, clock::now_us());
         }
         signalling.release_ended(clock::now_us());
+        let mut is_asked = false;
         for (slot, stats) in self.cameras.slots().iter().zip(&status::CAMERAS) {
             if stats.lost.load(Relaxed) != 0 {
                 slot.look();
             }
+            is_asked |= slot.hears_request(stats);
+        }
+        if is_asked {
+            self.key_frames.told.notify_one();
         }
     }
 }

@@ -5,6 +5,7 @@
 //! and [`crate::signalling`] of sessions and handshakes. Each camera slot ([`camera_slot`]) has a
 //! task that dials the camera ([`dial`]) and hands the connection to the media thread. A connection
 //! that is encrypted or tunnelled ([`link`]) stays here, with a [`bridge`] to the media thread.
+//! [`key_frames`] asks cameras for key frames by ONVIF ([`onvif`]).
 //! [`offers`] passes on what players ask for, [`media_events`] what the media thread tells.
 //! [`reload`] applies a new configuration. [`report`] and [`supervisor`] report weir's own status.
 //! [`console`] is the part that only [`crate::console`] needs, and [`appliance`] what weir asks of
@@ -21,9 +22,12 @@ mod console;
 mod dial;
 mod dial_error;
 mod dial_schedule;
+mod key_frame_ways;
+mod key_frames;
 mod link;
 mod media_events;
 mod offers;
+mod onvif;
 mod reload;
 mod report;
 mod supervisor;
@@ -56,13 +60,14 @@ pub use crate::signalling::{
     IfMatch, ListPosition, OfferAnswer, OfferRefusal, OfferRequest, Patch, PatchRefusal, Patched,
     SessionStatus,
 };
-pub use api::{CameraCount, CameraStatus, Configuration, ReloadError, Reloaded};
+pub use api::{CameraCount, CameraStatus, Configuration, KeyFrameStatus, ReloadError, Reloaded};
 pub use appliance::{BoxConversation, warn_of_presets};
 pub use console::Found;
 pub use report::StatusReport;
 
 use active_config::ActiveConfig;
 use cameras::CameraSlots;
+use key_frames::KeyFrames;
 pub(crate) use supervisor::Supervisor;
 
 /// The addresses offered to a browser, best first.
@@ -86,6 +91,7 @@ struct State {
     guard: Guard,
     tls: Option<Tls>,
     supervisor: Supervisor,
+    key_frames: KeyFrames,
     /// Held while a console tries a camera: one at a time.
     trying: Semaphore,
 }
@@ -110,6 +116,7 @@ impl Control {
             guard: Guard::new(state),
             tls,
             supervisor,
+            key_frames: KeyFrames::new(),
             trying: Semaphore::new(1),
         }));
         let state = Rc::downgrade(&control.0);
@@ -122,14 +129,15 @@ impl Control {
     }
 
     /// Starts the tasks of the control thread: one per camera slot, and one each to route what the
-    /// media thread tells, drive handshakes, log warnings, notify the service manager and reload at
-    /// a `hangup`.
+    /// media thread tells, drive handshakes, ask for key frames by ONVIF, log warnings, notify the
+    /// service manager and reload at a `hangup`.
     pub(crate) fn start(&self, hangup: Signal) {
         for slot in 0..self.0.cameras.slots().len() {
             tasks::spawn(&TASKS.camera, self.clone().keep(slot));
         }
         tasks::spawn(&TASKS.media_events, self.clone().route_media_events());
         tasks::spawn(&TASKS.handshakes, self.clone().drive_handshakes());
+        tasks::spawn(&TASKS.key_frames, self.clone().ask_for_key_frames());
         tasks::spawn(&TASKS.warnings, self.clone().log_warnings());
         tasks::spawn(&TASKS.supervisor, self.clone().supervise());
         tasks::spawn(&TASKS.reload, self.clone().reload_at(hangup));

@@ -14,6 +14,7 @@ mod http;
 mod init;
 mod media;
 mod offer;
+mod onvif;
 #[cfg(test)]
 mod replay;
 mod tape;
@@ -66,6 +67,7 @@ pub const TARGETS: &[Target] = &[
     target("hevc_sps", hevc_sps, KIB, 0),
     target("hevc_whole", hevc_whole, 512 * KIB, 64),
     target("http_connection", http_connection, 96 * KIB, 64),
+    target("onvif_answer", onvif_answer, 16 * KIB, 8),
     target("preset", preset, 64 * KIB, 160),
     target("rtp_cut", rtp_cut, 64 * KIB, 256),
     target("rtp_whole", rtp_whole, 512 * KIB, 64),
@@ -97,3 +99,4 @@ pub use http::http_connection;
 pub use init::{dhcp, preset, sntp};
 pub use media::{srtcp, stun};
 pub use offer::{whep_fragment, whep_offer};
+pub use onvif::onvif_answer;

@@ -32,6 +32,8 @@ pub struct Cameras {
     has_more: SlotSet,
     /// Slots whose sound must be read again without an event.
     has_sound_due: SlotSet,
+    /// A camera was asked for a key frame, which control has not been told yet.
+    has_asked: bool,
 }
 
 struct Connection {
@@ -50,6 +52,8 @@ struct Connection {
     put_off_us: Option<u64>,
     /// Set while a TEARDOWN is under way: when to stop waiting for its answer.
     leaves_by_us: Option<u64>,
+    /// With datagrams: the last read asked for a key frame.
+    has_asked: bool,
 }
 
 /// How long a camera may take to answer TEARDOWN.
@@ -110,6 +114,7 @@ impl Cameras {
             slots: heapless::Vec::new(),
             has_more: SlotSet::EMPTY,
             has_sound_due: SlotSet::EMPTY,
+            has_asked: false,
         }
     }
 
@@ -146,6 +151,7 @@ impl Cameras {
             has_end: false,
             put_off_us: None,
             leaves_by_us: None,
+            has_asked: false,
         };
         connection.write()?;
         self.slots[slot] = Some(connection);
@@ -165,6 +171,7 @@ impl Cameras {
         if connection.datagrams.is_some() {
             let read = connection.read_datagrams(scratch, reorder, sink);
             self.has_more.set(slot, connection.has_datagrams_due());
+            self.has_asked |= std::mem::take(&mut connection.has_asked);
             // A camera may send its sound to the same multicast group and port.
             self.has_sound_due.set(slot, connection.sound_due_us() < u64::MAX);
             return read;
@@ -235,12 +242,17 @@ impl Cameras {
     }
 
     /// Asks the camera for a key frame, because a viewer did or has just joined.
-    pub(super) fn request_key_frame(&mut self, slot: usize, now_us: u64) {
+    pub(super) fn request_key_frame(&mut self, slot: usize, stats: &CameraStats, now_us: u64) {
         if let Some(connection) = self.slots[slot].as_mut() {
-            connection.session.request_key_frame(now_us);
+            self.has_asked |= connection.request_key_frame(stats, now_us);
             // The next read meets the same error and handles it.
             let _ = connection.write();
         }
+    }
+
+    /// Whether a camera was asked for a key frame since the last call.
+    pub(super) fn take_asked(&mut self) -> bool {
+        std::mem::take(&mut self.has_asked)
     }
 
     /// Sends TEARDOWN. The connection stays until the camera answers, or for [`GOODBYE_US`].
@@ -313,6 +325,18 @@ impl Connection {
             self.session.was_not_read(unread_us);
             stats.unread_us.fetch_add(unread_us, Relaxed);
         }
+    }
+
+    /// Asks for a key frame, by RTCP unless that was found to be in vain, and tells control by the
+    /// statistics. Returns whether it did: not twice in a second.
+    fn request_key_frame(&mut self, stats: &CameraStats, now_us: u64) -> bool {
+        let by_rtcp = !stats.rtcp_in_vain.load(Relaxed);
+        let is_asked = self.session.request_key_frame(by_rtcp, now_us);
+        if is_asked {
+            stats.key_frame_asked_us.store(now_us, Relaxed);
+            stats.key_frames_asked.fetch_add(1, Relaxed);
+        }
+        is_asked
     }
 
     /// Notes that it is over its budget.

@@ -193,6 +193,9 @@ impl EventLoop {
         if self.now_us >= self.review_us {
             self.review();
         }
+        if self.memory.cameras.take_asked() {
+            self.control.wakeup.notify_one();
+        }
     }
 
     /// How long the poll may wait when no event comes.

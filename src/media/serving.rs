@@ -143,7 +143,7 @@ impl EventLoop {
         let wire = &*self.socket;
         let mut context = SendContext { seal: &mut live.seal, path, batch, wire, now_us, ntp };
         if subscription.feedback(feedback, view, &mut context) {
-            cameras.request_key_frame(slot, now_us);
+            cameras.request_key_frame(slot, &status::CAMERAS[slot], now_us);
         }
         if subscription.is_mending() {
             self.pending.raise(slot, Served::CatchingUp);

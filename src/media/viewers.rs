@@ -249,7 +249,8 @@ impl EventLoop {
         streams[slot].looked_at(now_us);
         // A still alone shows no motion until the next key frame, so the camera is asked for one.
         if streams[slot].ring().start().is_none_or(|start| start.until.is_some()) {
-            self.memory.cameras.request_key_frame(slot, now_us);
+            let stats = &status::CAMERAS[slot];
+            self.memory.cameras.request_key_frame(slot, stats, now_us);
         }
         self.count_viewers(stream);
         self.serve(slot);

@@ -2,7 +2,7 @@
 
 use crate::limits::{
     CAMERAS_DIALLED_MAX, CONFIG_HEAP_BYTES_MAX, CONFIGURATIONS_READ_MAX, CONSOLES_MAX,
-    DIAGNOSTICS_CONNECTIONS_MAX, PROFILE,
+    DIAGNOSTICS_CONNECTIONS_MAX, ONVIF_CONVERSATIONS_MAX, ONVIF_HEAP_BYTES, PROFILE,
 };
 
 /// The owners that have an account each.
@@ -21,6 +21,8 @@ pub enum AccountKind {
     /// A camera whose connection the control thread keeps, because it is encrypted or tunnelled:
     /// its TLS and what is on its way to the media thread.
     BridgedCamera,
+    /// A conversation with a camera by ONVIF.
+    Onvif,
     /// A console on a serial cable or on the socket.
     Console,
     /// Reading or editing a configuration file.
@@ -29,13 +31,14 @@ pub enum AccountKind {
 
 impl AccountKind {
     /// All kinds, in the order of the report.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::HttpConnection,
         Self::DiagnosticsConnection,
         Self::Offer,
         Self::Handshake,
         Self::CameraDial,
         Self::BridgedCamera,
+        Self::Onvif,
         Self::Console,
         Self::Configuration,
     ];
@@ -49,6 +52,7 @@ impl AccountKind {
             Self::Handshake => "handshake",
             Self::CameraDial => "camera dial",
             Self::BridgedCamera => "encrypted or tunnelled camera",
+            Self::Onvif => "onvif conversation",
             Self::Console => "console",
             Self::Configuration => "configuration",
         }
@@ -64,6 +68,7 @@ impl AccountKind {
             // One more for the camera that a console tries.
             Self::CameraDial => CAMERAS_DIALLED_MAX + 1,
             Self::BridgedCamera => PROFILE.bridged_cameras + 1,
+            Self::Onvif => ONVIF_CONVERSATIONS_MAX,
             Self::Console => CONSOLES_MAX,
             Self::Configuration => CONFIGURATIONS_READ_MAX,
         }
@@ -78,6 +83,7 @@ impl AccountKind {
             Self::Handshake => PROFILE.handshake_heap_bytes,
             Self::CameraDial => PROFILE.camera_dial_heap_bytes,
             Self::BridgedCamera => PROFILE.bridged_camera_heap_bytes,
+            Self::Onvif => ONVIF_HEAP_BYTES,
             Self::Console => PROFILE.console_heap_bytes,
             // The most to read one; an account gets what its file needs, if that is free.
             Self::Configuration => CONFIG_HEAP_BYTES_MAX,

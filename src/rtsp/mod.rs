@@ -23,6 +23,7 @@ mod further;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod habits;
+mod http_login;
 mod message;
 mod reception;
 mod reorder;
@@ -48,6 +49,7 @@ pub use dialog::Dialog;
 pub use error::{DialogError, SessionError};
 pub use framing::Broken;
 pub use habits::{Forms, Habits, Keepalive, SessionEnding};
+pub use http_login::{HttpLogin, LoginRefused};
 pub use reorder::ReorderCounters;
 pub use rtcp::RtcpPacket;
 pub use scheme::UrlScheme;

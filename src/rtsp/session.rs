@@ -204,9 +204,10 @@ impl Session {
         self.play.schedule.was_not_read(us);
     }
 
-    /// Asks the camera for a key frame, at most once per second. Most cameras ignore it.
-    pub fn request_key_frame(&mut self, now_us: u64) {
-        self.play.request_key_frame(now_us);
+    /// Asks the camera for a key frame, at most once per second; returns whether this time. Most
+    /// cameras ignore it. Without `by_rtcp` only the second is counted, for who asks otherwise.
+    pub fn request_key_frame(&mut self, by_rtcp: bool, now_us: u64) -> bool {
+        self.play.request_key_frame(by_rtcp, now_us)
     }
 
     /// Queues TEARDOWN and stops all timers. The caller writes it, and closes the connection when
@@ -460,20 +461,22 @@ impl PlayState {
         }
     }
 
-    fn request_key_frame(&mut self, now_us: u64) {
+    fn request_key_frame(&mut self, by_rtcp: bool, now_us: u64) -> bool {
         let recent = self
             .key_frame_us
             .is_some_and(|asked_us| now_us < asked_us + RTSP_KEY_FRAME_INTERVAL_US);
         let (false, Stage::Playing { .. }, Some(ssrc)) =
             (recent, self.stage, self.reception.ssrc())
         else {
-            return;
+            return false;
         };
         let request = KeyFrameRequest { ssrc, number: self.key_frame_requests };
-        if self.report(Some(request), now_us) {
+        let is_asked = !by_rtcp || self.report(Some(request), now_us);
+        if is_asked {
             self.key_frame_us = Some(now_us);
             self.key_frame_requests = self.key_frame_requests.wrapping_add(1);
         }
+        is_asked
     }
 }
 

@@ -236,16 +236,21 @@ fn the_camera_may_ask_too() {
 #[test]
 fn a_key_frame_is_asked_for_once_a_second() {
     let mut camera = Camera::playing();
-    camera.session.request_key_frame(0);
+    camera.session.request_key_frame(true, 0);
     assert_eq!(camera.written(), "", "nobody to ask yet");
     camera.sends(&packet(1), 0).expect("plays");
-    camera.session.request_key_frame(0);
+    camera.session.request_key_frame(true, 0);
     assert_eq!(camera.session.transmit().len(), 4 + 8 + 24 + 20 + 12 + 20);
     camera.written();
-    camera.session.request_key_frame(S - 1);
+    camera.session.request_key_frame(true, S - 1);
     assert_eq!(camera.written(), "");
-    camera.session.request_key_frame(S);
+    camera.session.request_key_frame(true, S);
     assert!(camera.written().starts_with("$1"));
+    // Where RTCP is in vain, the second is counted all the same.
+    assert!(camera.session.request_key_frame(false, 2 * S));
+    assert_eq!(camera.written(), "");
+    assert!(!camera.session.request_key_frame(true, 3 * S - 1));
+    assert!(camera.session.request_key_frame(true, 3 * S));
 }
 
 #[test]
@@ -254,7 +259,7 @@ fn a_camera_that_does_not_read_costs_nothing_more() {
     for second in 0..600 {
         camera.sends(&packet(1), second * S).expect("plays");
         camera.session.timeout(second * S).expect("plays");
-        camera.session.request_key_frame(second * S);
+        camera.session.request_key_frame(true, second * S);
         camera.says("OPTIONS * RTSP/1.0\r\n\r\n", second * S).expect("plays");
     }
     let len = camera.session.transmit().len();

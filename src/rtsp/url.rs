@@ -134,8 +134,13 @@ impl CameraUrl {
         format!("{}{rest}", self.scheme.request_prefix())
     }
 
-    /// Path and query; `/` if it has none.
-    pub(super) fn path(&self) -> &str {
+    /// The place of another service of the same camera: all is the same but the port.
+    pub fn at_port(&self, port: u16) -> Self {
+        Self { port, ..self.clone() }
+    }
+
+    /// Path and query; `/` if it has none. It may contain a password.
+    pub fn path(&self) -> &str {
         match split_authority(self.after_scheme()).1 {
             "" => "/",
             path => path,

@@ -50,7 +50,8 @@ const TIERS: &[&str] = &["small", "medium", "large"];
 
 figures! {
     /// A camera's statistics, written by the media thread. `viewers` counts subscriptions, which
-    /// may outlive one camera of the slot, and `lost` is an answer to control: a reset keeps both.
+    /// may outlive one camera of the slot, `lost` is an answer to control, and `rtcp_in_vain` is
+    /// control's: a reset keeps them.
     CameraStats:
     ready: AtomicBool, reset,
         "Viewers may join: the stream has parameter sets and its marker habit is known.";
@@ -113,6 +114,13 @@ figures! {
         => "weir_camera_gop_seconds", "gauge", 1000;
     last_idr_us: AtomicU64, reset,
         "When the last IDR began, in microseconds of [`crate::clock::now_us`]; 0 for never.";
+    key_frames_asked: AtomicU64, reset,
+        "Key frames that the camera was asked for, at most one per second for all its viewers."
+        => "weir_camera_key_frame_requests_total", "counter";
+    key_frame_asked_us: AtomicU64, reset,
+        "When it was last asked for one, in microseconds of [`crate::clock::now_us`]; 0 for never.";
+    rtcp_in_vain: AtomicBool, keep,
+        "Written by control: the camera makes no key frame when it is asked for one by RTCP.";
     width: AtomicU32, reset, "Width of the picture by the SPS, in pixels; 0 before one.";
     height: AtomicU32, reset, "Height of the picture by the SPS, in pixels; 0 before one.";
     profile: AtomicU32, reset,

@@ -46,6 +46,8 @@ tasks! {
     camera: "camera slot", "its camera: a dial, the end of its connection, the next try";
     media_events: "media events", "what the media thread tells";
     handshakes: "handshake driver", "datagrams, offers, the next timer of a handshake";
+    key_frames: "key frames", "what viewers ask for, and whether it came";
+    onvif: "onvif conversation", "a camera's answer, or others that are asked";
     warnings: "warnings", "the next look at the statistics";
     supervisor: "service manager", "the next sign of life";
     reload: "reload", "SIGHUP";

@@ -263,6 +263,7 @@ mod tests {
 
     use super::super::content::PIECE_ITEMS;
     use super::*;
+    use crate::control::KeyFrameStatus;
     use crate::diagnosis::CameraFinding;
     use crate::limits::VERIFY_ANSWER_BYTES_MAX;
 
@@ -292,6 +293,12 @@ mod tests {
             gop_ms: Some(20_000),
             key_frame_age_ms: Some(20_000),
             sound: Some("PCMA"),
+            key_frame_requests: KeyFrameStatus {
+                asked: 0,
+                rtcp: "untried",
+                onvif: None,
+                onvif_problem: None,
+            },
             sound_problem: Some("s".repeat(100)),
             sound_packets: u64::from(u32::MAX),
             viewers: 512,

@@ -30,6 +30,7 @@ mod identity;
 mod import;
 mod joining;
 mod junk_offers;
+mod key_frames;
 mod kills;
 mod largest_file;
 mod last_good;

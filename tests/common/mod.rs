@@ -8,7 +8,8 @@
 //! - [`slow_clients`]: HTTP clients that take and do not give.
 //! - [`gateway`]: HTTP in front of HTTPS; [`slow_camera`]: cameras that make a dial hold its most.
 //! - [`flood`]: datagrams that mean nothing, thousands a second.
-//! - [`ffmpeg`]: encoder and judge of pictures; [`gstreamer`]: its RTSP server as a camera.
+//! - [`ffmpeg`]: encoder and judge of pictures; [`gstreamer`]: its RTSP server as a camera;
+//!   [`onvif_camera`]: the same with ONVIF.
 //! - [`fixture`]: one camera and a weir that serves it.
 //! - [`server`]: the weir program as a process, with its configuration, its log and its figures.
 //! - [`cable`]: a serial cable with somebody at its end.
@@ -46,6 +47,7 @@ pub mod full_load;
 pub mod gateway;
 pub mod gstreamer;
 pub mod key_extractor;
+pub mod onvif_camera;
 pub mod openssl;
 pub mod pprof;
 pub mod process;

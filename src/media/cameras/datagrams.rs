@@ -177,7 +177,7 @@ impl Connection {
         self.is_unread = self.receive(scratch, reorder, sink)?;
         self.session.release_due(CameraTrack::Picture, reorder, now_us, sink);
         if self.tell_counters(sink.stats) {
-            self.session.request_key_frame(now_us);
+            self.has_asked |= self.request_key_frame(sink.stats, now_us);
         }
         self.write()?;
         Ok(true)

@@ -183,7 +183,7 @@ fn play(
         }
         // The supervisor would end a silent session; here the bytes continue.
         let _ = session.timeout(now_us);
-        session.request_key_frame(now_us);
+        session.request_key_frame(true, now_us);
         now_us += READ_US;
     }
     session.teardown();

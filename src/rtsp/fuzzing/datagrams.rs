@@ -96,7 +96,7 @@ fn play(data: &[u8], carry: &mut CarryPool, pool: &mut ReorderPool) {
         }
         assert!(pool.counts().used <= REORDER_PACKETS_MAX + REORDER_SOUND_PACKETS_MAX);
         let _ = session.timeout(now_us);
-        session.request_key_frame(now_us);
+        session.request_key_frame(true, now_us);
     }
     for handed_on in [heard.picture, heard.sound] {
         assert!(handed_on.windows(2).all(|pair| pair[0] != pair[1]), "twice in a row");

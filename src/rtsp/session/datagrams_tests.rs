@@ -164,7 +164,7 @@ fn the_way_is_opened_before_play_and_with_each_report() {
     let (mut packets, mut pool) = (Packets::default(), reorder_pool());
     session.datagram(Picture, &rtp(1, 0, &[1]), &mut pool, S, &mut packets);
     session.datagram(Sound, &heard(1), &mut pool, S, &mut packets);
-    session.request_key_frame(2 * S);
+    session.request_key_frame(true, 2 * S);
     assert!(session.take_rtcp(Sound).bytes().is_empty(), "a key frame is the picture's matter");
     session.timeout(RTSP_REPORT_INTERVAL_US).expect("it plays");
     for (track, ssrc) in [(Picture, SSRC), (Sound, SOUND_SSRC)] {

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use super::*;
+use crate::control::KeyFrameStatus;
 
 fn playing(name: &str) -> CameraStatus {
     CameraStatus {
@@ -22,6 +23,12 @@ fn playing(name: &str) -> CameraStatus {
         gop_ms: None,
         key_frame_age_ms: None,
         sound: None,
+        key_frame_requests: KeyFrameStatus {
+            asked: 0,
+            rtcp: "untried",
+            onvif: None,
+            onvif_problem: None,
+        },
         sound_problem: None,
         sound_packets: 0,
         viewers: 0,
