@@ -50,6 +50,7 @@ mod privileges;
 mod profiles;
 mod program_file;
 mod proxies;
+mod recordings;
 mod reload;
 mod resend;
 mod selftest;

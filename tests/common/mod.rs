@@ -20,6 +20,7 @@
 //! - [`viewer`]: WHEP viewers; [`key_extractor`] takes the keys out of their handshake, [`srtp`]
 //!   and [`rtcp`] speak with them, [`reception`] keeps the ledger of what arrived,
 //!   [`first_picture`] waits for a whole key frame.
+//! - [`recording`]: RTP that others have recorded.
 //! - [`reassemble`]: RTP packets back into access units, strictly.
 //! - [`window`]: a time in which cameras and viewers count the same frames.
 //! - [`chunking_relay`]: a TCP relay in front of a camera that decides where weir's reads end.
@@ -56,6 +57,7 @@ pub mod quirks;
 pub mod raw_camera;
 pub mod reassemble;
 pub mod reception;
+pub mod recording;
 pub mod relay;
 pub mod rtcp;
 pub mod rtp;

@@ -12,32 +12,45 @@ pub struct RawCamera {
     /// Its URL.
     pub url: String,
     listener: TcpListener,
+    sdp: Option<String>,
+    channel: u8,
 }
 
 impl RawCamera {
     /// Listens from now on.
     pub fn open() -> Self {
+        Self::with(None, 0)
+    }
+
+    /// The same with this SDP, and with the pictures on this channel.
+    pub fn describing(sdp: &str, channel: u8) -> Self {
+        Self::with(Some(sdp.to_owned()), channel)
+    }
+
+    fn with(sdp: Option<String>, channel: u8) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("a bound socket");
-        Self { url: format!("rtsp://{address}/raw"), listener }
+        Self { url: format!("rtsp://{address}/raw"), listener, sdp, channel }
     }
 
     /// The next connection that asks to play, and was told that it does.
     pub fn playing(&self) -> TcpStream {
         let mut dials = self.listener.incoming().flatten();
-        dials.find_map(play).expect("it listens")
+        dials.find_map(|dial| play(dial, self)).expect("it listens")
     }
 }
 
 /// Answers what a dial asks, up to PLAY; `None` when it goes away before.
-fn play(mut dial: TcpStream) -> Option<TcpStream> {
+fn play(mut dial: TcpStream, camera: &RawCamera) -> Option<TcpStream> {
     dial.set_nodelay(true).ok()?;
     let (mut inbox, mut bytes) = (Vec::new(), [0; 4096]);
     loop {
         while let Next::Request(request) = next(&mut inbox) {
-            let transport = [("Transport", "RTP/AVP/TCP;unicast;interleaved=0-1")];
+            let (rtp, rtcp) = (camera.channel, camera.channel + 1);
+            let transport = format!("RTP/AVP/TCP;unicast;interleaved={rtp}-{rtcp}");
+            let transport = [("Transport", transport.as_str())];
             let (headers, body) = match request.method.as_str() {
-                "DESCRIBE" => (&[][..], description(None)),
+                "DESCRIBE" => (&[][..], description_of(camera)),
                 "SETUP" => (&transport[..], String::new()),
                 _ => (&[][..], String::new()),
             };
@@ -51,6 +64,10 @@ fn play(mut dial: TcpStream) -> Option<TcpStream> {
             _ => return None,
         }
     }
+}
+
+fn description_of(camera: &RawCamera) -> String {
+    camera.sdp.clone().unwrap_or_else(|| description(None))
 }
 
 /// RTP packets of one source, one after the other, each behind its interleaved header.
