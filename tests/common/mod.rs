@@ -26,6 +26,7 @@
 //! - [`chunking_relay`]: a TCP relay in front of a camera that decides where weir's reads end.
 //! - [`relay`]: a UDP relay in front of the media port that loses, delays and counts.
 //! - [`process`]: CPU time and memory of a process; [`pprof`]: a reader of profiles.
+//! - [`retina_client`]: retina as another client of a camera.
 //! - [`tls`]: openssl, curl and rustls as clients of HTTPS.
 //! - [`tls_front`]: openssl in front of a camera.
 //! - [`ptrace`]: one thread of a process, stopped.
@@ -59,6 +60,7 @@ pub mod reassemble;
 pub mod reception;
 pub mod recording;
 pub mod relay;
+pub mod retina_client;
 pub mod rtcp;
 pub mod rtp;
 pub mod server;

@@ -8,6 +8,7 @@ mod keepalives;
 mod lasting;
 mod login;
 mod packets;
+mod retina;
 mod urls;
 
 use std::collections::BTreeSet;
@@ -157,6 +158,11 @@ fn compare(units: &[AccessUnit], camera: &QuirkCamera) -> Judged {
 macro_rules! rows {
     ($($name:ident: $habits:expr, $judge:expr;)+) => {
         pub(super) const NAMES: &[&str] = &[$(stringify!($name)),+];
+
+        pub(super) fn habits() -> Vec<(&'static str, $crate::common::quirks::habits::Habits)> {
+            vec![$((stringify!($name), $habits)),+]
+        }
+
         $(
             #[test]
             fn $name() {

@@ -76,6 +76,8 @@ pub struct QuirkCamera {
     pub sets: Vec<Vec<u8>>,
     /// The slices of its pictures, which it shows over and over.
     pub slices: Vec<Vec<u8>>,
+    /// The same, by picture.
+    pub pictures: Vec<Vec<Vec<u8>>>,
     /// What happened.
     pub seen: Arc<Seen>,
     threads: Vec<JoinHandle<()>>,
@@ -104,7 +106,11 @@ impl QuirkCamera {
         let path = if habits.path.is_empty() { "stream1" } else { habits.path };
         let units = units(&habits);
         let sets = units[0][..2].to_vec();
-        let slices = units.iter().flatten().filter(|nal| is_slice(nal)).cloned().collect();
+        let slices_of = |unit: &Vec<Vec<u8>>| {
+            unit.iter().filter(|nal| is_slice(nal)).cloned().collect::<Vec<_>>()
+        };
+        let pictures: Vec<_> = units.iter().map(slices_of).collect();
+        let slices = pictures.concat();
         let seen = Arc::new(Seen::default());
         let camera = Arc::new(Camera { habits, address, other, units, seen: seen.clone() });
         let accepting = listeners.map(|listener| {
@@ -112,7 +118,7 @@ impl QuirkCamera {
             thread::spawn(move || accept(&listener, &camera))
         });
         let url = format!("rtsp://{}{address}/{path}", habits.userinfo);
-        Self { url, sets, slices, seen, threads: accepting.into() }
+        Self { url, sets, slices, pictures, seen, threads: accepting.into() }
     }
 }
 
