@@ -10,6 +10,6 @@ Profile {
     library_heap_bytes: (11456 + 17 * 88) * KIB,
     diagnostics_connection_heap_bytes: 80 * KIB, // the names of all cameras
     shared_heap_bytes: 1472 * KIB,
-    total_bytes: 36 * MIB + 256 * KIB,
+    total_bytes: 36 * MIB,
     ..include!("edge-64.rs")
 }
