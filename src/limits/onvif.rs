@@ -17,6 +17,8 @@ pub const ONVIF_READ_BYTES: usize = 8 * KIB;
 pub const ONVIF_REQUEST_MS_MAX: u64 = 4_000;
 /// Elements within one another in an answer; profiles have 8. More are refused.
 pub const ONVIF_DEPTH_MAX: usize = 32;
+/// Bytes of an element's text that are kept: the longest that matters is the URL of a stream.
+pub const ONVIF_TEXT_BYTES_MAX: usize = 1024;
 /// Bytes of the path of a service, where the camera says it. A longer one is refused.
 pub const ONVIF_PATH_BYTES_MAX: usize = 256;
 /// Bytes of the token of a profile (ONVIF's `ReferenceToken` has 64). A longer one is left out.

@@ -1,7 +1,7 @@
 //! Reads XML as cameras write it: elements by their local names, as prefixes differ from make to
 //! make, with their text and their `token`.
 //!
-//! Bounded by [`ONVIF_DEPTH_MAX`] elements within one another and [`TEXT_BYTES_MAX`] of the text of
+//! Bounded by [`ONVIF_DEPTH_MAX`] elements within one another and [`ONVIF_TEXT_BYTES_MAX`] of the text of
 //! each. A document type is refused, and no entity but XML's own five and characters by number is
 //! known, so that nothing is expanded.
 
@@ -10,10 +10,7 @@ use quick_xml::escape::{resolve_predefined_entity, unescape};
 use quick_xml::events::{BytesStart, Event};
 
 use super::error::AnswerError;
-use crate::limits::ONVIF_DEPTH_MAX;
-
-/// Bytes of an element's text that are kept; the longest that matters is the URL of a stream.
-const TEXT_BYTES_MAX: usize = 1024;
+use crate::limits::{ONVIF_DEPTH_MAX, ONVIF_TEXT_BYTES_MAX};
 
 macro_rules! elements {
     ($($name:ident)*) => {
@@ -101,7 +98,7 @@ fn token(start: &BytesStart<'_>) -> Option<String> {
     let mut attributes = start.attributes();
     let mut found = attributes.with_checks(false).flatten();
     let value = found.find(|one| one.key.local_name().as_ref() == "token")?.value;
-    let raw = Some(&*value).filter(|raw| raw.len() <= TEXT_BYTES_MAX)?;
+    let raw = Some(&*value).filter(|raw| raw.len() <= ONVIF_TEXT_BYTES_MAX)?;
     unescape(raw).ok().map(|text| text.into_owned())
 }
 
@@ -114,7 +111,7 @@ struct LeafText {
 
 impl LeafText {
     fn push(&mut self, part: &str) {
-        self.is_too_long |= self.text.len() + part.len() > TEXT_BYTES_MAX;
+        self.is_too_long |= self.text.len() + part.len() > ONVIF_TEXT_BYTES_MAX;
         if !self.is_too_long {
             self.text.push_str(part);
         }
@@ -162,7 +159,7 @@ mod tests {
     #[test]
     fn the_text_of_an_element_is_bounded() {
         let of = |bytes: usize| texts(&format!("<Uri>{}</Uri>", "x".repeat(bytes)));
-        assert_eq!(of(TEXT_BYTES_MAX).expect("read")[0].1.len(), TEXT_BYTES_MAX);
-        assert_eq!(of(TEXT_BYTES_MAX + 1).expect("read")[0].1, "");
+        assert_eq!(of(ONVIF_TEXT_BYTES_MAX).expect("read")[0].1.len(), ONVIF_TEXT_BYTES_MAX);
+        assert_eq!(of(ONVIF_TEXT_BYTES_MAX + 1).expect("read")[0].1, "");
     }
 }
