@@ -141,6 +141,18 @@ pub enum BoxSlotState {
     Empty,
 }
 
+impl BoxSlotState {
+    /// The word for it, the same in the API, at the console and in the metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Standby => "standby",
+            Self::GivenUp => "given up",
+            Self::Empty => "empty",
+        }
+    }
+}
+
 /// An update under trial, as `slots` shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UpdateReport {

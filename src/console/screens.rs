@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::appliance::request::{BoxSlotState, SlotsReport, WatchdogReport};
+use crate::appliance::request::{SlotsReport, WatchdogReport};
 use crate::control::{CameraCount, CameraStatus, Reloaded, SessionStatus, StatusReport};
 use crate::diagnosis::{CameraFinding, Diagnosis, FindingSeverity};
 use crate::limits::PROFILE;
@@ -285,7 +285,7 @@ pub(super) fn slots(report: &SlotsReport) -> String {
             of(&slot.version),
             of(&slot.build),
             slot.tries_left,
-            slot_state(slot.state),
+            slot.state.name(),
             slot.why.as_deref().unwrap_or_default()
         );
         line(&mut text, row.trim_end());
@@ -304,15 +304,6 @@ pub(super) fn slots(report: &SlotsReport) -> String {
         line(&mut text, "the watchdog has reset the box before this start");
     }
     text
-}
-
-fn slot_state(state: BoxSlotState) -> &'static str {
-    match state {
-        BoxSlotState::Running => "running",
-        BoxSlotState::Standby => "standby",
-        BoxSlotState::GivenUp => "given up",
-        BoxSlotState::Empty => "empty",
-    }
 }
 
 /// The `net` screen: links, addresses and the media port.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{escaped, head};
-use crate::appliance::request::{BoxSlotState, SlotReport, SlotsReport};
+use crate::appliance::request::{SlotReport, SlotsReport};
 
 /// Writes the figures of a box; of weir beside other programs there are none.
 pub(super) fn write(text: &mut String, report: &SlotsReport) -> std::fmt::Result {
@@ -20,7 +20,7 @@ pub(super) fn write(text: &mut String, report: &SlotsReport) -> std::fmt::Result
     )?;
     for SlotReport { slot, version, build, state, .. } in slots {
         let [version, build] = [version, build].map(|text| label(text.as_deref().unwrap_or("")));
-        let state = word(*state);
+        let state = state.name();
         writeln!(
             text,
             "{name}{{slot=\"{slot}\",version=\"{version}\",build=\"{build}\",state=\"{state}\"}} 1"
@@ -48,14 +48,4 @@ pub(super) fn write(text: &mut String, report: &SlotsReport) -> std::fmt::Result
 
 fn label(text: &str) -> Box<str> {
     escaped(text.to_owned())
-}
-
-/// A slot's state as `/api/box` has it.
-const fn word(state: BoxSlotState) -> &'static str {
-    match state {
-        BoxSlotState::Running => "running",
-        BoxSlotState::Standby => "standby",
-        BoxSlotState::GivenUp => "given up",
-        BoxSlotState::Empty => "empty",
-    }
 }
