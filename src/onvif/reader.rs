@@ -1,9 +1,9 @@
 //! Reads XML as cameras write it: elements by their local names, as prefixes differ from make to
 //! make, with their text and their `token`.
 //!
-//! Bounded by [`ONVIF_DEPTH_MAX`] elements within one another and [`ONVIF_TEXT_BYTES_MAX`] of the text of
-//! each. A document type is refused, and no entity but XML's own five and characters by number is
-//! known, so that nothing is expanded.
+//! Bounded by [`ONVIF_DEPTH_MAX`] elements within one another and [`ONVIF_TEXT_BYTES_MAX`] of the
+//! text of each. A document type is refused, and no entity but XML's own five and characters by
+//! number is known, so that nothing is expanded.
 
 use quick_xml::Reader;
 use quick_xml::escape::{resolve_predefined_entity, unescape};
