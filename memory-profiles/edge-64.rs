@@ -10,7 +10,7 @@ Profile {
     handshakes: 16,
     offers_waiting: 256,
     ring_chunk_bytes: 8 * KIB,
-    ring_chunks: 1200, // 9.3 MiB: a key frame of 103 KB and 0.1 s of 4 Mbit/s for each camera
+    ring_chunks: 1128, // 8.8 MiB: a key frame of 107 KB and 0.06 s of 4 Mbit/s for each camera
     carry_small: 64,
     carry_medium: 16,
     carry_large: 8,

@@ -4,14 +4,20 @@
 //!
 //! All zeros are a valid empty state, so a static of it takes no bytes in the program file.
 
+use std::ops::Range;
+
 use crate::limits::{CHUNK_PACKETS_MAX, CHUNKS_MAX, PROFILE};
 use crate::status::Counts;
 
 use super::packet::Flags;
 
 /// The pool of chunks.
+///
+/// Rings look at the states of chunks for every read: they lie together, so that they stay in the
+/// CPU's cache while packets pass through it.
 #[derive(Debug)]
 pub struct Chunks {
+    states: [ChunkState; CHUNKS_MAX],
     chunks: [Chunk; CHUNKS_MAX],
     /// Chunks from this number on were never used.
     fresh: u16,
@@ -20,19 +26,24 @@ pub struct Chunks {
     usage: Counts,
 }
 
-/// Consecutive packets of one ring.
+/// What a chunk holds: consecutive packets of one ring.
 #[derive(Debug)]
-pub(super) struct Chunk {
+pub(super) struct ChunkState {
     /// The stream-wide index of the first packet.
     pub(super) first: u64,
+    /// When its last packet was published, in µs.
+    pub(super) newest_us: u64,
     /// Bytes used by published packets.
     filled: u32,
     /// The number of packets published.
     count: u16,
-    /// When its last packet was published, in µs.
-    pub(super) newest_us: u64,
     /// For a chunk in the free list: the next free chunk, plus one.
     next: u16,
+}
+
+/// The packets of a chunk.
+#[derive(Debug)]
+struct Chunk {
     packets: [Descriptor; CHUNK_PACKETS_MAX],
     bytes: [u8; PROFILE.ring_chunk_bytes],
 }
@@ -50,6 +61,7 @@ impl Chunks {
     /// A pool with every chunk free.
     pub const fn new() -> Self {
         Self {
+            states: [const { ChunkState::new() }; CHUNKS_MAX],
             chunks: [const { Chunk::new() }; CHUNKS_MAX],
             fresh: 0,
             free: 0,
@@ -87,7 +99,7 @@ impl Chunks {
     pub(super) fn take(&mut self) -> Option<u16> {
         let chunk = if self.free > 0 {
             let chunk = self.free - 1;
-            self.free = self.chunks[usize::from(chunk)].next;
+            self.free = self.state(chunk).next;
             chunk
         } else if usize::from(self.fresh) < CHUNKS_MAX {
             self.fresh += 1;
@@ -101,17 +113,59 @@ impl Chunks {
 
     /// Puts a chunk back on the free list.
     pub(super) fn give(&mut self, chunk: u16) {
-        self.chunks[usize::from(chunk)].next = self.free;
+        self.state_mut(chunk).next = self.free;
         self.free = chunk + 1;
         self.usage.used -= 1;
     }
 
-    pub(super) fn chunk(&self, chunk: u16) -> &Chunk {
-        &self.chunks[usize::from(chunk)]
+    pub(super) fn state(&self, chunk: u16) -> &ChunkState {
+        &self.states[usize::from(chunk)]
     }
 
-    pub(super) fn chunk_mut(&mut self, chunk: u16) -> &mut Chunk {
-        &mut self.chunks[usize::from(chunk)]
+    pub(super) fn state_mut(&mut self, chunk: u16) -> &mut ChunkState {
+        &mut self.states[usize::from(chunk)]
+    }
+
+    /// A chunk's bytes after the last published packet.
+    pub(super) fn room(&mut self, chunk: u16) -> &mut [u8] {
+        let chunk = usize::from(chunk);
+        &mut self.chunks[chunk].bytes[self.states[chunk].filled as usize..]
+    }
+
+    /// Publishes the range `payload` of [`Self::room`] as the chunk's next packet.
+    pub(super) fn publish(
+        &mut self,
+        chunk: u16,
+        payload: Range<usize>,
+        timestamp: u32,
+        flags: Flags,
+    ) {
+        let chunk = usize::from(chunk);
+        let (state, Chunk { packets, bytes }) = (&mut self.states[chunk], &mut self.chunks[chunk]);
+        let start = state.filled as usize + payload.start;
+        let end = state.filled as usize + payload.end;
+        assert!(end <= bytes.len(), "a packet lies in the room reserved for it");
+        #[allow(clippy::cast_possible_truncation)] // limits.rs: a chunk has at most 64 KiB
+        {
+            packets[usize::from(state.count)] =
+                Descriptor { timestamp, offset: start as u16, bytes: payload.len() as u16, flags };
+            state.filled = end as u32;
+        }
+        state.count += 1;
+    }
+
+    /// The descriptor and the bytes of the packet with this stream-wide index; `None` when it is
+    /// not in this chunk.
+    pub(super) fn packet(&self, chunk: u16, index: u64) -> Option<(Descriptor, &[u8])> {
+        let state = self.state(chunk);
+        let at = usize::try_from(index.checked_sub(state.first)?).ok()?;
+        if at >= usize::from(state.count) {
+            return None;
+        }
+        let chunk = &self.chunks[usize::from(chunk)];
+        let packet = chunk.packets[at];
+        let start = usize::from(packet.offset);
+        Some((packet, &chunk.bytes[start..start + usize::from(packet.bytes)]))
     }
 }
 
@@ -125,15 +179,13 @@ impl Chunk {
     const fn new() -> Self {
         const EMPTY: Descriptor =
             Descriptor { timestamp: 0, offset: 0, bytes: 0, flags: Flags::NONE };
-        Self {
-            first: 0,
-            filled: 0,
-            count: 0,
-            newest_us: 0,
-            next: 0,
-            packets: [EMPTY; CHUNK_PACKETS_MAX],
-            bytes: [0; PROFILE.ring_chunk_bytes],
-        }
+        Self { packets: [EMPTY; CHUNK_PACKETS_MAX], bytes: [0; PROFILE.ring_chunk_bytes] }
+    }
+}
+
+impl ChunkState {
+    const fn new() -> Self {
+        Self { first: 0, newest_us: 0, filled: 0, count: 0, next: 0 }
     }
 
     /// Empties the chunk; the packet published next has the index `first`.
@@ -152,41 +204,5 @@ impl Chunk {
     pub(super) fn has_room(&self, bytes: usize) -> bool {
         usize::from(self.count) < CHUNK_PACKETS_MAX
             && self.filled as usize + bytes <= PROFILE.ring_chunk_bytes
-    }
-
-    /// The bytes after the last published packet.
-    pub(super) fn room(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.filled as usize..]
-    }
-
-    /// Publishes the range `payload` of [`Self::room`] as the chunk's next packet.
-    pub(super) fn publish(
-        &mut self,
-        payload: std::ops::Range<usize>,
-        timestamp: u32,
-        flags: Flags,
-    ) {
-        let start = self.filled as usize + payload.start;
-        let end = self.filled as usize + payload.end;
-        assert!(end <= self.bytes.len(), "a packet lies in the room reserved for it");
-        #[allow(clippy::cast_possible_truncation)] // limits.rs: a chunk has at most 64 KiB
-        {
-            self.packets[usize::from(self.count)] =
-                Descriptor { timestamp, offset: start as u16, bytes: payload.len() as u16, flags };
-            self.filled = end as u32;
-        }
-        self.count += 1;
-    }
-
-    /// The descriptor and the bytes of the packet with this stream-wide index; `None` when it is
-    /// not in this chunk.
-    pub(super) fn packet(&self, index: u64) -> Option<(Descriptor, &[u8])> {
-        let slot = usize::try_from(index.checked_sub(self.first)?).ok()?;
-        if slot >= usize::from(self.count) {
-            return None;
-        }
-        let packet = self.packets[slot];
-        let start = usize::from(packet.offset);
-        Some((packet, &self.bytes[start..start + usize::from(packet.bytes)]))
     }
 }

@@ -99,12 +99,11 @@ impl Ring {
     ) -> &'c mut [u8] {
         debug_assert!(bytes <= PROFILE.ring_chunk_bytes, "a packet fits a chunk");
         let open = match self.chunks.back() {
-            Some(&chunk) if chunks.chunk(chunk).has_room(bytes) => chunk,
+            Some(&chunk) if chunks.state(chunk).has_room(bytes) => chunk,
             _ => self.open_chunk(chunks, now_us),
         };
-        let open = chunks.chunk_mut(open);
-        open.newest_us = now_us;
-        open.room()
+        chunks.state_mut(open).newest_us = now_us;
+        chunks.room(open)
     }
 
     /// Publishes the range `payload` of the room reserved last; returns the packet's index.
@@ -119,7 +118,7 @@ impl Ring {
         flags: Flags,
     ) -> u64 {
         let open = *self.chunks.back().expect("room is reserved before it is published");
-        chunks.chunk_mut(open).publish(payload, timestamp, flags);
+        chunks.publish(open, payload, timestamp, flags);
         self.head += 1;
         if flags.marker() {
             self.marked = self.head;
@@ -135,9 +134,9 @@ impl Ring {
         let chunk = if index >= self.tail {
             *self.chunks.get(self.position(chunks, index))?
         } else {
-            *self.still.iter().find(|chunk| chunks.chunk(**chunk).end() > index)?
+            *self.still.iter().find(|chunk| chunks.state(**chunk).end() > index)?
         };
-        let (descriptor, payload) = chunks.chunk(chunk).packet(index)?;
+        let (descriptor, payload) = chunks.packet(chunk, index)?;
         Some(Packet { index, payload, timestamp: descriptor.timestamp, flags: descriptor.flags })
     }
 
@@ -251,7 +250,7 @@ impl Ring {
             chunks.take().expect("no read without room")
         });
         self.opened = self.opened.saturating_add(1);
-        chunks.chunk_mut(chunk).restart(self.head);
+        chunks.state_mut(chunk).restart(self.head);
         self.chunks.push_back(chunk).expect("there is a place now");
         chunk
     }
@@ -271,7 +270,7 @@ impl Ring {
 
     /// The position in the ring of the chunk that holds `index`, which is between tail and head.
     fn position(&self, chunks: &Chunks, index: u64) -> usize {
-        let begins_by = |&chunk: &u16| chunks.chunk(chunk).first <= index;
+        let begins_by = |&chunk: &u16| chunks.state(chunk).first <= index;
         // Most viewers read the newest packets, which are still in the processor's caches.
         let mut newest = self.chunks.iter().rev().take(READ_CHUNKS_MAX);
         if let Some(passed) = newest.position(begins_by) {
@@ -326,7 +325,7 @@ impl<'c> Iterator for Packets<'c> {
                 }
                 continue;
             };
-            let Some((descriptor, payload)) = self.chunks.chunk(*chunk).packet(self.index) else {
+            let Some((descriptor, payload)) = self.chunks.packet(*chunk, self.index) else {
                 self.held.0 = rest;
                 continue;
             };

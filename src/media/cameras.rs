@@ -32,6 +32,10 @@ pub struct Cameras {
     has_more: SlotSet,
     /// Slots whose sound must be read again without an event.
     has_sound_due: SlotSet,
+    /// Slots of cameras whose RTP comes as datagrams.
+    by_datagrams: SlotSet,
+    /// Slots of cameras with sound.
+    with_sound: SlotSet,
     /// A camera was asked for a key frame, which control has not been told yet.
     has_asked: bool,
 }
@@ -76,13 +80,17 @@ pub(super) struct RingSink<'a> {
     pub(super) sound: &'a mut Sound,
     pub(super) chunks: &'a mut Chunks,
     pub(super) stats: &'static CameraStats,
+    /// The camera has sound, with which the picture must keep together.
+    pub(super) has_sound: bool,
     pub(super) now_us: u64,
 }
 
 impl rtsp::Sink for RingSink<'_> {
     fn rtp(&mut self, packet: &[u8]) {
         self.stream.rtp(self.chunks, packet, self.now_us);
-        self.sound.picture_came(packet, self.now_us);
+        if self.has_sound {
+            self.sound.picture_came(packet, self.now_us);
+        }
     }
 
     fn report(&mut self, packet: &[u8]) {
@@ -114,6 +122,8 @@ impl Cameras {
             slots: heapless::Vec::new(),
             has_more: SlotSet::EMPTY,
             has_sound_due: SlotSet::EMPTY,
+            by_datagrams: SlotSet::EMPTY,
+            with_sound: SlotSet::EMPTY,
             has_asked: false,
         }
     }
@@ -154,6 +164,7 @@ impl Cameras {
             has_asked: false,
         };
         connection.write()?;
+        self.by_datagrams.set(slot, connection.datagrams.is_some());
         self.slots[slot] = Some(connection);
         Ok(())
     }
@@ -293,6 +304,21 @@ impl Cameras {
         Some(connection.unread_us())
     }
 
+    /// Whether a slot's camera sends its RTP as datagrams.
+    pub(super) fn has_datagrams(&self, slot: usize) -> bool {
+        self.by_datagrams.has(slot)
+    }
+
+    /// Notes whether a slot's camera has sound.
+    pub(super) fn set_sound(&mut self, slot: usize, has_sound: bool) {
+        self.with_sound.set(slot, has_sound);
+    }
+
+    /// Whether a slot's camera has sound.
+    pub(super) fn has_sound(&self, slot: usize) -> bool {
+        self.with_sound.has(slot)
+    }
+
     /// Whether a slot has a connection.
     pub(super) fn is_connected(&self, slot: usize) -> bool {
         self.slots[slot].is_some()
@@ -307,6 +333,7 @@ impl Cameras {
     ) {
         self.has_more.set(slot, false);
         self.has_sound_due.set(slot, false);
+        self.by_datagrams.set(slot, false);
         if let Some(mut connection) = self.slots[slot].take() {
             connection.session.release(carry, reorder);
             // Closing the socket removes it from the readiness queue as well.

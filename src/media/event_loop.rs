@@ -92,7 +92,6 @@ impl EventLoop {
         let port = socket.port()?;
         let fd = socket.as_raw_fd();
         poll.registry().register(&mut SourceFd(&fd), SOCKET, Interest::READABLE)?;
-        memory.sessions.prepare();
         memory.cameras.prepare();
         if !socket.has_gso() {
             memory.batch.disable_gso();
@@ -248,6 +247,7 @@ impl EventLoop {
             status::CAMERAS[slot].reset();
         }
         sounds[slot].connect(sound.track().map(|track| (track.payload_type, track.codec)));
+        cameras.set_sound(slot, sound.track().is_some());
         sounds[slot].report(&status::CAMERAS[slot]);
         streams[slot].connect(video.codec, video.payload_type, &sets);
         status::CAMERAS[slot].lost.store(0, Release);
@@ -298,7 +298,9 @@ impl EventLoop {
         streams[slot].begin_read();
         streams[slot].hold_unserved();
         let (stream, sound) = (&mut streams[slot], &mut sounds[slot]);
-        let mut sink = RingSink { stream, sound, chunks, stats: &status::CAMERAS[slot], now_us };
+        let has_sound = cameras.has_sound(slot);
+        let stats = &status::CAMERAS[slot];
+        let mut sink = RingSink { stream, sound, chunks, stats, has_sound, now_us };
         let read = cameras.read(slot, read_scratch, (carry, reorder), &mut sink);
         // Packets read before the connection ended are served too; their chunks are held until
         // then.
@@ -322,7 +324,9 @@ impl EventLoop {
         let Memory { streams, sounds, chunks, reorder, read_scratch, cameras, .. } =
             &mut *self.memory;
         let (stream, sound) = (&mut streams[slot], &mut sounds[slot]);
-        let mut sink = RingSink { stream, sound, chunks, stats: &status::CAMERAS[slot], now_us };
+        let has_sound = cameras.has_sound(slot);
+        let stats = &status::CAMERAS[slot];
+        let mut sink = RingSink { stream, sound, chunks, stats, has_sound, now_us };
         match cameras.read_sound(slot, read_scratch, reorder, &mut sink) {
             Ok(true) => self.serve(slot),
             Ok(false) => {}
@@ -335,7 +339,9 @@ impl EventLoop {
         let now_us = self.now_us;
         let Memory { streams, sounds, chunks, cameras, .. } = &mut *self.memory;
         let (stream, sound) = (&mut streams[slot], &mut sounds[slot]);
-        let mut sink = RingSink { stream, sound, chunks, stats: &status::CAMERAS[slot], now_us };
+        let has_sound = cameras.has_sound(slot);
+        let stats = &status::CAMERAS[slot];
+        let mut sink = RingSink { stream, sound, chunks, stats, has_sound, now_us };
         cameras.read_rtcp(slot, track, &mut sink);
     }
 

@@ -44,9 +44,9 @@ fn sound_view(sound: &Sound, now_us: u64) -> SoundView<'_> {
 /// The time on an RTP clock, from a timestamp and when that was, which may lie ahead. Picture and
 /// sound both count from the arrival, so that a browser shows together what came together.
 fn timestamp_now((timestamp, at_us): (u32, u64), clock_hz: u32, now_us: u64) -> u32 {
-    let us = i128::from(now_us) - i128::from(at_us);
+    let us = now_us.wrapping_sub(at_us).cast_signed();
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // RTP timestamps wrap
-    let ticks = (us * i128::from(clock_hz) / 1_000_000) as u32;
+    let ticks = (us.saturating_mul(i64::from(clock_hz)) / 1_000_000) as u32;
     timestamp.wrapping_add(ticks)
 }
 
@@ -61,7 +61,6 @@ impl EventLoop {
         let Memory { streams, sounds, chunks, subscribers, sessions, batch, .. } =
             &mut *self.memory;
         let view = view(streams, slot, chunks, now_us);
-        let sound_view = sound_view(&sounds[slot], now_us);
         let ntp = clock::ntp(now_us);
         let (mut furthest, mut wanted) = (Served::UpToDate, None);
         let mut at = subscribers.first(u16::try_from(slot).unwrap_or(u16::MAX));
@@ -80,7 +79,7 @@ impl EventLoop {
                     served
                 }
                 SubscribedMedia::Sound(subscription) => {
-                    subscription.serve(sound_view, &mut context)
+                    subscription.serve(sound_view(&sounds[slot], now_us), &mut context)
                 }
             };
             furthest = furthest.max(served);

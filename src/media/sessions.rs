@@ -42,17 +42,18 @@ impl SessionSlots {
         Self { sessions: heapless::Vec::new() }
     }
 
-    /// Creates every slot, empty. Called once, before the first use.
-    pub(super) fn prepare(&mut self) {
-        while !self.sessions.is_full() {
+    /// The slot with this number, for a new use; `None` beyond the table. Slots are made as they are
+    /// first used, so that those which never were take no memory.
+    pub(super) fn open(&mut self, slot: u16) -> Option<&mut SessionSlot> {
+        while self.sessions.len() <= usize::from(slot) {
             let pairs = Pairs::new(IceCredentials::none());
             let session = SessionSlot { generation: 0, pairs, state: State::Empty };
-            // The loop's condition: it is not full.
-            let _ = self.sessions.push(session);
+            self.sessions.push(session).ok()?;
         }
+        self.slot(slot)
     }
 
-    /// The slot with this number; `None` beyond the table.
+    /// The slot with this number; `None` if it was never used.
     pub(super) fn slot(&mut self, slot: u16) -> Option<&mut SessionSlot> {
         self.sessions.get_mut(usize::from(slot))
     }
@@ -71,8 +72,27 @@ impl SessionSlots {
         }
     }
 
-    /// The numbers of all slots, for iteration.
+    /// The numbers of all slots that were used, for iteration.
     pub(super) fn slots(&self) -> std::ops::Range<u16> {
         0..u16::try_from(self.sessions.len()).unwrap_or(u16::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_made_as_they_are_first_used_and_none_beyond_the_table() {
+        let mut sessions = Box::new(SessionSlots::new());
+        assert_eq!(sessions.slots(), 0..0);
+        assert!(sessions.slot(2).is_none());
+        sessions.open(2).expect("room").generation = 7;
+        assert_eq!(sessions.slots(), 0..3);
+        assert_eq!(sessions.open(2).map(|slot| slot.generation), Some(7), "it is the same slot");
+        let max = u16::try_from(SESSIONS_MAX).expect("few");
+        assert!(sessions.open(max - 1).is_some());
+        assert!(sessions.open(max).is_none());
+        assert_eq!(sessions.slots(), 0..max);
     }
 }

@@ -207,7 +207,7 @@ impl EventLoop {
     pub(super) fn expect(&mut self, expect: Expect) {
         let Expect { session: id, credentials } = expect;
         self.memory.demux.forget(id.slot);
-        let Some(session) = self.memory.sessions.slot(id.slot) else { return };
+        let Some(session) = self.memory.sessions.open(id.slot) else { return };
         session.generation = id.generation;
         session.pairs = Pairs::new(credentials);
         session.state = State::Handshake(Admission::new(self.now_us));

@@ -29,7 +29,7 @@ impl Ring {
         }
         let idr = self.idr.map(|idr| idr.begins).filter(|begins| *begins >= self.tail);
         let needed = idr.unwrap_or(self.head).min(self.wanted.unwrap_or(self.head));
-        while self.chunks.front().is_some_and(|&oldest| chunks.chunk(oldest).end() <= needed)
+        while self.chunks.front().is_some_and(|&oldest| chunks.state(oldest).end() <= needed)
             && self.is_old(chunks, 0, now_us)
         {
             self.drop_oldest(chunks);
@@ -54,7 +54,7 @@ impl Ring {
         let Some(group) = self.group(chunks, now_us) else { return false };
         for position in 0..group.end {
             let Some(chunk) = self.chunks.pop_front() else { break };
-            self.tail = chunks.chunk(chunk).end();
+            self.tail = chunks.state(chunk).end();
             if position < group.start && self.still.push_back(chunk).is_ok() {
                 continue;
             }
@@ -84,7 +84,7 @@ impl Ring {
 
     /// When the oldest chunk got its last packet; `None` if that chunk must not be given up.
     pub(crate) fn oldest_us(&self, chunks: &Chunks) -> Option<u64> {
-        let oldest = chunks.chunk(*self.chunks.front()?);
+        let oldest = chunks.state(*self.chunks.front()?);
         let is_served = self.unserved.is_none_or(|index| oldest.end() <= index);
         (self.chunks.len() > 1 && is_served).then_some(oldest.newest_us)
     }
@@ -99,7 +99,7 @@ impl Ring {
         let count = self.chunks.len();
         let mut held = ChunkUse { key_frame: self.still.len(), ..ChunkUse::default() };
         let is_unserved = |at: usize| {
-            let end = self.chunks.get(at).map(|chunk| chunks.chunk(*chunk).end());
+            let end = self.chunks.get(at).map(|chunk| chunks.state(*chunk).end());
             self.unserved.zip(end).is_some_and(|(index, end)| end > index)
         };
         let served = (0..count).take_while(|at| !is_unserved(*at)).count();
@@ -133,7 +133,7 @@ impl Ring {
     /// Whether the chunk at a position is closed, served to all viewers and older than history.
     fn is_old(&self, chunks: &Chunks, position: usize, now_us: u64) -> bool {
         let Some(&chunk) = self.chunks.get(position) else { return false };
-        let chunk = chunks.chunk(chunk);
+        let chunk = chunks.state(chunk);
         let is_history = now_us.saturating_sub(chunk.newest_us) <= HISTORY_US;
         position + 1 < self.chunks.len()
             && self.unserved.is_none_or(|index| chunk.end() <= index)
@@ -142,9 +142,9 @@ impl Ring {
 
     pub(super) fn drop_oldest(&mut self, chunks: &mut Chunks) {
         let Some(oldest) = self.chunks.pop_front() else { return };
-        self.tail = chunks.chunk(oldest).end();
+        self.tail = chunks.state(oldest).end();
         chunks.give(oldest);
-        let still_end = self.still.back().map_or(0, |chunk| chunks.chunk(*chunk).end());
+        let still_end = self.still.back().map_or(0, |chunk| chunks.state(*chunk).end());
         self.idr = self.idr.filter(|idr| idr.begins >= self.tail || idr.begins < still_end);
     }
 

@@ -272,11 +272,6 @@ impl Connection {
 }
 
 impl Cameras {
-    /// Whether a slot's RTP comes as datagrams.
-    pub(in crate::media) fn has_datagrams(&self, slot: usize) -> bool {
-        self.slots[slot].as_ref().is_some_and(|connection| connection.datagrams.is_some())
-    }
-
     /// Reads what a camera whose RTP comes as datagrams says on its connection.
     pub(in crate::media) fn read_messages(
         &mut self,

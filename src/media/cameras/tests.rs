@@ -41,7 +41,7 @@ fn a_camera_that_is_not_read_is_not_silent() {
     let mut sound = Sound::new();
     let mut read = |cameras: &mut Cameras, now_us| {
         let (stream, sound, chunks) = (&mut stream, &mut sound, &mut *chunks);
-        let mut sink = RingSink { stream, sound, chunks, stats: &CARD, now_us };
+        let mut sink = RingSink { stream, sound, chunks, stats: &CARD, has_sound: true, now_us };
         cameras.read(0, &mut scratch, (carry, &mut reorder), &mut sink)
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
