@@ -10,6 +10,7 @@
 //! `RTSP/1.0 `.
 
 use super::message::Head;
+use super::sdp::SoundTrack;
 use crate::limits::{RTSP_BODY_BYTES_MAX, RTSP_HEAD_BYTES_MAX};
 
 const _: () = assert!(RTSP_HEAD_BYTES_MAX <= u16::MAX as usize, "a scan is counted in a u16");
@@ -36,12 +37,12 @@ pub(super) struct Channels {
     pub sound: Option<SoundChannels>,
 }
 
-/// The same of the sound.
+/// The interleaved channels of the sound, and what comes on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct SoundChannels {
     pub rtp: u8,
     pub rtcp: u8,
-    pub payload_type: u8,
+    pub track: SoundTrack,
 }
 
 /// What the next bytes of a connection are.
@@ -159,7 +160,7 @@ fn examine_frame(bytes: &[u8], channels: Option<Channels>) -> Examination {
         return Examination::Garbage(1);
     }
     let sound = channels.sound.filter(|sound| sound.has(*channel));
-    let payload_type = sound.map_or(channels.payload_type, |sound| sound.payload_type);
+    let payload_type = sound.map_or(channels.payload_type, |sound| sound.track.payload_type);
     // Some cameras swap the channels, so the second byte decides (RFC 5761 section 4).
     let is_rtp = second & 0x7f == payload_type && len >= RTP_HEADER_BYTES;
     match (second, sound) {

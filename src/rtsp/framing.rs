@@ -202,7 +202,7 @@ impl Framer {
 #[cfg(test)]
 mod tests {
     use super::super::examine::{SoundChannels, scanned};
-    use super::super::testing::{carry_pool, frame, rtp};
+    use super::super::testing::{PCMA, carry_pool, frame, rtp};
     use super::*;
     use crate::limits::{CARRY_LARGE_BYTES, PROFILE};
 
@@ -210,7 +210,7 @@ mod tests {
         rtp: 0,
         rtcp: 1,
         payload_type: 96,
-        sound: Some(SoundChannels { rtp: 4, rtcp: 5, payload_type: 8 }),
+        sound: Some(SoundChannels { rtp: 4, rtcp: 5, track: PCMA }),
     };
 
     /// The items that a framer finds in `stream`, read in pieces that end at `cuts`.

@@ -92,8 +92,7 @@ impl FurtherTracks {
             (Some(Granted::Channels(rtp, rtcp)), Some(track), RtpRoute::Interleaved(all))
                 if !all.has(rtp) && !all.has(rtcp) =>
             {
-                let payload_type = track.payload_type;
-                all.sound = Some(SoundChannels { rtp, rtcp, payload_type });
+                all.sound = Some(SoundChannels { rtp, rtcp, track });
             }
             (
                 Some(Granted::Datagrams(delivery)),

@@ -22,9 +22,10 @@ use crate::limits::{RTSP_KEY_FRAME_INTERVAL_US, VIDEO_CLOCK_HZ};
 use crate::mem::pool::{CarryPool, ReorderPool};
 
 mod datagrams;
+mod sound;
 
 pub use datagrams::CameraTrack;
-use datagrams::DatagramSound;
+use sound::SessionSound;
 
 /// Receives a session's packets; called by [`Session::receive`] and [`Session::datagram`].
 pub trait Sink {
@@ -104,9 +105,9 @@ pub(super) struct Negotiated {
 
 impl Session {
     pub(super) fn new(negotiated: Negotiated) -> Self {
-        let (channels, sound) = match negotiated.route {
-            RtpRoute::Interleaved(channels) => (Some(channels), None),
-            RtpRoute::Datagrams { sound, .. } => (None, sound),
+        let channels = match negotiated.route {
+            RtpRoute::Interleaved(channels) => Some(channels),
+            RtpRoute::Datagrams { .. } => None,
         };
         Self {
             leftover: negotiated.leftover,
@@ -129,7 +130,7 @@ impl Session {
                 unheard_until_us: u64::MAX,
                 schedule: Schedule::new(0, None),
                 reception: Reception::new(VIDEO_CLOCK_HZ),
-                sound: sound.map(DatagramSound::new),
+                sound: SessionSound::of(negotiated.route),
                 key_frame_us: None,
                 key_frame_requests: 0,
                 counters: FramingCounters::default(),
@@ -278,8 +279,8 @@ struct PlayState {
     unheard_until_us: u64,
     schedule: Schedule,
     reception: Reception,
-    /// With datagrams: the sound's side.
-    sound: Option<DatagramSound>,
+    /// The sound's side, if it was set up.
+    sound: Option<SessionSound>,
     key_frame_us: Option<u64>,
     key_frame_requests: u8,
     counters: FramingCounters,
@@ -301,9 +302,14 @@ impl PlayState {
                 self.reception.rtcp(packet, now_us);
                 sink.report(packet);
             }
-            // Only the picture shows that the camera plays.
-            Item::Sound(packet) => sink.sound(packet),
-            Item::SoundReport(packet) => sink.sound_report(packet),
+            Item::Sound(packet) => {
+                self.sound_came(packet, now_us);
+                sink.sound(packet);
+            }
+            Item::SoundReport(packet) => {
+                self.sound_reported(packet, now_us);
+                sink.sound_report(packet);
+            }
             Item::Unwanted(Unwanted::Channel) => self.counters.unknown_channel += 1,
             Item::Unwanted(Unwanted::Content) => self.counters.unknown_content += 1,
             Item::Broken(why) => {

@@ -1,6 +1,9 @@
 //! A session with a camera, with a clock that the test sets.
 
-use super::super::testing::{carry_pool, frame, reorder_pool, rtp};
+use super::super::examine::SoundChannels;
+use super::super::testing::{
+    PCMA, SOUND_SSRC, SSRC, carry_pool, frame, heard, reorder_pool, rtp, sender_report,
+};
 use super::super::url::CameraCredentials;
 use super::*;
 use crate::limits::RTSP_SILENCE_US_MAX;
@@ -32,16 +35,15 @@ struct Camera {
 
 impl Camera {
     fn new(leftover: &[u8]) -> Self {
+        Self::with_sound(leftover, None)
+    }
+
+    fn with_sound(leftover: &[u8], sound: Option<SoundChannels>) -> Self {
         let session = Session::new(Negotiated {
             base: "rtsp://192.0.2.7/stream1/".to_owned(),
             session_id: Some("12".to_owned()),
             timeout_s: None,
-            route: RtpRoute::Interleaved(Channels {
-                rtp: 0,
-                rtcp: 1,
-                payload_type: 96,
-                sound: None,
-            }),
+            route: RtpRoute::Interleaved(Channels { rtp: 0, rtcp: 1, payload_type: 96, sound }),
             auth: Auth::new(
                 Some(CameraCredentials { user: "u".to_owned(), password: "p".to_owned() }),
                 false,
@@ -56,11 +58,15 @@ impl Camera {
 
     /// A session whose PLAY was sent at time 0 and accepted.
     fn playing() -> Self {
-        let mut camera = Self::new(&[]);
+        Self::new(&[]).play()
+    }
+
+    fn play(mut self) -> Self {
+        let camera = &mut self;
         camera.session.play(0);
         camera.written();
         camera.says("RTSP/1.0 200 OK\r\nCSeq: 4\r\nSession: 12\r\n\r\n", 0).expect("plays");
-        camera
+        self
     }
 
     fn says(&mut self, text: &str, now_us: u64) -> Result<(), SessionError> {
@@ -159,6 +165,34 @@ fn a_camera_that_plays_for_an_hour_needs_no_answers() {
     }
     assert_eq!(keepalives, 144, "one every 25 s");
     assert_eq!(reports, 720, "one every 5 s");
+}
+
+#[test]
+fn the_sound_is_reported_on_as_often_as_the_picture_on_its_own_channel() {
+    let sound = Some(SoundChannels { rtp: 4, rtcp: 5, track: PCMA });
+    let mut camera = Camera::with_sound(&[], sound).play();
+    camera.sends(&packet(1), 4 * S).expect("plays");
+    camera.session.timeout(5 * S).expect("plays");
+    assert_eq!(camera.written(), "$1$5", "before there is any");
+    for number in [1, 2, 4] {
+        camera.sends(&frame(4, &heard(number)), 6 * S).expect("plays");
+    }
+    camera.sends(&frame(5, &sender_report(SOUND_SSRC)), 6 * S).expect("plays");
+    camera.sends(&packet(2), 9 * S).expect("plays");
+    camera.session.timeout(10 * S).expect("plays");
+    let written = camera.session.transmit().to_vec();
+    let (of_picture, of_sound) = written.split_at(4 + 8 + 24 + 20);
+    assert_eq!(of_picture[..4], [b'$', 1, 0, 52]);
+    assert_eq!(of_picture[12..16], SSRC);
+    assert_eq!(of_sound[..4], [b'$', 5, 0, 52]);
+    assert_eq!(of_sound[12..16], SOUND_SSRC);
+    assert_eq!(of_sound[16..20], [64, 0, 0, 1], "one of four is lost");
+    assert_eq!(of_sound[28..32], [1, 2, 3, 4], "the camera's own time comes back");
+    assert_eq!(of_sound[32..36], [0, 4, 0, 0], "after 4 s");
+    assert!(camera.session.request_key_frame(true, 11 * S));
+    camera.written();
+    camera.session.request_key_frame(true, 12 * S);
+    assert_eq!(camera.written(), "$1", "a key frame is the picture's matter");
 }
 
 #[test]

@@ -15,6 +15,9 @@ export const HEAVY = {
 };
 
 class CameraServer {
+  /** Receiver reports that came, as GStreamer read them: their path, track, losses, and more. */
+  reports = [];
+
   constructor(args) {
     this.args = args;
     this.port = 0;
@@ -23,7 +26,7 @@ class CameraServer {
 
   /** Starts the server and waits until it listens; on the same port after a kill. */
   async start() {
-    const args = [SCRIPT, '--port', String(this.port), ...this.args];
+    const args = [SCRIPT, '--reports', '--port', String(this.port), ...this.args];
     this.child = spawn('/usr/bin/python3', args, { stdio: ['ignore', 'pipe', 'pipe'] });
     this.ended = new Promise((done) => this.child.on('exit', done));
     let errors = '';
@@ -31,8 +34,13 @@ class CameraServer {
     const ready = new Promise((done) => {
       let text = '';
       this.child.stdout.on('data', (bytes) => {
-        const match = /^ready (\d+)$/m.exec((text += bytes));
-        if (match) done(Number(match[1]));
+        const lines = (text += bytes).split('\n');
+        text = lines.pop();
+        for (const line of lines) {
+          const [, what, value] = /^(\w+) (.*)$/.exec(line) ?? [];
+          if (what === 'ready') done(Number(value));
+          if (what === 'report') this.reports.push(JSON.parse(value));
+        }
       });
     });
     const port = await Promise.race([ready, this.ended]);

@@ -8,6 +8,7 @@ Prints "ready PORT" once it listens, then serves until it is killed.
 """
 
 import argparse
+import json
 
 import gi
 
@@ -98,7 +99,14 @@ def noise(m, caps):
     )
 
 
-def deafen(_factory, media):
+def configure(_factory, media, m, is_told):
+    if is_told:
+        reports(media, m)
+    if m["deaf"] == "1":
+        deafen(media)
+
+
+def deafen(media):
     """Keeps viewers' wishes for a key frame from the encoder."""
 
     def swallow(_pad, info):
@@ -107,6 +115,26 @@ def deafen(_factory, media):
 
     pad = media.get_element().get_by_name("pay0").get_static_pad("sink")
     pad.add_probe(Gst.PadProbeType.EVENT_UPSTREAM, swallow)
+
+
+def reports(media, m):
+    """Tells of the receiver reports that come, as GStreamer reads them."""
+
+    def prepared(media):
+        for track in range(media.n_streams()):
+            session = media.get_stream(track).get_rtpsession()
+            session.connect("on-ssrc-active", told, track)
+
+    def told(_session, source, track):
+        stats = source.get_property("stats")
+        if not stats.get_boolean("have-rb").value:
+            return
+        report = {"path": m["path"], "track": track, "lost": stats.get_int("rb-packetslost").value}
+        for key in ("fractionlost", "exthighestseq", "lsr"):
+            report[key] = stats.get_uint(f"rb-{key}").value
+        print("report", json.dumps(report), flush=True)
+
+    media.connect("prepared", prepared)
 
 
 def transports(factory, names):
@@ -148,6 +176,7 @@ def main():
     parser.add_argument("--password", default="")
     parser.add_argument("--certificate", help="a file; everything is within TLS then")
     parser.add_argument("--key")
+    parser.add_argument("--reports", action="store_true", help="a line for each that comes")
     args = parser.parse_args()
 
     Gst.init(None)
@@ -160,8 +189,7 @@ def main():
         factory.set_launch(launch_line(mount))
         factory.set_shared(True)
         transports(factory, mount["transports"])
-        if mount["deaf"] == "1":
-            factory.connect("media-configure", deafen)
+        factory.connect("media-configure", configure, mount, args.reports)
         server.get_mount_points().add_factory(mount["path"], factory)
         factories.append(factory)
     auth = GstRtspServer.RTSPAuth()

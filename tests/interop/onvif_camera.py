@@ -270,7 +270,7 @@ def main():
         def configure(_factory, media, mount=mount):
             of.medias[mount["path"]] = media
             if mount["deaf"] == "1":
-                camera.deafen(_factory, media)
+                camera.deafen(media)
 
         factory.connect("media-configure", configure)
         server.get_mount_points().add_factory(mount["path"], factory)

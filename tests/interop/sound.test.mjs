@@ -123,6 +123,19 @@ test('sound is turned on by the keyboard, and stays as it was left', async (t) =
   assert.equal(await isMuted(viewer), true);
 });
 
+test('a camera is told what came of each track', async (t) => {
+  for (const name of Object.keys(SOUNDS)) {
+    for (const track of [0, 1]) {
+      const isOf = (report) => report.path === `/${name}` && report.track === track;
+      const report = await until(`a report on track ${track} of ${name}`, 12_000, () => {
+        return cameras.reports.findLast((each) => isOf(each) && each.lsr > 0);
+      });
+      t.diagnostic(JSON.stringify(report));
+      assert.ok(report.exthighestseq > 0 && report.lost === 0 && report.fractionlost === 0);
+    }
+  }
+});
+
 test('axe finds nothing where there is sound', async (t) => {
   await weir.ready('alaw');
   const context = await browser.newContext({ bypassCSP: true });

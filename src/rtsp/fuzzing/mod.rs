@@ -12,15 +12,21 @@ pub use heads::head;
 pub use texts::{challenge, sdp, url};
 
 use super::examine::{Channels, SoundChannels};
+use super::sdp::SoundTrack;
 use super::url::CameraCredentials;
 use crate::fuzzing::SECRET;
+use crate::sound::SoundCodec;
 
 /// The channels and payload type that every target's camera was set up with.
 const CHANNELS: Channels = Channels {
     rtp: 0,
     rtcp: 1,
     payload_type: 96,
-    sound: Some(SoundChannels { rtp: 2, rtcp: 3, payload_type: 8 }),
+    sound: Some(SoundChannels {
+        rtp: 2,
+        rtcp: 3,
+        track: SoundTrack { payload_type: 8, codec: SoundCodec::Pcma },
+    }),
 };
 
 fn credentials() -> CameraCredentials {

@@ -6,10 +6,8 @@
 
 use super::{PlayState, RtpRoute, Session, Sink};
 use crate::mem::pool::ReorderPool;
-use crate::rtsp::reception::Reception;
 use crate::rtsp::reorder::ReorderCounters;
 use crate::rtsp::rtcp::RtcpPacket;
-use crate::rtsp::sdp::SoundTrack;
 
 const RTP_HEADER_BYTES: usize = 12;
 
@@ -20,15 +18,6 @@ pub enum CameraTrack {
     Picture,
     /// The sound.
     Sound,
-}
-
-/// The sound's part of a session.
-#[derive(Debug)]
-pub(super) struct DatagramSound {
-    track: SoundTrack,
-    reception: Reception,
-    /// What is to be sent to its RTCP port.
-    rtcp: RtcpPacket,
 }
 
 /// What a datagram is by its first bytes.
@@ -52,21 +41,7 @@ impl TrackDatagram {
     }
 }
 
-impl DatagramSound {
-    pub(super) const fn new(track: SoundTrack) -> Self {
-        let reception = Reception::new(track.codec.clock_hz());
-        Self { track, reception, rtcp: RtcpPacket::new() }
-    }
-}
-
 impl PlayState {
-    /// Queues a receiver report on the sound, if that comes as datagrams.
-    pub(super) fn report_sound(&mut self, now_us: u64) {
-        if let Some(sound) = &mut self.sound {
-            sound.rtcp = RtcpPacket::report(self.ssrc, sound.reception.report_block(now_us), None);
-        }
-    }
-
     /// The track whose SSRC a report has; `None` if neither has it, or both.
     fn reported(&self, report: &[u8]) -> Option<CameraTrack> {
         let ssrc = Some(u32::from_be_bytes(report.get(4..8)?.try_into().ok()?));

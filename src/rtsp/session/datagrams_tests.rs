@@ -4,20 +4,17 @@ use super::*;
 use crate::limits::{
     REORDER_SOUND_US_MAX, REORDER_US_MAX, RTSP_REPORT_INTERVAL_US, RTSP_SILENCE_US_MAX,
 };
-use crate::rtsp::SessionError;
 use crate::rtsp::auth::Auth;
 use crate::rtsp::framing::Broken;
 use crate::rtsp::habits::Keepalive;
 use crate::rtsp::session::Negotiated;
-use crate::rtsp::testing::{carry_pool, frame, reorder_pool, rtp};
-use crate::sound::SoundCodec;
+use crate::rtsp::testing::{
+    PCMA, SOUND_SSRC, SSRC, carry_pool, frame, heard, reorder_pool, rtp, sender_report,
+};
+use crate::rtsp::{SessionError, SoundTrack};
 use CameraTrack::{Picture, Sound};
 
 const S: u64 = 1_000_000;
-const PCMA: SoundTrack = SoundTrack { payload_type: 8, codec: SoundCodec::Pcma };
-/// The SSRC of [`rtp`], and that of the sound.
-const SSRC: [u8; 4] = [0x11, 0x22, 0x33, 0x44];
-const SOUND_SSRC: [u8; 4] = [9, 9, 9, 9];
 
 #[derive(Default)]
 struct Packets {
@@ -68,18 +65,6 @@ fn playing_with(sound: Option<SoundTrack>, silence_us: Option<u64>) -> Session {
 
 fn playing(silence_us: Option<u64>) -> Session {
     playing_with(None, silence_us)
-}
-
-/// A packet of the sound.
-fn heard(number: u16) -> Vec<u8> {
-    let mut packet = rtp(number, u32::from(number) * 160, &[0xd5; 160]);
-    packet[1] = PCMA.payload_type;
-    packet[8..12].copy_from_slice(&SOUND_SSRC);
-    packet
-}
-
-fn sender_report(ssrc: [u8; 4]) -> Vec<u8> {
-    [&[0x80, 200, 0, 6][..], &ssrc, &[0, 0, 1, 2, 3, 4, 0, 0], &[0; 12]].concat()
 }
 
 #[test]

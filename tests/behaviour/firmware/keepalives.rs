@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Judged, judge};
 use crate::common::quirks::QuirkCamera;
-use crate::common::quirks::habits::{Habits, KeepaliveAnswer, Keepalives, Login, Scheme};
+use crate::common::quirks::habits::{Habits, KeepaliveAnswer, Keepalives, Login, Scheme, Sound};
 use crate::common::server::{Server, Setup};
 use crate::common::viewer::{Options, Viewer, wall};
 
@@ -94,6 +94,18 @@ rows_together! {
     row_3_arlo_receiver_reports:
         keepalives(Keepalives { reports_every_ms: PATIENCE_MS, ..Keepalives::default() }),
         Played::whole;
+
+    row_107_others_reports_on_the_sound_too: Habits {
+        sound: Some(Sound { payload_type: 0, ticks: [160, 160] }),
+        sdp: Some(
+            "v=0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:track1\r\n\
+             m=audio 0 RTP/AVP 0\r\na=control:track2\r\n",
+        ),
+        ..keepalives(Keepalives { reports_every_ms: PATIENCE_MS, ..Keepalives::default() })
+    }, |played| {
+        played.whole();
+        assert_eq!(played.camera.seen.uris("SETUP").len(), 2);
+    };
 
     row_41_hikvision_keepalives_with_all_that_is_known: with_login(
         keepalives(Keepalives { every_ms: PATIENCE_MS, ..Keepalives::default() })

@@ -94,7 +94,7 @@ pub struct Keepalives {
     /// The connection is closed unless a valid one came within this time, again and again: with the
     /// session, the base as its URL and the login.
     pub every_ms: Option<u64>,
-    /// The same for receiver reports.
+    /// The same for receiver reports, those on the sound too if that is set up.
     pub reports_every_ms: Option<u64>,
     /// It closes the connection at a method other than OPTIONS while it plays.
     pub only_options: bool,

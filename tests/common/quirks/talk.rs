@@ -41,6 +41,7 @@ pub(super) struct Client {
     stale: Option<Stream>,
     keepalive_us: u64,
     report_us: u64,
+    sound_report_us: u64,
 }
 
 /// Whether the connection goes on.
@@ -72,6 +73,7 @@ impl Client {
             stale,
             keepalive_us: 0,
             report_us: 0,
+            sound_report_us: 0,
         })
     }
 
@@ -115,8 +117,11 @@ impl Client {
             match next(&mut self.inbox) {
                 Next::Unfinished => return Ok(true),
                 Next::Garbage => return Ok(false),
-                Next::Interleaved(_) => {
-                    self.report_us = clock::now_us();
+                Next::Interleaved(channel) => {
+                    let is_of_sound = self.sound_channel.map(|rtp| rtp + 1) == Some(channel);
+                    let of =
+                        if is_of_sound { &mut self.sound_report_us } else { &mut self.report_us };
+                    *of = clock::now_us();
                     self.camera.seen.reports.fetch_add(1, Relaxed);
                 }
                 Next::Request(request) => {
@@ -143,6 +148,8 @@ impl Client {
         };
         if is_over(self.keepalive_us, keepalives.every_ms)
             || is_over(self.report_us, keepalives.reports_every_ms)
+            || self.sound_channel.is_some()
+                && is_over(self.sound_report_us, keepalives.reports_every_ms)
         {
             return Ok(false);
         }
@@ -286,7 +293,7 @@ impl Client {
         self.say(request, "200 OK", &headers, "")?;
         self.stream = Some(stream);
         let now_us = clock::now_us();
-        (self.keepalive_us, self.report_us) = (now_us, now_us);
+        (self.keepalive_us, self.report_us, self.sound_report_us) = (now_us, now_us, now_us);
         Ok(true)
     }
 
