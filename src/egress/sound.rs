@@ -125,7 +125,7 @@ impl SoundSubscription {
             sequence: slot.sequence(),
             timestamp: packet.timestamp.wrapping_add(timestamp_offset),
             ssrc,
-            playout_delay_id: None,
+            playout_delay: None,
         };
         context.packet(header, slot.number, packet.payload)
     }

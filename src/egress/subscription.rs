@@ -15,6 +15,7 @@ use super::context::{SendContext, Served};
 use super::cursor::{Cursor, SealSlot};
 use super::pace::Pacer;
 use super::resends::{Losses, ResendBudget, Resends};
+pub use super::rtp_header::PlayoutDelay;
 use super::rtp_header::RtpHeader;
 use super::srtp::Seal;
 
@@ -25,8 +26,8 @@ pub struct RtpParams {
     pub ssrc: u32,
     /// The RTP payload type of H.264.
     pub payload_type: u8,
-    /// The ID of the playout-delay header extension; `None` if the browser did not offer it.
-    pub playout_delay_id: Option<u8>,
+    /// The playout-delay header extension; `None` if the browser did not offer it.
+    pub playout_delay: Option<PlayoutDelay>,
     /// A random offset, added to the stream's timestamps.
     pub timestamp_offset: u32,
     /// Whether NACKs are answered with resends.
@@ -255,15 +256,14 @@ impl Subscription {
         slot: SealSlot,
         context: &mut SendContext<'_, S, W>,
     ) -> Option<()> {
-        let RtpParams { ssrc, payload_type, playout_delay_id, timestamp_offset, .. } =
-            self.rtp_params;
+        let RtpParams { ssrc, payload_type, playout_delay, timestamp_offset, .. } = self.rtp_params;
         let header = RtpHeader {
             marker: packet.flags.marker(),
             payload_type,
             sequence: slot.sequence(),
             timestamp: self.begun.timestamp(packet).wrapping_add(timestamp_offset),
             ssrc,
-            playout_delay_id,
+            playout_delay,
         };
         context.packet(header, slot.number, packet.payload)
     }

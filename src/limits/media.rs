@@ -163,6 +163,10 @@ pub const SOUND_JUMP_S: u32 = 5;
 /// The most by which sound is taken to come later or earlier than its picture, in µs. A camera
 /// whose own reports say more is not believed.
 pub const LIP_SYNC_US_MAX: i64 = 1_000_000;
+/// The most by which a browser may show a picture later than it could, so that its sound keeps up:
+/// browsers hold sound back for 40 to 150 ms, and cameras may send it later. Chromium takes more
+/// than 500 ms for a wish to play smoothly, and then waits without a need.
+pub const PLAYOUT_DELAY_MS_MAX: u16 = 500;
 /// A pause of sound without a timestamp to be believed counts by the time of arrival if it is
 /// longer than this; a network delays packets as well.
 pub const SOUND_PAUSE_US: u64 = 250_000;

@@ -129,7 +129,7 @@ mod tests {
         let rtp_params = RtpParams {
             ssrc,
             payload_type: 96,
-            playout_delay_id: None,
+            playout_delay: None,
             timestamp_offset: 0,
             is_resending: true,
         };

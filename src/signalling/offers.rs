@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use crate::access::Owner;
 use crate::codec::CodecProfile;
 use crate::egress::sound::SoundParams;
-use crate::egress::subscription::RtpParams;
+use crate::egress::subscription::{PlayoutDelay, RtpParams};
 use crate::hex;
 use crate::limits::{
     PROFILE, SESSION_EVICTABLE_US, SESSION_OWN_EVICTABLE_US, SESSIONS_MAX, SUBSCRIPTIONS_MAX,
@@ -210,7 +210,8 @@ impl<H: BrowserHandshake> Signalling<H> {
         let rtp_params = RtpParams {
             ssrc,
             payload_type,
-            playout_delay_id,
+            playout_delay: playout_delay_id
+                .map(|id| PlayoutDelay { id, waits_for_sound: sound.is_some() }),
             timestamp_offset: u32::from_be_bytes(random()),
             is_resending: terms.resend,
         };

@@ -156,8 +156,8 @@ export class Viewer {
   }
 
   /** Opens a page in a context of its own, another person's browser, once it is prepared. */
-  static async open(browser, url, prepare = () => {}) {
-    const context = await browser.newContext();
+  static async open(browser, url, prepare = () => {}, options = {}) {
+    const context = await browser.newContext(options);
     await context.addInitScript(recordConnections);
     await context.addInitScript(defineOfferVideo);
     await prepare(context);

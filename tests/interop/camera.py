@@ -9,6 +9,8 @@ Prints "ready PORT" once it listens, then serves until it is killed.
 
 import argparse
 import json
+import os
+import time
 
 import gi
 
@@ -32,7 +34,10 @@ DEFAULTS = {
     "sliced": "0",
     "threads": "1",
     "mtu": "1400",
-    "sound": "",  # alaw, mulaw, opus or aac, beside the picture
+    "sound": "",  # alaw, mulaw, g722, opus or aac, beside the picture
+    "flash": "0",  # 1: black and silent but for the first 0.2 s of each second: white, and a tone
+    "late": "0",  # milliseconds that the sound needs on its way to the payloader
+    "elsewhere": "0",  # 1: the sound's clock is about to wrap, and the camera's stands in 1970
     "transports": "tcp+udp+multicast",  # those that it grants
     "deaf": "0",  # 1: makes no key frame when asked for one, as many cameras
 }
@@ -48,15 +53,30 @@ def parse_mount(text):
     return mount
 
 
-# A tone, encoded and packed; its payloader's name is that of the second track.
-TONE = "audiotestsrc is-live=true wave=sine freq=440 volume=0.5 ! audioconvert ! audioresample ! "
+# The rate of each sound, its encoder and payloader, whose name is that of the second track.
 SOUNDS = {
-    "": "",
-    "alaw": TONE + "audio/x-raw,rate=8000,channels=1 ! alawenc ! rtppcmapay name=pay1 pt=8 ",
-    "mulaw": TONE + "audio/x-raw,rate=8000,channels=1 ! mulawenc ! rtppcmupay name=pay1 pt=0 ",
-    "opus": TONE + "opusenc ! rtpopuspay name=pay1 pt=97 ",
-    "aac": TONE + "voaacenc ! aacparse ! rtpmp4gpay name=pay1 pt=97 ",
+    "alaw": (8000, "alawenc ! rtppcmapay name=pay1 pt=8"),
+    "mulaw": (8000, "mulawenc ! rtppcmupay name=pay1 pt=0"),
+    "g722": (16000, "avenc_g722 ! rtpg722pay name=pay1 pt=9"),
+    "opus": (48000, "opusenc ! rtpopuspay name=pay1 pt=97"),
+    "aac": (44100, "voaacenc ! aacparse ! rtpmp4gpay name=pay1 pt=97"),
 }
+TONE = "wave=sine freq=440"
+BURSTS = "wave=ticks tick-interval=1000000000 freq=1000 sine-periods-per-tick=200"
+
+
+def sound(m):
+    """A tone of half the full scale, or bursts of it, encoded and packed in packets of 20 ms."""
+    if not m["sound"]:
+        return ""
+    rate, encoder = SOUNDS[m["sound"]]
+    wave = BURSTS if m["flash"] == "1" else TONE
+    wrap = " timestamp-offset=4294960000 seqnum-offset=65500" if m["elsewhere"] == "1" else ""
+    return (
+        f"audiotestsrc is-live=true volume=0.5 {wave} samplesperbuffer={rate // 50} ! "
+        f"audio/x-raw,rate={rate},channels=1 ! "
+        f"queue name=way max-size-buffers=0 max-size-bytes=0 max-size-time=0 ! {encoder}{wrap} "
+    )
 
 
 def launch_line(m):
@@ -69,6 +89,8 @@ def launch_line(m):
     )
     source = f"videotestsrc is-live=true pattern=smpte horizontal-speed=4 ! {caps} ! timeoverlay ! "
     rate = f"bitrate={m['kbps']}"
+    if m["flash"] == "1":
+        source = f"videotestsrc name=flash is-live=true pattern=black ! {caps} !"
     if m["noise"]:
         source = noise(m, caps)
         rate = f"pass=quant quantizer={m['quantizer']}"
@@ -76,7 +98,7 @@ def launch_line(m):
         encoder = "x265enc tune=zerolatency speed-preset=ultrafast"
         return (
             f"( {source} {encoder} key-int-max={m['gop']} bitrate={m['kbps']} ! "
-            f"rtph265pay name=pay0 pt=96 mtu={m['mtu']} {SOUNDS[m['sound']]})"
+            f"rtph265pay name=pay0 pt=96 mtu={m['mtu']} {sound(m)})"
         )
     # Not tune=zerolatency, which would force sliced threads: they are a mount's own choice.
     return (
@@ -84,7 +106,7 @@ def launch_line(m):
         f"sliced-threads={m['sliced']} threads={m['threads']} "
         "bframes=0 rc-lookahead=0 sync-lookahead=0 mb-tree=false option-string=scenecut=0 ! "
         f"video/x-h264,profile={m['profile']} ! rtph264pay name=pay0 pt=96 mtu={m['mtu']} "
-        f"{SOUNDS[m['sound']]})"
+        f"{sound(m)})"
     )
 
 
@@ -104,6 +126,11 @@ def configure(_factory, media, m, is_told):
         reports(media, m)
     if m["deaf"] == "1":
         deafen(media)
+    if m["flash"] == "1":
+        flash(media, int(m["fps"]))
+        clocks(media, m)
+    if m["late"] != "0":
+        delay(media, int(m["late"]))
 
 
 def deafen(media):
@@ -115,6 +142,50 @@ def deafen(media):
 
     pad = media.get_element().get_by_name("pay0").get_static_pad("sink")
     pad.add_probe(Gst.PadProbeType.EVENT_UPSTREAM, swallow)
+
+
+def flash(media, fps):
+    """Makes the picture white for the first 0.2 s of each second."""
+    source = media.get_element().get_by_name("flash")
+    frame_ns = Gst.SECOND // fps
+    black, white = 2, 3
+
+    def choose(_pad, info):
+        # The pattern is that of the next frame.
+        begins = (info.get_buffer().pts + frame_ns + frame_ns // 2) % Gst.SECOND
+        source.set_property("pattern", white if begins < Gst.SECOND // 5 else black)
+        return Gst.PadProbeReturn.OK
+
+    source.get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, choose)
+
+
+def delay(media, late_ms):
+    """Keeps the sound back without telling, as an encoder that is slow and has a queue."""
+    pipeline = media.get_element()
+
+    def wait(pad, info):
+        element = pad.get_parent_element()
+        due_ns = info.get_buffer().pts + late_ms * Gst.MSECOND
+        now_ns = element.get_clock().get_time() - element.get_base_time()
+        time.sleep(max(0, due_ns - now_ns) / Gst.SECOND)
+        return Gst.PadProbeReturn.OK
+
+    pad = pipeline.get_by_name("way").get_static_pad("src")
+    pad.add_probe(Gst.PadProbeType.BUFFER, wait)
+
+
+def clocks(media, m):
+    """Has the camera's own reports speak of the time of capture, and of a clock in 1970."""
+
+    def prepared(media):
+        for element in media.get_element().get_parent().children:
+            if element.get_factory().get_name() == "rtpbin":
+                # What is sent late would be captured late otherwise.
+                element.set_property("rtcp-sync-send-time", m["late"] == "0")
+                if m["elsewhere"] == "1":
+                    element.set_property("ntp-time-source", "clock-time")
+
+    media.connect("prepared", prepared)
 
 
 def reports(media, m):
@@ -132,7 +203,8 @@ def reports(media, m):
         report = {"path": m["path"], "track": track, "lost": stats.get_int("rb-packetslost").value}
         for key in ("fractionlost", "exthighestseq", "lsr"):
             report[key] = stats.get_uint(f"rb-{key}").value
-        print("report", json.dumps(report), flush=True)
+        # Several threads tell: each line is written by one call.
+        os.write(1, f"report {json.dumps(report)}\n".encode())
 
     media.connect("prepared", prepared)
 

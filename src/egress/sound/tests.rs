@@ -11,7 +11,7 @@ use super::*;
 use crate::egress::batch::{Batch, Path};
 use crate::egress::rtcp::Feedback;
 use crate::egress::srtp::{SRTCP_OVERHEAD_BYTES, TAG_BYTES};
-use crate::egress::subscription::{RtpParams, StreamView, Subscription};
+use crate::egress::subscription::{PlayoutDelay, RtpParams, StreamView, Subscription};
 use crate::history::{Chunks, Flags, Ring};
 use crate::limits::{SENDER_REPORT_INTERVAL_US, SOUND_RING_PACKETS};
 use crate::mem::arena::Arena;
@@ -22,7 +22,7 @@ use crate::status::SkipFigures;
 const PICTURE: RtpParams = RtpParams {
     ssrc: 1,
     payload_type: 102,
-    playout_delay_id: Some(5),
+    playout_delay: Some(PlayoutDelay { id: 5, waits_for_sound: true }),
     timestamp_offset: 77,
     is_resending: true,
 };

@@ -24,7 +24,7 @@ const RANDOM: u16 = 500;
 const WIRING: RtpParams = RtpParams {
     ssrc: 0x1234_5678,
     payload_type: 102,
-    playout_delay_id: Some(6),
+    playout_delay: Some(PlayoutDelay { id: 6, waits_for_sound: false }),
     timestamp_offset: 77_000,
     is_resending: true,
 };

@@ -197,7 +197,7 @@ impl Faulty {
         let number = u64::from_be_bytes(*tag.last_chunk().expect("a number"));
         let mut left = self.left.borrow_mut();
         let left = left.get_mut(&key).expect("a key that was given out");
-        let header_bytes = if left.rtp_params.playout_delay_id.is_some() { 20 } else { 12 };
+        let header_bytes = if left.rtp_params.playout_delay.is_some() { 20 } else { 12 };
         let (header, payload) = packet.split_at(header_bytes);
         let packet = Packet::read(payload);
         assert_eq!(sequence(header).to_be_bytes(), number.to_be_bytes()[6..]);
@@ -296,7 +296,9 @@ impl World {
         };
         let rtp_params = RtpParams {
             ssrc: 0x100 + u32::try_from(at).expect("few"),
-            playout_delay_id: at.is_multiple_of(2).then_some(5),
+            playout_delay: at
+                .is_multiple_of(2)
+                .then_some(PlayoutDelay { id: 5, waits_for_sound: at == 0 }),
             timestamp_offset: u32::from(random) << 16,
             ..WIRING
         };
