@@ -12,7 +12,7 @@ import { sleep, startWeir, until } from '../browser/weir.mjs';
 
 const AXE = createRequire(new URL('../browser/package.json', import.meta.url)).resolve('axe-core/axe.min.js');
 const MOUNT = { width: 320, height: 240, fps: 15, gop: 15 };
-const SOUNDS = { alaw: 'PCMA', mulaw: 'PCMU', opus: 'opus' };
+const SOUNDS = { alaw: 'PCMA', mulaw: 'PCMU', g722: 'G722', opus: 'opus' };
 const MUTE = { aac: /its sound is AAC, which browsers do not take here: set the camera to G\.711/i };
 
 let cameras, weir, browser;
@@ -67,17 +67,22 @@ for (const [name, codec] of Object.entries(SOUNDS)) {
       return sound?.audioLevel > 0.05 && sound;
     });
     assert.equal(loud.codec.toLowerCase(), `audio/${codec.toLowerCase()}`);
-    const frames = (await viewer.stats()).framesDecoded;
-    await sleep(3_000);
-    const later = await heard(viewer);
-    const samples = later.totalSamplesReceived - loud.totalSamplesReceived;
-    const concealed = later.concealedSamples - loud.concealedSamples;
-    const lost = later.packetsLost - loud.packetsLost;
-    t.diagnostic(`${samples} samples, ${concealed} concealed, level ${later.audioLevel}`);
-    // G.711 has 8,000 samples a second, Opus 48,000.
-    assert.ok(samples > 20_000 && lost === 0, `${samples} samples in 3 s, ${lost} packets lost`);
-    assert.ok(concealed < samples / 5, `${concealed} of ${samples} samples were made up`);
-    assert.ok((await viewer.stats()).framesDecoded > frames + 20, 'the picture goes on');
+    // At its start, and where the machine is busy, a browser makes samples up.
+    await until('three seconds of which nothing is made up', 20_000, async () => {
+      const frames = (await viewer.stats()).framesDecoded;
+      const before = await heard(viewer);
+      await sleep(3_000);
+      const later = await heard(viewer);
+      const samples = later.totalSamplesReceived - before.totalSamplesReceived;
+      const concealed = later.concealedSamples - before.concealedSamples;
+      const shown = (await viewer.stats()).framesDecoded - frames;
+      const said = `${samples} samples, ${concealed} made up, level ${later.audioLevel}, ${shown} frames`;
+      // G.711 has 8,000 samples a second, G.722 16,000 and Opus 48,000.
+      if (samples < 20_000 || concealed > 0 || shown < 20) throw new Error(said);
+      assert.equal(later.packetsLost, loud.packetsLost);
+      t.diagnostic(said);
+      return true;
+    });
   });
 }
 
