@@ -55,6 +55,16 @@ pub(crate) struct Load {
     /// Measures another relay under the same load as well: MediaMTX's program.
     #[arg(long, value_name = "MEDIAMTX")]
     pub(crate) relay: Option<PathBuf>,
+    /// Instead of all that, has all cameras go away for so many seconds, and measures how long
+    /// after their return all of them are ready; each at a host of its own.
+    #[arg(long, value_name = "SECONDS", conflicts_with_all = ["viewers", "floor", "relay"])]
+    pub(crate) outage: Option<u64>,
+    /// They are of one host, as a recorder's.
+    #[arg(long, requires = "outage")]
+    pub(crate) one_host: bool,
+    /// While they are away nothing answers; without it connections are refused.
+    #[arg(long, requires = "outage")]
+    pub(crate) silent: bool,
     /// What `cargo bench` adds.
     #[arg(long, hide = true)]
     pub(crate) bench: bool,

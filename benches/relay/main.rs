@@ -12,6 +12,7 @@ mod connect;
 mod floor;
 mod load;
 mod mediamtx;
+mod outage;
 mod report;
 mod skips;
 mod window;
@@ -29,6 +30,10 @@ const READY_US: u64 = 30_000_000;
 
 fn main() {
     let load = Load::parse();
+    if let Some(outage_s) = load.outage {
+        print!("{}", outage::measure(&load, outage_s));
+        return;
+    }
     let mut report = measure(&load);
     if let Some(program) = &load.relay {
         match mediamtx::measure(&load, program) {

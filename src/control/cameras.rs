@@ -124,7 +124,10 @@ impl Control {
                     () = camera.changed_since(turn) => {}
                     () = self.play_on(slot, &section) => {}
                 },
-                None => camera.changed_since(turn).await,
+                None => {
+                    self.0.cameras.dials.forget(slot);
+                    camera.changed_since(turn).await;
+                }
             }
         }
     }

@@ -5,7 +5,8 @@
 //! for a second only goes on from there. A host (with its port) that did not answer or refused a
 //! login rests for 5 s too, and then one of its cameras asks for all: recorders have many, and lock
 //! users out. When a host is back that did not answer, all others that did not are dialled at once,
-//! as the power or a switch may be back.
+//! as the power or a switch may be back. So that this is noticed soon, one of several cameras that
+//! do not answer is dialled every 5 s, however long each of them waits.
 
 use std::cell::RefCell;
 use std::hash::{BuildHasher as _, RandomState};
@@ -15,12 +16,14 @@ use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tokio::time::sleep;
 
 use crate::clock;
-use crate::limits::CAMERAS_DIALLED_MAX;
+use crate::limits::{CAMERAS_DIALLED_MAX, CAMERAS_MAX};
 use crate::random::random;
 use crate::rtsp::CameraUrl;
 
 use self::table::DialTable;
 
+#[cfg(test)]
+mod outage_tests;
 mod table;
 
 /// The times at which cameras are dialled, and the bound of dials under way.
@@ -60,7 +63,7 @@ impl DialSchedule {
     pub(super) fn new() -> Self {
         Self {
             permits: Semaphore::new(CAMERAS_DIALLED_MAX),
-            table: RefCell::new(DialTable::new(jittered_us)),
+            table: RefCell::new(DialTable::new(CAMERAS_MAX, jittered_us)),
             nearer: Notify::new(),
             hashes: RandomState::new(),
         }
@@ -69,6 +72,12 @@ impl DialSchedule {
     /// A person has changed the camera of `slot` or wants it dialled: it is due, and its host too.
     pub(super) fn reset(&self, slot: usize, url: &CameraUrl) {
         self.table.borrow_mut().reset(slot, self.host(url));
+        self.nearer.notify_waiters();
+    }
+
+    /// The slot has no camera now that may be dialled.
+    pub(super) fn forget(&self, slot: usize) {
+        self.table.borrow_mut().forget(slot, clock::now_us());
         self.nearer.notify_waiters();
     }
 

@@ -14,6 +14,9 @@ pub const CAMERA_RETRY_MS_MIN: u64 = 1_000;
 /// The shortest wait between two dials of a camera if the first has failed, and of a host that did
 /// not answer or refused a login.
 pub const CAMERA_HOST_REST_MS: u64 = 5_000;
+/// Cameras without an answer from which on a switch or the power is likelier than each of them: one
+/// is dialled every 5 s, so each every 20 s at most.
+pub const CAMERAS_GONE_MIN: usize = 4;
 /// The longest wait between two tries, and the one for a camera that needs a person.
 pub const CAMERA_RETRY_MS_MAX: u64 = 60_000;
 /// A host that does not answer this soon after it refused a login seems to ban weir. Cameras do so

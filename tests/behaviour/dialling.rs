@@ -1,7 +1,7 @@
 //! Cameras that cannot be had: a state with a reason, tries that grow rarer, and no password shown.
 
 use std::io::Read;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::sync_channel;
 
@@ -9,6 +9,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::Value;
 use weir::clock;
+use weir::limits::CAMERAS_MAX;
 
 use crate::common::camera::picture::Picture;
 use crate::common::camera::rtsp::{Login, Scheme};
@@ -171,4 +172,32 @@ fn a_host_that_hangs_up_is_left_alone_for_a_while_and_had_in_the_end() {
     assert_eq!(waiting["reason"], "camera closed the connection during OPTIONS");
     let _park = CameraFarm::open_at(address, vec![mount("gate", Scheme::None)]);
     assert!(server.wait_until_ready(1, 12_000_000), "{}", camera(&server, "gate"));
+}
+
+#[test]
+fn cameras_that_all_go_and_come_back_at_once_play_soon_and_have_one_session_each() {
+    let picture = Picture { bits_per_s: 100_000, gop: 10, ..Picture::default() };
+    let count = u32::try_from(CAMERAS_MAX).expect("few");
+    let open = |at| CameraFarm::open_at(at, Mount::many(count, picture, false));
+    let farm = open((Ipv4Addr::UNSPECIFIED, 0).into());
+    let at = farm.address();
+    // Each is a host of its own.
+    let server = Server::start(&Setup::of((0..count).map(|number| {
+        let host = Ipv4Addr::from(u32::from(Ipv4Addr::new(127, 0, 1, 1)) + number);
+        (format!("cam{number}"), format!("rtsp://{host}:{}/cam{number}", at.port()))
+    })));
+    assert!(server.wait_until_ready(CAMERAS_MAX, 4 * PATIENCE_US), "{}", server.log());
+    drop(farm);
+    // Long enough for each to have been dialled in vain, and to wait for 5 s.
+    wait_for_state(&server, "cam0", "waiting", PATIENCE_US);
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    let farm = open(at);
+    let began_us = clock::now_us();
+    assert!(server.wait_until_ready(CAMERAS_MAX, 20_000_000), "{}", server.log());
+    println!("all {count} play {} ms after their return", (clock::now_us() - began_us) / 1000);
+    for number in 0..count {
+        let counts = farm.counts(&format!("cam{number}"));
+        let sessions = [&counts.plays, &counts.sessions_max].map(|figure| figure.load(Relaxed));
+        assert_eq!(sessions, [1, 1], "cam{number}");
+    }
 }

@@ -5,7 +5,7 @@
 use super::DialEnding;
 use crate::limits::{
     CAMERA_BAN_US, CAMERA_HOST_REST_MS, CAMERA_RETRY_MS_MAX, CAMERA_RETRY_MS_MIN,
-    CAMERA_SETTLED_US, CAMERAS_MAX,
+    CAMERA_SETTLED_US, CAMERAS_GONE_MIN,
 };
 
 /// Takes a wait in milliseconds to one in microseconds, give or take a fifth.
@@ -30,6 +30,8 @@ struct Tries {
     tried_us: u64,
     /// The last dial did not get an answer.
     is_unreached: bool,
+    /// The host seems to ban weir, and is to be left alone.
+    is_banned: bool,
 }
 
 /// What is known of a host and port.
@@ -46,8 +48,9 @@ struct Host {
 }
 
 impl DialTable {
-    pub(super) fn new(jitter: Jitter) -> Self {
-        let (slots, hosts) = (vec![Tries::new(); CAMERAS_MAX], vec![Host::default(); CAMERAS_MAX]);
+    /// A table of so many slots, all of them due.
+    pub(super) fn new(slots: usize, jitter: Jitter) -> Self {
+        let (slots, hosts) = (vec![Tries::new(); slots], vec![Host::default(); slots]);
         Self { slots, hosts, jitter }
     }
 
@@ -85,6 +88,7 @@ impl DialTable {
         let tries = &mut self.slots[slot];
         let is_back = !is_unreached && tries.is_unreached;
         tries.is_unreached = is_unreached;
+        tries.is_banned = seems_to_ban;
         tries.tried_us = now_us;
         match ending {
             DialEnding::Ready => {}
@@ -99,6 +103,7 @@ impl DialTable {
         if is_back {
             self.hasten(now_us);
         }
+        self.keep_asking(now_us);
         seems_to_ban
     }
 
@@ -119,6 +124,12 @@ impl DialTable {
         if let Some(entry) = self.find(host) {
             entry.rests_until_us = None;
         }
+    }
+
+    /// `slot` has no camera now that may be dialled.
+    pub(super) fn forget(&mut self, slot: usize, now_us: u64) {
+        self.slots[slot] = Tries::new();
+        self.keep_asking(now_us);
     }
 
     fn known(&self, host: u64) -> Option<&Host> {
@@ -175,11 +186,25 @@ impl DialTable {
             tries.due_us = tries.due_us.min(now_us.max(tries.tried_us + rest_us));
         }
     }
+
+    /// Many cameras that do not answer fell together and wait for as long: the one asked longest
+    /// ago is due in 5 s, unless another is before. That one's answer brings all others back.
+    fn keep_asking(&mut self, now_us: u64) {
+        let gone = || self.slots.iter().filter(|tries| tries.is_unreached && !tries.is_banned);
+        let next_us = now_us + CAMERA_HOST_REST_MS * 1000;
+        if gone().count() < CAMERAS_GONE_MIN || gone().any(|tries| tries.due_us <= next_us) {
+            return;
+        }
+        let gone = self.slots.iter_mut().filter(|tries| tries.is_unreached && !tries.is_banned);
+        if let Some(tries) = gone.min_by_key(|tries| tries.tried_us) {
+            tries.due_us = next_us;
+        }
+    }
 }
 
 impl Tries {
-    const fn new() -> Self {
-        Self { retry_ms: CAMERA_RETRY_MS_MIN, due_us: 0, tried_us: 0, is_unreached: false }
+    fn new() -> Self {
+        Self { retry_ms: CAMERA_RETRY_MS_MIN, ..Self::default() }
     }
 
     fn wait(&mut self, wait_us: u64, now_us: u64) {
@@ -191,12 +216,13 @@ impl Tries {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::CAMERAS_MAX;
 
     const S: u64 = 1_000_000;
     const HOST: u64 = 7;
 
     fn table() -> DialTable {
-        DialTable::new(|ms| ms * 1000)
+        DialTable::new(CAMERAS_MAX, |ms| ms * 1000)
     }
 
     /// Dials a slot as soon as it is due; when that was.
@@ -279,6 +305,41 @@ mod tests {
         table.lost(0, 60 * S, 0, back_us);
         dial(&mut table, 0, 1, DialEnding::Ready);
         assert_eq!(table.due_us(2, 3), due_us);
+    }
+
+    /// Dials those of `slots` that are due first, so many times; the longest time between two dials
+    /// and the shortest between two of one slot, in seconds.
+    fn ask(table: &mut DialTable, slots: usize, dials: usize) -> (u64, u64) {
+        let (mut now_us, mut longest_us, mut shortest_us) = (0, 0, u64::MAX);
+        for dialled in 0..dials {
+            let due_us = |slot: &usize| table.due_us(*slot, *slot as u64 + 1);
+            let slot = (0..slots).min_by_key(due_us).expect("some");
+            let at_us = due_us(&slot).max(now_us);
+            if dialled >= dials / 2 {
+                longest_us = longest_us.max(at_us - now_us);
+                shortest_us = shortest_us.min(at_us - table.slots[slot].tried_us);
+            }
+            now_us = at_us;
+            table.end(slot, slot as u64 + 1, DialEnding::NoAnswer, now_us);
+        }
+        (longest_us / S, shortest_us / S)
+    }
+
+    #[test]
+    fn of_many_that_do_not_answer_one_is_dialled_every_5_s() {
+        let few = CAMERAS_GONE_MIN - 1;
+        assert_eq!(ask(&mut table(), few, 60).1, 60, "each may be broken for itself");
+        assert_eq!(ask(&mut table(), CAMERAS_GONE_MIN, 80), (5, 20));
+        let (longest_s, shortest_s) = ask(&mut table(), CAMERAS_MAX, 80 * CAMERAS_MAX);
+        assert!(longest_s <= 5 && shortest_s >= 5, "{longest_s} {shortest_s}");
+
+        let mut table = table();
+        ask(&mut table, CAMERAS_GONE_MIN, 80);
+        table.forget(0, 0);
+        for slot in 1..CAMERAS_GONE_MIN {
+            let tried_us = dial(&mut table, slot, slot as u64 + 1, DialEnding::NoAnswer);
+            assert_eq!(table.slots[slot].due_us - tried_us, 60 * S, "too few are left");
+        }
     }
 
     #[test]

@@ -106,9 +106,13 @@ impl Host {
         match peer.turn(&self.sites) {
             Flow::On => {}
             Flow::Starts(at_us) => self.due.push(Reverse((at_us, token, Work::Frame))),
-            Flow::Ends => {
-                self.peers.remove(&token);
-            }
+            Flow::Ends => self.remove(token),
+        }
+    }
+
+    fn remove(&mut self, token: usize) {
+        if let Some(peer) = self.peers.remove(&token) {
+            peer.leave(&self.sites);
         }
     }
 
@@ -126,7 +130,7 @@ impl Host {
                 Work::Frame => match peer.frame(&self.sites, &self.noise, at_us) {
                     Some(next_us) => self.due.push(Reverse((next_us, token, Work::Frame))),
                     None => {
-                        self.peers.remove(&token);
+                        self.remove(token);
                         continue;
                     }
                 },

@@ -113,6 +113,10 @@ pub struct Counts {
     pub describes: AtomicU64,
     /// See `describes`.
     pub plays: AtomicU64,
+    /// Connections that play now, and the most that there were at once.
+    pub sessions: AtomicU64,
+    /// See `sessions`.
+    pub sessions_max: AtomicU64,
     /// OPTIONS and GET_PARAMETER while playing.
     pub keepalives: AtomicU64,
     /// See `describes`.

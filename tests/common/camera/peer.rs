@@ -190,7 +190,18 @@ impl Peer {
         Flow::On
     }
 
+    /// Its connection is closed.
+    pub(super) fn leave(self, sites: &[Site]) {
+        if let Some(at) = self.site.filter(|_| self.playing.is_some()) {
+            sites[at].counts.sessions.fetch_sub(1, Relaxed);
+        }
+    }
+
     fn start(&mut self, site: &Site) -> u64 {
+        if self.playing.is_none() {
+            let sessions = site.counts.sessions.fetch_add(1, Relaxed) + 1;
+            site.counts.sessions_max.fetch_max(sessions, Relaxed);
+        }
         let playing = Playing::new(site, self.channel, self.sound_channel);
         let first_us = playing.first_us;
         self.playing = Some(playing);
