@@ -62,7 +62,7 @@ fn check_answer(offer: &Offer<'_>, accepted: &Accepted) {
 /// is lines of visible ASCII and itself a fragment, with weir's credentials and the same section.
 pub fn whep_fragment(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
-    let fragment = match Fragment::read(text) {
+    let fragment = match Fragment::read(text, Some("0")) {
         Ok(fragment) => fragment,
         Err(error) => {
             let words = error.to_string();
@@ -75,7 +75,7 @@ pub fn whep_fragment(data: &[u8]) {
     let ours = credentials();
     let answer = fragment::answer(fragment.section.as_ref(), &ours, &CANDIDATES);
     assert!(answer.split("\r\n").all(|line| line.bytes().all(|b| (b' '..=b'~').contains(&b))));
-    let again = Fragment::read(&answer).expect("an answer is a fragment");
+    let again = Fragment::read(&answer, Some("0")).expect("an answer is a fragment");
     let password = again.password.map(|password| password.0);
     assert_eq!((again.ufrag, password), (Some(ours.ufrag.as_str()), Some(ours.password.as_str())));
     assert_eq!(again.section, fragment.section);

@@ -37,6 +37,9 @@ pub const PEER_CERTIFICATE_BYTES_MAX: usize = 1900;
 /// Formats of H.264 (packetization-mode 1) and H.265 of an offer that are compared; Chromium has 4
 /// to 8 of the one and up to 4 of the other.
 pub const OFFER_FORMATS_MAX: usize = 16;
+/// Bytes of a media section's name that are kept for fragments; browsers' have 1, webrtcbin's 6. A
+/// fragment for one with a longer name is read without it.
+pub const SECTION_NAME_BYTES_MAX: usize = 16;
 /// Bytes of an ICE ufrag or password, or of a media section's name; longer ones are refused.
 pub const OFFER_TOKEN_BYTES_MAX: usize = 256;
 /// Bytes of our last DTLS flight (75 seen) as one datagram.

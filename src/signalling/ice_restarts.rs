@@ -36,16 +36,16 @@ impl<H: BrowserHandshake> Signalling<H> {
         now_us: u64,
     ) -> Result<Patched, PatchRefusal> {
         let session = self.sessions.find(&patch.secret).ok_or(PatchRefusal::NoSession)?;
-        let fragment = Fragment::read(&patch.fragment)
-            .map_err(|error| PatchRefusal::BadFragment(error.to_string()))?;
         let record = self.sessions.record(session).ok_or(PatchRefusal::NoSession)?;
+        let fragment = Fragment::read(&patch.fragment, record.remote_ice.section())
+            .map_err(|error| PatchRefusal::BadFragment(error.to_string()))?;
         if !patch.if_match.admits(&record.etag) {
             return Err(PatchRefusal::Unmatched);
         }
         let (Some(ufrag), Some(password)) = (fragment.ufrag, fragment.password) else {
             return Ok(Patched::Unchanged);
         };
-        if record.knows(ufrag) {
+        if record.remote_ice.knows(ufrag) {
             return Ok(Patched::Unchanged);
         }
         if patch.if_match == IfMatch::Absent {

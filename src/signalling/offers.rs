@@ -204,9 +204,9 @@ impl<H: BrowserHandshake> Signalling<H> {
             }
         };
         credentials.peer = answered.peer();
-        let Accepted { answer, remote_ufrag, payload_type, playout_delay_id, .. } = accepted;
+        let Accepted { answer, remote_ice, payload_type, playout_delay_id, .. } = accepted;
         let sound = sound.zip(accepted.sound_payload_type);
-        self.sessions.name_remote(session, remote_ufrag, sound.is_some());
+        self.sessions.name_remote(session, remote_ice, sound.is_some());
         let rtp_params = RtpParams {
             ssrc,
             payload_type,

@@ -13,6 +13,7 @@ use crate::mem::Full;
 use crate::mem::table::{Handle, Table};
 use crate::status::SessionStats;
 use crate::webrtc::ended::Ended;
+use crate::webrtc::remote_ice::RemoteIce;
 
 use super::api::{OfferRequest, PatchRefusal, SessionStatus, SkipsByReason};
 use super::sharing::{self, HeldSession};
@@ -57,8 +58,8 @@ pub(super) struct SessionRecord {
     pub(super) secret: String,
     /// The entity tag of its ICE credentials.
     pub(super) etag: String,
-    /// The browser's ufrag, and the one before the last ICE restart.
-    remote_ufrags: [Box<str>; 2],
+    /// The browser's ICE descriptions.
+    pub(super) remote_ice: RemoteIce,
     restarted_us: Option<u64>,
     since_us: u64,
     is_live: bool,
@@ -91,7 +92,7 @@ impl Sessions {
             owner: offer.owner,
             secret,
             etag,
-            remote_ufrags: Default::default(),
+            remote_ice: RemoteIce::default(),
             restarted_us: None,
             since_us: now_us,
             is_live: false,
@@ -269,10 +270,10 @@ impl Sessions {
         self.table.find_mut(handle(session))
     }
 
-    /// Stores the browser's ufrag once its offer has been read, and whether it gets sound.
-    pub(super) fn name_remote(&mut self, session: SessionId, ufrag: String, has_sound: bool) {
+    /// Stores the browser's ICE once its offer has been read, and whether it gets sound.
+    pub(super) fn name_remote(&mut self, session: SessionId, ice: RemoteIce, has_sound: bool) {
         if let Some(record) = self.record(session) {
-            record.remote_ufrags[0] = ufrag.into();
+            record.remote_ice = ice;
             record.has_sound = has_sound;
         }
     }
@@ -325,12 +326,6 @@ impl Sessions {
 }
 
 impl SessionRecord {
-    /// Whether `ufrag` is the browser's present or previous one. Candidates of the previous one may
-    /// still arrive late.
-    pub(super) fn knows(&self, ufrag: &str) -> bool {
-        self.remote_ufrags.iter().any(|known| **known == *ufrag)
-    }
-
     /// Whether an ICE restart is allowed now.
     pub(super) fn admits_restart(&self, now_us: u64) -> Result<(), PatchRefusal> {
         if !self.is_live {
@@ -345,8 +340,7 @@ impl SessionRecord {
     /// Records an ICE restart: both sides have new credentials.
     pub(super) fn restarted(&mut self, etag: String, remote_ufrag: &str, now_us: u64) {
         self.etag = etag;
-        self.remote_ufrags.swap(0, 1);
-        self.remote_ufrags[0] = remote_ufrag.into();
+        self.remote_ice.restarted(remote_ufrag);
         self.restarted_us = Some(now_us);
     }
 

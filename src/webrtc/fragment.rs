@@ -25,7 +25,7 @@ pub struct Fragment<'a> {
     pub ufrag: Option<&'a str>,
     /// The browser's password, which a restart needs.
     pub password: Option<IcePassword<'a>>,
-    /// The section that the fragment is about: a video section rather than another.
+    /// The section that the fragment is about.
     pub section: Option<Section<'a>>,
 }
 
@@ -48,13 +48,14 @@ struct Ice<'a> {
 type Sections<'a> = heapless::Vec<(Section<'a>, Ice<'a>), OFFER_MEDIA_MAX>;
 
 impl<'a> Fragment<'a> {
-    /// Parses a fragment.
+    /// Parses a fragment. `known` is the name of the section whose transport the session has.
     ///
     /// # Errors
     /// [`FragmentError`] names the fault and its line.
-    pub fn read(text: &'a str) -> Result<Self, FragmentError> {
+    pub fn read(text: &'a str, known: Option<&str>) -> Result<Self, FragmentError> {
         check_bounds(text)?;
         let mut session = Ice::default();
+        let mut bundle = None;
         let mut sections = Sections::new();
         for (line, text) in (1..).zip(text.lines()) {
             let text = text.trim_end();
@@ -71,6 +72,9 @@ impl<'a> Fragment<'a> {
                 "a" => {
                     let (name, value) = value.split_once(':').unwrap_or((value, ""));
                     match sections.last_mut() {
+                        None if name == "group" => {
+                            bundle = bundle.or(value.strip_prefix("BUNDLE "));
+                        }
                         None => session.read(name, value, line)?,
                         Some((section, _)) if name == "mid" => {
                             section.mid = Some(token(value).map_err(at(line, "a=mid"))?);
@@ -81,17 +85,24 @@ impl<'a> Fragment<'a> {
                 _ => {}
             }
         }
-        Ok(Self::of(session, &sections))
+        Ok(Self::of(session, &sections, bundle.unwrap_or_default(), known))
     }
 
-    /// With BUNDLE all sections share one transport. Its credentials are taken from the served
-    /// section, else from the session level, else from any other section.
-    fn of(session: Ice<'a>, sections: &Sections<'a>) -> Self {
-        let served = sections.iter().find(|(section, _)| section.kind == "video");
+    /// With BUNDLE all sections share one transport, which one of them describes: the `known` one,
+    /// else the first that the fragment's own group names (RFC 9143 section 7.3.2), else a video
+    /// section rather than another. The credentials are taken from it or the session level, else
+    /// from any other section.
+    fn of(session: Ice<'a>, sections: &Sections<'a>, bundle: &str, known: Option<&str>) -> Self {
+        let named = |mid: &str| {
+            sections.iter().find(|(section, _)| section.is_rtp() && section.mid == Some(mid))
+        };
+        let served = known.and_then(named).or_else(|| bundle.split(' ').find_map(named));
+        let served = served.or(sections.iter().find(|(section, _)| section.kind == "video"));
         let served = served.or(sections.first());
-        let all = served.map(|(_, ice)| ice).into_iter().chain([&session]);
-        let mut all = all.chain(sections.iter().map(|(_, ice)| ice));
-        let ice = all.find(|ice| ice.ufrag.is_some()).unwrap_or(&session);
+        let own = served.map_or(session, |(_, ice)| ice.or(session));
+        let others = sections.iter().map(|(_, ice)| ice.or(session));
+        let mut all = std::iter::once(own).chain(others);
+        let ice = all.find(|ice| ice.ufrag.is_some()).unwrap_or(own);
         Self {
             ufrag: ice.ufrag,
             password: ice.password,
@@ -101,6 +112,11 @@ impl<'a> Fragment<'a> {
 }
 
 impl<'a> Ice<'a> {
+    /// Each of the two may be at the session level (RFC 8839 section 5.4).
+    fn or(self, session: Self) -> Self {
+        Self { ufrag: self.ufrag.or(session.ufrag), password: self.password.or(session.password) }
+    }
+
     fn read(&mut self, name: &str, value: &'a str, line: usize) -> Result<(), FragmentError> {
         match name {
             "ice-ufrag" => {
@@ -118,6 +134,11 @@ impl<'a> Ice<'a> {
 }
 
 impl<'a> Section<'a> {
+    /// Data channels are not on the transport of weir's session.
+    fn is_rtp(&self) -> bool {
+        self.protocol.contains("RTP/")
+    }
+
     /// Parses an m-line without its `m=`.
     fn read(media: &'a str, line: usize) -> Result<Self, FragmentError> {
         let malformed = FragmentError::Malformed { what: "m-line", line };

@@ -34,6 +34,7 @@ use crate::webrtc::credentials::Peer;
 use crate::webrtc::offer::{Offer, OfferError};
 use crate::webrtc::profile;
 use crate::webrtc::provider::{ALERT, Records, Tap};
+use crate::webrtc::remote_ice::RemoteIce;
 
 mod answer;
 #[cfg(any(test, fuzzing))]
@@ -78,8 +79,8 @@ pub struct HandshakeRequest<'a> {
 pub struct Accepted {
     /// The SDP answer to send.
     pub answer: String,
-    /// The browser's part of the USERNAME in its checks.
-    pub remote_ufrag: String,
+    /// The browser's ICE descriptions, for fragments that come later.
+    pub remote_ice: RemoteIce,
     /// The RTP payload type agreed on.
     pub payload_type: u8,
     /// The id of the playout-delay extension, if it is to be sent.
@@ -196,7 +197,11 @@ impl Answered {
         };
         let accepted = Accepted {
             answer: answer.text(),
-            remote_ufrag: offer.ufrag.to_owned(),
+            remote_ice: RemoteIce::new(
+                offer.ufrag,
+                offer.transport_section,
+                offer.ufrags.iter().copied(),
+            ),
             payload_type: format.payload_type,
             playout_delay_id: offer.playout_delay_id,
             sound_payload_type: sound.map(|sound| sound.format.payload_type),

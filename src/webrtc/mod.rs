@@ -12,5 +12,6 @@ pub mod place;
 pub mod profile;
 pub mod provider;
 pub mod rate;
+pub mod remote_ice;
 mod sdp;
 pub mod session;

@@ -28,6 +28,10 @@ pub struct Offer<'a> {
     pub password: IcePassword<'a>,
     /// SHA-256 of the browser's certificate (RFC 8122).
     pub fingerprint: [u8; 32],
+    /// The name of the section whose transport is used, if it has one.
+    pub transport_section: Option<&'a str>,
+    /// The ufrags of all sections and the session level, some of them twice.
+    pub ufrags: heapless::Vec<&'a str, { OFFER_MEDIA_MAX + 1 }>,
     /// The media sections in order; the answer has one for each.
     pub sections: heapless::Vec<MediaSection<'a>, OFFER_MEDIA_MAX>,
     /// Index of the video section to serve.
@@ -177,6 +181,8 @@ impl<'a> Offer<'a> {
             } else {
                 OfferError::Missing("a=fingerprint")
             })?,
+            transport_section: own.section.mid,
+            ufrags: all_ufrags(session, drafts),
             sections: drafts.iter().map(|draft| draft.in_bundle(bundle)).collect(),
             video,
             formats: draft.formats(),
@@ -210,6 +216,14 @@ fn tagged<'d, 'a>(bundle: &str, drafts: &'d [Draft<'a>]) -> Option<&'d Draft<'a>
             section.is_bundled && section.mid == Some(mid)
         })
     })
+}
+
+fn all_ufrags<'a>(
+    session: &Transport<'a>,
+    drafts: &[Draft<'a>],
+) -> heapless::Vec<&'a str, { OFFER_MEDIA_MAX + 1 }> {
+    let transports = drafts.iter().map(|draft| &draft.transport).chain([session]);
+    transports.filter_map(|transport| transport.ufrag).collect()
 }
 
 /// Checks the count that costs memory before anything is allocated for the text.

@@ -195,3 +195,24 @@ fn a_flood_of_restarts_costs_its_sender_and_nobody_else() {
     assert!(answers(&viewer, &before), "the pair in use is the last that goes");
     watch(&mut other, SECOND_US);
 }
+
+/// A webrtcbin without `max-bundle` has credentials for each section, and candidates for them all.
+#[test]
+fn candidates_for_a_section_that_is_not_used_are_no_restart() {
+    let fixture = Fixture::open();
+    let sound = "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:1\r\na=rtcp-mux\r\na=recvonly\r\n\
+                 a=ice-ufrag:sound\r\na=ice-pwd:a-password-of-the-sound\r\n";
+    let offer = agent::offer(NO_FINGERPRINT).replace("BUNDLE 0", "BUNDLE 0 1") + sound;
+    let local = std::net::Ipv4Addr::LOCALHOST.into();
+    let agent = Agent::post_from(local, fixture.server.http, CAMERA, &offer).expect("201");
+    agent.nominate();
+    let patch = |fragment: &str| {
+        let headers = [PATCH_TYPE, ("If-Match", "*")];
+        let answer =
+            whep::request(fixture.server.http, "PATCH", &agent.location, &headers, fragment);
+        answer.unwrap_or_else(|error| panic!("{error}")).status
+    };
+    let candidate = "a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n";
+    assert_eq!(patch(&(sound.to_owned() + candidate)), 204);
+    assert_eq!(patch(&(sound.replace(":sound", ":other") + candidate)), 409, "that is a restart");
+}

@@ -7,7 +7,7 @@ const VIDEO: &str = "m=video 9 UDP/TLS/RTP/SAVPF 96 97\r\na=mid:0\r\n";
 const CANDIDATE: &str = "a=candidate:1 1 udp 2113937151 a.local 53124 typ host\r\n";
 
 fn refused(text: &str) -> FragmentError {
-    Fragment::read(text).expect_err("refused")
+    Fragment::read(text, None).expect_err("refused")
 }
 
 #[test]
@@ -20,20 +20,66 @@ fn credentials_are_found_where_players_put_them() {
         ["a=ice-options:trickle ice2\r\na=group:BUNDLE 0\r\n", VIDEO, ICE, audio].concat(),
         [ICE, VIDEO].concat().replace("\r\n", "\n"),
     ] {
-        let fragment = Fragment::read(&text).unwrap();
+        let fragment = Fragment::read(&text, None).unwrap();
         let password = fragment.password.map(|password| password.0);
         assert_eq!((fragment.ufrag, password), (Some("Ab+/"), Some("0123456789abcdefghijkl")));
         let section = fragment.section.expect("a section");
         assert_eq!((section.kind, section.mid), ("video", Some("0")));
     }
-    let bare = Fragment::read(ICE).unwrap();
+    let bare = Fragment::read(ICE, None).unwrap();
     assert_eq!((bare.ufrag, bare.section), (Some("Ab+/"), None));
+}
+
+/// RFC 9725 section 4.3.3 and RFC 8840 section 9, with credentials for each section as aiortc 1.4
+/// and a webrtcbin without `max-bundle` have them.
+#[test]
+fn of_sections_with_credentials_of_their_own_those_of_the_transport_are_taken() {
+    let section = |kind: &str, mid: &str| {
+        format!(
+            "m={kind} 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:{mid}\r\na=ice-ufrag:{kind}\r\n\
+             a=ice-pwd:{kind}-0123456789abcdefghijkl\r\n{CANDIDATE}"
+        )
+    };
+    let (sound, picture) = (section("audio", "0"), section("video", "1"));
+    let data = section("application", "2").replace("UDP/TLS/RTP/SAVPF", "UDP/DTLS/SCTP");
+    let group = |mids: &str| format!("a=ice-options:trickle ice2\r\na=group:BUNDLE {mids}\r\n");
+    for (parts, known, taken) in [
+        (&[&group("0 1"), &sound, &picture][..], None, "audio"),
+        (&[&group("1 0"), &sound, &picture], None, "video"),
+        (&[&group("2 0 1"), &data, &sound, &picture], None, "audio"),
+        (&[&group("7 1"), &sound, &picture], None, "video"),
+        (&[&sound, &picture], None, "video"),
+        // What the session has is known, whatever the fragment groups.
+        (&[&sound, &picture], Some("0"), "audio"),
+        (&[&picture, &sound], Some("0"), "audio"),
+        (&[&group("1 0"), &sound, &picture], Some("0"), "audio"),
+        (&[&group("0 1"), &sound], Some("1"), "audio"),
+        (&[&group("0 1"), &sound, &picture], Some("9"), "audio"),
+        (&[&data, &picture], Some("2"), "video"),
+    ] {
+        let text: String = parts.iter().map(|part| part.as_str()).collect();
+        let fragment = Fragment::read(&text, known).unwrap();
+        let password = fragment.password.expect("a password").0;
+        assert_eq!(fragment.ufrag, Some(taken), "{known:?} {text}");
+        assert!(password.starts_with(taken), "{text}");
+        assert_eq!(fragment.section.expect("a section").kind, taken, "for the answer: {text}");
+    }
+}
+
+#[test]
+fn each_of_the_credentials_may_be_at_the_session_level() {
+    let (ufrag, password) = ICE.split_at(ICE.find("a=ice-pwd").expect("it is there"));
+    for text in [[ufrag, VIDEO, password].concat(), [password, VIDEO, ufrag].concat()] {
+        let fragment = Fragment::read(&text, None).unwrap();
+        let password = fragment.password.map(|password| password.0);
+        assert_eq!((fragment.ufrag, password), (Some("Ab+/"), Some("0123456789abcdefghijkl")));
+    }
 }
 
 #[test]
 fn candidates_alone_are_no_restart() {
     let text = [VIDEO, CANDIDATE, "a=end-of-candidates\r\na=\r\n"].concat();
-    let fragment = Fragment::read(&text).unwrap();
+    let fragment = Fragment::read(&text, None).unwrap();
     assert_eq!((fragment.ufrag, fragment.password), (None, None));
 }
 
@@ -42,11 +88,11 @@ fn the_bounds_are_named_with_value_and_limit() {
     let large = ICE.to_owned() + &"a=x\r\n".repeat(OFFER_BYTES_MAX / 5);
     assert_eq!(refused(&large), FragmentError::TooLarge { bytes: large.len() });
     let most = ICE.to_owned() + &VIDEO.repeat(OFFER_MEDIA_MAX);
-    assert!(Fragment::read(&most).is_ok());
+    assert!(Fragment::read(&most, None).is_ok());
     let media = refused(&(most + VIDEO));
     assert_eq!(media.to_string(), "fragment of 5 media sections, max 4");
     let candidates = ICE.to_owned() + &CANDIDATE.repeat(200);
-    assert!(Fragment::read(&candidates).is_ok(), "candidates cost nothing");
+    assert!(Fragment::read(&candidates, None).is_ok(), "candidates cost nothing");
     let long = [VIDEO, "a=ice-ufrag:", &"y".repeat(257), "\r\n"].concat();
     let words = "a=ice-ufrag of 257 bytes in line 3 of the fragment, max 256";
     assert_eq!(refused(&long).to_string(), words);
@@ -75,7 +121,7 @@ fn what_is_malformed_is_named_with_its_line() {
 #[test]
 fn the_answer_repeats_the_section_and_has_everything_of_ours() {
     let text = [ICE, VIDEO, CANDIDATE].concat();
-    let fragment = Fragment::read(&text).unwrap();
+    let fragment = Fragment::read(&text, None).unwrap();
     let credentials = IceCredentials {
         ufrag: "00a3abcdefgh".try_into().unwrap(),
         password: "0123456789abcdefghijklmn".try_into().unwrap(),
@@ -92,7 +138,7 @@ fn the_answer_repeats_the_section_and_has_everything_of_ours() {
          a=end-of-candidates\r\na=ice-ufrag:00a3abcdefgh\r\n\
          a=ice-pwd:0123456789abcdefghijklmn\r\n"
     );
-    let read = Fragment::read(&answer).expect("our own fragment is one");
+    let read = Fragment::read(&answer, None).expect("our own fragment is one");
     assert_eq!(read.ufrag, Some("00a3abcdefgh"));
 }
 
@@ -100,11 +146,11 @@ fn the_answer_repeats_the_section_and_has_everything_of_ours() {
 fn no_cut_and_no_bent_byte_makes_it_panic() {
     let text = [ICE, VIDEO, CANDIDATE].concat();
     for cut in 0..text.len() {
-        let _ = Fragment::read(&text[..cut]);
+        let _ = Fragment::read(&text[..cut], None);
         for byte in [0, b'\r', b'\n', b' ', b':', b'=', b'm', 0x7f] {
             let mut bent = text.clone().into_bytes();
             bent[cut] = byte;
-            if let Ok(fragment) = Fragment::read(std::str::from_utf8(&bent).unwrap()) {
+            if let Ok(fragment) = Fragment::read(std::str::from_utf8(&bent).unwrap(), None) {
                 let _ = super::answer(fragment.section.as_ref(), &IceCredentials::none(), &[]);
             }
         }

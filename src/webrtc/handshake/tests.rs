@@ -247,7 +247,7 @@ fn the_session_is_where_dtls_was_spoken_and_not_where_a_check_came_from() {
             assert!(now_us < 1_000_000, "it gets so far");
         };
         // Then the check makes str0m send elsewhere, and after a wait it repeats its flight there.
-        server.receive(elsewhere, local(), &best_check(&accepted.remote_ufrag), now_us);
+        server.receive(elsewhere, local(), &best_check(accepted.remote_ice.ufrag()), now_us);
         polled(&mut server, &mut client, now_us);
         now_us += waits_us;
         let (repeated, _) = polled(&mut server, &mut client, now_us);

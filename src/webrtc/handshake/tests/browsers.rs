@@ -177,7 +177,7 @@ fn chromium_gets_its_main_profile_and_nothing_it_need_not() {
     assert_eq!(accepted.payload_type, 127);
     assert_eq!(accepted.playout_delay_id, Some(5));
     assert_eq!(accepted.mid.as_deref(), Some("1"));
-    assert_eq!(accepted.remote_ufrag, "wEy7");
+    assert_eq!(accepted.remote_ice.ufrag(), "wEy7");
     let fingerprint = lines(&accepted.answer)[14].to_owned();
     assert!(fingerprint.starts_with("a=fingerprint:sha-256 "), "{fingerprint}");
     assert_eq!(fingerprint.len(), "a=fingerprint:sha-256 ".len() + 32 * 3 - 1);
@@ -262,7 +262,7 @@ fn firefox_gets_the_only_profile_it_takes() {
     let (_, accepted) = accept(&firefox(), 0);
     assert_eq!((accepted.payload_type, accepted.playout_delay_id), (126, Some(7)));
     assert!(accepted.answer.contains("profile-level-id=42e01f\r\n"));
-    assert_eq!(accepted.remote_ufrag, "9df4e2b1");
+    assert_eq!(accepted.remote_ice.ufrag(), "9df4e2b1");
 }
 
 #[test]
