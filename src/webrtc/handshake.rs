@@ -203,7 +203,7 @@ impl Answered {
                 offer.ufrags.iter().copied(),
             ),
             payload_type: format.payload_type,
-            playout_delay_id: offer.playout_delay_id,
+            playout_delay_id: offer.playout_delay.map(|extension| extension.id),
             sound_payload_type: sound.map(|sound| sound.format.payload_type),
             mid: offer.sections[offer.video].mid.map(str::to_owned),
         };

@@ -17,7 +17,7 @@ mod section;
 
 pub use error::OfferError;
 use section::Draft;
-pub use section::{Decoder, Format, MediaSection, RtcpFeedback};
+pub use section::{Decoder, Extension, Format, MediaSection, RtcpFeedback};
 
 /// An offer that can be answered.
 #[derive(Debug)]
@@ -34,6 +34,8 @@ pub struct Offer<'a> {
     pub ufrags: heapless::Vec<&'a str, { OFFER_MEDIA_MAX + 1 }>,
     /// The media sections in order; the answer has one for each.
     pub sections: heapless::Vec<MediaSection<'a>, OFFER_MEDIA_MAX>,
+    /// The names of the sections in its BUNDLE group, in that group's order.
+    pub bundle: &'a str,
     /// Index of the video section to serve.
     pub video: usize,
     /// The formats of that section that weir can send, H.264 with packetization-mode 1 and H.265,
@@ -41,8 +43,8 @@ pub struct Offer<'a> {
     pub formats: heapless::Vec<Format<'a>, OFFER_FORMATS_MAX>,
     /// Whether that section has H.264, also without packetization-mode 1.
     pub has_h264: bool,
-    /// The id of the playout-delay extension in that section.
-    pub playout_delay_id: Option<u8>,
+    /// The playout-delay extension in that section, if the browser takes it.
+    pub playout_delay: Option<Extension>,
     /// Per codec of [`SoundCodec::ALL`]: the section to serve it in and its payload type there.
     pub sounds: [Option<SoundFormat>; SoundCodec::ALL.len()],
 }
@@ -153,7 +155,7 @@ impl<'a> Offer<'a> {
     /// (RFC 9143).
     fn serve(
         session: &Transport<'a>,
-        bundle: &str,
+        bundle: &'a str,
         drafts: &[Draft<'a>],
     ) -> Result<Self, OfferError> {
         let videos = || drafts.iter().enumerate().filter(|(_, draft)| draft.is_video());
@@ -184,10 +186,11 @@ impl<'a> Offer<'a> {
             transport_section: own.section.mid,
             ufrags: all_ufrags(session, drafts),
             sections: drafts.iter().map(|draft| draft.in_bundle(bundle)).collect(),
+            bundle,
             video,
             formats: draft.formats(),
             has_h264: draft.has_h264(),
-            playout_delay_id: draft.playout_delay_id,
+            playout_delay: draft.playout_delay,
             sounds: SoundCodec::ALL.map(|codec| {
                 // Without BUNDLE sound would need a transport of its own.
                 let mut drafts = drafts.iter().enumerate().filter(|_| is_bundled);

@@ -143,7 +143,7 @@ mod tests {
 
     fn chosen(camera: u32, offered: &[&'static str]) -> &'static str {
         let formats: Vec<_> =
-            (96..).zip(offered).map(|(pt, id)| format(pt, Decoder::h264(id))).collect();
+            (96..).zip(offered).map(|(pt, id)| format(pt, Decoder::h264(id, true))).collect();
         let payload_type =
             choose_h264(camera, &formats).expect("something is offered").payload_type;
         offered[usize::from(payload_type - 96)]
@@ -191,7 +191,7 @@ mod tests {
         let formats: Vec<_> = (0..)
             .zip(offered)
             .filter_map(|(pt, parameters)| Some(format(pt, Decoder::h265(parameters)?)))
-            .chain([format(99, Decoder::h264("42e01f"))])
+            .chain([format(99, Decoder::h264("42e01f", true))])
             .collect();
         choose_h265(camera, &formats).map(|format| format.payload_type)
     }

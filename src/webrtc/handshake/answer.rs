@@ -13,8 +13,9 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 
 use crate::codec::Codec;
+use crate::limits::OFFER_MEDIA_MAX;
 use crate::sound::SoundCodec;
-use crate::webrtc::offer::{Decoder, Format, MediaSection, Offer, SoundFormat};
+use crate::webrtc::offer::{Decoder, Extension, Format, MediaSection, Offer, SoundFormat};
 use crate::webrtc::sdp::write_ice;
 
 /// The stream and track in the browser's `track` event. Picture and sound are of one stream, so
@@ -57,11 +58,7 @@ impl AnswerText<'_> {
         let served = &self.offer.sections[self.offer.video];
         write!(text, "v=0\r\no=- {} 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n", self.ssrc)?;
         if served.is_bundled {
-            write!(text, "a=group:BUNDLE")?;
-            for mid in self.offer.sections.iter().filter_map(|s| s.mid.filter(|_| s.is_bundled)) {
-                write!(text, " {mid}")?;
-            }
-            write!(text, "\r\n")?;
+            self.write_group(text)?;
         }
         write!(text, "a=msid-semantic: WMS weir\r\na=ice-lite\r\n")?;
         for (index, section) in self.offer.sections.iter().enumerate() {
@@ -79,14 +76,31 @@ impl AnswerText<'_> {
         Ok(())
     }
 
+    /// Writes the BUNDLE group in the offer's order: the first of it is whose transport is used, as
+    /// in the offer (RFC 9143 section 7.3.2).
+    fn write_group(&self, text: &mut String) -> std::fmt::Result {
+        write!(text, "a=group:BUNDLE")?;
+        let mut left: heapless::Vec<&MediaSection<'_>, OFFER_MEDIA_MAX> =
+            self.offer.sections.iter().filter(|section| section.is_bundled).collect();
+        for mid in self.offer.bundle.split(' ') {
+            // A group may name a section again and again.
+            if let Some(at) = left.iter().position(|section| section.mid == Some(mid)) {
+                left.swap_remove(at);
+                write!(text, " {mid}")?;
+            }
+        }
+        write!(text, "\r\n")
+    }
+
     fn write_served(&self, text: &mut String, section: &MediaSection<'_>) -> std::fmt::Result {
         let payload_type = self.format.payload_type;
         write!(text, "m=video 9 {} {payload_type}\r\n", section.protocol)?;
         write!(text, "c=IN IP4 0.0.0.0\r\n")?;
         self.write_transport(text)?;
         write_mid(text, section)?;
-        if let Some(id) = self.offer.playout_delay_id {
-            write!(text, "a=extmap:{id} {PLAYOUT_DELAY}\r\n")?;
+        if let Some(Extension { id, is_received_only }) = self.offer.playout_delay {
+            let direction = if is_received_only { "/sendonly" } else { "" };
+            write!(text, "a=extmap:{id}{direction} {PLAYOUT_DELAY}\r\n")?;
         }
         write!(text, "a=sendonly\r\na=msid:{MSID}\r\na=rtcp-mux\r\n")?;
         let codec = match self.format.decoder {
@@ -105,11 +119,14 @@ impl AnswerText<'_> {
             }
         }
         match self.format.decoder {
-            Decoder::H264 { profile_level_text, .. } => write!(
-                text,
-                "a=fmtp:{payload_type} level-asymmetry-allowed=1;packetization-mode=1;\
-                 profile-level-id={profile_level_text}\r\n",
-            )?,
+            Decoder::H264 { profile_level_text, allows_asymmetry, .. } => {
+                let asymmetry = if allows_asymmetry { "level-asymmetry-allowed=1;" } else { "" };
+                write!(
+                    text,
+                    "a=fmtp:{payload_type} {asymmetry}packetization-mode=1;\
+                     profile-level-id={profile_level_text}\r\n",
+                )?;
+            }
             Decoder::H265 { parameters: "", .. } => {}
             Decoder::H265 { parameters, .. } => {
                 write!(text, "a=fmtp:{payload_type} {parameters}\r\n")?;

@@ -6,6 +6,7 @@ use crate::webrtc::place;
 
 mod browsers;
 mod fragments;
+mod offered;
 
 use super::client::{Client, local, remote};
 

@@ -55,6 +55,15 @@ pub struct Format<'a> {
     pub feedback: RtcpFeedback,
 }
 
+/// A header extension (RFC 8285) that a browser takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extension {
+    /// Its number in the packets' headers.
+    pub id: u8,
+    /// The browser's own words say that it takes and does not send it; the answer says the reverse.
+    pub is_received_only: bool,
+}
+
 /// What a browser decodes by the parameters of a format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decoder<'a> {
@@ -64,6 +73,8 @@ pub enum Decoder<'a> {
         profile_level_id: u32,
         /// The profile-level-id as the browser's own six digits.
         profile_level_text: &'a str,
+        /// What is sent may have another level than what is received (`level-asymmetry-allowed`).
+        allows_asymmetry: bool,
     },
     /// H.265 in one stream.
     H265 {
@@ -79,11 +90,11 @@ pub enum Decoder<'a> {
 impl<'a> Decoder<'a> {
     /// H.264 with the profile-level-id `text`, six hex digits; other text becomes the default of
     /// RFC 6184 section 8.1.
-    pub fn h264(text: &'a str) -> Self {
+    pub fn h264(text: &'a str, allows_asymmetry: bool) -> Self {
         let hex = text.len() == 6 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let text = if hex { text } else { PROFILE_LEVEL_ID_DEFAULT };
         let profile_level_id = u32::from_str_radix(text, 16).expect("six hex digits");
-        Self::H264 { profile_level_id, profile_level_text: text }
+        Self::H264 { profile_level_id, profile_level_text: text, allows_asymmetry }
     }
 
     /// H.265 with these parameters of its fmtp; `None` for what weir cannot send or repeat.
@@ -107,6 +118,11 @@ impl<'a> Decoder<'a> {
         let has_level = parameter(parameters, "level-id").is_some();
         Some(Self::H265 { profile, has_level, parameters })
     }
+}
+
+/// Whether RTP of this payload type cannot be taken for RTCP on the same port (RFC 5761 section 4).
+fn is_told_from_rtcp(payload_type: u8) -> bool {
+    !(64..=95).contains(&payload_type)
 }
 
 /// The value of a parameter in an fmtp line.
@@ -134,7 +150,8 @@ impl<'a> PayloadType<'a> {
                 // The default of RFC 6184 section 8.1 is 0, single NAL units.
                 let mode = parameter(self.parameters, "packetization-mode");
                 let profile = parameter(self.parameters, "profile-level-id").unwrap_or_default();
-                (mode == Some("1")).then(|| Decoder::h264(profile))
+                let asymmetry = parameter(self.parameters, "level-asymmetry-allowed");
+                (mode == Some("1")).then(|| Decoder::h264(profile, asymmetry == Some("1")))
             }
             Codec::H265 => Decoder::h265(self.parameters),
         }
@@ -146,7 +163,7 @@ impl<'a> PayloadType<'a> {
 pub(super) struct Draft<'a> {
     pub(super) section: MediaSection<'a>,
     pub(super) transport: Transport<'a>,
-    pub(super) playout_delay_id: Option<u8>,
+    pub(super) playout_delay: Option<Extension>,
     /// The m-line's formats, in the browser's order.
     payload_types: &'a str,
     port: &'a str,
@@ -179,7 +196,7 @@ impl<'a> Draft<'a> {
         Ok(Self {
             section,
             transport: Transport::default(),
-            playout_delay_id: None,
+            playout_delay: None,
             payload_types,
             port,
             bundle_only: false,
@@ -276,6 +293,9 @@ impl<'a> Draft<'a> {
             let Ok(payload_type) = number.parse::<u8>() else {
                 continue;
             };
+            if !is_told_from_rtcp(payload_type) {
+                continue;
+            }
             let Some(seen) = self.seen.get(usize::from(payload_type)) else {
                 continue;
             };
@@ -306,9 +326,11 @@ impl<'a> Draft<'a> {
         }
         let named = |number: u8| self.sound.iter().find(|(known, _)| *known == number);
         let numbers = self.payload_types.split(' ').filter_map(|number| number.parse::<u8>().ok());
-        numbers.filter(|number| *number < 128).find(|number| match named(*number) {
-            Some((_, known)) => *known == Some(codec),
-            None => SoundCodec::of_payload_type(*number) == Some(codec),
+        numbers.filter(|number| *number < 128 && is_told_from_rtcp(*number)).find(|number| {
+            match named(*number) {
+                Some((_, known)) => *known == Some(codec),
+                None => SoundCodec::of_payload_type(*number) == Some(codec),
+            }
         })
     }
 
@@ -349,10 +371,15 @@ impl<'a> Draft<'a> {
         let Some((id, uri)) = value.split_once(' ') else {
             return;
         };
-        // `5` or `5/recvonly`; one-byte headers have ids 1 to 14 (RFC 8285 section 4.2).
-        let id = id.split('/').next().and_then(|id| id.parse().ok());
-        if uri.trim() == PLAYOUT_DELAY {
-            self.playout_delay_id = id.filter(|id| (1..=14).contains(id));
+        if uri.trim() != PLAYOUT_DELAY {
+            return;
         }
+        let (id, direction) = id.split_once('/').unwrap_or((id, "sendrecv"));
+        // One-byte headers have ids 1 to 14 (RFC 8285 section 4.2).
+        let id = id.parse().ok().filter(|id| (1..=14).contains(id));
+        let is_received_only = direction == "recvonly";
+        let is_received = is_received_only || direction == "sendrecv";
+        self.playout_delay =
+            id.filter(|_| is_received).map(|id| Extension { id, is_received_only });
     }
 }

@@ -35,8 +35,8 @@ fn a_plain_offer_is_read() {
     assert_eq!(offer.fingerprint[31], 0x1f);
     assert_eq!(offer.sections[0].mid, Some("0"));
     assert_eq!(offer.formats.len(), 1);
-    assert_eq!(offer.formats[0].decoder, Decoder::h264("42e01f"));
-    assert_eq!(offer.playout_delay_id, None);
+    assert_eq!(offer.formats[0].decoder, Decoder::h264("42e01f", true));
+    assert_eq!(offer.playout_delay, None);
     assert!(!format!("{offer:?}").contains("0123456789abcdefghijkl"));
 }
 
@@ -224,7 +224,7 @@ fn formats_are_in_the_m_lines_order_once_each_and_bounded() {
     let offer = Offer::read(&text).unwrap();
     let types: Vec<_> = offer.formats.iter().map(|f| f.payload_type).collect();
     assert_eq!(types, [98, 96]);
-    assert_eq!(offer.formats[0].decoder, Decoder::h264("42000a"), "the RFC's default");
+    assert_eq!(offer.formats[0].decoder, Decoder::h264("42000a", false), "the RFC's default");
     let all = RtcpFeedback { nack: true, pli: true, fir: true };
     assert_eq!(offer.formats[0].feedback, all);
     let for_all = RtcpFeedback { pli: true, ..RtcpFeedback::default() };

@@ -29,7 +29,7 @@ fn h264(payload_type: u8, mode: u8, profile: &str, rtx: u8) -> String {
     codec(payload_type, "H264", &parameters, rtx)
 }
 
-fn chromium() -> String {
+pub(super) fn chromium() -> String {
     let mut text = "v=0\r\no=- 4611731400430051336 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n\
         a=group:BUNDLE 0 1\r\na=extmap-allow-mixed\r\na=msid-semantic: WMS\r\n\
         m=audio 9 UDP/TLS/RTP/SAVPF 111 63 9 0 8 13 110 126\r\nc=IN IP4 0.0.0.0\r\n\
@@ -61,7 +61,7 @@ fn chromium() -> String {
     text
 }
 
-fn safari() -> String {
+pub(super) fn safari() -> String {
     let mut text = "v=0\r\no=- 7 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
         m=video 9 UDP/TLS/RTP/SAVPF 96 97 98 99\r\nc=IN IP4 0.0.0.0\r\n"
         .to_owned();
@@ -72,7 +72,7 @@ fn safari() -> String {
     text
 }
 
-fn firefox() -> String {
+pub(super) fn firefox() -> String {
     let mut text = "v=0\r\no=mozilla...THIS_IS_SDPARTA-99.0 5 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n\
         a=fingerprint:sha-256 3A:96:6D:57:B2:C2:C7:61:A0:46:3E:1C:97:39:D3:F7:\
         0A:88:A0:B1:EC:03:FB:10:A5:5D:3A:37:AB:DD:02:AA\r\na=group:BUNDLE 0\r\n\
