@@ -22,6 +22,7 @@ class Session:
     """One session: the offer's answer, why weir ended it, and the end."""
 
     def __init__(self, endpoint, offer):
+        self.offer = offer
         self.status, headers, self.answer = ask("POST", endpoint, offer.encode())
         if self.status != 201:
             raise SystemExit(f"{self.status} {self.answer}")
@@ -34,6 +35,18 @@ class Session:
             return json.loads(text)["detail"]
         ask("DELETE", self.url)
         return None
+
+
+def unoffered(offered, answered):
+    """Feedback, extensions and formats of an answer's sections that the offer's have not (RFC 3264)."""
+    kinds = ("rtcp-fb", "extmap", "rtpmap")
+    lower = [[(name, (value or "").lower()) for name, value in section] for section in offered]
+    return [
+        f"{name}:{value}"
+        for known, section in zip(lower, answered, strict=True)
+        for name, value in section
+        if name in kinds and (name, value.lower()) not in known
+    ]
 
 
 def arguments(description, **switches):

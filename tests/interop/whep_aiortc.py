@@ -1,8 +1,9 @@
 #!/usr/bin/python3
 """A WHEP player of aiortc: offers sound first, then a picture, and counts what it decodes.
 
-Run with aiortc on the path. Prints one JSON object: aiortc's version, the connection's state, the
-frames of each kind that were decoded in --seconds, and why weir ended the session, if it did.
+Run with aiortc on the path. Prints one JSON object: aiortc's version, the connection's state, lines of
+the answer that were not offered, the frames of each kind that were decoded in --seconds, and why weir
+ended the session, if it did.
 """
 
 import asyncio
@@ -11,7 +12,8 @@ import json
 import aiortc
 from aiortc import RTCPeerConnection, RTCSessionDescription, rtcdtlstransport
 from aiortc.mediastreams import MediaStreamError
-from whep import Session, arguments
+from aiortc.sdp import SessionDescription
+from whep import Session, arguments, unoffered
 
 
 async def count(track, frames):
@@ -24,6 +26,21 @@ async def count(track, frames):
                 frames["size"] = [frame.width, frame.height]
     except MediaStreamError:
         pass
+
+
+def sections(text):
+    """The feedback, extensions and formats of each section, as aiortc reads them."""
+    found = []
+    for media in SessionDescription.parse(text).media:
+        lines = [("extmap", f"{one.id} {one.uri}") for one in media.rtp.headerExtensions]
+        for codec in media.rtp.codecs:
+            channels = f"/{codec.channels}" if (codec.channels or 1) > 1 else ""
+            lines.append(("rtpmap", f"{codec.payloadType} {codec.name}/{codec.clockRate}{channels}"))
+            for one in codec.rtcpFeedback:
+                words = (str(codec.payloadType), one.type, one.parameter)
+                lines.append(("rtcp-fb", " ".join(word for word in words if word)))
+        found.append(lines)
+    return found
 
 
 async def play(url, seconds):
@@ -51,7 +68,9 @@ async def play(url, seconds):
     state = connection.connectionState
     ended = await asyncio.to_thread(session.end)
     await connection.close()
-    return {"version": aiortc.__version__, "state": state, "frames": frames, "ended": ended}
+    lines = unoffered(sections(session.offer), sections(session.answer))
+    result = {"version": aiortc.__version__, "state": state, "frames": frames, "ended": ended}
+    return {**result, "unoffered": lines}
 
 
 args = arguments(__doc__, old="without AES-GCM, as aiortc 1.4 is")

@@ -1,13 +1,12 @@
 #!/usr/bin/python3
 """A WHEP player of GStreamer's webrtcbin, used as whepsrc does: offers sound first, then a picture.
 
-Prints one JSON object: GStreamer's version, whether it has AES-GCM for SRTP, the connection's state,
-the frames of each kind that were decoded in --seconds, why weir ended the session, if it did, and
-what webrtcbin says of the answer, if it refuses that.
+Prints one JSON object: GStreamer's version, the connection's state, lines of the answer that were not
+offered, the frames of each kind that were decoded in --seconds, why weir ended the session, if it did,
+and what webrtcbin says of the answer, if it refuses that.
 """
 
 import json
-import pathlib
 
 import gi
 
@@ -15,7 +14,7 @@ gi.require_version("Gst", "1.0")
 gi.require_version("GstSdp", "1.0")
 gi.require_version("GstWebRTC", "1.0")
 from gi.repository import GLib, Gst, GstSdp, GstWebRTC  # noqa: E402
-from whep import Session, arguments  # noqa: E402
+from whep import Session, arguments, unoffered  # noqa: E402
 
 RTP = "application/x-rtp,media"
 SOUND = (
@@ -31,7 +30,7 @@ PICTURE = (
 class Player:
     def __init__(self, url, seconds):
         self.url, self.seconds, self.session = url, seconds, None
-        self.result = {"version": Gst.version_string(), "has_gcm": has_gcm(), "frames": {}}
+        self.result = {"version": Gst.version_string(), "frames": {}}
         self.loop = GLib.MainLoop()
         self.pipeline = Gst.Pipeline()
         self.webrtc = Gst.ElementFactory.make("webrtcbin")
@@ -64,6 +63,8 @@ class Player:
             self.loop.quit()
             raise
         _, sdp = GstSdp.SDPMessage.new_from_text(self.session.answer)
+        _, offered = GstSdp.SDPMessage.new_from_text(offer)
+        self.result["unoffered"] = unoffered(sections(offered), sections(sdp))
         answer = GstWebRTC.WebRTCSessionDescription.new(GstWebRTC.WebRTCSDPType.ANSWER, sdp)
         taken = Gst.Promise.new_with_change_func(self.answered)
         self.webrtc.emit("set-remote-description", answer, taken)
@@ -104,10 +105,11 @@ class Player:
         return self.result
 
 
-def has_gcm():
-    """Whether its DTLS names a profile of RFC 7714: version 1.26 has only AES-CM."""
-    plugin = Gst.Registry.get().find_plugin("dtls")
-    return b"SRTP_AEAD_AES" in pathlib.Path(plugin.get_filename()).read_bytes()
+def sections(sdp):
+    """The attributes of each section, as GStreamer reads them."""
+    medias = [sdp.get_media(at) for at in range(sdp.medias_len())]
+    attributes = [[media.get_attribute(at) for at in range(media.attributes_len())] for media in medias]
+    return [[(one.key, one.value) for one in section] for section in attributes]
 
 
 Gst.init(None)
