@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use weir::clock;
 
-use crate::common::reception::Keep;
 use crate::common::viewer::{Options, Viewer, wall};
 
 /// A picture that has not come by then does not count as one.
@@ -27,13 +26,12 @@ pub(crate) struct Joined {
 pub(crate) fn all(
     http: SocketAddr,
     watched: &[String],
-    edit_offer: fn(String) -> String,
+    options: &Options,
 ) -> (Vec<Viewer>, Joined) {
-    let options = Options { keep: Keep::Counts, edit_offer, ..Options::default() };
     let began_us = clock::now_us();
     let mut viewers = Vec::new();
     for cameras in watched.chunks(OFFERS_AT_ONCE) {
-        let more = beside(&mut viewers, || at_once(http, cameras, &options));
+        let more = beside(&mut viewers, || at_once(http, cameras, options));
         viewers.extend(more);
     }
     let connected = viewers.iter().filter_map(|viewer| viewer.connected_us).max();

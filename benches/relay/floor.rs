@@ -20,6 +20,7 @@ use socket2::SockRef;
 use weir::clock;
 
 use crate::common::camera::CameraFarm;
+use crate::common::camera::rtsp::SOUND_TRACK;
 use crate::common::process::this_thread_ns;
 use crate::load::Load;
 use crate::report::percent;
@@ -92,9 +93,16 @@ impl Floor {
         let mut cameras = Vec::new();
         for number in 0..load.cameras {
             let mut stream = StdTcpStream::connect(farm).map_err(text)?;
+            let sound = match load.sound {
+                true => format!(
+                    "SETUP rtsp://{farm}/cam{number}/{SOUND_TRACK} RTSP/1.0\r\nCSeq: 1\r\n\
+                     Transport: RTP/AVP/TCP;unicast;interleaved=2-3\r\n\r\n"
+                ),
+                false => String::new(),
+            };
             let request = format!(
                 "SETUP rtsp://{farm}/cam{number} RTSP/1.0\r\nCSeq: 1\r\n\
-                 Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n\r\n\
+                 Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n\r\n{sound}\
                  PLAY rtsp://{farm}/cam{number} RTSP/1.0\r\nCSeq: 2\r\n\r\n"
             );
             stream.write_all(request.as_bytes()).map_err(text)?;
@@ -102,7 +110,7 @@ impl Floor {
             let mut stream = TcpStream::from_std(stream);
             let token = Token(cameras.len());
             poll.registry().register(&mut stream, token, Interest::READABLE).map_err(text)?;
-            cameras.push(Camera { stream, walk: Walk::default(), kept: 0 });
+            cameras.push(Camera { stream, walk: Walk::new(load.codec(number)), kept: 0 });
         }
         let socket = UdpSocket::bind("127.0.0.1:0").map_err(text)?;
         segment(&socket)?;
@@ -160,6 +168,7 @@ impl Floor {
                     let kept = &mut camera.kept;
                     camera.walk.read(&self.read[..bytes], |step| match step {
                         Step::Payload(bytes) => *kept += bytes,
+                        Step::Sound(bytes) => sends.push(bytes),
                         Step::FrameEnd => sends.push(std::mem::take(kept)),
                     });
                     sends.push(camera.kept / PAYLOAD_BYTES * PAYLOAD_BYTES);

@@ -3,9 +3,14 @@
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
+use weir::codec::Codec;
 
 use crate::common::camera::picture::Picture;
-use crate::common::camera::{Mount, mix};
+use crate::common::camera::{Microphone, Mount, mix};
+use crate::common::reception::Keep;
+use crate::common::viewer::Options;
+
+const BOTH: [Codec; 2] = [Codec::H264, Codec::H265];
 
 /// Measures weir between simulated cameras and viewers.
 #[derive(Parser, Debug, Clone)]
@@ -46,6 +51,12 @@ pub(crate) struct Load {
     /// How the cameras send.
     #[arg(long, value_enum, default_value_t = Transport::Tcp)]
     pub(crate) transport: Transport,
+    /// Of 100 cameras, so many have H.265.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=100))]
+    pub(crate) h265_percent: u32,
+    /// All cameras have sound: G.711, 50 packets a second each.
+    #[arg(long, conflicts_with = "transport")]
+    pub(crate) sound: bool,
     /// Counts the server's system calls in a window of their own.
     #[arg(long)]
     pub(crate) syscalls: bool,
@@ -85,11 +96,30 @@ impl Load {
         } else {
             Mount::many(self.cameras, self.picture(), self.same_instant)
         };
-        for mount in &mut mounts {
+        for (number, mount) in (0..).zip(&mut mounts) {
+            mount.codec = self.codec(number);
+            mount.sound = self.sound.then_some(Microphone::PCMU);
+            mount.sound_apart = self.sound;
             mount.port_mbit_s = self.port_mbit_s.or(mount.port_mbit_s);
             mount.udp = self.transport == Transport::Udp;
         }
         mounts
+    }
+
+    /// The codec of a camera: those of H.265 are spread over all.
+    pub(crate) fn codec(&self, number: u32) -> Codec {
+        let had = |cameras: u32| cameras * self.h265_percent / 100;
+        if had(number + 1) > had(number) { Codec::H265 } else { Codec::H264 }
+    }
+
+    /// What each viewer offers.
+    pub(crate) fn offer(&self) -> Options {
+        Options {
+            keep: Keep::Counts,
+            codecs: if self.h265_percent > 0 { &BOTH } else { &BOTH[..1] },
+            sound: self.sound.then_some(false),
+            ..Options::default()
+        }
     }
 
     fn picture(&self) -> Picture {
@@ -119,6 +149,11 @@ impl Load {
         };
         let instants = if self.same_instant { "same instant" } else { "spread" };
         let transport = if self.transport == Transport::Udp { ", by udp" } else { "" };
-        format!("{rates}, {instants}{transport}")
+        let codec = match self.h265_percent {
+            0 => String::new(),
+            percent => format!(", {percent} % h265"),
+        };
+        let sound = if self.sound { ", sound" } else { "" };
+        format!("{rates}, {instants}{transport}{codec}{sound}")
     }
 }

@@ -76,6 +76,12 @@ impl Report {
         percent(self.window.cpu_ns, self.window.wall_us)
     }
 
+    /// The relay's, over the packets in and out.
+    fn cpu_ns_per_packet(&self) -> Option<f64> {
+        let packets = self.window.packets_in + self.window.packets_out;
+        (packets > 0).then(|| self.window.cpu_ns as f64 / packets as f64)
+    }
+
     /// Times the floor's CPU.
     fn over_floor(&self) -> Option<f64> {
         Some(self.cpu_percent() / self.floor.as_ref()?.cpu_percent)

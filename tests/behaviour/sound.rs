@@ -4,13 +4,15 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use serde_json::Value;
+use weir::codec::Codec;
 
 use crate::common::camera::picture::Picture;
-use crate::common::camera::{Behaviour, Microphone, Mount};
+use crate::common::camera::{Behaviour, CameraFarm, Microphone, Mount};
 use crate::common::fixture::{CAMERA, Fixture};
-use crate::common::reception::{Packet, Reception};
-use crate::common::server::{Setup, wait_for};
+use crate::common::reception::{Keep, Packet, Reception};
+use crate::common::server::{Server, Setup, wait_for};
 use crate::common::viewer::{Options, Viewer, wall};
+use crate::common::window;
 
 const PATIENCE_US: u64 = 10_000_000;
 const AAC: Microphone =
@@ -160,4 +162,39 @@ fn sound_goes_on_when_the_camera_comes_back() {
     let spurts = heard.packets.iter().filter(|packet| packet.marker).count();
     assert!(spurts >= 1, "after the pause a talk spurt begins");
     assert!(fixture.farm.counts(CAMERA).plays.load(Relaxed) >= 2);
+}
+
+#[test]
+fn cameras_of_both_codecs_are_seen_and_heard_whole_beside_each_other() {
+    let picture = Picture { gop: 10, ..Picture::default() };
+    let codecs = [Codec::H264, Codec::H265, Codec::H264, Codec::H265];
+    let names = ["cam0", "cam1", "cam2", "cam3"].map(str::to_owned);
+    let mounts = names.iter().zip(codecs).map(|(name, codec)| {
+        let sound = Some(Microphone::PCMU);
+        Mount { codec, sound, sound_apart: true, ..Mount::new(name, picture) }
+    });
+    let farm = CameraFarm::open(mounts.collect());
+    let server = Server::start(&Setup::of(names.iter().map(|name| (name.clone(), farm.url(name)))));
+    assert!(server.wait_until_ready(names.len(), PATIENCE_US));
+    let options = Options {
+        keep: Keep::Counts,
+        codecs: &[Codec::H264, Codec::H265],
+        sound: Some(false),
+        ..Options::default()
+    };
+    let viewers = wall::connect_all(server.http, &names, &options, PATIENCE_US).into_iter();
+    let mut viewers: Vec<Viewer> =
+        viewers.map(|viewer| viewer.unwrap_or_else(|error| panic!("{error}"))).collect();
+    let see = |viewers: &[Viewer]| {
+        viewers.iter().all(|viewer| viewer.reception.first_picture.at_us().is_some())
+    };
+    assert!(wall::run(&mut viewers, PATIENCE_US, see), "each has its first picture");
+    window::watch(&farm, &mut viewers, 2_000_000, 200_000);
+    for ((viewer, name), codec) in viewers.iter().zip(&names).zip(codecs) {
+        assert!(viewer.answer.contains(&format!(" {}/90000\r\n", codec.name())));
+        window::assert_whole(&farm, name, viewer);
+        let heard = &sound(viewer).counts;
+        assert!(heard.packets >= 95, "{} packets of 2 s of sound", heard.packets);
+        assert_eq!((heard.lost_sound(160), heard.lost(), heard.forged), (0, 0, 0), "{name}");
+    }
 }

@@ -57,6 +57,8 @@ pub struct Counts {
     pub broken_frames: u64,
     /// Stamps of another camera than the first.
     pub strange_frames: u64,
+    /// The timestamps of the first packet and of the newest.
+    pub timestamps: Option<(u32, u32)>,
     /// From the camera's write to the receipt of the last packet, of each whole frame.
     pub latencies_us: Vec<u64>,
 }
@@ -65,6 +67,14 @@ impl Counts {
     /// Packets that never came.
     pub fn lost(&self) -> u64 {
         self.skipped.saturating_sub(self.late)
+    }
+
+    /// The same of sound whose packets have so many ticks each, by its timestamps: what was never
+    /// sent is among them.
+    pub fn lost_sound(&self, ticks: u32) -> u64 {
+        let Some((first, newest)) = self.timestamps else { return 0 };
+        let expected = u64::from(newest.wrapping_sub(first) / ticks) + 1;
+        expected.saturating_sub(self.packets)
     }
 }
 
@@ -120,7 +130,7 @@ impl Reception {
         };
         self.unwrap.saw(full);
         self.ssrc = Some(header.ssrc);
-        self.count(full);
+        self.count(full, header.timestamp);
         if let Some(payload) = payload {
             self.first_picture.payload(payload, self.torn, header.marker, arrival_us);
             if header.marker {
@@ -140,8 +150,12 @@ impl Reception {
         }
     }
 
-    fn count(&mut self, full: u64) {
+    fn count(&mut self, full: u64, timestamp: u32) {
         self.counts.packets += 1;
+        let (_, newest) = self.counts.timestamps.get_or_insert((timestamp, timestamp));
+        if timestamp.wrapping_sub(*newest).cast_signed() > 0 {
+            *newest = timestamp;
+        }
         self.first.get_or_insert(full);
         match self.highest {
             Some(highest) if full <= highest => self.counts.late += 1,

@@ -16,6 +16,7 @@ use str0m::media::{Direction, MediaKind};
 use str0m::net::{Protocol, Receive};
 use str0m::{Event, IceConnectionState, Input, Output, Rtc};
 use weir::clock;
+use weir::codec::Codec;
 
 use super::key_extractor::KeyExtractor;
 use super::reception::Reception;
@@ -107,11 +108,15 @@ impl Viewer {
         let created = whep::request_from(from, http, "POST", &path, &headers, &offer)?;
         let created = created.expect(201)?;
         let answer = SdpAnswer::from_sdp_string(&created.body).expect("the answer is SDP");
+        let mut reception = Reception::new(options.keep);
+        if created.body.contains(" H265/90000") {
+            reception.first_picture.set_codec(Codec::H265);
+        }
         let accepted = rtc.sdp_api().accept_answer(pending, answer);
         accepted.expect("the answer fits the offer");
         let location = created.header("location").expect("201 has a Location");
         Ok(Self {
-            reception: Reception::new(options.keep),
+            reception,
             sound: sound_ssrc(&created.body).map(|ssrc| (ssrc, Reception::new(options.keep))),
             location: whep::path_of(location),
             etag: created.header("etag").map(str::to_owned),

@@ -17,7 +17,12 @@ pub fn begin(farm: &CameraFarm, viewers: &mut [Viewer], for_us: u64) -> Range<u6
     let begin_us = clock::now_us() + AHEAD_US;
     let times_us = begin_us..begin_us + for_us;
     farm.begin_window(&times_us);
-    viewers.iter_mut().for_each(|viewer| viewer.reception.begin_window_of(&times_us));
+    for viewer in viewers {
+        viewer.reception.begin_window_of(&times_us);
+        if let Some((_, sound)) = &mut viewer.sound {
+            sound.begin_window();
+        }
+    }
     times_us
 }
 

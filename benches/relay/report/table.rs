@@ -27,6 +27,12 @@ impl Report {
             ));
         }
         rows.extend(self.media_rows());
+        if load.sound {
+            let sound = &self.window.sound;
+            let came = format!("{} / {}", sound.received, sound.lost);
+            rows.push(row("of sound sent", sound.sent.to_string()));
+            rows.push(row("of sound received / lost", came));
+        }
         rows.extend(self.skip_rows());
         if load.syscalls {
             let calls = self.calls_per_packet;
@@ -39,13 +45,15 @@ impl Report {
         rows
     }
 
-    fn process_rows(&self) -> [Row; 4] {
+    fn process_rows(&self) -> [Row; 5] {
         let usage = &self.window.usage;
+        let of_packet = self.cpu_ns_per_packet();
         let [p50, p95, longest] = [500, 950, 1000]
             .map(|per_mille| known(self.first_picture_ms(per_mille).map(|ms| format!("{ms:.0}"))));
         [
             row("first picture, p50 / p95 / longest", format!("{p50} / {p95} / {longest} ms")),
             row("CPU, of one core", format!("{:.2} %", self.cpu_percent())),
+            row("CPU a packet, in and out", known(of_packet.map(|ns| format!("{ns:.0} ns")))),
             row("VmHWM / VmRSS", format!("{} / {} KiB", usage.peak_kib, usage.resident_kib)),
             row("threads", usage.threads.to_string()),
         ]

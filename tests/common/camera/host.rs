@@ -24,6 +24,7 @@ const IDLE_US: u64 = 20_000;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Work {
     Frame,
+    Sound,
     Piece,
 }
 
@@ -32,7 +33,8 @@ pub(super) struct Host {
     listener: TcpListener,
     sites: Arc<Vec<Site>>,
     peers: HashMap<usize, Peer>,
-    /// When each playing peer's next frame is due, and the next piece of one that is being sent.
+    /// When each playing peer's next frame and sound are due, and the next piece of one that is
+    /// being sent.
     due: BinaryHeap<Reverse<(u64, usize, Work)>>,
     next_token: usize,
     noise: Noise,
@@ -105,7 +107,11 @@ impl Host {
         };
         match peer.turn(&self.sites) {
             Flow::On => {}
-            Flow::Starts(at_us) => self.due.push(Reverse((at_us, token, Work::Frame))),
+            Flow::Starts(at_us) => {
+                self.due.push(Reverse((at_us, token, Work::Frame)));
+                let sound_us = peer.first_sound_us(&self.sites);
+                self.due.extend(sound_us.map(|at_us| Reverse((at_us, token, Work::Sound))));
+            }
             Flow::Ends => self.remove(token),
         }
     }
@@ -127,6 +133,10 @@ impl Host {
             };
             match work {
                 Work::Piece => peer.pieces(&self.sites),
+                Work::Sound => {
+                    let next_us = peer.sound(&self.sites, at_us);
+                    self.due.extend(next_us.map(|at_us| Reverse((at_us, token, Work::Sound))));
+                }
                 Work::Frame => match peer.frame(&self.sites, &self.noise, at_us) {
                     Some(next_us) => self.due.push(Reverse((next_us, token, Work::Frame))),
                     None => {

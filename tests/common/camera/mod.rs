@@ -32,7 +32,7 @@ pub struct Mount {
     pub name: String,
     /// What it shows.
     pub show: Show,
-    /// What that is encoded with; a synthetic picture is H.264.
+    /// What that is encoded with.
     pub codec: Codec,
     /// RTP payload bytes, at most; up to 65 000, for interleaved frames of 64 KiB.
     pub payload_bytes: usize,
@@ -56,6 +56,9 @@ pub struct Mount {
     pub udp: bool,
     /// The sound beside the picture.
     pub sound: Option<Microphone>,
+    /// Whether each packet of sound is written at its own time, and not with the next frame. Such
+    /// a camera does nothing but play.
+    pub sound_apart: bool,
 }
 
 /// A camera's sound: a packet for each 20 ms.
@@ -70,6 +73,8 @@ pub struct Microphone {
 }
 
 impl Microphone {
+    /// G.711 with µ-law.
+    pub const PCMU: Self = Self { payload_type: 0, ..Self::PCMA };
     /// G.711 with A-law.
     pub const PCMA: Self = Self { payload_type: 8, encoding: None, is_refused: false };
 }
@@ -129,8 +134,10 @@ pub struct Counts {
     pub frames: AtomicU64,
     /// Of these, the ones with a stamp within the window of [`CameraFarm::begin_window`].
     pub frames_in_window: AtomicU64,
-    /// RTP packets written.
+    /// RTP packets of the picture written.
     pub packets: AtomicU64,
+    /// The same of the sound.
+    pub sound_packets: AtomicU64,
     /// Writes that the socket did not take whole.
     pub stalls: AtomicU64,
     /// The most a frame was written behind its time.
@@ -193,6 +200,7 @@ impl Mount {
             record: false,
             reads: true,
             sound: None,
+            sound_apart: false,
             udp: false,
         }
     }

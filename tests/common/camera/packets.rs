@@ -52,10 +52,11 @@ impl Packetizer {
     /// Shortens `nal` where its last fragment would not hold a whole stamp, be it cut by this
     /// camera or on the way to a viewer.
     pub fn make_room(&self, nal: &mut Vec<u8>) {
+        let header_bytes = self.header_bytes();
         let cuts = [self.payload_bytes, WEIR_PAYLOAD_BYTES, MEDIAMTX_PAYLOAD_BYTES];
         let remainder = |bytes: usize, cut: usize| match bytes {
             _ if bytes <= cut => 0,
-            _ => (bytes - 1) % (cut - 2),
+            _ => (bytes - header_bytes) % (cut - header_bytes - 1),
         };
         while let Some(remainder) = cuts
             .map(|cut| remainder(nal.len(), cut))
@@ -71,10 +72,7 @@ impl Packetizer {
             self.packet(&[nal], timestamp, marker, out);
             return;
         }
-        let header_bytes = match self.codec {
-            Codec::H264 => 1,
-            Codec::H265 => 2,
-        };
+        let header_bytes = self.header_bytes();
         let pieces = nal[header_bytes..].chunks(self.payload_bytes - header_bytes - 1);
         let last = pieces.len() - 1;
         for (at, piece) in pieces.enumerate() {
@@ -87,6 +85,14 @@ impl Packetizer {
                 Codec::H265 => &of_h265,
             };
             self.packet(&[header, piece], timestamp, marker && at == last, out);
+        }
+    }
+
+    /// Bytes of a NAL unit's header.
+    fn header_bytes(&self) -> usize {
+        match self.codec {
+            Codec::H264 => 1,
+            Codec::H265 => 2,
         }
     }
 

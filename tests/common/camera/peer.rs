@@ -126,7 +126,7 @@ impl Peer {
                 let base = format!("{}/", request.uri);
                 let headers =
                     [("Content-Base", base.as_str()), ("Content-Type", "application/sdp")];
-                let plain = rtsp::description(site.mount.sound.as_ref());
+                let plain = rtsp::description_of(site.mount.codec, site.mount.sound.as_ref());
                 let sdp = site.mount.sdp.as_ref().unwrap_or(&plain);
                 self.say(request, "200 OK", &headers, sdp)
             }
@@ -249,6 +249,24 @@ impl Peer {
         playing.frame += 1;
         let period_us = u64::from(playing.frame) * 1_000_000;
         Some(playing.first_us + period_us / u64::from(site.mount.frames_per_s()))
+    }
+
+    /// When its first packet of sound leaves, if each has a time of its own.
+    pub(super) fn first_sound_us(&self, sites: &[Site]) -> Option<u64> {
+        let is_apart = sites[self.site?].mount.sound_apart;
+        self.playing.as_ref().filter(|_| is_apart)?.first_sound_us()
+    }
+
+    /// Writes the packet of sound that leaves at `at_us`; when the next one does.
+    pub(super) fn sound(&mut self, sites: &[Site], at_us: u64) -> Option<u64> {
+        let site = &sites[self.site?];
+        let mut packet = Vec::new();
+        let next_us = self.playing.as_mut()?.sound(site, at_us, &mut packet);
+        match &mut self.port {
+            Some(port) if !packet.is_empty() => port.put(packet, None, at_us),
+            _ => self.write(site, &mut packet, None),
+        }
+        Some(next_us)
     }
 
     /// Writes what has left its camera's port by now.

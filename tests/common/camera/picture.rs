@@ -1,12 +1,27 @@
-//! A synthetic H.264 elementary stream: true headers, noise for slices, and in the last bytes of
-//! each frame the camera's number, the frame's number and the moment it was written.
+//! A synthetic elementary stream of H.264 or H.265: true headers, noise for slices, and in the last
+//! bytes of each frame the camera's number, the frame's number and the moment it was written.
 
 use std::sync::Arc;
+
+use weir::codec::Codec;
 
 /// 1280x720, Constrained Baseline, level 3.1.
 pub const SPS: [u8; 9] = [0x67, 0x42, 0xe0, 0x1f, 0xda, 0x01, 0x40, 0x16, 0xe4];
 /// Goes with [`SPS`].
 pub const PPS: [u8; 4] = [0x68, 0xce, 0x3c, 0x80];
+/// 1280x720 of x265: Main, level 3.1, no pictures out of order.
+const HEVC_VPS: [u8; 24] = [
+    0x40, 0x01, 0x0c, 0x01, 0xff, 0xff, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03,
+    0x00, 0x00, 0x03, 0x00, 0x5d, 0xba, 0x02, 0x40,
+];
+/// Goes with [`HEVC_VPS`].
+const HEVC_SPS: [u8; 41] = [
+    0x42, 0x01, 0x01, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03, 0x00, 0x00, 0x03,
+    0x00, 0x5d, 0xa0, 0x02, 0x80, 0x80, 0x2d, 0x16, 0x5b, 0xa9, 0x24, 0xca, 0xf0, 0x16, 0x80, 0x80,
+    0x00, 0x00, 0x03, 0x00, 0x80, 0x00, 0x00, 0x0c, 0x84,
+];
+/// Goes with [`HEVC_SPS`].
+const HEVC_PPS: [u8; 7] = [0x44, 0x01, 0xc1, 0x72, 0xb4, 0x62, 0x40];
 /// Bytes of a [`Stamp`] as it stands at a frame's end.
 pub const STAMP_BYTES: usize = 16;
 
@@ -52,29 +67,58 @@ impl Picture {
         usize::try_from(bytes).expect("a frame fits the memory")
     }
 
-    /// The NAL units of a frame, the stamp's place filled with noise; an IDR comes with its
-    /// parameter sets.
+    /// The NAL units of a frame of H.264, the stamp's place filled with noise; an IDR comes with
+    /// its parameter sets.
     pub fn frame(&self, noise: &Noise, camera: u32, frame: u32, idr: bool) -> Vec<Vec<u8>> {
+        self.frame_of(Codec::H264, noise, (camera, frame), idr)
+    }
+
+    /// The same of either codec.
+    pub fn frame_of(
+        &self,
+        codec: Codec,
+        noise: &Noise,
+        (camera, frame): (u32, u32),
+        idr: bool,
+    ) -> Vec<Vec<u8>> {
         let mut nals = Vec::new();
         if idr {
-            nals.push(SPS.to_vec());
-            nals.push(PPS.to_vec());
+            nals.extend(parameter_sets(codec).iter().map(|set| set.to_vec()));
         }
         let slice_bytes = self.frame_bytes(idr) / self.slices as usize;
         for slice in 0..self.slices {
             let mut nal = Vec::with_capacity(slice_bytes);
-            // first_mb_in_slice (0, then 1), slice_type (I or P), the PPS's id.
-            nal.extend_from_slice(match (idr, slice) {
-                (true, 0) => &[0x65, 0x88, 0x84],
-                (true, _) => &[0x65, 0x42, 0x21],
-                (false, 0) => &[0x41, 0x9a, 0x21],
-                (false, _) => &[0x41, 0x46, 0x84],
-            });
+            nal.extend_from_slice(slice_header(codec, idr, slice == 0));
             let wanted = slice_bytes.saturating_sub(3).max(STAMP_BYTES);
             nal.extend_from_slice(noise.piece(camera, frame.wrapping_add(slice), wanted));
             nals.push(nal);
         }
         nals
+    }
+}
+
+/// What stands in the SDP and before each IDR.
+pub fn parameter_sets(codec: Codec) -> &'static [&'static [u8]] {
+    match codec {
+        Codec::H264 => &[&SPS, &PPS],
+        Codec::H265 => &[&HEVC_VPS, &HEVC_SPS, &HEVC_PPS],
+    }
+}
+
+/// The first three bytes of a slice.
+fn slice_header(codec: Codec, idr: bool, is_first: bool) -> &'static [u8; 3] {
+    match (codec, idr, is_first) {
+        // first_mb_in_slice (0, then 1), slice_type (I or P), the PPS's id.
+        (Codec::H264, true, true) => &[0x65, 0x88, 0x84],
+        (Codec::H264, true, false) => &[0x65, 0x42, 0x21],
+        (Codec::H264, false, true) => &[0x41, 0x9a, 0x21],
+        (Codec::H264, false, false) => &[0x41, 0x46, 0x84],
+        // IDR_W_RADL or TRAIL_R of layer 0; first_slice_segment_in_pic_flag, of an IDR
+        // no_output_of_prior_pics_flag, the PPS's id, then the slice's address or its type.
+        (Codec::H265, true, true) => &[0x26, 0x01, 0xaf],
+        (Codec::H265, true, false) => &[0x26, 0x01, 0x2f],
+        (Codec::H265, false, true) => &[0x02, 0x01, 0xd0],
+        (Codec::H265, false, false) => &[0x02, 0x01, 0x50],
     }
 }
 

@@ -11,6 +11,8 @@ use crate::common::rtcp::{self, SenderReport};
 
 const REPORT_US: u64 = 5_000_000;
 const SOUND_PACKET_US: u64 = 20_000;
+/// How long before a frame a packet of sound leaves that has a time of its own.
+const SOUND_AHEAD_US: u64 = 5_000;
 /// 20 ms of G.711.
 const SOUND_BYTES: usize = 160;
 
@@ -71,7 +73,7 @@ impl Playing {
             self.next_report_us += REPORT_US;
             self.report(timestamp, out);
         }
-        self.hear(rate, out);
+        self.hear(site, u64::from(self.frame) * 1_000_000 / rate, out);
         let (mut nals, stamp) = self.nals(site, noise);
         if let (Some(stamp), Some(last)) = (stamp, nals.last_mut()) {
             self.packetizer.make_room(last);
@@ -88,16 +90,29 @@ impl Playing {
         stamp
     }
 
-    /// Appends the sound of the time up to this frame: G.711 that counts its packets.
-    fn hear(&mut self, rate: u64, out: &mut Vec<u8>) {
+    /// The first packet of sound leaves then, if each has a time of its own.
+    pub(super) fn first_sound_us(&self) -> Option<u64> {
+        self.sound.as_ref()?;
+        Some(self.first_us + SOUND_PACKET_US - SOUND_AHEAD_US)
+    }
+
+    /// Appends the packet of sound that leaves at `at_us`; when the next one does.
+    pub(super) fn sound(&mut self, site: &Site, at_us: u64, out: &mut Vec<u8>) -> u64 {
+        self.hear(site, at_us + SOUND_AHEAD_US - self.first_us, out);
+        at_us + SOUND_PACKET_US
+    }
+
+    /// Appends the sound up to so long after the first frame: G.711 that counts its packets.
+    fn hear(&mut self, site: &Site, until_us: u64, out: &mut Vec<u8>) {
         let Some(sound) = &mut self.sound else { return };
-        let due = u64::from(self.frame) * 1_000_000 / rate / SOUND_PACKET_US;
+        let due = until_us / SOUND_PACKET_US;
         while u64::from(sound.packets) < due {
             let number = sound.packets;
             let payload = [&number.to_be_bytes()[..], &[0xd5; SOUND_BYTES - 4]].concat();
             let ticks = SOUND_BYTES * number as usize % (1 << 32);
             let timestamp = u32::try_from(ticks).expect("wrapped").wrapping_sub(1_000);
             sound.packet(&[&payload], timestamp, number == 0, out);
+            site.counts.sound_packets.fetch_add(1, Relaxed);
         }
     }
 
@@ -109,7 +124,8 @@ impl Playing {
                 let idr = self.frame == 0 || place == 0;
                 let stamp =
                     Stamp { camera: site.number, frame: self.frame, time_us: clock::now_us() };
-                (picture.frame(noise, site.number, self.frame, idr), Some(stamp))
+                let place = (site.number, self.frame);
+                (picture.frame_of(site.mount.codec, noise, place, idr), Some(stamp))
             }
         }
     }

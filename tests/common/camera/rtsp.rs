@@ -4,9 +4,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::{Digest, Md5};
+use weir::codec::Codec;
 
 use super::Microphone;
-use super::picture::{PPS, SPS};
+use super::picture::parameter_sets;
 
 const REALM: &str = "IP Camera(weir)";
 
@@ -188,19 +189,31 @@ impl Login {
 /// The track of the sound, as the description names it.
 pub const SOUND_TRACK: &str = "trackID=1";
 
-/// The description of a synthetic camera.
+/// The description of a synthetic camera of H.264.
 pub fn description(sound: Option<&Microphone>) -> String {
+    description_of(Codec::H264, sound)
+}
+
+/// The same of either codec.
+pub fn description_of(codec: Codec, sound: Option<&Microphone>) -> String {
     let sound = sound.map_or(String::new(), |Microphone { payload_type, encoding, .. }| {
         let map = encoding.map(|encoding| format!("a=rtpmap:{payload_type} {encoding}\r\n"));
         let map = map.unwrap_or_default();
         format!("m=audio 0 RTP/AVP {payload_type}\r\n{map}a=control:{SOUND_TRACK}\r\n")
     });
-    let sets = format!("{},{}", BASE64.encode(SPS), BASE64.encode(PPS));
+    let sets: Vec<String> = parameter_sets(codec).iter().map(|set| BASE64.encode(set)).collect();
+    let parameters = match &sets[..] {
+        [vps, sps, pps] => format!("sprop-vps={vps};sprop-sps={sps};sprop-pps={pps}"),
+        sets => format!(
+            "packetization-mode=1;profile-level-id=42e01f;sprop-parameter-sets={}",
+            sets.join(",")
+        ),
+    };
     format!(
         "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=camera\r\nt=0 0\r\na=control:*\r\n\
-         m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n\
-         a=fmtp:96 packetization-mode=1;profile-level-id=42e01f;sprop-parameter-sets={sets}\r\n\
-         a=control:trackID=0\r\n{sound}"
+         m=video 0 RTP/AVP 96\r\na=rtpmap:96 {}/90000\r\na=fmtp:96 {parameters}\r\n\
+         a=control:trackID=0\r\n{sound}",
+        codec.name()
     )
 }
 
