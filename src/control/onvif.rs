@@ -28,7 +28,9 @@ use crate::config::{self, CameraTrust};
 use crate::limits::{ONVIF_ANSWER_BYTES_MAX, ONVIF_READ_BYTES, ONVIF_REQUEST_MS_MAX};
 use crate::mem::accounts::{AccountKind, HeapAccount};
 use crate::net::names;
-use crate::onvif::{AnswerError, DEVICE_PATH, OnvifAnswer, OnvifRequest, UsernameToken};
+use crate::onvif::{
+    AnswerError, DEVICE_PATH, MediaVersion, OnvifAnswer, OnvifRequest, UsernameToken,
+};
 use crate::random::random;
 use crate::rtsp::{CameraCredentials, CameraUrl, HttpLogin, LoginRefused};
 use crate::tls::CameraPins;
@@ -38,6 +40,7 @@ use crate::tls::camera;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct OnvifService {
     media_path: String,
+    version: MediaVersion,
     /// The profile whose stream is that of the camera's URL, or else its first.
     profile: String,
     /// How far its clock is ahead of ours, in seconds.
@@ -58,7 +61,7 @@ pub(super) enum OnvifError {
     Fault(String),
     /// With this status and no fault.
     Status(u16),
-    /// It has no media service of version 1.
+    /// It has no media service.
     NoMedia,
     NoProfile,
 }
@@ -131,7 +134,8 @@ async fn converse(
 impl OnvifService {
     /// One that was found, for tests.
     pub(super) fn testing() -> Self {
-        Self { media_path: "/m".to_owned(), profile: "p".to_owned(), ahead_s: 0 }
+        let (media_path, profile) = ("/m".to_owned(), "p".to_owned());
+        Self { media_path, version: MediaVersion::One, profile, ahead_s: 0 }
     }
 }
 
@@ -154,14 +158,13 @@ impl<'c> OnvifCamera<'c> {
             Err(OnvifError::Fault(_) | OnvifError::Status(_)) => self.ahead_s = 0,
             Err(error) => return Err(error),
         }
-        let answer = self.ask(DEVICE_PATH, OnvifRequest::Capabilities).await?;
-        let media_path = answer.media_path.ok_or(OnvifError::NoMedia)?;
-        let tokens = self.ask(&media_path, OnvifRequest::Profiles).await?.tokens;
+        let (version, media_path) = self.media().await?;
+        let tokens = self.ask(&media_path, OnvifRequest::Profiles(version)).await?.tokens;
         let own = self.section.url.as_ref().map_or("/", CameraUrl::path).to_owned();
         let mut profile = None;
         if tokens.len() > 1 {
             for token in &tokens {
-                let answer = self.ask(&media_path, OnvifRequest::StreamUri(token)).await?;
+                let answer = self.ask(&media_path, OnvifRequest::StreamUri(version, token)).await?;
                 if answer.stream_path.is_some_and(|path| path == own) {
                     profile = Some(token.clone());
                     break;
@@ -169,11 +172,26 @@ impl<'c> OnvifCamera<'c> {
             }
         }
         let profile = profile.or_else(|| tokens.first().cloned()).ok_or(OnvifError::NoProfile)?;
-        Ok(OnvifService { media_path, profile, ahead_s: self.ahead_s })
+        Ok(OnvifService { media_path, version, profile, ahead_s: self.ahead_s })
+    }
+
+    /// Where its media service is. One of the first version is in its capabilities; a camera that
+    /// has none there has a list of all services, with the second among them.
+    async fn media(&mut self) -> Result<(MediaVersion, String), OnvifError> {
+        match self.ask(DEVICE_PATH, OnvifRequest::Capabilities).await {
+            Ok(OnvifAnswer { media_path: Some(path), .. }) => return Ok((MediaVersion::One, path)),
+            // A service of the first version is unknown to it, or this question is.
+            Ok(_) | Err(OnvifError::Fault(_) | OnvifError::Status(_)) => {}
+            Err(error) => return Err(error),
+        }
+        let found = self.ask(DEVICE_PATH, OnvifRequest::Services).await?.services;
+        let one = found.one.map(|path| (MediaVersion::One, path));
+        let two = found.two.map(|path| (MediaVersion::Two, path));
+        one.or(two).ok_or(OnvifError::NoMedia)
     }
 
     async fn synchronize(&mut self, service: &OnvifService) -> Result<(), OnvifError> {
-        let request = OnvifRequest::SynchronizationPoint(&service.profile);
+        let request = OnvifRequest::SynchronizationPoint(service.version, &service.profile);
         self.ask(&service.media_path, request).await.map(|_| ())
     }
 
@@ -350,7 +368,7 @@ impl fmt::Display for OnvifError {
             ),
             Self::Fault(code) => write!(f, "it answers with the fault {code}"),
             Self::Status(status) => write!(f, "it answers with HTTP {status}"),
-            Self::NoMedia => f.write_str("it has no media service of version 1"),
+            Self::NoMedia => f.write_str("it has no media service"),
             Self::NoProfile => f.write_str("it has no profile that can be asked"),
         }
     }

@@ -3,7 +3,7 @@
 use crate::limits::{
     ONVIF_ANSWER_BYTES_MAX, ONVIF_FAULT_BYTES_MAX, ONVIF_PATH_BYTES_MAX, ONVIF_TOKEN_BYTES_MAX,
 };
-use crate::onvif::{OnvifAnswer, OnvifRequest};
+use crate::onvif::{MediaVersion, OnvifAnswer, OnvifRequest};
 
 /// The body of an answer. What is taken of it is within its bounds, can be part of a request line,
 /// a log and a request, and a comment behind the document changes nothing.
@@ -20,16 +20,22 @@ pub fn onvif_answer(data: &[u8]) {
     for path in [&answer.media_path, &answer.stream_path].into_iter().flatten() {
         assert!(path.starts_with('/') && is_graphic(path), "{path:?}");
     }
-    assert!(answer.media_path.as_ref().is_none_or(|path| path.len() <= ONVIF_PATH_BYTES_MAX));
+    let services = [&answer.services.one, &answer.services.two, &answer.media_path];
+    for path in services.into_iter().flatten() {
+        assert!(path.starts_with('/') && is_graphic(path) && path.len() <= ONVIF_PATH_BYTES_MAX);
+    }
     if let Some(fault) = &answer.fault {
         let is_without = fault == "without a code";
         assert!(fault.len() <= ONVIF_FAULT_BYTES_MAX && (is_without || is_graphic(fault)));
     }
     for token in &answer.tokens {
         assert!(!token.is_empty() && token.len() <= ONVIF_TOKEN_BYTES_MAX);
-        let request = OnvifRequest::SynchronizationPoint(token).envelope(None);
-        assert_eq!(OnvifAnswer::read(request.as_bytes()), Ok(OnvifAnswer::default()), "{request}");
-        assert_eq!(request.matches('<').count(), 9, "a token is text: {request}");
+        for version in [MediaVersion::One, MediaVersion::Two] {
+            let request = OnvifRequest::SynchronizationPoint(version, token).envelope(None);
+            let read = OnvifAnswer::read(request.as_bytes());
+            assert_eq!(read, Ok(OnvifAnswer::default()), "{request}");
+            assert_eq!(request.matches('<').count(), 9, "a token is text: {request}");
+        }
     }
     let more = [data, b"<!-- <Fault/> -->"].concat();
     if more.len() <= ONVIF_ANSWER_BYTES_MAX {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::error::AnswerError;
 use super::reader::{Element, Met, read};
+use super::request::MediaVersion;
 use crate::clock;
 use crate::limits::{
     ONVIF_ANSWER_BYTES_MAX, ONVIF_FAULT_BYTES_MAX, ONVIF_PATH_BYTES_MAX, ONVIF_PROFILES_MAX,
@@ -21,8 +22,11 @@ pub struct OnvifAnswer {
     pub fault: Option<String>,
     /// The camera's time, in seconds since 1970.
     pub unix_s: Option<u64>,
-    /// The path of its media service. The host is left out: it may be one behind a router.
+    /// The path of its media service, by its capabilities. The host is left out: it may be one
+    /// behind a router.
     pub media_path: Option<String>,
+    /// The same by its list of services: the path of the media service of each version.
+    pub services: ServicePaths,
     /// The tokens of its first profiles.
     pub tokens: heapless::Vec<String, ONVIF_PROFILES_MAX>,
     /// Path and query of a stream's URL; it may contain a password.
@@ -41,9 +45,14 @@ impl OnvifAnswer {
         let mut answer = Self::default();
         let mut is_soap = false;
         let mut time = CameraTime::default();
+        // Of the service that is being read.
+        let mut version = None;
         read(&text_of(body), |path, met| match met {
             Met::Begin { token } => {
                 is_soap |= path == [Element::Envelope];
+                if path.last() == Some(&Element::Service) {
+                    version = None;
+                }
                 if let ([.., Element::GetProfilesResponse, Element::Profiles], Some(token)) =
                     (path, token)
                 {
@@ -52,7 +61,15 @@ impl OnvifAnswer {
             }
             Met::End { text } => {
                 time.take(path, text);
-                answer.take(path, text);
+                match path {
+                    [.., Element::GetServicesResponse, Element::Service, Element::Namespace] => {
+                        version = MediaVersion::of(text);
+                    }
+                    [.., Element::GetServicesResponse, Element::Service, Element::XAddr] => {
+                        answer.services.add(version, text);
+                    }
+                    _ => answer.take(path, text),
+                }
             }
         })?;
         answer.unix_s = time.unix_s();
@@ -76,12 +93,11 @@ impl OnvifAnswer {
     fn take(&mut self, path: &[Element], text: &str) {
         match path {
             [.., Element::Media, Element::XAddr] => {
-                let path = path_of(text).filter(|path| path.len() <= ONVIF_PATH_BYTES_MAX);
-                if let (None, Some(path)) = (&self.media_path, path) {
+                if let (None, Some(path)) = (&self.media_path, service_path_of(text)) {
                     self.media_path = Some(path.to_owned());
                 }
             }
-            [.., Element::MediaUri, Element::Uri] => {
+            [.., Element::MediaUri | Element::GetStreamUriResponse, Element::Uri] => {
                 self.stream_path = path_of(text).map(str::to_owned);
             }
             [.., Element::Code | Element::Subcode, Element::Value] | [.., Element::faultcode]
@@ -104,6 +120,29 @@ impl OnvifAnswer {
     }
 }
 
+/// The paths of a camera's media services, by version.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct ServicePaths {
+    /// That of the first version.
+    pub one: Option<String>,
+    /// That of the second.
+    pub two: Option<String>,
+}
+
+impl ServicePaths {
+    /// Takes the address of a service; the first of each version counts.
+    fn add(&mut self, version: Option<MediaVersion>, address: &str) {
+        let place = match version {
+            Some(MediaVersion::One) => &mut self.one,
+            Some(MediaVersion::Two) => &mut self.two,
+            None => return,
+        };
+        if let (None, Some(path)) = (&place, service_path_of(address)) {
+            *place = Some(path.to_owned());
+        }
+    }
+}
+
 /// The body as text. In an encoding other than UTF-8 all that matters is ASCII, and the rest is
 /// replaced.
 fn text_of(body: &[u8]) -> Cow<'_, str> {
@@ -121,6 +160,10 @@ fn path_of(url: &str) -> Option<&str> {
     let (_, rest) = url.split_once("://")?;
     let path = rest.find('/').map_or("/", |at| &rest[at..]);
     path.bytes().all(|byte| byte.is_ascii_graphic()).then_some(path)
+}
+
+fn service_path_of(url: &str) -> Option<&str> {
+    path_of(url).filter(|path| path.len() <= ONVIF_PATH_BYTES_MAX)
 }
 
 /// The camera's time in UTC, as far as it came.
@@ -197,6 +240,49 @@ mod tests {
         let long = |bytes: usize| of(&format!("http://h/{}", "x".repeat(bytes - 1)));
         assert!(long(ONVIF_PATH_BYTES_MAX).is_some());
         assert_eq!(long(ONVIF_PATH_BYTES_MAX + 1), None);
+    }
+
+    #[test]
+    fn a_media_service_is_known_by_its_namespace() {
+        let service = |namespace: &str, address: &str| {
+            format!(
+                "<tds:Service><tds:Namespace>http://www.onvif.org/{namespace}/wsdl</tds:Namespace>\
+                 <tds:XAddr>{address}</tds:XAddr><tds:Version><tt:Major>2</tt:Major></tds:Version>\
+                 </tds:Service>"
+            )
+        };
+        let of = |services: String| {
+            answer(&format!("<tds:GetServicesResponse>{services}</tds:GetServicesResponse>"))
+        };
+        let all = service("ver10/device", "http://h/d")
+            + &service("ver20/media", "http://h/m2?a=1")
+            + &service("ver20/media", "http://h/again")
+            + &service("ver20/ptz", "http://h/p");
+        let found = of(all.clone());
+        assert_eq!(found.services.two.as_deref(), Some("/m2?a=1"));
+        assert_eq!((&found.services.one, &found.media_path), (&None, &None));
+        let found = of(all + &service("ver10/media", "http://h/m1"));
+        assert_eq!(found.services.one.as_deref(), Some("/m1"));
+        // An address is of the service that it is in.
+        let apart = "<Service><Namespace>http://www.onvif.org/ver20/media/wsdl</Namespace></Service>\
+                     <Service><XAddr>http://h/x</XAddr></Service>";
+        assert_eq!(of(apart.to_owned()).services, ServicePaths::default());
+        let long = |bytes: usize| {
+            of(service("ver20/media", &format!("http://h/{}", "x".repeat(bytes - 1)))).services.two
+        };
+        assert!(long(ONVIF_PATH_BYTES_MAX).is_some());
+        assert_eq!(long(ONVIF_PATH_BYTES_MAX + 1), None);
+    }
+
+    #[test]
+    fn the_url_of_a_stream_is_where_either_version_has_it() {
+        for answered in [
+            "<GetStreamUriResponse><MediaUri><tt:Uri>rtsp://h/a?b</tt:Uri></MediaUri>\
+             </GetStreamUriResponse>",
+            "<tr2:GetStreamUriResponse><tr2:Uri>rtsp://h/a?b</tr2:Uri></tr2:GetStreamUriResponse>",
+        ] {
+            assert_eq!(answer(answered).stream_path.as_deref(), Some("/a?b"));
+        }
     }
 
     #[test]

@@ -36,7 +36,8 @@ macro_rules! elements {
 elements! {
     Envelope Body Fault Code Subcode Value faultcode
     UTCDateTime Time Hour Minute Second Date Year Month Day
-    Capabilities Media XAddr GetProfilesResponse Profiles MediaUri Uri
+    Capabilities Media XAddr GetServicesResponse Service Namespace
+    GetProfilesResponse Profiles MediaUri GetStreamUriResponse Uri
 }
 
 /// What was met in a document.

