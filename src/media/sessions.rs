@@ -42,8 +42,8 @@ impl SessionSlots {
         Self { sessions: heapless::Vec::new() }
     }
 
-    /// The slot with this number, for a new use; `None` beyond the table. Slots are made as they are
-    /// first used, so that those which never were take no memory.
+    /// The slot with this number, for a new use; `None` beyond the table. Slots are made as they
+    /// are first used, so that those which never were take no memory.
     pub(super) fn open(&mut self, slot: u16) -> Option<&mut SessionSlot> {
         while self.sessions.len() <= usize::from(slot) {
             let pairs = Pairs::new(IceCredentials::none());

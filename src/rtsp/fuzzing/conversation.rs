@@ -195,12 +195,13 @@ fn play(
     has_ended
 }
 
-/// Removes weir's reports, which must be whole frames on the camera's RTCP channel.
+/// Removes weir's reports, which must be whole frames on one of the camera's RTCP channels.
 fn without_frames(mut transmit: &[u8]) -> Vec<u8> {
     let mut requests = Vec::new();
     while let Some(&first) = transmit.first() {
         let bytes = if first == b'$' {
-            assert_eq!(transmit[1], CHANNELS.rtcp);
+            let sound = CHANNELS.sound.map(|sound| sound.rtcp);
+            assert!([Some(CHANNELS.rtcp), sound].contains(&Some(transmit[1])), "{}", transmit[1]);
             4 + usize::from(u16::from_be_bytes([transmit[2], transmit[3]]))
         } else {
             let end = transmit.windows(4).position(|four| four == b"\r\n\r\n");
