@@ -3,6 +3,7 @@
 Profile {
     name: "edge-256",
     cameras: 256,
+    ring_chunks: 1200, // 9.3 MiB
     sessions: 512,
     subscriptions: 1024,
     carry_small: 256,
