@@ -48,6 +48,10 @@ pub(crate) struct Load {
     /// All cameras write their frames at the same instant, not spread over the frame interval.
     #[arg(long)]
     pub(crate) same_instant: bool,
+    /// With it, key frames fall on different frames, as those of cameras that were not started at
+    /// the same instant too.
+    #[arg(long, requires = "same_instant", conflicts_with = "mix")]
+    pub(crate) key_frames_apart: bool,
     /// How the cameras send.
     #[arg(long, value_enum, default_value_t = Transport::Tcp)]
     pub(crate) transport: Transport,
@@ -102,6 +106,9 @@ impl Load {
             mount.sound_apart = self.sound;
             mount.port_mbit_s = self.port_mbit_s.or(mount.port_mbit_s);
             mount.udp = self.transport == Transport::Udp;
+            if self.key_frames_apart {
+                mount.gop_phase = self.gop * number / self.cameras;
+            }
         }
         mounts
     }
@@ -147,7 +154,11 @@ impl Load {
             Some(bytes) => format!("{} kbit/s, key {bytes}", self.bitrate / 1000),
             None => format!("{} kbit/s", self.bitrate / 1000),
         };
-        let instants = if self.same_instant { "same instant" } else { "spread" };
+        let instants = match (self.same_instant, self.key_frames_apart) {
+            (false, _) => "spread",
+            (true, false) => "same instant",
+            (true, true) => "same instant, key frames apart",
+        };
         let transport = if self.transport == Transport::Udp { ", by udp" } else { "" };
         let codec = match self.h265_percent {
             0 => String::new(),

@@ -38,6 +38,7 @@ impl Report {
             "cameras": load.cameras,
             "viewers": load.viewers,
             "same_instant": load.same_instant,
+            "key_frames_apart": load.key_frames_apart,
             "mix": load.mix,
             "h265_percent": load.h265_percent,
             "sound": load.sound,
