@@ -140,7 +140,9 @@ mod tests {
     }
 
     fn settled(state: &StateFolder, act: impl FnOnce(&CameraPins)) -> String {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        // One at a time, as weir has it.
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = runtime.max_blocking_threads(1).build().expect("a runtime");
         runtime.block_on(async {
             act(&CameraPins::open(state.clone()));
             // The one before it is done once this is.
