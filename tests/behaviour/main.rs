@@ -5,6 +5,7 @@ mod common;
 
 mod access;
 mod allocations;
+mod bad_camera;
 mod box_changes;
 mod camera_flood;
 mod camera_trouble;

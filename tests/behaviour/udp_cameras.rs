@@ -68,6 +68,29 @@ fn whole_pictures(packets: &[Packet], camera: &UdpCamera) -> usize {
     count
 }
 
+/// A decoder can follow: each whole picture is an IDR, or has the one before it.
+fn assert_decodable(packets: &[Packet], camera: &UdpCamera) {
+    let sent = camera.seen.slices.lock().expect("whole");
+    let places: HashMap<&[u8], usize> =
+        sent.iter().enumerate().map(|(place, slice)| (&slice[..], place)).collect();
+    let (mut before, mut skips) = (None, 0);
+    for unit in packets.chunk_by(|one, next| one.timestamp == next.timestamp) {
+        if !unit.last().is_some_and(|packet| packet.marker) {
+            continue;
+        }
+        let pictures = access_units(unit).expect("whole");
+        let first = pictures.iter().flat_map(|picture| &picture.nals);
+        let first = first.into_iter().find(|nal| matches!(nal[0] & 0x1f, 1 | 5)).expect("a slice");
+        let place = places[&first[..]];
+        let follows = before.is_some_and(|before| place == before + 2);
+        assert!(first[0] & 0x1f == 5 || follows, "slice {place} after {before:?}");
+        skips += usize::from(before.is_some() && !follows);
+        before = Some(place);
+    }
+    println!("{skips} times on at an IDR");
+    assert!(skips > 0, "something was left out");
+}
+
 /// A network that loses so many in a thousand.
 fn lossy(per_mille: u64, dropped: Arc<AtomicU64>) -> Network {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
@@ -149,6 +172,7 @@ fn lost_datagrams_cost_pictures_and_tear_none() {
             "{per_mille}/1000: {pictures} pictures of 150; {gone} of {sent} lost, {lost} told"
         );
         assert!(pictures >= least, "{pictures} pictures at {per_mille}/1000");
+        assert_decodable(&packets, &camera);
         assert!(pictures < 150, "some must be missing");
         assert!(lost.abs_diff(gone) <= 3 && late == 0, "{lost} of {gone}, {late} late");
         assert!(metric(&server, "missing_packets").abs_diff(gone) <= 3, "of {gone}");

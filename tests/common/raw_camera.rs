@@ -33,6 +33,11 @@ impl RawCamera {
         Self { url: format!("rtsp://{address}/raw"), listener, sdp, channel }
     }
 
+    /// Answers the dials to come with this SDP.
+    pub fn describe(&mut self, sdp: &str) {
+        self.sdp = Some(sdp.to_owned());
+    }
+
     /// The next connection that asks to play, and was told that it does.
     pub fn playing(&self) -> TcpStream {
         let mut dials = self.listener.incoming().flatten();
