@@ -4,20 +4,19 @@
 use std::io::{self, Write as _};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
 use weir::clock;
 use weir::codec::Codec;
 
-use crate::common::camera::packets::{PAYLOAD_TYPE, interleaved};
+use crate::common::camera::packets::PAYLOAD_TYPE;
 use crate::common::camera::picture::{Picture, parameter_sets};
 use crate::common::camera::rtsp::description_of;
 use crate::common::camera::{CameraFarm, Mount};
-use crate::common::raw_camera::RawCamera;
+use crate::common::raw_camera::{RawCamera, RawStream};
 use crate::common::reception::Keep;
-use crate::common::rtp::Header;
 use crate::common::server::{Server, Setup};
 use crate::common::viewer::{Options, Viewer, wall};
 use crate::common::window;
@@ -27,23 +26,44 @@ const WINDOW_US: u64 = 2_500_000;
 const TRAIL_US: u64 = 200_000;
 const PATIENCE_US: u64 = 10_000_000;
 /// What the bad camera does, in the order in which it does it.
-const DEEDS: [&str; 6] =
-    ["plays", "stalls", "floods", "sends garbage", "lies in every header", "changes all the time"];
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Deed {
+    Plays,
+    Stalls,
+    Floods,
+    SendsGarbage,
+    LiesInEveryHeader,
+    ChangesAllTheTime,
+}
+
+const DEEDS: [Deed; 6] = [
+    Deed::Plays,
+    Deed::Stalls,
+    Deed::Floods,
+    Deed::SendsGarbage,
+    Deed::LiesInEveryHeader,
+    Deed::ChangesAllTheTime,
+];
 
 /// The camera's state, which its thread and the test share.
 #[derive(Default)]
 struct Bad {
-    deed: AtomicU8,
+    /// The place in [`DEEDS`] of what it does now.
+    deed: AtomicUsize,
     dials: AtomicU64,
     bytes: AtomicU64,
 }
 
-/// The source of one connection: its numbers, its picture's size, and what it draws lots with.
+impl Bad {
+    fn deed(&self) -> Deed {
+        DEEDS[self.deed.load(Relaxed)]
+    }
+}
+
+/// One connection, and what it draws lots with.
 struct Source {
     connection: TcpStream,
-    sequence: u16,
-    timestamp: u32,
-    ssrc: u32,
+    stream: RawStream,
     lots: u64,
 }
 
@@ -59,14 +79,6 @@ impl Source {
         (0..bytes).map(|_| self.draw().to_le_bytes()[0]).collect()
     }
 
-    fn packet(&mut self, payload: &[u8], marker: bool, out: &mut Vec<u8>) {
-        let header = Header::write(marker, PAYLOAD_TYPE, self.sequence, self.timestamp, self.ssrc);
-        self.sequence = self.sequence.wrapping_add(1);
-        interleaved(0, header.len() + payload.len(), out);
-        out.extend_from_slice(&header);
-        out.extend_from_slice(payload);
-    }
-
     /// A key frame with its parameter sets; of the first, the size differs by `width`.
     fn key_frame(&mut self, width: u8, slice_bytes: usize) -> Vec<u8> {
         let mut burst = Vec::new();
@@ -77,11 +89,11 @@ impl Source {
                 let last = set.len() - 2;
                 set[last] ^= width;
             }
-            self.packet(&set, false, &mut burst);
+            self.stream.packet(&set, false, &mut burst);
         }
         let slice = [&[0x65, 0x88, 0x84][..], &vec![7; slice_bytes]].concat();
-        self.packet(&slice, true, &mut burst);
-        self.timestamp = self.timestamp.wrapping_add(3600);
+        self.stream.packet(&slice, true, &mut burst);
+        self.stream.timestamp = self.stream.timestamp.wrapping_add(3600);
         burst
     }
 
@@ -100,23 +112,23 @@ impl Source {
     }
 
     /// Does one piece of a deed; `Err` once the connection is over.
-    fn do_a_piece(&mut self, deed: usize, since_us: u64) -> io::Result<usize> {
-        let (burst, rest_ms) = match DEEDS[deed] {
-            "plays" => (self.key_frame(0, 1000), 40),
-            "stalls" => {
+    fn do_a_piece(&mut self, deed: Deed, since_us: u64) -> io::Result<usize> {
+        let (burst, rest_ms) = match deed {
+            Deed::Plays => (self.key_frame(0, 1000), 40),
+            Deed::Stalls => {
                 let burst = self.key_frame(0, 1000);
                 self.connection.write_all(&burst[..burst.len() / 2])?;
                 thread::sleep(Duration::from_secs(3));
                 return Err(io::ErrorKind::TimedOut.into());
             }
-            "floods" => (self.key_frame(0, 60_000), 0),
-            "sends garbage" => (self.noise(4096), 1),
-            "lies in every header" => (self.lie(), 1),
-            _ => {
+            Deed::Floods => (self.key_frame(0, 60_000), 0),
+            Deed::SendsGarbage => (self.noise(4096), 1),
+            Deed::LiesInEveryHeader => (self.lie(), 1),
+            Deed::ChangesAllTheTime => {
                 if clock::now_us() > since_us + 1_000_000 {
                     return Err(io::ErrorKind::TimedOut.into());
                 }
-                self.ssrc = self.draw();
+                self.stream.ssrc = self.draw();
                 let width = self.draw().to_le_bytes()[0];
                 (self.key_frame(width, 1000), 40)
             }
@@ -131,25 +143,17 @@ impl Source {
 fn misbehave(mut camera: RawCamera, bad: &Bad) {
     for lots in 1.. {
         let codec = if lots % 2 == 0 { Codec::H265 } else { Codec::H264 };
-        let changes = usize::from(bad.deed.load(Relaxed)) == DEEDS.len() - 1;
+        let changes = bad.deed() == Deed::ChangesAllTheTime;
         camera.describe(&description_of(if changes { codec } else { Codec::H264 }, None));
         let connection = camera.playing();
         bad.dials.fetch_add(1, Relaxed);
         let lots = 0x9e37_79b9_7f4a_7c15 ^ lots;
-        let mut source = Source { connection, sequence: 0, timestamp: 0, ssrc: 0x5eed, lots };
+        let mut source = Source { connection, stream: RawStream::default(), lots };
         let since_us = clock::now_us();
-        while let Ok(bytes) = source.do_a_piece(bad.deed.load(Relaxed).into(), since_us) {
+        while let Ok(bytes) = source.do_a_piece(bad.deed(), since_us) {
             bad.bytes.fetch_add(bytes as u64, Relaxed);
         }
     }
-}
-
-/// Microseconds that so many of 100 frames did not exceed.
-fn latency_us(viewers: &[Viewer], percent: usize) -> u64 {
-    let counts = viewers.iter().map(|viewer| &viewer.reception.counts);
-    let mut all: Vec<u64> = counts.flat_map(|counts| counts.latencies_us.clone()).collect();
-    all.sort_unstable();
-    all[all.len() * percent / 100]
 }
 
 #[test]
@@ -174,23 +178,23 @@ fn fifteen_cameras_lose_nothing_beside_a_bad_one() {
         viewers.map(|viewer| viewer.unwrap_or_else(|error| panic!("{error}"))).collect();
     wall::run(&mut viewers, 1_500_000, |_| false);
     let mut alone_us = 0;
-    for (deed, name) in (0..).zip(DEEDS) {
-        bad.deed.store(deed, Relaxed);
+    for (place, deed) in DEEDS.into_iter().enumerate() {
+        bad.deed.store(place, Relaxed);
         let (dials, bytes) = (bad.dials.load(Relaxed), bad.bytes.load(Relaxed));
         window::watch(&farm, &mut viewers, WINDOW_US, TRAIL_US);
         let healthy = &viewers[..names.len()];
         for (viewer, camera) in healthy.iter().zip(&names) {
-            assert_eq!(viewer.ended, None, "{name}");
+            assert_eq!(viewer.ended, None, "{deed:?}");
             window::assert_whole(&farm, camera, viewer);
         }
-        let (most_us, p99_us) = (latency_us(healthy, 90), latency_us(healthy, 99));
+        let (most_us, p99_us) = (window::latency_us(healthy, 90), window::latency_us(healthy, 99));
         let (dials, bytes) = (bad.dials.load(Relaxed) - dials, bad.bytes.load(Relaxed) - bytes);
-        println!("it {name}: {bytes} bytes, {dials} dials; p90 {most_us} us, p99 {p99_us} us");
-        if deed == 0 {
+        println!("{deed:?}: {bytes} bytes, {dials} dials; p90 {most_us} us, p99 {p99_us} us");
+        if deed == Deed::Plays {
             alone_us = most_us;
         }
         // On a machine that has other work too.
-        assert!(most_us < alone_us + 30_000, "it {name}: {most_us} us, {alone_us} us before");
+        assert!(most_us < alone_us + 30_000, "{deed:?}: {most_us} us, {alone_us} us before");
     }
     assert_eq!(server.metric("weir_media_thread_allocations_total"), Some(0.0));
     assert!(bad.dials.load(Relaxed) > 1, "it was dialled again");

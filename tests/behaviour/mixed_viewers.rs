@@ -42,14 +42,6 @@ fn lose_every_fifth(viewer: &mut Viewer) {
     }));
 }
 
-/// Milliseconds that 99 of 100 frames did not exceed.
-fn p99_ms(viewers: &[Viewer]) -> f64 {
-    let counts = viewers.iter().map(|viewer| &viewer.reception.counts);
-    let mut all: Vec<u64> = counts.flat_map(|counts| counts.latencies_us.clone()).collect();
-    all.sort_unstable();
-    all[all.len() * 99 / 100] as f64 / 1000.0
-}
-
 /// Watches for a window in which each healthy viewer gets every frame; the latency of most.
 fn watch(fixture: &Fixture, viewers: &mut [Viewer]) -> f64 {
     window::watch(&fixture.farm, viewers, WINDOW_US, TRAIL_US);
@@ -57,7 +49,7 @@ fn watch(fixture: &Fixture, viewers: &mut [Viewer]) -> f64 {
         window::assert_whole(&fixture.farm, CAMERA, viewer);
         assert_eq!(viewer.ended, None);
     }
-    p99_ms(viewers)
+    window::latency_us(viewers, 99) as f64 / 1000.0
 }
 
 #[test]

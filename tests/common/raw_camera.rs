@@ -76,17 +76,25 @@ fn description_of(camera: &RawCamera) -> String {
 }
 
 /// RTP packets of one source, one after the other, each behind its interleaved header.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct RawStream {
     sequence: u16,
     /// The timestamp of the packets that come next.
     pub timestamp: u32,
+    /// Their source.
+    pub ssrc: u32,
+}
+
+impl Default for RawStream {
+    fn default() -> Self {
+        Self { sequence: 0, timestamp: 0, ssrc: 0x5eed }
+    }
 }
 
 impl RawStream {
     /// Appends a packet with this payload.
     pub fn packet(&mut self, payload: &[u8], marker: bool, out: &mut Vec<u8>) {
-        let header = Header::write(marker, PAYLOAD_TYPE, self.sequence, self.timestamp, 0x5eed);
+        let header = Header::write(marker, PAYLOAD_TYPE, self.sequence, self.timestamp, self.ssrc);
         self.sequence = self.sequence.wrapping_add(1);
         interleaved(0, header.len() + payload.len(), out);
         out.extend_from_slice(&header);

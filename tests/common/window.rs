@@ -32,6 +32,14 @@ pub fn watch(farm: &CameraFarm, viewers: &mut [Viewer], for_us: u64, trail_us: u
     wall::run(viewers, AHEAD_US + for_us + trail_us, |_| false);
 }
 
+/// Microseconds that so many of 100 frames of the viewers did not exceed.
+pub fn latency_us(viewers: &[Viewer], percent: usize) -> u64 {
+    let counts = viewers.iter().map(|viewer| &viewer.reception.counts);
+    let mut all: Vec<u64> = counts.flat_map(|counts| counts.latencies_us.clone()).collect();
+    all.sort_unstable();
+    all[all.len() * percent / 100]
+}
+
 /// Fails unless the viewer of a camera has every frame of the window, and each of them whole.
 pub fn assert_whole(farm: &CameraFarm, camera: &str, viewer: &Viewer) {
     let counts = &viewer.reception.counts;
