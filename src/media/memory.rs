@@ -15,49 +15,54 @@ use super::sessions::SessionSlots;
 use super::subscribers::Subscribers;
 
 /// The media thread's memory. `weir memory` lists the fields one by one.
+///
+/// The kernel gives it huge pages as far as whole ones lie in it, which are not its first and last
+/// megabyte. So the fields come in this order: what a frame seldom touches, what each frame touches
+/// in many places, and the chunks, of which it touches one or two.
+#[repr(C)]
 pub struct Memory {
-    /// The chunks of all history rings.
-    pub chunks: Chunks,
-    /// Counts of what the streams gave up for lack of chunks.
-    pub given_up: GivenUp,
-    /// Each camera slot's stream.
-    pub streams: [Stream; CAMERAS_MAX],
-    /// Each camera slot's sound.
-    pub sounds: [Sound; CAMERAS_MAX],
     /// Buffers for unfinished interleaved RTSP frames.
     pub carry: CarryPool,
+    /// Each camera slot's sound.
+    pub sounds: [Sound; CAMERAS_MAX],
     /// Packets of UDP cameras that wait for an earlier one.
     pub reorder: ReorderPool,
-    /// The buffer for one read of a camera.
-    pub read_scratch: [u8; PROFILE.read_scratch_bytes],
-    /// The buffers for one receive on the media socket.
-    pub inbox: Inbox,
-    /// Packets that are sealed and not yet sent.
-    pub batch: Batch,
     /// Which session slot a remote address belongs to.
     pub demux: Demux,
+    /// The buffers for one receive on the media socket.
+    pub inbox: Inbox,
+    /// The buffer for one read of a camera.
+    pub read_scratch: [u8; PROFILE.read_scratch_bytes],
+    /// Packets that are sealed and not yet sent.
+    pub batch: Batch,
+    /// All camera connections, by slot.
+    pub cameras: Cameras,
+    /// Each camera slot's stream.
+    pub streams: [Stream; CAMERAS_MAX],
     /// All sessions, by slot.
     pub sessions: SessionSlots,
     /// All subscriptions, with a list per stream.
     pub subscribers: Subscribers,
-    /// All camera connections, by slot.
-    pub cameras: Cameras,
+    /// Counts of what the streams gave up for lack of chunks.
+    pub given_up: GivenUp,
+    /// The chunks of all history rings.
+    pub chunks: Chunks,
 }
 
 static MEMORY: Arena<Memory> = Arena::new(Memory {
-    chunks: Chunks::new(),
-    given_up: GivenUp::NONE,
-    streams: [const { Stream::new() }; CAMERAS_MAX],
-    sounds: [const { Sound::new() }; CAMERAS_MAX],
     carry: CarryPool::new(),
+    sounds: [const { Sound::new() }; CAMERAS_MAX],
     reorder: ReorderPool::new(),
-    read_scratch: [0; PROFILE.read_scratch_bytes],
-    inbox: Inbox::new(),
-    batch: Batch::new(),
     demux: Demux::new(),
+    inbox: Inbox::new(),
+    read_scratch: [0; PROFILE.read_scratch_bytes],
+    batch: Batch::new(),
+    cameras: Cameras::new(),
+    streams: [const { Stream::new() }; CAMERAS_MAX],
     sessions: SessionSlots::new(),
     subscribers: Subscribers::new(),
-    cameras: Cameras::new(),
+    given_up: GivenUp::NONE,
+    chunks: Chunks::new(),
 });
 
 /// The arena; `None` after the first call.

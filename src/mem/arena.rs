@@ -5,7 +5,10 @@
 //! little memory.
 
 use std::cell::UnsafeCell;
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::pages;
 
 /// Static memory for one `T`, which can be taken once.
 pub struct Arena<T> {
@@ -31,6 +34,8 @@ impl<T> Arena<T> {
         }
         // SAFETY: the swap above lets exactly one caller pass, and the arena is static.
         let value = unsafe { &mut *self.value.get() };
+        let start = NonNull::from(&mut *value).cast::<u8>();
+        pages::large(NonNull::slice_from_raw_parts(start, size_of::<T>()));
         touch(value);
         Some(value)
     }

@@ -20,6 +20,7 @@ use rlsf::Tlsf;
 
 use super::books::{Books, Tag};
 use super::current::current;
+use super::pages;
 use crate::limits::PROFILE;
 
 /// Bytes of the region, blocks' headers included.
@@ -135,9 +136,11 @@ impl State {
     fn ready(&mut self) -> &mut Self {
         if !self.has_region {
             self.has_region = true;
+            let region = region();
+            pages::small(region);
             // SAFETY: the region is static, and given to the only set of blocks once: the flag
             // above guards the first use.
-            unsafe { self.blocks.insert_free_block_ptr(region()) };
+            unsafe { self.blocks.insert_free_block_ptr(region) };
         }
         self
     }

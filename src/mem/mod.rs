@@ -13,6 +13,7 @@ pub(crate) mod counting;
 mod current;
 pub mod heap;
 pub mod kind;
+mod pages;
 pub mod pool;
 pub mod table;
 

@@ -26,6 +26,7 @@ mod heavy_cameras;
 mod hevc;
 mod hostile_camera;
 mod hostile_stream;
+mod huge_pages;
 mod ice_restart;
 mod identity;
 mod import;
