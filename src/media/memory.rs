@@ -16,9 +16,9 @@ use super::subscribers::Subscribers;
 
 /// The media thread's memory. `weir memory` lists the fields one by one.
 ///
-/// The kernel gives it huge pages as far as whole ones lie in it, which are not its first and last
-/// megabyte. So the fields come in this order: what a frame seldom touches, what each frame touches
-/// in many places, and the chunks, of which it touches one or two.
+/// It lies in huge pages, except for up to 2 MiB at each end that fill no whole one. So the fields
+/// come in this order: what a frame seldom touches, what each frame touches in many places, and the
+/// chunks, of which it touches one or two.
 #[repr(C)]
 pub struct Memory {
     /// Buffers for unfinished interleaved RTSP frames.

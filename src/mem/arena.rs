@@ -35,7 +35,7 @@ impl<T> Arena<T> {
         // SAFETY: the swap above lets exactly one caller pass, and the arena is static.
         let value = unsafe { &mut *self.value.get() };
         let start = NonNull::from(&mut *value).cast::<u8>();
-        pages::large(NonNull::slice_from_raw_parts(start, size_of::<T>()));
+        pages::huge(NonNull::slice_from_raw_parts(start, size_of::<T>()));
         touch(value);
         Some(value)
     }

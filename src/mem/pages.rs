@@ -1,10 +1,9 @@
-//! Which pages the kernel gives to weir's two large statics, whatever it is set to by default.
+//! Asks the kernel for pages of the right size, whatever its default is.
 //!
-//! The media arena gets huge pages. A frame passes some twenty places of it, none of which was
-//! touched since the frames of 63 other cameras; with pages of 4 KiB the CPU has to look up the
-//! address of most of them first. The library heap gets small pages, as it is not used to its end:
-//! where the kernel gives huge ones to everybody (Debian does), 2 MiB would be resident for each
-//! block at the beginning of them.
+//! The media arena gets huge pages. A frame passes many places of it that were last touched before
+//! the frames of all other cameras; with pages of 4 KiB the CPU looks most of their addresses up in
+//! the page tables first. The library heap gets small pages, because it is not used to its end.
+//! With huge ones, Debian's default for every program, memory that nothing used would be resident.
 
 use std::ptr::NonNull;
 
@@ -13,7 +12,7 @@ const PAGE_BYTES_MAX: usize = 64 * 1024;
 
 /// Asks for huge pages where whole ones lie within a region that will be touched to its end, so
 /// that they take no more memory. A kernel without huge pages refuses, and nothing changes.
-pub(super) fn large(region: NonNull<[u8]>) {
+pub(super) fn huge(region: NonNull<[u8]>) {
     advise(region, libc::MADV_HUGEPAGE);
 }
 
@@ -44,7 +43,7 @@ mod tests {
             (0..6_u32 << 20).map(|at| u8::try_from(at % 251).expect("small")).collect();
         for length in [0, 1, PAGE_BYTES_MAX, bytes.len()] {
             let region = NonNull::from(&mut bytes[..length]);
-            large(region);
+            huge(region);
             small(region);
         }
         assert!((0_u32..).zip(&bytes).all(|(at, byte)| u32::from(*byte) == at % 251));
